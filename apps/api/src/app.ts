@@ -1,0 +1,56 @@
+import type { Scope } from '@auditbox/db/keys/api-keys.ts';
+import express, { type Express, type RequestHandler } from 'express';
+import helmet from 'helmet';
+import type { Logger } from 'pino';
+import { takeBody } from './body.ts';
+import { HttpProblem, problemHandler } from './problem.ts';
+import { requestLog } from './request-log.ts';
+import { type GetEventDependencies, getEvent } from './routes/get-event.ts';
+import { type ListEventsDependencies, listEvents } from './routes/list-events.ts';
+import { batchTypes, postBatch } from './routes/post-batch.ts';
+import { type PostEventDependencies, postEvent } from './routes/post-event.ts';
+
+export interface AppDependencies extends PostEventDependencies, ListEventsDependencies, GetEventDependencies {
+  readonly logger: Logger;
+  readonly needScope: (scope: Scope) => RequestHandler;
+  /** Throws when requests could not be served now. */
+  readonly checkReady: () => Promise<void>;
+}
+
+/** Largest bodies, in bytes, unpacked. A single event larger than a megabyte is a mistake, not a record. */
+const maxEventBytes = 1024 * 1024;
+const maxBatchBytes = 8 * 1024 * 1024;
+
+/** The api as an Express application: no listening, no environment. */
+export function createApp(dependencies: AppDependencies): Express {
+  const { logger, needScope, checkReady } = dependencies;
+  const app = express();
+  app.disable('x-powered-by').disable('etag');
+  app.use(requestLog(logger), helmet());
+  app.get('/livez', (_request, response) => void response.type('text').send('alive\n'));
+  app.get('/readyz', async (_request, response) => {
+    await checkReady();
+    response.type('text').send('ready\n');
+  });
+  app
+    .route('/audit')
+    .post(needScope('write'), takeBody(['application/json'], maxEventBytes), postEvent(dependencies))
+    .get(needScope('read'), listEvents(dependencies))
+    .all(onlyMethods('GET, POST'));
+  app
+    .route('/audit/batch')
+    .post(needScope('write'), takeBody(batchTypes, maxBatchBytes), postBatch(dependencies))
+    .all(onlyMethods('POST'));
+  app.route('/audit/:id').get(needScope('read'), getEvent(dependencies)).all(onlyMethods('GET'));
+  app.use((request) => {
+    throw new HttpProblem(404, `There is nothing at ${request.path}.`);
+  });
+  app.use(problemHandler(logger));
+  return app;
+}
+
+function onlyMethods(allow: string): RequestHandler {
+  return (request) => {
+    throw new HttpProblem(405, `${request.method} is not possible here.`, { headers: { allow } });
+  };
+}

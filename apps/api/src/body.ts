@@ -1,0 +1,45 @@
+import express, { type Request, type RequestHandler } from 'express';
+import { HttpProblem } from './problem.ts';
+
+/** Content types that a route takes, by the media type without its parameters. */
+export type MediaTypes = readonly string[];
+
+/**
+ * Reads the body into a buffer of at most `maxBytes`, unpacked if it is compressed, and refuses other content types.
+ * Text is not decoded yet, since a lenient decoder would replace what it cannot read.
+ */
+export function takeBody(types: MediaTypes, maxBytes: number): RequestHandler[] {
+  const checkType: RequestHandler = (request, _response, next) => {
+    if (!types.includes(mediaType(request))) throw new HttpProblem(415, `Content-Type must be ${types.join(' or ')}.`);
+    next();
+  };
+  return [checkType, express.raw({ type: () => true, limit: maxBytes })];
+}
+
+/** The media type of a request's body, in lower case. */
+export function mediaType(request: Request): string {
+  return (request.headers['content-type'] ?? '').split(';', 1).join().trim().toLowerCase();
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** The body as text. Bytes that are not UTF-8 are a 400: replacing them would alter what was said. */
+export function bodyText(request: Request): string {
+  const body: unknown = request.body;
+  if (!Buffer.isBuffer(body)) return '';
+  try {
+    return utf8.decode(body);
+  } catch {
+    throw new HttpProblem(400, 'The body is not UTF-8.');
+  }
+}
+
+/** Runs a parser; a syntax error is a 400 with the parser's words about where. */
+export function parseBody<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new HttpProblem(400, `The body is not JSON: ${error.message}.`);
+  }
+}

@@ -1,0 +1,50 @@
+import { createServer } from 'node:http';
+import { eventReader } from '@auditbox/core/read-event.ts';
+import { checkDatabase } from '@auditbox/db/check-database.ts';
+import { connectDatabase } from '@auditbox/db/connect.ts';
+import { findEvents } from '@auditbox/db/events/find-events.ts';
+import { getEvent } from '@auditbox/db/events/get-event.ts';
+import { storeAuditEvents } from '@auditbox/db/events/store-events.ts';
+import { findKeyScopes } from '@auditbox/db/keys/api-keys.ts';
+import { startWatchdog } from '@auditbox/process/watchdog.ts';
+import type { Logger } from 'pino';
+import { createApp } from './app.ts';
+import { createAuth } from './auth.ts';
+import type { ApiConfig } from './config.ts';
+import { listQueryReader } from './list-query.ts';
+
+const statementTimeoutMs = 10_000;
+
+/** Makes all parts of the api. The server does not listen yet; `close` ends in the reverse order of making. */
+export function composeApi(config: ApiConfig, logger: Logger) {
+  const db = connectDatabase({
+    url: config.DATABASE_URL,
+    application: 'auditbox api',
+    maxConnections: 10,
+    statementTimeoutMs,
+  });
+  const app = createApp({
+    logger,
+    needScope: createAuth({ masterKey: config.AUDIT_MASTER_KEY, findScopes: (hash) => findKeyScopes(db, hash) }),
+    readEvent: eventReader(config.AUDIT_ACTIONS),
+    readQuery: listQueryReader(config.AUDIT_ACTIONS),
+    store: (events) => storeAuditEvents(db, events),
+    find: (query) => findEvents(db, query),
+    get: (id) => getEvent(db, id),
+    checkReady: () => checkDatabase(db),
+  });
+  const watchdog = startWatchdog(() => db.sql`select 1`.then(() => {}), {
+    everyMs: 5_000,
+    deadlineMs: statementTimeoutMs * 2,
+    logger,
+  });
+  const server = createServer(app);
+  return {
+    server,
+    checkReady: () => checkDatabase(db),
+    close: async () => {
+      watchdog.stop();
+      await db.close(statementTimeoutMs);
+    },
+  };
+}

@@ -1,0 +1,24 @@
+import { commonSettings, hostSetting, portRange } from '@auditbox/process/common-settings.ts';
+import { listOf, optional, type SettingValues, secret, textOf, wholeNumber } from '@auditbox/process/settings.ts';
+
+/** The api's settings. */
+export const apiSettings = {
+  ...commonSettings,
+  HOST: hostSetting,
+  PORT: wholeNumber(portRange, { meaning: "The api's port; 0 takes any free one.", fallback: 4000 }),
+  AUDIT_MASTER_KEY: optional(
+    secret(
+      textOf(/^[\x21-\x7e]{16,}$/, 'at least 16 visible ASCII characters', {
+        meaning: 'A key with every scope, to begin with.',
+        fallbackShown: 'none',
+      }),
+    ),
+  ),
+  AUDIT_ACTIONS: listOf('words separated by commas', {
+    meaning: 'The closed set of actions.',
+    fallback: ['created', 'updated', 'deleted', 'blocked', 'unblocked', 'rotated'],
+  }),
+} as const;
+
+/** Their values. */
+export type ApiConfig = SettingValues<typeof apiSettings>;

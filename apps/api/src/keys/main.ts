@@ -1,0 +1,47 @@
+import { randomBytes } from 'node:crypto';
+import { connectDatabase } from '@auditbox/db/connect.ts';
+import { databaseFault, describeFault } from '@auditbox/db/database-error.ts';
+import { createKey, listKeys, revokeKey } from '@auditbox/db/keys/api-keys.ts';
+import { commonSettings } from '@auditbox/process/common-settings.ts';
+import { leaveWith } from '@auditbox/process/run-main.ts';
+import { readSettings } from '@auditbox/process/settings.ts';
+import { hashKey } from '../auth.ts';
+import { keysCli } from './cli.ts';
+
+const { DATABASE_URL } = commonSettings;
+
+async function withDatabase(work: (db: ReturnType<typeof connectDatabase>) => Promise<void>): Promise<void> {
+  const { DATABASE_URL: url } = readSettings({ DATABASE_URL }, process.env);
+  const db = connectDatabase({ url, application: 'auditbox keys', maxConnections: 1, statementTimeoutMs: 10_000 });
+  try {
+    await work(db);
+  } finally {
+    await db.close(1_000);
+  }
+}
+
+const cli = keysCli({
+  create: (name, scopes) =>
+    withDatabase(async (db) => {
+      const key = `ab_${randomBytes(32).toString('base64url')}`;
+      if (!(await createKey(db, name, hashKey(key), scopes))) leaveWith(`There is a key named "${name}" already.`);
+      process.stderr.write(`The key "${name}" (${scopes.join(', ')}); it is not shown again:\n`);
+      process.stdout.write(`${key}\n`);
+    }),
+  list: () =>
+    withDatabase(async (db) => {
+      for (const { name, scopes, createdAt, revokedAt } of await listKeys(db)) {
+        process.stdout.write(`${[name, scopes.join(), createdAt, revokedAt ? `revoked ${revokedAt}` : 'in force'].join('\t')}\n`);
+      }
+    }),
+  revoke: (name) =>
+    withDatabase(async (db) => {
+      if (!(await revokeKey(db, name))) leaveWith(`There is no key named "${name}" in force.`);
+      process.stderr.write(`The key "${name}" is revoked.\n`);
+    }),
+});
+
+cli.parseAsync().catch((error: unknown) => {
+  const fault = databaseFault(error);
+  leaveWith(fault && !(error instanceof Error && error.name === 'SettingsError') ? describeFault(fault) : error);
+});

@@ -1,0 +1,44 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { databaseFault, describeFault } from '@auditbox/db/database-error.ts';
+import { createLogger } from '@auditbox/process/logger.ts';
+import { leaveWith, runMain } from '@auditbox/process/run-main.ts';
+import { readSettings } from '@auditbox/process/settings.ts';
+import { listenForShutdown } from '@auditbox/process/shutdown.ts';
+import { composeApi } from './compose.ts';
+import { type ApiConfig, apiSettings } from './config.ts';
+
+/** Below the ten seconds that Docker waits before it kills. */
+const stopGraceMs = 8_000;
+
+const config = readConfig();
+const logger = createLogger('api', config.LOG_LEVEL);
+
+runMain(logger, async () => {
+  const { server, checkReady, close } = composeApi(config, logger);
+  const shutdown = listenForShutdown(logger, stopGraceMs);
+  server.listen(config.PORT, config.HOST);
+  await once(server, 'listening').catch((error: Error) => leaveWith(`The api cannot listen: ${error.message}.`));
+  const { port } = server.address() as AddressInfo;
+  logger.info({ host: config.HOST, port }, 'The api listens.');
+  await checkReady().catch((error: unknown) => {
+    const fault = databaseFault(error);
+    logger.warn({ err: error }, `${fault ? describeFault(fault) : String(error)} Until then requests get a 503.`);
+  });
+
+  await once(shutdown.taking, 'abort');
+  shutdown.working.addEventListener('abort', () => server.closeAllConnections());
+  server.close();
+  server.closeIdleConnections();
+  await once(server, 'close');
+  await close();
+  logger.info('The api has stopped.');
+});
+
+function readConfig(): ApiConfig {
+  try {
+    return readSettings(apiSettings, process.env);
+  } catch (error) {
+    leaveWith(error);
+  }
+}

@@ -1,0 +1,70 @@
+import { STATUS_CODES } from 'node:http';
+import type { Problem } from '@auditbox/core/audit-event.ts';
+import { databaseFault, describeFault, isMissingSchema, isPassingFault } from '@auditbox/db/database-error.ts';
+import type { ErrorRequestHandler } from 'express';
+import type { Logger } from 'pino';
+
+/** An answer that is an error: becomes an RFC 9457 problem document (https://www.rfc-editor.org/rfc/rfc9457). */
+export class HttpProblem extends Error {
+  override readonly name = 'HttpProblem';
+  readonly code = 'HTTP_PROBLEM';
+  readonly status: number;
+  readonly errors: readonly Problem[];
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(
+    status: number,
+    detail: string,
+    { errors = [], headers = {} }: { errors?: readonly Problem[]; headers?: Readonly<Record<string, string>> } = {},
+  ) {
+    super(detail);
+    this.status = status;
+    this.errors = errors;
+    this.headers = headers;
+  }
+}
+
+/** Express's last handler: every error leaves as a problem document, and what is our fault is logged with its cause. */
+export function problemHandler(logger: Logger): ErrorRequestHandler {
+  return (error: unknown, request, response, _next) => {
+    const problem = toProblem(error);
+    if (problem.status >= 500) {
+      logger.error({ err: error, method: request.method, path: request.path, status: problem.status }, problem.message);
+    }
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    const { status, message: detail, errors, headers } = problem;
+    const document = { type: 'about:blank', title: STATUS_CODES[status], status, detail, errors };
+    response.status(status).set(headers).type('application/problem+json').send(JSON.stringify(document));
+  };
+}
+
+function toProblem(error: unknown): HttpProblem {
+  if (error instanceof HttpProblem) return error;
+  const fault = databaseFault(error);
+  if (isClientError(error)) return new HttpProblem(error.status, clientErrorDetail(error));
+  if (fault && (isPassingFault(fault) || isMissingSchema(fault))) {
+    return new HttpProblem(503, describeFault(fault), { headers: { 'retry-after': '1' } });
+  }
+  return new HttpProblem(500, 'Something went wrong here; nothing was stored unless an earlier answer said so.');
+}
+
+/** What Express and its body parser throw about a request. */
+interface ClientError {
+  readonly status: number;
+  readonly type?: string;
+  readonly limit?: number;
+  readonly message: string;
+}
+
+function isClientError(error: unknown): error is ClientError {
+  const status = (error as Partial<ClientError> | null)?.status;
+  return typeof status === 'number' && status >= 400 && status < 500;
+}
+
+function clientErrorDetail({ type, limit, message }: ClientError): string {
+  if (type === 'entity.too.large') return `The body is larger than ${limit} bytes.`;
+  return message;
+}

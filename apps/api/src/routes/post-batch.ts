@@ -1,0 +1,32 @@
+import { readEvents, splitJsonArray, splitNdjson } from '@auditbox/core/read-events.ts';
+import type { RequestHandler } from 'express';
+import { callerOf } from '../auth.ts';
+import { bodyText, mediaType, parseBody } from '../body.ts';
+import { HttpProblem } from '../problem.ts';
+import type { PostEventDependencies } from './post-event.ts';
+import { storeForCaller } from './store-for-caller.ts';
+
+/** Most events of one request. */
+export const maxBatchEvents = 10_000;
+
+/** Media types of `POST /audit/batch`. */
+export const batchTypes = ['application/json', 'application/x-ndjson'] as const;
+
+/** `POST /audit/batch`: a JSON array or NDJSON, stored whole or not at all; the ids come back in the order given. */
+export function postBatch({ readEvent, store }: PostEventDependencies): RequestHandler {
+  return async (request, response) => {
+    const text = bodyText(request);
+    const split = mediaType(request) === 'application/json' ? splitJsonArray : splitNdjson;
+    const events = readEvents(
+      parseBody(() => split(text)),
+      readEvent,
+      maxBatchEvents,
+    );
+    if (!events.ok) throw new HttpProblem(422, 'Nothing of this batch was stored.', { errors: events.problems });
+    const pathOf = (index: number, field: string) => `[${index}].${field}`;
+    const written = await storeForCaller(store, callerOf(response), events.value, pathOf);
+    const created = written.filter(({ outcome }) => outcome === 'created').length;
+    const ids = written.map(({ id }) => id);
+    response.status(created > 0 ? 201 : 200).json({ created, existing: ids.length - created, ids });
+  };
+}

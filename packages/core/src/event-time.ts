@@ -1,0 +1,71 @@
+/**
+ * Times on the wire: RFC 3339 (https://www.rfc-editor.org/rfc/rfc3339), kept in UTC to the microsecond, which is what
+ * Postgres holds, with the number of fraction digits that came in. Nothing here reads a clock.
+ */
+
+/** An instant in UTC and how many digits of a second's fraction it was given with (0 to 6). */
+export interface EventTime {
+  /** Always six fraction digits, e.g. `2026-07-03T11:46:50.269000Z`. */
+  readonly utc: string;
+  readonly fractionDigits: number;
+}
+
+/** What `parseEventTime` accepts, for messages. */
+export const eventTimeForm = 'an RFC 3339 time with an offset, such as 2026-07-03T11:46:50.269Z';
+
+const rfc3339 = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
+const dateOnly = /^\d{4}-\d\d-\d\d$/;
+const firstSecond = 0;
+const lastSecond = Date.UTC(9999, 11, 31, 23, 59, 59) / 1000;
+
+/**
+ * The instant that an RFC 3339 text names, between 1970 and 9999, or null. Digits behind the microsecond are cut,
+ * never rounded: rounding could move an event into the next hour. A leap second (`:60`) is not an instant here.
+ */
+export function parseEventTime(text: string): EventTime | null {
+  const time = parse(text);
+  if (time === null) return null;
+  return { utc: print(time.seconds, time.micros), fractionDigits: Math.min(time.digits, 6) };
+}
+
+/**
+ * The first instant that a lower bound admits, or null if it is no bound: nanoseconds are rounded up, since a stored
+ * time has microseconds; a date (`2026-07-03`) means its first instant in UTC.
+ */
+export function lowerBound(text: string): string | null {
+  const time = parse(dateOnly.test(text) ? `${text}T00:00:00Z` : text);
+  if (time === null) return null;
+  const micros = time.micros + (time.cutNanos ? 1 : 0);
+  return micros === 1_000_000 ? print(time.seconds + 1, 0) : print(time.seconds, micros);
+}
+
+/** The last instant that an inclusive upper bound admits, or null; a date means the end of that day in UTC. */
+export function upperBound(text: string): string | null {
+  const time = parse(dateOnly.test(text) ? `${text}T23:59:59.999999Z` : text);
+  return time && print(time.seconds, time.micros);
+}
+
+function parse(text: string): { seconds: number; micros: number; digits: number; cutNanos: boolean } | null {
+  const match = rfc3339.exec(text);
+  if (!match) return null;
+  const [, date, hour, minute, second, fraction = '', sign, offsetHour = '0', offsetMinute = '0'] = match;
+  if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return null;
+  if (Number(offsetHour) > 23 || Number(offsetMinute) > 59) return null;
+  const local = Date.parse(`${date}T${hour}:${minute}:${second}Z`) / 1000;
+  // Date.parse rolls 30 February over to March; a date that prints differently was none.
+  if (Number.isNaN(local) || new Date(local * 1000).toISOString().slice(0, 10) !== date) return null;
+  const offset = (Number(offsetHour) * 60 + Number(offsetMinute)) * 60;
+  const seconds = sign === '-' ? local + offset : local - offset;
+  if (seconds < firstSecond || seconds > lastSecond) return null;
+  const nanos = fraction.padEnd(9, '0');
+  return {
+    seconds,
+    micros: Number(nanos.slice(0, 6)),
+    digits: fraction.length,
+    cutNanos: Number(nanos.slice(6)) > 0,
+  };
+}
+
+function print(seconds: number, micros: number): string {
+  return `${new Date(seconds * 1000).toISOString().slice(0, 19)}.${String(micros).padStart(6, '0')}Z`;
+}

@@ -1,0 +1,112 @@
+/**
+ * JSON kept as text. A value goes from the request to the table and to the object without being printed again, so
+ * numbers keep every digit, keys their order and escapes their form: `JSON.parse` and `JSON.stringify` lose the first.
+ *
+ * Every function here but `readJson` takes text that `JSON.parse` has accepted; that makes the scanning this short.
+ */
+
+declare const checked: unique symbol;
+
+/** A JSON value as text, without white space between its tokens. */
+export type JsonText = string & { readonly [checked]: true };
+
+/** A value inside a larger text: where it starts and ends, and how deeply it nests (0 for a scalar). */
+export interface JsonSlice {
+  readonly start: number;
+  readonly end: number;
+  readonly depth: number;
+}
+
+const quote = 0x22;
+const backslash = 0x5c;
+const isSpace = (code: number): boolean => code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
+const isOpening = (code: number): boolean => code === 0x7b || code === 0x5b;
+const isClosing = (code: number): boolean => code === 0x7d || code === 0x5d;
+
+/** The members of a JSON object, in their order, duplicates included. Names are unescaped. */
+export function objectMembers(text: string): { readonly name: string; readonly value: JsonSlice }[] {
+  const members: { name: string; value: JsonSlice }[] = [];
+  let at = skipSpace(text, skipSpace(text, 0) + 1);
+  while (text.charCodeAt(at) === quote) {
+    const nameEnd = skipString(text, at);
+    const name: string = JSON.parse(text.slice(at, nameEnd));
+    const value = sliceValue(text, skipSpace(text, skipSpace(text, nameEnd) + 1));
+    members.push({ name, value });
+    at = skipSpace(text, skipSpace(text, value.end) + 1);
+  }
+  return members;
+}
+
+/** The elements of a JSON array, in their order. */
+export function arrayElements(text: string): JsonSlice[] {
+  const elements: JsonSlice[] = [];
+  let at = skipSpace(text, skipSpace(text, 0) + 1);
+  while (at < text.length && !isClosing(text.charCodeAt(at))) {
+    const element = sliceValue(text, at);
+    elements.push(element);
+    at = skipSpace(text, skipSpace(text, element.end) + 1);
+  }
+  return elements;
+}
+
+/** The text of a slice without white space between tokens; strings are untouched. */
+export function compactText(text: string, { start, end }: JsonSlice): JsonText {
+  let compact = '';
+  let kept = start;
+  for (let at = start; at < end; ) {
+    const code = text.charCodeAt(at);
+    if (code === quote) {
+      at = skipString(text, at);
+    } else if (isSpace(code)) {
+      compact += text.slice(kept, at);
+      at = skipSpace(text, at);
+      kept = at;
+    } else {
+      at += 1;
+    }
+  }
+  return (compact + text.slice(kept, end)) as JsonText;
+}
+
+function sliceValue(text: string, start: number): JsonSlice {
+  let open = 0;
+  let depth = 0;
+  for (let at = start; at < text.length; ) {
+    const code = text.charCodeAt(at);
+    if (code === quote) {
+      at = skipString(text, at);
+      if (open === 0) return { start, end: at, depth };
+    } else if (isOpening(code)) {
+      open += 1;
+      depth = Math.max(depth, open);
+      at += 1;
+    } else if (isClosing(code)) {
+      // A closing bracket at level 0 belongs to the parent: a number or literal ended just before it.
+      if (open === 0) return { start, end: at, depth };
+      open -= 1;
+      at += 1;
+      if (open === 0) return { start, end: at, depth };
+    } else if (open === 0 && (code === 0x2c || isSpace(code))) {
+      return { start, end: at, depth };
+    } else {
+      at += 1;
+    }
+  }
+  return { start, end: text.length, depth };
+}
+
+function skipSpace(text: string, start: number): number {
+  let at = start;
+  while (isSpace(text.charCodeAt(at))) at += 1;
+  return at;
+}
+
+/** From an opening quote to just behind the closing one: the first quote with an even number of backslashes before it. */
+function skipString(text: string, start: number): number {
+  for (let at = text.indexOf('"', start + 1); at !== -1; at = text.indexOf('"', at + 1)) {
+    let escapes = at - 1;
+    while (text.charCodeAt(escapes) === backslash) escapes -= 1;
+    if ((at - escapes) % 2 === 1) return at + 1;
+  }
+  return text.length;
+}

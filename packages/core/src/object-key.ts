@@ -1,0 +1,24 @@
+import { type Partition, partitionFolder } from './partition.ts';
+
+/** What an object's key is made of: nothing else, so that the same batch always has the same key. */
+export interface KeyParts {
+  /** Starts the key as it is; ends in `/` when it names a folder. */
+  readonly prefix: string;
+  readonly partition: Partition;
+  /** Event time of the batch's first row, ISO 8601 in UTC. */
+  readonly firstOccurredAt: string;
+  readonly batchId: string;
+  /** Of the uncompressed NDJSON, 64 hexadecimal digits. */
+  readonly sha256: string;
+}
+
+/**
+ * `<prefix>dt=2026-07-03/hour=11/114650_000000000042_0123456789ab.ndjson.gz`.
+ *
+ * The hash makes the key a name of the content: a database that was restored from a backup deals out old batch ids to
+ * other rows, and those must not meet the older object's key.
+ */
+export function objectKey({ prefix, partition, firstOccurredAt, batchId, sha256 }: KeyParts): string {
+  const timeOfDay = firstOccurredAt.slice(11, 19).replaceAll(':', '');
+  return `${prefix}${partitionFolder(partition)}${timeOfDay}_${batchId.padStart(12, '0')}_${sha256.slice(0, 12)}.ndjson.gz`;
+}

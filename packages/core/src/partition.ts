@@ -1,0 +1,19 @@
+/** How wide a partition is. */
+export type Grain = 'hour' | 'day';
+
+/**
+ * The UTC hour (`2026-07-03T11`) or day (`2026-07-03`) of event time that an object is filed under: an ISO 8601 time
+ * of reduced precision, so that a person can read it in the table and text order is time order.
+ */
+export type Partition = string;
+
+/** The partition of an event time in UTC, given as ISO 8601 text. The seal statement does the same in SQL. */
+export function partitionOf(utc: string, grain: Grain): Partition {
+  return utc.slice(0, grain === 'hour' ? 13 : 10);
+}
+
+/** The folder of a partition, in the `name=value` form that Hive and Athena read: `dt=2026-07-03/hour=11/`. */
+export function partitionFolder(partition: Partition): string {
+  const [date, hour] = partition.split('T');
+  return hour === undefined ? `dt=${date}/` : `dt=${date}/hour=${hour}/`;
+}

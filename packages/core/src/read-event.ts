@@ -1,0 +1,61 @@
+import type { z } from 'zod';
+import { type Checked, type NewAuditEvent, type Problem, printPath } from './audit-event.ts';
+import { eventSchema } from './event-schema.ts';
+import { compactText, type JsonSlice, type JsonText, objectMembers } from './json-text.ts';
+import { unstorableText } from './unstorable-text.ts';
+
+/** Deepest nesting of a value: below what the parsers of common consumers stop at, and Postgres's stack bears it. */
+const maxDepth = 128;
+
+/** Reads one event: its JSON text, and the value that `JSON.parse` made of it. */
+export type ReadEvent = (text: string, parsed: unknown) => Checked<NewAuditEvent>;
+
+/** A reader for events whose action is one of `actions`. */
+export function eventReader(actions: readonly string[]): ReadEvent {
+  const schema = eventSchema(actions);
+  return (text, parsed) => {
+    const result = schema.safeParse(parsed);
+    if (!result.success) return { ok: false, problems: result.error.issues.flatMap(toProblems) };
+    const slices = new Map<string, JsonSlice>();
+    const problems: Problem[] = [];
+    for (const { name, value } of objectMembers(text)) {
+      if (slices.has(name)) problems.push({ path: name, message: 'is given twice' });
+      if (value.depth > maxDepth) problems.push({ path: name, message: `nests deeper than ${maxDepth} levels` });
+      slices.set(name, value);
+    }
+    if (problems.length === 0) problems.push(...unstorableText(parsed, text));
+    if (problems.length > 0) return { ok: false, problems };
+    return { ok: true, value: toEvent(result.data, text, slices) };
+  };
+}
+
+function toEvent(
+  wire: z.output<ReturnType<typeof eventSchema>>,
+  text: string,
+  slices: ReadonlyMap<string, JsonSlice>,
+): NewAuditEvent {
+  const valueOf = (name: string): JsonText | null => {
+    const slice = slices.get(name);
+    const value = slice && compactText(text, slice);
+    return value === undefined || value === 'null' ? null : value;
+  };
+  return {
+    id: wire.id?.toLowerCase() ?? null,
+    occurredAt: wire.updated_at ?? null,
+    changedBy: wire.changed_by,
+    changedByApiKey: wire.changed_by_api_key ?? null,
+    action: wire.action,
+    tableName: wire.table_name,
+    objectId: wire.object_id,
+    beforeValue: valueOf('before_value'),
+    updatedValues: valueOf('updated_values'),
+    context: valueOf('context'),
+  };
+}
+
+function toProblems(issue: z.core.$ZodIssue): Problem[] {
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({ path: printPath([...issue.path, key]), message: 'is not a field of an event' }));
+  }
+  return [{ path: printPath(issue.path), message: issue.message }];
+}

@@ -1,0 +1,66 @@
+import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
+import postgres, { type Sql } from 'postgres';
+import { DatabaseSilentError } from './database-error.ts';
+
+/** The one connection pool of a process, and drizzle on it. */
+export interface Database {
+  /** Tagged statements; always prepared. Times and JSON come out as text: drizzle switches the driver's parsers off. */
+  readonly sql: Sql;
+  readonly orm: PostgresJsDatabase;
+  /**
+   * Waits for a statement, but not for ever: the driver's pool can hang after a backend died, and a connection can be
+   * half open. Throws DatabaseSilentError; what the statement did is then unknown.
+   */
+  answer<T>(statement: Promise<T>): Promise<T>;
+  /** Waits up to `timeoutMs` for running statements, then drops the connections. */
+  close(timeoutMs: number): Promise<void>;
+}
+
+export interface DatabaseOptions {
+  readonly url: string;
+  /** Shown in pg_stat_activity. */
+  readonly application: string;
+  readonly maxConnections: number;
+  /** The server ends a statement that runs longer. */
+  readonly statementTimeoutMs: number;
+}
+
+/** Seconds to reach the server; on top of the statement's own time it bounds how long an answer may take. */
+const connectTimeoutS = 5;
+
+/** Opens no connection yet; the first statement does. */
+export function connectDatabase({ url, application, maxConnections, statementTimeoutMs }: DatabaseOptions): Database {
+  const sql = postgres(url, {
+    max: maxConnections,
+    connect_timeout: connectTimeoutS,
+    // Short, so that a database that came back is used at once; the callers' own waits keep the rate down.
+    backoff: (retries: number) => Math.min(1, retries * 0.1),
+    onnotice: () => {},
+    connection: {
+      application_name: application,
+      statement_timeout: statementTimeoutMs,
+      idle_in_transaction_session_timeout: 30_000,
+      // A 2xx says that the commit is on disk; a database's or role's default must not weaken that.
+      synchronous_commit: 'on',
+      default_transaction_isolation: 'read committed',
+      TimeZone: 'UTC',
+    },
+  });
+  const deadlineMs = statementTimeoutMs + connectTimeoutS * 1000;
+  return {
+    sql,
+    orm: drizzle(sql),
+    answer: (statement) => withDeadline(statement, deadlineMs),
+    close: (timeoutMs) => sql.end({ timeout: timeoutMs / 1000 }),
+  };
+}
+
+async function withDeadline<T>(statement: Promise<T>, deadlineMs: number): Promise<T> {
+  const { promise: silence, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new DatabaseSilentError(deadlineMs)), deadlineMs);
+  try {
+    return await Promise.race([statement, silence]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,58 @@
+/** No answer within the deadline: a half-open connection, or the driver's pool hangs. */
+export class DatabaseSilentError extends Error {
+  override readonly name = 'DatabaseSilentError';
+  readonly code = 'DATABASE_SILENT';
+  constructor(deadlineMs: number) {
+    super(`The database did not answer within ${deadlineMs} ms.`);
+  }
+}
+
+/** What is known of a failed statement. `code` is an SQLSTATE, a network errno or a code of the driver's. */
+export interface DatabaseFault {
+  readonly code: string;
+  readonly constraint: string | null;
+  readonly detail: string | null;
+  readonly message: string;
+}
+
+/** The database's own error inside whatever was thrown (drizzle wraps it), or null if it was something else. */
+export function databaseFault(error: unknown): DatabaseFault | null {
+  for (let inner: unknown = error; inner instanceof Error; inner = inner.cause) {
+    const { code, constraint_name: constraint, detail, message } = inner as Error & Record<string, unknown>;
+    if (typeof code === 'string') {
+      return { code, constraint: textOr(constraint), detail: textOr(detail), message: message || reasonOf(inner, code) };
+    }
+  }
+  return null;
+}
+
+function textOr(value: unknown): string | null {
+  return typeof value === 'string' ? value : null;
+}
+
+/** A refused connection to a name with several addresses is an AggregateError without a message of its own. */
+function reasonOf(error: Error, code: string): string {
+  const [first] = error instanceof AggregateError ? error.errors : [];
+  return first instanceof Error ? first.message : code;
+}
+
+/** Network, driver and server states in which the same statement may succeed later. SQLSTATEs by class or in full. */
+const passing =
+  /^(08...|53...|57014|57P0[1-5]|25006|40001|40P01|CONNECT|DATABASE_SILENT|E[A-Z]+|UNSAFE_TRANSACTION|NOT_TAGGED_CALL$)/;
+
+/** Whether a fault says "not now" (unreachable, restarting, full, too slow) rather than "never". */
+export function isPassingFault({ code }: DatabaseFault): boolean {
+  return passing.test(code);
+}
+
+/** Whether the tables are not there yet, or are of an older version. */
+export function isMissingSchema({ code }: DatabaseFault): boolean {
+  return code === '42P01' || code === '42703' || code === '3D000';
+}
+
+/** One sentence for people, without values: the server's detail can quote a row. */
+export function describeFault(fault: DatabaseFault): string {
+  if (isMissingSchema(fault)) return `The database's schema is not up to date (${fault.message}); run \`npm run migrate\`.`;
+  if (isPassingFault(fault)) return `The database cannot be used now: ${fault.message} (${fault.code}).`;
+  return `The database refused a statement: ${fault.message} (${fault.code}).`;
+}

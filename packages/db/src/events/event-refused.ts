@@ -1,0 +1,33 @@
+import { databaseFault } from '../database-error.ts';
+
+/** An event's id is stored already, with other content. Nothing was written. */
+export class AuditConflictError extends Error {
+  override readonly name = 'AuditConflictError';
+  readonly code = 'AUDIT_CONFLICT';
+  readonly index: number;
+  constructor(index: number, id: string) {
+    super(`An audit event with the id ${id} is stored already, with other content.`);
+    this.index = index;
+  }
+}
+
+/** An event's time is more than 5 minutes ahead of the database's clock. Nothing was written. */
+export class FutureEventError extends Error {
+  override readonly name = 'FutureEventError';
+  readonly code = 'AUDIT_EVENT_IN_FUTURE';
+  readonly index: number;
+  constructor(index: number, options: ErrorOptions) {
+    super("The event's time is more than 5 minutes in the future.", options);
+    this.index = index;
+  }
+
+  /** The trigger names the event by its id in the error's detail. */
+  static from(error: unknown, events: readonly { readonly id: string }[]): FutureEventError | null {
+    const fault = databaseFault(error);
+    if (fault?.constraint !== 'audit_log_occurred_at_not_future') return null;
+    return new FutureEventError(
+      events.findIndex(({ id }) => id === fault.detail),
+      { cause: error },
+    );
+  }
+}

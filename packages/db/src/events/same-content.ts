@@ -1,0 +1,25 @@
+import type { NewAuditEvent } from '@auditbox/core/audit-event.ts';
+import { parseEventTime } from '@auditbox/core/event-time.ts';
+import { compactText, type JsonText, objectMembers } from '@auditbox/core/json-text.ts';
+import { sameJson } from '@auditbox/core/same-json.ts';
+
+/**
+ * Whether an event says what the stored one says. `storedJson` is the stored event on the wire. An event without a time
+ * of its own matches any: a caller that retries got the database's now the first time.
+ */
+export function sameContent(event: NewAuditEvent, storedJson: string): boolean {
+  const stored: Record<string, unknown> = JSON.parse(storedJson);
+  const values = new Map(objectMembers(storedJson).map(({ name, value }) => [name, compactText(storedJson, value)]));
+  const sameValue = (name: string, value: JsonText | null) => sameJson(value, values.get(name) ?? null);
+  return (
+    (event.occurredAt === null || event.occurredAt.utc === parseEventTime(String(stored.updated_at))?.utc) &&
+    event.changedBy === stored.changed_by &&
+    (event.changedByApiKey ?? '') === stored.changed_by_api_key &&
+    event.action === stored.action &&
+    event.tableName === stored.table_name &&
+    event.objectId === stored.object_id &&
+    sameValue('before_value', event.beforeValue) &&
+    sameValue('updated_values', event.updatedValues) &&
+    sameValue('context', event.context)
+  );
+}

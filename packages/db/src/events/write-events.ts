@@ -1,0 +1,117 @@
+import type { NewAuditEvent } from '@auditbox/core/audit-event.ts';
+import { type SQL, sql as drizzleSql } from 'drizzle-orm';
+import { v7 as uuidv7 } from 'uuid';
+import { eventJson } from '../event-json.ts';
+import { AuditConflictError, FutureEventError } from './event-refused.ts';
+import { sameContent } from './same-content.ts';
+
+/** What can run the statement: postgres.js (pool or transaction), or a drizzle database or transaction on any driver. */
+export type Executor = PostgresJsExecutor | DrizzleExecutor;
+interface PostgresJsExecutor {
+  unsafe(statement: string, parameters: string[], options: { prepare: boolean }): PromiseLike<unknown>;
+}
+interface DrizzleExecutor {
+  execute(statement: SQL): PromiseLike<unknown>;
+}
+
+/** A stored event. `existing` means that this very event was there before. */
+export interface WrittenEvent {
+  readonly id: string;
+  readonly outcome: 'created' | 'existing';
+  /** As `GET /audit/:id` shows it. */
+  readonly json: string;
+}
+
+/*
+ * Called by the api outside of any transaction and by services inside their own. One statement, so that no driver fault
+ * can separate its parts: if any id is there already it inserts nothing and shows what is there; else it inserts all,
+ * and the trigger adds the outbox rows. Locks nothing but the new rows' ids. If we die right after: all or none of it
+ * is committed, and the same call again finds out. Two calls that insert one new id at the same moment: the later one
+ * gets a unique violation.
+ */
+const statement = `
+  with incoming as materialized (
+    select * from json_to_recordset($1::text::json) as event (
+      id uuid, occurred_at timestamptz, occurred_at_digits smallint,
+      changed_by text, changed_by_api_key text, action text, table_name text, object_id text,
+      before_value json, updated_values json, context json
+    )
+  ), existing as materialized (
+    select a.* from audit_log a join incoming on incoming.id = a.id
+  ), inserted as (
+    insert into audit_log as a (
+      id, occurred_at, occurred_at_digits, changed_by, changed_by_api_key, action, table_name, object_id,
+      before_value, updated_values, context
+    )
+    select
+      id, coalesce(occurred_at, statement_timestamp()), occurred_at_digits, changed_by, changed_by_api_key, action,
+      table_name, object_id, before_value, updated_values, context
+    from incoming
+    where not exists (select from existing)
+    returning a.id, ${eventJson} as json
+  )
+  select id::text, 'created' as outcome, json from inserted
+  union all
+  select a.id::text, 'existing', ${eventJson} from existing a`;
+
+const [beforeParameter = '', afterParameter = ''] = statement.split('$1');
+
+/**
+ * Writes audit events, and by the table's trigger their outbox rows, in the transaction that `executor` stands for: all
+ * of them or none. An event with an id that is stored already, with the same content, counts as written.
+ *
+ * The result is in the order of `events`. Throws AuditConflictError (the id is stored with other content) and
+ * FutureEventError, each with the event's index; inside a transaction both must roll it back, as any throw does.
+ */
+export async function writeAuditEvents(executor: Executor, events: readonly NewAuditEvent[]): Promise<WrittenEvent[]> {
+  const identified = events.map((event) => ({ ...event, id: event.id ?? uuidv7() }));
+  const indexOf = new Map(identified.map(({ id }, index) => [id, index]));
+  const written = new Map<string, WrittenEvent>();
+  let missing = identified;
+  while (missing.length > 0) {
+    const rows = await insertUnlessAnyExists(executor, missing, identified);
+    for (const row of rows) {
+      const index = indexOf.get(row.id) ?? -1;
+      const event = identified[index];
+      const conflicts = row.outcome === 'existing' && event && !sameContent(event, row.json);
+      if (conflicts) throw new AuditConflictError(index, row.id);
+      written.set(row.id, row);
+    }
+    missing = missing.filter(({ id }) => !written.has(id));
+  }
+  return identified.map(({ id }) => written.get(id) as WrittenEvent);
+}
+
+type IdentifiedEvent = NewAuditEvent & { readonly id: string };
+
+async function insertUnlessAnyExists(
+  executor: Executor,
+  events: readonly IdentifiedEvent[],
+  all: readonly IdentifiedEvent[],
+): Promise<WrittenEvent[]> {
+  const parameter = `[${events.map(toRecord).join()}]`;
+  try {
+    const result = await run(executor, parameter);
+    return (Array.isArray(result) ? result : (result as { rows: WrittenEvent[] }).rows) as WrittenEvent[];
+  } catch (error) {
+    throw FutureEventError.from(error, all) ?? error;
+  }
+}
+
+function run(executor: Executor, parameter: string): PromiseLike<unknown> {
+  if ('unsafe' in executor) return executor.unsafe(statement, [parameter], { prepare: true });
+  return executor.execute(drizzleSql`${drizzleSql.raw(beforeParameter)}${parameter}${drizzleSql.raw(afterParameter)}`);
+}
+
+/** JSON by hand: the values are JSON text already, and printing them again would change them. */
+function toRecord(event: IdentifiedEvent): string {
+  const { id, occurredAt, changedBy, changedByApiKey, action, tableName, objectId } = event;
+  return (
+    `{"id":"${id}","occurred_at":${JSON.stringify(occurredAt?.utc ?? null)}` +
+    `,"occurred_at_digits":${occurredAt?.fractionDigits ?? 6}` +
+    `,"changed_by":${JSON.stringify(changedBy)},"changed_by_api_key":${JSON.stringify(changedByApiKey ?? '')}` +
+    `,"action":${JSON.stringify(action)},"table_name":${JSON.stringify(tableName)}` +
+    `,"object_id":${JSON.stringify(objectId)},"before_value":${event.beforeValue}` +
+    `,"updated_values":${event.updatedValues},"context":${event.context}}`
+  );
+}

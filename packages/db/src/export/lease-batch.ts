@@ -1,0 +1,34 @@
+import type { LeasedBatch } from '@auditbox/core/batch.ts';
+import type { Database } from '../connect.ts';
+import { isoUtc } from '../iso-utc.ts';
+
+/**
+ * Takes the lease of the batch that has been due the longest, and counts the attempt; null when none is due. Called by
+ * the exporter's uploaders, outside of any transaction.
+ *
+ * Due is a sealed batch whose wait is over, or one whose lease ran out: its holder died, hangs or was stopped. Locks
+ * that one row; other exporters skip it. If we die right after, the lease runs out by the database's clock.
+ */
+export async function leaseBatch(db: Database, leaseMs: number): Promise<LeasedBatch | null> {
+  const { sql } = db;
+  const [batch] = await db.answer(sql<(Omit<LeasedBatch, 'rendered'> & { key: string | null; sha256: string | null })[]>`
+    with due as materialized (
+      select id from export_batch
+      where (state = 'sealed' and next_attempt_at <= clock_timestamp())
+        or (state = 'uploading' and leased_until <= clock_timestamp())
+      order by next_attempt_at, id
+      limit 1
+      for update skip locked
+    )
+    update export_batch b
+    set state = 'uploading', attempts = attempts + 1, lease_token = gen_random_uuid(),
+      leased_until = clock_timestamp() + ${leaseMs} * interval '1 millisecond'
+    from due
+    where b.id = due.id
+    returning b.id::text, b.partition, b.row_count as "rowCount", b.attempts, b.lease_token as "leaseToken",
+      ${isoUtc(sql, 'b.first_occurred_at')} as "firstOccurredAt", ${isoUtc(sql, 'b.last_occurred_at')} as "lastOccurredAt",
+      b.object_key as key, b.sha256`);
+  if (!batch) return null;
+  const { key, sha256, ...leased } = batch;
+  return { ...leased, rendered: key !== null && sha256 !== null ? { key, sha256 } : null };
+}

@@ -1,0 +1,104 @@
+import type { Grain } from '@auditbox/core/partition.ts';
+import type { Database } from '../connect.ts';
+
+/** When pending rows become a batch, and how large. */
+export interface SealLimits {
+  readonly grain: Grain;
+  readonly maxRows: number;
+  /** Of uncompressed NDJSON. A row that is larger by itself is quarantined. */
+  readonly maxBytes: number;
+  /** How long a row may wait for company in its partition. */
+  readonly lingerMs: number;
+  /** Most batches of one call: a backfill over a thousand hours must not become a thousand uploads at once. */
+  readonly maxBatches: number;
+}
+
+/** What a call did, and from where the next one should look. */
+export interface Sealed {
+  readonly batches: number;
+  readonly rows: number;
+  readonly quarantined: number;
+  /** Every pending row up to this outbox id was seen and taken. Only a hint: rows commit out of id order. */
+  readonly seenUpTo: string;
+}
+
+const partitionFormat = { hour: 'YYYY-MM-DD"T"HH24', day: 'YYYY-MM-DD' } as const;
+
+/** Any number will do; every sealer of Auditbox takes this one. */
+const sealLock = 7_283_104_912;
+
+/**
+ * Puts pending outbox rows into batches, oldest first; from then on a batch's rows never change. Called by the
+ * exporter's sealer, and by drain and replay, outside of any transaction.
+ *
+ * One statement. It locks the rows that it stamps, and while it runs an advisory lock that lets one sealer work at a
+ * time; a second one finds nothing to do. That lock only saves work. What makes it correct is that a batch is made of
+ * the rows that the update really stamped: a row that another sealer took since this statement's snapshot is seen by
+ * the update, not stamped and not counted. If we die right after, all of it is committed or none; a sealed batch is
+ * there for any exporter to lease.
+ *
+ * `after` keeps the scan off the dead index entries of rows sealed long ago. Rows become visible out of id order, so
+ * the caller starts again from 0 every few seconds.
+ */
+export async function sealBatches(db: Database, limits: SealLimits, after: string): Promise<Sealed> {
+  const { sql } = db;
+  const { grain, maxRows, maxBytes, lingerMs, maxBatches } = limits;
+  const [sealed] = await db.answer(sql<[Sealed]>`
+    with gate as materialized (
+      select pg_try_advisory_xact_lock(${sealLock}) as open
+    ), candidate as materialized (
+      select id, occurred_at, recorded_at, bytes,
+        to_char(occurred_at at time zone 'UTC', ${partitionFormat[grain]}) as partition
+      from outbox
+      where (select open from gate)
+        and batch_id is null and quarantine_reason is null and id > ${after}
+      order by id
+      limit ${maxRows * 2}
+    ), queued as materialized (
+      select id, recorded_at, bytes, partition,
+        count(*) over so_far as rows_so_far, sum(bytes) over so_far as bytes_so_far
+      from candidate
+      where bytes <= ${maxBytes}
+      window so_far as (partition by partition order by id rows unbounded preceding)
+    ), ripe as materialized (
+      select partition, nextval('export_batch_id_seq') as batch_id
+      from (
+        select partition from queued
+        group by partition
+        having count(*) >= ${maxRows} or sum(bytes) >= ${maxBytes}
+          or min(recorded_at) <= clock_timestamp() - ${lingerMs} * interval '1 millisecond'
+        order by min(id)
+        limit ${maxBatches}
+      ) oldest_first
+    ), stamped as (
+      update outbox o set batch_id = ripe.batch_id
+      from queued join ripe using (partition)
+      where o.id = queued.id and queued.rows_so_far <= ${maxRows} and queued.bytes_so_far <= ${maxBytes}
+        and o.batch_id is null and o.quarantine_reason is null
+      returning o.id, o.batch_id, o.occurred_at, ripe.partition
+    ), oversize as (
+      update outbox o set quarantine_reason =
+        format('The event takes %s bytes as a line; EXPORT_BATCH_MAX_BYTES is %s.', o.bytes, ${maxBytes}::bigint)
+      from candidate
+      where o.id = candidate.id and candidate.bytes > ${maxBytes}
+        and o.batch_id is null and o.quarantine_reason is null
+      returning o.id
+    ), sealed as (
+      insert into export_batch (id, partition, row_count, first_occurred_at, last_occurred_at)
+      select batch_id, partition, count(*), min(occurred_at), max(occurred_at)
+      from stamped group by batch_id, partition
+      returning id
+    ), taken as (
+      select id from stamped union all select id from oversize
+    )
+    select
+      (select count(*) from sealed)::int as batches,
+      (select count(*) from stamped)::int as rows,
+      (select count(*) from oversize)::int as quarantined,
+      coalesce(
+        (select min(id) - 1 from candidate where id not in (select id from taken)),
+        (select max(id) from candidate),
+        ${after}::bigint
+      )::text as "seenUpTo"`);
+  return sealed;
+}

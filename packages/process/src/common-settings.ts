@@ -1,0 +1,24 @@
+import { oneOf, secret, textOf } from './settings.ts';
+
+/** Settings that every process has. */
+export const commonSettings = {
+  DATABASE_URL: secret(
+    textOf(/^postgres(ql)?:\/\/./, 'a URL such as postgres://user:password@host:5432/database', {
+      meaning: 'Where the tables are; Postgres 15 or newer.',
+      fallbackShown: 'required',
+    }),
+  ),
+  LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal'], {
+    meaning: 'How much is logged.',
+    fallback: 'info',
+  }),
+} as const;
+
+/** The text of a TCP port setting. */
+export const portRange = { min: 0, max: 65_535 };
+
+/** Where a process listens. */
+export const hostSetting = textOf(/^[\w.:-]+$/, 'an address or a host name', {
+  meaning: 'Address that the api, and the exporter for its health, listens on.',
+  fallback: '127.0.0.1',
+});

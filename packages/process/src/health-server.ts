@@ -1,0 +1,26 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** A process's health: `ready` throws a sentence when it could not do its work now. */
+export interface Health {
+  /** Whether the process turns; when not, it should be started again. */
+  alive(): boolean;
+  ready(): Promise<void>;
+}
+
+/** Serves `GET /livez` and `GET /readyz` for a process that has no other HTTP. Resolves to the port it listens on. */
+export async function serveHealth(health: Health, host: string, port: number): Promise<{ port: number; close(): void }> {
+  const server = createServer(async (request, response) => {
+    const answer = (status: number, text: string) => response.writeHead(status, { 'content-type': 'text/plain' }).end(text);
+    if (request.url === '/livez') return answer(health.alive() ? 200 : 503, health.alive() ? 'alive\n' : 'stuck\n');
+    if (request.url !== '/readyz') return answer(404, 'not found\n');
+    try {
+      await health.ready();
+      answer(200, 'ready\n');
+    } catch (error) {
+      answer(503, `${(error as Error).message}\n`);
+    }
+  });
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
+  return { port: (server.address() as AddressInfo).port, close: () => server.close() };
+}
