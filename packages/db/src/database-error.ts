@@ -15,11 +15,14 @@ export interface DatabaseFault {
   readonly message: string;
 }
 
+/** SQLSTATEs, network errnos and the driver's codes: other errors carry codes too. */
+const databaseCode = /^([0-9A-Z]{5}|CONNECT.*|DATABASE_SILENT|E[A-Z]+|UNSAFE_TRANSACTION)$/;
+
 /** The database's own error inside whatever was thrown (drizzle wraps it), or null if it was something else. */
 export function databaseFault(error: unknown): DatabaseFault | null {
   for (let inner: unknown = error; inner instanceof Error; inner = inner.cause) {
     const { code, constraint_name: constraint, detail, message } = inner as Error & Record<string, unknown>;
-    if (typeof code === 'string') {
+    if (typeof code === 'string' && databaseCode.test(code)) {
       return { code, constraint: textOr(constraint), detail: textOr(detail), message: message || reasonOf(inner, code) };
     }
   }
@@ -38,7 +41,7 @@ function reasonOf(error: Error, code: string): string {
 
 /** Network, driver and server states in which the same statement may succeed later. SQLSTATEs by class or in full. */
 const passing =
-  /^(08...|53...|57014|57P0[1-5]|25006|40001|40P01|CONNECT|DATABASE_SILENT|E[A-Z]+|UNSAFE_TRANSACTION|NOT_TAGGED_CALL$)/;
+  /^(08...|53...|57014|57P0[1-5]|25006|40001|40P01|CONNECT|DATABASE_SILENT|E[A-Z]+$|UNSAFE_TRANSACTION)/;
 
 /** Whether a fault says "not now" (unreachable, restarting, full, too slow) rather than "never". */
 export function isPassingFault({ code }: DatabaseFault): boolean {

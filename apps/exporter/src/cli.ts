@@ -1,0 +1,62 @@
+import { lowerBound, upperBound } from '@auditbox/core/event-time.ts';
+import { Command, InvalidArgumentError } from 'commander';
+
+/** What `npm run exporter` was asked to do. */
+export type ExporterCommand =
+  | { readonly kind: 'run' }
+  | { readonly kind: 'drain' }
+  | {
+      readonly kind: 'replay';
+      readonly occurredFrom: string | null;
+      readonly occurredTo: string | null;
+      readonly batchId: string | null;
+      readonly dryRun: boolean;
+      readonly json: boolean;
+    };
+
+interface Flags {
+  readonly once?: true;
+  readonly replayFailed?: true;
+  readonly from?: string;
+  readonly to?: string;
+  readonly batch?: string;
+  readonly dryRun?: true;
+  readonly json?: true;
+}
+
+/** Reads the command line; on `--help` or an error commander prints and ends the process. */
+export function parseCommand(argv: readonly string[]): ExporterCommand {
+  const cli = new Command('npm run exporter --')
+    .description('Exports audit events to S3. Without a flag it runs until it is stopped.')
+    .option('--once', 'drain: export all there is without lingering, then exit')
+    .option('--replay-failed', 'send failed batches and quarantined rows again, then exit')
+    .option('--from <time>', 'replay: event time from here on, a date or RFC 3339', boundary(lowerBound))
+    .option('--to <time>', 'replay: event time up to here, included', boundary(upperBound))
+    .option('--batch <id>', 'replay: only this batch', batchId)
+    .option('--dry-run', 'replay: show what would be sent, change nothing')
+    .option('--json', 'replay: print the result as one JSON object')
+    .addHelpText('after', '\nExit codes: 0 nothing is left, 1 it could not be done, 2 something is left.')
+    .showHelpAfterError()
+    .allowExcessArguments(false)
+    .parse([...argv], { from: 'user' });
+  const { once, replayFailed, from = null, to = null, batch = null, dryRun, json } = cli.opts<Flags>();
+  const selectors = [from, to, batch, dryRun, json].some((value) => value !== null && value !== undefined);
+  if (selectors && !replayFailed) cli.error('error: --from, --to, --batch, --dry-run and --json go with --replay-failed');
+  if (once && replayFailed) cli.error('error: --once and --replay-failed do not go together');
+  if (once) return { kind: 'drain' };
+  if (!replayFailed) return { kind: 'run' };
+  return { kind: 'replay', occurredFrom: from, occurredTo: to, batchId: batch, dryRun: dryRun === true, json: json === true };
+}
+
+function boundary(read: (text: string) => string | null): (text: string) => string {
+  return (text) => {
+    const instant = read(text);
+    if (instant === null) throw new InvalidArgumentError('It takes a date (2026-07-03) or an RFC 3339 time with an offset.');
+    return instant;
+  };
+}
+
+function batchId(text: string): string {
+  if (/^[1-9]\d{0,17}$/.test(text)) return text;
+  throw new InvalidArgumentError('It takes the number of a batch.');
+}

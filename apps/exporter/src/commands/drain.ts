@@ -1,0 +1,48 @@
+import { findUnexported, type Unexported } from '@auditbox/db/export/unexported.ts';
+import type { Shutdown } from '@auditbox/process/shutdown.ts';
+import { sleep } from '@auditbox/process/sleep.ts';
+import { sealBatches } from '@auditbox/db/export/seal-batches.ts';
+import type { Exporter } from '../compose.ts';
+import { probeDestination } from '../probe-destination.ts';
+import { runUploadLoop } from '../upload-loop.ts';
+
+/** How often a drain looks whether anything is left. */
+const lookEveryMs = 100;
+
+/**
+ * Seals all there is without lingering, uploads it, and resolves to an exit code: 0 when nothing is left, 1 when the
+ * destination refuses everything, 2 when failed batches or quarantined rows are left, or it was told to stop.
+ */
+export async function drain(exporter: Exporter, { taking, working }: Shutdown): Promise<number> {
+  const { db, logger, gate, sealLimits, uploads } = exporter;
+  if ((await probeDestination(exporter, taking)) !== null) return 1;
+  const finished = new AbortController();
+  const uploading = runUploadLoop(uploads, AbortSignal.any([taking, finished.signal]), working);
+  try {
+    while (!taking.aborted) {
+      const { batches } = await sealBatches(db, { ...sealLimits, lingerMs: 0 }, '0');
+      if (batches > 0) {
+        uploads.pace.wake();
+        continue;
+      }
+      const left = await findUnexported(db);
+      if (!left.anyPending && !left.anyInFlight) return conclude(exporter, left);
+      if (gate.blockedReason !== null) return 1;
+      await sleep(lookEveryMs, taking);
+    }
+    logger.warn('Told to stop before everything was exported.');
+    return 2;
+  } finally {
+    finished.abort();
+    await uploading;
+  }
+}
+
+function conclude({ logger }: Exporter, { failedBatches, quarantinedRows }: Unexported): number {
+  if (failedBatches === 0 && quarantinedRows === 0) {
+    logger.info('Everything is exported.');
+    return 0;
+  }
+  logger.warn({ failedBatches, quarantinedRows }, 'The rest is exported; these wait for --replay-failed.');
+  return 2;
+}

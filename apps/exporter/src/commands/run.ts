@@ -1,0 +1,48 @@
+import { checkDatabase } from '@auditbox/db/check-database.ts';
+import { databaseFault, describeFault } from '@auditbox/db/database-error.ts';
+import { serveHealth } from '@auditbox/process/health-server.ts';
+import type { Shutdown } from '@auditbox/process/shutdown.ts';
+import type { Exporter } from '../compose.ts';
+import { startHousekeeping } from '../housekeeping.ts';
+import { probeDestination } from '../probe-destination.ts';
+import { runSealLoop } from '../seal-loop.ts';
+import { runUploadLoop } from '../upload-loop.ts';
+
+/** A seal that waits this long for the database is not stuck yet; one that turns later is. */
+const stuckAfterMs = 120_000;
+
+/** Exports until told to stop. Resolves to the exit code. */
+export async function run(exporter: Exporter, { taking, working }: Shutdown): Promise<number> {
+  const { config, logger, db, sealLimits, sealPace, uploads } = exporter;
+  let turnedAt = performance.now();
+  const health = await serveHealth(
+    {
+      alive: () => performance.now() - turnedAt < stuckAfterMs,
+      ready: () => readiness(exporter),
+    },
+    config.HOST,
+    config.METRICS_PORT,
+  );
+  logger.info({ host: config.HOST, port: health.port }, 'The exporter runs.');
+  startHousekeeping(db, config.OUTBOX_RETENTION_DAYS, logger, taking);
+  const onTurn = () => {
+    turnedAt = performance.now();
+  };
+  const onSealed = () => uploads.pace.wake();
+  await Promise.all([
+    probeDestination(exporter, taking),
+    runSealLoop({ db, limits: sealLimits, pace: sealPace, logger, onSealed, onTurn }, taking),
+    runUploadLoop(uploads, taking, working),
+  ]);
+  health.close();
+  logger.info('The exporter has stopped.');
+  return 0;
+}
+
+/** The destination is no part of it: a store that is down is not mended by routing around or restarting an exporter. */
+async function readiness({ db }: Exporter): Promise<void> {
+  await checkDatabase(db).catch((error: unknown) => {
+    const fault = databaseFault(error);
+    throw fault ? new Error(describeFault(fault)) : error;
+  });
+}

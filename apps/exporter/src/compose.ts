@@ -1,0 +1,82 @@
+import { connectDatabase, type Database } from '@auditbox/db/connect.ts';
+import type { SealLimits } from '@auditbox/db/export/seal-batches.ts';
+import { startWatchdog } from '@auditbox/process/watchdog.ts';
+import type { Logger } from 'pino';
+import type { ExporterConfig } from './config.ts';
+import { createGate, type Gate } from './gate.ts';
+import { createPollPace, type PollPace } from './poll-pace.ts';
+import { createS3Client } from './sink/s3-client.ts';
+import { createS3Sink } from './sink/s3-sink.ts';
+import type { Sink } from './sink/sink.ts';
+import type { UploadLoop } from './upload-loop.ts';
+
+/** All parts of an exporter, of which each command uses what it needs. */
+export interface Exporter {
+  readonly config: ExporterConfig;
+  readonly logger: Logger;
+  readonly db: Database;
+  readonly sink: Sink;
+  readonly gate: Gate;
+  readonly sealLimits: SealLimits;
+  readonly sealPace: PollPace;
+  readonly uploads: UploadLoop;
+  close(): Promise<void>;
+}
+
+const statementTimeoutMs = 30_000;
+
+/** Most batches of one seal: uploads of that many partitions are then under way or waiting. */
+const maxBatchesPerSeal = 64;
+
+const backoff = { baseMs: 500, capMs: 30_000 };
+
+export function composeExporter(config: ExporterConfig, logger: Logger): Exporter {
+  const db = connectDatabase({
+    url: config.DATABASE_URL,
+    application: 'auditbox exporter',
+    // One for each render, and for the sealer, the marks and the watchdog's canary.
+    maxConnections: config.EXPORT_CONCURRENCY + 3,
+    statementTimeoutMs,
+  });
+  const sink = createS3Sink(createS3Client(config), config);
+  const gate = createGate(backoff, {
+    blocked: (reason) => logger.error({ reason }, 'Export is blocked; nothing is lost, it resumes by itself.'),
+    resumed: () => logger.info('The destination takes objects again.'),
+  });
+  const watchdog = startWatchdog(() => db.sql`select 1`.then(() => {}), {
+    everyMs: 5_000,
+    deadlineMs: statementTimeoutMs,
+    logger,
+  });
+  return {
+    config,
+    logger,
+    db,
+    sink,
+    gate,
+    sealLimits: {
+      grain: config.EXPORT_PARTITION,
+      maxRows: config.EXPORT_BATCH_MAX_ROWS,
+      maxBytes: config.EXPORT_BATCH_MAX_BYTES,
+      lingerMs: config.EXPORT_LINGER_MS,
+      maxBatches: maxBatchesPerSeal,
+    },
+    sealPace: createPollPace(config.EXPORT_POLL_INTERVAL_MS),
+    uploads: {
+      db,
+      sink,
+      gate,
+      backoff,
+      logger,
+      prefix: config.S3_PREFIX,
+      leaseMs: config.EXPORT_LEASE_MS,
+      concurrency: config.EXPORT_CONCURRENCY,
+      pace: createPollPace(config.EXPORT_POLL_INTERVAL_MS),
+    },
+    async close() {
+      watchdog.stop();
+      sink.close();
+      await db.close(5_000);
+    },
+  };
+}

@@ -1,0 +1,86 @@
+import type { ErrorClass } from '@auditbox/core/error-class.ts';
+import { type Backoff, retryDelayMs } from '@auditbox/core/retry-delay.ts';
+import { sleep } from '@auditbox/process/sleep.ts';
+
+/**
+ * The state of the destination, for all uploads of this process.
+ *
+ *   open ── transient or blocked refusal ──▶ closed: one batch at a time probes, after a growing wait
+ *   closed ── anything stored, or refused for its own sake ──▶ open
+ *
+ * Without it every sealed batch would be tried against a store that is down.
+ */
+export interface Gate {
+  /** Waits until an upload may be tried; null when `signal` was aborted first. */
+  pass(signal: AbortSignal): Promise<Pass | null>;
+  /** Why everything is refused, or null. */
+  readonly blockedReason: string | null;
+}
+
+/** The right to try one upload. `settle` must be called once. */
+export interface Pass {
+  settle(result: PassResult): void;
+}
+
+/** How the try went: the destination took it or said no to this object; it refused; it was not asked. */
+export type PassResult = 'reached' | 'not tried' | { readonly class: 'transient' | 'blocked'; readonly reason: string };
+
+/** What the gate tells its owner, once for each change. */
+export interface GateEvents {
+  blocked(reason: string): void;
+  resumed(): void;
+}
+
+/** Longest nap while waiting for a turn; a probe that ends early is noticed this late. */
+const napMs = 100;
+
+export function createGate(backoff: Backoff, events: GateEvents, random: () => number = Math.random): Gate {
+  let failures = 0;
+  let probing = false;
+  let nextProbeAt = 0;
+  let blockedReason: string | null = null;
+
+  function close(errorClass: ErrorClass, reason: string, isProbe: boolean): void {
+    // Uploads that were under way when the first one failed say nothing new.
+    if (isProbe || failures === 0) {
+      failures += 1;
+      nextProbeAt = performance.now() + retryDelayMs(failures, backoff, random());
+    }
+    const blocked = errorClass === 'blocked' ? reason : null;
+    if (blocked !== null && blocked !== blockedReason) events.blocked(blocked);
+    blockedReason = blocked;
+  }
+
+  function open(): void {
+    if (failures > 0) events.resumed();
+    failures = 0;
+    blockedReason = null;
+  }
+
+  const passFor = (isProbe: boolean): Pass => ({
+    settle(result) {
+      if (isProbe) probing = false;
+      if (result === 'not tried') return;
+      if (result === 'reached') open();
+      else close(result.class, result.reason, isProbe);
+    },
+  });
+
+  return {
+    async pass(signal) {
+      while (!signal.aborted) {
+        if (failures === 0) return passFor(false);
+        const waitMs = nextProbeAt - performance.now();
+        if (!probing && waitMs <= 0) {
+          probing = true;
+          return passFor(true);
+        }
+        await sleep(Math.min(napMs, Math.max(1, waitMs)), signal);
+      }
+      return null;
+    },
+    get blockedReason() {
+      return blockedReason;
+    },
+  };
+}

@@ -1,0 +1,47 @@
+import { databaseFault, describeFault } from '@auditbox/db/database-error.ts';
+import { createLogger } from '@auditbox/process/logger.ts';
+import { leaveWith, runMain } from '@auditbox/process/run-main.ts';
+import { readSettings } from '@auditbox/process/settings.ts';
+import { listenForShutdown, type Shutdown } from '@auditbox/process/shutdown.ts';
+import { type ExporterCommand, parseCommand } from './cli.ts';
+import { drain } from './commands/drain.ts';
+import { replay } from './commands/replay.ts';
+import { run } from './commands/run.ts';
+import { composeExporter, type Exporter } from './compose.ts';
+import { type ExporterConfig, exporterRelations, exporterSettings } from './config.ts';
+
+/** Below the ten seconds that Docker waits before it kills. */
+const stopGraceMs = 8_000;
+
+const command = parseCommand(process.argv.slice(2));
+const config = readConfig();
+const logger = createLogger('exporter', config.LOG_LEVEL);
+
+runMain(logger, async () => {
+  const exporter = composeExporter(config, logger);
+  const shutdown = listenForShutdown(logger, stopGraceMs);
+  process.exitCode = await execute(command, exporter, shutdown);
+  await exporter.close();
+  // A command's result is all it was for; nothing that lingers may keep it from ending.
+  if (command.kind !== 'run') process.exit();
+});
+
+async function execute(asked: ExporterCommand, exporter: Exporter, shutdown: Shutdown): Promise<number> {
+  if (asked.kind === 'run') return run(exporter, shutdown);
+  try {
+    return asked.kind === 'drain' ? await drain(exporter, shutdown) : await replay(exporter, asked, shutdown);
+  } catch (error) {
+    const fault = databaseFault(error);
+    if (fault === null) throw error;
+    logger.error(describeFault(fault));
+    return 1;
+  }
+}
+
+function readConfig(): ExporterConfig {
+  try {
+    return readSettings(exporterSettings, process.env, exporterRelations);
+  } catch (error) {
+    leaveWith(error);
+  }
+}

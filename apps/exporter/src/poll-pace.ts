@@ -1,0 +1,32 @@
+import { sleep } from '@auditbox/process/sleep.ts';
+
+/** How a polling loop sleeps: not at all while there is work, else longer each time, up to `maxMs`. */
+export interface PollPace {
+  /** There was work: the next wait is short. */
+  busy(): void;
+  /** Sleeps, or until `wake` or the signal. */
+  wait(signal: AbortSignal): Promise<void>;
+  /** Ends the current wait, or makes the next one return at once. */
+  wake(): void;
+}
+
+const firstMs = 10;
+
+/** Waits are drawn between half and all of their bound, so that several pollers drift apart. */
+export function createPollPace(maxMs: number): PollPace {
+  let boundMs = firstMs;
+  let waking = new AbortController();
+  return {
+    busy() {
+      boundMs = firstMs;
+    },
+    async wait(signal) {
+      await sleep(boundMs * (0.5 + Math.random() / 2), AbortSignal.any([signal, waking.signal]));
+      boundMs = waking.signal.aborted ? firstMs : Math.min(maxMs, boundMs * 2);
+      waking = new AbortController();
+    },
+    wake() {
+      waking.abort();
+    },
+  };
+}

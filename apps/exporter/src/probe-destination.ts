@@ -1,0 +1,23 @@
+import type { Exporter } from './compose.ts';
+
+/**
+ * Asks the bucket once, at start, whether it takes objects, and says in one sentence what is wrong. Trouble stops
+ * nothing: the uploads meet it again, wait and resume by themselves. Returns that sentence, or null.
+ */
+export async function probeDestination({ sink, config, logger }: Exporter, signal: AbortSignal): Promise<string | null> {
+  const probe = await sink.probe(signal);
+  const where = { bucket: config.S3_BUCKET, prefix: config.S3_PREFIX };
+  if (probe.kind === 'refused') {
+    logger.error({ ...where, code: probe.code }, `The bucket cannot be used: ${probe.message}`);
+    return probe.message;
+  }
+  if (probe.conditional) {
+    logger.info(where, 'The bucket takes objects and never overwrites one.');
+  } else {
+    logger.warn(
+      where,
+      'The store ignores If-None-Match: it would overwrite an object. Keys name their content, so an overwrite can only write the same rows; use a store that honours it for evidence.',
+    );
+  }
+  return null;
+}

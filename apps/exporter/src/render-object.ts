@@ -1,0 +1,33 @@
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { createGzip } from 'node:zlib';
+
+/** A batch as an object's body. `bytes` and `sha256` are of the uncompressed NDJSON. */
+export interface RenderedBody {
+  readonly rows: number;
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly body: Buffer;
+}
+
+/**
+ * Compresses and hashes lines as they come. Memory holds the compressed body, which the upload needs whole: only a
+ * buffer can be signed and sent again. zlib works in a thread of its own; the loop waits when it falls behind.
+ */
+export async function renderObject(chunks: AsyncIterable<{ rows: number; ndjson: Buffer }>): Promise<RenderedBody> {
+  const hash = createHash('sha256');
+  const gzip = createGzip();
+  const compressed: Buffer[] = [];
+  gzip.on('data', (part: Buffer) => compressed.push(part));
+  let rows = 0;
+  let bytes = 0;
+  for await (const { rows: more, ndjson } of chunks) {
+    rows += more;
+    bytes += ndjson.length;
+    hash.update(ndjson);
+    if (!gzip.write(ndjson)) await once(gzip, 'drain');
+  }
+  gzip.end();
+  await once(gzip, 'end');
+  return { rows, bytes, sha256: hash.digest('hex'), body: Buffer.concat(compressed) };
+}

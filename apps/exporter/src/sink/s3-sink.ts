@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto';
+import {
+  HeadObjectCommand,
+  PutObjectCommand,
+  type PutObjectCommandInput,
+  type S3Client,
+  type S3ServiceException,
+} from '@aws-sdk/client-s3';
+import { classifyRefusal } from '@auditbox/core/error-class.ts';
+import type { ExporterConfig } from '../config.ts';
+import { explainRefusal, type SinkFault, type SinkPlace } from './explain-refusal.ts';
+import type { HeadOutcome, ProbeOutcome, PutOutcome, Sink, SinkObject, SinkRefusal } from './sink.ts';
+
+/** Version of the objects' form, in their metadata: what the lines and their order are. */
+const formatVersion = '1';
+
+/** Readers of Hive-style folders skip names that start with an underscore. */
+const probeName = '_auditbox_probe';
+
+/** A bucket of S3 or a store that speaks it. */
+export function createS3Sink(client: S3Client, config: ExporterConfig): Sink {
+  const place: SinkPlace = {
+    bucket: config.S3_BUCKET,
+    prefix: config.S3_PREFIX,
+    endpoint: config.S3_ENDPOINT,
+    timeoutMs: config.S3_REQUEST_TIMEOUT_MS,
+  };
+  const bucket = {
+    Bucket: config.S3_BUCKET,
+    ...(config.S3_EXPECTED_BUCKET_OWNER && { ExpectedBucketOwner: config.S3_EXPECTED_BUCKET_OWNER }),
+  };
+  const bounded = (signal: AbortSignal) => ({
+    abortSignal: AbortSignal.any([signal, AbortSignal.timeout(config.S3_REQUEST_TIMEOUT_MS)]),
+  });
+
+  async function create(input: Omit<PutObjectCommandInput, 'Bucket'>, signal: AbortSignal): Promise<PutOutcome> {
+    const command = new PutObjectCommand({ ...bucket, ...protection(config), ...input, IfNoneMatch: '*' });
+    try {
+      const { ETag } = await client.send(command, bounded(signal));
+      // Every store names an ETag; an answer without one came from something else on the way.
+      return ETag ? { kind: 'stored' } : { kind: 'exists' };
+    } catch (error) {
+      const fault = toFault(error);
+      // 304 is what some older stores answer instead of 412.
+      if (fault.status === 412 || fault.status === 304) return { kind: 'exists' };
+      return refusal(fault, place);
+    }
+  }
+
+  return {
+    put: ({ key, body, ...about }: SinkObject, signal) =>
+      create(
+        {
+          Key: key,
+          Body: body,
+          ContentLength: body.length,
+          ContentType: 'application/gzip',
+          ChecksumSHA256: createHash('sha256').update(body).digest('base64'),
+          Metadata: toMetadata(about),
+        },
+        signal,
+      ),
+
+    async head(key, signal): Promise<HeadOutcome> {
+      try {
+        const { Metadata = {} } = await client.send(new HeadObjectCommand({ ...bucket, Key: key }), bounded(signal));
+        return { kind: 'found', sha256: Metadata.sha256 ?? null, rows: Metadata.rows ?? null };
+      } catch (error) {
+        const fault = toFault(error);
+        return fault.code === 'NotFound' || fault.code === 'NoSuchKey' ? { kind: 'missing' } : refusal(fault, place);
+      }
+    },
+
+    async probe(signal): Promise<ProbeOutcome> {
+      const body = Buffer.from('Auditbox asks with this object whether it may create objects here.\n');
+      const ChecksumSHA256 = createHash('sha256').update(body).digest('base64');
+      const input = { Key: `${place.prefix}${probeName}`, Body: body, ContentType: 'text/plain', ChecksumSHA256 };
+      // The second PUT tells a store that honours If-None-Match from one that reads over it.
+      const first = await create(input, signal);
+      const last = first.kind === 'stored' ? await create(input, signal) : first;
+      return last.kind === 'refused' ? last : { kind: 'healthy', conditional: last.kind === 'exists' };
+    },
+
+    close: () => client.destroy(),
+  };
+}
+
+function protection(config: ExporterConfig): Partial<PutObjectCommandInput> {
+  const { S3_OBJECT_LOCK_MODE: mode, S3_OBJECT_LOCK_DAYS: days } = config;
+  return {
+    ...(config.S3_SSE && { ServerSideEncryption: config.S3_SSE }),
+    ...(config.S3_SSE_KMS_KEY_ID && { SSEKMSKeyId: config.S3_SSE_KMS_KEY_ID }),
+    ...(config.S3_STORAGE_CLASS && { StorageClass: config.S3_STORAGE_CLASS as 'STANDARD' }),
+    ...(mode && days && { ObjectLockMode: mode, ObjectLockRetainUntilDate: new Date(Date.now() + days * 86_400_000) }),
+  };
+}
+
+function toMetadata({ rows, sha256, firstOccurredAt, lastOccurredAt }: Omit<SinkObject, 'key' | 'body'>) {
+  return { rows: String(rows), sha256, 'first-event': firstOccurredAt, 'last-event': lastOccurredAt, format: formatVersion };
+}
+
+function toFault(error: unknown): SinkFault {
+  const { name, message, code, $metadata } = error as Partial<S3ServiceException> & { code?: unknown };
+  const status = $metadata?.httpStatusCode ?? null;
+  // A network fault's errno says more than its name, which is "Error".
+  return { status, code: typeof code === 'string' && status === null ? code : (name ?? 'Unknown'), message: message ?? '' };
+}
+
+function refusal(fault: SinkFault, place: SinkPlace): SinkRefusal {
+  return { kind: 'refused', class: classifyRefusal(fault), code: fault.code, message: explainRefusal(fault, place) };
+}

@@ -1,0 +1,41 @@
+import { leaseBatch } from '@auditbox/db/export/lease-batch.ts';
+import { type AttemptDependencies, attemptBatch } from './attempt-batch.ts';
+import type { Gate } from './gate.ts';
+import { logDatabaseFault } from './log-database-fault.ts';
+import type { PollPace } from './poll-pace.ts';
+
+export interface UploadLoop extends AttemptDependencies {
+  readonly gate: Gate;
+  readonly concurrency: number;
+  readonly pace: PollPace;
+}
+
+/**
+ * Leases batches and attempts them, up to `concurrency` at once, until `taking` is aborted; then waits for those under
+ * way, which `working` breaks off. A batch is leased only when there is room for it, so no lease runs while it queues.
+ */
+export async function runUploadLoop(loop: UploadLoop, taking: AbortSignal, working: AbortSignal): Promise<void> {
+  const { db, gate, pace, logger, concurrency, leaseMs } = loop;
+  const underWay = new Set<Promise<void>>();
+  for (;;) {
+    if (underWay.size >= concurrency) await Promise.race(underWay);
+    const pass = await gate.pass(taking);
+    if (!pass) break;
+    const batch = await leaseBatch(db, leaseMs).catch((error: unknown) => logDatabaseFault(logger, error));
+    if (!batch) {
+      pass.settle('not tried');
+      await pace.wait(taking);
+      continue;
+    }
+    pace.busy();
+    const attempt = attemptBatch(loop, batch, working)
+      .catch((error: unknown) => {
+        logDatabaseFault(logger, error);
+        return 'not tried' as const;
+      })
+      .then(pass.settle)
+      .finally(() => underWay.delete(attempt));
+    underWay.add(attempt);
+  }
+  await Promise.all(underWay);
+}

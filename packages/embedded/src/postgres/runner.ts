@@ -1,0 +1,66 @@
+import { execFileSync } from 'node:child_process';
+import { chmod, chown, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { copyPostgres, findPostgres, isReachableByOthers } from './binaries.ts';
+
+/** How Postgres's programs are started here. */
+export interface PostgresRunner {
+  /** The command line of a program of the server's (`initdb`, `postgres`). */
+  commandOf(program: string, args: readonly string[]): { readonly file: string; readonly args: string[] };
+  readonly spawnOptions: { readonly uid?: number; readonly gid?: number };
+  /** Gives a file or folder to the user that Postgres runs as. */
+  own(path: string): Promise<void>;
+  /** Removes what was made to start programs. */
+  dispose(): Promise<void>;
+}
+
+/**
+ * Decides how Postgres can run on data in `dataParent`. It refuses to run as root, so root hands it to the user
+ * `postgres`, or `nobody`. When that user cannot pass through the folders above (a clone under /root), the binaries
+ * are copied to where it can, and the server keeps one capability: to pass through folders.
+ */
+export async function createPostgresRunner(dataParent: string): Promise<PostgresRunner> {
+  const home = await findPostgres();
+  const plain = (from: string) => (program: string, args: readonly string[]) => ({ file: `${from}/bin/${program}`, args: [...args] });
+  if (process.getuid?.() !== 0) {
+    return { commandOf: plain(home), spawnOptions: {}, own: async () => {}, dispose: async () => {} };
+  }
+  const user = findUser();
+  const own = (path: string) => chown(path, user.uid, user.gid);
+  if ((await isReachableByOthers(home)) && (await isReachableByOthers(dataParent))) {
+    return { commandOf: plain(home), spawnOptions: user, own, dispose: async () => {} };
+  }
+  const copy = await copyPostgres(home);
+  await chmod(dirname(copy), 0o755);
+  return {
+    commandOf: (program, args) => ({ file: 'setpriv', args: [...passThroughFolders(user), `${copy}/bin/${program}`, ...args] }),
+    spawnOptions: {},
+    own,
+    dispose: () => rm(dirname(copy), { recursive: true, force: true }),
+  };
+}
+
+/** setpriv of util-linux. Containers give root the wider capability of the two, but rarely the narrower one. */
+function passThroughFolders({ uid, gid }: { uid: number; gid: number }): string[] {
+  const ids = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'];
+  const withCapability = (name: string) => [...ids, `--inh-caps=-all,+${name}`, `--ambient-caps=-all,+${name}`];
+  for (const args of [withCapability('dac_read_search'), withCapability('dac_override')]) {
+    try {
+      execFileSync('setpriv', [...args, 'true'], { stdio: 'ignore' });
+      return args;
+    } catch {}
+  }
+  throw new Error(
+    'Postgres does not run as root, and no other user can enter this folder. Start it as a user, or from a folder that others can enter, such as one under /opt.',
+  );
+}
+
+function findUser(): { uid: number; gid: number } {
+  for (const name of ['postgres', 'nobody']) {
+    try {
+      const id = (flag: string) => Number(execFileSync('id', [flag, name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
+      return { uid: id('-u'), gid: id('-g') };
+    } catch {}
+  }
+  throw new Error('Postgres does not run as root, and there is no user named postgres or nobody to run it as.');
+}

@@ -1,0 +1,83 @@
+import { createConnection } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { type Cluster, clusterUrl, serverCommand } from '../postgres/cluster.ts';
+import type { PostgresRunner } from '../postgres/runner.ts';
+import type { ServiceSpec } from './supervise.ts';
+
+/** What the services of the stack need to know of each other. */
+export interface StackPlan {
+  readonly cluster: Cluster;
+  readonly s3: { readonly port: number; readonly folder: string; readonly bucket: string };
+  readonly apiPort: number;
+  readonly exporterPort: number;
+  readonly masterKey: string;
+  /** The environment that `npm start` was called with; settings that the stack does not decide pass through. */
+  readonly environment: NodeJS.ProcessEnv;
+}
+
+const fileOf = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+export function postgresService(runner: PostgresRunner, { cluster }: StackPlan): ServiceSpec {
+  return {
+    name: 'postgres',
+    ...serverCommand(runner, cluster),
+    // From a folder that its user may not enter, a child of Postgres could not start.
+    options: { ...runner.spawnOptions, cwd: '/' },
+    stopSignal: 'SIGINT',
+    isReady: () => accepts(cluster.port),
+  };
+}
+
+export function s3Service({ s3 }: StackPlan): ServiceSpec {
+  return {
+    name: 's3',
+    file: process.execPath,
+    args: [fileOf('../s3/main.ts'), String(s3.port), s3.folder, s3.bucket],
+    options: {},
+    stopSignal: 'SIGTERM',
+    isReady: () => accepts(s3.port),
+  };
+}
+
+export function apiService(plan: StackPlan): ServiceSpec {
+  const env = { ...baseEnvironment(plan), PORT: String(plan.apiPort), AUDIT_MASTER_KEY: plan.masterKey };
+  return nodeService('api', '../../../../apps/api/src/main.ts', env, plan.apiPort);
+}
+
+export function exporterService(plan: StackPlan): ServiceSpec {
+  const env = {
+    ...baseEnvironment(plan),
+    METRICS_PORT: String(plan.exporterPort),
+    S3_BUCKET: plan.s3.bucket,
+    S3_ENDPOINT: `http://127.0.0.1:${plan.s3.port}`,
+    S3_REGION: 'us-east-1',
+    S3_FORCE_PATH_STYLE: 'true',
+    AWS_ACCESS_KEY_ID: 'embedded',
+    AWS_SECRET_ACCESS_KEY: 'embedded',
+  };
+  return nodeService('exporter', '../../../../apps/exporter/src/main.ts', env, plan.exporterPort);
+}
+
+/** Whatever the shell says of AWS, databases and stores is about others than the embedded ones. */
+function baseEnvironment({ environment, cluster }: StackPlan): NodeJS.ProcessEnv {
+  const foreign = /^(AWS_|S3_(?!PREFIX$)|DATABASE_URL$|PORT$|METRICS_PORT$|AUDIT_MASTER_KEY$)/;
+  const kept = Object.entries(environment).filter(([name]) => !foreign.test(name));
+  return { ...Object.fromEntries(kept), HOST: '127.0.0.1', DATABASE_URL: clusterUrl(cluster) };
+}
+
+function nodeService(name: string, path: string, env: NodeJS.ProcessEnv, port: number): ServiceSpec {
+  const isReady = async () => (await fetch(`http://127.0.0.1:${port}/readyz`)).ok;
+  return { name, file: process.execPath, args: [fileOf(path)], options: { env }, stopSignal: 'SIGTERM', isReady };
+}
+
+/** Whether something accepts connections on a port of 127.0.0.1. */
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = createConnection({ port, host: '127.0.0.1' });
+    const answer = (accepted: boolean) => () => {
+      socket.destroy();
+      resolve(accepted);
+    };
+    socket.once('connect', answer(true)).once('error', answer(false));
+  });
+}
