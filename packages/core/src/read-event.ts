@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { type Checked, type NewAuditEvent, type Problem, printPath } from './audit-event.ts';
-import { eventSchema } from './event-schema.ts';
+import { type Actions, eventSchema } from './event-schema.ts';
 import { compactText, type JsonSlice, type JsonText, objectMembers } from './json-text.ts';
 import { unstorableText } from './unstorable-text.ts';
 
@@ -10,8 +10,8 @@ const maxDepth = 128;
 /** Reads one event: its JSON text, and the value that `JSON.parse` made of it. */
 export type ReadEvent = (text: string, parsed: unknown) => Checked<NewAuditEvent>;
 
-/** A reader for events whose action is one of `actions`. */
-export function eventReader(actions: readonly string[]): ReadEvent {
+/** A reader for events of these actions. */
+export function eventReader(actions: Actions): ReadEvent {
   const schema = eventSchema(actions);
   return (text, parsed) => {
     const result = schema.safeParse(parsed);

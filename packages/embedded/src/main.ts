@@ -26,6 +26,7 @@ let exiting = false;
 
 process.on('SIGINT', () => void exit(0));
 process.on('SIGTERM', () => void exit(0));
+if (process.env.npm_lifecycle_event) stopWithParent(process.ppid);
 
 const postgresFolder = join(home, 'postgres');
 await mkdir(home, { recursive: true });
@@ -81,6 +82,11 @@ function start(spec: ServiceSpec): Promise<void> {
   });
   services.push(service);
   return service.ready;
+}
+
+/** npm that is killed takes nobody with it; then we have another parent, and nobody is left to stop us. */
+function stopWithParent(parent: number): void {
+  setInterval(() => void (process.ppid === parent || exit(1)), 500).unref();
 }
 
 /** Postgres accepts connections a moment before it serves them. */

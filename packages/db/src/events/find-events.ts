@@ -56,13 +56,15 @@ export async function findEvents(db: Database, query: EventQuery): Promise<Event
   const column = sql(`a.${sortableColumns[query.sortBy]}`);
   const direction = query.sortOrder === 'asc' ? sql`asc` : sql`desc`;
   const offset = (query.page - 1) * query.pageSize;
-  const [row] = await db.answer(sql<[{ total: string; events: string[] }]>`
-    select
-      (select count(*) ${matching}) as total,
-      array(
-        select ${sql.unsafe(eventJson)} ${matching}
-        order by ${column} ${direction}, a.id ${direction}
-        limit ${query.pageSize} offset ${offset}
-      ) as events`);
-  return { total: Number(row.total), events: row.events };
+  const rows = await db.answer(sql<{ total: string; json: string | null }[]>`
+    select counted.total, page.json
+    from (select count(*) as total ${matching}) counted
+    left join lateral (
+      select ${sql.unsafe(eventJson)} as json, ${column} as sort_value, a.id ${matching}
+      order by ${column} ${direction}, a.id ${direction}
+      limit ${query.pageSize} offset ${offset}
+    ) page on true
+    order by page.sort_value ${direction}, page.id ${direction}`);
+  // A page behind the last one is one row without an event.
+  return { total: Number(rows[0]?.total), events: rows.flatMap(({ json }) => json ?? []) };
 }

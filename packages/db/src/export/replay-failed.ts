@@ -1,4 +1,5 @@
 import type { Database } from '../connect.ts';
+import { idsIn } from '../ids-in.ts';
 
 /** Failed batches and quarantined rows by their ids. */
 export interface ReplayIds {
@@ -15,8 +16,8 @@ export async function replayFailed(db: Database, { batchIds, outboxIds }: Replay
   await db.answer(db.sql`
     with batches as (
       update export_batch set state = 'sealed', next_attempt_at = clock_timestamp()
-      where state = 'failed' and id = any(${[...batchIds]}::bigint[])
+      where state = 'failed' and id in (${idsIn(db.sql, batchIds)})
     )
     update outbox set quarantine_reason = null
-    where quarantine_reason is not null and id = any(${[...outboxIds]}::bigint[])`);
+    where quarantine_reason is not null and id in (${idsIn(db.sql, outboxIds)})`);
 }

@@ -1,4 +1,5 @@
 import type { Database } from '../connect.ts';
+import { idsIn } from '../ids-in.ts';
 import type { ReplayIds } from './replay-failed.ts';
 
 /** How far a replay has come. Batches and rows are counted together: each is one thing that waited for a person. */
@@ -17,9 +18,9 @@ export async function replayProgress(db: Database, { batchIds, outboxIds }: Repl
       count(*) filter (where state in ('failed', 'quarantined'))::int as "failedAgain",
       count(*) filter (where state in ('pending', 'sealed', 'uploading'))::int as "underWay"
     from (
-      select state from export_batch where id = any(${[...batchIds]}::bigint[])
+      select state from export_batch where id in (${idsIn(db.sql, batchIds)})
       union all
-      select state from outbox_status where id = any(${[...outboxIds]}::bigint[])
+      select state from outbox_status where id in (${idsIn(db.sql, outboxIds)})
     ) replayed`);
   return row;
 }

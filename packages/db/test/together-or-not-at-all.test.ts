@@ -1,0 +1,121 @@
+import { auditEventOf } from '@auditbox/core/audit-event-of.ts';
+import { writeAuditEvents } from '@auditbox/db/events/write-events.ts';
+import { openTestDatabase, type TestDatabase } from '@auditbox/testing/test-database.ts';
+import { anEvent, someEvents } from '@auditbox/testing/test-events.ts';
+import postgres from 'postgres';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+let db: TestDatabase;
+beforeEach(async () => {
+  db = await openTestDatabase();
+});
+afterEach(() => db.close(1_000));
+
+/** Ids in one table without the other, and how many are in both. */
+async function tally(): Promise<{ alone: number; both: number }> {
+  const [row] = await db.sql<[{ alone: number; both: number }]>`
+    select count(*) filter (where a.id is null or o.audit_id is null)::int as alone,
+      count(*) filter (where a.id = o.audit_id)::int as both
+    from audit_log a full join outbox o on o.audit_id = a.id`;
+  return row;
+}
+
+const plainInsert = `
+  insert into audit_log (occurred_at, changed_by, action, table_name, object_id, updated_values)
+  values ('2026-07-03 11:46:50+00', 'cron', 'deleted', 'sessions', '7', '{"n": 1}'), (default, 'cron', 'deleted', 'sessions', '8', null)`;
+
+test('a plain INSERT gets its outbox rows, whoever sends it', async () => {
+  await db.sql.unsafe(plainInsert).simple();
+  expect(await tally()).toEqual({ alone: 0, both: 2 });
+});
+
+test('a COPY gets its outbox rows too', async () => {
+  const copy = await db.sql`copy audit_log (changed_by, action, table_name, object_id) from stdin`.writable();
+  copy.end('cron\tdeleted\tsessions\t7\ncron\tdeleted\tsessions\t8\n');
+  await new Promise((resolve, reject) => copy.once('finish', resolve).once('error', reject));
+  expect(await tally()).toEqual({ alone: 0, both: 2 });
+});
+
+test("a caller's rollback takes both", async () => {
+  const rolledBack = db.sql.begin(async (tx) => {
+    await writeAuditEvents(tx, someEvents(3).map(auditEventOf));
+    throw new Error('the business change failed');
+  });
+  await expect(rolledBack).rejects.toThrow('the business change failed');
+  expect(await tally()).toEqual({ alone: 0, both: 0 });
+});
+
+test('a savepoint that is rolled back takes both, and the rest stays', async () => {
+  await db.sql.begin(async (tx) => {
+    await writeAuditEvents(tx, [auditEventOf(anEvent())]);
+    const undone = tx.savepoint(async (inner) => {
+      await writeAuditEvents(inner, [auditEventOf(anEvent())]);
+      throw new Error('undo');
+    });
+    await expect(undone).rejects.toThrow('undo');
+  });
+  expect(await tally()).toEqual({ alone: 0, both: 1 });
+});
+
+test('a backend that is killed in mid-transaction leaves neither', async () => {
+  const writer = postgres(db.url, { max: 1, onnotice: () => {}, fetch_types: false });
+  const killed = writer.begin(async (tx) => {
+    await writeAuditEvents(tx, someEvents(5).map(auditEventOf));
+    const [{ pid }] = await tx<[{ pid: number }]>`select pg_backend_pid() as pid`;
+    await db.sql`select pg_terminate_backend(${pid}, 5000)`;
+    await tx`select 1`;
+  });
+  await expect(killed).rejects.toThrow();
+  await writer.end({ timeout: 1 });
+  expect(await tally()).toEqual({ alone: 0, both: 0 });
+});
+
+test('backends killed at random moments never separate an audit row from its outbox row', async () => {
+  let stop = false;
+  let written = 0;
+  const write = async () => {
+    while (!stop) {
+      // A connection of its own each time: what dies is the statement, not the driver's pool.
+      const writer = postgres(db.url, { max: 1, onnotice: () => {}, fetch_types: false, connection: { application_name: 'victim' } });
+      await writeAuditEvents(writer, someEvents(20).map(auditEventOf)).then(() => {
+        written += 20;
+      }, () => {});
+      await writer.end({ timeout: 0 });
+    }
+  };
+  const writers = [write(), write(), write()];
+  for (let kills = 0; kills < 200; kills += 1) {
+    await db.sql`select pg_terminate_backend(pid) from pg_stat_activity
+      where application_name = 'victim' and datname = current_database() and state = 'active'`;
+  }
+  stop = true;
+  await Promise.all(writers);
+  const { alone, both } = await tally();
+  expect(alone).toBe(0);
+  expect(both).toBeGreaterThanOrEqual(written);
+});
+
+test('without the right to write the outbox, an application still gets its outbox row', async () => {
+  await db.sql.unsafe(`
+    drop role if exists only_audits;
+    create role only_audits;
+    grant insert on audit_log to only_audits;
+    set role only_audits; ${plainInsert}; reset role`).simple();
+  expect(await tally()).toEqual({ alone: 0, both: 2 });
+  await db.sql.unsafe('drop owned by only_audits; drop role only_audits').simple();
+});
+
+test('the outbox knows how many bytes a line takes at most', async () => {
+  await db.store([
+    anEvent({ changed_by: 'a "quoted"\tname \\ ☃', updated_values: { text: 'ž'.repeat(1000), none: null } }),
+    anEvent({ updated_at: '2026-07-03T11:46:50Z', before_value: null }),
+  ]);
+  const { eventJson } = await import('@auditbox/db/event-json.ts');
+  const rows = await db.sql<{ bytes: number; line: string }[]>`
+    select o.bytes, ${db.sql.unsafe(eventJson)} as line from outbox o join audit_log a on a.id = o.audit_id`;
+  for (const { bytes, line } of rows) {
+    const actual = Buffer.byteLength(`${line}\n`);
+    expect(bytes).toBeGreaterThanOrEqual(actual);
+    expect(bytes - actual).toBeLessThanOrEqual(7);
+  }
+});

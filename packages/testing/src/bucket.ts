@@ -1,0 +1,57 @@
+import { randomBytes } from 'node:crypto';
+import { gunzipSync } from 'node:zlib';
+import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+
+/** Credentials of the stores that tests use. */
+export const testCredentials = { accessKeyId: 'TESTKEY', secretAccessKey: 'TESTSECRET' };
+
+/** An object as an auditor finds it. */
+export interface StoredObject {
+  readonly key: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly contentType: string | undefined;
+  readonly contentEncoding: string | undefined;
+  /** The NDJSON, unpacked. */
+  readonly text: string;
+  /** Its lines, parsed. */
+  readonly events: readonly { id: string; updated_at: string; [field: string]: unknown }[];
+}
+
+/** A bucket of a test's own, read from outside as an auditor would. */
+export interface TestBucket {
+  readonly name: string;
+  readonly client: S3Client;
+  /** All exported objects, by key. The start-up probe's object is none. */
+  objects(): Promise<StoredObject[]>;
+}
+
+export function createTestClient(endpoint: string): S3Client {
+  return new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials: testCredentials });
+}
+
+export async function createTestBucket(endpoint: string, { objectLock = false } = {}): Promise<TestBucket> {
+  const client = createTestClient(endpoint);
+  const name = `test-${randomBytes(6).toString('hex')}`;
+  await client.send(new CreateBucketCommand({ Bucket: name, ...(objectLock && { ObjectLockEnabledForBucket: true }) }));
+  return { name, client, objects: () => readObjects(client, name) };
+}
+
+async function readObjects(client: S3Client, Bucket: string): Promise<StoredObject[]> {
+  const objects: StoredObject[] = [];
+  let ContinuationToken: string | undefined;
+  do {
+    const page = await client.send(new ListObjectsV2Command({ Bucket, ...(ContinuationToken && { ContinuationToken }) }));
+    for (const { Key = '' } of page.Contents ?? []) {
+      if (!Key.endsWith('_auditbox_probe')) objects.push(await readObject(client, Bucket, Key));
+    }
+    ContinuationToken = page.NextContinuationToken;
+  } while (ContinuationToken);
+  return objects;
+}
+
+async function readObject(client: S3Client, Bucket: string, Key: string): Promise<StoredObject> {
+  const { Body, Metadata = {}, ContentType, ContentEncoding } = await client.send(new GetObjectCommand({ Bucket, Key }));
+  const text = gunzipSync((await Body?.transformToByteArray()) ?? Buffer.alloc(0)).toString();
+  const events = text.split('\n').slice(0, -1).map((line) => JSON.parse(line));
+  return { key: Key, metadata: Metadata, contentType: ContentType, contentEncoding: ContentEncoding, text, events };
+}

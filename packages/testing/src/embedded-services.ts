@@ -1,0 +1,57 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { migrateDatabase } from '@auditbox/db/migrate.ts';
+import { clusterUrl, initCluster } from '@auditbox/embedded/postgres/cluster.ts';
+import { createPostgresRunner } from '@auditbox/embedded/postgres/runner.ts';
+import { findFreePort } from '@auditbox/embedded/stack/free-port.ts';
+import { postgresService, type StackPlan, s3Service } from '@auditbox/embedded/stack/services.ts';
+import { type Service, supervise } from '@auditbox/embedded/stack/supervise.ts';
+import type { TestProject } from 'vitest/node';
+import { createTemplate } from './template-database.ts';
+
+/*
+ * One Postgres and one object store for a whole test run, from npm, without a container engine. Each test file makes
+ * databases and buckets of its own in them.
+ */
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const folder = await mkdtemp(join(tmpdir(), 'auditbox-test-'));
+  await chmod(folder, 0o755);
+  const runner = await createPostgresRunner(folder);
+  const cluster = { folder: join(folder, 'postgres'), port: await findFreePort(0), password: randomBytes(12).toString('hex') };
+  const plan: StackPlan = {
+    cluster,
+    s3: { port: await findFreePort(0), folder: join(folder, 's3'), bucket: 'auditbox' },
+    apiPort: 0,
+    exporterPort: 0,
+    masterKey: '',
+    environment: {},
+  };
+  await initCluster(runner, cluster);
+  const lines: string[] = [];
+  const events = {
+    line: (_service: string, text: string) => void lines.push(text),
+    restarting: () => {},
+    gaveUp: (name: string) => process.stderr.write(`${name} cannot live:\n${lines.slice(-20).join('\n')}\n`),
+  };
+  const services: Service[] = [supervise(postgresService(runner, plan), events), supervise(s3Service(plan), events)];
+  await Promise.all(services.map(({ ready }) => ready));
+  await createTemplate(clusterUrl(cluster), migrateDatabase);
+  project.provide('databaseServer', clusterUrl(cluster));
+  project.provide('s3Endpoint', `http://127.0.0.1:${plan.s3.port}`);
+  return async () => {
+    for (const service of services) await service.stop(10_000);
+    await runner.dispose();
+    await rm(folder, { recursive: true, force: true });
+  };
+}
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** URL of a Postgres server that holds the migrated template database. */
+    databaseServer: string;
+    s3Endpoint: string;
+  }
+}

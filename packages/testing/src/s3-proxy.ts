@@ -1,0 +1,104 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** A request as the proxy saw it. */
+export interface SeenRequest {
+  readonly method: string;
+  /** Bucket and key. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Buffer;
+}
+
+/** An answer instead of the store's, as S3 words its errors. */
+export interface InsteadOf {
+  readonly status: number;
+  readonly code: string;
+}
+
+/** What happens to a request. Each may look at it and decide; undefined lets the store decide. */
+export interface Intervention {
+  /** Before the store sees it. 'reset' breaks the connection. */
+  before?(seen: SeenRequest): InsteadOf | 'reset' | undefined | Promise<InsteadOf | 'reset' | undefined>;
+  /** After the store did it, before the client hears of it. */
+  after?(seen: SeenRequest): InsteadOf | 'reset' | undefined | Promise<InsteadOf | 'reset' | undefined>;
+}
+
+/** An S3 endpoint between an exporter and a real store: it can fail on purpose, and honours If-None-Match. */
+export interface S3Proxy {
+  readonly endpoint: string;
+  readonly requests: SeenRequest[];
+  intervene: Intervention;
+  close(): Promise<void>;
+}
+
+/** Where a store does not know conditional PUTs (the embedded one does not), the proxy refuses the second PUT itself. */
+export async function startS3Proxy(target: string): Promise<S3Proxy> {
+  const requests: SeenRequest[] = [];
+  let writing: Promise<unknown> = Promise.resolve();
+  const proxy: S3Proxy = { endpoint: '', requests, intervene: {}, close: async () => {} };
+
+  async function handle(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = Buffer.concat(await incoming.toArray());
+    const { method = '', url: path = '', headers } = incoming;
+    const seen: SeenRequest = { method, path, headers, body };
+    requests.push(seen);
+    const before = await proxy.intervene.before?.(seen);
+    if (before) return answer(response, before);
+    const result = await serially(async () => {
+      const exists = method === 'PUT' && headers['if-none-match'] === '*' && (await isThere(target, path));
+      return exists ? ({ status: 412, code: 'PreconditionFailed' } as const) : forward(target, seen);
+    });
+    const after = await proxy.intervene.after?.(seen);
+    if (after) return answer(response, after);
+    if ('code' in result) return answer(response, result);
+    response.writeHead(result.status, result.headers).end(result.body);
+  }
+
+  /** Two PUTs of one key at the same moment must not both find nothing. */
+  function serially<T>(work: () => Promise<T>): Promise<T> {
+    const result = writing.then(work);
+    writing = result.catch(() => {});
+    return result;
+  }
+
+  const server = createServer((incoming, response) => {
+    handle(incoming, response).catch(() => response.destroy());
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return Object.assign(proxy, {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: async () => {
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+    },
+  });
+}
+
+function answer(response: ServerResponse, instead: InsteadOf | 'reset'): void {
+  if (instead === 'reset') {
+    response.destroy();
+    return;
+  }
+  const { status, code } = instead;
+  const xml = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>${code} on purpose</Message></Error>`;
+  response.writeHead(status, { 'content-type': 'application/xml' }).end(xml);
+}
+
+async function isThere(target: string, path: string): Promise<boolean> {
+  return (await fetch(`${target}${path.split('?')[0]}`, { method: 'HEAD' })).ok;
+}
+
+function forward(target: string, { method, path, headers, body }: SeenRequest) {
+  return new Promise<{ status: number; headers: IncomingMessage['headers']; body: Buffer }>((resolve, reject) => {
+    const outgoing = request(`${target}${path}`, { method, headers: { ...headers, host: new URL(target).host } });
+    outgoing.once('error', reject);
+    outgoing.once('response', async (incoming) => {
+      resolve({ status: incoming.statusCode ?? 502, headers: incoming.headers, body: Buffer.concat(await incoming.toArray()) });
+    });
+    outgoing.end(body);
+  });
+}

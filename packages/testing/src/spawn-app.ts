@@ -1,0 +1,80 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+/** A line of an app's log. */
+export interface LogLine {
+  readonly level: string;
+  readonly msg: string;
+  readonly [field: string]: unknown;
+}
+
+/** An app as a process of its own. */
+export interface App {
+  readonly pid: number;
+  readonly log: readonly LogLine[];
+  readonly output: () => string;
+  /** Resolves to the first log line, past or to come, whose message matches; rejects when the process ends first. */
+  line(message: RegExp): Promise<LogLine>;
+  signal(name: NodeJS.Signals): void;
+  /** Resolves when the process has ended, to its exit code, or the name of the signal that ended it. */
+  readonly ended: Promise<number | NodeJS.Signals>;
+}
+
+export type AppName = 'api/src/main.ts' | 'api/src/keys/main.ts' | 'exporter/src/main.ts';
+
+const apps: App[] = [];
+
+/** Starts an app with nothing but the given environment. */
+export function spawnApp(name: AppName | URL, env: Record<string, string>, args: readonly string[] = []): App {
+  const file = typeof name === 'string' ? new URL(`../../../apps/${name}`, import.meta.url) : name;
+  const { PATH = '' } = process.env;
+  const child = spawn(process.execPath, [fileURLToPath(file), ...args], { env: { PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const log: LogLine[] = [];
+  let output = '';
+  let listeners: (() => void)[] = [];
+  const notify = () => {
+    for (const listener of listeners) listener();
+  };
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface(stream).on('line', (text) => {
+      output += `${text}\n`;
+      if (text.startsWith('{')) log.push(JSON.parse(text) as LogLine);
+      notify();
+    });
+  }
+  const ended = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals);
+  const app: App = {
+    pid: child.pid as number,
+    log,
+    output: () => output,
+    signal: (signal) => void child.kill(signal),
+    ended,
+    async line(message) {
+      let over = false;
+      void ended.then(() => {
+        over = true;
+        notify();
+      });
+      for (;;) {
+        const found = log.find(({ msg }) => message.test(msg));
+        if (found) return found;
+        if (over) throw new Error(`The process ended without a line like ${message}:\n${output}`);
+        await new Promise<void>((resolve) => {
+          listeners = [...listeners, resolve];
+        });
+      }
+    },
+  };
+  apps.push(app);
+  return app;
+}
+
+/** Ends every app that a test left; for afterEach. */
+export async function endApps(): Promise<void> {
+  for (const app of apps.splice(0)) {
+    app.signal('SIGKILL');
+    await app.ended;
+  }
+}

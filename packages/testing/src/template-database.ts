@@ -1,0 +1,39 @@
+import { randomBytes } from 'node:crypto';
+import postgres from 'postgres';
+
+const template = 'auditbox_template';
+
+/** A migrated database that others are copied from, which takes a tenth of the time of migrating. */
+export async function createTemplate(server: string, migrate: (url: string) => Promise<void>): Promise<void> {
+  await onServer(server, `create database ${template}`);
+  await migrate(urlOf(server, template));
+}
+
+/** A database of one's own; the URL of it. */
+export async function createTestDatabase(server: string, { empty = false } = {}): Promise<string> {
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  await onServer(server, `create database ${name}${empty ? '' : ` template ${template}`}`);
+  return urlOf(server, name);
+}
+
+function urlOf(server: string, name: string): string {
+  const url = new URL(server);
+  url.pathname = `/${name}`;
+  return url.href;
+}
+
+async function onServer(server: string, statement: string): Promise<void> {
+  for (let triesLeft = 50; ; triesLeft -= 1) {
+    const sql = postgres(server, { max: 1, onnotice: () => {} });
+    try {
+      await sql.unsafe(statement);
+      return;
+    } catch (error) {
+      // A server that has just opened its port, or two copies of the template at the same moment.
+      if (triesLeft === 0) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    } finally {
+      await sql.end({ timeout: 1 });
+    }
+  }
+}

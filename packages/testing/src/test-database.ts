@@ -1,0 +1,32 @@
+import { auditEventOf } from '@auditbox/core/audit-event-of.ts';
+import { connectDatabase, type Database } from '@auditbox/db/connect.ts';
+import { storeAuditEvents } from '@auditbox/db/events/store-events.ts';
+import { inject } from 'vitest';
+import { createTestDatabase } from './template-database.ts';
+import type { WireEvent } from './test-events.ts';
+
+/** A migrated database of a test's own. */
+export interface TestDatabase extends Database {
+  readonly url: string;
+  /** Stores events as the api does. */
+  store(events: readonly WireEvent[]): Promise<void>;
+  /** How many outbox rows are in each state. */
+  states(): Promise<Record<string, number>>;
+}
+
+export async function openTestDatabase(server = inject('databaseServer')): Promise<TestDatabase> {
+  const url = await createTestDatabase(server);
+  const db = connectDatabase({ url, application: 'test', maxConnections: 5, statementTimeoutMs: 20_000 });
+  return {
+    ...db,
+    url,
+    async store(events) {
+      await storeAuditEvents(db, events.map(auditEventOf));
+    },
+    async states() {
+      const rows = await db.sql<{ state: string; count: number }[]>`
+        select state, count(*)::int as count from outbox_status group by state order by state`;
+      return Object.fromEntries(rows.map(({ state, count }) => [state, count]));
+    },
+  };
+}

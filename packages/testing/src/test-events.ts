@@ -1,0 +1,34 @@
+import { randomUUID } from 'node:crypto';
+
+/** An audit event on the wire. */
+export interface WireEvent {
+  readonly id: string;
+  readonly updated_at?: string;
+  readonly changed_by: string;
+  readonly changed_by_api_key?: string;
+  readonly action: string;
+  readonly table_name: string;
+  readonly object_id: string;
+  readonly before_value?: unknown;
+  readonly updated_values?: unknown;
+}
+
+/** An event on the wire; only what matters to a test needs to be said. */
+export function anEvent(fields: Partial<WireEvent> = {}): WireEvent {
+  return {
+    id: randomUUID(),
+    changed_by: 'ana@example.com',
+    changed_by_api_key: '',
+    action: 'updated',
+    table_name: 'teams',
+    object_id: '42',
+    before_value: { max_budget: 10 },
+    updated_values: { max_budget: 25 },
+    ...fields,
+  };
+}
+
+/** `count` events at the given time. */
+export function someEvents(count: number, fields: Partial<WireEvent> = {}): WireEvent[] {
+  return Array.from({ length: count }, () => anEvent(fields));
+}

@@ -1,0 +1,29 @@
+import { defineConfig } from 'vitest/config';
+
+const common = { testTimeout: 60_000, hookTimeout: 120_000 };
+
+/** Pure tests; tests on the embedded Postgres and store; tests on containers, which say so when they cannot run. */
+export default defineConfig({
+  test: {
+    maxWorkers: 3,
+    projects: [
+      { test: { ...common, name: 'pure', include: ['packages/{core,process}/test/**/*.test.ts'] } },
+      {
+        test: {
+          ...common,
+          name: 'services',
+          include: ['packages/{db,embedded}/test/**/*.test.ts', 'apps/*/test/*.test.ts'],
+          globalSetup: 'packages/testing/src/embedded-services.ts',
+        },
+      },
+      {
+        test: {
+          ...common,
+          name: 'containers',
+          include: ['apps/*/test/containers/*.test.ts'],
+          globalSetup: 'packages/testing/src/container-services.ts',
+        },
+      },
+    ],
+  },
+});
