@@ -1,0 +1,19 @@
+import { createHash } from 'node:crypto';
+import { partitionFolder, partitionOf } from '@auditbox/core/partition.ts';
+import { expect } from 'vitest';
+import type { TestBucket } from './bucket.ts';
+
+/**
+ * The promise, read from outside: each id is in exactly one object, none is missing and none is foreign; every row lies
+ * in the folder of its own hour; each object's hash and row count are what its metadata say.
+ */
+export async function expectExactlyOnce(bucket: TestBucket, ids: readonly string[]): Promise<void> {
+  const objects = await bucket.objects();
+  expect(objects.flatMap(({ events }) => events.map(({ id }) => id)).sort()).toEqual([...ids].sort());
+  for (const { key, text, events, metadata } of objects) {
+    expect(createHash('sha256').update(text).digest('hex')).toBe(metadata.sha256);
+    expect(String(events.length)).toBe(metadata.rows);
+    expect(key).toContain(`_${metadata.sha256?.slice(0, 12)}.`);
+    for (const { updated_at } of events) expect(key).toContain(partitionFolder(partitionOf(updated_at, 'hour')));
+  }
+}
