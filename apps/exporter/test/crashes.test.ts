@@ -6,7 +6,7 @@ import type { App } from '@auditbox/testing/spawn-app.ts';
 import { someEvents } from '@auditbox/testing/test-events.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
-let it: ExporterFixture;
+let rig: ExporterFixture;
 const events = someEvents(10, { updated_at: '2026-07-03T11:46:50Z' });
 const ids = events.map(({ id }) => id);
 const isUpload = ({ method, path }: { method: string; path: string }) => method === 'PUT' && path.includes('.ndjson.gz');
@@ -15,15 +15,15 @@ const isUpload = ({ method, path }: { method: string; path: string }) => method 
 const shortLease = { EXPORT_LEASE_MS: '2000', S3_REQUEST_TIMEOUT_MS: '1500' };
 
 beforeEach(async () => {
-  it = await createExporterFixture();
-  await it.db.store(events);
+  rig = await createExporterFixture();
+  await rig.db.store(events);
 });
-afterEach(() => it.close());
+afterEach(() => rig.close());
 
 /** Resolves when the first upload reaches the given point; the exporter hears nothing of it. */
 function holdUpload(point: 'before' | 'after'): Promise<void> {
   return new Promise((resolve) => {
-    it.proxy.intervene = {
+    rig.proxy.intervene = {
       [point]: (seen: Parameters<typeof isUpload>[0]) => {
         if (!isUpload(seen)) return undefined;
         resolve();
@@ -40,66 +40,66 @@ async function kill(app: App): Promise<void> {
 
 test('SIGKILL after the upload and before the mark: one object, once', async () => {
   const reached = holdUpload('after');
-  const app = it.start([], shortLease);
+  const app = rig.start([], shortLease);
   await reached;
   await kill(app);
-  expect(await it.bucket.objects()).toHaveLength(1);
-  expect(await it.db.states()).toEqual({ uploading: 10 });
-  it.proxy.intervene = {};
-  const next = it.start([], shortLease);
-  await eventually(async () => expect(await it.db.states()).toEqual({ done: 10 }));
-  await expectExactlyOnce(it.bucket, ids);
-  expect(await it.bucket.objects()).toHaveLength(1);
-  const uploads = it.proxy.requests.filter(isUpload);
+  expect(await rig.bucket.objects()).toHaveLength(1);
+  expect(await rig.db.states()).toEqual({ uploading: 10 });
+  rig.proxy.intervene = {};
+  const next = rig.start([], shortLease);
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 10 }));
+  await expectExactlyOnce(rig.bucket, ids);
+  expect(await rig.bucket.objects()).toHaveLength(1);
+  const uploads = rig.proxy.requests.filter(isUpload);
   expect(uploads.map(({ path }) => path)).toEqual([uploads[0]?.path, uploads[0]?.path]);
   expect((await next.line(/Batch exported/)).attempt).toBe(2);
 });
 
 test('SIGKILL before the store saw the upload: one object, once', async () => {
   const reached = holdUpload('before');
-  const app = it.start([], shortLease);
+  const app = rig.start([], shortLease);
   await reached;
   await kill(app);
-  expect(await it.bucket.objects()).toEqual([]);
-  it.proxy.intervene = {};
-  it.start([], shortLease);
-  await eventually(async () => expect(await it.db.states()).toEqual({ done: 10 }));
-  await expectExactlyOnce(it.bucket, ids);
+  expect(await rig.bucket.objects()).toEqual([]);
+  rig.proxy.intervene = {};
+  rig.start([], shortLease);
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 10 }));
+  await expectExactlyOnce(rig.bucket, ids);
 });
 
 test('a batch that was sealed and then left is exported as it was sealed', async () => {
   const limits = { grain: 'hour', maxRows: 100, maxBytes: 1_000_000, lingerMs: 0, maxBatches: 10 } as const;
-  await sealBatches(it.db, limits, '0');
+  await sealBatches(rig.db, limits, '0');
   const more = someEvents(5, { updated_at: '2026-07-03T11:50:00Z' });
-  await it.db.store(more);
-  await it.drain();
-  await expectExactlyOnce(it.bucket, [...ids, ...more.map(({ id }) => id)]);
-  expect((await it.bucket.objects()).map(({ events: rows }) => rows.length).sort()).toEqual([10, 5]);
+  await rig.db.store(more);
+  await rig.drain();
+  await expectExactlyOnce(rig.bucket, [...ids, ...more.map(({ id }) => id)]);
+  expect((await rig.bucket.objects()).map(({ events: rows }) => rows.length).sort()).toEqual([10, 5]);
 });
 
 test('an exporter stopped past its lease changes nothing when it wakes', async () => {
   const reached = holdUpload('before');
-  const stale = it.start([], { ...shortLease, EXPORT_LEASE_MS: '4000', S3_REQUEST_TIMEOUT_MS: '3900' });
+  const stale = rig.start([], { ...shortLease, EXPORT_LEASE_MS: '4000', S3_REQUEST_TIMEOUT_MS: '3900' });
   await reached;
   stale.signal('SIGSTOP');
-  it.proxy.intervene = {};
-  const other = it.start([], shortLease);
-  await eventually(async () => expect(await it.db.states()).toEqual({ done: 10 }));
-  const [before] = await it.db.sql`select * from export_batch`;
+  rig.proxy.intervene = {};
+  const other = rig.start([], shortLease);
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 10 }));
+  const [before] = await rig.db.sql`select * from export_batch`;
   other.signal('SIGTERM');
   await other.ended;
   const more = someEvents(3, { updated_at: '2026-07-03T12:00:00Z' });
   stale.signal('SIGCONT');
-  await it.db.store(more);
-  await eventually(async () => expect(await it.db.states()).toEqual({ done: 13 }));
-  expect((await it.db.sql`select * from export_batch order by id limit 1`)[0]).toEqual(before);
-  await expectExactlyOnce(it.bucket, [...ids, ...more.map(({ id }) => id)]);
+  await rig.db.store(more);
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 13 }));
+  expect((await rig.db.sql`select * from export_batch order by id limit 1`)[0]).toEqual(before);
+  await expectExactlyOnce(rig.bucket, [...ids, ...more.map(({ id }) => id)]);
 });
 
 test('SIGTERM finishes the upload under way, takes nothing new and exits with 0', async () => {
   const { promise: go, resolve: letGo } = Promise.withResolvers<void>();
   const { promise: reached, resolve: tell } = Promise.withResolvers<void>();
-  it.proxy.intervene = {
+  rig.proxy.intervene = {
     before: async (seen) => {
       if (!isUpload(seen)) return undefined;
       tell();
@@ -107,36 +107,36 @@ test('SIGTERM finishes the upload under way, takes nothing new and exits with 0'
       return undefined;
     },
   };
-  const app = it.start([], { EXPORT_CONCURRENCY: '1' });
+  const app = rig.start([], { EXPORT_CONCURRENCY: '1' });
   await reached;
   app.signal('SIGTERM');
   await app.line(/^Stopping/);
-  await it.db.store(someEvents(1));
+  await rig.db.store(someEvents(1));
   letGo();
   expect(await app.ended).toBe(0);
-  expect(await it.db.states()).toEqual({ done: 10, pending: 1 });
+  expect(await rig.db.states()).toEqual({ done: 10, pending: 1 });
 });
 
 test('an upload that outlasts the grace is given back, without having cost an attempt', async () => {
   const reached = holdUpload('before');
-  const app = it.start();
+  const app = rig.start();
   await reached;
   app.signal('SIGTERM');
   expect(await app.ended).toBe(0);
-  const [batch] = await it.db.sql`select state, attempts, lease_token from export_batch`;
+  const [batch] = await rig.db.sql`select state, attempts, lease_token from export_batch`;
   expect(batch).toEqual({ state: 'sealed', attempts: 0, lease_token: null });
 });
 
 test('a second signal leaves at once; the lease runs out and nothing is lost', async () => {
   const reached = holdUpload('before');
-  const app = it.start([], shortLease);
+  const app = rig.start([], shortLease);
   await reached;
   app.signal('SIGINT');
   await app.line(/^Stopping/);
   app.signal('SIGINT');
   expect(await app.ended).toBe(1);
-  it.proxy.intervene = {};
-  it.start([], shortLease);
-  await eventually(async () => expect(await it.db.states()).toEqual({ done: 10 }));
-  await expectExactlyOnce(it.bucket, ids);
+  rig.proxy.intervene = {};
+  rig.start([], shortLease);
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 10 }));
+  await expectExactlyOnce(rig.bucket, ids);
 });

@@ -5,19 +5,19 @@ import { anEvent, someEvents } from '@auditbox/testing/test-events.ts';
 import postgres from 'postgres';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
-let it: ExporterFixture;
+let rig: ExporterFixture;
 beforeEach(async () => {
-  it = await createExporterFixture();
+  rig = await createExporterFixture();
 });
-afterEach(() => it.close());
+afterEach(() => rig.close());
 
 const idsOf = (events: readonly { id: string }[]) => events.map(({ id }) => id);
 
 test("an event at 23:59:59.999 that is exported another day lies under its own day and hour", async () => {
   const event = anEvent({ updated_at: '2026-07-03T23:59:59.999Z' });
-  await it.db.store([event]);
-  expect(await (await it.drain()).ended).toBe(0);
-  const [object, ...others] = await it.bucket.objects();
+  await rig.db.store([event]);
+  expect(await (await rig.drain()).ended).toBe(0);
+  const [object, ...others] = await rig.bucket.objects();
   expect(others).toEqual([]);
   expect(object?.key).toMatch(/^audit_logs\/dt=2026-07-03\/hour=23\/235959_0{11}\d_[0-9a-f]{12}\.ndjson\.gz$/);
   expect(object).toMatchObject({
@@ -32,10 +32,10 @@ test('an object holds the rows of one hour, ordered by event time and id', async
   const events = [50, 10, 70, 30, 130, 0].map((minute) =>
     anEvent({ updated_at: new Date(Date.UTC(2026, 6, 3, 11, minute)).toISOString() }),
   );
-  await it.db.store(events);
-  await it.drain();
-  await expectExactlyOnce(it.bucket, idsOf(events));
-  const objects = await it.bucket.objects();
+  await rig.db.store(events);
+  await rig.drain();
+  await expectExactlyOnce(rig.bucket, idsOf(events));
+  const objects = await rig.bucket.objects();
   expect(objects.map(({ events: { length } }) => length)).toEqual([4, 1, 1]);
   for (const { events: rows } of objects) {
     const order = rows.map(({ updated_at, id }) => `${updated_at} ${id}`);
@@ -44,39 +44,39 @@ test('an object holds the rows of one hour, ordered by event time and id', async
 });
 
 test('EXPORT_PARTITION=day files by day', async () => {
-  await it.db.store([anEvent({ updated_at: '2026-07-03T01:00:00Z' }), anEvent({ updated_at: '2026-07-03T23:00:00Z' })]);
-  await it.drain({ EXPORT_PARTITION: 'day' });
-  const objects = await it.bucket.objects();
+  await rig.db.store([anEvent({ updated_at: '2026-07-03T01:00:00Z' }), anEvent({ updated_at: '2026-07-03T23:00:00Z' })]);
+  await rig.drain({ EXPORT_PARTITION: 'day' });
+  const objects = await rig.bucket.objects();
   expect(objects.map(({ key }) => key)).toEqual([expect.stringMatching(/^audit_logs\/dt=2026-07-03\/010000_/)]);
 });
 
 test('no object is larger than EXPORT_BATCH_MAX_ROWS or EXPORT_BATCH_MAX_BYTES allows', async () => {
   const events = someEvents(250, { updated_at: '2026-07-03T11:00:00Z' });
-  await it.db.store(events);
-  await it.drain({ EXPORT_BATCH_MAX_ROWS: '60', EXPORT_BATCH_MAX_BYTES: '20000' });
-  await expectExactlyOnce(it.bucket, idsOf(events));
-  for (const { text, events: rows } of await it.bucket.objects()) {
+  await rig.db.store(events);
+  await rig.drain({ EXPORT_BATCH_MAX_ROWS: '60', EXPORT_BATCH_MAX_BYTES: '20000' });
+  await expectExactlyOnce(rig.bucket, idsOf(events));
+  for (const { text, events: rows } of await rig.bucket.objects()) {
     expect(rows.length).toBeLessThanOrEqual(60);
     expect(Buffer.byteLength(text)).toBeLessThanOrEqual(20_000);
   }
 });
 
 test('rows wait for company until the linger is over or a batch is full', async () => {
-  const app = it.start([], { EXPORT_LINGER_MS: '86400000', EXPORT_BATCH_MAX_ROWS: '10' });
+  const app = rig.start([], { EXPORT_LINGER_MS: '86400000', EXPORT_BATCH_MAX_ROWS: '10' });
   const first = someEvents(9, { updated_at: '2026-07-03T11:00:00Z' });
-  await it.db.store(first);
+  await rig.db.store(first);
   await app.line(/never overwrites/);
   const tenth = anEvent({ updated_at: '2026-07-03T11:00:00Z' });
   const elsewhere = anEvent({ updated_at: '2026-07-03T12:00:00Z' });
-  expect(await it.db.states()).toEqual({ pending: 9 });
-  await it.db.store([elsewhere, tenth]);
-  await eventually(async () => expect(await it.db.states()).toEqual({ done: 10, pending: 1 }));
-  await expectExactlyOnce(it.bucket, idsOf([...first, tenth]));
+  expect(await rig.db.states()).toEqual({ pending: 9 });
+  await rig.db.store([elsewhere, tenth]);
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 10, pending: 1 }));
+  await expectExactlyOnce(rig.bucket, idsOf([...first, tenth]));
 });
 
 test('rows that commit out of id order are all exported', async () => {
-  const late = postgres(it.db.url, { max: 1, fetch_types: false });
-  const app = it.start();
+  const late = postgres(rig.db.url, { max: 1, fetch_types: false });
+  const app = rig.start();
   const { promise: inserted, resolve: tellInserted } = Promise.withResolvers<void>();
   const { promise: exported, resolve: letCommit } = Promise.withResolvers<void>();
   const lateEvents = someEvents(3);
@@ -90,35 +90,35 @@ test('rows that commit out of id order are all exported', async () => {
   await inserted;
   // These get higher outbox ids than the late ones, and go out first.
   const early = someEvents(20);
-  await it.db.store(early);
-  await eventually(async () => expect(await it.db.states()).toEqual({ done: 20 }));
+  await rig.db.store(early);
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 20 }));
   letCommit();
   await committed;
-  await eventually(async () => expect(await it.db.states()).toEqual({ done: 23 }));
-  await expectExactlyOnce(it.bucket, idsOf([...early, ...lateEvents]));
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 23 }));
+  await expectExactlyOnce(rig.bucket, idsOf([...early, ...lateEvents]));
   app.signal('SIGTERM');
   expect(await app.ended).toBe(0);
   await late.end();
 });
 
 test('two exporters at work: every id is in exactly one object', async () => {
-  const exporters = [it.start([], { EXPORT_BATCH_MAX_ROWS: '37' }), it.start([], { EXPORT_BATCH_MAX_ROWS: '41' })];
+  const exporters = [rig.start([], { EXPORT_BATCH_MAX_ROWS: '37' }), rig.start([], { EXPORT_BATCH_MAX_ROWS: '41' })];
   const events = Array.from({ length: 40 }, (_, n) =>
     someEvents(50, { updated_at: new Date(Date.UTC(2026, 6, 3, n % 5)).toISOString() }),
   );
   await Promise.all(exporters.map((app) => app.line(/never overwrites/)));
-  for (const part of events) await it.db.store(part);
-  await eventually(async () => expect(await it.db.states()).toEqual({ done: 2_000 }), 40_000);
-  await expectExactlyOnce(it.bucket, idsOf(events.flat()));
+  for (const part of events) await rig.db.store(part);
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 2_000 }), 40_000);
+  await expectExactlyOnce(rig.bucket, idsOf(events.flat()));
   const exportedBy = exporters.map((app) => app.log.filter(({ msg }) => msg === 'Batch exported.').length);
   expect(Math.min(...exportedBy)).toBeGreaterThan(0);
 });
 
 test('the view and the ledger tell the object, its hash and its rows', async () => {
-  await it.db.store(someEvents(5, { updated_at: '2026-07-03T11:46:50.269Z' }));
-  await it.drain();
-  const [object] = await it.bucket.objects();
-  const [batch] = await it.db.sql`select state, object_key, sha256, row_count, attempts, partition, bytes from export_batch`;
+  await rig.db.store(someEvents(5, { updated_at: '2026-07-03T11:46:50.269Z' }));
+  await rig.drain();
+  const [object] = await rig.bucket.objects();
+  const [batch] = await rig.db.sql`select state, object_key, sha256, row_count, attempts, partition, bytes from export_batch`;
   expect(batch).toEqual({
     state: 'done',
     object_key: object?.key,
@@ -131,10 +131,10 @@ test('the view and the ledger tell the object, its hash and its rows', async () 
 });
 
 test('line breaks in a value that came by a plain INSERT stay out of the NDJSON', async () => {
-  await it.db.sql`
+  await rig.db.sql`
     insert into audit_log (changed_by, action, table_name, object_id, updated_values)
     values ('psql', 'created', 't', '1', ${'{\n  "a": 1,\r\n  "b": "x\\ny"\n}'}::text::json)`;
-  await it.drain();
-  const [object] = await it.bucket.objects();
+  await rig.drain();
+  const [object] = await rig.bucket.objects();
   expect(object?.events).toMatchObject([{ updated_values: { a: 1, b: 'x\ny' } }]);
 });

@@ -1,0 +1,172 @@
+import { eventually } from '@auditbox/testing/eventually.ts';
+import { expectExactlyOnce } from '@auditbox/testing/expect-exactly-once.ts';
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
+import type { InsteadOf, SeenRequest } from '@auditbox/testing/s3-proxy.ts';
+import { anEvent, someEvents } from '@auditbox/testing/test-events.ts';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+let rig: ExporterFixture;
+const events = someEvents(10, { updated_at: '2026-07-03T11:46:50Z' });
+const ids = events.map(({ id }) => id);
+const isUpload = ({ method, path }: SeenRequest) => method === 'PUT' && path.includes('.ndjson.gz');
+const slowDown: InsteadOf = { status: 503, code: 'SlowDown' };
+const accessDenied: InsteadOf = { status: 403, code: 'AccessDenied' };
+const tooLarge: InsteadOf = { status: 400, code: 'EntityTooLarge' };
+
+beforeEach(async () => {
+  rig = await createExporterFixture();
+  await rig.db.store(events);
+});
+afterEach(() => rig.close());
+
+const uploads = () => rig.proxy.requests.filter(isUpload).length;
+const refuse = (answer: InsteadOf | 'reset') => {
+  rig.proxy.intervene = { before: (seen) => (isUpload(seen) ? answer : undefined) };
+};
+
+test('503 for a while, then 403, then healthy: nothing is lost and nothing fails for good', async () => {
+  refuse(slowDown);
+  const app = rig.start();
+  await eventually(() => expect(uploads()).toBeGreaterThanOrEqual(3));
+  expect(await rig.db.states()).not.toHaveProperty('failed');
+  refuse(accessDenied);
+  await app.line(/^Export is blocked/);
+  const [before] = await rig.db.sql`select attempts from export_batch`;
+  const probesBefore = uploads();
+  await eventually(() => expect(uploads()).toBeGreaterThanOrEqual(probesBefore + 2));
+  const [after] = await rig.db.sql`select attempts from export_batch`;
+  expect(Number(after?.attempts)).toBeLessThanOrEqual(Number(before?.attempts) + 1);
+  rig.proxy.intervene = {};
+  await app.line(/takes objects again/);
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 10 }), 60_000);
+  await expectExactlyOnce(rig.bucket, ids);
+  expect(app.log.filter(({ msg }) => msg.startsWith('Export is blocked'))).toHaveLength(1);
+});
+
+test('while the destination refuses everything, one batch probes and the others wait', async () => {
+  for (let hour = 0; hour < 8; hour += 1) await rig.db.store([anEvent({ updated_at: `2026-07-03T0${hour}:00:00Z` })]);
+  refuse(accessDenied);
+  const app = rig.start([], { EXPORT_CONCURRENCY: '4' });
+  await app.line(/^Export is blocked/);
+  await eventually(() => expect(uploads()).toBeGreaterThanOrEqual(7));
+  const [row] = await rig.db.sql`select sum(attempts)::int as attempts, count(*) filter (where state = 'failed')::int as failed from export_batch`;
+  expect(row).toMatchObject({ failed: 0 });
+  expect(Number(row?.attempts)).toBeLessThanOrEqual(1);
+});
+
+test.each([
+  ['a connection that breaks', 'reset'],
+  ['409', { status: 409, code: 'ConditionalRequestConflict' }],
+  ['500', { status: 500, code: 'InternalError' }],
+] as const)('%s is tried again until it works', async (_what, answer) => {
+  refuse(answer);
+  const app = rig.start();
+  await app.line(/^Upload failed, to be tried again/);
+  rig.proxy.intervene = {};
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 10 }));
+  await expectExactlyOnce(rig.bucket, ids);
+});
+
+test('an upload whose answer is lost is found and marked, not sent under another name', async () => {
+  let lost = 0;
+  rig.proxy.intervene = {
+    after: (seen) => {
+      if (!isUpload(seen) || lost > 0) return undefined;
+      lost += 1;
+      return 'reset';
+    },
+  };
+  expect(await (await rig.drain()).ended).toBe(0);
+  expect(lost).toBe(1);
+  await expectExactlyOnce(rig.bucket, ids);
+  expect(await rig.db.sql`select attempts, state from export_batch`).toMatchObject([{ attempts: 2, state: 'done' }]);
+});
+
+test("an upload whose answer was lost is found under its own key after S3_PREFIX has changed", async () => {
+  rig.proxy.intervene = { after: (seen) => (isUpload(seen) ? 'reset' : undefined) };
+  const app = rig.start();
+  await app.line(/^Upload failed/);
+  app.signal('SIGTERM');
+  await app.ended;
+  rig.proxy.intervene = {};
+  expect(await (await rig.drain({ S3_PREFIX: 'elsewhere/' })).ended).toBe(0);
+  await expectExactlyOnce(rig.bucket, ids);
+  expect(await rig.bucket.objects()).toHaveLength(1);
+});
+
+test("somebody else's object under our key is never overwritten: the batch fails and says so", async () => {
+  rig.proxy.intervene = {
+    before: async (seen) => {
+      if (!isUpload(seen)) return undefined;
+      rig.proxy.intervene = {};
+      const [, Bucket, ...key] = decodeURIComponent(seen.path.split('?')[0] ?? '').split('/');
+      await rig.bucket.client.send(new PutObjectCommand({ Bucket, Key: key.join('/'), Body: 'not ours' }));
+      return undefined;
+    },
+  };
+  expect(await (await rig.drain()).ended).toBe(2);
+  const [batch] = await rig.db.sql`select state, last_error from export_batch`;
+  expect(batch).toMatchObject({ state: 'failed', last_error: expect.stringContaining('holds another object') });
+});
+
+test('a permanent error fails the batch and no other; --replay-failed sends it', async () => {
+  const other = anEvent({ updated_at: '2026-07-04T09:00:00Z' });
+  await rig.db.store([other]);
+  rig.proxy.intervene = { before: (seen) => (isUpload(seen) && seen.path.includes('hour%3D11') ? tooLarge : undefined) };
+  expect(await (await rig.drain()).ended).toBe(2);
+  expect(await rig.db.states()).toEqual({ done: 1, failed: 10 });
+  rig.proxy.intervene = {};
+  const replay = rig.start(['--replay-failed']);
+  expect(await replay.ended).toBe(0);
+  expect(replay.output()).toContain('1 of 1 sent');
+  await expectExactlyOnce(rig.bucket, [...ids, other.id]);
+});
+
+test('a row over EXPORT_BATCH_MAX_BYTES is quarantined with its reason and its neighbours go out; replay sends it', async () => {
+  const large = anEvent({ updated_at: '2026-07-03T11:10:00Z', updated_values: 'x'.repeat(20_000) });
+  await rig.db.store([large]);
+  const settings = { EXPORT_BATCH_MAX_BYTES: '10000' };
+  expect(await (await rig.drain(settings)).ended).toBe(2);
+  await expectExactlyOnce(rig.bucket, ids);
+  const [row] = await rig.db.sql`select audit_id, last_error from outbox_status where state = 'quarantined'`;
+  expect(row).toMatchObject({ audit_id: large.id, last_error: expect.stringContaining('EXPORT_BATCH_MAX_BYTES is 10000') });
+  const still = rig.start(['--replay-failed', '--json'], settings);
+  expect(await still.ended).toBe(2);
+  const replay = rig.start(['--replay-failed', '--json']);
+  expect(await replay.ended).toBe(0);
+  await expectExactlyOnce(rig.bucket, [...ids, large.id]);
+});
+
+test('a row that cannot be rendered is quarantined with its reason and its neighbours go out', async () => {
+  // No INSERT can make such a row any more; a damaged table can.
+  await rig.db.sql.unsafe('alter table audit_log disable trigger audit_log_append_only').simple();
+  await rig.db.sql`delete from audit_log where id = ${ids[3] ?? ''}`;
+  expect(await (await rig.drain()).ended).toBe(2);
+  await expectExactlyOnce(rig.bucket, ids.filter((_, index) => index !== 3));
+  const rows = await rig.db.sql`select audit_id, last_error from outbox_status where state = 'quarantined'`;
+  expect(rows).toEqual([{ audit_id: ids[3], last_error: 'The audit row is not there any more.' }]);
+});
+
+test('--replay-failed selects by time and batch, and --dry-run changes nothing', async () => {
+  await rig.db.store([anEvent({ updated_at: '2026-07-04T09:00:00Z' }), anEvent({ updated_at: '2026-07-05T09:00:00Z' })]);
+  refuse(tooLarge);
+  await rig.drain();
+  rig.proxy.intervene = {};
+  const replay = async (...args: string[]) => {
+    const app = rig.start(['--replay-failed', '--json', ...args]);
+    const code = await app.ended;
+    const result = JSON.parse(app.output().split('\n').find((line) => line.startsWith('{"dryRun"')) ?? 'null');
+    return { code, result };
+  };
+  const dry = await replay('--dry-run', '--from', '2026-07-04', '--to', '2026-07-04');
+  expect(dry).toMatchObject({ code: 0, result: { dryRun: true, batches: [{ partition: '2026-07-04T09', rows: 1 }], sent: 0 } });
+  expect(await rig.db.states()).toEqual({ failed: 12 });
+  expect(await replay('--from', '2026-07-04T09:00:00Z', '--to', '2026-07-04T09:00:00Z')).toMatchObject({ code: 0, result: { sent: 1 } });
+  expect(await rig.db.states()).toEqual({ done: 1, failed: 11 });
+  const [{ id }] = await rig.db.sql<[{ id: string }]>`select id::text from export_batch where partition = '2026-07-05T09'`;
+  expect(await replay('--batch', id)).toMatchObject({ code: 0, result: { sent: 1 } });
+  expect(await rig.db.states()).toEqual({ done: 2, failed: 10 });
+  expect(await replay()).toMatchObject({ code: 0, result: { sent: 1 } });
+  expect(await replay()).toMatchObject({ code: 0, result: { batches: [], rows: [], sent: 0 } });
+});

@@ -1,0 +1,150 @@
+import { randomBytes } from 'node:crypto';
+import { expectExactlyOnce } from '@auditbox/testing/expect-exactly-once.ts';
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
+import { eventually } from '@auditbox/testing/eventually.ts';
+import { startTcpProxy } from '@auditbox/testing/tcp-proxy.ts';
+import { createTestDatabase } from '@auditbox/testing/template-database.ts';
+import { someEvents } from '@auditbox/testing/test-events.ts';
+import { CreateBucketCommand } from '@aws-sdk/client-s3';
+import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+
+let rig: ExporterFixture;
+const events = someEvents(3);
+const ids = events.map(({ id }) => id);
+
+beforeEach(async () => {
+  rig = await createExporterFixture();
+  await rig.db.store(events);
+});
+afterEach(() => rig.close());
+
+test('missing and wrong settings stop it at once, all named with what they take', async () => {
+  const app = rig.start([], { S3_BUCKET: '', EXPORT_PARTITION: 'week', EXPORT_CONCURRENCY: '0', DATABASE_URL: 'nowhere' });
+  expect(await app.ended).toBe(1);
+  expect(app.output()).toContain('S3_BUCKET is not set; it takes');
+  expect(app.output()).toContain('EXPORT_PARTITION is "week"; it takes hour or day.');
+  expect(app.output()).toContain('EXPORT_CONCURRENCY is "0"; it takes a whole number from 1 to 64.');
+  expect(app.output()).toContain('DATABASE_URL is set to something else; it takes');
+});
+
+test.each([
+  [{ EXPORT_LEASE_MS: '30000' }, 'EXPORT_LEASE_MS is 30000; it takes more than S3_REQUEST_TIMEOUT_MS (30000)'],
+  [{ S3_OBJECT_LOCK_MODE: 'COMPLIANCE' }, 'S3_OBJECT_LOCK_MODE and S3_OBJECT_LOCK_DAYS go together'],
+  [{ S3_SSE_KMS_KEY_ID: 'k', S3_SSE: 'AES256' }, 'it takes S3_SSE=aws:kms'],
+])('settings that do not go together stop it: %j', async (settings, sentence) => {
+  const app = rig.start([], settings as Record<string, string>);
+  expect(await app.ended).toBe(1);
+  expect(app.output()).toContain(sentence);
+});
+
+test.each([
+  [['--help'], 0, '--replay-failed'],
+  [['--nonsense'], 1, "unknown option '--nonsense'"],
+  [['--from', '2026-07-03'], 1, 'go with --replay-failed'],
+  [['--once', '--replay-failed'], 1, 'do not go together'],
+  [['--replay-failed', '--from', 'yesterday'], 1, 'It takes a date'],
+  [['--replay-failed', '--batch', 'x'], 1, 'It takes the number of a batch'],
+])('%j ends with %i and says what it takes', async (args, code, words) => {
+  const app = rig.start(args);
+  expect(await app.ended).toBe(code);
+  expect(app.output()).toContain(words);
+});
+
+test('a bucket that does not exist is named in one sentence; once it is made, everything goes out', async () => {
+  const Bucket = `later-${randomBytes(6).toString('hex')}`;
+  const drain = await rig.drain({ S3_BUCKET: Bucket });
+  expect(await drain.ended).toBe(1);
+  expect(drain.output()).toContain(`The bucket \\"${Bucket}\\" does not exist at ${rig.proxy.endpoint} (S3_BUCKET).`);
+  const app = rig.start([], { S3_BUCKET: Bucket });
+  await app.line(/^Export is blocked/);
+  await rig.bucket.client.send(new CreateBucketCommand({ Bucket }));
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 3 }));
+});
+
+test.each([
+  ['InvalidAccessKeyId', 403, 'does not know the access key'],
+  ['SignatureDoesNotMatch', 403, 'the secret key is wrong'],
+  ['AccessDenied', 403, 'The credentials may not do this at s3://'],
+  ['ExpiredToken', 400, 'The credentials have expired.'],
+  ['PermanentRedirect', 301, 'is in another region (S3_REGION)'],
+])('%s is explained in one sentence', async (code, status, sentence) => {
+  rig.proxy.intervene = { before: () => ({ status, code }) };
+  const drain = await rig.drain();
+  expect(await drain.ended).toBe(1);
+  expect(drain.output()).toContain(sentence);
+});
+
+test('missing credentials are explained and lose nothing', async () => {
+  const none = { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '', AWS_EC2_METADATA_DISABLED: 'true', HOME: '/nowhere' };
+  const drain = await rig.drain(none);
+  expect(await drain.ended).toBe(1);
+  expect(drain.output()).toContain('No credentials were found');
+  expect(await rig.db.states()).toEqual({ pending: 3 });
+});
+
+test('a store that ignores If-None-Match is reported', async () => {
+  const app = await rig.drain({ S3_ENDPOINT: inject('s3Endpoint') });
+  expect(await app.ended).toBe(0);
+  expect(app.output()).toContain('The store ignores If-None-Match');
+});
+
+test('the start-up probe is one object of a fixed key, written once for all starts', async () => {
+  await rig.drain();
+  await rig.drain();
+  const probes = rig.proxy.requests.filter(({ path }) => path.includes('_auditbox_probe'));
+  expect(new Set(probes.map(({ path }) => path)).size).toBe(1);
+  expect(probes.every(({ headers }) => headers['if-none-match'] === '*')).toBe(true);
+});
+
+test('every upload is create-only, with a checksum, as gzip and without a content encoding', async () => {
+  await rig.drain({ S3_SSE: 'aws:kms', S3_SSE_KMS_KEY_ID: 'key-1', S3_STORAGE_CLASS: 'STANDARD_IA', S3_EXPECTED_BUCKET_OWNER: '123456789012' });
+  const [upload] = rig.proxy.requests.filter(({ path }) => path.includes('.ndjson.gz'));
+  expect(upload?.headers).toMatchObject({
+    'if-none-match': '*',
+    'content-type': 'application/gzip',
+    'x-amz-checksum-sha256': expect.stringMatching(/^[\w+/]{43}=$/),
+    'x-amz-server-side-encryption': 'aws:kms',
+    'x-amz-server-side-encryption-aws-kms-key-id': 'key-1',
+    'x-amz-storage-class': 'STANDARD_IA',
+    'x-amz-expected-bucket-owner': '123456789012',
+  });
+  expect(upload?.headers).not.toHaveProperty('content-encoding');
+});
+
+test('a database that is down at start and goes away later: it waits, says so, and exports when it is back', async () => {
+  const { hostname: host, port } = new URL(rig.db.url);
+  const proxy = await startTcpProxy({ host, port: Number(port) });
+  const url = new URL(rig.db.url);
+  url.port = String(proxy.port);
+  await proxy.down();
+  const app = rig.start([], { DATABASE_URL: url.href });
+  await app.line(/^The database cannot be used now/);
+  await proxy.up();
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 3 }));
+  await proxy.down();
+  const more = someEvents(2);
+  await rig.db.store(more);
+  const seen = app.log.length;
+  await eventually(() => expect(app.log.slice(seen).some(({ msg }) => msg.includes('Trying again'))).toBe(true));
+  await proxy.up();
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 5 }));
+  await expectExactlyOnce(rig.bucket, [...ids, ...more.map(({ id }) => id)]);
+  app.signal('SIGTERM');
+  expect(await app.ended).toBe(0);
+  await proxy.down();
+});
+
+test('an empty database is explained: run the migration', async () => {
+  const drain = await rig.drain({ DATABASE_URL: await createTestDatabase(inject('databaseServer'), { empty: true }) });
+  expect(await drain.ended).toBe(1);
+  expect(drain.output()).toContain('run `npm run migrate`');
+});
+
+test('no secret reaches the log', async () => {
+  const secret = 'hunter2hunter2hunter2';
+  rig.proxy.intervene = { before: () => ({ status: 403, code: 'SignatureDoesNotMatch' }) };
+  const app = await rig.drain({ AWS_SECRET_ACCESS_KEY: secret, LOG_LEVEL: 'trace' });
+  const password = new URL(rig.db.url).password;
+  expect(app.output()).not.toContain(secret);
+  expect(app.output()).not.toContain(password);
+});
