@@ -66,5 +66,5 @@ function isClientError(error: unknown): error is ClientError {
 
 function clientErrorDetail({ type, limit, message }: ClientError): string {
   if (type === 'entity.too.large') return `The body is larger than ${limit} bytes.`;
-  return message;
+  return `The request cannot be read: ${message}.`;
 }

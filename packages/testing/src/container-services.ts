@@ -1,1 +1,65 @@
-export default async function setup() {}
+import { existsSync } from 'node:fs';
+import { migrateDatabase } from '@auditbox/db/migrate.ts';
+import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers';
+import type { TestProject } from 'vitest/node';
+import { testCredentials } from './bucket.ts';
+import { createTemplate } from './template-database.ts';
+
+/*
+ * A real Postgres and a real S3 in containers. TEST_POSTGRES_IMAGE is any image with the official one's contract;
+ * TEST_S3_IMAGE is MinIO, or a Ceph gateway that listens on 7480 and takes S3_ACCESS_KEY and S3_SECRET_KEY.
+ */
+const postgresImage = process.env.TEST_POSTGRES_IMAGE ?? 'postgres:18';
+const s3Image = process.env.TEST_S3_IMAGE ?? 'quay.io/minio/minio:RELEASE.2025-04-22T22-12-26Z';
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  if (!process.env.DOCKER_HOST && !existsSync('/var/run/docker.sock')) {
+    const line = '='.repeat(100);
+    const words = 'SKIPPED: the tests on containers (a real S3, Postgres 15). They need a container engine: set DOCKER_HOST.';
+    process.stderr.write(`\n${line}\n${words}\n${line}\n\n`);
+    project.provide('containers', false);
+    return async () => {};
+  }
+  const [database, s3] = await Promise.all([startPostgres(), startS3()]);
+  const server = `postgres://postgres:container@${database.getHost()}:${database.getMappedPort(5432)}/postgres`;
+  await createTemplate(server, migrateDatabase);
+  project.provide('containers', true);
+  project.provide('databaseServer', server);
+  project.provide('s3Endpoint', `http://${s3.getHost()}:${s3.getFirstMappedPort()}`);
+  return async () => {
+    await Promise.all([database.stop(), s3.stop()]);
+  };
+}
+
+function startPostgres(): Promise<StartedTestContainer> {
+  return new GenericContainer(postgresImage)
+    .withEnvironment({ POSTGRES_PASSWORD: 'container' })
+    .withExposedPorts(5432)
+    .withWaitStrategy(Wait.forLogMessage(/ready to accept connections/, 2))
+    .start();
+}
+
+function startS3(): Promise<StartedTestContainer> {
+  const { accessKeyId, secretAccessKey } = testCredentials;
+  if (s3Image.includes('minio')) {
+    return new GenericContainer(s3Image)
+      .withEnvironment({ MINIO_ROOT_USER: accessKeyId, MINIO_ROOT_PASSWORD: secretAccessKey })
+      .withCommand(['server', '/data'])
+      .withExposedPorts(9000)
+      .withWaitStrategy(Wait.forHttp('/minio/health/ready', 9000))
+      .start();
+  }
+  return new GenericContainer(s3Image)
+    .withEnvironment({ S3_ACCESS_KEY: accessKeyId, S3_SECRET_KEY: secretAccessKey })
+    .withExposedPorts(7480)
+    .withWaitStrategy(Wait.forHttp('/', 7480))
+    .withStartupTimeout(120_000)
+    .start();
+}
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** Whether the tests on containers can run. */
+    containers: boolean;
+  }
+}

@@ -29,6 +29,8 @@ export interface Intervention {
 export interface S3Proxy {
   readonly endpoint: string;
   readonly requests: SeenRequest[];
+  /** Status and path of what the store itself answered, in order. */
+  readonly answers: { readonly method: string; readonly path: string; readonly status: number }[];
   intervene: Intervention;
   close(): Promise<void>;
 }
@@ -36,8 +38,9 @@ export interface S3Proxy {
 /** Where a store does not know conditional PUTs (the embedded one does not), the proxy refuses the second PUT itself. */
 export async function startS3Proxy(target: string): Promise<S3Proxy> {
   const requests: SeenRequest[] = [];
+  const answers: { method: string; path: string; status: number }[] = [];
   let writing: Promise<unknown> = Promise.resolve();
-  const proxy: S3Proxy = { endpoint: '', requests, intervene: {}, close: async () => {} };
+  const proxy: S3Proxy = { endpoint: '', requests, answers, intervene: {}, close: async () => {} };
 
   async function handle(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = Buffer.concat(await incoming.toArray());
@@ -50,6 +53,7 @@ export async function startS3Proxy(target: string): Promise<S3Proxy> {
       const exists = method === 'PUT' && headers['if-none-match'] === '*' && (await isThere(target, path));
       return exists ? ({ status: 412, code: 'PreconditionFailed' } as const) : forward(target, seen);
     });
+    answers.push({ method, path, status: result.status });
     const after = await proxy.intervene.after?.(seen);
     if (after) return answer(response, after);
     if ('code' in result) return answer(response, result);
@@ -94,7 +98,8 @@ async function isThere(target: string, path: string): Promise<boolean> {
 
 function forward(target: string, { method, path, headers, body }: SeenRequest) {
   return new Promise<{ status: number; headers: IncomingMessage['headers']; body: Buffer }>((resolve, reject) => {
-    const outgoing = request(`${target}${path}`, { method, headers: { ...headers, host: new URL(target).host } });
+    // The host stays the one that the client signed.
+    const outgoing = request(`${target}${path}`, { method, headers });
     outgoing.once('error', reject);
     outgoing.once('response', async (incoming) => {
       resolve({ status: incoming.statusCode ?? 502, headers: incoming.headers, body: Buffer.concat(await incoming.toArray()) });

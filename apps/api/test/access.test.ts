@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto';
+import { type ApiFixture, createApiFixture, masterKey } from '@auditbox/testing/api-fixture.ts';
+import { eventually } from '@auditbox/testing/eventually.ts';
+import { spawnApp } from '@auditbox/testing/spawn-app.ts';
+import { anEvent } from '@auditbox/testing/test-events.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+let api: ApiFixture;
+beforeAll(async () => {
+  api = await createApiFixture();
+});
+afterAll(() => api.close());
+
+async function keys(...args: string[]): Promise<{ code: unknown; output: string }> {
+  const app = spawnApp('api/src/keys/main.ts', { DATABASE_URL: api.db.url }, args);
+  return { code: await app.ended, output: app.output() };
+}
+
+async function createKey(name: string, scope: string): Promise<string> {
+  const { code, output } = await keys('create', '--name', name, '--scope', scope);
+  expect(code).toBe(0);
+  return /^ab_\S+$/m.exec(output)?.[0] ?? '';
+}
+
+test.each([
+  ['no key', null],
+  ['an unknown key', 'ab_unknown'],
+  ['a key that starts like the right one', masterKey.slice(0, -1)],
+])('%s is a 401', async (_what, key) => {
+  for (const path of ['/audit', '/audit/00000000-0000-4000-8000-000000000000']) {
+    const answer = await api.request(path, { key });
+    expect(answer.status).toBe(401);
+    expect(answer.headers.get('www-authenticate')).toBe('Bearer');
+  }
+  expect((await api.request('/audit', { key, body: anEvent() })).status).toBe(401);
+});
+
+test('a key may do what its scopes say: else 403', async () => {
+  const reader = await createKey('siem', 'read');
+  const writer = await createKey('billing', 'write');
+  const both = await createKey('admin', 'read,write');
+  expect((await api.request('/audit', { key: reader })).status).toBe(200);
+  expect((await api.request('/audit', { key: reader, body: anEvent() })).status).toBe(403);
+  expect((await api.request('/audit', { key: writer })).status).toBe(403);
+  expect((await api.request('/audit', { key: writer, body: anEvent() })).status).toBe(201);
+  expect((await api.request('/audit', { key: both })).status).toBe(200);
+});
+
+test('only the hash of a key is stored, and it is what events are filed under', async () => {
+  const key = await createKey('hashed', 'write');
+  const hash = createHash('sha256').update(key).digest('hex');
+  expect(await api.db.sql`select key_hash from api_key where name = 'hashed'`).toEqual([{ key_hash: hash }]);
+  const { changed_by_api_key: _left, ...event } = anEvent();
+  expect((await api.request('/audit', { key, body: event })).body.changed_by_api_key).toBe(hash);
+});
+
+test('a revoked key is refused within seconds, and the list tells', async () => {
+  const key = await createKey('leaked', 'read');
+  expect((await api.request('/audit', { key })).status).toBe(200);
+  expect((await keys('revoke', '--name', 'leaked')).code).toBe(0);
+  await eventually(async () => expect((await api.request('/audit', { key })).status).toBe(401));
+  const { output } = await keys('list');
+  expect(output).toMatch(/^leaked\tread\t.*\trevoked /m);
+  expect(output).not.toContain(key);
+});
+
+test.each([
+  [['create', '--name', 'twice', '--scope', 'all'], 'It takes read, write, or read,write.'],
+  [['create', '--scope', 'read'], "required option '--name <name>' not specified"],
+  [['revoke', '--name', 'nobody'], 'There is no key named "nobody" in force.'],
+])('keys %j says what is wrong', async (args, words) => {
+  const { code, output } = await keys(...args);
+  expect(code).toBe(1);
+  expect(output).toContain(words);
+});
+
+test('a name is taken once', async () => {
+  await createKey('once', 'read');
+  expect(await keys('create', '--name', 'once', '--scope', 'read')).toMatchObject({ code: 1, output: expect.stringContaining('already') });
+});
+
+test('no key is needed for health', async () => {
+  expect((await api.request('/livez', { key: null })).status).toBe(200);
+  expect((await api.request('/readyz', { key: null })).status).toBe(200);
+});
+
+test('no key reaches the log', async () => {
+  await api.request('/audit?page=0', { key: masterKey });
+  expect(api.app.output()).not.toContain(masterKey);
+});
