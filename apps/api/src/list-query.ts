@@ -47,7 +47,11 @@ export function listQueryReader(actions: readonly string[]): (search: URLSearchP
 
 function wholeNumber(min: number, max: number) {
   const message = `must be a whole number from ${min} to ${max}`;
-  return z.string().regex(/^\d{1,10}$/, message).transform(Number).pipe(z.number().min(min, message).max(max, message));
+  return z
+    .string()
+    .regex(/^\d{1,10}$/, message)
+    .transform(Number)
+    .pipe(z.number().min(min, message).max(max, message));
 }
 
 /** A `+` that nobody escaped arrives as a blank; in front of an offset only a plus can have been meant. */

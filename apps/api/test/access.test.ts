@@ -76,7 +76,10 @@ test.each([
 
 test('a name is taken once', async () => {
   await createKey('once', 'read');
-  expect(await keys('create', '--name', 'once', '--scope', 'read')).toMatchObject({ code: 1, output: expect.stringContaining('already') });
+  expect(await keys('create', '--name', 'once', '--scope', 'read')).toMatchObject({
+    code: 1,
+    output: expect.stringContaining('already'),
+  });
 });
 
 test('no key is needed for health', async () => {

@@ -61,7 +61,9 @@ test('an api that is killed at random moments keeps all that it acknowledged', a
     await Promise.allSettled([write(), write(), write(), write()]);
     await app.ended;
   }
-  const stored = await fixture.db.sql<{ id: string }[]>`select a.id from audit_log a join outbox o on o.audit_id = a.id`;
+  const stored = await fixture.db.sql<
+    { id: string }[]
+  >`select a.id from audit_log a join outbox o on o.audit_id = a.id`;
   const ids = new Set(stored.map(({ id }) => id));
   expect(acknowledged.length).toBeGreaterThan(300);
   expect(acknowledged.filter((id) => !ids.has(id))).toEqual([]);
@@ -87,7 +89,9 @@ test('missing and wrong settings stop it at once, all named', async () => {
   expect(await app.ended).toBe(1);
   expect(app.output()).toContain('DATABASE_URL is not set');
   expect(app.output()).toContain('PORT is "http"; it takes a whole number from 0 to 65535.');
-  expect(app.output()).toContain('AUDIT_MASTER_KEY is set to something else; it takes at least 16 visible ASCII characters.');
+  expect(app.output()).toContain(
+    'AUDIT_MASTER_KEY is set to something else; it takes at least 16 visible ASCII characters.',
+  );
 });
 
 test('a port that is taken stops it with a sentence', async () => {

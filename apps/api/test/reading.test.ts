@@ -43,7 +43,10 @@ test.each([
   ['action=deleted', (e: WireEvent) => e.action === 'deleted'],
   ['table_name=users', (e: WireEvent) => e.table_name === 'users'],
   ['object_id=object-1', (e: WireEvent) => e.object_id === 'object-1'],
-  ['object_id=object-1&table_name=users&action=updated', (e: WireEvent) => e.object_id === 'object-1' && e.table_name === 'users' && e.action === 'updated'],
+  [
+    'object_id=object-1&table_name=users&action=updated',
+    (e: WireEvent) => e.object_id === 'object-1' && e.table_name === 'users' && e.action === 'updated',
+  ],
   ['start_date=2026-07-03T11:04:00Z', (e: WireEvent) => (e.updated_at ?? '') >= '2026-07-03T11:04:00Z'],
   ['end_date=2026-07-03T11:04:00Z', (e: WireEvent) => (e.updated_at ?? '') <= '2026-07-03T11:04:00Z'],
   ['start_date=2026-07-03T11:04:00.000000001Z', (e: WireEvent) => (e.updated_at ?? '') > '2026-07-03T11:04:00Z'],
@@ -60,14 +63,22 @@ test.each([
 });
 
 test.each(['asc', 'desc'])('pages of 7 in order %s hold every event once, in one order', async (order) => {
-  const pages = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8, 9].map((page) => list(`page=${page}&page_size=7&sort_order=${order}`)));
+  const pages = await Promise.all(
+    [1, 2, 3, 4, 5, 6, 7, 8, 9].map((page) => list(`page=${page}&page_size=7&sort_order=${order}`)),
+  );
   const expected = order === 'asc' ? byTimeAndId : byTimeAndId.toReversed();
   expect(pages.flatMap(({ audit_logs }) => idsOf(audit_logs))).toEqual(idsOf(expected));
   expect(pages[0]).toMatchObject({ total: 60, total_pages: 9 });
 });
 
 test('a page behind the last is empty and still counts', async () => {
-  expect(await list('page=1000000000&page_size=100')).toEqual({ audit_logs: [], total: 60, page: 1_000_000_000, page_size: 100, total_pages: 1 });
+  expect(await list('page=1000000000&page_size=100')).toEqual({
+    audit_logs: [],
+    total: 60,
+    page: 1_000_000_000,
+    page_size: 100,
+    total_pages: 1,
+  });
 });
 
 test('no match is an empty list of no pages', async () => {

@@ -17,8 +17,14 @@ test('a new event is a 201 with the stored event, and its outbox row is there by
   const { status, body, headers } = await api.request('/audit', { body: event });
   expect(status).toBe(201);
   expect(headers.get('location')).toBe(`/audit/${event.id}`);
-  expect(body).toEqual({ ...event, context: null, recorded_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/) });
-  expect(await api.db.sql`select state from outbox_status where audit_id = ${event.id}`).toEqual([{ state: 'pending' }]);
+  expect(body).toEqual({
+    ...event,
+    context: null,
+    recorded_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/),
+  });
+  expect(await api.db.sql`select state from outbox_status where audit_id = ${event.id}`).toEqual([
+    { state: 'pending' },
+  ]);
 });
 
 test('the same event again is a 200, with other content a 409 that stores nothing', async () => {
@@ -31,7 +37,7 @@ test('the same event again is a 200, with other content a 409 that stores nothin
   expect((await api.request(`/audit/${event.id}`)).body.changed_by).toBe(event.changed_by);
 });
 
-test('defaults: a new id, the database\'s now, and the hash of the caller\'s key', async () => {
+test("defaults: a new id, the database's now, and the hash of the caller's key", async () => {
   const { id: _id, changed_by_api_key: _key, ...least } = anEvent();
   const { status, body } = await api.request('/audit', { body: least });
   expect(status).toBe(201);
@@ -41,7 +47,8 @@ test('defaults: a new id, the database\'s now, and the hash of the caller\'s key
 });
 
 test('every digit, null and character of a value comes back as it was sent', async () => {
-  const values = '{"n":12345678901234567890,"f":0.1000000000000000055,"e":1E400,"none":null,"text":"žluťoučký 🐎 \\u00e9","2":[],"1":{}}';
+  const values =
+    '{"n":12345678901234567890,"f":0.1000000000000000055,"e":1E400,"none":null,"text":"žluťoučký 🐎 \\u00e9","2":[],"1":{}}';
   const event = JSON.stringify(anEvent()).replace('{"max_budget":25}', values);
   const { status, text } = await api.request('/audit', { body: event });
   expect(status).toBe(201);
@@ -75,7 +82,9 @@ test('one conflicting or future event in a batch: nothing is stored and the answ
   const stored = anEvent();
   await api.request('/audit', { body: stored });
   const before = await count();
-  const conflict = await api.request('/audit/batch', { body: [anEvent(), anEvent(), { ...stored, action: 'deleted' }] });
+  const conflict = await api.request('/audit/batch', {
+    body: [anEvent(), anEvent(), { ...stored, action: 'deleted' }],
+  });
   expect(conflict).toMatchObject({ status: 409, body: { errors: [{ path: '[2].id' }] } });
   const inAnHour = new Date(Date.now() + 3_600_000).toISOString();
   const future = await api.request('/audit/batch', { body: [anEvent(), anEvent({ updated_at: inAnHour })] });
@@ -94,7 +103,13 @@ test('a compressed body is unpacked', async () => {
 
 const event = anEvent();
 const json = JSON.stringify(event);
-const wrongBodies: [string, string, { body: unknown; type?: string; headers?: Record<string, string> }, number, string | null][] = [
+const wrongBodies: [
+  string,
+  string,
+  { body: unknown; type?: string; headers?: Record<string, string> },
+  number,
+  string | null,
+][] = [
   ['malformed JSON', '/audit', { body: '{"action":' }, 400, null],
   ['no JSON at all', '/audit', { body: '' }, 400, null],
   ['bytes that are not UTF-8', '/audit', { body: Buffer.from([0x22, 0xff, 0x22]) }, 400, null],
@@ -107,10 +122,22 @@ const wrongBodies: [string, string, { body: unknown; type?: string; headers?: Re
   ['a bad date', '/audit', { body: { ...event, updated_at: '2026-02-30T00:00:00Z' } }, 422, 'updated_at'],
   ['U+0000', '/audit', { body: { ...event, updated_values: { a: ['x\0'] } } }, 422, 'updated_values.a[0]'],
   ['half a surrogate pair', '/audit', { body: { ...event, changed_by: '\ud83d' } }, 422, 'changed_by'],
-  ['values nested 10,000 deep', '/audit', { body: json.replace('{"max_budget":10}', '['.repeat(10_000) + ']'.repeat(10_000)) }, 422, 'before_value'],
+  [
+    'values nested 10,000 deep',
+    '/audit',
+    { body: json.replace('{"max_budget":10}', '['.repeat(10_000) + ']'.repeat(10_000)) },
+    422,
+    'before_value',
+  ],
   ['10 MB', '/audit', { body: { ...event, updated_values: 'x'.repeat(10_000_000) } }, 413, null],
   ['10 MB in a batch', '/audit/batch', { body: [{ ...event, updated_values: 'x'.repeat(10_000_000) }] }, 413, null],
-  ['10 MB that came compressed', '/audit', { body: gzipSync('x'.repeat(10_000_000)), headers: { 'content-encoding': 'gzip' } }, 413, null],
+  [
+    '10 MB that came compressed',
+    '/audit',
+    { body: gzipSync('x'.repeat(10_000_000)), headers: { 'content-encoding': 'gzip' } },
+    413,
+    null,
+  ],
   ['an empty batch', '/audit/batch', { body: [] }, 422, ''],
   ['an empty NDJSON batch', '/audit/batch', { body: '\n\n', type: 'application/x-ndjson' }, 422, ''],
   ['one event as a batch', '/audit/batch', { body: event }, 422, ''],

@@ -17,7 +17,11 @@ export interface AttemptDependencies extends ExportDependencies {
  * One attempt at a leased batch and what follows from it: done, back to sealed with a wait, or failed. Returns what the
  * destination's gate should know. Throws database faults; the lease then runs out by itself.
  */
-export async function attemptBatch(deps: AttemptDependencies, batch: LeasedBatch, working: AbortSignal): Promise<PassResult> {
+export async function attemptBatch(
+  deps: AttemptDependencies,
+  batch: LeasedBatch,
+  working: AbortSignal,
+): Promise<PassResult> {
   const startedAt = performance.now();
   const outcome = await exportOrRelease(deps, batch, working);
   if (outcome.kind !== 'refused') {
@@ -31,7 +35,11 @@ export async function attemptBatch(deps: AttemptDependencies, batch: LeasedBatch
 }
 
 /** A database fault on the way gives the lease back at once, if the database can still be told. */
-async function exportOrRelease(deps: AttemptDependencies, batch: LeasedBatch, working: AbortSignal): Promise<ExportOutcome> {
+async function exportOrRelease(
+  deps: AttemptDependencies,
+  batch: LeasedBatch,
+  working: AbortSignal,
+): Promise<ExportOutcome> {
   try {
     return await exportBatch(deps, batch, working);
   } catch (error) {
@@ -61,7 +69,10 @@ function logOutcome(
       logger.warn(about, 'The lease was lost; another exporter has the batch.');
       return;
     case 'quarantined':
-      logger.error({ ...about, quarantined: outcome.rows, reason: outcome.reason }, 'Rows quarantined; the rest goes on.');
+      logger.error(
+        { ...about, quarantined: outcome.rows, reason: outcome.reason },
+        'Rows quarantined; the rest goes on.',
+      );
       return;
     default:
       outcome satisfies never;

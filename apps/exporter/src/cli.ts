@@ -41,17 +41,26 @@ export function parseCommand(argv: readonly string[]): ExporterCommand {
     .parse([...argv], { from: 'user' });
   const { once, replayFailed, from = null, to = null, batch = null, dryRun, json } = cli.opts<Flags>();
   const selectors = [from, to, batch, dryRun, json].some((value) => value !== null && value !== undefined);
-  if (selectors && !replayFailed) cli.error('error: --from, --to, --batch, --dry-run and --json go with --replay-failed');
+  if (selectors && !replayFailed)
+    cli.error('error: --from, --to, --batch, --dry-run and --json go with --replay-failed');
   if (once && replayFailed) cli.error('error: --once and --replay-failed do not go together');
   if (once) return { kind: 'drain' };
   if (!replayFailed) return { kind: 'run' };
-  return { kind: 'replay', occurredFrom: from, occurredTo: to, batchId: batch, dryRun: dryRun === true, json: json === true };
+  return {
+    kind: 'replay',
+    occurredFrom: from,
+    occurredTo: to,
+    batchId: batch,
+    dryRun: dryRun === true,
+    json: json === true,
+  };
 }
 
 function boundary(read: (text: string) => string | null): (text: string) => string {
   return (text) => {
     const instant = read(text);
-    if (instant === null) throw new InvalidArgumentError('It takes a date (2026-07-03) or an RFC 3339 time with an offset.');
+    if (instant === null)
+      throw new InvalidArgumentError('It takes a date (2026-07-03) or an RFC 3339 time with an offset.');
     return instant;
   };
 }

@@ -53,11 +53,15 @@ export async function exportBatch(
   const rendered = { key, sha256, bytes: body.bytes, objectBytes: body.body.length };
   if (!(await recordRender(db, batch, rendered, leaseMs))) return { kind: 'lease lost' };
 
-  const put = await sink.put({ key, sha256, body: body.body, rows: body.rows, firstOccurredAt, lastOccurredAt }, signal);
+  const put = await sink.put(
+    { key, sha256, body: body.body, rows: body.rows, firstOccurredAt, lastOccurredAt },
+    signal,
+  );
   if (put.kind === 'refused') return put;
   if (put.kind === 'exists') {
     const found = await compareExisting(sink, { key, sha256 }, batch.rowCount, signal);
-    if (found.kind === 'missing') return transient('NoObject', `The store says that ${key} exists, and that it does not.`);
+    if (found.kind === 'missing')
+      return transient('NoObject', `The store says that ${key} exists, and that it does not.`);
     if (found.kind === 'refused') return found;
   }
   return mark(db, batch, key, body);
@@ -98,7 +102,12 @@ async function compareExisting(
   );
 }
 
-async function mark(db: Database, batch: LeasedBatch, key: string, { bytes, body }: RenderedBody): Promise<ExportOutcome> {
+async function mark(
+  db: Database,
+  batch: LeasedBatch,
+  key: string,
+  { bytes, body }: RenderedBody,
+): Promise<ExportOutcome> {
   const held = await markDone(db, batch);
   return held ? { kind: 'done', key, bytes, objectBytes: body.length } : { kind: 'lease lost' };
 }

@@ -18,7 +18,7 @@ export interface Gate {
 }
 
 /** The right to try one upload. `settle` must be called once. */
-export interface Pass {
+interface Pass {
   settle(result: PassResult): void;
 }
 

@@ -7,7 +7,7 @@ import { logDatabaseFault } from './log-database-fault.ts';
 const rowsPerDelete = 5_000;
 
 /** Deletes outbox rows past retention, a few at a time, until none is left or `taking` is aborted. */
-export async function prune(db: Database, retentionDays: number, logger: Logger, taking: AbortSignal): Promise<void> {
+async function prune(db: Database, retentionDays: number, logger: Logger, taking: AbortSignal): Promise<void> {
   let pruned = 0;
   try {
     for (let deleted = -1; deleted !== 0 && !taking.aborted; pruned += deleted) {

@@ -4,7 +4,10 @@ import type { Exporter } from './compose.ts';
  * Asks the bucket once, at start, whether it takes objects, and says in one sentence what is wrong. Trouble stops
  * nothing: the uploads meet it again, wait and resume by themselves. Returns that sentence, or null.
  */
-export async function probeDestination({ sink, config, logger }: Exporter, signal: AbortSignal): Promise<string | null> {
+export async function probeDestination(
+  { sink, config, logger }: Exporter,
+  signal: AbortSignal,
+): Promise<string | null> {
   const probe = await sink.probe(signal);
   const where = { bucket: config.S3_BUCKET, prefix: config.S3_PREFIX };
   if (probe.kind === 'refused') {

@@ -9,7 +9,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 let rig: ExporterFixture;
 const events = someEvents(10, { updated_at: '2026-07-03T11:46:50Z' });
 const ids = events.map(({ id }) => id);
-const isUpload = ({ method, path }: { method: string; path: string }) => method === 'PUT' && path.includes('.ndjson.gz');
+const isUpload = ({ method, path }: { method: string; path: string }) =>
+  method === 'PUT' && path.includes('.ndjson.gz');
 
 /** Leases end soon, so that what a dead exporter held is taken over while a test waits. */
 const shortLease = { EXPORT_LEASE_MS: '2000', S3_REQUEST_TIMEOUT_MS: '1500' };

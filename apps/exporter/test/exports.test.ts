@@ -13,7 +13,7 @@ afterEach(() => rig.close());
 
 const idsOf = (events: readonly { id: string }[]) => events.map(({ id }) => id);
 
-test("an event at 23:59:59.999 that is exported another day lies under its own day and hour", async () => {
+test('an event at 23:59:59.999 that is exported another day lies under its own day and hour', async () => {
   const event = anEvent({ updated_at: '2026-07-03T23:59:59.999Z' });
   await rig.db.store([event]);
   expect(await (await rig.drain()).ended).toBe(0);
@@ -23,7 +23,12 @@ test("an event at 23:59:59.999 that is exported another day lies under its own d
   expect(object).toMatchObject({
     contentType: 'application/gzip',
     contentEncoding: undefined,
-    metadata: { rows: '1', 'first-event': '2026-07-03T23:59:59.999000Z', 'last-event': '2026-07-03T23:59:59.999000Z', format: '1' },
+    metadata: {
+      rows: '1',
+      'first-event': '2026-07-03T23:59:59.999000Z',
+      'last-event': '2026-07-03T23:59:59.999000Z',
+      format: '1',
+    },
     events: [{ ...event, context: null }],
   });
 });
@@ -44,7 +49,10 @@ test('an object holds the rows of one hour, ordered by event time and id', async
 });
 
 test('EXPORT_PARTITION=day files by day', async () => {
-  await rig.db.store([anEvent({ updated_at: '2026-07-03T01:00:00Z' }), anEvent({ updated_at: '2026-07-03T23:00:00Z' })]);
+  await rig.db.store([
+    anEvent({ updated_at: '2026-07-03T01:00:00Z' }),
+    anEvent({ updated_at: '2026-07-03T23:00:00Z' }),
+  ]);
   await rig.drain({ EXPORT_PARTITION: 'day' });
   const objects = await rig.bucket.objects();
   expect(objects.map(({ key }) => key)).toEqual([expect.stringMatching(/^audit_logs\/dt=2026-07-03\/010000_/)]);
@@ -118,7 +126,8 @@ test('the view and the ledger tell the object, its hash and its rows', async () 
   await rig.db.store(someEvents(5, { updated_at: '2026-07-03T11:46:50.269Z' }));
   await rig.drain();
   const [object] = await rig.bucket.objects();
-  const [batch] = await rig.db.sql`select state, object_key, sha256, row_count, attempts, partition, bytes from export_batch`;
+  const [batch] = await rig.db
+    .sql`select state, object_key, sha256, row_count, attempts, partition, bytes from export_batch`;
   expect(batch).toEqual({
     state: 'done',
     object_key: object?.key,

@@ -50,7 +50,8 @@ test('while the destination refuses everything, one batch probes and the others 
   const app = rig.start([], { EXPORT_CONCURRENCY: '4' });
   await app.line(/^Export is blocked/);
   await eventually(() => expect(uploads()).toBeGreaterThanOrEqual(7));
-  const [row] = await rig.db.sql`select sum(attempts)::int as attempts, count(*) filter (where state = 'failed')::int as failed from export_batch`;
+  const [row] = await rig.db
+    .sql`select sum(attempts)::int as attempts, count(*) filter (where state = 'failed')::int as failed from export_batch`;
   expect(row).toMatchObject({ failed: 0 });
   expect(Number(row?.attempts)).toBeLessThanOrEqual(1);
 });
@@ -83,7 +84,7 @@ test('an upload whose answer is lost is found and marked, not sent under another
   expect(await rig.db.sql`select attempts, state from export_batch`).toMatchObject([{ attempts: 2, state: 'done' }]);
 });
 
-test("an upload whose answer was lost is found under its own key after S3_PREFIX has changed", async () => {
+test('an upload whose answer was lost is found under its own key after S3_PREFIX has changed', async () => {
   rig.proxy.intervene = { after: (seen) => (isUpload(seen) ? 'reset' : undefined) };
   const app = rig.start();
   await app.line(/^Upload failed/);
@@ -113,7 +114,9 @@ test("somebody else's object under our key is never overwritten: the batch fails
 test('a permanent error fails the batch and no other; --replay-failed sends it', async () => {
   const other = anEvent({ updated_at: '2026-07-04T09:00:00Z' });
   await rig.db.store([other]);
-  rig.proxy.intervene = { before: (seen) => (isUpload(seen) && seen.path.includes('hour%3D11') ? tooLarge : undefined) };
+  rig.proxy.intervene = {
+    before: (seen) => (isUpload(seen) && seen.path.includes('hour%3D11') ? tooLarge : undefined),
+  };
   expect(await (await rig.drain()).ended).toBe(2);
   expect(await rig.db.states()).toEqual({ done: 1, failed: 10 });
   rig.proxy.intervene = {};
@@ -130,7 +133,10 @@ test('a row over EXPORT_BATCH_MAX_BYTES is quarantined with its reason and its n
   expect(await (await rig.drain(settings)).ended).toBe(2);
   await expectExactlyOnce(rig.bucket, ids);
   const [row] = await rig.db.sql`select audit_id, last_error from outbox_status where state = 'quarantined'`;
-  expect(row).toMatchObject({ audit_id: large.id, last_error: expect.stringContaining('EXPORT_BATCH_MAX_BYTES is 10000') });
+  expect(row).toMatchObject({
+    audit_id: large.id,
+    last_error: expect.stringContaining('EXPORT_BATCH_MAX_BYTES is 10000'),
+  });
   const still = rig.start(['--replay-failed', '--json'], settings);
   expect(await still.ended).toBe(2);
   const replay = rig.start(['--replay-failed', '--json']);
@@ -143,28 +149,47 @@ test('a row that cannot be rendered is quarantined with its reason and its neigh
   await rig.db.sql.unsafe('alter table audit_log disable trigger audit_log_append_only').simple();
   await rig.db.sql`delete from audit_log where id = ${ids[3] ?? ''}`;
   expect(await (await rig.drain()).ended).toBe(2);
-  await expectExactlyOnce(rig.bucket, ids.filter((_, index) => index !== 3));
+  await expectExactlyOnce(
+    rig.bucket,
+    ids.filter((_, index) => index !== 3),
+  );
   const rows = await rig.db.sql`select audit_id, last_error from outbox_status where state = 'quarantined'`;
   expect(rows).toEqual([{ audit_id: ids[3], last_error: 'The audit row is not there any more.' }]);
 });
 
 test('--replay-failed selects by time and batch, and --dry-run changes nothing', async () => {
-  await rig.db.store([anEvent({ updated_at: '2026-07-04T09:00:00Z' }), anEvent({ updated_at: '2026-07-05T09:00:00Z' })]);
+  await rig.db.store([
+    anEvent({ updated_at: '2026-07-04T09:00:00Z' }),
+    anEvent({ updated_at: '2026-07-05T09:00:00Z' }),
+  ]);
   refuse(tooLarge);
   await rig.drain();
   rig.proxy.intervene = {};
   const replay = async (...args: string[]) => {
     const app = rig.start(['--replay-failed', '--json', ...args]);
     const code = await app.ended;
-    const result = JSON.parse(app.output().split('\n').find((line) => line.startsWith('{"dryRun"')) ?? 'null');
+    const result = JSON.parse(
+      app
+        .output()
+        .split('\n')
+        .find((line) => line.startsWith('{"dryRun"')) ?? 'null',
+    );
     return { code, result };
   };
   const dry = await replay('--dry-run', '--from', '2026-07-04', '--to', '2026-07-04');
-  expect(dry).toMatchObject({ code: 0, result: { dryRun: true, batches: [{ partition: '2026-07-04T09', rows: 1 }], sent: 0 } });
+  expect(dry).toMatchObject({
+    code: 0,
+    result: { dryRun: true, batches: [{ partition: '2026-07-04T09', rows: 1 }], sent: 0 },
+  });
   expect(await rig.db.states()).toEqual({ failed: 12 });
-  expect(await replay('--from', '2026-07-04T09:00:00Z', '--to', '2026-07-04T09:00:00Z')).toMatchObject({ code: 0, result: { sent: 1 } });
+  expect(await replay('--from', '2026-07-04T09:00:00Z', '--to', '2026-07-04T09:00:00Z')).toMatchObject({
+    code: 0,
+    result: { sent: 1 },
+  });
   expect(await rig.db.states()).toEqual({ done: 1, failed: 11 });
-  const [{ id }] = await rig.db.sql<[{ id: string }]>`select id::text from export_batch where partition = '2026-07-05T09'`;
+  const [{ id }] = await rig.db.sql<
+    [{ id: string }]
+  >`select id::text from export_batch where partition = '2026-07-05T09'`;
   expect(await replay('--batch', id)).toMatchObject({ code: 0, result: { sent: 1 } });
   expect(await rig.db.states()).toEqual({ done: 2, failed: 10 });
   expect(await replay()).toMatchObject({ code: 0, result: { sent: 1 } });

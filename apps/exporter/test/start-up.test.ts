@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { eventually } from '@auditbox/testing/eventually.ts';
 import { expectExactlyOnce } from '@auditbox/testing/expect-exactly-once.ts';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
-import { eventually } from '@auditbox/testing/eventually.ts';
 import { startTcpProxy } from '@auditbox/testing/tcp-proxy.ts';
 import { createTestDatabase } from '@auditbox/testing/template-database.ts';
 import { someEvents } from '@auditbox/testing/test-events.ts';
@@ -19,7 +19,12 @@ beforeEach(async () => {
 afterEach(() => rig.close());
 
 test('missing and wrong settings stop it at once, all named with what they take', async () => {
-  const app = rig.start([], { S3_BUCKET: '', EXPORT_PARTITION: 'week', EXPORT_CONCURRENCY: '0', DATABASE_URL: 'nowhere' });
+  const app = rig.start([], {
+    S3_BUCKET: '',
+    EXPORT_PARTITION: 'week',
+    EXPORT_CONCURRENCY: '0',
+    DATABASE_URL: 'nowhere',
+  });
   expect(await app.ended).toBe(1);
   expect(app.output()).toContain('S3_BUCKET is not set; it takes');
   expect(app.output()).toContain('EXPORT_PARTITION is "week"; it takes hour or day.');
@@ -75,7 +80,12 @@ test.each([
 });
 
 test('missing credentials are explained and lose nothing', async () => {
-  const none = { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '', AWS_EC2_METADATA_DISABLED: 'true', HOME: '/nowhere' };
+  const none = {
+    AWS_ACCESS_KEY_ID: '',
+    AWS_SECRET_ACCESS_KEY: '',
+    AWS_EC2_METADATA_DISABLED: 'true',
+    HOME: '/nowhere',
+  };
   const drain = await rig.drain(none);
   expect(await drain.ended).toBe(1);
   expect(drain.output()).toContain('No credentials were found');
@@ -97,7 +107,12 @@ test('the start-up probe is one object of a fixed key, written once for all star
 });
 
 test('every upload is create-only, with a checksum, as gzip and without a content encoding', async () => {
-  await rig.drain({ S3_SSE: 'aws:kms', S3_SSE_KMS_KEY_ID: 'key-1', S3_STORAGE_CLASS: 'STANDARD_IA', S3_EXPECTED_BUCKET_OWNER: '123456789012' });
+  await rig.drain({
+    S3_SSE: 'aws:kms',
+    S3_SSE_KMS_KEY_ID: 'key-1',
+    S3_STORAGE_CLASS: 'STANDARD_IA',
+    S3_EXPECTED_BUCKET_OWNER: '123456789012',
+  });
   const [upload] = rig.proxy.requests.filter(({ path }) => path.includes('.ndjson.gz'));
   expect(upload?.headers).toMatchObject({
     'if-none-match': '*',

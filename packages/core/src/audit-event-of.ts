@@ -16,7 +16,11 @@ export interface AuditEventInput {
   readonly context?: Readonly<Record<string, unknown>>;
 }
 
-/** The input is no audit event; the message names every field that is wrong. */
+/**
+ * The input is no audit event; the message names every field that is wrong.
+ *
+ * @public for services that catch it
+ */
 export class InvalidAuditEventError extends Error {
   override readonly name = 'InvalidAuditEventError';
   readonly code = 'INVALID_AUDIT_EVENT';

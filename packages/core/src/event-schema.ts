@@ -13,7 +13,10 @@ export function eventSchema(actions: Actions) {
   const name = text.min(1, 'must not be empty');
   const fields = {
     id: z.guid('must be a UUID').nullish(),
-    updated_at: z.string({ error: wanted(eventTimeForm) }).transform(toEventTime).nullish(),
+    updated_at: z
+      .string({ error: wanted(eventTimeForm) })
+      .transform(toEventTime)
+      .nullish(),
     changed_by: text,
     changed_by_api_key: text.nullish(),
     action: actions === 'any' ? name : z.enum(actions, { error: wanted(`one of ${actions.join(', ')}`) }),

@@ -34,7 +34,7 @@ function toEvent(
   text: string,
   slices: ReadonlyMap<string, JsonSlice>,
 ): NewAuditEvent {
-  const valueOf = (name: string): JsonText | null => {
+  const textOf = (name: string): JsonText | null => {
     const slice = slices.get(name);
     const value = slice && compactText(text, slice);
     return value === undefined || value === 'null' ? null : value;
@@ -47,9 +47,9 @@ function toEvent(
     action: wire.action,
     tableName: wire.table_name,
     objectId: wire.object_id,
-    beforeValue: valueOf('before_value'),
-    updatedValues: valueOf('updated_values'),
-    context: valueOf('context'),
+    beforeValue: textOf('before_value'),
+    updatedValues: textOf('updated_values'),
+    context: textOf('context'),
   };
 }
 

@@ -33,6 +33,9 @@ function report(text: string, path: readonly PropertyKey[], what: string, proble
     problems.push({ path: printPath(path), message: `${what} contains U+0000, which cannot be stored` });
   }
   if (!text.isWellFormed()) {
-    problems.push({ path: printPath(path), message: `${what} contains half of a surrogate pair, which is no character` });
+    problems.push({
+      path: printPath(path),
+      message: `${what} contains half of a surrogate pair, which is no character`,
+    });
   }
 }

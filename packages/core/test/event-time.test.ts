@@ -13,7 +13,10 @@ test.each([
 });
 
 test('digits behind the microsecond are cut, so that no event moves into the next hour', () => {
-  expect(parseEventTime('2026-07-03T11:59:59.999999999Z')).toEqual({ utc: '2026-07-03T11:59:59.999999Z', fractionDigits: 6 });
+  expect(parseEventTime('2026-07-03T11:59:59.999999999Z')).toEqual({
+    utc: '2026-07-03T11:59:59.999999Z',
+    fractionDigits: 6,
+  });
 });
 
 test.each([

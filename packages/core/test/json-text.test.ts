@@ -24,7 +24,8 @@ test('an array is cut into exactly its elements, for any JSON', () => {
 });
 
 test('compacting keeps every digit, escape and blank inside strings', () => {
-  const text = '{ "v" : { "n": 12345678901234567890 , "f": 0.1000000000000000055,"e":1E400,"z":-0.0, "s":"a \\" \\\\" } }';
+  const text =
+    '{ "v" : { "n": 12345678901234567890 , "f": 0.1000000000000000055,"e":1E400,"z":-0.0, "s":"a \\" \\\\" } }';
   const [member] = objectMembers(text);
   expect(member && compactText(text, member.value)).toBe(
     '{"n":12345678901234567890,"f":0.1000000000000000055,"e":1E400,"z":-0.0,"s":"a \\" \\\\"}',

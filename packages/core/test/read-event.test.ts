@@ -8,7 +8,8 @@ const read = (text: string) => readEvent(text, JSON.parse(text));
 const least = '"changed_by":"ana","action":"updated","table_name":"teams","object_id":"42"';
 
 test('values keep every digit, null stays null, Unicode stays', () => {
-  const values = '{"n":12345678901234567890,"f":0.1000000000000000055,"e":1e400,"none":null,"text":"žluťoučký 🐎 \\u00e9"}';
+  const values =
+    '{"n":12345678901234567890,"f":0.1000000000000000055,"e":1e400,"none":null,"text":"žluťoučký 🐎 \\u00e9"}';
   const event = read(`{${least},"before_value":null,"updated_values":${values}}`);
   expect(event).toMatchObject({ ok: true, value: { beforeValue: null, updatedValues: values } });
 });
@@ -55,9 +56,12 @@ const wrong = [
   [`{${least.replace('42', '4\\u00002')}}`, 'object_id'],
 ] as const;
 
-test.each(wrong.map(([text, path]) => [path || 'the whole', path, text]))('an event that is wrong at %s is refused there', (_place, path, text) => {
-  expect(read(text)).toMatchObject({ ok: false, problems: [{ path }] });
-});
+test.each(wrong.map(([text, path]) => [path || 'the whole', path, text]))(
+  'an event that is wrong at %s is refused there',
+  (_place, path, text) => {
+    expect(read(text)).toMatchObject({ ok: false, problems: [{ path }] });
+  },
+);
 
 test('an escaped backslash before u0000 is text like any other', () => {
   expect(read(`{${least},"updated_values":"\\\\u0000"}`)).toMatchObject({ ok: true });

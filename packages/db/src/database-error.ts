@@ -23,7 +23,12 @@ export function databaseFault(error: unknown): DatabaseFault | null {
   for (let inner: unknown = error; inner instanceof Error; inner = inner.cause) {
     const { code, constraint_name: constraint, detail, message } = inner as Error & Record<string, unknown>;
     if (typeof code === 'string' && databaseCode.test(code)) {
-      return { code, constraint: textOr(constraint), detail: textOr(detail), message: message || reasonOf(inner, code) };
+      return {
+        code,
+        constraint: textOr(constraint),
+        detail: textOr(detail),
+        message: message || reasonOf(inner, code),
+      };
     }
   }
   return null;
@@ -40,8 +45,7 @@ function reasonOf(error: Error, code: string): string {
 }
 
 /** Network, driver and server states in which the same statement may succeed later. SQLSTATEs by class or in full. */
-const passing =
-  /^(08...|53...|57014|57P0[1-5]|25006|40001|40P01|CONNECT|DATABASE_SILENT|E[A-Z]+$|UNSAFE_TRANSACTION)/;
+const passing = /^(08...|53...|57014|57P0[1-5]|25006|40001|40P01|CONNECT|DATABASE_SILENT|E[A-Z]+$|UNSAFE_TRANSACTION)/;
 
 /** Whether a fault says "not now" (unreachable, restarting, full, too slow) rather than "never". */
 export function isPassingFault({ code }: DatabaseFault): boolean {
@@ -55,7 +59,8 @@ export function isMissingSchema({ code }: DatabaseFault): boolean {
 
 /** One sentence for people, without values: the server's detail can quote a row. */
 export function describeFault(fault: DatabaseFault): string {
-  if (isMissingSchema(fault)) return `The database's schema is not up to date (${fault.message}); run \`npm run migrate\`.`;
+  if (isMissingSchema(fault))
+    return `The database's schema is not up to date (${fault.message}); run \`npm run migrate\`.`;
   if (isPassingFault(fault)) return `The database cannot be used now: ${fault.message} (${fault.code}).`;
   return `The database refused a statement: ${fault.message} (${fault.code}).`;
 }

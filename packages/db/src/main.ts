@@ -3,7 +3,9 @@ import { migrateDatabase } from './migrate.ts';
 
 const url = process.env.DATABASE_URL;
 if (!url) {
-  process.stderr.write('DATABASE_URL is not set; it takes a URL such as postgres://user:password@host:5432/database.\n');
+  process.stderr.write(
+    'DATABASE_URL is not set; it takes a URL such as postgres://user:password@host:5432/database.\n',
+  );
   process.exit(1);
 }
 try {

@@ -13,7 +13,13 @@ const migrationLock = 7_283_104_911;
  * wait and then find nothing to do. The lock ends with the connection, so a migrator that dies blocks nobody.
  */
 export async function migrateDatabase(url: string): Promise<void> {
-  const sql = postgres(url, { max: 1, connect_timeout: 5, onnotice: () => {}, fetch_types: false, connection: { application_name: 'auditbox migrate' } });
+  const sql = postgres(url, {
+    max: 1,
+    connect_timeout: 5,
+    onnotice: () => {},
+    fetch_types: false,
+    connection: { application_name: 'auditbox migrate' },
+  });
   try {
     await sql`select pg_advisory_lock(${migrationLock})`;
     await migrate(drizzle(sql), { migrationsFolder });

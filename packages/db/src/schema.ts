@@ -1,5 +1,17 @@
 import { sql } from 'drizzle-orm';
-import { bigint, check, index, integer, json, pgTable, smallint, text, timestamp, unique, uuid } from 'drizzle-orm/pg-core';
+import {
+  bigint,
+  check,
+  index,
+  integer,
+  json,
+  pgTable,
+  smallint,
+  text,
+  timestamp,
+  unique,
+  uuid,
+} from 'drizzle-orm/pg-core';
 
 /*
  * The tables. drizzle-kit makes `drizzle/` from this file; the view, the triggers and their functions are migrations
@@ -109,8 +121,14 @@ export const exportBatch = pgTable(
     check('export_batch_has_rows', sql`row_count > 0`),
     check('export_batch_sha256_form', sql`sha256 ~ '^[0-9a-f]{64}$'`),
     check('export_batch_rendered_whole', sql`num_nulls(sha256, object_key, bytes, object_bytes) in (0, 4)`),
-    check('export_batch_lease_while_uploading', sql`num_nonnulls(lease_token, leased_until) = case state when 'uploading' then 2 else 0 end`),
-    check('export_batch_done_is_proven', sql`(state = 'done') = (exported_at is not null) and (state <> 'done' or sha256 is not null)`),
+    check(
+      'export_batch_lease_while_uploading',
+      sql`num_nonnulls(lease_token, leased_until) = case state when 'uploading' then 2 else 0 end`,
+    ),
+    check(
+      'export_batch_done_is_proven',
+      sql`(state = 'done') = (exported_at is not null) and (state <> 'done' or sha256 is not null)`,
+    ),
     check('export_batch_failed_says_why', sql`state <> 'failed' or last_error is not null`),
   ],
 );

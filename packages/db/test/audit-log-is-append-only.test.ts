@@ -20,9 +20,11 @@ test.each([
 });
 
 test('the retention role may remove rows, but not change them', async () => {
-  await db.sql.unsafe(`
+  await db.sql
+    .unsafe(`
     create role auditbox_retention;
-    grant select, update, delete on audit_log to auditbox_retention`).simple();
+    grant select, update, delete on audit_log to auditbox_retention`)
+    .simple();
   await db.store([anEvent({ object_id: 'old' })]);
   const asRetention = (statement: string) =>
     db.sql.begin(async (tx) => {

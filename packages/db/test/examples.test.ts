@@ -9,7 +9,11 @@ import { changeBudget } from '../examples/in-a-postgres-transaction.ts';
 let db: TestDatabase;
 beforeAll(async () => {
   db = await openTestDatabase();
-  await db.sql.unsafe("create table teams (id text primary key, max_budget int not null check (max_budget >= 0)); insert into teams values ('team-1', 10)").simple();
+  await db.sql
+    .unsafe(
+      "create table teams (id text primary key, max_budget int not null check (max_budget >= 0)); insert into teams values ('team-1', 10)",
+    )
+    .simple();
 });
 afterAll(() => db.close(1_000));
 
@@ -26,7 +30,13 @@ test('in a postgres.js transaction', async () => {
   await changeBudget(service, 'team-1', 25, 'ana');
   expect(await newest()).toMatchObject({
     count: 1,
-    event: { changed_by: 'ana', action: 'updated', before_value: { max_budget: 10 }, updated_values: { max_budget: 25 }, state: 'pending' },
+    event: {
+      changed_by: 'ana',
+      action: 'updated',
+      before_value: { max_budget: 10 },
+      updated_values: { max_budget: 25 },
+      state: 'pending',
+    },
   });
   await expect(changeBudget(service, 'team-1', -1, 'ana')).rejects.toThrow('teams_max_budget_check');
   await expect(changeBudget(service, 'team-1', 99, 'a'.repeat(513))).rejects.toThrow('changed_by');
@@ -40,7 +50,10 @@ test('from any language by a plain INSERT', async () => {
   const service = postgres(db.url, { max: 1 });
   await service.unsafe(script).simple();
   await service.end();
-  expect(await newest()).toMatchObject({ count: 2, event: { changed_by: 'cron', updated_values: { max_budget: 40 }, state: 'pending' } });
+  expect(await newest()).toMatchObject({
+    count: 2,
+    event: { changed_by: 'cron', updated_values: { max_budget: 40 }, state: 'pending' },
+  });
 });
 
 test('in a drizzle transaction', async () => {
@@ -55,7 +68,13 @@ test('in a drizzle transaction', async () => {
   await removeTeam(orm, 'team-1', 'bob');
   expect(await newest()).toMatchObject({
     count: 3,
-    event: { changed_by: 'bob', action: 'deleted', before_value: { id: 'team-1', maxBudget: 40 }, updated_values: {}, state: 'pending' },
+    event: {
+      changed_by: 'bob',
+      action: 'deleted',
+      before_value: { id: 'team-1', maxBudget: 40 },
+      updated_values: {},
+      state: 'pending',
+    },
   });
   expect(await db.sql`select from teams`).toHaveLength(0);
   await service.end();

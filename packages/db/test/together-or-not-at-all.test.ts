@@ -76,10 +76,18 @@ test('backends killed at random moments never separate an audit row from its out
   const write = async () => {
     while (!stop) {
       // A connection of its own each time: what dies is the statement, not the driver's pool.
-      const writer = postgres(db.url, { max: 1, onnotice: () => {}, fetch_types: false, connection: { application_name: 'victim' } });
-      await writeAuditEvents(writer, someEvents(20).map(auditEventOf)).then(() => {
-        written += 20;
-      }, () => {});
+      const writer = postgres(db.url, {
+        max: 1,
+        onnotice: () => {},
+        fetch_types: false,
+        connection: { application_name: 'victim' },
+      });
+      await writeAuditEvents(writer, someEvents(20).map(auditEventOf)).then(
+        () => {
+          written += 20;
+        },
+        () => {},
+      );
       await writer.end({ timeout: 0 });
     }
   };
@@ -96,11 +104,13 @@ test('backends killed at random moments never separate an audit row from its out
 });
 
 test('without the right to write the outbox, an application still gets its outbox row', async () => {
-  await db.sql.unsafe(`
+  await db.sql
+    .unsafe(`
     drop role if exists only_audits;
     create role only_audits;
     grant insert on audit_log to only_audits;
-    set role only_audits; ${plainInsert}; reset role`).simple();
+    set role only_audits; ${plainInsert}; reset role`)
+    .simple();
   expect(await tally()).toEqual({ alone: 0, both: 2 });
   await db.sql.unsafe('drop owned by only_audits; drop role only_audits').simple();
 });

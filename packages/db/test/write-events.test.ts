@@ -14,7 +14,11 @@ const store = (...events: Parameters<typeof auditEventOf>[0][]) => storeAuditEve
 
 test('the same event again is the same event', async () => {
   const event = anEvent({ updated_at: '2026-07-03T11:46:50.2Z', updated_values: { a: 1, b: [null, { c: 'ž' }] } });
-  const again = { ...event, updated_at: '2026-07-03T13:46:50.200+02:00', updated_values: { b: [null, { c: 'ž' }], a: 1 } };
+  const again = {
+    ...event,
+    updated_at: '2026-07-03T13:46:50.200+02:00',
+    updated_values: { b: [null, { c: 'ž' }], a: 1 },
+  };
   expect(await store(event)).toMatchObject([{ id: event.id, outcome: 'created' }]);
   expect(await store(again)).toMatchObject([{ id: event.id, outcome: 'existing' }]);
 });
@@ -53,7 +57,9 @@ test('a batch of old and new events stores the new ones, in the order given', as
 
 test('one new event sent twenty times at once is stored once', async () => {
   const event = anEvent();
-  const outcomes = (await Promise.all(Array.from({ length: 20 }, () => store(event)))).flat().map(({ outcome }) => outcome);
+  const outcomes = (await Promise.all(Array.from({ length: 20 }, () => store(event))))
+    .flat()
+    .map(({ outcome }) => outcome);
   expect(outcomes.filter((outcome) => outcome === 'created')).toHaveLength(1);
   expect(outcomes.filter((outcome) => outcome === 'existing')).toHaveLength(19);
 });
@@ -61,24 +67,38 @@ test('one new event sent twenty times at once is stored once', async () => {
 test('an event more than five minutes ahead of the database is refused with its place, and so is its batch', async () => {
   const ahead = (minutes: number) => new Date(Date.now() + minutes * 60_000).toISOString();
   const fresh = anEvent({ updated_at: ahead(4) });
-  await expect(store(fresh, anEvent({ updated_at: ahead(6) }))).rejects.toMatchObject({ code: 'AUDIT_EVENT_IN_FUTURE', index: 1 });
+  await expect(store(fresh, anEvent({ updated_at: ahead(6) }))).rejects.toMatchObject({
+    code: 'AUDIT_EVENT_IN_FUTURE',
+    index: 1,
+  });
   expect(await db.sql`select from audit_log where id = ${fresh.id}`).toHaveLength(0);
   expect(await store(fresh)).toMatchObject([{ outcome: 'created' }]);
 });
 
 test('times come back with the digits they came with', async () => {
-  const times = ['2026-07-03T11:46:50Z', '2026-07-03T11:46:50.2Z', '2026-07-03T11:46:50.269Z', '2026-07-03T11:46:50.269000Z'];
+  const times = [
+    '2026-07-03T11:46:50Z',
+    '2026-07-03T11:46:50.2Z',
+    '2026-07-03T11:46:50.269Z',
+    '2026-07-03T11:46:50.269000Z',
+  ];
   const written = await store(...times.map((updated_at) => anEvent({ updated_at })));
   expect(written.map(({ json }) => JSON.parse(json).updated_at)).toEqual(times);
 });
 
-test.each(['12345678901234567890', '0.1000000000000000055', '1E400', '-0.0', '"text"', '"\\u00e9\\n\\\\"', '[]', 'true'])(
-  'the value %s comes back as it came',
-  async (value) => {
-    const event = { ...auditEventOf(anEvent()), updatedValues: value as never };
-    const [written] = await storeAuditEvents(db, [event]);
-    const [, stored] = /"updated_values":(.*),"context"/.exec(written?.json ?? '') ?? [];
-    const same = value.startsWith('"') ? JSON.stringify(JSON.parse(value)) : value;
-    expect(stored).toBe(same);
-  },
-);
+test.each([
+  '12345678901234567890',
+  '0.1000000000000000055',
+  '1E400',
+  '-0.0',
+  '"text"',
+  '"\\u00e9\\n\\\\"',
+  '[]',
+  'true',
+])('the value %s comes back as it came', async (value) => {
+  const event = { ...auditEventOf(anEvent()), updatedValues: value as never };
+  const [written] = await storeAuditEvents(db, [event]);
+  const [, stored] = /"updated_values":(.*),"context"/.exec(written?.json ?? '') ?? [];
+  const same = value.startsWith('"') ? JSON.stringify(JSON.parse(value)) : value;
+  expect(stored).toBe(same);
+});

@@ -5,10 +5,10 @@ import { cp, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { eventually } from '@auditbox/testing/eventually.ts';
 import { type App, endApps, spawnApp } from '@auditbox/testing/spawn-app.ts';
 import { anEvent } from '@auditbox/testing/test-events.ts';
-import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 const root = resolve(import.meta.dirname, '../../..');
@@ -18,7 +18,11 @@ const running: App[] = [];
 /** The project's files in a folder of its own, so that its .auditbox is a test's; open to nobody else, like a home. */
 beforeEach(async () => {
   clone = await mkdtemp(join(tmpdir(), 'auditbox-clone-'));
-  for (const part of ['apps', 'packages', 'drizzle', 'package.json']) await cp(join(root, part), join(clone, part), { recursive: true, filter: (path) => !path.includes('node_modules') });
+  for (const part of ['apps', 'packages', 'drizzle', 'package.json'])
+    await cp(join(root, part), join(clone, part), {
+      recursive: true,
+      filter: (path) => !path.includes('node_modules'),
+    });
   await symlinkModules(join(clone, 'node_modules'));
 });
 afterEach(async () => {
@@ -32,8 +36,12 @@ afterEach(async () => {
 
 /** node_modules of the project, but the workspaces of the clone. */
 async function symlinkModules(to: string): Promise<void> {
-  execFileSync('sh', ['-c', `mkdir -p "${to}/@auditbox" && for m in "${root}"/node_modules/* "${root}"/node_modules/.bin; do n=$(basename "$m"); [ "$n" = @auditbox ] || ln -s "$m" "${to}/$n"; done`]);
-  for (const name of ['core', 'db', 'process', 'embedded']) await symlink(join(clone, 'packages', name), join(to, '@auditbox', name));
+  execFileSync('sh', [
+    '-c',
+    `mkdir -p "${to}/@auditbox" && for m in "${root}"/node_modules/* "${root}"/node_modules/.bin; do n=$(basename "$m"); [ "$n" = @auditbox ] || ln -s "$m" "${to}/$n"; done`,
+  ]);
+  for (const name of ['core', 'db', 'process', 'embedded'])
+    await symlink(join(clone, 'packages', name), join(to, '@auditbox', name));
 }
 
 async function start(): Promise<{ app: App; api: string; key: string; pids: () => number[] }> {
@@ -49,11 +57,15 @@ function childrenOf(pid: number): number[] {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
 }
 
-const isRunning = (pid: number) => existsSync(`/proc/${pid}`) && !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+const isRunning = (pid: number) =>
+  existsSync(`/proc/${pid}`) && !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
 
 async function call(api: string, key: string, path: string, body?: unknown) {
   const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
-  const response = await fetch(`${api}${path}`, body === undefined ? { headers } : { method: 'POST', headers, body: JSON.stringify(body) });
+  const response = await fetch(
+    `${api}${path}`,
+    body === undefined ? { headers } : { method: 'POST', headers, body: JSON.stringify(body) },
+  );
   // biome-ignore lint/suspicious/noExplicitAny: answers of every shape
   return { status: response.status, body: (await response.json()) as any };
 }
@@ -117,5 +129,5 @@ test('a child that cannot live stops the whole with its last words and a non-zer
   const app = spawnApp(pathToFileURL(join(clone, 'packages/embedded/src/main.ts')), { EXPORT_PARTITION: 'week' });
   expect(await app.ended).toBe(1);
   expect(app.output()).toContain('exporter cannot live (exit code 1). Its last words:');
-  expect(app.output()).toMatch(/EXPORT_PARTITION is "week"; it takes hour or day\.[^]*Everything has stopped\./);
+  expect(app.output()).toMatch(/EXPORT_PARTITION is "week"; it takes hour or day\..*Everything has stopped\./s);
 });

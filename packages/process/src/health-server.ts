@@ -9,9 +9,14 @@ export interface Health {
 }
 
 /** Serves `GET /livez` and `GET /readyz` for a process that has no other HTTP. Resolves to the port it listens on. */
-export async function serveHealth(health: Health, host: string, port: number): Promise<{ port: number; close(): void }> {
+export async function serveHealth(
+  health: Health,
+  host: string,
+  port: number,
+): Promise<{ port: number; close(): void }> {
   const server = createServer(async (request, response) => {
-    const answer = (status: number, text: string) => response.writeHead(status, { 'content-type': 'text/plain' }).end(text);
+    const answer = (status: number, text: string) =>
+      response.writeHead(status, { 'content-type': 'text/plain' }).end(text);
     if (request.url === '/livez') return answer(health.alive() ? 200 : 503, health.alive() ? 'alive\n' : 'stuck\n');
     if (request.url !== '/readyz') return answer(404, 'not found\n');
     try {

@@ -27,5 +27,7 @@ function safeError(error: unknown): SafeError {
   if (!(error instanceof Error)) return { name: 'unknown', message: String(error), code: undefined, stack: undefined };
   const { name, message, stack, cause } = error;
   const code = 'code' in error ? error.code : undefined;
-  return cause instanceof Error ? { name, message, code, stack, cause: safeError(cause) } : { name, message, code, stack };
+  return cause instanceof Error
+    ? { name, message, code, stack, cause: safeError(cause) }
+    : { name, message, code, stack };
 }

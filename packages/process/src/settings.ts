@@ -24,7 +24,7 @@ export type SettingValues<T extends SettingTable> = {
 };
 
 /** Some settings are wrong; the message has a line for each. */
-export class SettingsError extends Error {
+class SettingsError extends Error {
   override readonly name = 'SettingsError';
   readonly code = 'BAD_SETTINGS';
 }

@@ -26,5 +26,8 @@ test('a wrong secret is not shown', () => {
 });
 
 test('an empty text counts as not set', () => {
-  expect(readSettings(table, { DATABASE_URL: 'postgres://h/d', SIZE: '' })).toMatchObject({ SIZE: 3, LOG_LEVEL: 'info' });
+  expect(readSettings(table, { DATABASE_URL: 'postgres://h/d', SIZE: '' })).toMatchObject({
+    SIZE: 3,
+    LOG_LEVEL: 'info',
+  });
 });

@@ -5,7 +5,7 @@ import { openTestDatabase, type TestDatabase } from './test-database.ts';
 export const masterKey = 'master-key-of-the-tests';
 
 /** An answer of the api; `body` is its JSON, or null. */
-export interface Answer {
+interface Answer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
@@ -13,7 +13,7 @@ export interface Answer {
   readonly body: any;
 }
 
-export interface RequestOptions {
+interface RequestOptions {
   readonly method?: string;
   /** Null sends none; else the master key, or this one. */
   readonly key?: string | null;
@@ -34,7 +34,13 @@ export interface ApiFixture {
 
 export async function createApiFixture(settings: Record<string, string> = {}): Promise<ApiFixture> {
   const db = await openTestDatabase(inject('databaseServer'));
-  const app = spawnApp('api/src/main.ts', { DATABASE_URL: db.url, PORT: '0', AUDIT_MASTER_KEY: masterKey, LOG_LEVEL: 'debug', ...settings });
+  const app = spawnApp('api/src/main.ts', {
+    DATABASE_URL: db.url,
+    PORT: '0',
+    AUDIT_MASTER_KEY: masterKey,
+    LOG_LEVEL: 'debug',
+    ...settings,
+  });
   const { port } = await app.line(/^The api listens/);
   const url = `http://127.0.0.1:${port}`;
   return {
@@ -49,7 +55,10 @@ export async function createApiFixture(settings: Record<string, string> = {}): P
   };
 }
 
-async function request(url: string, { method, key = masterKey, type, body, headers = {} }: RequestOptions = {}): Promise<Answer> {
+async function request(
+  url: string,
+  { method, key = masterKey, type, body, headers = {} }: RequestOptions = {},
+): Promise<Answer> {
   const isRaw = typeof body === 'string' || body instanceof Uint8Array;
   const response = await fetch(url, {
     method: method ?? (body === undefined ? 'GET' : 'POST'),

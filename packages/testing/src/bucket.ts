@@ -6,7 +6,7 @@ import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, S3Client }
 export const testCredentials = { accessKeyId: 'TESTKEY', secretAccessKey: 'TESTSECRET' };
 
 /** An object as an auditor finds it. */
-export interface StoredObject {
+interface StoredObject {
   readonly key: string;
   readonly metadata: Readonly<Record<string, string>>;
   readonly contentType: string | undefined;
@@ -25,7 +25,7 @@ export interface TestBucket {
   objects(): Promise<StoredObject[]>;
 }
 
-export function createTestClient(endpoint: string): S3Client {
+function createTestClient(endpoint: string): S3Client {
   return new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials: testCredentials });
 }
 
@@ -40,7 +40,9 @@ async function readObjects(client: S3Client, Bucket: string): Promise<StoredObje
   const objects: StoredObject[] = [];
   let ContinuationToken: string | undefined;
   do {
-    const page = await client.send(new ListObjectsV2Command({ Bucket, ...(ContinuationToken && { ContinuationToken }) }));
+    const page = await client.send(
+      new ListObjectsV2Command({ Bucket, ...(ContinuationToken && { ContinuationToken }) }),
+    );
     for (const { Key = '' } of page.Contents ?? []) {
       if (!Key.endsWith('_auditbox_probe')) objects.push(await readObject(client, Bucket, Key));
     }
@@ -50,8 +52,16 @@ async function readObjects(client: S3Client, Bucket: string): Promise<StoredObje
 }
 
 async function readObject(client: S3Client, Bucket: string, Key: string): Promise<StoredObject> {
-  const { Body, Metadata = {}, ContentType, ContentEncoding } = await client.send(new GetObjectCommand({ Bucket, Key }));
+  const {
+    Body,
+    Metadata = {},
+    ContentType,
+    ContentEncoding,
+  } = await client.send(new GetObjectCommand({ Bucket, Key }));
   const text = gunzipSync((await Body?.transformToByteArray()) ?? Buffer.alloc(0)).toString();
-  const events = text.split('\n').slice(0, -1).map((line) => JSON.parse(line));
+  const events = text
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line));
   return { key: Key, metadata: Metadata, contentType: ContentType, contentEncoding: ContentEncoding, text, events };
 }

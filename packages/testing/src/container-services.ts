@@ -15,7 +15,8 @@ const s3Image = process.env.TEST_S3_IMAGE ?? 'quay.io/minio/minio:RELEASE.2025-0
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   if (!process.env.DOCKER_HOST && !existsSync('/var/run/docker.sock')) {
     const line = '='.repeat(100);
-    const words = 'SKIPPED: the tests on containers (a real S3, Postgres 15). They need a container engine: set DOCKER_HOST.';
+    const words =
+      'SKIPPED: the tests on containers (a real S3, Postgres 15). They need a container engine: set DOCKER_HOST.';
     process.stderr.write(`\n${line}\n${words}\n${line}\n\n`);
     project.provide('containers', false);
     return async () => {};

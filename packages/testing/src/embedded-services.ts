@@ -20,7 +20,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const folder = await mkdtemp(join(tmpdir(), 'auditbox-test-'));
   await chmod(folder, 0o755);
   const runner = await createPostgresRunner(folder);
-  const cluster = { folder: join(folder, 'postgres'), port: await findFreePort(0), password: randomBytes(12).toString('hex') };
+  const cluster = {
+    folder: join(folder, 'postgres'),
+    port: await findFreePort(0),
+    password: randomBytes(12).toString('hex'),
+  };
   const plan: StackPlan = {
     cluster,
     s3: { port: await findFreePort(0), folder: join(folder, 's3'), bucket: 'auditbox' },

@@ -45,7 +45,15 @@ export async function createExporterFixture(): Promise<ExporterFixture> {
 }
 
 /** Settings of an exporter under test: nothing lingers, so that tests need not wait. */
-export function exporterEnv({ databaseUrl, endpoint, bucket }: { databaseUrl: string; endpoint: string; bucket: string }) {
+export function exporterEnv({
+  databaseUrl,
+  endpoint,
+  bucket,
+}: {
+  databaseUrl: string;
+  endpoint: string;
+  bucket: string;
+}) {
   return {
     DATABASE_URL: databaseUrl,
     S3_BUCKET: bucket,

@@ -18,7 +18,7 @@ export interface InsteadOf {
 }
 
 /** What happens to a request. Each may look at it and decide; undefined lets the store decide. */
-export interface Intervention {
+interface Intervention {
   /** Before the store sees it. 'reset' breaks the connection. */
   before?(seen: SeenRequest): InsteadOf | 'reset' | undefined | Promise<InsteadOf | 'reset' | undefined>;
   /** After the store did it, before the client hears of it. */
@@ -102,7 +102,11 @@ function forward(target: string, { method, path, headers, body }: SeenRequest) {
     const outgoing = request(`${target}${path}`, { method, headers });
     outgoing.once('error', reject);
     outgoing.once('response', async (incoming) => {
-      resolve({ status: incoming.statusCode ?? 502, headers: incoming.headers, body: Buffer.concat(await incoming.toArray()) });
+      resolve({
+        status: incoming.statusCode ?? 502,
+        headers: incoming.headers,
+        body: Buffer.concat(await incoming.toArray()),
+      });
     });
     outgoing.end(body);
   });

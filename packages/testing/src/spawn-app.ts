@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 /** A line of an app's log. */
-export interface LogLine {
+interface LogLine {
   readonly level: string;
   readonly msg: string;
   readonly [field: string]: unknown;
@@ -30,7 +30,10 @@ const apps: App[] = [];
 export function spawnApp(name: AppName | URL, env: Record<string, string>, args: readonly string[] = []): App {
   const file = typeof name === 'string' ? new URL(`../../../apps/${name}`, import.meta.url) : name;
   const { PATH = '' } = process.env;
-  const child = spawn(process.execPath, [fileURLToPath(file), ...args], { env: { PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [fileURLToPath(file), ...args], {
+    env: { PATH, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const log: LogLine[] = [];
   let output = '';
   let listeners: (() => void)[] = [];

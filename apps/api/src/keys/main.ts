@@ -31,7 +31,9 @@ const cli = keysCli({
   list: () =>
     withDatabase(async (db) => {
       for (const { name, scopes, createdAt, revokedAt } of await listKeys(db)) {
-        process.stdout.write(`${[name, scopes.join(), createdAt, revokedAt ? `revoked ${revokedAt}` : 'in force'].join('\t')}\n`);
+        process.stdout.write(
+          `${[name, scopes.join(), createdAt, revokedAt ? `revoked ${revokedAt}` : 'in force'].join('\t')}\n`,
+        );
       }
     }),
   revoke: (name) =>

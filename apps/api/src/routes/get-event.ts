@@ -11,7 +11,8 @@ export interface GetEventDependencies {
 export function getEvent({ get }: GetEventDependencies): RequestHandler {
   return async (request, response) => {
     const id = z.guid().safeParse(request.params.id);
-    if (!id.success) throw new HttpProblem(400, 'The id is not a UUID.', { errors: [{ path: 'id', message: 'must be a UUID' }] });
+    if (!id.success)
+      throw new HttpProblem(400, 'The id is not a UUID.', { errors: [{ path: 'id', message: 'must be a UUID' }] });
     const found = await get(id.data);
     if (!found) throw new HttpProblem(404, `Audit log with ID ${id.data} not found.`);
     const { json, exported } = found;

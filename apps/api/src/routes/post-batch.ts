@@ -7,7 +7,7 @@ import type { PostEventDependencies } from './post-event.ts';
 import { storeForCaller } from './store-for-caller.ts';
 
 /** Most events of one request. */
-export const maxBatchEvents = 10_000;
+const maxBatchEvents = 10_000;
 
 /** Media types of `POST /audit/batch`. */
 export const batchTypes = ['application/json', 'application/x-ndjson'] as const;

@@ -15,10 +15,17 @@ export interface PostEventDependencies {
 export function postEvent({ readEvent, store }: PostEventDependencies): RequestHandler {
   return async (request, response) => {
     const text = bodyText(request);
-    const event = readEvent(text, parseBody<unknown>(() => JSON.parse(text)));
+    const event = readEvent(
+      text,
+      parseBody<unknown>(() => JSON.parse(text)),
+    );
     if (!event.ok) throw new HttpProblem(422, 'This is not an audit event.', { errors: event.problems });
     const [written] = await storeForCaller(store, callerOf(response), [event.value], (_index, field) => field);
     const { id, outcome, json } = written as WrittenEvent;
-    response.status(outcome === 'created' ? 201 : 200).location(`/audit/${id}`).type('json').send(json);
+    response
+      .status(outcome === 'created' ? 201 : 200)
+      .location(`/audit/${id}`)
+      .type('json')
+      .send(json);
   };
 }

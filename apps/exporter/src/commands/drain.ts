@@ -1,7 +1,7 @@
+import { sealBatches } from '@auditbox/db/export/seal-batches.ts';
 import { findUnexported, type Unexported } from '@auditbox/db/export/unexported.ts';
 import type { Shutdown } from '@auditbox/process/shutdown.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
-import { sealBatches } from '@auditbox/db/export/seal-batches.ts';
 import type { Exporter } from '../compose.ts';
 import { probeDestination } from '../probe-destination.ts';
 import { runUploadLoop } from '../upload-loop.ts';

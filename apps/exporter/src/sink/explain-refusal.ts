@@ -48,6 +48,7 @@ export function explainRefusal(fault: SinkFault, { bucket, prefix, endpoint, tim
       return `${store} does not know a header that is needed: ${message}`;
   }
   if (code.startsWith('KMS.')) return `The KMS key cannot be used (${code}): ${message}`;
-  if (status === 403) return `The credentials may not do this at s3://${bucket}/${prefix} (s3:PutObject, s3:GetObject): ${message}`;
+  if (status === 403)
+    return `The credentials may not do this at s3://${bucket}/${prefix} (s3:PutObject, s3:GetObject): ${message}`;
   return `${store} answered ${status ?? 'nothing'} (${code}): ${message}`;
 }

@@ -8,7 +8,9 @@ export function createS3Client(config: ExporterConfig): S3Client {
   return new S3Client({
     ...(region !== undefined && { region }),
     ...(config.S3_ENDPOINT !== undefined && { endpoint: config.S3_ENDPOINT }),
-    ...(config.S3_ROLE_ARN !== undefined && { credentials: assumedRole(config.S3_ROLE_ARN, config.S3_ROLE_EXTERNAL_ID) }),
+    ...(config.S3_ROLE_ARN !== undefined && {
+      credentials: assumedRole(config.S3_ROLE_ARN, config.S3_ROLE_EXTERNAL_ID),
+    }),
     forcePathStyle: config.S3_FORCE_PATH_STYLE,
     maxAttempts: 1,
     // We send a SHA-256 of our own; the SDK's CRC32 on top is refused by older S3-compatible stores.

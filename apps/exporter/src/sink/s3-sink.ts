@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { classifyRefusal } from '@auditbox/core/error-class.ts';
 import {
   HeadObjectCommand,
   PutObjectCommand,
@@ -6,7 +7,6 @@ import {
   type S3Client,
   type S3ServiceException,
 } from '@aws-sdk/client-s3';
-import { classifyRefusal } from '@auditbox/core/error-class.ts';
 import type { ExporterConfig } from '../config.ts';
 import { explainRefusal, type SinkFault, type SinkPlace } from './explain-refusal.ts';
 import type { HeadOutcome, ProbeOutcome, PutOutcome, Sink, SinkObject, SinkRefusal } from './sink.ts';
@@ -96,14 +96,24 @@ function protection(config: ExporterConfig): Partial<PutObjectCommandInput> {
 }
 
 function toMetadata({ rows, sha256, firstOccurredAt, lastOccurredAt }: Omit<SinkObject, 'key' | 'body'>) {
-  return { rows: String(rows), sha256, 'first-event': firstOccurredAt, 'last-event': lastOccurredAt, format: formatVersion };
+  return {
+    rows: String(rows),
+    sha256,
+    'first-event': firstOccurredAt,
+    'last-event': lastOccurredAt,
+    format: formatVersion,
+  };
 }
 
 function toFault(error: unknown): SinkFault {
   const { name, message, code, $metadata } = error as Partial<S3ServiceException> & { code?: unknown };
   const status = $metadata?.httpStatusCode ?? null;
   // A network fault's errno says more than its name, which is "Error".
-  return { status, code: typeof code === 'string' && status === null ? code : (name ?? 'Unknown'), message: message ?? '' };
+  return {
+    status,
+    code: typeof code === 'string' && status === null ? code : (name ?? 'Unknown'),
+    message: message ?? '',
+  };
 }
 
 function refusal(fault: SinkFault, place: SinkPlace): SinkRefusal {

@@ -19,9 +19,13 @@ describe.skipIf(!inject('containers'))('on a real S3 and a Postgres container', 
   afterEach(() => rig.close());
 
   test('the store itself refuses a second PUT of the same key', async () => {
-    const put = (Body: string) => rig.bucket.client.send(new PutObjectCommand({ Bucket: rig.bucket.name, Key: 'k', Body, IfNoneMatch: '*' }));
+    const put = (Body: string) =>
+      rig.bucket.client.send(new PutObjectCommand({ Bucket: rig.bucket.name, Key: 'k', Body, IfNoneMatch: '*' }));
     await put('first');
-    await expect(put('second')).rejects.toMatchObject({ name: 'PreconditionFailed', $metadata: { httpStatusCode: 412 } });
+    await expect(put('second')).rejects.toMatchObject({
+      name: 'PreconditionFailed',
+      $metadata: { httpStatusCode: 412 },
+    });
   });
 
   test('the start-up probe finds that the store never overwrites', async () => {
@@ -32,7 +36,8 @@ describe.skipIf(!inject('containers'))('on a real S3 and a Postgres container', 
   });
 
   test('SIGKILL after the upload and before the mark: the store refuses the second upload, and the batch is done', async () => {
-    const isUpload = ({ method, path }: { method: string; path: string }) => method === 'PUT' && path.includes('.ndjson.gz');
+    const isUpload = ({ method, path }: { method: string; path: string }) =>
+      method === 'PUT' && path.includes('.ndjson.gz');
     const shortLease = { EXPORT_LEASE_MS: '2000', S3_REQUEST_TIMEOUT_MS: '1500' };
     const reached = new Promise<void>((resolve) => {
       rig.proxy.intervene = {

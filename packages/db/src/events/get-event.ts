@@ -15,7 +15,9 @@ export interface ExportStatus {
  * pruned, and only exported ones are.
  */
 export async function getEvent(db: Database, id: string): Promise<{ json: string; exported: ExportStatus } | null> {
-  const [row] = await db.answer(db.sql<{ json: string; state: ExportState | null; key: string; sha256: string; at: string }[]>`
+  const [row] = await db.answer(db.sql<
+    { json: string; state: ExportState | null; key: string; sha256: string; at: string }[]
+  >`
     select
       ${db.sql.unsafe(eventJson)} as json, s.state, s.object_key as key, s.sha256,
       to_char(s.exported_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at

@@ -1,5 +1,5 @@
 import type { NewAuditEvent } from '@auditbox/core/audit-event.ts';
-import { type SQL, sql as drizzleSql } from 'drizzle-orm';
+import { sql as drizzleSql, type SQL } from 'drizzle-orm';
 import { v7 as uuidv7 } from 'uuid';
 import { eventJson } from '../event-json.ts';
 import { AuditConflictError, FutureEventError } from './event-refused.ts';

@@ -11,7 +11,9 @@ import { isoUtc } from '../iso-utc.ts';
  */
 export async function leaseBatch(db: Database, leaseMs: number): Promise<LeasedBatch | null> {
   const { sql } = db;
-  const [batch] = await db.answer(sql<(Omit<LeasedBatch, 'rendered'> & { key: string | null; sha256: string | null })[]>`
+  const [batch] = await db.answer(sql<
+    (Omit<LeasedBatch, 'rendered'> & { key: string | null; sha256: string | null })[]
+  >`
     with due as materialized (
       select id from export_batch
       where (state = 'sealed' and next_attempt_at <= clock_timestamp())

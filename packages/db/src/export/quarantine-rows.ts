@@ -14,7 +14,11 @@ export interface BadRow {
  *
  * Locks the batch's row and the bad rows. If we die before, the next attempt meets the same rows.
  */
-export async function quarantineRows(db: Database, { id, leaseToken }: LeasedBatch, bad: readonly BadRow[]): Promise<boolean> {
+export async function quarantineRows(
+  db: Database,
+  { id, leaseToken }: LeasedBatch,
+  bad: readonly BadRow[],
+): Promise<boolean> {
   const rows = await db.answer(db.sql`
     with held as materialized (
       select id, row_count from export_batch

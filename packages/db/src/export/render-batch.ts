@@ -25,7 +25,8 @@ export async function* renderBatch(db: Database, batchId: string): AsyncGenerato
     for (;;) {
       const { done, value: rows } = await db.answer(cursor.next());
       if (done) return;
-      if (rows.length > 0) yield { rows: rows.length, ndjson: Buffer.from(`${rows.map(({ line }) => line).join('\n')}\n`) };
+      if (rows.length > 0)
+        yield { rows: rows.length, ndjson: Buffer.from(`${rows.map(({ line }) => line).join('\n')}\n`) };
     }
   } finally {
     await cursor.return?.();

@@ -21,7 +21,12 @@ const storedKey = {
 };
 
 /** Stores a key's hash. False if there is a key of that name already. */
-export async function createKey(db: Database, name: string, keyHash: string, scopes: readonly Scope[]): Promise<boolean> {
+export async function createKey(
+  db: Database,
+  name: string,
+  keyHash: string,
+  scopes: readonly Scope[],
+): Promise<boolean> {
   const values = { name, keyHash, scopes: [...scopes] };
   const rows = await db.answer(db.orm.insert(apiKey).values(values).onConflictDoNothing().returning({ id: apiKey.id }));
   return rows.length === 1;

@@ -12,7 +12,9 @@ export async function findPostgres(): Promise<PostgresHome> {
     const { postgres } = (await import(name)) as { postgres: string };
     return dirname(dirname(postgres));
   } catch (cause) {
-    throw new Error(`There is no embedded Postgres for this platform (${name}); use one of your own by DATABASE_URL.`, { cause });
+    throw new Error(`There is no embedded Postgres for this platform (${name}); use one of your own by DATABASE_URL.`, {
+      cause,
+    });
   }
 }
 

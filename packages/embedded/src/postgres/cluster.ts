@@ -39,7 +39,14 @@ export async function initCluster(runner: PostgresRunner, { folder, password }: 
 
 /** The command line of the server, listening on loopback only. `settings` are Postgres's own, as `name=value`. */
 export function serverCommand(runner: PostgresRunner, { folder, port }: Cluster, settings: readonly string[] = []) {
-  const all = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'log_line_prefix=%m ', 'log_checkpoints=off', 'timezone=UTC', ...settings];
+  const all = [
+    'listen_addresses=127.0.0.1',
+    'unix_socket_directories=',
+    'log_line_prefix=%m ',
+    'log_checkpoints=off',
+    'timezone=UTC',
+    ...settings,
+  ];
   return runner.commandOf('postgres', ['-D', folder, '-p', String(port), ...all.flatMap((setting) => ['-c', setting])]);
 }
 
@@ -58,7 +65,11 @@ export async function findRunningServer(folder: string): Promise<number | null> 
 
 function runInitdb(runner: PostgresRunner, args: readonly string[]): Promise<void> {
   const command = runner.commandOf('initdb', args);
-  const child = spawn(command.file, command.args, { ...runner.spawnOptions, cwd: '/', stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(command.file, command.args, {
+    ...runner.spawnOptions,
+    cwd: '/',
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let words = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     words += text;

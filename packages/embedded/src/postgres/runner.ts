@@ -21,7 +21,10 @@ export interface PostgresRunner {
  */
 export async function createPostgresRunner(dataParent: string): Promise<PostgresRunner> {
   const home = await findPostgres();
-  const plain = (from: string) => (program: string, args: readonly string[]) => ({ file: `${from}/bin/${program}`, args: [...args] });
+  const plain = (from: string) => (program: string, args: readonly string[]) => ({
+    file: `${from}/bin/${program}`,
+    args: [...args],
+  });
   if (process.getuid?.() !== 0) {
     return { commandOf: plain(home), spawnOptions: {}, own: async () => {}, dispose: async () => {} };
   }
@@ -33,7 +36,10 @@ export async function createPostgresRunner(dataParent: string): Promise<Postgres
   const copy = await copyPostgres(home);
   await chmod(dirname(copy), 0o755);
   return {
-    commandOf: (program, args) => ({ file: 'setpriv', args: [...passThroughFolders(user), `${copy}/bin/${program}`, ...args] }),
+    commandOf: (program, args) => ({
+      file: 'setpriv',
+      args: [...passThroughFolders(user), `${copy}/bin/${program}`, ...args],
+    }),
     spawnOptions: {},
     own,
     dispose: () => rm(dirname(copy), { recursive: true, force: true }),
@@ -58,7 +64,8 @@ function passThroughFolders({ uid, gid }: { uid: number; gid: number }): string[
 function findUser(): { uid: number; gid: number } {
   for (const name of ['postgres', 'nobody']) {
     try {
-      const id = (flag: string) => Number(execFileSync('id', [flag, name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
+      const id = (flag: string) =>
+        Number(execFileSync('id', [flag, name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
       return { uid: id('-u'), gid: id('-g') };
     } catch {}
   }

@@ -50,7 +50,11 @@ export function supervise(spec: ServiceSpec, events: SuperviseEvents): Service {
 
   function start(): void {
     const startedAt = performance.now();
-    const started = spawn(spec.file, [...spec.args], { ...spec.options, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    const started = spawn(spec.file, [...spec.args], {
+      ...spec.options,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
     child = started;
     for (const stream of [started.stdout, started.stderr]) {
       if (stream) createInterface(stream).on('line', hear);
