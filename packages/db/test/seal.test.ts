@@ -1,0 +1,77 @@
+import { getEvent } from '@auditbox/db/events/get-event.ts';
+import { pruneOutbox } from '@auditbox/db/export/prune-outbox.ts';
+import { sealBatches } from '@auditbox/db/export/seal-batches.ts';
+import { openTestDatabase, type TestDatabase } from '@auditbox/testing/test-database.ts';
+import { anEvent, someEvents } from '@auditbox/testing/test-events.ts';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+let db: TestDatabase;
+const limits = { grain: 'hour', maxRows: 10, maxBytes: 1_000_000, lingerMs: 0, maxBatches: 4 } as const;
+
+beforeEach(async () => {
+  db = await openTestDatabase();
+});
+afterEach(() => db.close(1_000));
+
+test('whatever sealers and writers do at once, a batch counts exactly the rows that name it', async () => {
+  let writing = true;
+  const write = async () => {
+    for (let n = 0; n < 20; n += 1) await db.store(someEvents(7, { updated_at: `2026-07-03T0${n % 6}:00:00Z` }));
+  };
+  const seal = async () => {
+    while (writing || (await sealBatches(db, limits, '0')).batches > 0) await sealBatches(db, limits, '0');
+  };
+  const sealers = [seal(), seal(), seal(), seal()];
+  await Promise.all([write(), write(), write()]);
+  writing = false;
+  await Promise.all(sealers);
+  // A sealer that found the gate closed may have ended last.
+  while ((await sealBatches(db, limits, '0')).batches > 0);
+  expect(await db.states()).toEqual({ sealed: 420 });
+  const wrong = await db.sql`
+    select b.id from export_batch b left join outbox o on o.batch_id = b.id
+    group by b.id having b.row_count <> count(o.id) or b.row_count > 10
+      or min(to_char(o.occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24')) <> b.partition
+      or max(to_char(o.occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24')) <> b.partition`;
+  expect(wrong).toEqual([]);
+});
+
+test('one call makes at most maxBatches batches, the oldest rows first', async () => {
+  await db.store(Array.from({ length: 9 }, (_, n) => anEvent({ updated_at: `2026-07-0${9 - n}T00:00:00Z` })));
+  expect(await sealBatches(db, limits, '0')).toMatchObject({ batches: 4, rows: 4 });
+  const partitions = await db.sql<{ partition: string }[]>`select partition from export_batch order by partition desc`;
+  expect(partitions.map(({ partition }) => partition)).toEqual([9, 8, 7, 6].map((day) => `2026-07-0${day}T00`));
+});
+
+test('the hint of where to look next never passes a row that is still pending', async () => {
+  await db.store([
+    ...someEvents(3, { updated_at: '2026-07-03T01:00:00Z' }),
+    anEvent({ updated_at: '2026-07-03T02:00:00Z' }),
+  ]);
+  const waiting = { ...limits, maxRows: 3, lingerMs: 86_400_000 };
+  const { seenUpTo, batches } = await sealBatches(db, waiting, '0');
+  expect(batches).toBe(1);
+  const [{ id }] = await db.sql<[{ id: string }]>`select id::text from outbox where batch_id is null`;
+  expect(Number(seenUpTo)).toBeLessThan(Number(id));
+});
+
+test('only exported rows past retention are pruned; their events stay and still count as done', async () => {
+  const [old, recent, pending] = someEvents(3);
+  if (!old || !recent || !pending) throw new Error('three events');
+  for (const event of [old, recent]) {
+    await db.store([event]);
+    await sealBatches(db, limits, '0');
+  }
+  await db.store([pending]);
+  await db.sql`update export_batch set state = 'done', object_key = 'k', bytes = 1, object_bytes = 1,
+    sha256 = ${'a'.repeat(64)}, exported_at = now() - interval '8 days' where id = (select min(id) from export_batch)`;
+  expect(await pruneOutbox(db, 7, 100)).toBe(1);
+  expect(await pruneOutbox(db, 7, 100)).toBe(0);
+  expect(await db.states()).toEqual({ pending: 1, sealed: 1 });
+  expect((await getEvent(db, old.id))?.exported).toEqual({
+    state: 'done',
+    object_key: null,
+    sha256: null,
+    exported_at: null,
+  });
+});
