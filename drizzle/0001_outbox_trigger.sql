@@ -5,14 +5,22 @@
 create function audit_log_to_outbox() returns trigger
 language plpgsql security definer set search_path = pg_catalog, public as $$
 declare
-  too_late uuid;
+  wrong uuid;
 begin
   -- A time in the future would be filed under an hour that has not been. The database's clock decides.
-  select id into too_late from recorded where occurred_at > clock_timestamp() + interval '5 minutes' limit 1;
+  select id into wrong from recorded where occurred_at > clock_timestamp() + interval '5 minutes' limit 1;
   if found then
-    raise exception 'the event time of % is more than 5 minutes in the future', too_late
+    raise exception 'the event time of % is more than 5 minutes in the future', wrong
       using errcode = 'check_violation', constraint = 'audit_log_occurred_at_not_future',
-            table = 'audit_log', detail = too_late::text;
+            table = 'audit_log', detail = wrong::text;
+  end if;
+
+  -- When the database took it is not for the writer to say; the linger counts from it.
+  select id into wrong from recorded where recorded_at <> statement_timestamp() limit 1;
+  if found then
+    raise exception 'recorded_at of % was given; the database sets it', wrong
+      using errcode = 'check_violation', constraint = 'audit_log_recorded_at_is_now',
+            table = 'audit_log', detail = wrong::text;
   end if;
 
   -- 251 bytes are the rendered line's names, punctuation, id, times at full length and newline.

@@ -6,7 +6,7 @@ import type { SettingTable } from '../process/src/settings.ts';
 
 /*
  * Writes the README's tables of settings from the schemas that read them; with --check it only says whether they are
- * up to date.
+ * up to date. Also says which settings docker-compose.yml does not pass on.
  */
 
 const readme = new URL('../../README.md', import.meta.url);
@@ -20,6 +20,12 @@ const tables = {
 
 const before = await readFile(readme, 'utf8');
 const after = Object.entries(tables).reduce(replaceTable, before);
+const compose = await readFile(new URL('../../docker-compose.yml', import.meta.url), 'utf8');
+const forgotten = Object.keys({ ...apiSettings, ...exporterSettings }).filter((name) => !compose.includes(`${name}:`));
+if (forgotten.length > 0) {
+  process.stderr.write(`docker-compose.yml does not pass on ${forgotten.join(', ')}.\n`);
+  process.exitCode = 1;
+}
 if (process.argv.includes('--check')) {
   if (after !== before) {
     process.stderr.write("README.md's settings are out of date; run `npm run format`.\n");

@@ -3,10 +3,9 @@ import type { Scope } from '@auditbox/db/keys/api-keys.ts';
 import type { RequestHandler, Response } from 'express';
 import { HttpProblem } from './problem.ts';
 
-/** Who calls: the SHA-256 of the key, 64 hexadecimal digits, and what it may do. */
+/** Who calls: the SHA-256 of the key, 64 hexadecimal digits. */
 export interface Caller {
   readonly keyHash: string;
-  readonly scopes: readonly Scope[];
 }
 
 export interface AuthDependencies {
@@ -15,7 +14,7 @@ export interface AuthDependencies {
   readonly findScopes: (keyHash: string) => Promise<readonly Scope[] | null>;
 }
 
-/** How long a stored key's scopes are remembered: a revoked key works this much longer at most. */
+/** How long the answer about a key is remembered: a revoked key works this much longer at most. */
 const rememberMs = 5_000;
 const rememberMost = 10_000;
 
@@ -27,16 +26,16 @@ export function hashKey(key: string): string {
 /** Makes handlers that let a request pass only with a key of the given scope: else 401 or 403. */
 export function createAuth({ masterKey, findScopes }: AuthDependencies): (scope: Scope) => RequestHandler {
   const masterHash = masterKey === undefined ? null : hashKey(masterKey);
-  const remembered = new Map<string, { readonly scopes: readonly Scope[]; readonly until: number }>();
+  const remembered = new Map<string, { readonly scopes: readonly Scope[] | null; readonly until: number }>();
 
   async function scopesOf(keyHash: string): Promise<readonly Scope[] | null> {
     if (masterHash !== null && timingSafeEqual(Buffer.from(keyHash), Buffer.from(masterHash))) return ['read', 'write'];
     const known = remembered.get(keyHash);
     if (known && known.until > performance.now()) return known.scopes;
     const scopes = await findScopes(keyHash);
-    remembered.delete(keyHash);
     if (remembered.size >= rememberMost) remembered.clear();
-    if (scopes) remembered.set(keyHash, { scopes, until: performance.now() + rememberMs });
+    // An unknown key too: strangers must not cost a query each time.
+    remembered.set(keyHash, { scopes, until: performance.now() + rememberMs });
     return scopes;
   }
 
@@ -47,7 +46,7 @@ export function createAuth({ masterKey, findScopes }: AuthDependencies): (scope:
     const scopes = await scopesOf(keyHash);
     if (scopes === null) throw unauthorized('This key is not known, or it was revoked.');
     if (!scopes.includes(scope)) throw new HttpProblem(403, `This key has no scope "${scope}".`);
-    response.locals.caller = { keyHash, scopes } satisfies Caller;
+    response.locals.caller = { keyHash } satisfies Caller;
     next();
   };
 }

@@ -10,7 +10,9 @@ export type MediaTypes = readonly string[];
  */
 export function takeBody(types: MediaTypes, maxBytes: number): RequestHandler[] {
   const checkType: RequestHandler = (request, _response, next) => {
-    if (!types.includes(mediaType(request))) throw new HttpProblem(415, `Content-Type must be ${types.join(' or ')}.`);
+    const wrongType = !types.includes(mediaType(request));
+    const wrongCharset = /;\s*charset=(?!"?utf-8"?\s*(;|$))/i.test(request.headers['content-type'] ?? '');
+    if (wrongType || wrongCharset) throw new HttpProblem(415, `Content-Type must be ${types.join(' or ')}, in UTF-8.`);
     next();
   };
   return [checkType, express.raw({ type: () => true, limit: maxBytes })];

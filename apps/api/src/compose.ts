@@ -33,18 +33,21 @@ export function composeApi(config: ApiConfig, logger: Logger) {
     get: (id) => getEvent(db, id),
     checkReady: () => checkDatabase(db),
   });
-  const watchdog = startWatchdog(() => db.sql`select 1`.then(() => {}), {
-    everyMs: 5_000,
-    deadlineMs: statementTimeoutMs * 2,
-    logger,
-  });
+  const watchdog = startWatchdog(
+    { canary: () => db.sql`select 1`, answeredAt: () => db.answeredAt },
+    {
+      everyMs: 1_000,
+      deadlineMs: statementTimeoutMs + 10_000,
+      logger,
+    },
+  );
   const server = createServer(app);
   return {
     server,
     checkReady: () => checkDatabase(db),
     close: async () => {
       watchdog.stop();
-      await db.close(statementTimeoutMs);
+      await db.close(1_000);
     },
   };
 }

@@ -4,7 +4,7 @@ import { databaseFault, describeFault } from '@auditbox/db/database-error.ts';
 import { createLogger } from '@auditbox/process/logger.ts';
 import { leaveWith, runMain } from '@auditbox/process/run-main.ts';
 import { readSettings } from '@auditbox/process/settings.ts';
-import { listenForShutdown } from '@auditbox/process/shutdown.ts';
+import { listenForShutdown, untilAborted } from '@auditbox/process/shutdown.ts';
 import { composeApi } from './compose.ts';
 import { type ApiConfig, apiSettings } from './config.ts';
 
@@ -21,12 +21,13 @@ runMain(logger, async () => {
   await once(server, 'listening').catch((error: Error) => leaveWith(`The api cannot listen: ${error.message}.`));
   const { port } = server.address() as AddressInfo;
   logger.info({ host: config.HOST, port }, 'The api listens.');
-  await checkReady().catch((error: unknown) => {
+  void checkReady().catch((error: unknown) => {
     const fault = databaseFault(error);
-    logger.warn({ err: error }, `${fault ? describeFault(fault) : String(error)} Until then requests get a 503.`);
+    if (fault === null) throw error;
+    logger.warn(`${describeFault(fault)} Until then requests get a 503.`);
   });
 
-  await once(shutdown.taking, 'abort');
+  await untilAborted(shutdown.taking);
   shutdown.working.addEventListener('abort', () => server.closeAllConnections());
   server.close();
   server.closeIdleConnections();

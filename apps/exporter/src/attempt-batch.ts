@@ -22,16 +22,36 @@ export async function attemptBatch(
   batch: LeasedBatch,
   working: AbortSignal,
 ): Promise<PassResult> {
+  const { db, logger } = deps;
   const startedAt = performance.now();
   const outcome = await exportOrRelease(deps, batch, working);
-  if (outcome.kind !== 'refused') {
-    logOutcome(deps.logger, batch, outcome, Math.round(performance.now() - startedAt));
-    return 'reached';
+  const ms = Math.round(performance.now() - startedAt);
+  const about = { batch: batch.id, partition: batch.partition, rows: batch.rowCount, attempt: batch.attempts, ms };
+  switch (outcome.kind) {
+    case 'done':
+      logger.info({ ...about, key: outcome.key }, 'Batch exported.');
+      return 'reached';
+    case 'lease lost':
+      logger.warn(about, 'The lease was lost; another exporter has the batch.');
+      return 'not tried';
+    case 'quarantined':
+      logger.error(
+        { ...about, quarantined: outcome.rows, reason: outcome.reason },
+        'Rows quarantined; the rest goes on.',
+      );
+      return 'not tried';
+    case 'not rendered':
+      logger.warn(about, `The batch could not be rendered, to be tried again: ${outcome.reason}`);
+      await releaseForLater(deps, batch, outcome.reason);
+      return 'not tried';
+    case 'refused':
+      if (!working.aborted) return settleRefusal(deps, batch, outcome);
+      // We broke the upload off ourselves; the store said nothing.
+      await releaseBatch(db, batch, { delayMs: 0, countsAsAttempt: false, error: null });
+      return 'not tried';
+    default:
+      return outcome satisfies never;
   }
-  if (!working.aborted) return settleRefusal(deps, batch, outcome);
-  // We broke the upload off ourselves; the store said nothing.
-  await releaseBatch(deps.db, batch, { delayMs: 0, countsAsAttempt: false, error: null });
-  return 'not tried';
 }
 
 /** A database fault on the way gives the lease back at once, if the database can still be told. */
@@ -44,57 +64,41 @@ async function exportOrRelease(
     return await exportBatch(deps, batch, working);
   } catch (error) {
     const fault = databaseFault(error);
-    if (fault === null) throw error;
-    const delayMs = retryDelayMs(batch.attempts, deps.backoff, Math.random());
-    const release = { delayMs, countsAsAttempt: true, error: describeFault(fault) };
-    await releaseBatch(deps.db, batch, release).catch(() => false);
+    if (fault !== null) await releaseForLater(deps, batch, describeFault(fault)).catch(() => {});
     throw error;
   }
 }
 
-function logOutcome(
-  logger: Logger,
+async function releaseForLater(
+  { db, backoff }: AttemptDependencies,
   batch: LeasedBatch,
-  outcome: Exclude<ExportOutcome, SinkRefusal>,
-  ms: number,
-): void {
-  const about = { batch: batch.id, partition: batch.partition, rows: batch.rowCount, attempt: batch.attempts, ms };
-  switch (outcome.kind) {
-    case 'done': {
-      const { key, bytes, objectBytes } = outcome;
-      logger.info({ ...about, key, bytes, objectBytes }, 'Batch exported.');
-      return;
-    }
-    case 'lease lost':
-      logger.warn(about, 'The lease was lost; another exporter has the batch.');
-      return;
-    case 'quarantined':
-      logger.error(
-        { ...about, quarantined: outcome.rows, reason: outcome.reason },
-        'Rows quarantined; the rest goes on.',
-      );
-      return;
-    default:
-      outcome satisfies never;
-  }
+  error: string,
+): Promise<number> {
+  const delayMs = retryDelayMs(batch.attempts, backoff, Math.random());
+  await releaseBatch(db, batch, { delayMs, countsAsAttempt: true, error });
+  return delayMs;
 }
 
 async function settleRefusal(deps: AttemptDependencies, batch: LeasedBatch, refusal: SinkRefusal): Promise<PassResult> {
-  const { db, backoff, logger } = deps;
+  const { db, logger } = deps;
   const { class: errorClass, code, message } = refusal;
   const about = { batch: batch.id, partition: batch.partition, attempt: batch.attempts, code };
-  if (errorClass === 'permanent') {
-    logger.error(about, `Batch failed; it waits for --replay-failed: ${message}`);
-    await failBatch(db, batch, message);
-    return 'reached';
+  switch (errorClass) {
+    case 'permanent':
+      if (await failBatch(db, batch, message)) {
+        logger.error(about, `Batch failed; it waits for --replay-failed: ${message}`);
+      }
+      return 'reached';
+    case 'transient': {
+      const delayMs = await releaseForLater(deps, batch, message);
+      logger.warn({ ...about, delayMs }, `Upload failed, to be tried again: ${message}`);
+      return { class: errorClass, reason: message };
+    }
+    case 'blocked':
+      // The gate paces the probes, so the batch itself is due at once when the destination is well again.
+      await releaseBatch(db, batch, { delayMs: 0, countsAsAttempt: false, error: message });
+      return { class: errorClass, reason: message };
+    default:
+      return errorClass satisfies never;
   }
-  if (errorClass === 'transient') {
-    const delayMs = retryDelayMs(batch.attempts, backoff, Math.random());
-    logger.warn({ ...about, delayMs }, `Upload failed, to be tried again: ${message}`);
-    await releaseBatch(db, batch, { delayMs, countsAsAttempt: true, error: message });
-  } else {
-    // The gate paces the probes, so the batch itself is due at once when the destination is well again.
-    await releaseBatch(db, batch, { delayMs: 0, countsAsAttempt: false, error: message });
-  }
-  return { class: errorClass, reason: message };
 }

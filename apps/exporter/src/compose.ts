@@ -1,4 +1,5 @@
 import { connectDatabase, type Database } from '@auditbox/db/connect.ts';
+import { leaseBatch } from '@auditbox/db/export/lease-batch.ts';
 import type { SealLimits } from '@auditbox/db/export/seal-batches.ts';
 import { startWatchdog } from '@auditbox/process/watchdog.ts';
 import type { Logger } from 'pino';
@@ -43,11 +44,14 @@ export function composeExporter(config: ExporterConfig, logger: Logger): Exporte
     blocked: (reason) => logger.error({ reason }, 'Export is blocked; nothing is lost, it resumes by itself.'),
     resumed: () => logger.info('The destination takes objects again.'),
   });
-  const watchdog = startWatchdog(() => db.sql`select 1`.then(() => {}), {
-    everyMs: 5_000,
-    deadlineMs: statementTimeoutMs,
-    logger,
-  });
+  const watchdog = startWatchdog(
+    { canary: () => db.sql`select 1`, answeredAt: () => db.answeredAt },
+    {
+      everyMs: 1_000,
+      deadlineMs: statementTimeoutMs + 10_000,
+      logger,
+    },
+  );
   return {
     config,
     logger,
@@ -70,13 +74,14 @@ export function composeExporter(config: ExporterConfig, logger: Logger): Exporte
       logger,
       prefix: config.S3_PREFIX,
       leaseMs: config.EXPORT_LEASE_MS,
+      lease: () => leaseBatch(db, config.EXPORT_LEASE_MS),
       concurrency: config.EXPORT_CONCURRENCY,
       pace: createPollPace(config.EXPORT_POLL_INTERVAL_MS),
     },
     async close() {
       watchdog.stop();
       sink.close();
-      await db.close(5_000);
+      await db.close(1_000);
     },
   };
 }

@@ -1,5 +1,14 @@
 import { commonSettings, hostSetting, portRange } from '@auditbox/process/common-settings.ts';
-import { flag, oneOf, optional, type SettingValues, secret, textOf, wholeNumber } from '@auditbox/process/settings.ts';
+import {
+  flag,
+  oneOf,
+  optional,
+  type SettingValues,
+  secret,
+  textOf,
+  urlOf,
+  wholeNumber,
+} from '@auditbox/process/settings.ts';
 
 const aDayMs = 86_400_000;
 
@@ -16,7 +25,7 @@ export const exporterSettings = {
     fallbackShown: 'required',
   }),
   S3_PREFIX: textOf(
-    /^(?!\/)[\w!.*'()/=-]*$/,
+    /^(?!\/)[\w!.*'()/=-]{0,900}$/,
     "a key's beginning of letters, digits and !-_.*'()/=, not starting with /",
     {
       meaning: 'What every key starts with.',
@@ -30,7 +39,7 @@ export const exporterSettings = {
     }),
   ),
   S3_ENDPOINT: optional(
-    textOf(/^https?:\/\/\S+$/, 'a URL', { meaning: 'For S3-compatible stores.', fallbackShown: "AWS's own" }),
+    urlOf(/^https?:$/, 'an http or https URL', { meaning: 'For S3-compatible stores.', fallbackShown: "AWS's own" }),
   ),
   S3_FORCE_PATH_STYLE: flag({ meaning: 'Put the bucket into the path instead of the host name.', fallback: false }),
   S3_ROLE_ARN: optional(
@@ -91,7 +100,7 @@ export const exporterSettings = {
     { meaning: 'Most rows of an object.', fallback: 10_000 },
   ),
   EXPORT_BATCH_MAX_BYTES: wholeNumber(
-    { min: 1_024, max: 1_073_741_824 },
+    { min: 1_024, max: 268_435_456 },
     { meaning: 'Most bytes of an object, uncompressed. A larger event is quarantined.', fallback: 16_777_216 },
   ),
   EXPORT_PARTITION: oneOf(['hour', 'day'], {
@@ -119,9 +128,9 @@ export type ExporterConfig = SettingValues<typeof exporterSettings>;
 /** What is wrong between settings that are right by themselves. */
 export function exporterRelations(config: ExporterConfig): string[] {
   const problems: string[] = [];
-  if (config.EXPORT_LEASE_MS <= config.S3_REQUEST_TIMEOUT_MS) {
+  if (config.EXPORT_LEASE_MS < 2 * config.S3_REQUEST_TIMEOUT_MS) {
     problems.push(
-      `EXPORT_LEASE_MS is ${config.EXPORT_LEASE_MS}; it takes more than S3_REQUEST_TIMEOUT_MS (${config.S3_REQUEST_TIMEOUT_MS}), or a lease ends during an upload.`,
+      `EXPORT_LEASE_MS is ${config.EXPORT_LEASE_MS}; it takes twice S3_REQUEST_TIMEOUT_MS (${config.S3_REQUEST_TIMEOUT_MS}) or more, or a lease ends during an upload.`,
     );
   }
   if ((config.S3_OBJECT_LOCK_MODE === undefined) !== (config.S3_OBJECT_LOCK_DAYS === undefined)) {

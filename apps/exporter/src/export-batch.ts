@@ -1,7 +1,8 @@
 import type { LeasedBatch, RenderedObject } from '@auditbox/core/batch.ts';
 import { objectKey } from '@auditbox/core/object-key.ts';
 import type { Database } from '@auditbox/db/connect.ts';
-import { databaseFault, isPassingFault } from '@auditbox/db/database-error.ts';
+import { databaseFault, isDataFault } from '@auditbox/db/database-error.ts';
+import { extendLease } from '@auditbox/db/export/extend-lease.ts';
 import { findBadRows } from '@auditbox/db/export/find-bad-rows.ts';
 import { markDone } from '@auditbox/db/export/mark-done.ts';
 import { quarantineRows } from '@auditbox/db/export/quarantine-rows.ts';
@@ -10,11 +11,12 @@ import { renderBatch } from '@auditbox/db/export/render-batch.ts';
 import { type RenderedBody, renderObject } from './render-object.ts';
 import type { Sink, SinkRefusal } from './sink/sink.ts';
 
-/** How an attempt ended. Only `refused` leaves the lease with the caller, who knows what to do about the refusal. */
+/** How an attempt ended. The lease is still the caller's after `refused` and `not rendered`, and he decides. */
 export type ExportOutcome =
-  | { readonly kind: 'done'; readonly key: string; readonly bytes: number; readonly objectBytes: number }
+  | { readonly kind: 'done'; readonly key: string }
   | { readonly kind: 'lease lost' }
   | { readonly kind: 'quarantined'; readonly rows: number; readonly reason: string }
+  | { readonly kind: 'not rendered'; readonly reason: string }
   | SinkRefusal;
 
 export interface ExportDependencies {
@@ -34,18 +36,20 @@ export interface ExportDependencies {
  * - stopped past its lease: another exporter did the rest; the create-only upload and the token make this one harmless.
  */
 export async function exportBatch(
-  { db, sink, prefix, leaseMs }: ExportDependencies,
+  deps: ExportDependencies,
   batch: LeasedBatch,
   signal: AbortSignal,
 ): Promise<ExportOutcome> {
-  const body = await render(db, batch);
-  if ('kind' in body) return body;
+  const { db, sink, prefix, leaseMs } = deps;
+  const body = await render(db, batch, leaseMs);
+  if (body === 'lease lost') return { kind: 'lease lost' };
   const earlier = batch.rendered;
-  if (earlier !== null && earlier.sha256 !== body.sha256) {
-    // Rendered by a version that wrote other bytes. If its object is there, it is the batch's.
+  if (earlier !== null && earlier.sha256 !== body?.sha256) {
+    // Rendered to other bytes before: by another version, or when all rows were there. Its object may be in the bucket.
     const found = await compareExisting(sink, earlier, batch.rowCount, signal);
-    if (found.kind !== 'missing') return found.kind === 'same' ? mark(db, batch, earlier.key, body) : found;
+    if (found.kind !== 'missing') return found.kind === 'same' ? mark(db, batch, earlier.key) : found;
   }
+  if (body === null) return quarantine(db, batch);
   const { sha256 } = body;
   const { partition, firstOccurredAt, lastOccurredAt, id: batchId } = batch;
   const key =
@@ -53,37 +57,50 @@ export async function exportBatch(
   const rendered = { key, sha256, bytes: body.bytes, objectBytes: body.body.length };
   if (!(await recordRender(db, batch, rendered, leaseMs))) return { kind: 'lease lost' };
 
-  const put = await sink.put(
-    { key, sha256, body: body.body, rows: body.rows, firstOccurredAt, lastOccurredAt },
-    signal,
-  );
+  const object = { key, sha256, body: body.body, rows: body.rows, firstOccurredAt, lastOccurredAt };
+  const put = await sink.put(object, signal);
   if (put.kind === 'refused') return put;
   if (put.kind === 'exists') {
     const found = await compareExisting(sink, { key, sha256 }, batch.rowCount, signal);
     if (found.kind === 'missing')
-      return transient('NoObject', `The store says that ${key} exists, and that it does not.`);
+      return refused('transient', 'NoObject', `The store says both that ${key} exists and not.`);
     if (found.kind === 'refused') return found;
   }
-  return mark(db, batch, key, body);
+  return mark(db, batch, key);
 }
 
-/** The body, or how the attempt ended because Postgres could not render some row. */
-async function render(db: Database, batch: LeasedBatch): Promise<RenderedBody | ExportOutcome> {
-  let body: RenderedBody | null = null;
-  let why = '';
+/** The body of all rows; null when some row has no line or its data cannot be rendered. */
+async function render(db: Database, batch: LeasedBatch, leaseMs: number): Promise<RenderedBody | null | 'lease lost'> {
+  const lease = { held: true };
   try {
-    body = await renderObject(renderBatch(db, batch.id));
+    const body = await renderObject(whileLeased(db, batch, leaseMs, lease));
+    if (!lease.held) return 'lease lost';
+    return body.rows === batch.rowCount ? body : null;
   } catch (error) {
     const fault = databaseFault(error);
-    if (fault === null || isPassingFault(fault)) throw error;
-    why = fault.message;
+    if (fault === null || !isDataFault(fault)) throw error;
+    return null;
   }
-  if (body?.rows === batch.rowCount) return body;
+}
+
+/** The batch's chunks; a render that takes long keeps its lease, and ends early when that is lost. */
+async function* whileLeased(db: Database, batch: LeasedBatch, leaseMs: number, lease: { held: boolean }) {
+  let extendedAt = performance.now();
+  for await (const chunk of renderBatch(db, batch.id)) {
+    yield chunk;
+    if (performance.now() - extendedAt < leaseMs / 3) continue;
+    lease.held = await extendLease(db, batch, leaseMs);
+    if (!lease.held) return;
+    extendedAt = performance.now();
+  }
+}
+
+async function quarantine(db: Database, batch: LeasedBatch): Promise<ExportOutcome> {
   const bad = await findBadRows(db, batch.id);
-  const reason = bad[0]?.reason ?? `${body?.rows ?? 0} of ${batch.rowCount} rows could be rendered. ${why}`;
-  if (bad.length === 0 || batch.rendered !== null) return permanent('RenderFailed', reason);
+  const [first] = bad;
+  if (first === undefined) return { kind: 'not rendered', reason: 'Fewer rows came than the batch has.' };
   const held = await quarantineRows(db, batch, bad);
-  return held ? { kind: 'quarantined', rows: bad.length, reason } : { kind: 'lease lost' };
+  return held ? { kind: 'quarantined', rows: bad.length, reason: first.reason } : { kind: 'lease lost' };
 }
 
 /** What stands under a key that this batch's object should have: the same object, none, or somebody else's. */
@@ -96,26 +113,14 @@ async function compareExisting(
   const head = await sink.head(key, signal);
   if (head.kind !== 'found') return head;
   if (head.sha256 === sha256 && head.rows === String(rowCount)) return { kind: 'same' };
-  return permanent(
-    'OtherObject',
-    `The key ${key} holds another object (sha256 ${head.sha256}, ${head.rows} rows; ours ${sha256}, ${rowCount}); it is never overwritten.`,
-  );
+  const [theirs, ours] = [`sha256 ${head.sha256}, ${head.rows} rows`, `ours ${sha256}, ${rowCount} rows`];
+  return refused('permanent', 'OtherObject', `The key ${key} holds another object (${theirs}; ${ours}); it stays.`);
 }
 
-async function mark(
-  db: Database,
-  batch: LeasedBatch,
-  key: string,
-  { bytes, body }: RenderedBody,
-): Promise<ExportOutcome> {
-  const held = await markDone(db, batch);
-  return held ? { kind: 'done', key, bytes, objectBytes: body.length } : { kind: 'lease lost' };
+async function mark(db: Database, batch: LeasedBatch, key: string): Promise<ExportOutcome> {
+  return (await markDone(db, batch)) ? { kind: 'done', key } : { kind: 'lease lost' };
 }
 
-function permanent(code: string, message: string): SinkRefusal {
-  return { kind: 'refused', class: 'permanent', code, message };
-}
-
-function transient(code: string, message: string): SinkRefusal {
-  return { kind: 'refused', class: 'transient', code, message };
+function refused(errorClass: SinkRefusal['class'], code: string, message: string): SinkRefusal {
+  return { kind: 'refused', class: errorClass, code, message };
 }

@@ -46,9 +46,10 @@ export function createGate(backoff: Backoff, events: GateEvents, random: () => n
       failures += 1;
       nextProbeAt = performance.now() + retryDelayMs(failures, backoff, random());
     }
-    const blocked = errorClass === 'blocked' ? reason : null;
-    if (blocked !== null && blocked !== blockedReason) events.blocked(blocked);
-    blockedReason = blocked;
+    // A passing error in between does not say that the block is over; only a success does.
+    if (errorClass !== 'blocked') return;
+    if (blockedReason !== reason) events.blocked(reason);
+    blockedReason = reason;
   }
 
   function open(): void {

@@ -15,7 +15,8 @@ const stopGraceMs = 8_000;
 
 const command = parseCommand(process.argv.slice(2));
 const config = readConfig();
-const logger = createLogger('exporter', config.LOG_LEVEL);
+/** A command's result has the standard output for itself. */
+const logger = createLogger('exporter', config.LOG_LEVEL, command.kind === 'run' ? 'stdout' : 'stderr');
 
 runMain(logger, async () => {
   const exporter = composeExporter(config, logger);

@@ -2,17 +2,19 @@ import type { Exporter } from './compose.ts';
 
 /**
  * Asks the bucket once, at start, whether it takes objects, and says in one sentence what is wrong. Trouble stops
- * nothing: the uploads meet it again, wait and resume by themselves. Returns that sentence, or null.
+ * nothing: the uploads meet it again, wait and resume by themselves. A passing error is not the same as
+ * being refused everything.
  */
 export async function probeDestination(
   { sink, config, logger }: Exporter,
   signal: AbortSignal,
-): Promise<string | null> {
+): Promise<'healthy' | 'passing trouble' | 'blocked'> {
   const probe = await sink.probe(signal);
   const where = { bucket: config.S3_BUCKET, prefix: config.S3_PREFIX };
   if (probe.kind === 'refused') {
+    if (signal.aborted) return 'passing trouble';
     logger.error({ ...where, code: probe.code }, `The bucket cannot be used: ${probe.message}`);
-    return probe.message;
+    return probe.class === 'transient' ? 'passing trouble' : 'blocked';
   }
   if (probe.conditional) {
     logger.info(where, 'The bucket takes objects and never overwrites one.');
@@ -22,5 +24,5 @@ export async function probeDestination(
       'The store ignores If-None-Match: it would overwrite an object. Keys name their content, so an overwrite can only write the same rows; use a store that honours it for evidence.',
     );
   }
-  return null;
+  return 'healthy';
 }

@@ -30,7 +30,7 @@ export async function runSealLoop(loop: SealLoop, taking: AbortSignal): Promise<
       sweptAt = performance.now();
     }
     try {
-      const { batches, rows, quarantined, seenUpTo } = await sealBatches(db, limits, after);
+      const { batches, rows, quarantined, seenUpTo } = await sealBatches(db, limits, { after });
       after = seenUpTo;
       if (quarantined > 0) logger.error({ quarantined }, 'Rows over EXPORT_BATCH_MAX_BYTES quarantined.');
       if (batches > 0) {

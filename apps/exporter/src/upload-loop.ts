@@ -1,4 +1,4 @@
-import { leaseBatch } from '@auditbox/db/export/lease-batch.ts';
+import type { LeasedBatch } from '@auditbox/core/batch.ts';
 import { type AttemptDependencies, attemptBatch } from './attempt-batch.ts';
 import type { Gate } from './gate.ts';
 import { logDatabaseFault } from './log-database-fault.ts';
@@ -6,6 +6,8 @@ import type { PollPace } from './poll-pace.ts';
 
 export interface UploadLoop extends AttemptDependencies {
   readonly gate: Gate;
+  /** Takes the lease of a batch that is due, or null. */
+  readonly lease: () => Promise<LeasedBatch | null>;
   readonly concurrency: number;
   readonly pace: PollPace;
 }
@@ -15,13 +17,13 @@ export interface UploadLoop extends AttemptDependencies {
  * way, which `working` breaks off. A batch is leased only when there is room for it, so no lease runs while it queues.
  */
 export async function runUploadLoop(loop: UploadLoop, taking: AbortSignal, working: AbortSignal): Promise<void> {
-  const { db, gate, pace, logger, concurrency, leaseMs } = loop;
+  const { gate, pace, logger, concurrency, lease } = loop;
   const underWay = new Set<Promise<void>>();
   for (;;) {
     if (underWay.size >= concurrency) await Promise.race(underWay);
     const pass = await gate.pass(taking);
     if (!pass) break;
-    const batch = await leaseBatch(db, leaseMs).catch((error: unknown) => logDatabaseFault(logger, error));
+    const batch = await lease().catch((error: unknown) => logDatabaseFault(logger, error));
     if (!batch) {
       pass.settle('not tried');
       await pace.wait(taking);

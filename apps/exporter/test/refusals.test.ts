@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { eventually } from '@auditbox/testing/eventually.ts';
 import { expectExactlyOnce } from '@auditbox/testing/expect-exactly-once.ts';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
@@ -44,16 +47,28 @@ test('503 for a while, then 403, then healthy: nothing is lost and nothing fails
   expect(app.log.filter(({ msg }) => msg.startsWith('Export is blocked'))).toHaveLength(1);
 });
 
-test('while the destination refuses everything, one batch probes and the others wait', async () => {
+test('while the destination refuses everything, one batch at a time probes and no attempt is burnt', async () => {
   for (let hour = 0; hour < 8; hour += 1) await rig.db.store([anEvent({ updated_at: `2026-07-03T0${hour}:00:00Z` })]);
-  refuse(accessDenied);
+  let open = 0;
+  const openAtOnce: number[] = [];
+  rig.proxy.intervene = {
+    before: async (seen) => {
+      if (!isUpload(seen)) return undefined;
+      open += 1;
+      openAtOnce.push(open);
+      await rig.db.sql`select pg_sleep(0.05)`;
+      open -= 1;
+      return accessDenied;
+    },
+  };
   const app = rig.start([], { EXPORT_CONCURRENCY: '4' });
-  await app.line(/^Export is blocked/);
-  await eventually(() => expect(uploads()).toBeGreaterThanOrEqual(7));
-  const [row] = await rig.db
-    .sql`select sum(attempts)::int as attempts, count(*) filter (where state = 'failed')::int as failed from export_batch`;
-  expect(row).toMatchObject({ failed: 0 });
-  expect(Number(row?.attempts)).toBeLessThanOrEqual(1);
+  await eventually(() => expect(openAtOnce.length).toBeGreaterThanOrEqual(9));
+  app.signal('SIGTERM');
+  await app.ended;
+  // Those that were under way when the first was refused, and then one by one.
+  expect(openAtOnce.slice(4).every((count) => count === 1)).toBe(true);
+  expect(await rig.db.sql`select sum(attempts)::int as attempts from export_batch`).toEqual([{ attempts: 0 }]);
+  expect(await rig.db.states()).toEqual({ sealed: 18 });
 });
 
 test.each([
@@ -122,7 +137,7 @@ test('a permanent error fails the batch and no other; --replay-failed sends it',
   rig.proxy.intervene = {};
   const replay = rig.start(['--replay-failed']);
   expect(await replay.ended).toBe(0);
-  expect(replay.output()).toContain('1 of 1 sent');
+  expect(replay.output()).toContain('10 of 10 rows sent, 0 failed again');
   await expectExactlyOnce(rig.bucket, [...ids, other.id]);
 });
 
@@ -144,17 +159,74 @@ test('a row over EXPORT_BATCH_MAX_BYTES is quarantined with its reason and its n
   await expectExactlyOnce(rig.bucket, [...ids, large.id]);
 });
 
-test('a row that cannot be rendered is quarantined with its reason and its neighbours go out', async () => {
-  // No INSERT can make such a row any more; a damaged table can.
-  await rig.db.sql.unsafe('alter table audit_log disable trigger audit_log_append_only').simple();
-  await rig.db.sql`delete from audit_log where id = ${ids[3] ?? ''}`;
+/** No INSERT can make such a row; a damaged table can. */
+async function loseAuditRow(id: string): Promise<void> {
+  await rig.db.sql.unsafe('alter table audit_log disable trigger user').simple();
+  await rig.db.sql`delete from audit_log where id = ${id}`;
+}
+
+test('a row that cannot be rendered is quarantined with its reason and its neighbours go out under their own time', async () => {
+  const first = anEvent({ updated_at: '2026-07-03T11:01:00Z' });
+  await rig.db.store([first]);
+  await loseAuditRow(first.id);
   expect(await (await rig.drain()).ended).toBe(2);
+  await expectExactlyOnce(rig.bucket, ids);
+  const [object] = await rig.bucket.objects();
+  expect(object).toMatchObject({
+    key: expect.stringContaining('/114650_'),
+    metadata: { 'first-event': '2026-07-03T11:46:50.000000Z' },
+  });
+  const rows = await rig.db.sql`select audit_id, last_error from outbox_status where state = 'quarantined'`;
+  expect(rows).toEqual([{ audit_id: first.id, last_error: 'The audit row is not there any more.' }]);
+});
+
+test('a row that goes bad after an upload was refused is quarantined too', async () => {
+  refuse(slowDown);
+  const app = rig.start();
+  await app.line(/^Upload failed/);
+  await loseAuditRow(ids[3] ?? '');
+  rig.proxy.intervene = {};
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 9, quarantined: 1 }));
   await expectExactlyOnce(
     rig.bucket,
     ids.filter((_, index) => index !== 3),
   );
-  const rows = await rig.db.sql`select audit_id, last_error from outbox_status where state = 'quarantined'`;
-  expect(rows).toEqual([{ audit_id: ids[3], last_error: 'The audit row is not there any more.' }]);
+});
+
+test('a table that cannot be read for a while blames no row', async () => {
+  await rig.db.sql`alter table audit_log rename to audit_log_away`;
+  const app = rig.start();
+  await app.line(/Trying again/);
+  await rig.db.sql`alter table audit_log_away rename to audit_log`;
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 10 }), 40_000);
+  await expectExactlyOnce(rig.bucket, ids);
+});
+
+test('an endpoint that is no object store fails nothing', async () => {
+  const captive = createServer(
+    (_request, response) => void response.writeHead(200, { 'content-type': 'text/html' }).end('<html>log in</html>'),
+  );
+  captive.listen(0, '127.0.0.1');
+  await once(captive, 'listening');
+  const app = rig.start([], { S3_ENDPOINT: `http://127.0.0.1:${(captive.address() as AddressInfo).port}` });
+  await app.line(/^Upload failed, to be tried again: .* no object store's/);
+  app.signal('SIGTERM');
+  expect(await app.ended).toBe(0);
+  captive.close();
+  expect(await rig.db.states()).toEqual({ sealed: 10 });
+});
+
+test('--once ends beside a writer that does not', async () => {
+  let writing = true;
+  const writer = (async () => {
+    while (writing) await rig.db.store(someEvents(1, { updated_at: '2026-07-05T00:00:00Z' }));
+  })();
+  const app = await rig.drain();
+  writing = false;
+  await writer;
+  expect(await app.ended).toBe(0);
+  const exported = (await rig.bucket.objects()).flatMap(({ events: rows }) => rows.map(({ id }) => id));
+  expect(exported).toEqual(expect.arrayContaining(ids));
 });
 
 test('--replay-failed selects by time and batch, and --dry-run changes nothing', async () => {
@@ -192,6 +264,6 @@ test('--replay-failed selects by time and batch, and --dry-run changes nothing',
   >`select id::text from export_batch where partition = '2026-07-05T09'`;
   expect(await replay('--batch', id)).toMatchObject({ code: 0, result: { sent: 1 } });
   expect(await rig.db.states()).toEqual({ done: 2, failed: 10 });
-  expect(await replay()).toMatchObject({ code: 0, result: { sent: 1 } });
+  expect(await replay()).toMatchObject({ code: 0, result: { total: 10, sent: 10 } });
   expect(await replay()).toMatchObject({ code: 0, result: { batches: [], rows: [], sent: 0 } });
 });

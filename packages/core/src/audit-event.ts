@@ -24,6 +24,9 @@ export interface Problem {
   readonly message: string;
 }
 
+/** Nobody mends more at once, and an answer must not be larger than the request. */
+export const maxProblems = 100;
+
 /** A checked value, or everything that is wrong with it. */
 export type Checked<T> =
   | { readonly ok: true; readonly value: T }

@@ -15,7 +15,7 @@ export interface Refusal {
 }
 
 /** Codes of https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html about one object, not its bucket. */
-const permanentCodes = new Set(['EntityTooLarge', 'EntityTooSmall', 'KeyTooLongError', 'MetadataTooLarge']);
+const permanentCodes = new Set(['EntityTooLarge', 'KeyTooLongError', 'MetadataTooLarge']);
 
 /** Client errors by their status, but passing ones: clock drift, a body damaged on its way, too many requests. */
 const transientCodes = new Set([
@@ -45,7 +45,6 @@ export function classifyRefusal({ status, code }: Refusal): ErrorClass {
   if (status === null) return blockedFaults.has(code) ? 'blocked' : 'transient';
   if (status === 501) return 'blocked';
   if (status >= 500 || status === 408 || status === 409 || status === 425 || status === 429) return 'transient';
-  if (status === 413) return 'permanent';
   if (status >= 300) return 'blocked';
   return 'transient';
 }

@@ -15,7 +15,9 @@ export const eventTimeForm = 'an RFC 3339 time with an offset, such as 2026-07-0
 
 const rfc3339 = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
 const dateOnly = /^\d{4}-\d\d-\d\d$/;
-const firstSecond = 0;
+const firstEventSecond = 0;
+/** Postgres reads years from 0001; RFC 3339 writes them up to 9999. */
+const firstSecond = Date.parse('0001-01-01T00:00:00Z') / 1000;
 const lastSecond = Date.UTC(9999, 11, 31, 23, 59, 59) / 1000;
 
 /**
@@ -24,19 +26,20 @@ const lastSecond = Date.UTC(9999, 11, 31, 23, 59, 59) / 1000;
  */
 export function parseEventTime(text: string): EventTime | null {
   const time = parse(text);
-  if (time === null) return null;
+  if (time === null || time.seconds < firstEventSecond) return null;
   return { utc: print(time.seconds, time.micros), fractionDigits: Math.min(time.digits, 6) };
 }
 
 /**
- * The first instant that a lower bound admits, or null if it is no bound: nanoseconds are rounded up, since a stored
+ * The first instant that a lower bound admits, or null if there is none: nanoseconds are rounded up, since a stored
  * time has microseconds; a date (`2026-07-03`) means its first instant in UTC.
  */
 export function lowerBound(text: string): string | null {
   const time = parse(dateOnly.test(text) ? `${text}T00:00:00Z` : text);
   if (time === null) return null;
   const micros = time.micros + (time.cutNanos ? 1 : 0);
-  return micros === 1_000_000 ? print(time.seconds + 1, 0) : print(time.seconds, micros);
+  if (micros < 1_000_000) return print(time.seconds, micros);
+  return time.seconds === lastSecond ? null : print(time.seconds + 1, 0);
 }
 
 /** The last instant that an inclusive upper bound admits, or null; a date means the end of that day in UTC. */

@@ -7,11 +7,6 @@ export type Grain = 'hour' | 'day';
  */
 export type Partition = string;
 
-/** The partition of an event time in UTC, given as ISO 8601 text. The seal statement does the same in SQL. */
-export function partitionOf(utc: string, grain: Grain): Partition {
-  return utc.slice(0, grain === 'hour' ? 13 : 10);
-}
-
 /** The folder of a partition, in the `name=value` form that Hive and Athena read: `dt=2026-07-03/hour=11/`. */
 export function partitionFolder(partition: Partition): string {
   const [date, hour] = partition.split('T');

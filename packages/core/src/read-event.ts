@@ -1,8 +1,8 @@
 import type { z } from 'zod';
-import { type Checked, type NewAuditEvent, type Problem, printPath } from './audit-event.ts';
+import { type Checked, maxProblems, type NewAuditEvent, type Problem, printPath } from './audit-event.ts';
 import { type Actions, eventSchema } from './event-schema.ts';
 import { compactText, type JsonSlice, type JsonText, objectMembers } from './json-text.ts';
-import { unstorableText } from './unstorable-text.ts';
+import { findUnstorableText, holdsUnstorableText, problemAt } from './unstorable-text.ts';
 
 /** Deepest nesting of a value: below what the parsers of common consumers stop at, and Postgres's stack bears it. */
 const maxDepth = 128;
@@ -15,16 +15,19 @@ export function eventReader(actions: Actions): ReadEvent {
   const schema = eventSchema(actions);
   return (text, parsed) => {
     const result = schema.safeParse(parsed);
-    if (!result.success) return { ok: false, problems: result.error.issues.flatMap(toProblems) };
+    if (!result.success) return { ok: false, problems: result.error.issues.flatMap(toProblems).slice(0, maxProblems) };
     const slices = new Map<string, JsonSlice>();
     const problems: Problem[] = [];
     for (const { name, value } of objectMembers(text)) {
       if (slices.has(name)) problems.push({ path: name, message: 'is given twice' });
       if (value.depth > maxDepth) problems.push({ path: name, message: `nests deeper than ${maxDepth} levels` });
+      else if (holdsUnstorableText(text.slice(value.start, value.end))) {
+        const found = findUnstorableText(result.data[name as keyof typeof result.data], [name], maxProblems);
+        problems.push(...(found.length > 0 ? found : [problemAt([name])]));
+      }
       slices.set(name, value);
     }
-    if (problems.length === 0) problems.push(...unstorableText(parsed, text));
-    if (problems.length > 0) return { ok: false, problems };
+    if (problems.length > 0) return { ok: false, problems: problems.slice(0, maxProblems) };
     return { ok: true, value: toEvent(result.data, text, slices) };
   };
 }
@@ -55,7 +58,9 @@ function toEvent(
 
 function toProblems(issue: z.core.$ZodIssue): Problem[] {
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({ path: printPath([...issue.path, key]), message: 'is not a field of an event' }));
+    return issue.keys
+      .slice(0, maxProblems)
+      .map((key) => ({ path: printPath([...issue.path, key]), message: 'is not a field of an event' }));
   }
   return [{ path: printPath(issue.path), message: issue.message }];
 }

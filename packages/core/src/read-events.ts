@@ -1,4 +1,4 @@
-import { type Checked, type NewAuditEvent, type Problem, printPath } from './audit-event.ts';
+import { type Checked, maxProblems, type NewAuditEvent, type Problem } from './audit-event.ts';
 import { arrayElements } from './json-text.ts';
 import type { ReadEvent } from './read-event.ts';
 
@@ -16,17 +16,18 @@ export function splitJsonArray(text: string): BatchTexts {
   return { ok: true, value: texts };
 }
 
-/** The events of NDJSON text (https://github.com/ndjson/ndjson-spec): one a line; blank lines do not count. */
+/**
+ * The events of NDJSON text (https://github.com/ndjson/ndjson-spec): one a line; blank lines do not count. Throws
+ * SyntaxError, with the line's number, when one is not JSON.
+ */
 export function splitNdjson(text: string): BatchTexts {
   const texts: { text: string; parsed: unknown }[] = [];
-  const problems: Problem[] = [];
   for (const [index, line] of text.split('\n').entries()) {
     if (line.trim() === '') continue;
     try {
       texts.push({ text: line, parsed: JSON.parse(line) });
     } catch (cause) {
-      problems.push({ path: printPath([texts.length]), message: `line ${index + 1}: ${(cause as Error).message}` });
-      return { ok: false, problems };
+      throw new SyntaxError(`line ${index + 1}: ${(cause as Error).message}`, { cause });
     }
   }
   return { ok: true, value: texts };
@@ -44,6 +45,7 @@ export function readEvents(texts: BatchTexts, readEvent: ReadEvent, maxEvents: n
   const problems: Problem[] = [];
   const indexOfId = new Map<string, number>();
   for (const [index, { text, parsed }] of texts.value.entries()) {
+    if (problems.length >= maxProblems) break;
     const event = readEvent(text, parsed);
     if (!event.ok) {
       problems.push(...event.problems.map(({ path, message }) => ({ path: withIndex(index, path), message })));
@@ -55,7 +57,7 @@ export function readEvents(texts: BatchTexts, readEvent: ReadEvent, maxEvents: n
     if (id !== null) indexOfId.set(id, index);
     events.push(event.value);
   }
-  return problems.length > 0 ? { ok: false, problems } : { ok: true, value: events };
+  return problems.length > 0 ? { ok: false, problems: problems.slice(0, maxProblems) } : { ok: true, value: events };
 }
 
 function withIndex(index: number, path: string): string {

@@ -1,18 +1,29 @@
-import { isDeepStrictEqual } from 'node:util';
-import type { JsonText } from './json-text.ts';
+import { arrayElements, type JsonText, objectMembers } from './json-text.ts';
 
 /**
- * Whether two JSON texts say the same: key order and string escapes do not count, every digit of a number does.
- * `null` stands for an absent value and equals JSON's null.
+ * Whether two JSON texts say the same: the order of names and string escapes do not count, every digit of a number and
+ * every repetition of a name do. `null` stands for an absent value and equals JSON's null.
  */
 export function sameJson(left: JsonText | null, right: JsonText | null): boolean {
-  if ((left ?? 'null') === (right ?? 'null')) return true;
-  return isDeepStrictEqual(parseExactly(left), parseExactly(right));
+  const [a, b] = [left ?? 'null', right ?? 'null'];
+  return a === b || canonical(a) === canonical(b);
 }
 
-/** Numbers become one-element sets of their source text, so that 1.0 differs from 1 and from "1". */
-function parseExactly(text: JsonText | null): unknown {
-  return JSON.parse(text ?? 'null', (_key, value: unknown, context?: { source?: string }) =>
-    typeof value === 'number' ? new Set([context?.source]) : value,
-  );
+/** One text for all that say the same. Scalars stay text: as numbers, 1.0 would equal 1. */
+function canonical(text: string): string {
+  switch (text[0]) {
+    case '{': {
+      const members = objectMembers(text).map(({ name, value }) => [name, text.slice(value.start, value.end)] as const);
+      const sorted = members.sort(([a], [b]) => (a < b ? -1 : Number(a > b)));
+      return `{${sorted.map(([name, value]) => `${JSON.stringify(name)}:${canonical(value)}`).join()}}`;
+    }
+    case '[':
+      return `[${arrayElements(text)
+        .map(({ start, end }) => canonical(text.slice(start, end)))
+        .join()}]`;
+    case '"':
+      return JSON.stringify(JSON.parse(text));
+    default:
+      return text;
+  }
 }

@@ -27,7 +27,7 @@ test.each([
   [501, 'NotImplemented', 'blocked'],
   [null, 'CredentialsProviderError', 'blocked'],
   [400, 'EntityTooLarge', 'permanent'],
-  [413, 'Unknown', 'permanent'],
+  [413, 'Unknown', 'blocked'],
   [400, 'KeyTooLongError', 'permanent'],
   [400, 'MetadataTooLarge', 'permanent'],
 ] as const)('%s %s is %s', (status, code, errorClass) => {

@@ -5,5 +5,5 @@ import type { Database } from './connect.ts';
  * health checks and the watchdog; takes no locks.
  */
 export async function checkDatabase(db: Database): Promise<void> {
-  await db.answer(db.sql`select from outbox_status limit 0`);
+  await db.answer(() => db.sql`select from outbox_status limit 0`);
 }

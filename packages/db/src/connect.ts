@@ -1,6 +1,6 @@
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres, { type Sql } from 'postgres';
-import { DatabaseSilentError } from './database-error.ts';
+import { DatabaseBusyError, DatabaseSilentError } from './database-error.ts';
 
 /** The one connection pool of a process, and drizzle on it. */
 export interface Database {
@@ -8,10 +8,13 @@ export interface Database {
   readonly sql: Sql;
   readonly orm: PostgresJsDatabase;
   /**
-   * Waits for a statement, but not for ever: the driver's pool can hang after a backend died, and a connection can be
-   * half open. Throws DatabaseSilentError; what the statement did is then unknown.
+   * Sends a statement and waits for it, but not for ever: the driver's pool can hang after a backend died, and a
+   * connection can be half open. Throws DatabaseSilentError; what the statement did is then unknown. When too many
+   * wait already it throws DatabaseBusyError and sends nothing.
    */
-  answer<T>(statement: Promise<T>): Promise<T>;
+  answer<T>(send: () => PromiseLike<T>): Promise<T>;
+  /** When a statement was last answered, be it with an error, by performance.now(): the driver's sign of life. */
+  readonly answeredAt: number;
   /** Waits up to `timeoutMs` for running statements, then drops the connections. */
   close(timeoutMs: number): Promise<void>;
 }
@@ -27,6 +30,9 @@ export interface DatabaseOptions {
 
 /** Seconds to reach the server; on top of the statement's own time it bounds how long an answer may take. */
 const connectTimeoutS = 5;
+
+/** Statements in the driver's queue are out of our hands, so it is kept short. */
+const waitingPerConnection = 50;
 
 /** Opens no connection yet; the first statement does. */
 export function connectDatabase({ url, application, maxConnections, statementTimeoutMs }: DatabaseOptions): Database {
@@ -49,15 +55,30 @@ export function connectDatabase({ url, application, maxConnections, statementTim
     },
   });
   const deadlineMs = statementTimeoutMs + connectTimeoutS * 1000;
+  let waiting = 0;
+  let answeredAt = performance.now();
   return {
     sql,
     orm: drizzle(sql),
-    answer: (statement) => withDeadline(statement, deadlineMs),
+    get answeredAt() {
+      return answeredAt;
+    },
+    answer<T>(send: () => PromiseLike<T>): Promise<T> {
+      if (waiting >= maxConnections * waitingPerConnection) throw new DatabaseBusyError(waiting);
+      waiting += 1;
+      const settled = () => {
+        waiting -= 1;
+        answeredAt = performance.now();
+      };
+      const statement = send();
+      statement.then(settled, settled);
+      return withDeadline(statement, deadlineMs);
+    },
     close: (timeoutMs) => sql.end({ timeout: timeoutMs / 1000 }),
   };
 }
 
-async function withDeadline<T>(statement: Promise<T>, deadlineMs: number): Promise<T> {
+async function withDeadline<T>(statement: PromiseLike<T>, deadlineMs: number): Promise<T> {
   const { promise: silence, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new DatabaseSilentError(deadlineMs)), deadlineMs);
   try {

@@ -7,6 +7,15 @@ export class DatabaseSilentError extends Error {
   }
 }
 
+/** More statements wait than can be answered in time; this one was not sent. */
+export class DatabaseBusyError extends Error {
+  override readonly name = 'DatabaseBusyError';
+  readonly code = 'DATABASE_BUSY';
+  constructor(waiting: number) {
+    super(`${waiting} statements wait for the database already.`);
+  }
+}
+
 /** What is known of a failed statement. `code` is an SQLSTATE, a network errno or a code of the driver's. */
 export interface DatabaseFault {
   readonly code: string;
@@ -16,7 +25,7 @@ export interface DatabaseFault {
 }
 
 /** SQLSTATEs, network errnos and the driver's codes: other errors carry codes too. */
-const databaseCode = /^([0-9A-Z]{5}|CONNECT.*|DATABASE_SILENT|E[A-Z]+|UNSAFE_TRANSACTION)$/;
+const databaseCode = /^([0-9A-Z]{5}|CONNECT.*|DATABASE_.*|E[A-Z]+|UNSAFE_TRANSACTION)$/;
 
 /** The database's own error inside whatever was thrown (drizzle wraps it), or null if it was something else. */
 export function databaseFault(error: unknown): DatabaseFault | null {
@@ -45,7 +54,7 @@ function reasonOf(error: Error, code: string): string {
 }
 
 /** Network, driver and server states in which the same statement may succeed later. SQLSTATEs by class or in full. */
-const passing = /^(08...|53...|57014|57P0[1-5]|25006|40001|40P01|CONNECT|DATABASE_SILENT|E[A-Z]+$|UNSAFE_TRANSACTION)/;
+const passing = /^(08...|53...|57014|57P0[1-5]|25006|40001|40P01|CONNECT|DATABASE_|E[A-Z]+$|UNSAFE_TRANSACTION)/;
 
 /** Whether a fault says "not now" (unreachable, restarting, full, too slow) rather than "never". */
 export function isPassingFault({ code }: DatabaseFault): boolean {
@@ -53,14 +62,25 @@ export function isPassingFault({ code }: DatabaseFault): boolean {
 }
 
 /** Whether the tables are not there yet, or are of an older version. */
-export function isMissingSchema({ code }: DatabaseFault): boolean {
-  return code === '42P01' || code === '42703' || code === '3D000';
+function isMissingSchema({ code }: DatabaseFault): boolean {
+  return code === '42P01' || code === '42703';
 }
 
-/** One sentence for people, without values: the server's detail can quote a row. */
+/** Whether it says that the database is set up wrongly: login, rights, name, tables. A person must mend it first. */
+export function isMisconfigured(fault: DatabaseFault): boolean {
+  return isMissingSchema(fault) || /^(28|3D|42501)/.test(fault.code);
+}
+
+/** Whether the statement's data are to blame, and not the state of the server: they will be refused again. */
+export function isDataFault({ code }: DatabaseFault): boolean {
+  return /^(22|54|XX001)/.test(code);
+}
+
+/** One sentence for the operator, without values: the server's detail can quote a row. */
 export function describeFault(fault: DatabaseFault): string {
   if (isMissingSchema(fault))
     return `The database's schema is not up to date (${fault.message}); run \`npm run migrate\`.`;
   if (isPassingFault(fault)) return `The database cannot be used now: ${fault.message} (${fault.code}).`;
+  if (isMisconfigured(fault)) return `The database cannot be used as it is set up: ${fault.message} (${fault.code}).`;
   return `The database refused a statement: ${fault.message} (${fault.code}).`;
 }

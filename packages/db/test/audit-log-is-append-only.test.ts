@@ -1,3 +1,4 @@
+import { sealBatches } from '@auditbox/db/export/seal-batches.ts';
 import { openTestDatabase, type TestDatabase } from '@auditbox/testing/test-database.ts';
 import { anEvent } from '@auditbox/testing/test-events.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -19,20 +20,30 @@ test.each([
   await expect(db.sql.unsafe(statement)).rejects.toThrow('audit_log is append-only');
 });
 
-test('the retention role may remove rows, but not change them', async () => {
+test('the retention role may delete exported rows, and nothing else', async () => {
   await db.sql
     .unsafe(`
     create role auditbox_retention;
-    grant select, update, delete on audit_log to auditbox_retention`)
+    grant select, update, delete, truncate on audit_log to auditbox_retention;
+    grant select on outbox_status to auditbox_retention`)
     .simple();
-  await db.store([anEvent({ object_id: 'old' })]);
+  await db.store([anEvent({ object_id: 'old' }), anEvent({ object_id: 'sealed' })]);
+  await sealBatches(db, { grain: 'hour', maxRows: 1, maxBytes: 1_000_000, lingerMs: 0, maxBatches: 1 });
   const asRetention = (statement: string) =>
     db.sql.begin(async (tx) => {
       await tx`set local role auditbox_retention`;
       return tx.unsafe(statement);
     });
   await expect(asRetention("update audit_log set changed_by = 'mallory'")).rejects.toThrow('append-only');
-  expect((await asRetention("delete from audit_log where object_id = 'old'")).count).toBe(1);
+  await expect(asRetention('truncate audit_log')).rejects.toThrow('append-only');
+  await expect(asRetention('delete from audit_log')).rejects.toThrow('is not exported yet');
+  await db.sql`update export_batch set state = 'done', object_key = 'k', bytes = 1, object_bytes = 1,
+    sha256 = ${'a'.repeat(64)}, exported_at = now()`;
+  const deleted = await asRetention(
+    `delete from audit_log a using outbox_status s where s.audit_id = a.id and s.state = 'done'`,
+  );
+  expect(deleted.count).toBe(1);
+  await expect(asRetention('delete from audit_log')).rejects.toThrow('is not exported yet');
   await db.sql.unsafe('drop owned by auditbox_retention; drop role auditbox_retention').simple();
 });
 
@@ -46,4 +57,11 @@ test.each([
     insert into audit_log (occurred_at, changed_by, action, table_name, object_id)
     values (${db.sql.unsafe(occurredAt)}, ${changedBy}, 'created', 't', '1')`;
   await expect(insert).rejects.toMatchObject({ code: '23514' });
+});
+
+test('when the database took an event is not for the writer to say', async () => {
+  const insert = db.sql`
+    insert into audit_log (recorded_at, changed_by, action, table_name, object_id)
+    values (now() + interval '10 years', 'x', 'created', 't', '1')`;
+  await expect(insert).rejects.toMatchObject({ code: '23514', constraint_name: 'audit_log_recorded_at_is_now' });
 });

@@ -17,7 +17,7 @@ const rendered = { key: 'k', sha256: 'a'.repeat(64), bytes: 10, objectBytes: 5 }
 beforeEach(async () => {
   db = await openTestDatabase();
   await db.store(someEvents(3, { updated_at: '2026-07-03T11:46:50Z' }));
-  await sealBatches(db, limits, '0');
+  await sealBatches(db, limits);
 });
 afterEach(() => db.close(1_000));
 
@@ -41,7 +41,7 @@ test('many exporters that lease at once get different batches', async () => {
   await db.store(
     Array.from({ length: 8 }, (_, hour) => someEvents(1, { updated_at: `2026-07-04T0${hour}:00:00Z` })).flat(),
   );
-  await sealBatches(db, limits, '0');
+  await sealBatches(db, limits);
   const batches = await Promise.all(Array.from({ length: 20 }, () => leaseBatch(db, 60_000)));
   const ids = batches.flatMap((batch) => batch?.id ?? []);
   expect(ids).toHaveLength(9);

@@ -1,9 +1,9 @@
-import { oneOf, secret, textOf } from './settings.ts';
+import { oneOf, secret, textOf, urlOf } from './settings.ts';
 
 /** Settings that every process has. */
 export const commonSettings = {
   DATABASE_URL: secret(
-    textOf(/^postgres(ql)?:\/\/./, 'a URL such as postgres://user:password@host:5432/database', {
+    urlOf(/^postgres(ql)?:$/, 'a URL such as postgres://user:password@host:5432/database', {
       meaning: 'Where the tables are; Postgres 15 or newer.',
       fallbackShown: 'required',
     }),

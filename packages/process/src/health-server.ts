@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { leaveWith } from './run-main.ts';
 
 /** A process's health: `ready` throws a sentence when it could not do its work now. */
 export interface Health {
@@ -26,6 +28,7 @@ export async function serveHealth(
       answer(503, `${(error as Error).message}\n`);
     }
   });
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve));
+  server.listen(port, host);
+  await once(server, 'listening').catch((error: Error) => leaveWith(`Health cannot be served: ${error.message}.`));
   return { port: (server.address() as AddressInfo).port, close: () => server.close() };
 }

@@ -87,6 +87,12 @@ export function textOf(form: RegExp, accepts: string, words: Words<string>): Set
   return setting(z.string().regex(form), accepts, words);
 }
 
+/** A URL of one of some protocols. */
+export function urlOf(protocol: RegExp, accepts: string, words: Words<string>): Setting<string> {
+  const url = z.string().refine((text) => URL.canParse(text) && protocol.test(new URL(text).protocol));
+  return setting(url, accepts, words);
+}
+
 /** Words separated by commas; blanks around them do not count. */
 export function listOf(accepts: string, words: Words<readonly string[]>): Setting<readonly string[]> {
   const list = z

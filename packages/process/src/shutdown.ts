@@ -1,4 +1,10 @@
+import { once } from 'node:events';
 import type { Logger } from 'pino';
+
+/** Resolves once a signal is aborted, also when it was before. */
+export async function untilAborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort');
+}
 
 /** Two ways to be told to end: `taking` says take nothing new and finish; `working` says give up what is under way. */
 export interface Shutdown {

@@ -1,33 +1,36 @@
 import type { Logger } from 'pino';
 
+export interface Watched {
+  /** Sends something that the database answers at once when all is well. */
+  readonly canary: () => Promise<unknown>;
+  /** When anything was last answered, be it with an error, by performance.now(). */
+  readonly answeredAt: () => number;
+}
+
 /**
- * Ends the process when a canary does not settle within `deadlineMs`: then the database driver's pool hangs, and only
- * a new process helps. An error is an answer: a database that is down does not kill its clients. The supervisor
- * starts the process again; nothing is lost by it.
+ * Ends the process (exit 70) when nothing is answered for `deadlineMs` although a canary waits: then the database
+ * driver's pool hangs, and only a new process helps. An error is an answer: a database that is down does not kill its
+ * clients; and neither does a slow one, whose answers come late. The supervisor starts the process again; nothing is
+ * lost by it.
  */
 export function startWatchdog(
-  canary: () => Promise<void>,
+  { canary, answeredAt }: Watched,
   { everyMs, deadlineMs, logger }: { everyMs: number; deadlineMs: number; logger: Logger },
 ): { stop(): void } {
-  const bite = () => {
+  let waitingSince: number | null = null;
+  const timer = setInterval(() => {
+    if (waitingSince === null) {
+      waitingSince = performance.now();
+      const settled = () => {
+        waitingSince = null;
+      };
+      canary().then(settled, settled);
+      return;
+    }
+    if (performance.now() - Math.max(waitingSince, answeredAt()) < deadlineMs) return;
     logger.fatal({ deadlineMs }, 'The database driver does not answer any more; leaving, to be started again.');
     process.exit(70);
-  };
-  let deadline: NodeJS.Timeout | undefined;
-  const timer = setInterval(() => {
-    if (deadline) return;
-    deadline = setTimeout(bite, deadlineMs);
-    const settled = () => {
-      clearTimeout(deadline);
-      deadline = undefined;
-    };
-    canary().then(settled, settled);
   }, everyMs);
   timer.unref();
-  return {
-    stop: () => {
-      clearInterval(timer);
-      clearTimeout(deadline);
-    },
-  };
+  return { stop: () => clearInterval(timer) };
 }

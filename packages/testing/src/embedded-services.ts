@@ -33,7 +33,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     masterKey: '',
     environment: {},
   };
-  await initCluster(runner, cluster);
+  await initCluster(runner, cluster, new AbortController().signal);
   const lines: string[] = [];
   const events = {
     line: (_service: string, text: string) => void lines.push(text),

@@ -1,4 +1,5 @@
 import { type Failed, findFailed } from '@auditbox/db/export/find-failed.ts';
+import { leaseBatch } from '@auditbox/db/export/lease-batch.ts';
 import { type ReplayIds, replayFailed } from '@auditbox/db/export/replay-failed.ts';
 import { type ReplayProgress, replayProgress } from '@auditbox/db/export/replay-progress.ts';
 import { sealBatches } from '@auditbox/db/export/seal-batches.ts';
@@ -22,38 +23,43 @@ const giveUpAfterMs = 60_000;
  * refuses everything, 2 some are left.
  */
 export async function replay(exporter: Exporter, command: ReplayCommand, shutdown: Shutdown): Promise<number> {
-  const failed = await findFailed(exporter.db, command);
-  const found = failed.batches.length + failed.rows.length;
-  if (command.dryRun || found === 0) {
-    show(command, failed, { sent: 0, failedAgain: 0, underWay: found });
+  const { db } = exporter;
+  const failed = await findFailed(db, command);
+  const rows = failed.batches.reduce((sum, batch) => sum + batch.rows, failed.rows.length);
+  if (command.dryRun || rows === 0) {
+    show(command, failed, rows, { sent: 0, underWay: rows });
     return 0;
   }
-  if ((await probeDestination(exporter, shutdown.taking)) !== null) return 1;
+  if ((await probeDestination(exporter, shutdown.taking)) === 'blocked') return 1;
   const ids = { batchIds: failed.batches.map(({ id }) => id), outboxIds: failed.rows.map(({ outboxId }) => outboxId) };
-  await replayFailed(exporter.db, ids);
-  const progress = await sendAgain(exporter, ids, shutdown);
-  show(command, failed, progress);
-  return progress.sent === found ? 0 : 2;
+  await replayFailed(db, ids);
+  const progress = await sendAgain(exporter, ids, rows, shutdown);
+  show(command, failed, rows, progress);
+  return progress.sent === rows ? 0 : 2;
 }
 
-async function sendAgain(exporter: Exporter, ids: ReplayIds, { taking, working }: Shutdown): Promise<ReplayProgress> {
-  const { db, gate, sealLimits, uploads } = exporter;
+async function sendAgain(
+  { db, gate, sealLimits, uploads }: Exporter,
+  ids: ReplayIds,
+  rows: number,
+  { taking, working }: Shutdown,
+): Promise<ReplayProgress> {
   const finished = new AbortController();
-  const uploading = runUploadLoop(uploads, AbortSignal.any([taking, finished.signal]), working);
+  const ours = { ...uploads, lease: () => leaseBatch(db, uploads.leaseMs, ids) };
+  const uploading = runUploadLoop(ours, AbortSignal.any([taking, finished.signal]), working);
   const giveUpAt = performance.now() + giveUpAfterMs;
   let shown = '';
   try {
     for (;;) {
       // Rows out of quarantine are pending again and need a batch.
-      await sealBatches(db, { ...sealLimits, lingerMs: 0 }, '0');
+      if (ids.outboxIds.length > 0) await sealBatches(db, { ...sealLimits, lingerMs: 0 }, { only: ids.outboxIds });
       uploads.pace.wake();
       const progress = await replayProgress(db, ids);
-      const { sent, failedAgain, underWay } = progress;
-      const line = `${sent} sent, ${failedAgain} failed again, ${underWay} under way\n`;
+      const line = `${sentence(rows, progress)}\n`;
       if (line !== shown) process.stderr.write(line);
       shown = line;
-      const over = underWay === 0 || taking.aborted || gate.blockedReason !== null || performance.now() > giveUpAt;
-      if (over) return progress;
+      const over = progress.underWay === 0 || taking.aborted || gate.blockedReason !== null;
+      if (over || performance.now() > giveUpAt) return progress;
       await sleep(lookEveryMs, taking);
     }
   } finally {
@@ -62,18 +68,22 @@ async function sendAgain(exporter: Exporter, ids: ReplayIds, { taking, working }
   }
 }
 
-function show({ dryRun, json }: ReplayCommand, { batches, rows }: Failed, progress: ReplayProgress): void {
+function show({ dryRun, json, batchId }: ReplayCommand, failed: Failed, rows: number, progress: ReplayProgress): void {
+  const { sent, underWay } = progress;
   if (json) {
-    process.stdout.write(`${JSON.stringify({ dryRun, batches, rows, ...progress })}\n`);
+    const result = { dryRun, ...failed, total: rows, sent, failedAgain: rows - sent - underWay, underWay };
+    process.stdout.write(`${JSON.stringify(result)}\n`);
     return;
   }
-  for (const { id, partition, rows: count, error } of batches) {
+  for (const { id, partition, rows: count, error } of failed.batches) {
     process.stdout.write(`batch ${id}\t${partition}\t${count} rows\t${error}\n`);
   }
-  for (const { auditId, reason } of rows) process.stdout.write(`row ${auditId}\t${reason}\n`);
-  const { sent, failedAgain, underWay } = progress;
-  const found = batches.length + rows.length;
-  if (found === 0) process.stdout.write('Nothing has failed.\n');
-  else if (dryRun) process.stdout.write(`${found} would be sent again.\n`);
-  else process.stdout.write(`${sent} of ${found} sent; ${failedAgain} failed again, ${underWay} still under way.\n`);
+  for (const { auditId, reason } of failed.rows) process.stdout.write(`row ${auditId}\t${reason}\n`);
+  const nothing = batchId === null ? 'Nothing has failed.' : `Batch ${batchId} has not failed.`;
+  if (rows === 0) process.stdout.write(`${nothing}\n`);
+  else process.stdout.write(dryRun ? `${rows} rows would be sent again.\n` : `${sentence(rows, progress)}\n`);
+}
+
+function sentence(rows: number, { sent, underWay }: ReplayProgress): string {
+  return `${sent} of ${rows} rows sent, ${rows - sent - underWay} failed again, ${underWay} under way.`;
 }

@@ -44,6 +44,8 @@ export function explainRefusal(fault: SinkFault, { bucket, prefix, endpoint, tim
     case 'TimeoutError':
     case 'AbortError':
       return `${store} did not answer within ${timeoutMs} ms.`;
+    case 'NoETag':
+      return `${store} gave an answer that is no object store's; something else is in the way.`;
     case 'NotImplemented':
       return `${store} does not know a header that is needed: ${message}`;
   }

@@ -27,6 +27,7 @@ export function createS3Client(config: ExporterConfig): S3Client {
 function assumedRole(RoleArn: string, externalId: string | undefined) {
   const RoleSessionName = 'auditbox-exporter';
   return fromTemporaryCredentials({
+    clientConfig: { requestHandler: { connectionTimeout: 5_000, requestTimeout: 10_000 } },
     params: { RoleArn, RoleSessionName, ...(externalId !== undefined && { ExternalId: externalId }) },
   });
 }

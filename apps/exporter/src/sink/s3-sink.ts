@@ -29,14 +29,18 @@ export function createS3Sink(client: S3Client, config: ExporterConfig): Sink {
     Bucket: config.S3_BUCKET,
     ...(config.S3_EXPECTED_BUCKET_OWNER && { ExpectedBucketOwner: config.S3_EXPECTED_BUCKET_OWNER }),
   };
-  const bounded = (signal: AbortSignal) => ({
-    abortSignal: AbortSignal.any([signal, AbortSignal.timeout(config.S3_REQUEST_TIMEOUT_MS)]),
-  });
+  /** The SDK passes its signal to the request only: looking for credentials would not end without the race. */
+  function bounded<T>(signal: AbortSignal, send: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
+    const abortSignal = AbortSignal.any([signal, AbortSignal.timeout(config.S3_REQUEST_TIMEOUT_MS)]);
+    const { promise: over, reject } = Promise.withResolvers<never>();
+    abortSignal.addEventListener('abort', () => reject(abortSignal.reason), { once: true });
+    return Promise.race([send(abortSignal), over]);
+  }
 
   async function create(input: Omit<PutObjectCommandInput, 'Bucket'>, signal: AbortSignal): Promise<PutOutcome> {
     const command = new PutObjectCommand({ ...bucket, ...protection(config), ...input, IfNoneMatch: '*' });
     try {
-      const { ETag } = await client.send(command, bounded(signal));
+      const { ETag } = await bounded(signal, (abortSignal) => client.send(command, { abortSignal }));
       // Every store names an ETag; an answer without one came from something else on the way.
       return ETag ? { kind: 'stored' } : { kind: 'exists' };
     } catch (error) {
@@ -63,7 +67,9 @@ export function createS3Sink(client: S3Client, config: ExporterConfig): Sink {
 
     async head(key, signal): Promise<HeadOutcome> {
       try {
-        const { Metadata = {} } = await client.send(new HeadObjectCommand({ ...bucket, Key: key }), bounded(signal));
+        const command = new HeadObjectCommand({ ...bucket, Key: key });
+        const { ETag, Metadata = {} } = await bounded(signal, (abortSignal) => client.send(command, { abortSignal }));
+        if (!ETag) return refusal({ status: null, code: 'NoETag', message: "The answer was not a store's." }, place);
         return { kind: 'found', sha256: Metadata.sha256 ?? null, rows: Metadata.rows ?? null };
       } catch (error) {
         const fault = toFault(error);

@@ -38,7 +38,7 @@ describe.skipIf(!inject('containers'))('on a real S3 and a Postgres container', 
   test('SIGKILL after the upload and before the mark: the store refuses the second upload, and the batch is done', async () => {
     const isUpload = ({ method, path }: { method: string; path: string }) =>
       method === 'PUT' && path.includes('.ndjson.gz');
-    const shortLease = { EXPORT_LEASE_MS: '2000', S3_REQUEST_TIMEOUT_MS: '1500' };
+    const shortLease = { EXPORT_LEASE_MS: '2000', S3_REQUEST_TIMEOUT_MS: '1000' };
     const reached = new Promise<void>((resolve) => {
       rig.proxy.intervene = {
         after: (seen) => {

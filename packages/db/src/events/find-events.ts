@@ -56,7 +56,8 @@ export async function findEvents(db: Database, query: EventQuery): Promise<Event
   const column = sql(`a.${sortableColumns[query.sortBy]}`);
   const direction = query.sortOrder === 'asc' ? sql`asc` : sql`desc`;
   const offset = (query.page - 1) * query.pageSize;
-  const rows = await db.answer(sql<{ total: string; json: string | null }[]>`
+  const rows = await db.answer(
+    () => sql<{ total: string; json: string | null }[]>`
     select counted.total, page.json
     from (select count(*) as total ${matching}) counted
     left join lateral (
@@ -64,7 +65,8 @@ export async function findEvents(db: Database, query: EventQuery): Promise<Event
       order by ${column} ${direction}, a.id ${direction}
       limit ${query.pageSize} offset ${offset}
     ) page on true
-    order by page.sort_value ${direction}, page.id ${direction}`);
+    order by page.sort_value ${direction}, page.id ${direction}`,
+  );
   // A page behind the last one is one row without an event.
   return { total: Number(rows[0]?.total), events: rows.flatMap(({ json }) => json ?? []) };
 }

@@ -15,15 +15,15 @@ export interface ExportStatus {
  * pruned, and only exported ones are.
  */
 export async function getEvent(db: Database, id: string): Promise<{ json: string; exported: ExportStatus } | null> {
-  const [row] = await db.answer(db.sql<
-    { json: string; state: ExportState | null; key: string; sha256: string; at: string }[]
-  >`
+  const [row] = await db.answer(
+    () => db.sql<{ json: string; state: ExportState | null; key: string; sha256: string; at: string }[]>`
     select
       ${db.sql.unsafe(eventJson)} as json, s.state, s.object_key as key, s.sha256,
       to_char(s.exported_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at
     from audit_log a
     left join outbox_status s on s.audit_id = a.id and s.destination = 's3'
-    where a.id = ${id}`);
+    where a.id = ${id}`,
+  );
   if (!row) return null;
   const exported = { state: row.state ?? 'done', object_key: row.key, sha256: row.sha256, exported_at: row.at };
   return { json: row.json, exported };

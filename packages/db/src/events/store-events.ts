@@ -12,7 +12,7 @@ import { type WrittenEvent, writeAuditEvents } from './write-events.ts';
 export async function storeAuditEvents(db: Database, events: readonly NewAuditEvent[]): Promise<WrittenEvent[]> {
   for (let triesLeft = 5; ; triesLeft -= 1) {
     try {
-      return await db.answer(writeAuditEvents(db.sql, events));
+      return await db.answer(() => writeAuditEvents(db.sql, events));
     } catch (error) {
       const raced = databaseFault(error)?.constraint === 'audit_log_pkey';
       if (!raced || triesLeft === 0) throw error;

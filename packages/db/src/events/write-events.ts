@@ -64,8 +64,9 @@ const [beforeParameter = '', afterParameter = ''] = statement.split('$1');
  * FutureEventError, each with the event's index; inside a transaction both must roll it back, as any throw does.
  */
 export async function writeAuditEvents(executor: Executor, events: readonly NewAuditEvent[]): Promise<WrittenEvent[]> {
-  const identified = events.map((event) => ({ ...event, id: event.id ?? uuidv7() }));
+  const identified = events.map((event) => ({ ...event, id: event.id?.toLowerCase() ?? uuidv7() }));
   const indexOf = new Map(identified.map(({ id }, index) => [id, index]));
+  if (indexOf.size < events.length) throw new Error('Two events of one call have the same id.');
   const written = new Map<string, WrittenEvent>();
   let missing = identified;
   while (missing.length > 0) {
@@ -77,6 +78,7 @@ export async function writeAuditEvents(executor: Executor, events: readonly NewA
       if (conflicts) throw new AuditConflictError(index, row.id);
       written.set(row.id, row);
     }
+    if (rows.length === 0) throw new Error('The database neither stored the events nor knew them.');
     missing = missing.filter(({ id }) => !written.has(id));
   }
   return identified.map(({ id }) => written.get(id) as WrittenEvent);

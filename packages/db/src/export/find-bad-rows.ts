@@ -1,32 +1,37 @@
 import type { Database } from '../connect.ts';
-import { databaseFault, isPassingFault } from '../database-error.ts';
-import { eventJson } from '../event-json.ts';
+import { databaseFault, isDataFault } from '../database-error.ts';
+import { type BatchRow, listBatchRows } from './list-batch-rows.ts';
 import type { BadRow } from './quarantine-rows.ts';
+import { chunksOf } from './render-batch.ts';
+import { renderRows } from './render-rows.ts';
 
 /**
- * The rows of a batch that Postgres cannot render, each with the reason; found by trying each alone. Called by the
- * exporter when rendering the whole failed; takes no locks.
+ * The rows of a batch that can never be rendered, each with the reason: their audit row is gone, or its data make
+ * Postgres refuse. Found by halving. Faults of the server blame no row; they are thrown. Called by the exporter when
+ * rendering the whole did not give all rows; takes no locks.
  */
 export async function findBadRows(db: Database, batchId: string): Promise<BadRow[]> {
-  const { sql } = db;
-  const ids = await db.answer(sql<{ id: string; audit_id: string }[]>`
-    select id::text, audit_id from outbox where batch_id = ${batchId} order by id`);
   const bad: BadRow[] = [];
-  for (const { id: outboxId, audit_id: auditId } of ids) {
-    const reason = await whyUnrenderable(db, auditId);
-    if (reason !== null) bad.push({ outboxId, reason });
-  }
+  for (const chunk of chunksOf(await listBatchRows(db, batchId))) bad.push(...(await search(db, chunk)));
   return bad;
 }
 
-async function whyUnrenderable(db: Database, auditId: string): Promise<string | null> {
+async function search(db: Database, rows: readonly BatchRow[]): Promise<BadRow[]> {
+  const reason = await whyIncomplete(db, rows);
+  const [first] = rows;
+  if (reason === null || first === undefined) return [];
+  if (rows.length === 1) return [{ outboxId: first.outboxId, reason }];
+  const middle = rows.length >> 1;
+  return [...(await search(db, rows.slice(0, middle))), ...(await search(db, rows.slice(middle)))];
+}
+
+async function whyIncomplete(db: Database, rows: readonly BatchRow[]): Promise<string | null> {
   try {
-    const rows = await db.answer(db.sql`
-      select octet_length(${db.sql.unsafe(eventJson)}) from audit_log a where a.id = ${auditId}`);
-    return rows.length === 1 ? null : 'The audit row is not there any more.';
+    const lines = await renderRows(db, rows);
+    return lines.length === rows.length ? null : 'The audit row is not there any more.';
   } catch (error) {
     const fault = databaseFault(error);
-    if (fault === null || isPassingFault(fault)) throw error;
+    if (fault === null || !isDataFault(fault)) throw error;
     return `The event cannot be rendered: ${fault.message} (${fault.code}).`;
   }
 }

@@ -19,21 +19,25 @@ export interface Failed {
 /** Called by replay; takes no locks. */
 export async function findFailed(db: Database, { occurredFrom, occurredTo, batchId }: FailedSelector): Promise<Failed> {
   const { sql } = db;
-  const batches = await db.answer(sql<Failed['batches'][number][]>`
+  const batches = await db.answer(
+    () => sql<Failed['batches'][number][]>`
     select id::text, partition, row_count as rows, last_error as error
     from export_batch
     where state = 'failed'
       and (${batchId}::bigint is null or id = ${batchId}::bigint)
       and (${occurredFrom}::timestamptz is null or last_occurred_at >= ${occurredFrom}::timestamptz)
       and (${occurredTo}::timestamptz is null or first_occurred_at <= ${occurredTo}::timestamptz)
-    order by id`);
-  const rows = await db.answer(sql<Failed['rows'][number][]>`
+    order by id`,
+  );
+  const rows = await db.answer(
+    () => sql<Failed['rows'][number][]>`
     select id::text as "outboxId", audit_id as "auditId", quarantine_reason as reason
     from outbox
     where quarantine_reason is not null
       and ${batchId}::bigint is null
       and (${occurredFrom}::timestamptz is null or occurred_at >= ${occurredFrom}::timestamptz)
       and (${occurredTo}::timestamptz is null or occurred_at <= ${occurredTo}::timestamptz)
-    order by id`);
+    order by id`,
+  );
   return { batches, rows };
 }

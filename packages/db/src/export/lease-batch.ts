@@ -1,23 +1,36 @@
 import type { LeasedBatch } from '@auditbox/core/batch.ts';
 import type { Database } from '../connect.ts';
+import { idsIn } from '../ids-in.ts';
 import { isoUtc } from '../iso-utc.ts';
+import type { ReplayIds } from './replay-failed.ts';
 
 /**
  * Takes the lease of the batch that has been due the longest, and counts the attempt; null when none is due. Called by
- * the exporter's uploaders, outside of any transaction.
+ * the exporter's uploaders, outside of any transaction. `only` narrows it to what a replay is about.
  *
  * Due is a sealed batch whose wait is over, or one whose lease ran out: its holder died, hangs or was stopped. Locks
  * that one row; other exporters skip it. If we die right after, the lease runs out by the database's clock.
  */
-export async function leaseBatch(db: Database, leaseMs: number): Promise<LeasedBatch | null> {
+export async function leaseBatch(
+  db: Database,
+  leaseMs: number,
+  only: ReplayIds | null = null,
+): Promise<LeasedBatch | null> {
   const { sql } = db;
-  const [batch] = await db.answer(sql<
-    (Omit<LeasedBatch, 'rendered'> & { key: string | null; sha256: string | null })[]
-  >`
+  const among =
+    only === null
+      ? sql``
+      : sql`and (id in (${idsIn(sql, only.batchIds)})
+          or id in (select batch_id from outbox where id in (${idsIn(sql, only.outboxIds)})))`;
+  const [batch] = await db.answer(
+    () => sql<(Omit<LeasedBatch, 'rendered'> & { key: string | null; sha256: string | null })[]>`
     with due as materialized (
       select id from export_batch
-      where (state = 'sealed' and next_attempt_at <= clock_timestamp())
-        or (state = 'uploading' and leased_until <= clock_timestamp())
+      where destination = 's3' and (
+          (state = 'sealed' and next_attempt_at <= clock_timestamp())
+          or (state = 'uploading' and leased_until <= clock_timestamp())
+        )
+        ${among}
       order by next_attempt_at, id
       limit 1
       for update skip locked
@@ -29,7 +42,8 @@ export async function leaseBatch(db: Database, leaseMs: number): Promise<LeasedB
     where b.id = due.id
     returning b.id::text, b.partition, b.row_count as "rowCount", b.attempts, b.lease_token as "leaseToken",
       ${isoUtc(sql, 'b.first_occurred_at')} as "firstOccurredAt", ${isoUtc(sql, 'b.last_occurred_at')} as "lastOccurredAt",
-      b.object_key as key, b.sha256`);
+      b.object_key as key, b.sha256`,
+  );
   if (!batch) return null;
   const { key, sha256, ...leased } = batch;
   return { ...leased, rendered: key !== null && sha256 !== null ? { key, sha256 } : null };

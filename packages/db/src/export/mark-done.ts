@@ -9,10 +9,12 @@ import type { Database } from '../connect.ts';
  * next attempt uploads the same bytes to the same key, is told that they are there, and marks.
  */
 export async function markDone(db: Database, { id, leaseToken }: LeasedBatch): Promise<boolean> {
-  const rows = await db.answer(db.sql`
+  const rows = await db.answer(
+    () => db.sql`
     update export_batch
     set state = 'done', exported_at = clock_timestamp(), lease_token = null, leased_until = null, last_error = null
     where id = ${id} and lease_token = ${leaseToken} and state = 'uploading'
-    returning id`);
+    returning id`,
+  );
   return rows.length === 1;
 }

@@ -6,7 +6,8 @@ import type { Database } from '../connect.ts';
  * 0. Locks the rows that it deletes and skips locked ones. If we die right after, the next call goes on.
  */
 export async function pruneOutbox(db: Database, retentionDays: number, maxRows: number): Promise<number> {
-  const deleted = await db.answer(db.sql`
+  const deleted = await db.answer(
+    () => db.sql`
     delete from outbox where id in (
       select o.id
       from export_batch b
@@ -15,6 +16,7 @@ export async function pruneOutbox(db: Database, retentionDays: number, maxRows: 
       order by b.id
       limit ${maxRows}
       for update of o skip locked
-    )`);
+    )`,
+  );
   return deleted.count;
 }

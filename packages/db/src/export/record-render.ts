@@ -14,11 +14,13 @@ export async function recordRender(
   { key, sha256, bytes, objectBytes }: RenderedObject & { readonly bytes: number; readonly objectBytes: number },
   leaseMs: number,
 ): Promise<boolean> {
-  const rows = await db.answer(db.sql`
+  const rows = await db.answer(
+    () => db.sql`
     update export_batch
     set object_key = ${key}, sha256 = ${sha256}, bytes = ${bytes}, object_bytes = ${objectBytes},
       leased_until = clock_timestamp() + ${leaseMs} * interval '1 millisecond'
     where id = ${id} and lease_token = ${leaseToken} and state = 'uploading'
-    returning id`);
+    returning id`,
+  );
   return rows.length === 1;
 }

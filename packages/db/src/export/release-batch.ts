@@ -19,13 +19,15 @@ export async function releaseBatch(
   { id, leaseToken }: LeasedBatch,
   { delayMs, countsAsAttempt, error }: Release,
 ): Promise<boolean> {
-  const rows = await db.answer(db.sql`
+  const rows = await db.answer(
+    () => db.sql`
     update export_batch
     set state = 'sealed', lease_token = null, leased_until = null,
       attempts = attempts - ${countsAsAttempt ? 0 : 1}::int,
       next_attempt_at = clock_timestamp() + ${delayMs} * interval '1 millisecond',
       last_error = coalesce(${error}, last_error)
     where id = ${id} and lease_token = ${leaseToken} and state = 'uploading'
-    returning id`);
+    returning id`,
+  );
   return rows.length === 1;
 }

@@ -1,34 +1,33 @@
 import type { Database } from '../connect.ts';
-import { eventJson } from '../event-json.ts';
+import { type BatchRow, listBatchRows } from './list-batch-rows.ts';
+import { renderRows } from './render-rows.ts';
 
-/** Enough rows to keep the round trips few, few enough to keep a chunk near half a megabyte of 1 KB rows. */
-const rowsPerChunk = 500;
+/** Enough to keep the round trips few; memory holds one chunk for each upload. */
+const chunkMaxRows = 500;
+const chunkMaxBytes = 1024 * 1024;
 
 /**
- * The lines of a batch, each with its newline, in chunks; ordered by event time, then id. Called by the exporter, which
- * holds the batch's lease; takes no locks. The sort is over outbox rows, which are small, before the audit rows join.
- *
- * Streamed through a cursor, so that memory holds a chunk and not a batch. If we die, nothing has changed.
+ * The lines of a batch, each with its newline, in chunks. Short statements instead of a cursor: the driver ends a
+ * cursor whose connection dies as if there were no more rows.
  */
 export async function* renderBatch(db: Database, batchId: string): AsyncGenerator<{ rows: number; ndjson: Buffer }> {
-  const { sql } = db;
-  const cursor = sql<{ line: string }[]>`
-    select ${sql.unsafe(eventJson)} as line
-    from (
-      select audit_id, occurred_at from outbox where batch_id = ${batchId} order by occurred_at, audit_id
-    ) o
-    join audit_log a on a.id = o.audit_id
-    order by o.occurred_at, o.audit_id`
-    .cursor(rowsPerChunk)
-    [Symbol.asyncIterator]();
-  try {
-    for (;;) {
-      const { done, value: rows } = await db.answer(cursor.next());
-      if (done) return;
-      if (rows.length > 0)
-        yield { rows: rows.length, ndjson: Buffer.from(`${rows.map(({ line }) => line).join('\n')}\n`) };
-    }
-  } finally {
-    await cursor.return?.();
+  for (const chunk of chunksOf(await listBatchRows(db, batchId))) {
+    const lines = await renderRows(db, chunk);
+    if (lines.length > 0) yield { rows: lines.length, ndjson: Buffer.from(`${lines.join('\n')}\n`) };
   }
+}
+
+/** Rows cut into pieces that are rendered at once; a row that is too large for any is one by itself. */
+export function* chunksOf(rows: readonly BatchRow[]): Generator<readonly BatchRow[]> {
+  let start = 0;
+  let bytes = 0;
+  for (const [index, row] of rows.entries()) {
+    if (index > start && (index - start >= chunkMaxRows || bytes + row.bytes > chunkMaxBytes)) {
+      yield rows.slice(start, index);
+      start = index;
+      bytes = 0;
+    }
+    bytes += row.bytes;
+  }
+  if (start < rows.length) yield rows.slice(start);
 }

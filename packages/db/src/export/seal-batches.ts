@@ -1,5 +1,6 @@
 import type { Grain } from '@auditbox/core/partition.ts';
 import type { Database } from '../connect.ts';
+import { idsIn } from '../ids-in.ts';
 
 /** When pending rows become a batch, and how large. */
 export interface SealLimits {
@@ -11,6 +12,16 @@ export interface SealLimits {
   readonly lingerMs: number;
   /** Most batches of one call: a backfill over a thousand hours must not become a thousand uploads at once. */
   readonly maxBatches: number;
+}
+
+/** Which pending rows a call looks at, by outbox ids; all of them where nothing is said. */
+export interface SealRange {
+  /** Only rows behind this id. Keeps the scan off the dead index entries of rows sealed long ago. */
+  readonly after?: string;
+  /** Only rows up to this id. */
+  readonly upTo?: string;
+  /** Only these rows. */
+  readonly only?: readonly string[];
 }
 
 /** What a call did, and from where the next one should look. */
@@ -37,13 +48,17 @@ const sealLock = 7_283_104_912;
  * the update, not stamped and not counted. If we die right after, all of it is committed or none; a sealed batch is
  * there for any exporter to lease.
  *
- * `after` keeps the scan off the dead index entries of rows sealed long ago. Rows become visible out of id order, so
- * the caller starts again from 0 every few seconds.
+ * Rows become visible out of id order, so a caller that uses `after` starts again from 0 every few seconds.
+ *
+ * The updates test `num_nonnulls(…) = 0` and not `… is null and … is null`: with those words the planner would join
+ * through the index of pending rows, which its statistics call empty, and a backlog would take time by its square.
  */
-export async function sealBatches(db: Database, limits: SealLimits, after: string): Promise<Sealed> {
+export async function sealBatches(db: Database, limits: SealLimits, range: SealRange = {}): Promise<Sealed> {
   const { sql } = db;
   const { grain, maxRows, maxBytes, lingerMs, maxBatches } = limits;
-  const [sealed] = await db.answer(sql<[Sealed]>`
+  const { after = '0', upTo = null, only = null } = range;
+  const [sealed] = await db.answer(
+    () => sql<[Sealed]>`
     with gate as materialized (
       select pg_try_advisory_xact_lock(${sealLock}) as open
     ), candidate as materialized (
@@ -51,7 +66,9 @@ export async function sealBatches(db: Database, limits: SealLimits, after: strin
         to_char(occurred_at at time zone 'UTC', ${partitionFormat[grain]}) as partition
       from outbox
       where (select open from gate)
-        and batch_id is null and quarantine_reason is null and id > ${after}
+        and batch_id is null and quarantine_reason is null and destination = 's3' and id > ${after}
+        ${upTo === null ? sql`` : sql`and id <= ${upTo}`}
+        ${only === null ? sql`` : sql`and id in (${idsIn(sql, only)})`}
       order by id
       limit ${maxRows * 2}
     ), queued as materialized (
@@ -74,14 +91,14 @@ export async function sealBatches(db: Database, limits: SealLimits, after: strin
       update outbox o set batch_id = ripe.batch_id
       from queued join ripe using (partition)
       where o.id = queued.id and queued.rows_so_far <= ${maxRows} and queued.bytes_so_far <= ${maxBytes}
-        and o.batch_id is null and o.quarantine_reason is null
+        and num_nonnulls(o.batch_id, o.quarantine_reason) = 0
       returning o.id, o.batch_id, o.occurred_at, ripe.partition
     ), oversize as (
       update outbox o set quarantine_reason =
         format('The event takes %s bytes as a line; EXPORT_BATCH_MAX_BYTES is %s.', o.bytes, ${maxBytes}::bigint)
       from candidate
       where o.id = candidate.id and candidate.bytes > ${maxBytes}
-        and o.batch_id is null and o.quarantine_reason is null
+        and num_nonnulls(o.batch_id, o.quarantine_reason) = 0
       returning o.id
     ), sealed as (
       insert into export_batch (id, partition, row_count, first_occurred_at, last_occurred_at)
@@ -99,6 +116,7 @@ export async function sealBatches(db: Database, limits: SealLimits, after: strin
         (select min(id) - 1 from candidate where id not in (select id from taken)),
         (select max(id) from candidate),
         ${after}::bigint
-      )::text as "seenUpTo"`);
+      )::text as "seenUpTo"`,
+  );
   return sealed;
 }

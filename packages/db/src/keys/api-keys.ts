@@ -28,20 +28,24 @@ export async function createKey(
   scopes: readonly Scope[],
 ): Promise<boolean> {
   const values = { name, keyHash, scopes: [...scopes] };
-  const rows = await db.answer(db.orm.insert(apiKey).values(values).onConflictDoNothing().returning({ id: apiKey.id }));
+  const rows = await db.answer(() =>
+    db.orm.insert(apiKey).values(values).onConflictDoNothing().returning({ id: apiKey.id }),
+  );
   return rows.length === 1;
 }
 
 /** What the key with this hash may do, or null if there is none in force. */
 export async function findKeyScopes(db: Database, keyHash: string): Promise<readonly Scope[] | null> {
   const inForce = and(eq(apiKey.keyHash, keyHash), isNull(apiKey.revokedAt));
-  const [row] = await db.answer(db.orm.select({ scopes: apiKey.scopes }).from(apiKey).where(inForce).execute());
+  const [row] = await db.answer(() => db.orm.select({ scopes: apiKey.scopes }).from(apiKey).where(inForce).execute());
   return row ? (row.scopes as Scope[]) : null;
 }
 
 /** All keys, oldest first. */
 export async function listKeys(db: Database): Promise<readonly StoredKey[]> {
-  const rows = await db.answer(db.orm.select(storedKey).from(apiKey).orderBy(apiKey.createdAt, apiKey.name).execute());
+  const rows = await db.answer(() =>
+    db.orm.select(storedKey).from(apiKey).orderBy(apiKey.createdAt, apiKey.name).execute(),
+  );
   return rows as StoredKey[];
 }
 
@@ -49,5 +53,5 @@ export async function listKeys(db: Database): Promise<readonly StoredKey[]> {
 export async function revokeKey(db: Database, name: string): Promise<boolean> {
   const inForce = and(eq(apiKey.name, name), isNull(apiKey.revokedAt));
   const revocation = db.orm.update(apiKey).set({ revokedAt: sql`now()` }).where(inForce).returning({ id: apiKey.id });
-  return (await db.answer(revocation.execute())).length === 1;
+  return (await db.answer(() => revocation.execute())).length === 1;
 }

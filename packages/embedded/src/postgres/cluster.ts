@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { PostgresRunner } from './runner.ts';
 
@@ -20,9 +20,17 @@ export function clusterUrl({ port, password }: Cluster, name = database): string
   return `postgres://${user}:${password}@127.0.0.1:${port}/${name}`;
 }
 
-/** Makes the cluster's files unless they are there; half-made ones are made anew. */
-export async function initCluster(runner: PostgresRunner, { folder, password }: Cluster): Promise<void> {
-  if (existsSync(join(folder, 'PG_VERSION')) && !existsSync(`${folder}.making`)) return;
+/** Makes the cluster's files unless they are there; half-made ones are made anew. `signal` breaks it off. */
+export async function initCluster(
+  runner: PostgresRunner,
+  { folder, password }: Cluster,
+  signal: AbortSignal,
+): Promise<void> {
+  if (existsSync(folder) && !existsSync(`${folder}.making`)) {
+    const { uid } = await stat(folder);
+    if (uid === runner.uid) return;
+    throw new Error(`${folder} belongs to another user (${uid}, not ${runner.uid}): it was started as somebody else.`);
+  }
   await mkdir(dirname(folder), { recursive: true });
   await rm(folder, { recursive: true, force: true });
   await writeFile(`${folder}.making`, '');
@@ -32,7 +40,7 @@ export async function initCluster(runner: PostgresRunner, { folder, password }: 
   await writeFile(passwordFile, password, { mode: 0o600 });
   await runner.own(passwordFile);
   const options = ['--auth=scram-sha-256', '--encoding=UTF8', '--locale=C', '--no-instructions'];
-  await runInitdb(runner, [`--pgdata=${folder}`, `--username=${user}`, `--pwfile=${passwordFile}`, ...options]);
+  await runInitdb(runner, [`--pgdata=${folder}`, `--username=${user}`, `--pwfile=${passwordFile}`, ...options], signal);
   await rm(passwordFile);
   await rm(`${folder}.making`);
 }
@@ -50,24 +58,12 @@ export function serverCommand(runner: PostgresRunner, { folder, port }: Cluster,
   return runner.commandOf('postgres', ['-D', folder, '-p', String(port), ...all.flatMap((setting) => ['-c', setting])]);
 }
 
-/** The process id of a server that runs on these files, left by a start that was killed; or null. */
-export async function findRunningServer(folder: string): Promise<number | null> {
-  const text = await readFile(join(folder, 'postmaster.pid'), 'utf8').catch(() => '');
-  const pid = Number.parseInt(text, 10);
-  if (!(pid > 0)) return null;
-  try {
-    process.kill(pid, 0);
-    return pid;
-  } catch {
-    return null;
-  }
-}
-
-function runInitdb(runner: PostgresRunner, args: readonly string[]): Promise<void> {
+function runInitdb(runner: PostgresRunner, args: readonly string[], signal: AbortSignal): Promise<void> {
   const command = runner.commandOf('initdb', args);
   const child = spawn(command.file, command.args, {
     ...runner.spawnOptions,
     cwd: '/',
+    signal,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let words = '';

@@ -7,6 +7,8 @@ import { copyPostgres, findPostgres, isReachableByOthers } from './binaries.ts';
 export interface PostgresRunner {
   /** The command line of a program of the server's (`initdb`, `postgres`). */
   commandOf(program: string, args: readonly string[]): { readonly file: string; readonly args: string[] };
+  /** The user that Postgres's files belong to. */
+  readonly uid: number | undefined;
   readonly spawnOptions: { readonly uid?: number; readonly gid?: number };
   /** Gives a file or folder to the user that Postgres runs as. */
   own(path: string): Promise<void>;
@@ -26,12 +28,18 @@ export async function createPostgresRunner(dataParent: string): Promise<Postgres
     args: [...args],
   });
   if (process.getuid?.() !== 0) {
-    return { commandOf: plain(home), spawnOptions: {}, own: async () => {}, dispose: async () => {} };
+    return {
+      commandOf: plain(home),
+      uid: process.getuid?.(),
+      spawnOptions: {},
+      own: async () => {},
+      dispose: async () => {},
+    };
   }
   const user = findUser();
   const own = (path: string) => chown(path, user.uid, user.gid);
   if ((await isReachableByOthers(home)) && (await isReachableByOthers(dataParent))) {
-    return { commandOf: plain(home), spawnOptions: user, own, dispose: async () => {} };
+    return { commandOf: plain(home), uid: user.uid, spawnOptions: user, own, dispose: async () => {} };
   }
   const copy = await copyPostgres(home);
   await chmod(dirname(copy), 0o755);
@@ -40,6 +48,7 @@ export async function createPostgresRunner(dataParent: string): Promise<Postgres
       file: 'setpriv',
       args: [...passThroughFolders(user), `${copy}/bin/${program}`, ...args],
     }),
+    uid: user.uid,
     spawnOptions: {},
     own,
     dispose: () => rm(dirname(copy), { recursive: true, force: true }),

@@ -1,6 +1,7 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import type { Reaper } from './start-reaper.ts';
 
 /** A process to be kept running. */
 export interface ServiceSpec {
@@ -15,6 +16,8 @@ export interface ServiceSpec {
 }
 
 export interface SuperviseEvents {
+  /** Told of every process that starts and ends; cleans up after us. */
+  readonly reaper?: Reaper;
   /** A line that a service wrote. */
   line(service: string, text: string): void;
   /** A service ended and is started again after `delayMs`. */
@@ -56,11 +59,15 @@ export function supervise(spec: ServiceSpec, events: SuperviseEvents): Service {
       detached: true,
     });
     child = started;
+    if (started.pid !== undefined) events.reaper?.started(started.pid, spec.stopSignal);
     for (const stream of [started.stdout, started.stderr]) {
       if (stream) createInterface(stream).on('line', hear);
     }
     started.once('error', (error) => hear(error.message));
-    started.once('close', (code, signal) => ended(performance.now() - startedAt, signal ?? `exit code ${code}`));
+    started.once('close', (code, signal) => {
+      if (started.pid !== undefined) events.reaper?.ended(started.pid);
+      ended(performance.now() - startedAt, signal ?? `exit code ${code}`);
+    });
     void awaitReady(started);
   }
 
@@ -97,6 +104,7 @@ export function supervise(spec: ServiceSpec, events: SuperviseEvents): Service {
     ready: ready.promise,
     async stop(graceMs) {
       stopping = true;
+      ready.reject(new Error(`${spec.name} was stopped.`));
       clearTimeout(restart);
       const running = child;
       if (!running || running.exitCode !== null || running.signalCode !== null) return;

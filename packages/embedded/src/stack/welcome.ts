@@ -1,28 +1,23 @@
-/** What a newcomer needs to try a running stack. */
-export interface Welcome {
-  readonly apiUrl: string;
-  readonly exporterUrl: string;
-  readonly databaseUrl: string;
-  readonly keyFile: string;
-  /** Only when it was made just now. */
-  readonly newKey: string | null;
-  readonly objectsFolder: string;
-  readonly readyMs: number;
-}
+import { join } from 'node:path';
+import { clusterUrl } from '../postgres/cluster.ts';
+import type { StackPlan } from './services.ts';
 
 /** The text that `npm start` shows once everything runs; the commands can be pasted as they are. */
-export function welcomeText(welcome: Welcome): string {
-  const { apiUrl, exporterUrl, databaseUrl, keyFile, newKey, objectsFolder, readyMs } = welcome;
+export function welcomeText(
+  { cluster, s3, apiPort, exporterPort }: StackPlan,
+  { home, newKey, readyMs }: { home: string; newKey: string | null; readyMs: number },
+): string {
+  const apiUrl = `http://127.0.0.1:${apiPort}`;
+  const keyFile = join(home, 'master-key');
   const auth = `-H "Authorization: Bearer $(cat '${keyFile}')"`;
-  const key = newKey === null ? `in ${keyFile}` : `${newKey}   (shown once; kept in ${keyFile})`;
   return `
 Auditbox runs (ready after ${(readyMs / 1000).toFixed(1)} s).
 
   api        ${apiUrl}
-  exporter   ${exporterUrl}/readyz
-  postgres   ${databaseUrl.replace(/:[^:@/]+@/, ':…@')}
-  objects    ${objectsFolder}
-  key        ${key}
+  exporter   http://127.0.0.1:${exporterPort}/readyz
+  postgres   ${clusterUrl(cluster).replace(/:[^:@/]+@/, ':…@')}
+  objects    ${join(s3.folder, 'buckets', s3.bucket, 'objects')}
+  key        ${newKey === null ? `in ${keyFile}` : `${newKey}   (shown once; kept in ${keyFile})`}
 
 Record an event:
 
@@ -35,7 +30,7 @@ Ask for it:
 
   curl -sS "${apiUrl}/audit?table_name=teams" ${auth}
 
-Within a few seconds its object appears under the folder above; GET ${apiUrl}/audit/<id> names it. Ctrl-C stops all.
+About ten seconds later its object lies in the folder above; GET ${apiUrl}/audit/<id> names it. Ctrl-C stops all.
 
 `;
 }

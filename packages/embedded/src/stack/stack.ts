@@ -1,0 +1,125 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { migrateDatabase } from '@auditbox/db/migrate.ts';
+import { sleep } from '@auditbox/process/sleep.ts';
+import { clusterUrl, initCluster } from '../postgres/cluster.ts';
+import { createPostgresRunner, type PostgresRunner } from '../postgres/runner.ts';
+import { findFreePort } from './free-port.ts';
+import { lockFolder } from './lock.ts';
+import { keepSecret } from './secrets.ts';
+import { apiService, exporterService, postgresService, type StackPlan, s3Service } from './services.ts';
+import { startReaper } from './start-reaper.ts';
+import { type Service, type ServiceSpec, supervise } from './supervise.ts';
+import { welcomeText } from './welcome.ts';
+
+export interface StackOptions {
+  /** Where all data are kept. */
+  readonly home: string;
+  readonly apiPort: number;
+  readonly environment: NodeJS.ProcessEnv;
+  /** Shows a line of a service's, or of the stack's own. */
+  readonly showLine: (service: string, text: string) => void;
+  /** A service could not be kept running. */
+  readonly onGivenUp: () => void;
+}
+
+/** The whole system as processes of this one. */
+export interface Stack {
+  /** Resolves to what a newcomer should read once everything works; rejects when it cannot, or is stopped first. */
+  start(): Promise<string>;
+  /** Ends everything, in the reverse order of starting: nobody loses what he depends on before he is done. */
+  stop(): Promise<void>;
+}
+
+const stopGraceMs = 15_000;
+
+export function createStack(options: StackOptions): Stack {
+  const { home, showLine } = options;
+  const services: Service[] = [];
+  const cleanups: (() => Promise<unknown>)[] = [];
+  const stopping = new AbortController();
+  const say = (text: string) => showLine('start', text);
+  let starting: Promise<string> | null = null;
+  let reaper: ReturnType<typeof startReaper>;
+
+  function run(spec: ServiceSpec): Promise<void> {
+    stopping.signal.throwIfAborted();
+    const service = supervise(spec, {
+      reaper,
+      line: showLine,
+      restarting: (name, how, delayMs) => say(`${name} ended (${how}); starting it again in ${delayMs} ms.`),
+      gaveUp: (name, how, lastWords) => {
+        say(`${name} cannot live (${how}). Its last words:`);
+        for (const words of lastWords) showLine(name, words);
+        options.onGivenUp();
+      },
+    });
+    services.push(service);
+    return service.ready;
+  }
+
+  async function start(): Promise<string> {
+    const startedAt = performance.now();
+    await mkdir(home, { recursive: true });
+    const lock = await lockFolder(join(home, 'pid'));
+    cleanups.push(lock.release);
+    reaper = startReaper();
+    const runner = await createPostgresRunner(home);
+    cleanups.push(runner.dispose);
+    const key = await keepSecret(join(home, 'master-key'), 'ab_');
+    const plan = await makePlan(options, key.value);
+    say('Starting Postgres and the object store.');
+    await startStores(runner, plan);
+    await migrate(clusterUrl(plan.cluster), stopping.signal);
+    say('Starting the api and the exporter.');
+    await Promise.all([run(apiService(plan)), run(exporterService(plan))]);
+    return welcomeText(plan, { home, newKey: key.isNew ? key.value : null, readyMs: performance.now() - startedAt });
+  }
+
+  async function startStores(runner: PostgresRunner, plan: StackPlan): Promise<void> {
+    await initCluster(runner, plan.cluster, stopping.signal);
+    await Promise.all([run(postgresService(runner, plan)), run(s3Service(plan))]);
+  }
+
+  return {
+    start() {
+      starting = start();
+      return starting;
+    },
+    async stop() {
+      stopping.abort(new Error('Stopped before everything had started.'));
+      say('Stopping.');
+      // What start() still makes is stopped too: it ends at the next service that it wants to run.
+      for (let service = services.pop(); service; service = services.pop()) await service.stop(stopGraceMs);
+      await starting?.catch(() => {});
+      for (let service = services.pop(); service; service = services.pop()) await service.stop(stopGraceMs);
+      for (const cleanup of cleanups.reverse()) await cleanup();
+      say('Everything has stopped.');
+    },
+  };
+}
+
+async function makePlan({ home, apiPort, environment }: StackOptions, masterKey: string): Promise<StackPlan> {
+  const password = (await keepSecret(join(home, 'postgres-secret'), '')).value;
+  return {
+    cluster: { folder: join(home, 'postgres'), port: await findFreePort(54_329), password },
+    s3: { port: await findFreePort(4_566), folder: join(home, 's3'), bucket: 'auditbox' },
+    apiPort: await findFreePort(apiPort),
+    exporterPort: await findFreePort(9_464),
+    masterKey,
+    environment,
+  };
+}
+
+/** Postgres accepts connections a moment before it serves them. */
+async function migrate(url: string, signal: AbortSignal): Promise<void> {
+  for (let triesLeft = 50; ; triesLeft -= 1) {
+    try {
+      return await migrateDatabase(url);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (triesLeft === 0) throw error;
+      await sleep(200, signal);
+    }
+  }
+}
