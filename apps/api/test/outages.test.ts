@@ -1,5 +1,6 @@
 import { createApiFixture, masterKey } from '@auditbox/testing/api-fixture.ts';
 import { eventually } from '@auditbox/testing/eventually.ts';
+import { startOwnPostgres } from '@auditbox/testing/own-postgres.ts';
 import { endApps, spawnApp } from '@auditbox/testing/spawn-app.ts';
 import { startTcpProxy } from '@auditbox/testing/tcp-proxy.ts';
 import { createTestDatabase } from '@auditbox/testing/template-database.ts';
@@ -33,14 +34,22 @@ test('a database that is down at start and one that goes away later: 503 with Re
   expect((await fetch(`${api}/readyz`)).status).toBe(503);
   expect((await fetch(`${api}/livez`)).status).toBe(200);
 
+  const acknowledged: string[] = [];
+  const acknowledge = async () => {
+    const event = anEvent();
+    expect((await post(api, event)).status).toBe(201);
+    acknowledged.push(event.id);
+  };
   await proxy.up();
-  await eventually(async () => expect((await post(api, anEvent())).status).toBe(201));
+  await eventually(acknowledge);
   await proxy.down();
   expect((await post(api, anEvent())).status).toBe(503);
   await proxy.up();
-  await eventually(async () => expect((await post(api, anEvent())).status).toBe(201));
+  await eventually(acknowledge);
   expect((await fetch(`${api}/readyz`)).status).toBe(200);
   await proxy.down();
+  const stored = await db.sql<{ id: string }[]>`select audit_id as id from outbox order by outbox.id`;
+  expect(stored.map(({ id }) => id)).toEqual(acknowledged);
   await db.close(1_000);
 });
 
@@ -70,18 +79,95 @@ test('an api that is killed at random moments keeps all that it acknowledged', a
   await fixture.close();
 });
 
-test('SIGTERM answers what is under way and exits with 0', async () => {
+test('SIGTERM answers all that is under way and exits with 0', async () => {
   const fixture = await createApiFixture();
-  const answers = someEvents(50).map((event) => post(fixture.url, event));
-  await Promise.race(answers);
+  const { promise: go, resolve: letGo } = Promise.withResolvers<void>();
+  const { promise: locked, resolve: tell } = Promise.withResolvers<void>();
+  const lock = fixture.db.sql.begin(async (tx) => {
+    await tx`lock table audit_log in access exclusive mode`;
+    tell();
+    await go;
+  });
+  await locked;
+  const answers = someEvents(8).map((event) => post(fixture.url, event));
+  await eventually(async () => {
+    const waiting = await fixture.db.sql`
+      select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    expect(waiting).toHaveLength(8);
+  });
   fixture.app.signal('SIGTERM');
-  const statuses = await Promise.allSettled(answers);
+  await fixture.app.line(/^Stopping/);
+  letGo();
+  await lock;
+  expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(Array(8).fill(201));
   expect(await fixture.app.ended).toBe(0);
-  const stored = new Set((await fixture.db.sql<{ id: string }[]>`select id from audit_log`).map(({ id }) => id));
-  for (const settled of statuses) {
-    if (settled.status === 'fulfilled') expect(stored).toContain(((await settled.value.json()) as { id: string }).id);
-  }
   await fixture.close();
+});
+
+test('SIGTERM while it starts is heard', async () => {
+  const db = await openTestDatabase();
+  const { hostname: host, port } = new URL(db.url);
+  const proxy = await startTcpProxy({ host, port: Number(port) });
+  proxy.swallow(true);
+  const url = new URL(db.url);
+  url.port = String(proxy.port);
+  const app = spawnApp('api/src/main.ts', { DATABASE_URL: url.href, PORT: '0', AUDIT_MASTER_KEY: masterKey });
+  await app.line(/^The api listens/);
+  app.signal('SIGTERM');
+  expect(await app.ended).toBe(0);
+  await db.close(1_000);
+});
+
+test('slow readers get a 503 and do not kill the process', async () => {
+  const fixture = await createApiFixture();
+  const { promise: go, resolve: letGo } = Promise.withResolvers<void>();
+  const { promise: locked, resolve: tell } = Promise.withResolvers<void>();
+  const lock = fixture.db.sql.begin(async (tx) => {
+    await tx`lock table audit_log in access exclusive mode`;
+    tell();
+    await go;
+  });
+  await locked;
+  const answers = await Promise.all(Array.from({ length: 40 }, () => fixture.request('/audit')));
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([503]));
+  letGo();
+  await lock;
+  await eventually(async () => expect((await fixture.request('/audit')).status).toBe(200), 40_000);
+  expect(fixture.app.output()).not.toContain('The database driver does not answer');
+  await fixture.close();
+});
+
+test('a half-open database connection: 503, and the watchdog ends the process for a new one', async () => {
+  const db = await openTestDatabase();
+  const { hostname: host, port } = new URL(db.url);
+  const proxy = await startTcpProxy({ host, port: Number(port) });
+  const url = new URL(db.url);
+  url.port = String(proxy.port);
+  const app = spawnApp('api/src/main.ts', { DATABASE_URL: url.href, PORT: '0', AUDIT_MASTER_KEY: masterKey });
+  const api = `http://127.0.0.1:${(await app.line(/^The api listens/)).port}`;
+  expect((await post(api, anEvent())).status).toBe(201);
+  proxy.swallow(true);
+  expect((await post(api, anEvent())).status).toBe(503);
+  expect(await app.ended).toBe(70);
+  await db.close(1_000);
+});
+
+test('what was acknowledged is there after Postgres was killed, although the database asks for asynchronous commits', async () => {
+  const own = await startOwnPostgres();
+  await own.sql`alter system set synchronous_commit = off`;
+  await own.sql`alter system set wal_writer_delay = '10s'`;
+  await own.sql`select pg_reload_conf()`;
+  const app = spawnApp('api/src/main.ts', { DATABASE_URL: own.url, PORT: '0', AUDIT_MASTER_KEY: masterKey });
+  const api = `http://127.0.0.1:${(await app.line(/^The api listens/)).port}`;
+  const events = someEvents(50);
+  const answers = await Promise.all(events.map((event) => post(api, event)));
+  expect(answers.map(({ status }) => status)).toEqual(events.map(() => 201));
+  await own.killAndRestart();
+  await eventually(async () => {
+    const stored = await own.sql<{ id: string }[]>`select a.id from audit_log a join outbox o on o.audit_id = a.id`;
+    expect(stored.map(({ id }) => id).sort()).toEqual(events.map(({ id }) => id).sort());
+  });
+  await own.close();
 });
 
 test('missing and wrong settings stop it at once, all named', async () => {

@@ -55,6 +55,7 @@ test.each([
   ['start_date=2026-07-03T13:04:00+02:00', (e: WireEvent) => (e.updated_at ?? '') >= '2026-07-03T11:04:00Z'],
   ['start_date=2026-07-03&end_date=2026-07-03', () => true],
   ['end_date=2026-07-02', () => false],
+  ['start_date=0001-01-01&end_date=9999-12-31T23:59:59.999999999Z', () => true],
 ])('%s finds exactly the matching events', async (query, matches) => {
   const expected = byTimeAndId.filter(matches);
   const body = await list(`${query}&page_size=100&sort_order=asc`);
@@ -116,6 +117,8 @@ test.each([
   ['start_date=2026-07-03T11:04:00', 'start_date'],
   ['end_date=2026-02-30', 'end_date'],
   ['end_date=infinity', 'end_date'],
+  ['start_date=9999-12-31T23:59:59.999999999Z', 'start_date'],
+  ['start_date=0000-01-01', 'start_date'],
   ['sort_by=before_value', 'sort_by'],
   ['sort_by=id;drop%20table%20audit_log', 'sort_by'],
   ['sort_order=up', 'sort_order'],

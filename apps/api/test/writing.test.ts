@@ -141,9 +141,17 @@ const wrongBodies: [
   ['an empty batch', '/audit/batch', { body: [] }, 422, ''],
   ['an empty NDJSON batch', '/audit/batch', { body: '\n\n', type: 'application/x-ndjson' }, 422, ''],
   ['one event as a batch', '/audit/batch', { body: event }, 422, ''],
-  ['a bad NDJSON line', '/audit/batch', { body: `${json}\n{`, type: 'application/x-ndjson' }, 422, '[1]'],
+  ['a bad NDJSON line', '/audit/batch', { body: `${json}\n{`, type: 'application/x-ndjson' }, 400, null],
   ['10,001 events', '/audit/batch', { body: `${'{}\n'.repeat(10_001)}`, type: 'application/x-ndjson' }, 422, ''],
   ['an id twice', '/audit/batch', { body: [event, event] }, 422, '[1].id'],
+  ['another charset', '/audit', { body: json, type: 'application/json; charset=iso-8859-1' }, 415, null],
+  [
+    'U+0000 hidden behind a repeated name',
+    '/audit',
+    { body: json.replace('{"max_budget":25}', '{"a":"x\\u0000","a":1}') },
+    422,
+    'updated_values',
+  ],
 ];
 
 test.each(wrongBodies)('%s is a clear 4xx and stores nothing', async (_what, path, options, status, where) => {
@@ -160,4 +168,21 @@ test('a hundred requests at once are each answered with their own event', async 
   const events = someEvents(100);
   const answers = await Promise.all(events.map((body) => api.request('/audit', { body })));
   expect(answers.map(({ status, body }) => [status, body.id])).toEqual(events.map(({ id }) => [201, id]));
+});
+
+test('as many problems as anybody would mend are named, not as many as were sent', async () => {
+  const unknown = Object.fromEntries(Array.from({ length: 50_000 }, (_, n) => [`field-${n}`, 1]));
+  const one = await api.request('/audit', { body: { ...event, ...unknown } });
+  expect(one.status).toBe(422);
+  expect(one.body.errors).toHaveLength(100);
+  const nuls = await api.request('/audit', { body: { ...event, updated_values: Array(50_000).fill('\0') } });
+  expect(nuls.status).toBe(422);
+  expect(nuls.body.errors).toHaveLength(100);
+});
+
+test('a context goes in and comes back', async () => {
+  const context = { ip: '192.0.2.1', request_id: 'r-1', nested: { n: [1, null] } };
+  const posted = await api.request('/audit', { body: { ...anEvent(), context } });
+  expect(posted).toMatchObject({ status: 201, body: { context } });
+  expect((await api.request(`/audit/${posted.body.id}`)).body.context).toEqual(context);
 });

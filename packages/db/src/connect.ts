@@ -70,7 +70,8 @@ export function connectDatabase({ url, application, maxConnections, statementTim
         waiting -= 1;
         answeredAt = performance.now();
       };
-      const statement = send();
+      // Made a plain promise first: a builder of drizzle's runs anew for each `then`.
+      const statement = Promise.resolve(send());
       statement.then(settled, settled);
       return withDeadline(statement, deadlineMs);
     },
@@ -78,7 +79,7 @@ export function connectDatabase({ url, application, maxConnections, statementTim
   };
 }
 
-async function withDeadline<T>(statement: PromiseLike<T>, deadlineMs: number): Promise<T> {
+async function withDeadline<T>(statement: Promise<T>, deadlineMs: number): Promise<T> {
   const { promise: silence, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new DatabaseSilentError(deadlineMs)), deadlineMs);
   try {

@@ -1,15 +1,42 @@
-import { migrateDatabase } from '@auditbox/db/migrate.ts';
+import { eventually } from '@auditbox/testing/eventually.ts';
+import { spawnApp } from '@auditbox/testing/spawn-app.ts';
+import { startTcpProxy } from '@auditbox/testing/tcp-proxy.ts';
 import { createTestDatabase } from '@auditbox/testing/template-database.ts';
 import postgres from 'postgres';
 import { expect, inject, test } from 'vitest';
 
-test('ten processes that migrate an empty database at once all succeed, and it is migrated once', async () => {
+const migrate = (url: string) => spawnApp(new URL('../src/main.ts', import.meta.url), { DATABASE_URL: url });
+
+test('six processes that migrate an empty database at once all succeed, and it is migrated once', async () => {
   const url = await createTestDatabase(inject('databaseServer'), { empty: true });
-  await Promise.all(Array.from({ length: 10 }, () => migrateDatabase(url)));
+  const ended = await Promise.all(Array.from({ length: 6 }, () => migrate(url).ended));
+  expect(ended).toEqual([0, 0, 0, 0, 0, 0]);
   const sql = postgres(url, { max: 1 });
   const [{ applied, distinct }] = await sql<[{ applied: number; distinct: number }]>`
     select count(*)::int as applied, count(distinct hash)::int as distinct from drizzle.__drizzle_migrations`;
   await sql.end();
   expect(applied).toBeGreaterThan(0);
   expect(distinct).toBe(applied);
+});
+
+test('it waits for a database that is not there yet', async () => {
+  const url = new URL(await createTestDatabase(inject('databaseServer'), { empty: true }));
+  const proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) });
+  await proxy.down();
+  url.port = String(proxy.port);
+  const app = migrate(url.href);
+  await eventually(() => expect(app.output()).toContain('Waiting up to 60 s for it.'));
+  await proxy.up();
+  expect(await app.ended).toBe(0);
+  await proxy.down();
+});
+
+test.each([
+  ['', 'DATABASE_URL is not set'],
+  ['postgres://nobody:wrong@127.0.0.1:{port}/postgres', 'The database cannot be used as it is set up: '],
+])('with DATABASE_URL "%s" it stops at once and says why', async (url, sentence) => {
+  const { port } = new URL(inject('databaseServer'));
+  const app = migrate(url.replace('{port}', port));
+  expect(await app.ended).toBe(1);
+  expect(app.output()).toContain(sentence);
 });

@@ -1,71 +1,70 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
-import { cp, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { chmod, cp, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { eventually } from '@auditbox/testing/eventually.ts';
-import { type App, endApps, spawnApp } from '@auditbox/testing/spawn-app.ts';
+import { type App, endApps, spawnProgram } from '@auditbox/testing/spawn-app.ts';
 import { anEvent } from '@auditbox/testing/test-events.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 const root = resolve(import.meta.dirname, '../../..');
+const isRoot = process.getuid?.() === 0;
 let clone: string;
-const running: App[] = [];
 
 /** The project's files in a folder of its own, so that its .auditbox is a test's; open to nobody else, like a home. */
 beforeEach(async () => {
   clone = await mkdtemp(join(tmpdir(), 'auditbox-clone-'));
-  for (const part of ['apps', 'packages', 'drizzle', 'package.json'])
-    await cp(join(root, part), join(clone, part), {
-      recursive: true,
-      filter: (path) => !path.includes('node_modules'),
-    });
-  await symlinkModules(join(clone, 'node_modules'));
+  const filter = (path: string) => !path.includes('node_modules');
+  for (const part of ['apps', 'packages', 'drizzle', 'package.json']) {
+    await cp(join(root, part), join(clone, part), { recursive: true, filter });
+  }
+  const modules = join(clone, 'node_modules');
+  const linkAll = `mkdir -p "$2/@auditbox"; for m in "$1"/* "$1"/.bin; do n=$(basename "$m"); [ "$n" = @auditbox ] || ln -s "$m" "$2/$n"; done`;
+  execFileSync('sh', ['-c', linkAll, 'sh', join(root, 'node_modules'), modules]);
+  for (const name of ['core', 'db', 'process', 'embedded']) {
+    await symlink(join(clone, 'packages', name), join(modules, '@auditbox', name));
+  }
 });
 afterEach(async () => {
-  for (const app of running.splice(0)) {
-    app.signal('SIGTERM');
-    await app.ended;
-  }
-  await endApps();
+  await eventually(async () => expect(ours()).toEqual([])).finally(endApps);
   await rm(clone, { recursive: true, force: true });
 });
 
-/** node_modules of the project, but the workspaces of the clone. */
-async function symlinkModules(to: string): Promise<void> {
-  execFileSync('sh', [
-    '-c',
-    `mkdir -p "${to}/@auditbox" && for m in "${root}"/node_modules/* "${root}"/node_modules/.bin; do n=$(basename "$m"); [ "$n" = @auditbox ] || ln -s "$m" "${to}/$n"; done`,
-  ]);
-  for (const name of ['core', 'db', 'process', 'embedded'])
-    await symlink(join(clone, 'packages', name), join(to, '@auditbox', name));
+interface Started {
+  readonly app: App;
+  readonly api: string;
+  readonly key: string;
 }
 
-async function start(): Promise<{ app: App; api: string; key: string; pids: () => number[] }> {
-  const app = spawnApp(pathToFileURL(join(clone, 'packages/embedded/src/main.ts')), { EXPORT_LINGER_MS: '100' });
-  running.push(app);
+function npmStart(env: Record<string, string> = {}, options: { uid?: number; gid?: number } = {}): App {
+  return spawnProgram('npm', ['start'], {
+    cwd: clone,
+    env: { HOME: clone, EXPORT_LINGER_MS: '100', ...env },
+    ...options,
+  });
+}
+
+async function running(app: App): Promise<Started> {
   await eventually(() => expect(app.output()).toContain('Ctrl-C stops all'), 50_000);
   const api = / {2}api +(\S+)/.exec(app.output())?.[1] ?? '';
-  const key = readFileSync(join(clone, '.auditbox/master-key'), 'utf8').trim();
-  return { app, api, key, pids: () => childrenOf(app.pid) };
+  return { app, api, key: readFileSync(join(clone, '.auditbox/master-key'), 'utf8').trim() };
 }
 
-function childrenOf(pid: number): number[] {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+/** Ids of all processes of this clone's stack, by their command lines: also those that have lost their parent. */
+function ours(): number[] {
+  const lines = execFileSync('ps', ['-e', '-o', 'pid=,args='], { encoding: 'utf8' }).split('\n');
+  return lines.filter((line) => line.includes(`${clone}/`)).map((line) => Number.parseInt(line, 10));
 }
 
-const isRunning = (pid: number) =>
-  existsSync(`/proc/${pid}`) && !/^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+const supervisor = () => Number(readFileSync(join(clone, '.auditbox/pid'), 'utf8'));
 
 async function call(api: string, key: string, path: string, body?: unknown) {
   const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
-  const response = await fetch(
-    `${api}${path}`,
-    body === undefined ? { headers } : { method: 'POST', headers, body: JSON.stringify(body) },
-  );
+  const post = { method: 'POST', headers, body: JSON.stringify(body) };
+  const response = await fetch(`${api}${path}`, body === undefined ? { headers } : post);
   // biome-ignore lint/suspicious/noExplicitAny: answers of every shape
   return { status: response.status, body: (await response.json()) as any };
 }
@@ -77,57 +76,140 @@ const exported = (api: string, key: string, id: string) =>
     return body.export.object_key as string;
   });
 
-test('a new folder: an event goes in and its object appears; stopped and started again, all is still there', async () => {
-  const first = await start();
+test('the printed commands work, the object appears, and after a stop and a start all is still there', async () => {
+  const first = await running(npmStart());
   expect(first.app.output()).toContain(`${first.key}   (shown once`);
+  const [post = '', get = ''] = first.app.output().match(/^ {2}curl .*?\n(?= *$)/gms) ?? [];
+  const stored = JSON.parse(execFileSync('sh', ['-c', post], { encoding: 'utf8' }));
+  expect(stored).toMatchObject({ changed_by: 'ana@example.com', updated_values: { max_budget: 25 } });
+  expect(JSON.parse(execFileSync('sh', ['-c', get], { encoding: 'utf8' }))).toMatchObject({
+    total: 1,
+    audit_logs: [stored],
+  });
   const event = anEvent({ updated_at: '2026-07-03T11:46:50Z' });
   expect((await call(first.api, first.key, '/audit', event)).status).toBe(201);
   const objectKey = await exported(first.api, first.key, event.id);
-  const folder = / {2}objects +(\S+)/.exec(first.app.output())?.[1] ?? '';
   expect(objectKey).toMatch(/^audit_logs\/dt=2026-07-03\/hour=11\//);
-  const file = join(folder, `${objectKey}.data`);
-  expect(existsSync(file)).toBe(true);
-  const pids = first.pids();
-  expect(pids).toHaveLength(4);
+  const folder = / {2}objects +(\S+)/.exec(first.app.output())?.[1] ?? '';
+  const lines = execFileSync('sh', ['-c', `gzip -dc < '${join(folder, objectKey)}.data'`], { encoding: 'utf8' });
+  expect(JSON.parse(lines)).toMatchObject(event);
   first.app.signal('SIGINT');
   expect(await first.app.ended).toBe(0);
-  expect(pids.filter(isRunning)).toEqual([]);
+  expect(ours()).toEqual([]);
 
-  const second = await start();
+  const second = await running(npmStart());
   expect(second.app.output()).not.toContain(second.key);
   expect((await call(second.api, second.key, `/audit/${event.id}`)).body.export.object_key).toBe(objectKey);
-  expect(existsSync(file)).toBe(true);
+  second.app.signal('SIGTERM');
+  expect(await second.app.ended).toBe(0);
 });
 
+test.runIf(isRoot)('it works as a user, in a folder of that user', async () => {
+  const nobody = { uid: 65_534, gid: 65_534 };
+  execFileSync('chown', ['-R', '65534:65534', clone]);
+  const { app, api, key } = await running(npmStart({}, nobody));
+  const event = anEvent();
+  await call(api, key, '/audit', event);
+  await exported(api, key, event.id);
+  app.signal('SIGTERM');
+  expect(await app.ended).toBe(0);
+});
+
+test.runIf(isRoot)(
+  'it works as root in a folder that others can enter, but not on the files of another user',
+  async () => {
+    await chmod(clone, 0o755);
+    const { app } = await running(npmStart());
+    app.signal('SIGTERM');
+    expect(await app.ended).toBe(0);
+    execFileSync('chown', ['-R', '65534', join(clone, '.auditbox/postgres')]);
+    const refused = npmStart();
+    expect(await refused.ended).toBe(1);
+    expect(refused.output()).toContain('belongs to another user');
+  },
+);
+
 test('everything listens on loopback only', async () => {
-  const { pids } = await start();
+  const { app } = await running(npmStart());
+  const pids = ours();
   const listening = execFileSync('ss', ['-Hltnp'], { encoding: 'utf8' }).split('\n');
-  const ours = listening.filter((line) => pids().some((pid) => line.includes(`pid=${pid},`)));
-  expect(ours).toHaveLength(4);
-  for (const line of ours) expect(line).toMatch(/ 127\.0\.0\.1:\d+ /);
+  const lines = listening.filter((line) => pids.some((pid) => line.includes(`pid=${pid},`)));
+  expect(lines).toHaveLength(4);
+  for (const line of lines) expect(line).toMatch(/ 127\.0\.0\.1:\d+ /);
+  app.signal('SIGTERM');
+  await app.ended;
 });
 
 test('a port that is taken is not used', async () => {
   const other = createServer().listen(4_000, '127.0.0.1');
   await once(other, 'listening').catch(() => {});
-  const { api, key } = await start();
+  const { app, api, key } = await running(npmStart());
   expect(api).not.toContain(':4000');
   expect((await call(api, key, '/audit')).status).toBe(200);
   other.close();
+  app.signal('SIGTERM');
+  await app.ended;
 });
 
-test('a child that dies is reported and started again', async () => {
-  const { app, api, key, pids } = await start();
-  for (const pid of pids()) process.kill(pid, 'SIGKILL');
-  await eventually(() => expect(app.output().match(/starting it again/g)?.length).toBeGreaterThanOrEqual(4));
+test('each child that dies is reported and started again', async () => {
+  const { app, api, key } = await running(npmStart());
+  const isReaper = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('reaper.ts');
+  for (const pid of ours()) if (pid !== supervisor() && !isReaper(pid)) process.kill(pid, 'SIGKILL');
+  for (const name of ['postgres', 's3', 'api', 'exporter']) {
+    await eventually(() => expect(app.output()).toContain(`${name} ended (SIGKILL); starting it again`));
+  }
   const event = anEvent();
   await eventually(async () => expect((await call(api, key, '/audit', event)).status).toBeLessThan(202), 40_000);
   await exported(api, key, event.id);
+  app.signal('SIGTERM');
+  await app.ended;
 });
 
 test('a child that cannot live stops the whole with its last words and a non-zero exit', async () => {
-  const app = spawnApp(pathToFileURL(join(clone, 'packages/embedded/src/main.ts')), { EXPORT_PARTITION: 'week' });
+  const app = npmStart({ EXPORT_PARTITION: 'week' });
   expect(await app.ended).toBe(1);
   expect(app.output()).toContain('exporter cannot live (exit code 1). Its last words:');
   expect(app.output()).toMatch(/EXPORT_PARTITION is "week"; it takes hour or day\..*Everything has stopped\./s);
+});
+
+test('a second start in the same folder is refused and disturbs nothing', async () => {
+  const { app, api, key } = await running(npmStart());
+  const second = npmStart();
+  expect(await second.ended).toBe(1);
+  expect(second.output()).toContain(`Auditbox runs in this folder already (process ${supervisor()}).`);
+  expect((await call(api, key, '/audit')).status).toBe(200);
+  app.signal('SIGTERM');
+  expect(await app.ended).toBe(0);
+});
+
+test.each(['SIGKILL', 'SIGHUP'] as const)('the stack that gets a %s leaves no process behind', async (signal) => {
+  const { app } = await running(npmStart());
+  process.kill(supervisor(), signal);
+  await app.ended;
+  await eventually(() => expect(ours()).toEqual([]));
+});
+
+test('npm that is killed leaves no process behind', async () => {
+  const { app } = await running(npmStart());
+  app.signal('SIGKILL');
+  await app.ended;
+  await eventually(() => expect(ours()).toEqual([]));
+});
+
+test.each([/Starting Postgres/, /ready to accept connections/, /Starting the api/, /The api listens/])(
+  'Ctrl-C during the start, at %s, leaves no process behind',
+  async (moment) => {
+    const app = npmStart();
+    await eventually(() => expect(app.output()).toMatch(moment), 50_000);
+    app.signal('SIGINT');
+    await app.ended;
+    expect(app.output()).toContain('Everything has stopped.');
+    await eventually(() => expect(ours()).toEqual([]));
+  },
+);
+
+test('a wrong port is refused at once', async () => {
+  const app = npmStart({ PORT: 'http' });
+  expect(await app.ended).toBe(1);
+  expect(app.output()).toContain('PORT is "http"; it takes a whole number from 0 to 65535.');
 });
