@@ -122,6 +122,27 @@ test('two exporters at work: every id is in exactly one object', async () => {
   expect(Math.min(...exportedBy)).toBeGreaterThan(0);
 });
 
+test('EXPORT_CONCURRENCY uploads are under way at once, and no more', async () => {
+  await rig.db.store(Array.from({ length: 9 }, (_, n) => anEvent({ updated_at: `2026-07-03T0${n}:00:00Z` })));
+  const { promise: three, resolve: tell } = Promise.withResolvers<void>();
+  let open = 0;
+  let most = 0;
+  rig.proxy.intervene = {
+    before: async ({ method, path }) => {
+      if (method !== 'PUT' || !path.includes('.ndjson.gz')) return undefined;
+      open += 1;
+      most = Math.max(most, open);
+      if (open === 3) tell();
+      // Nobody goes on before three are here: an exporter that uploads one by one never ends.
+      await three;
+      open -= 1;
+      return undefined;
+    },
+  };
+  expect(await (await rig.drain({ EXPORT_CONCURRENCY: '3' })).ended).toBe(0);
+  expect(most).toBe(3);
+});
+
 test('the view and the ledger tell the object, its hash and its rows', async () => {
   await rig.db.store(someEvents(5, { updated_at: '2026-07-03T11:46:50.269Z' }));
   await rig.drain();
