@@ -23,8 +23,8 @@ runMain(logger, async () => {
   logger.info({ host: config.HOST, port }, 'The api listens.');
   void checkReady().catch((error: unknown) => {
     const fault = databaseFault(error);
-    if (fault === null) throw error;
-    logger.warn(`${describeFault(fault)} Until then requests get a 503.`);
+    const why = fault ? describeFault(fault) : 'The database cannot be asked.';
+    logger.warn({ err: fault ? undefined : error }, `${why} Until then requests get a 503.`);
   });
 
   await untilAborted(shutdown.taking);

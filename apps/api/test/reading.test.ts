@@ -1,4 +1,5 @@
-import { type ApiFixture, createApiFixture } from '@auditbox/testing/api-fixture.ts';
+import { connect } from 'node:net';
+import { type ApiFixture, createApiFixture, masterKey } from '@auditbox/testing/api-fixture.ts';
 import { anEvent, type WireEvent } from '@auditbox/testing/test-events.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
@@ -159,4 +160,14 @@ test('nothing else is there', async () => {
   expect(await api.request('/audit', { method: 'DELETE' })).toMatchObject({ status: 405 });
   expect((await api.request('/audit', { method: 'DELETE' })).headers.get('allow')).toBe('GET, POST');
   expect((await api.request(`/audit/${events[0]?.id}`, { method: 'PATCH', body: {} })).status).toBe(405);
+});
+
+test('a request line with a whole URL is read like any other', async () => {
+  const { port } = new URL(api.url);
+  const socket = connect(Number(port), '127.0.0.1');
+  socket.end(
+    `GET http://a:99999/audit?page_size=0 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer ${masterKey}\r\nConnection: close\r\n\r\n`,
+  );
+  const answer = Buffer.concat(await socket.toArray()).toString();
+  expect(answer).toMatch(/^HTTP\/1\.1 400 .*"path":"page_size"/s);
 });

@@ -25,7 +25,7 @@ export const exporterSettings = {
     fallbackShown: 'required',
   }),
   S3_PREFIX: textOf(
-    /^(?!\/)[\w!.*'()/=-]{0,900}$/,
+    /^(?!\/)[\w!.*'()/=-]{1,900}$/,
     "a key's beginning of letters, digits and !-_.*'()/=, not starting with /",
     {
       meaning: 'What every key starts with.',

@@ -15,6 +15,8 @@ export interface Gate {
   pass(signal: AbortSignal): Promise<Pass | null>;
   /** Why everything is refused, or null. */
   readonly blockedReason: string | null;
+  /** How long nothing has gone through, or 0. */
+  readonly closedForMs: number;
 }
 
 /** The right to try one upload. `settle` must be called once. */
@@ -38,10 +40,12 @@ export function createGate(backoff: Backoff, events: GateEvents, random: () => n
   let failures = 0;
   let probing = false;
   let nextProbeAt = 0;
+  let closedAt = 0;
   let blockedReason: string | null = null;
 
   function close(errorClass: ErrorClass, reason: string, isProbe: boolean): void {
     // Uploads that were under way when the first one failed say nothing new.
+    if (failures === 0) closedAt = performance.now();
     if (isProbe || failures === 0) {
       failures += 1;
       nextProbeAt = performance.now() + retryDelayMs(failures, backoff, random());
@@ -79,6 +83,9 @@ export function createGate(backoff: Backoff, events: GateEvents, random: () => n
         await sleep(Math.min(napMs, Math.max(1, waitMs)), signal);
       }
       return null;
+    },
+    get closedForMs() {
+      return failures === 0 ? 0 : performance.now() - closedAt;
     },
     get blockedReason() {
       return blockedReason;

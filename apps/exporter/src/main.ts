@@ -23,8 +23,8 @@ runMain(logger, async () => {
   const shutdown = listenForShutdown(logger, stopGraceMs);
   process.exitCode = await execute(command, exporter, shutdown);
   await exporter.close();
-  // A command's result is all it was for; nothing that lingers may keep it from ending.
-  if (command.kind !== 'run') process.exit();
+  // A look-up of credentials that nobody answers, for one, must not keep the process from ending.
+  process.exit();
 });
 
 async function execute(asked: ExporterCommand, exporter: Exporter, shutdown: Shutdown): Promise<number> {

@@ -16,6 +16,12 @@ export async function probeDestination(
     logger.error({ ...where, code: probe.code }, `The bucket cannot be used: ${probe.message}`);
     return probe.class === 'transient' ? 'passing trouble' : 'blocked';
   }
+  if (!probe.tellsMissing) {
+    logger.warn(
+      where,
+      'The credentials lack s3:ListBucket: a missing object looks like a forbidden one, which can block a retry.',
+    );
+  }
   if (probe.conditional) {
     logger.info(where, 'The bucket takes objects and never overwrites one.');
   } else {

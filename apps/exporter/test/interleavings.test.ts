@@ -100,7 +100,7 @@ function createStore(flaw: Flaw) {
       const there = objects.get(key);
       return there ? { kind: 'found', sha256: there.sha256, rows: String(there.ids.length) } : { kind: 'missing' };
     },
-    probe: async () => ({ kind: 'healthy', conditional: true }),
+    probe: async () => ({ kind: 'healthy', conditional: true, tellsMissing: true }),
     close() {},
   });
   return { objects, sinkFor };

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { eventually } from '@auditbox/testing/eventually.ts';
 import { expectExactlyOnce } from '@auditbox/testing/expect-exactly-once.ts';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
@@ -251,7 +251,7 @@ test('--replay-failed selects by time and batch, and --dry-run changes nothing',
   const dry = await replay('--dry-run', '--from', '2026-07-04', '--to', '2026-07-04');
   expect(dry).toMatchObject({
     code: 0,
-    result: { dryRun: true, batches: [{ partition: '2026-07-04T09', rows: 1 }], sent: 0 },
+    result: { dryRun: true, batches: [{ partition: '2026-07-04T09', rows: 1 }], total: 1 },
   });
   expect(await rig.db.states()).toEqual({ failed: 12 });
   expect(await replay('--from', '2026-07-04T09:00:00Z', '--to', '2026-07-04T09:00:00Z')).toMatchObject({
@@ -265,5 +265,70 @@ test('--replay-failed selects by time and batch, and --dry-run changes nothing',
   expect(await replay('--batch', id)).toMatchObject({ code: 0, result: { sent: 1 } });
   expect(await rig.db.states()).toEqual({ done: 2, failed: 10 });
   expect(await replay()).toMatchObject({ code: 0, result: { total: 10, sent: 10 } });
-  expect(await replay()).toMatchObject({ code: 0, result: { batches: [], rows: [], sent: 0 } });
+  expect(await replay()).toMatchObject({ code: 0, result: { batches: [], rows: [], total: 0, sent: 0 } });
 });
+
+test('credentials that are waited for in vain are a passing error, and stop nobody from stopping', async () => {
+  // Stands in for an STS that accepts and never answers.
+  const silent = createTcpServer(() => {});
+  silent.listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const app = rig.start([], {
+    S3_ROLE_ARN: 'arn:aws:iam::123456789012:role/exporter',
+    AWS_ENDPOINT_URL_STS: `http://127.0.0.1:${(silent.address() as AddressInfo).port}`,
+    S3_REQUEST_TIMEOUT_MS: '500',
+  });
+  await app.line(/^Upload failed, to be tried again: .* did not answer within 500 ms/);
+  app.signal('SIGTERM');
+  expect(await app.ended).toBe(0);
+  expect(await rig.db.states()).toEqual({ sealed: 10 });
+  silent.close();
+});
+
+test('a row that is lost after an upload whose answer was lost: the object that is there is the batch', async () => {
+  loseAnswers();
+  const app = rig.start();
+  await app.line(/^Upload failed/);
+  await loseAuditRow(ids[3] ?? '');
+  rig.proxy.intervene = {};
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 10 }));
+  await expectExactlyOnce(rig.bucket, ids);
+  expect(await rig.bucket.objects()).toHaveLength(1);
+});
+
+test('a batch that failed for its key can be replayed under another prefix', async () => {
+  refuse({ status: 400, code: 'KeyTooLongError' });
+  await rig.drain();
+  expect(await rig.db.states()).toEqual({ failed: 10 });
+  rig.proxy.intervene = {};
+  expect(await rig.start(['--replay-failed'], { S3_PREFIX: 'short/' }).ended).toBe(0);
+  await expectExactlyOnce(rig.bucket, ids);
+  expect((await rig.bucket.objects())[0]?.key).toMatch(/^short\/dt=2026-07-03\//);
+});
+
+test('a drain without a region stops with its reason, and burns no attempt', async () => {
+  const app = await rig.drain({ S3_ENDPOINT: '', S3_REGION: '' });
+  expect(await app.ended).toBe(1);
+  expect(app.output()).toContain('Region is missing');
+  expect(await rig.db.states()).toEqual({ pending: 10 });
+});
+
+test('a store that does not tell a missing object from a forbidden one is reported at start', async () => {
+  rig.proxy.intervene = { before: ({ method }) => (method === 'HEAD' ? accessDenied : undefined) };
+  const app = await rig.drain();
+  expect(await app.ended).toBe(0);
+  expect(app.output()).toContain('lack s3:ListBucket');
+});
+
+test('a replay that meets a block ends with 1 and says how far it came', async () => {
+  refuse(tooLarge);
+  await rig.drain();
+  refuse(accessDenied);
+  const app = rig.start(['--replay-failed', '--json']);
+  expect(await app.ended).toBe(1);
+  expect(app.output()).toContain('"total":10,"sent":0,"failedAgain":0,"underWay":10');
+});
+
+function loseAnswers(): void {
+  rig.proxy.intervene = { after: (seen) => (isUpload(seen) ? 'reset' : undefined) };
+}

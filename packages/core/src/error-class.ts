@@ -32,8 +32,11 @@ const transientCodes = new Set([
   'XAmzContentSHA256Mismatch',
 ]);
 
-/** Raised on this side, before a request could be sent. */
-const blockedFaults = new Set(['CredentialsProviderError', 'TokenProviderError', 'ProviderError']);
+/**
+ * Faults on the way to an answer: errnos, Node's HTTP parser, time-outs, an answer that is no store's. Any other fault
+ * without an answer was raised on this side, by a setting or by credentials, and is there again the next time.
+ */
+const networkFault = /^(E[A-Z_]+|HPE_\w+|\w*Timeout\w*|AbortError|NetworkingError|NoETag)$/;
 
 /**
  * The class of a refusal. Unknown client errors (4xx) are `blocked`, not `permanent`: keeping a batch too long is
@@ -42,7 +45,7 @@ const blockedFaults = new Set(['CredentialsProviderError', 'TokenProviderError',
 export function classifyRefusal({ status, code }: Refusal): ErrorClass {
   if (permanentCodes.has(code)) return 'permanent';
   if (transientCodes.has(code)) return 'transient';
-  if (status === null) return blockedFaults.has(code) ? 'blocked' : 'transient';
+  if (status === null) return networkFault.test(code) ? 'transient' : 'blocked';
   if (status === 501) return 'blocked';
   if (status >= 500 || status === 408 || status === 409 || status === 425 || status === 429) return 'transient';
   if (status >= 300) return 'blocked';

@@ -42,7 +42,7 @@ export function connectDatabase({ url, application, maxConnections, statementTim
     // Short, so that a database that came back is used at once; the callers' own waits keep the rate down.
     backoff: (retries: number) => Math.min(1, retries * 0.1),
     onnotice: () => {},
-    // The driver's own look-up of array types rejects unhandled when its backend dies; statements here use no arrays.
+    // The driver's own look-up of array types rejects unhandled when its backend dies; no statement sends an array.
     fetch_types: false,
     connection: {
       application_name: application,

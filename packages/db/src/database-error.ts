@@ -25,7 +25,8 @@ export interface DatabaseFault {
 }
 
 /** SQLSTATEs, network errnos and the driver's codes: other errors carry codes too. */
-const databaseCode = /^([0-9A-Z]{5}|CONNECT.*|DATABASE_.*|E[A-Z]+|UNSAFE_TRANSACTION)$/;
+const databaseCode =
+  /^([0-9A-Z]{5}|CONNECT.*|DATABASE_.*|E[A-Z]+|UNSAFE_TRANSACTION|SASL.*|ERR_(TLS|SSL).*|.*(CERT|SIGNATURE).*)$/;
 
 /** The database's own error inside whatever was thrown (drizzle wraps it), or null if it was something else. */
 export function databaseFault(error: unknown): DatabaseFault | null {
@@ -66,9 +67,9 @@ function isMissingSchema({ code }: DatabaseFault): boolean {
   return code === '42P01' || code === '42703';
 }
 
-/** Whether it says that the database is set up wrongly: login, rights, name, tables. A person must mend it first. */
+/** Whether it says that the database is set up wrongly: login, TLS, rights, name, tables. A person must mend it first. */
 export function isMisconfigured(fault: DatabaseFault): boolean {
-  return isMissingSchema(fault) || /^(28|3D|42501)/.test(fault.code);
+  return isMissingSchema(fault) || /^(28|3D|42501|SASL|ERR_)|CERT|SIGNATURE/.test(fault.code);
 }
 
 /** Whether the statement's data are to blame, and not the state of the server: they will be refused again. */

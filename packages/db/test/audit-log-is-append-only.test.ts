@@ -39,10 +39,16 @@ test('the retention role may delete exported rows, and nothing else', async () =
   await expect(asRetention('delete from audit_log')).rejects.toThrow('is not exported yet');
   await db.sql`update export_batch set state = 'done', object_key = 'k', bytes = 1, object_bytes = 1,
     sha256 = ${'a'.repeat(64)}, exported_at = now()`;
+  const [{ id: exportedId }] = await db.sql<
+    [{ id: string }]
+  >`select audit_id as id from outbox_status where state = 'done'`;
   const deleted = await asRetention(
     `delete from audit_log a using outbox_status s where s.audit_id = a.id and s.state = 'done'`,
   );
   expect(deleted.count).toBe(1);
+  // Its id stays taken: stored again, it would be exported twice.
+  const again = db.store([{ ...anEvent(), id: exportedId }]);
+  await expect(again).rejects.toMatchObject({ code: 'AUDIT_CONFLICT', index: 0 });
   await expect(asRetention('delete from audit_log')).rejects.toThrow('is not exported yet');
   await db.sql.unsafe('drop owned by auditbox_retention; drop role auditbox_retention').simple();
 });

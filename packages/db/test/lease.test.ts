@@ -1,4 +1,6 @@
 import type { LeasedBatch } from '@auditbox/core/batch.ts';
+import { connectDatabase } from '@auditbox/db/connect.ts';
+import { extendLease } from '@auditbox/db/export/extend-lease.ts';
 import { failBatch } from '@auditbox/db/export/fail-batch.ts';
 import { leaseBatch } from '@auditbox/db/export/lease-batch.ts';
 import { markDone } from '@auditbox/db/export/mark-done.ts';
@@ -51,6 +53,7 @@ test('many exporters that lease at once get different batches', async () => {
 test.each([
   ['mark it done', (batch: LeasedBatch) => markDone(db, batch)],
   ['fail it', (batch: LeasedBatch) => failBatch(db, batch, 'no')],
+  ['keep it', (batch: LeasedBatch) => extendLease(db, batch, 1_000)],
   ['give it back', (batch: LeasedBatch) => releaseBatch(db, batch, { delayMs: 0, countsAsAttempt: true, error: 'no' })],
   ['write down a render', (batch: LeasedBatch) => recordRender(db, batch, { ...rendered, key: 'other' }, 1_000)],
   ['quarantine its rows', (batch: LeasedBatch) => quarantineRows(db, batch, [{ outboxId: '1', reason: 'no' }])],
@@ -94,4 +97,21 @@ test.each([
   'exported_at = now()',
 ])('the table refuses the impossible: %s by itself', async (change) => {
   await expect(db.sql`update export_batch set ${db.sql.unsafe(change)}`).rejects.toMatchObject({ code: '23514' });
+});
+
+test('a lease can be kept by its holder while the work takes long', async () => {
+  const batch = await lease(0);
+  expect(await extendLease(db, batch, 60_000)).toBe(true);
+  expect(await leaseBatch(db, 60_000)).toBeNull();
+});
+
+test('more statements than can be answered in time are refused, not queued', async () => {
+  const one = connectDatabase({ url: db.url, application: 'busy', maxConnections: 1, statementTimeoutMs: 20_000 });
+  const answers = await Promise.allSettled(
+    Array.from({ length: 60 }, async () => one.answer(() => one.sql`select pg_sleep(0.01)`)),
+  );
+  const refused = answers.filter(({ status }) => status === 'rejected');
+  expect(refused).toHaveLength(10);
+  expect(refused[0]).toMatchObject({ reason: { code: 'DATABASE_BUSY' } });
+  await one.close(1_000);
 });

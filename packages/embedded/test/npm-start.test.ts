@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { chmod, cp, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -170,6 +170,14 @@ test('a child that cannot live stops the whole with its last words and a non-zer
   expect(await app.ended).toBe(1);
   expect(app.output()).toContain('exporter cannot live (exit code 1). Its last words:');
   expect(app.output()).toMatch(/EXPORT_PARTITION is "week"; it takes hour or day\..*Everything has stopped\./s);
+});
+
+test('a process id that an earlier start left, and another program has by now, stops nobody', async () => {
+  await mkdir(join(clone, '.auditbox'));
+  await writeFile(join(clone, '.auditbox/pid'), String(process.pid));
+  const { app } = await running(npmStart());
+  app.signal('SIGTERM');
+  expect(await app.ended).toBe(0);
 });
 
 test('a second start in the same folder is refused and disturbs nothing', async () => {

@@ -11,7 +11,7 @@ export interface ListEventsDependencies {
 /** `GET /audit`: one page of the matching events, and how many there are. */
 export function listEvents({ readQuery, find }: ListEventsDependencies): RequestHandler {
   return async (request, response) => {
-    const query = readQuery(new URL(request.originalUrl, 'http://api').searchParams);
+    const query = readQuery(new URLSearchParams(request.originalUrl.split('?').slice(1).join('?')));
     if (!query.ok) throw new HttpProblem(400, 'Some parameters are wrong.', { errors: query.problems });
     const { total, events } = await find(query.value);
     const { page, pageSize } = query.value;

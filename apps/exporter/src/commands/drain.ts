@@ -10,9 +10,12 @@ import { runUploadLoop } from '../upload-loop.ts';
 const lookEveryMs = 100;
 const tellEveryMs = 5_000;
 
+/** A store that takes nothing for this long, for whatever reason, is left to the next drain. */
+const giveUpAfterMs = 60_000;
+
 /**
  * Seals what is pending at its start without lingering, uploads it, and resolves to an exit code: 0 when nothing of it
- * is left, 1 when the destination refuses everything, 2 when failed batches or quarantined rows are left, or it was
+ * is left, 1 when the destination refuses everything or takes nothing for a minute, 2 when failed batches or quarantined rows are left, or it was
  * told to stop. What is recorded meanwhile is left to the next drain, or it would never end beside a busy writer.
  */
 export async function drain(exporter: Exporter, { taking, working }: Shutdown): Promise<number> {
@@ -33,7 +36,7 @@ export async function drain(exporter: Exporter, { taking, working }: Shutdown): 
       }
       const left = await findUnexported(db, upTo);
       if (isExported(left)) return conclude(exporter, left);
-      if (gate.blockedReason !== null) return 1;
+      if (gate.blockedReason !== null || gate.closedForMs > giveUpAfterMs) return 1;
       if (performance.now() - toldAt > tellEveryMs) {
         logger.info('Draining; some batches are still under way.');
         toldAt = performance.now();

@@ -27,15 +27,17 @@ export async function replay(exporter: Exporter, command: ReplayCommand, shutdow
   const failed = await findFailed(db, command);
   const rows = failed.batches.reduce((sum, batch) => sum + batch.rows, failed.rows.length);
   if (command.dryRun || rows === 0) {
-    show(command, failed, rows, { sent: 0, underWay: rows });
+    show(command, failed, rows, { sent: 0, underWay: 0 });
     return 0;
   }
   if ((await probeDestination(exporter, shutdown.taking)) === 'blocked') return 1;
   const ids = { batchIds: failed.batches.map(({ id }) => id), outboxIds: failed.rows.map(({ outboxId }) => outboxId) };
   await replayFailed(db, ids);
-  const progress = await sendAgain(exporter, ids, rows, shutdown);
+  await sendAgain(exporter, ids, rows, shutdown);
+  const progress = await replayProgress(db, ids);
   show(command, failed, rows, progress);
-  return progress.sent === rows ? 0 : 2;
+  if (progress.sent === rows) return 0;
+  return exporter.gate.blockedReason === null ? 2 : 1;
 }
 
 async function sendAgain(
@@ -43,7 +45,7 @@ async function sendAgain(
   ids: ReplayIds,
   rows: number,
   { taking, working }: Shutdown,
-): Promise<ReplayProgress> {
+): Promise<void> {
   const finished = new AbortController();
   const ours = { ...uploads, lease: () => leaseBatch(db, uploads.leaseMs, ids) };
   const uploading = runUploadLoop(ours, AbortSignal.any([taking, finished.signal]), working);
@@ -59,7 +61,7 @@ async function sendAgain(
       if (line !== shown) process.stderr.write(line);
       shown = line;
       const over = progress.underWay === 0 || taking.aborted || gate.blockedReason !== null;
-      if (over || performance.now() > giveUpAt) return progress;
+      if (over || performance.now() > giveUpAt) return;
       await sleep(lookEveryMs, taking);
     }
   } finally {
@@ -71,8 +73,8 @@ async function sendAgain(
 function show({ dryRun, json, batchId }: ReplayCommand, failed: Failed, rows: number, progress: ReplayProgress): void {
   const { sent, underWay } = progress;
   if (json) {
-    const result = { dryRun, ...failed, total: rows, sent, failedAgain: rows - sent - underWay, underWay };
-    process.stdout.write(`${JSON.stringify(result)}\n`);
+    const outcome = dryRun ? {} : { sent, failedAgain: rows - sent - underWay, underWay };
+    process.stdout.write(`${JSON.stringify({ dryRun, ...failed, total: rows, ...outcome })}\n`);
     return;
   }
   for (const { id, partition, rows: count, error } of failed.batches) {

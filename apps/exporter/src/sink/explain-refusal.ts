@@ -51,6 +51,7 @@ export function explainRefusal(fault: SinkFault, { bucket, prefix, endpoint, tim
   }
   if (code.startsWith('KMS.')) return `The KMS key cannot be used (${code}): ${message}`;
   if (status === 403)
-    return `The credentials may not do this at s3://${bucket}/${prefix} (s3:PutObject, s3:GetObject): ${message}`;
-  return `${store} answered ${status ?? 'nothing'} (${code}): ${message}`;
+    return `The credentials may not do this at s3://${bucket}/${prefix} (s3:PutObject, s3:GetObject, s3:ListBucket): ${message}`;
+  if (status === null) return `No request could be sent to ${store} (${code}): ${message}`;
+  return `${store} answered ${status} (${code}): ${message}`;
 }

@@ -29,9 +29,11 @@ export function createS3Sink(client: S3Client, config: ExporterConfig): Sink {
     Bucket: config.S3_BUCKET,
     ...(config.S3_EXPECTED_BUCKET_OWNER && { ExpectedBucketOwner: config.S3_EXPECTED_BUCKET_OWNER }),
   };
+
   /** The SDK passes its signal to the request only: looking for credentials would not end without the race. */
-  function bounded<T>(signal: AbortSignal, send: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
+  async function bounded<T>(signal: AbortSignal, send: (abortSignal: AbortSignal) => Promise<T>): Promise<T> {
     const abortSignal = AbortSignal.any([signal, AbortSignal.timeout(config.S3_REQUEST_TIMEOUT_MS)]);
+    abortSignal.throwIfAborted();
     const { promise: over, reject } = Promise.withResolvers<never>();
     abortSignal.addEventListener('abort', () => reject(abortSignal.reason), { once: true });
     return Promise.race([send(abortSignal), over]);
@@ -51,6 +53,18 @@ export function createS3Sink(client: S3Client, config: ExporterConfig): Sink {
     }
   }
 
+  async function head(key: string, signal: AbortSignal): Promise<HeadOutcome> {
+    try {
+      const command = new HeadObjectCommand({ ...bucket, Key: key });
+      const { ETag, Metadata = {} } = await bounded(signal, (abortSignal) => client.send(command, { abortSignal }));
+      if (!ETag) return refusal({ status: null, code: 'NoETag', message: "The answer was not a store's." }, place);
+      return { kind: 'found', sha256: Metadata.sha256 ?? null, rows: Metadata.rows ?? null };
+    } catch (error) {
+      const fault = toFault(error);
+      return fault.code === 'NotFound' || fault.code === 'NoSuchKey' ? { kind: 'missing' } : refusal(fault, place);
+    }
+  }
+
   return {
     put: ({ key, body, ...about }: SinkObject, signal) =>
       create(
@@ -65,17 +79,7 @@ export function createS3Sink(client: S3Client, config: ExporterConfig): Sink {
         signal,
       ),
 
-    async head(key, signal): Promise<HeadOutcome> {
-      try {
-        const command = new HeadObjectCommand({ ...bucket, Key: key });
-        const { ETag, Metadata = {} } = await bounded(signal, (abortSignal) => client.send(command, { abortSignal }));
-        if (!ETag) return refusal({ status: null, code: 'NoETag', message: "The answer was not a store's." }, place);
-        return { kind: 'found', sha256: Metadata.sha256 ?? null, rows: Metadata.rows ?? null };
-      } catch (error) {
-        const fault = toFault(error);
-        return fault.code === 'NotFound' || fault.code === 'NoSuchKey' ? { kind: 'missing' } : refusal(fault, place);
-      }
-    },
+    head,
 
     async probe(signal): Promise<ProbeOutcome> {
       const body = Buffer.from('Auditbox asks with this object whether it may create objects here.\n');
@@ -84,7 +88,10 @@ export function createS3Sink(client: S3Client, config: ExporterConfig): Sink {
       // The second PUT tells a store that honours If-None-Match from one that reads over it.
       const first = await create(input, signal);
       const last = first.kind === 'stored' ? await create(input, signal) : first;
-      return last.kind === 'refused' ? last : { kind: 'healthy', conditional: last.kind === 'exists' };
+      if (last.kind === 'refused') return last;
+      // S3 answers 403 for a missing key to callers who may not list; a retry could then not tell what is there.
+      const missing = await head(`${input.Key}_missing`, signal);
+      return { kind: 'healthy', conditional: last.kind === 'exists', tellsMissing: missing.kind !== 'refused' };
     },
 
     close: () => client.destroy(),

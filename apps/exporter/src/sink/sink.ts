@@ -29,8 +29,13 @@ export type HeadOutcome =
   | { readonly kind: 'missing' }
   | SinkRefusal;
 
-/** Whether the bucket takes objects; `conditional` false means that it would overwrite an existing object. */
-export type ProbeOutcome = { readonly kind: 'healthy'; readonly conditional: boolean } | SinkRefusal;
+/**
+ * Whether the bucket takes objects; `conditional` false means that it would overwrite an existing object, `tellsMissing`
+ * false that it does not tell a missing object from a forbidden one.
+ */
+export type ProbeOutcome =
+  | { readonly kind: 'healthy'; readonly conditional: boolean; readonly tellsMissing: boolean }
+  | SinkRefusal;
 
 /** Where objects go. Objects are only ever created: never overwritten, moved, tagged or deleted. */
 export interface Sink {

@@ -1,13 +1,22 @@
 import { databaseFault } from '../database-error.ts';
 
-/** An event's id is stored already, with other content. Nothing was written. */
+/** An event's id is taken: stored with other content, or recorded, exported and removed since. Nothing was written. */
 export class AuditConflictError extends Error {
   override readonly name = 'AuditConflictError';
   readonly code = 'AUDIT_CONFLICT';
   readonly index: number;
-  constructor(index: number, id: string) {
-    super(`An audit event with the id ${id} is stored already, with other content.`);
+  constructor(index: number, message: string, options?: ErrorOptions) {
+    super(message, options);
     this.index = index;
+  }
+
+  /** The audit row is gone by retention, its outbox row is still there: storing it again would export it twice. */
+  static from(error: unknown, events: readonly { readonly id: string }[]): AuditConflictError | null {
+    const fault = databaseFault(error);
+    if (fault?.constraint !== 'outbox_audit_id_destination') return null;
+    const index = events.findIndex(({ id }) => fault.detail?.includes(id));
+    const message = 'An audit event with this id was recorded and exported before; retention has removed it since.';
+    return new AuditConflictError(index, message, { cause: error });
   }
 }
 

@@ -75,7 +75,8 @@ export async function writeAuditEvents(executor: Executor, events: readonly NewA
       const index = indexOf.get(row.id) ?? -1;
       const event = identified[index];
       const conflicts = row.outcome === 'existing' && event && !sameContent(event, row.json);
-      if (conflicts) throw new AuditConflictError(index, row.id);
+      if (conflicts)
+        throw new AuditConflictError(index, `The audit event ${row.id} is stored already, with other content.`);
       written.set(row.id, row);
     }
     if (rows.length === 0) throw new Error('The database neither stored the events nor knew them.');
@@ -96,7 +97,7 @@ async function insertUnlessAnyExists(
     const result = await run(executor, parameter);
     return (Array.isArray(result) ? result : (result as { rows: WrittenEvent[] }).rows) as WrittenEvent[];
   } catch (error) {
-    throw FutureEventError.from(error, all) ?? error;
+    throw FutureEventError.from(error, all) ?? AuditConflictError.from(error, all) ?? error;
   }
 }
 

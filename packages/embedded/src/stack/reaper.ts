@@ -9,10 +9,6 @@ import { createInterface } from 'node:readline';
 const graceMs = 10_000;
 const running = new Map<number, NodeJS.Signals>();
 
-// Ctrl-C in a terminal reaches this process too; the stack then stops everything by itself.
-process.on('SIGINT', () => {});
-process.on('SIGHUP', () => {});
-
 for await (const line of createInterface(process.stdin)) {
   const pid = Number(line.slice(1).split(' ')[0]);
   if (line.startsWith('+')) running.set(pid, line.split(' ')[1] as NodeJS.Signals);
