@@ -1,3 +1,4 @@
+import type { Database } from '@auditbox/db/connect.ts';
 import { createApiFixture, masterKey } from '@auditbox/testing/api-fixture.ts';
 import { eventually } from '@auditbox/testing/eventually.ts';
 import { startOwnPostgres } from '@auditbox/testing/own-postgres.ts';
@@ -16,6 +17,22 @@ const post = (url: string, event: unknown) =>
     headers: { authorization: `Bearer ${masterKey}`, 'content-type': 'application/json' },
     body: JSON.stringify(event),
   });
+
+/** Nobody can use the table until the returned function is called. */
+async function lockAuditLog(db: Database): Promise<() => Promise<void>> {
+  const { promise: go, resolve: letGo } = Promise.withResolvers<void>();
+  const { promise: locked, resolve: tell } = Promise.withResolvers<void>();
+  const lock = db.sql.begin(async (tx) => {
+    await tx`lock table audit_log in access exclusive mode`;
+    tell();
+    await go;
+  });
+  await locked;
+  return async () => {
+    letGo();
+    await lock;
+  };
+}
 
 test('a database that is down at start and one that goes away later: 503 with Retry-After, then it works again', async () => {
   const db = await openTestDatabase();
@@ -81,14 +98,7 @@ test('an api that is killed at random moments keeps all that it acknowledged', a
 
 test('SIGTERM answers all that is under way and exits with 0', async () => {
   const fixture = await createApiFixture();
-  const { promise: go, resolve: letGo } = Promise.withResolvers<void>();
-  const { promise: locked, resolve: tell } = Promise.withResolvers<void>();
-  const lock = fixture.db.sql.begin(async (tx) => {
-    await tx`lock table audit_log in access exclusive mode`;
-    tell();
-    await go;
-  });
-  await locked;
+  const unlock = await lockAuditLog(fixture.db);
   const answers = someEvents(8).map((event) => post(fixture.url, event));
   await eventually(async () => {
     const waiting = await fixture.db.sql`
@@ -97,8 +107,7 @@ test('SIGTERM answers all that is under way and exits with 0', async () => {
   });
   fixture.app.signal('SIGTERM');
   await fixture.app.line(/^Stopping/);
-  letGo();
-  await lock;
+  await unlock();
   expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(Array(8).fill(201));
   expect(await fixture.app.ended).toBe(0);
   await fixture.close();
@@ -120,18 +129,10 @@ test('SIGTERM while it starts is heard', async () => {
 
 test('slow readers get a 503 and do not kill the process', async () => {
   const fixture = await createApiFixture();
-  const { promise: go, resolve: letGo } = Promise.withResolvers<void>();
-  const { promise: locked, resolve: tell } = Promise.withResolvers<void>();
-  const lock = fixture.db.sql.begin(async (tx) => {
-    await tx`lock table audit_log in access exclusive mode`;
-    tell();
-    await go;
-  });
-  await locked;
+  const unlock = await lockAuditLog(fixture.db);
   const answers = await Promise.all(Array.from({ length: 40 }, () => fixture.request('/audit')));
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([503]));
-  letGo();
-  await lock;
+  await unlock();
   await eventually(async () => expect((await fixture.request('/audit')).status).toBe(200), 40_000);
   expect(fixture.app.output()).not.toContain('The database driver does not answer');
   await fixture.close();

@@ -1,17 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import type { AuditEventInput } from '@auditbox/core/audit-event-of.ts';
 
-/** An audit event on the wire. */
-export interface WireEvent {
-  readonly id: string;
-  readonly updated_at?: string;
-  readonly changed_by: string;
-  readonly changed_by_api_key?: string;
-  readonly action: string;
-  readonly table_name: string;
-  readonly object_id: string;
-  readonly before_value?: unknown;
-  readonly updated_values?: unknown;
-}
+/** An audit event on the wire, with an id, so that tests find it again. */
+export type WireEvent = Omit<AuditEventInput, 'updated_at'> & { readonly id: string; readonly updated_at?: string };
 
 /** An event on the wire; only what matters to a test needs to be said. */
 export function anEvent(fields: Partial<WireEvent> = {}): WireEvent {
