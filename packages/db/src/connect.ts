@@ -1,12 +1,10 @@
-import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres, { type Sql } from 'postgres';
 import { DatabaseBusyError, DatabaseSilentError } from './database-error.ts';
 
-/** The one connection pool of a process, and drizzle on it. */
+/** The one connection pool of a process. */
 export interface Database {
-  /** Tagged statements; always prepared. Times and JSON come out as text: drizzle switches the driver's parsers off. */
+  /** Tagged statements; always prepared. Times go in and come out as text. */
   readonly sql: Sql;
-  readonly orm: PostgresJsDatabase;
   /**
    * Sends a statement and waits for it, but not for ever: the driver's pool can hang after a backend died, and a
    * connection can be half open. Throws DatabaseSilentError; what the statement did is then unknown. When too many
@@ -54,12 +52,12 @@ export function connectDatabase({ url, application, maxConnections, statementTim
       TimeZone: 'UTC',
     },
   });
+  keepTimesAsText(sql);
   const deadlineMs = statementTimeoutMs + connectTimeoutS * 1000;
   let waiting = 0;
   let answeredAt = performance.now();
   return {
     sql,
-    orm: drizzle(sql),
     get answeredAt() {
       return answeredAt;
     },
@@ -77,6 +75,21 @@ export function connectDatabase({ url, application, maxConnections, statementTim
     },
     close: (timeoutMs) => sql.end({ timeout: timeoutMs / 1000 }),
   };
+}
+
+/** timestamptz, date, time, timestamp, and arrays of them. */
+const timeTypes = [1184, 1082, 1083, 1114, 1182, 1185, 1115, 1231];
+
+/**
+ * The driver would read times into Dates, which drop the microseconds. drizzle does the same to a client that it is put
+ * on; it is not loaded here, because that takes longer than all else at the start of a process.
+ */
+function keepTimesAsText({ options }: Sql): void {
+  const asItIs = (value: unknown) => value;
+  for (const type of timeTypes) {
+    options.parsers[type] = asItIs;
+    options.serializers[type] = asItIs;
+  }
 }
 
 async function withDeadline<T>(statement: Promise<T>, deadlineMs: number): Promise<T> {
