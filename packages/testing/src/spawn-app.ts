@@ -24,7 +24,7 @@ export interface App {
 
 export type AppName = 'api/src/main.ts' | 'api/src/keys/main.ts' | 'exporter/src/main.ts';
 
-const apps: App[] = [];
+const apps = new Set<App>();
 
 /** Starts an app with nothing but the given environment. */
 export function spawnApp(name: AppName | URL, env: Record<string, string>, args: readonly string[] = []): App {
@@ -76,14 +76,13 @@ export function spawnProgram(
       }
     },
   };
-  apps.push(app);
+  apps.add(app);
+  void ended.then(() => apps.delete(app));
   return app;
 }
 
 /** Ends every app that a test left; for afterEach. */
 export async function endApps(): Promise<void> {
-  for (const app of apps.splice(0)) {
-    app.signal('SIGKILL');
-    await app.ended;
-  }
+  for (const app of apps) app.signal('SIGKILL');
+  await Promise.all([...apps].map(({ ended }) => ended));
 }
