@@ -8,6 +8,7 @@ import { markDone } from '@auditbox/db/export/mark-done.ts';
 import { quarantineRows } from '@auditbox/db/export/quarantine-rows.ts';
 import { recordRender } from '@auditbox/db/export/record-render.ts';
 import { renderBatch } from '@auditbox/db/export/render-batch.ts';
+import { crashPoint } from '@auditbox/process/crash-point.ts';
 import { type RenderedBody, renderObject } from './render-object.ts';
 import type { Sink, SinkRefusal } from './sink/sink.ts';
 
@@ -58,7 +59,9 @@ export async function exportBatch(
   if (!(await recordRender(db, batch, rendered, leaseMs))) return { kind: 'lease lost' };
 
   const object = { key, sha256, body: body.body, rows: body.rows, firstOccurredAt, lastOccurredAt };
+  crashPoint('exporter before the upload');
   const put = await sink.put(object, signal);
+  crashPoint('exporter after the upload');
   if (put.kind === 'refused') return put;
   if (put.kind === 'exists') {
     const found = await compareExisting(sink, { key, sha256 }, batch.rowCount, signal);
@@ -88,6 +91,7 @@ async function* whileLeased(db: Database, batch: LeasedBatch, leaseMs: number, l
   let extendedAt = performance.now();
   for await (const chunk of renderBatch(db, batch.id)) {
     yield chunk;
+    crashPoint('exporter while rendering');
     if (performance.now() - extendedAt < leaseMs / 3) continue;
     lease.held = await extendLease(db, batch, leaseMs);
     if (!lease.held) return;
@@ -118,7 +122,9 @@ async function compareExisting(
 }
 
 async function mark(db: Database, batch: LeasedBatch, key: string): Promise<ExportOutcome> {
-  return (await markDone(db, batch)) ? { kind: 'done', key } : { kind: 'lease lost' };
+  const held = await markDone(db, batch);
+  crashPoint('exporter after the mark');
+  return held ? { kind: 'done', key } : { kind: 'lease lost' };
 }
 
 function refused(errorClass: SinkRefusal['class'], code: string, message: string): SinkRefusal {

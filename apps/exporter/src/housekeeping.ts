@@ -1,5 +1,6 @@
 import type { Database } from '@auditbox/db/connect.ts';
 import { pruneOutbox } from '@auditbox/db/export/prune-outbox.ts';
+import { crashPoint } from '@auditbox/process/crash-point.ts';
 import { schedule } from 'node-cron';
 import type { Logger } from 'pino';
 import { logDatabaseFault } from './log-database-fault.ts';
@@ -12,6 +13,7 @@ async function prune(db: Database, retentionDays: number, logger: Logger, taking
   try {
     for (let deleted = -1; deleted !== 0 && !taking.aborted; pruned += deleted) {
       deleted = await pruneOutbox(db, retentionDays, rowsPerDelete);
+      crashPoint('exporter between two prunes');
     }
   } catch (error) {
     logDatabaseFault(logger, error);

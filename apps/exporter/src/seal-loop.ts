@@ -1,5 +1,6 @@
 import type { Database } from '@auditbox/db/connect.ts';
 import { type SealLimits, sealBatches } from '@auditbox/db/export/seal-batches.ts';
+import { crashPoint } from '@auditbox/process/crash-point.ts';
 import type { Logger } from 'pino';
 import { logDatabaseFault } from './log-database-fault.ts';
 import type { PollPace } from './poll-pace.ts';
@@ -30,10 +31,12 @@ export async function runSealLoop(loop: SealLoop, taking: AbortSignal): Promise<
       sweptAt = performance.now();
     }
     try {
+      crashPoint('exporter before the seal');
       const { batches, rows, quarantined, seenUpTo } = await sealBatches(db, limits, { after });
       after = seenUpTo;
       if (quarantined > 0) logger.error({ quarantined }, 'Rows over EXPORT_BATCH_MAX_BYTES quarantined.');
       if (batches > 0) {
+        crashPoint('exporter after the seal');
         logger.debug({ batches, rows }, 'Batches sealed.');
         pace.busy();
         onSealed();

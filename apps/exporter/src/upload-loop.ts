@@ -1,4 +1,5 @@
 import type { LeasedBatch } from '@auditbox/core/batch.ts';
+import { crashPoint } from '@auditbox/process/crash-point.ts';
 import { type AttemptDependencies, attemptBatch } from './attempt-batch.ts';
 import type { Gate } from './gate.ts';
 import { logDatabaseFault } from './log-database-fault.ts';
@@ -29,6 +30,7 @@ export async function runUploadLoop(loop: UploadLoop, taking: AbortSignal, worki
       await pace.wait(taking);
       continue;
     }
+    crashPoint('exporter after the lease');
     pace.busy();
     const attempt = attemptBatch(loop, batch, working)
       .catch((error: unknown) => {
@@ -39,5 +41,6 @@ export async function runUploadLoop(loop: UploadLoop, taking: AbortSignal, worki
       .finally(() => underWay.delete(attempt));
     underWay.add(attempt);
   }
+  crashPoint('exporter in shutdown');
   await Promise.all(underWay);
 }

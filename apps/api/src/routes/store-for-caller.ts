@@ -1,6 +1,7 @@
 import type { NewAuditEvent } from '@auditbox/core/audit-event.ts';
 import { AuditConflictError, FutureEventError } from '@auditbox/db/events/event-refused.ts';
 import type { WrittenEvent } from '@auditbox/db/events/write-events.ts';
+import { crashPoint } from '@auditbox/process/crash-point.ts';
 import type { Caller } from '../auth.ts';
 import { HttpProblem } from '../problem.ts';
 
@@ -18,7 +19,12 @@ export async function storeForCaller(
   pathOf: (index: number, field: string) => string,
 ): Promise<WrittenEvent[]> {
   try {
-    return await store(events.map((event) => ({ ...event, changedByApiKey: event.changedByApiKey ?? keyHash })));
+    crashPoint('api before the write');
+    const written = await store(
+      events.map((event) => ({ ...event, changedByApiKey: event.changedByApiKey ?? keyHash })),
+    );
+    crashPoint('api after the commit');
+    return written;
   } catch (error) {
     const refused = (status: number, field: string, { index, message }: AuditConflictError | FutureEventError) =>
       new HttpProblem(status, message, { errors: [{ path: pathOf(index, field), message }] });
