@@ -29,7 +29,7 @@ const statementTimeoutMs = 30_000;
 /** Most batches of one seal: uploads of that many partitions are then under way or waiting. */
 const maxBatchesPerSeal = 64;
 
-const backoff = { baseMs: 500, capMs: 30_000 };
+const firstRetryMs = 500;
 
 export function composeExporter(config: ExporterConfig, logger: Logger): Exporter {
   const db = connectDatabase({
@@ -40,6 +40,7 @@ export function composeExporter(config: ExporterConfig, logger: Logger): Exporte
     statementTimeoutMs,
   });
   const sink = createS3Sink(createS3Client(config), config);
+  const backoff = { baseMs: firstRetryMs, capMs: config.EXPORT_RETRY_CAP_MS };
   const gate = createGate(backoff, {
     blocked: (reason) => logger.error({ reason }, 'Export is blocked; nothing is lost, it resumes by itself.'),
     resumed: () => logger.info('The destination takes objects again.'),

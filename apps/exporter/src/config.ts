@@ -17,7 +17,7 @@ export const exporterSettings = {
   ...commonSettings,
   HOST: hostSetting,
   METRICS_PORT: wholeNumber(portRange, {
-    meaning: "The exporter's port for /livez and /readyz; 0 takes any free one.",
+    meaning: "The exporter's port for /livez, /readyz and /metrics; 0 takes any free one.",
     fallback: 9464,
   }),
   S3_BUCKET: textOf(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, "a bucket's name", {
@@ -111,6 +111,13 @@ export const exporterSettings = {
   EXPORT_LEASE_MS: wholeNumber(
     { min: 1_000, max: 3_600_000 },
     { meaning: 'How long an exporter that died keeps its batches from others.', fallback: 60_000 },
+  ),
+  EXPORT_RETRY_CAP_MS: wholeNumber(
+    { min: 10, max: 3_600_000 },
+    {
+      meaning: 'Longest wait between two tries while the store refuses; waits grow from 500 ms up to it.',
+      fallback: 30_000,
+    },
   ),
   OUTBOX_RETENTION_DAYS: wholeNumber(
     { min: 0, max: 36_500 },

@@ -58,13 +58,15 @@ export async function exportBatch(
   const rendered = { key, sha256, bytes: body.bytes, objectBytes: body.body.length };
   if (!(await recordRender(db, batch, rendered, leaseMs))) return { kind: 'lease lost' };
 
-  const object = { key, sha256, body: body.body, rows: body.rows, firstOccurredAt, lastOccurredAt };
+  const { leasedAt: storedAt } = batch;
+  const object = { key, sha256, body: body.body, rows: body.rows, firstOccurredAt, lastOccurredAt, storedAt };
   crashPoint('exporter before the upload');
   const put = await sink.put(object, signal);
   crashPoint('exporter after the upload');
   if (put.kind === 'refused') return put;
-  if (put.kind === 'exists') {
-    const found = await compareExisting(sink, { key, sha256 }, batch.rowCount, signal);
+  if (put.kind !== 'stored') {
+    const compare = put.kind === 'exists' ? compareExisting : compareContent;
+    const found = await compare(sink, rendered, batch.rowCount, signal);
     if (found.kind === 'missing')
       return refused('transient', 'NoObject', `The store says both that ${key} exists and not.`);
     if (found.kind === 'refused') return found;
@@ -108,17 +110,37 @@ async function quarantine(db: Database, batch: LeasedBatch): Promise<ExportOutco
 }
 
 /** What stands under a key that this batch's object should have: the same object, none, or somebody else's. */
+type Found = { readonly kind: 'same' } | { readonly kind: 'missing' } | SinkRefusal;
+
+/** Compares by the object's label. One that is labelled as ours but not as long may be packed otherwise, or be damaged. */
 async function compareExisting(
   sink: Sink,
-  { key, sha256 }: RenderedObject,
+  ours: RenderedObject,
   rowCount: number,
   signal: AbortSignal,
-): Promise<{ kind: 'same' } | { kind: 'missing' } | SinkRefusal> {
-  const head = await sink.head(key, signal);
+): Promise<Found> {
+  const head = await sink.head(ours.key, signal);
   if (head.kind !== 'found') return head;
-  if (head.sha256 === sha256 && head.rows === String(rowCount)) return { kind: 'same' };
-  const [theirs, ours] = [`sha256 ${head.sha256}, ${head.rows} rows`, `ours ${sha256}, ${rowCount} rows`];
-  return refused('permanent', 'OtherObject', `The key ${key} holds another object (${theirs}; ${ours}); it stays.`);
+  if (head.sha256 !== ours.sha256 || head.rows !== String(rowCount)) return otherObject(ours, rowCount, head);
+  return head.objectBytes === ours.objectBytes ? { kind: 'same' } : compareContent(sink, ours, rowCount, signal);
+}
+
+/** Compares by what the object holds: it takes reading it. */
+async function compareContent(sink: Sink, ours: RenderedObject, rowCount: number, signal: AbortSignal): Promise<Found> {
+  const read = await sink.read(ours.key, signal);
+  if (read.kind !== 'read') return read;
+  const { content } = read;
+  const isSame = content?.sha256 === ours.sha256 && content.rows === rowCount;
+  return isSame ? { kind: 'same' } : otherObject(ours, rowCount, content ?? { sha256: null, rows: 'no' });
+}
+
+function otherObject(
+  { key, sha256 }: RenderedObject,
+  rowCount: number,
+  theirs: { readonly sha256: string | null; readonly rows: number | string | null },
+): SinkRefusal {
+  const difference = `sha256 ${theirs.sha256}, ${theirs.rows} rows; ours ${sha256}, ${rowCount} rows`;
+  return refused('permanent', 'OtherObject', `The key ${key} holds another object (${difference}); it stays.`);
 }
 
 async function mark(db: Database, batch: LeasedBatch, key: string): Promise<ExportOutcome> {

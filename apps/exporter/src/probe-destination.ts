@@ -1,15 +1,16 @@
+import { databaseTime } from '@auditbox/db/database-time.ts';
 import type { Exporter } from './compose.ts';
 
 /**
  * Asks the bucket once, at start, whether it takes objects, and says in one sentence what is wrong. Trouble stops
  * nothing: the uploads meet it again, wait and resume by themselves. A passing error is not the same as
- * being refused everything.
+ * being refused everything. Throws database faults.
  */
 export async function probeDestination(
-  { sink, config, logger }: Exporter,
+  { db, sink, config, logger }: Exporter,
   signal: AbortSignal,
 ): Promise<'healthy' | 'passing trouble' | 'blocked'> {
-  const probe = await sink.probe(signal);
+  const probe = await sink.probe(await databaseTime(db), signal);
   const where = { bucket: config.S3_BUCKET, prefix: config.S3_PREFIX };
   if (probe.kind === 'refused') {
     if (signal.aborted) return 'passing trouble';

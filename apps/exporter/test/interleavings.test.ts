@@ -81,7 +81,7 @@ function expectCrash(error: unknown): void {
 
 /** A store that creates objects or refuses to, and can end an attempt at either side of the PUT. */
 function createStore(flaw: Flaw) {
-  const objects = new Map<string, StoredRows & { sha256: string }>();
+  const objects = new Map<string, StoredRows & { sha256: string; objectBytes: number }>();
   const sinkFor = (fate: Fate, onPut: () => Promise<void>): Sink => ({
     async put({ key, sha256, body }) {
       if (fate === 'dies before the PUT') throw new Crash();
@@ -92,14 +92,17 @@ function createStore(flaw: Flaw) {
       const there = objects.get(key);
       if (there && !flaw.overwrites) return { kind: 'exists' };
       const ids = lines.map((line) => (JSON.parse(line) as { id: string }).id);
-      objects.set(key, { ids, sha256, writes: (there?.writes ?? 0) + 1 });
+      objects.set(key, { ids, sha256, objectBytes: body.length, writes: (there?.writes ?? 0) + 1 });
       if (fate === 'dies after the PUT') throw new Crash();
       return { kind: 'stored' };
     },
     async head(key) {
       const there = objects.get(key);
-      return there ? { kind: 'found', sha256: there.sha256, rows: String(there.ids.length) } : { kind: 'missing' };
+      if (!there) return { kind: 'missing' };
+      const { sha256, ids, objectBytes } = there;
+      return { kind: 'found', sha256, rows: String(ids.length), objectBytes };
     },
+    read: async () => ({ kind: 'missing' }),
     probe: async () => ({ kind: 'healthy', conditional: true, tellsMissing: true }),
     close() {},
   });

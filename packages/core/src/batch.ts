@@ -5,6 +5,8 @@ export interface RenderedObject {
   readonly key: string;
   /** Of the uncompressed NDJSON, 64 hexadecimal digits. */
   readonly sha256: string;
+  /** Length of the object itself. */
+  readonly objectBytes: number;
 }
 
 /**
@@ -22,6 +24,8 @@ export interface LeasedBatch {
   /** This attempt included. */
   readonly attempts: number;
   readonly leaseToken: string;
+  /** By the database's clock, ISO 8601 in UTC, six fraction digits. */
+  readonly leasedAt: string;
   /** Of an earlier attempt, whose answer may have been lost. */
   readonly rendered: RenderedObject | null;
 }

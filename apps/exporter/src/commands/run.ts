@@ -4,6 +4,8 @@ import { serveHealth } from '@auditbox/process/health-server.ts';
 import type { Shutdown } from '@auditbox/process/shutdown.ts';
 import type { Exporter } from '../compose.ts';
 import { startHousekeeping } from '../housekeeping.ts';
+import { logDatabaseFault } from '../log-database-fault.ts';
+import { createMetrics } from '../metrics.ts';
 import { probeDestination } from '../probe-destination.ts';
 import { runSealLoop } from '../seal-loop.ts';
 import { runUploadLoop } from '../upload-loop.ts';
@@ -14,11 +16,13 @@ const stuckAfterMs = 120_000;
 /** Exports until told to stop. Resolves to the exit code. */
 export async function run(exporter: Exporter, { taking, working }: Shutdown): Promise<number> {
   const { config, logger, db, sealLimits, sealPace, uploads } = exporter;
+  const metrics = createMetrics(exporter.gate);
   let turnedAt = performance.now();
   const health = await serveHealth(
     {
       alive: () => performance.now() - turnedAt < stuckAfterMs,
       ready: () => readiness(exporter),
+      metrics: async () => ({ type: metrics.contentType, text: await metrics.metrics() }),
     },
     config.HOST,
     config.METRICS_PORT,
@@ -30,7 +34,7 @@ export async function run(exporter: Exporter, { taking, working }: Shutdown): Pr
   };
   const onSealed = () => uploads.pace.wake();
   await Promise.all([
-    probeDestination(exporter, taking),
+    probeDestination(exporter, taking).catch((error: unknown) => logDatabaseFault(logger, error)),
     runSealLoop({ db, limits: sealLimits, pace: sealPace, logger, onSealed, onTurn }, taking),
     runUploadLoop(uploads, taking, working),
   ]);

@@ -10,6 +10,8 @@ export interface SinkObject {
   readonly sha256: string;
   readonly firstOccurredAt: string;
   readonly lastOccurredAt: string;
+  /** The time by the database's clock, from which a retention counts. */
+  readonly storedAt: string;
 }
 
 /** The store's no, and what to do about it. `message` is a sentence for people. */
@@ -20,14 +22,37 @@ export interface SinkRefusal {
   readonly message: string;
 }
 
-/** `exists`: there is an object of this key, by whomever; or the answer did not say what happened. */
-export type PutOutcome = { readonly kind: 'stored' } | { readonly kind: 'exists' } | SinkRefusal;
+/**
+ * `exists`: there is an object of this key, by whomever. `doubtful`: the answer was no store's, or the store says that it
+ * took other bytes than were sent.
+ */
+export type PutOutcome =
+  | { readonly kind: 'stored' }
+  | { readonly kind: 'exists' }
+  | { readonly kind: 'doubtful' }
+  | SinkRefusal;
 
 /** What an object that is there says of itself. */
-export type HeadOutcome =
-  | { readonly kind: 'found'; readonly sha256: string | null; readonly rows: string | null }
+export type HeadOutcome = ({ readonly kind: 'found' } & ObjectLabel) | { readonly kind: 'missing' } | SinkRefusal;
+
+/** An object's metadata, null where it has none, and its length. */
+export interface ObjectLabel {
+  readonly sha256: string | null;
+  readonly rows: string | null;
+  readonly objectBytes: number | null;
+}
+
+/** What an object that is there really holds; null if it is no gzip. */
+export type ReadOutcome =
+  | { readonly kind: 'read'; readonly content: ObjectContent | null }
   | { readonly kind: 'missing' }
   | SinkRefusal;
+
+/** `sha256` is of the uncompressed lines, as 64 hexadecimal digits. */
+export interface ObjectContent {
+  readonly sha256: string;
+  readonly rows: number;
+}
 
 /**
  * Whether the bucket takes objects; `conditional` false means that it would overwrite an existing object, `tellsMissing`
@@ -41,6 +66,9 @@ export type ProbeOutcome =
 export interface Sink {
   put(object: SinkObject, signal: AbortSignal): Promise<PutOutcome>;
   head(key: string, signal: AbortSignal): Promise<HeadOutcome>;
-  probe(signal: AbortSignal): Promise<ProbeOutcome>;
+  /** Reads the whole object, in flat memory. */
+  read(key: string, signal: AbortSignal): Promise<ReadOutcome>;
+  /** `storedAt` as in SinkObject. */
+  probe(storedAt: string, signal: AbortSignal): Promise<ProbeOutcome>;
   close(): void;
 }

@@ -4,6 +4,13 @@ import { idsIn } from '../ids-in.ts';
 import { isoUtc } from '../iso-utc.ts';
 import type { ReplayIds } from './replay-failed.ts';
 
+/** As it comes: the render's columns are all null or none. */
+type LeasedRow = Omit<LeasedBatch, 'rendered'> & {
+  readonly key: string | null;
+  readonly sha256: string | null;
+  readonly objectBytes: number | null;
+};
+
 /**
  * Takes the lease of the batch that has been due the longest, and counts the attempt; null when none is due. Called by
  * the exporter's uploaders, outside of any transaction. `only` narrows it to what a replay is about.
@@ -23,7 +30,7 @@ export async function leaseBatch(
       : sql`and (id in (${idsIn(sql, only.batchIds)})
           or id in (select batch_id from outbox where id in (${idsIn(sql, only.outboxIds)})))`;
   const [batch] = await db.answer(
-    () => sql<(Omit<LeasedBatch, 'rendered'> & { key: string | null; sha256: string | null })[]>`
+    () => sql<LeasedRow[]>`
     with due as materialized (
       select id from export_batch
       where destination = 's3' and (
@@ -41,10 +48,12 @@ export async function leaseBatch(
     from due
     where b.id = due.id
     returning b.id::text, b.partition, b.row_count as "rowCount", b.attempts, b.lease_token as "leaseToken",
+      to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "leasedAt",
       ${isoUtc(sql, 'b.first_occurred_at')} as "firstOccurredAt", ${isoUtc(sql, 'b.last_occurred_at')} as "lastOccurredAt",
-      b.object_key as key, b.sha256`,
+      b.object_key as key, b.sha256, b.object_bytes::float8 as "objectBytes"`,
   );
   if (!batch) return null;
-  const { key, sha256, ...leased } = batch;
-  return { ...leased, rendered: key !== null && sha256 !== null ? { key, sha256 } : null };
+  const { key, sha256, objectBytes, ...leased } = batch;
+  const isRendered = key !== null && sha256 !== null && objectBytes !== null;
+  return { ...leased, rendered: isRendered ? { key, sha256, objectBytes } : null };
 }

@@ -11,7 +11,7 @@ import type { Database } from '../connect.ts';
 export async function recordRender(
   db: Database,
   { id, leaseToken }: LeasedBatch,
-  { key, sha256, bytes, objectBytes }: RenderedObject & { readonly bytes: number; readonly objectBytes: number },
+  { key, sha256, bytes, objectBytes }: RenderedObject & { readonly bytes: number },
   leaseMs: number,
 ): Promise<boolean> {
   const rows = await db.answer(
