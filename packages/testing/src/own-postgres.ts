@@ -16,6 +16,8 @@ export interface OwnPostgres {
   /** Of a migrated database. */
   readonly url: string;
   readonly sql: Database['sql'];
+  /** Where all of it is. */
+  readonly folder: string;
   /**
    * Ends the server process and starts it again; resolves when it answers. SIGKILL: what is not on disk is gone.
    * SIGQUIT: Postgres's own "immediate" stop.
@@ -59,6 +61,7 @@ export async function startOwnPostgres({
   return {
     url,
     sql: db.sql,
+    folder,
     async killAndRestart(signal = 'SIGKILL') {
       const gone = once(server, 'exit');
       server.kill(signal);

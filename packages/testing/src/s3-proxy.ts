@@ -17,17 +17,27 @@ export interface InsteadOf {
   readonly code: string;
 }
 
+/**
+ * What the client gets instead of the store's answer: an error, a broken connection, nothing at all, somebody's web page
+ * with a 200, an answer that never ends.
+ */
+export type Misbehaviour = InsteadOf | 'reset' | 'silence' | 'web page' | 'trickle';
+
+/** Before the store sees it, also: half of the body reaches it and the line breaks; or If-None-Match is not heeded. */
+type Before = Misbehaviour | 'half the body' | 'overwrite' | undefined;
+/** After the store did it, also: it claims to have stored other bytes. */
+type After = Misbehaviour | 'wrong checksum' | undefined;
+
 /** What happens to a request. Each may look at it and decide; undefined lets the store decide. */
 interface Intervention {
-  /** Before the store sees it. 'reset' breaks the connection. */
-  before?(seen: SeenRequest): InsteadOf | 'reset' | undefined | Promise<InsteadOf | 'reset' | undefined>;
-  /** After the store did it, before the client hears of it. */
-  after?(seen: SeenRequest): InsteadOf | 'reset' | undefined | Promise<InsteadOf | 'reset' | undefined>;
+  before?(seen: SeenRequest): Before | Promise<Before>;
+  after?(seen: SeenRequest): After | Promise<After>;
 }
 
 /** An S3 endpoint between an exporter and a real store: it can fail on purpose, and honours If-None-Match. */
 export interface S3Proxy {
   readonly endpoint: string;
+  /** Kept unless `remember` is false. */
   readonly requests: SeenRequest[];
   /** Status and path of what the store itself answered, in order. */
   readonly answers: { readonly method: string; readonly path: string; readonly status: number }[];
@@ -36,7 +46,7 @@ export interface S3Proxy {
 }
 
 /** Where a store does not know conditional PUTs (the embedded one does not), the proxy refuses the second PUT itself. */
-export async function startS3Proxy(target: string): Promise<S3Proxy> {
+export async function startS3Proxy(target: string, { remember = true } = {}): Promise<S3Proxy> {
   const requests: SeenRequest[] = [];
   const answers: { method: string; path: string; status: number }[] = [];
   let writing: Promise<unknown> = Promise.resolve();
@@ -46,18 +56,22 @@ export async function startS3Proxy(target: string): Promise<S3Proxy> {
     const body = Buffer.concat(await incoming.toArray());
     const { method = '', url: path = '', headers } = incoming;
     const seen: SeenRequest = { method, path, headers, body };
-    requests.push(seen);
+    if (remember) requests.push(seen);
     const before = await proxy.intervene.before?.(seen);
-    if (before) return answer(response, before);
-    const result = await serially(async () => {
-      const exists = method === 'PUT' && headers['if-none-match'] === '*' && (await isThere(target, path));
-      return exists ? ({ status: 412, code: 'PreconditionFailed' } as const) : forward(target, seen);
-    });
-    answers.push({ method, path, status: result.status });
+    if (before === 'half the body') return breakOff(target, seen, response);
+    if (before && before !== 'overwrite') return misbehave(response, before);
+    const createOnly = method === 'PUT' && headers['if-none-match'] === '*' && before !== 'overwrite';
+    const result = await serially(async () =>
+      createOnly && (await isThere(target, path))
+        ? ({ status: 412, code: 'PreconditionFailed' } as const)
+        : forward(target, seen),
+    );
+    if (remember) answers.push({ method, path, status: result.status });
     const after = await proxy.intervene.after?.(seen);
-    if (after) return answer(response, after);
-    if ('code' in result) return answer(response, result);
-    response.writeHead(result.status, result.headers).end(result.body);
+    if (after && after !== 'wrong checksum') return misbehave(response, after);
+    if ('code' in result) return misbehave(response, result);
+    const lie = after === 'wrong checksum' && { 'x-amz-checksum-sha256': Buffer.alloc(32).toString('base64') };
+    response.writeHead(result.status, { ...result.headers, ...lie }).end(result.body);
   }
 
   /** Two PUTs of one key at the same moment must not both find nothing. */
@@ -82,12 +96,23 @@ export async function startS3Proxy(target: string): Promise<S3Proxy> {
   });
 }
 
-function answer(response: ServerResponse, instead: InsteadOf | 'reset'): void {
-  if (instead === 'reset') {
+function misbehave(response: ServerResponse, how: Misbehaviour): void {
+  if (how === 'silence') return;
+  if (how === 'reset') {
     response.destroy();
     return;
   }
-  const { status, code } = instead;
+  if (how === 'web page') {
+    response.writeHead(200, { 'content-type': 'text/html' }).end('<html><body>Please log in.</body></html>');
+    return;
+  }
+  if (how === 'trickle') {
+    response.writeHead(200, { 'content-type': 'application/xml' });
+    const drip = setInterval(() => response.write(' '), 50);
+    response.once('close', () => clearInterval(drip));
+    return;
+  }
+  const { status, code } = how;
   const xml = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>${code} on purpose</Message></Error>`;
   response.writeHead(status, { 'content-type': 'application/xml' }).end(xml);
 }
@@ -109,5 +134,14 @@ function forward(target: string, { method, path, headers, body }: SeenRequest) {
       });
     });
     outgoing.end(body);
+  });
+}
+
+function breakOff(target: string, { method, path, headers, body }: SeenRequest, response: ServerResponse): void {
+  const outgoing = request(`${target}${path}`, { method, headers });
+  outgoing.once('error', () => {});
+  outgoing.write(body.subarray(0, body.length >> 1), () => {
+    outgoing.destroy();
+    response.destroy();
   });
 }

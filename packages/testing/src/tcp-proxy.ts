@@ -9,6 +9,8 @@ export interface TcpProxy {
   up(): Promise<void>;
   /** Accepts and keeps connections, but passes nothing on: a half-open line. */
   swallow(on: boolean): void;
+  /** Breaks all connections; new ones are taken. */
+  reset(): void;
 }
 
 export async function startTcpProxy(target: { readonly host: string; readonly port: number }): Promise<TcpProxy> {
@@ -45,6 +47,9 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
     },
     swallow(on) {
       swallowing = on;
+    },
+    reset() {
+      for (const socket of sockets) socket.destroy();
     },
   };
 }

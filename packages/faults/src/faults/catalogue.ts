@@ -1,0 +1,32 @@
+import type { Fault } from './fault.ts';
+import { fleets } from './fleets.ts';
+import { kills } from './kills.ts';
+import { poison } from './poison.ts';
+import { postgresFaults } from './postgres.ts';
+import { s3Faults } from './s3.ts';
+import { stops } from './stops.ts';
+
+/** One of each kind at the same time: a kill, a trouble with Postgres, and one with S3 where that can be had. */
+const mixed: Fault = {
+  name: 'mixed',
+  about: 'a kill, a fault of Postgres and one of S3 at once',
+  share: 2,
+  async strike(strike) {
+    const { random, scene } = strike;
+    const fit = ({ alone, share, needsSmallDisk }: Fault) => !alone && share === undefined && !needsSmallDisk;
+    const kinds = [kills, postgresFaults, scene.proxy ? s3Faults : []].map((kind) => kind.filter(fit));
+    const picked = kinds.filter((kind) => kind.length > 0).map((kind) => random.pick(kind));
+    await Promise.all(picked.map((fault) => fault.strike(strike)));
+  },
+};
+
+/** All faults, in the order of the table. */
+export const catalogue: readonly Fault[] = [
+  ...kills,
+  ...stops,
+  ...postgresFaults,
+  ...s3Faults,
+  ...fleets,
+  ...poison,
+  mixed,
+];

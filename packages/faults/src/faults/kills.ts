@@ -1,0 +1,153 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CrashPoint } from '@auditbox/process/crash-point.ts';
+import type { Scene } from '../scene/scene.ts';
+import type { Fault, Strike } from './fault.ts';
+
+/** Kills in a row at one point, at least and at most: whoever takes over is killed there too. An api starts slower. */
+const inARow = { exporters: [3, 12], apis: [1, 5] } as const;
+
+const exporterPoints: readonly (readonly [name: string, point: CrashPoint, about: string])[] = [
+  ['before-seal', 'exporter before the seal', 'killed before the seal'],
+  ['after-seal', 'exporter after the seal', 'killed after the seal'],
+  ['after-lease', 'exporter after the lease', 'killed with a lease, before it rendered'],
+  ['while-rendering', 'exporter while rendering', 'killed while rendering'],
+  ['before-upload', 'exporter before the upload', 'killed before the PUT'],
+  ['after-upload', 'exporter after the upload', 'killed after the PUT, before the mark'],
+  ['after-mark', 'exporter after the mark', 'killed after the mark'],
+];
+
+const exporterKills = exporterPoints.map(
+  ([name, point, about]): Fault => ({
+    name: `exporter-killed-${name}`,
+    about: `exporters ${about}`,
+    strike: (strike) => killAt(strike, 'exporters', point),
+  }),
+);
+
+/** The request is on its way or at the store, whole or in part. */
+const killedDuringUpload: Fault = {
+  name: 'exporter-killed-during-upload',
+  about: 'exporters killed a few milliseconds into the PUT',
+  strike: (strike) => killAt(strike, 'exporters', 'exporter before the upload', strike.random.between(1, 10)),
+};
+
+const killedInShutdown: Fault = {
+  name: 'exporter-killed-in-shutdown',
+  about: 'exporters told to stop, then killed while they finish',
+  async strike({ scene: { exporters }, writer, random }) {
+    const times = random.between(...inARow.exporters);
+    exporters.arm({ FAULT_POINT: 'exporter in shutdown' }, times);
+    await exporters.killAll();
+    for (let left = times; left > 0; left -= 1) {
+      const { app, port } = await exporters.armed();
+      await port;
+      await writer.acknowledged(1);
+      app.signal('SIGTERM');
+      await app.ended;
+    }
+  },
+};
+
+const apiKills: readonly Fault[] = [
+  {
+    name: 'api-killed-before-write',
+    about: 'apis killed before the statement is sent',
+    strike: (strike) => killAt(strike, 'apis', 'api before the write'),
+  },
+  {
+    name: 'api-killed-after-commit',
+    about: 'apis killed after the commit, before the answer',
+    strike: (strike) => killAt(strike, 'apis', 'api after the commit'),
+  },
+  {
+    name: 'api-killed-in-transaction',
+    about: 'apis killed while their INSERT waits for a lock',
+    alone: true,
+    async strike({ scene: { db, apis }, random }) {
+      await db.sql.begin(async (tx) => {
+        await tx`lock table audit_log in share mode`;
+        await waitFor(tx, (sql) => sql`select from pg_locks where not granted`);
+        await sleep(random.between(0, 30));
+        await apis.killAll();
+      });
+    },
+  },
+];
+
+const killedAtRandom: Fault = {
+  name: 'killed-at-random',
+  about: 'apis and exporters killed at random moments',
+  async strike({ scene: { apis, exporters }, random }) {
+    exporters.resize(2);
+    for (let left = random.between(2, 8); left > 0; left -= 1) {
+      await sleep(random.between(0, 400));
+      const fleet = random.chance(25) ? apis : exporters;
+      const { app } = random.pick([...fleet.members]) ?? {};
+      app?.signal('SIGKILL');
+      await app?.ended;
+    }
+    exporters.resize(1);
+  },
+};
+
+/** Deleting what is past retention, the one thing that takes rows away. */
+const killedInPrune: Fault = {
+  name: 'exporter-killed-in-prune',
+  about: 'exporters killed between two deletes of old outbox rows',
+  alone: true,
+  settings: { OUTBOX_RETENTION_DAYS: '1' },
+  async strike({ scene, writer, random }) {
+    const { db, exporters } = scene;
+    await writer.acknowledged(20);
+    await waitFor(db.sql, (sql) => sql`select from outbox_status where state = 'done'`);
+    await db.sql`update export_batch set exported_at = exported_at - interval '2 days' where state = 'done'`;
+    // Housekeeping runs at a fixed minute; a clock that is off brings it about.
+    const justBefore = { FAULT_CLOCK_MINUTE: '23' };
+    exporters.arm({ ...justBefore, FAULT_POINT: 'exporter between two prunes' }, random.between(1, 2));
+    await exporters.killAll();
+    await exporters.disarmed();
+    exporters.arm(justBefore, 1);
+    await exporters.killAll();
+    await waitFor(
+      db.sql,
+      (sql) => sql`
+        select where not exists (
+          select from outbox o join export_batch b on b.id = o.batch_id
+          where b.exported_at < now() - interval '1 day' and b.state = 'done')`,
+    );
+    await exporters.killAll();
+  },
+};
+
+async function killAt(
+  { scene, random }: Strike,
+  which: 'apis' | 'exporters',
+  point: CrashPoint,
+  delayMs = 0,
+): Promise<void> {
+  const fleet = scene[which];
+  const variables = { FAULT_POINT: point, FAULT_HIT: String(random.between(1, 2)), FAULT_DELAY_MS: String(delayMs) };
+  const [least, most] = inARow[which];
+  fleet.arm(variables, random.between(least, most));
+  await fleet.killAll();
+  await fleet.disarmed();
+}
+
+type Sql = Scene['db']['sql'];
+
+/** Asks until there is a row. */
+async function waitFor<S extends Pick<Sql, 'unsafe'>>(
+  sql: S,
+  ask: (sql: S) => PromiseLike<readonly unknown[]>,
+): Promise<void> {
+  while ((await ask(sql)).length === 0) await sleep(20);
+}
+
+export const kills: readonly Fault[] = [
+  ...exporterKills,
+  killedDuringUpload,
+  killedInShutdown,
+  killedInPrune,
+  ...apiKills,
+  killedAtRandom,
+];

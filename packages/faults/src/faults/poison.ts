@@ -1,0 +1,75 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { spawnProgram } from '@auditbox/testing/spawn-app.ts';
+import { anEvent } from '@auditbox/testing/test-events.ts';
+import { masterKey, type Scene } from '../scene/scene.ts';
+import { BrokenPromise, type Fault } from './fault.ts';
+
+const oversize: Fault = {
+  name: 'poison-too-large',
+  about: 'events over the size limit among others, then replayed under a larger one',
+  settings: { EXPORT_BATCH_MAX_BYTES: '8192' },
+  async strike({ scene, writer, day, testify }) {
+    const ids = await post(scene, day, 'x'.repeat(9_000));
+    await writer.acknowledged(10);
+    await quarantined(scene, ids, /EXPORT_BATCH_MAX_BYTES is 8192/);
+    await replay(scene);
+    testify({ sent: ids, quarantined: new Set() });
+  },
+};
+
+const unrenderable: Fault = {
+  name: 'poison-not-renderable',
+  about: 'rows that cannot be rendered, for their event is gone from the table',
+  async strike({ scene, writer, day, testify }) {
+    const { db, exporters } = scene;
+    exporters.resize(0);
+    await exporters.killAll();
+    const ids = await post(scene, day, 'poison');
+    // No api and no INSERT can make such a row; a damaged table can.
+    await db.sql.begin(async (tx) => {
+      await tx`set local session_replication_role = replica`;
+      await tx`delete from audit_log where id in ${tx([...ids])}`;
+    });
+    await writer.acknowledged(10);
+    exporters.resize(1);
+    await quarantined(scene, ids, /is not there any more/);
+    testify({ sent: ids, quarantined: ids });
+  },
+};
+
+async function post({ apis }: Scene, day: string, value: string): Promise<ReadonlySet<string>> {
+  const events = [0, 1, 2].map((hour) => anEvent({ updated_at: `${day}T0${hour}:00:00Z`, updated_values: value }));
+  for (const event of events) {
+    const [api] = apis.members;
+    const answer = await fetch(`http://127.0.0.1:${await api?.port}/audit`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${masterKey}`, 'content-type': 'application/json' },
+      body: JSON.stringify(event),
+    });
+    if (!answer.ok) throw new BrokenPromise(`The api refused the row: ${await answer.text()}`);
+  }
+  return new Set(events.map(({ id }) => id));
+}
+
+async function quarantined({ db }: Scene, ids: ReadonlySet<string>, reason: RegExp): Promise<void> {
+  for (;;) {
+    const rows = await db.sql<{ error: string }[]>`
+      select last_error as error from outbox_status
+      where state = 'quarantined' and audit_id in ${db.sql([...ids])}`;
+    const other = rows.find(({ error }) => !reason.test(error));
+    if (other) throw new BrokenPromise(`Quarantined for another reason: ${other.error}`);
+    if (rows.length === ids.size) return;
+    await sleep(50);
+  }
+}
+
+async function replay({ exporterEnv }: Scene): Promise<void> {
+  const main = fileURLToPath(new URL('../../../../apps/exporter/src/main.ts', import.meta.url));
+  const env = { ...exporterEnv, EXPORT_BATCH_MAX_BYTES: '100000' };
+  const command = spawnProgram(process.execPath, [main, '--replay-failed'], { env });
+  const code = await command.ended;
+  if (code !== 0) throw new BrokenPromise(`--replay-failed ended with ${code}: ${command.output()}`);
+}
+
+export const poison: readonly Fault[] = [oversize, unrenderable];

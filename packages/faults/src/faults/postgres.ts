@@ -1,0 +1,151 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import postgres, { type Sql } from 'postgres';
+import type { Scene } from '../scene/scene.ts';
+import { fillDisk } from '../scene/small-disk.ts';
+import { BrokenPromise, type Fault } from './fault.ts';
+
+const stopped: Fault = {
+  name: 'postgres-killed',
+  about: 'Postgres killed or stopped at once, and started again',
+  async strike({ scene: { postgres: server }, random }) {
+    for (let left = random.between(1, 3); left > 0; left -= 1) {
+      await sleep(random.between(0, 500));
+      await server.killAndRestart(random.pick(['SIGKILL', 'SIGQUIT']));
+    }
+  },
+};
+
+const backendsTerminated: Fault = {
+  name: 'postgres-backends-terminated',
+  about: 'every backend terminated twice a second',
+  async strike({ scene: { db }, holdMs }) {
+    for (let left = holdMs / 500; left > 0; left -= 1) {
+      await terminateBackends(db.sql);
+      await sleep(500);
+    }
+  },
+};
+
+const outOfConnections: Fault = {
+  name: 'postgres-out-of-connections',
+  about: 'all connections taken by others',
+  async strike({ scene: { databaseUrl, db }, holdMs }) {
+    const others: Sql[] = [];
+    try {
+      // Until none of theirs is left: they come back as fast as we do.
+      do {
+        await terminateBackends(db.sql);
+        others.push(...(await takeConnections(databaseUrl)));
+      } while ((await terminateBackends(db.sql)) > 0);
+      await sleep(holdMs);
+    } finally {
+      await Promise.all(others.map((other) => other.end({ timeout: 1 })));
+    }
+  },
+};
+
+const halfOpen: Fault = {
+  name: 'postgres-half-open',
+  about: 'the line to Postgres swallows everything, then breaks or stays dumb',
+  share: 0.1,
+  async strike({ scene: { line }, holdMs, random }) {
+    line.swallow(true);
+    await sleep(holdMs);
+    line.swallow(false);
+    // What was swallowed is missing for good: those connections never speak again.
+    if (random.chance(50)) line.reset();
+  },
+};
+
+const snapshotHeld: Fault = {
+  name: 'postgres-snapshot-held',
+  about: 'a snapshot is held open all the while',
+  share: 0.2,
+  strike: async ({ scene, writer, holdMs }) =>
+    holding(scene.databaseUrl, 'begin isolation level repeatable read; select count(*) from outbox', async () => {
+      await goesOn(scene, async () => {
+        await writer.acknowledged(1);
+        await sleep(holdMs);
+      });
+    }),
+};
+
+const writerElsewhere: Fault = {
+  name: 'postgres-writer-elsewhere',
+  about: 'a transaction that writes stays open in another database',
+  share: 0.2,
+  strike: async ({ scene, writer, holdMs }) =>
+    holding(scene.postgres.url, 'begin; select pg_current_xact_id()', async () => {
+      await goesOn(scene, async () => {
+        await writer.acknowledged(1);
+        await sleep(holdMs);
+      });
+    }),
+};
+
+const diskFull: Fault = {
+  name: 'postgres-disk-full',
+  about: "Postgres's disk is full",
+  needsSmallDisk: true,
+  share: 0.1,
+  async strike({ scene, holdMs }) {
+    const free = await fillDisk(scene.postgres.folder);
+    await sleep(holdMs);
+    await free();
+  },
+};
+
+async function terminateBackends(sql: Scene['db']['sql']): Promise<number> {
+  const terminated = await sql`
+    select pg_terminate_backend(pid) from pg_stat_activity
+    where application_name in ('auditbox api', 'auditbox exporter')`;
+  return terminated.length;
+}
+
+/** Until the server has none left for anybody but a superuser's last resort. */
+async function takeConnections(url: string): Promise<Sql[]> {
+  const taken: Sql[] = [];
+  for (;;) {
+    const other = postgres(url, { max: 1, fetch_types: false, onnotice: () => {}, connect_timeout: 5 });
+    try {
+      await other`select 1`;
+      taken.push(other);
+    } catch {
+      await other.end({ timeout: 1 });
+      return taken;
+    }
+  }
+}
+
+async function holding(url: string, statements: string, work: () => Promise<void>): Promise<void> {
+  const holder = postgres(url, { max: 1, fetch_types: false, onnotice: () => {} });
+  try {
+    await holder.unsafe(statements).simple();
+    await work();
+    await holder.unsafe('commit').simple();
+  } finally {
+    await holder.end({ timeout: 1 });
+  }
+}
+
+/** Fails unless batches are exported while `work` lasts. */
+async function goesOn({ db }: Scene, work: () => Promise<void>): Promise<void> {
+  const done = async () => {
+    const [row] = await db.sql<{ count: number }[]>`
+      select count(*)::int as count from export_batch where state = 'done'`;
+    return row?.count ?? 0;
+  };
+  const before = await done();
+  await work();
+  if ((await done()) === before) throw new BrokenPromise('Nothing was exported meanwhile.');
+}
+
+export const postgresFaults: readonly Fault[] = [
+  stopped,
+  backendsTerminated,
+  outOfConnections,
+  halfOpen,
+  snapshotHeld,
+  writerElsewhere,
+  diskFull,
+];

@@ -1,0 +1,83 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Misbehaviour, S3Proxy, SeenRequest } from '@auditbox/testing/s3-proxy.ts';
+import type { Fault, Strike } from './fault.ts';
+
+/*
+ * A store that refuses, breaks or lies for a while. Each request is treated so with a chance of its own, since a store
+ * that is half down is worse than one that is.
+ */
+
+type Intervention = S3Proxy['intervene'];
+
+const isUpload = ({ method, path }: SeenRequest) => method === 'PUT' && path.includes('.ndjson.gz');
+
+function misbehaving(name: string, about: string, how: Misbehaviour): Fault {
+  return {
+    name: `s3-${name}`,
+    about: `S3 ${about}`,
+    needsLies: true,
+    strike: (strike) => intervene(strike, (hit) => ({ before: () => (hit() ? how : undefined) })),
+  };
+}
+
+const refusals = [
+  misbehaving('500', 'answers 500', { status: 500, code: 'InternalError' }),
+  misbehaving('slow-down', 'answers 503 SlowDown', { status: 503, code: 'SlowDown' }),
+  misbehaving('forbidden', 'answers 403', { status: 403, code: 'AccessDenied' }),
+  misbehaving('bucket-gone', 'has lost the bucket, and finds it again', { status: 404, code: 'NoSuchBucket' }),
+  misbehaving('conflict', 'answers 409', { status: 409, code: 'ConditionalRequestConflict' }),
+  misbehaving('silent', 'does not answer', 'silence'),
+  misbehaving('reset', 'breaks connections', 'reset'),
+  misbehaving('web-page', 'answers 200 with a web page', 'web page'),
+  misbehaving('trickle', 'trickles an answer that never ends', 'trickle'),
+];
+
+const lies: readonly Fault[] = [
+  {
+    name: 's3-reset-in-body',
+    about: 'S3 breaks the connection in the middle of the body',
+    needsLies: true,
+    strike: (strike) =>
+      intervene(strike, (hit) => ({ before: (seen) => (isUpload(seen) && hit() ? 'half the body' : undefined) })),
+  },
+  {
+    name: 's3-answer-lost',
+    about: 'S3 stores the object, and its answer is lost',
+    needsLies: true,
+    strike: (strike) => {
+      const how = strike.random.pick<Misbehaviour>(['reset', 'silence', 'web page', { status: 500, code: 'Internal' }]);
+      return intervene(strike, (hit) => ({ after: (seen) => (isUpload(seen) && hit() ? how : undefined) }));
+    },
+  },
+  {
+    name: 's3-wrong-checksum',
+    about: 'S3 claims to have stored other bytes',
+    needsLies: true,
+    strike: (strike) =>
+      intervene(strike, (hit) => ({ after: (seen) => (isUpload(seen) && hit() ? 'wrong checksum' : undefined) })),
+  },
+  {
+    name: 's3-overwrites',
+    about: 'S3 ignores If-None-Match, and answers are lost',
+    needsLies: true,
+    strike: (strike) =>
+      intervene(strike, (hit) => ({
+        before: () => 'overwrite',
+        after: (seen) => (isUpload(seen) && hit() ? 'reset' : undefined),
+      })),
+  },
+];
+
+async function intervene(
+  { scene: { proxy }, writer, random, holdMs }: Strike,
+  as: (hit: () => boolean) => Intervention,
+): Promise<void> {
+  if (!proxy) throw new Error('The store cannot lie here.');
+  const percent = random.pick([30, 70, 100]);
+  proxy.intervene = as(() => random.chance(percent));
+  await writer.acknowledged(5);
+  await sleep(random.between(0, holdMs));
+  proxy.intervene = {};
+}
+
+export const s3Faults: readonly Fault[] = [...refusals, ...lies];

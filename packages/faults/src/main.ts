@@ -1,0 +1,75 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startOwnStore } from '@auditbox/testing/own-store.ts';
+import { parseCommand } from './cli.ts';
+import { type FaultResult, runFaults } from './run-faults.ts';
+import { toTable } from './table.ts';
+
+/*
+ * `npm run test:faults`: real processes on a real Postgres and a store that can lie, killed, stopped, cut off and lied to,
+ * until a table says that nothing was lost and nothing doubled. Exit code 0 if so, else 1.
+ */
+
+const { faults, rounds, seed, pace, holdMs, lanes } = parseCommand(process.argv.slice(2));
+const interrupted = new AbortController();
+process.once('SIGINT', () => interrupted.abort());
+process.once('SIGTERM', () => interrupted.abort());
+
+const say = (text: string) => void process.stdout.write(`${text}\n`);
+say(`seed ${seed}; ${faults.length} faults, ${rounds} rounds each, ${lanes} at once, ${pace} settings`);
+
+const cache = await mkdtemp(join(tmpdir(), 'auditbox-cache-'));
+const store = await startOwnStore();
+const startedAt = performance.now();
+let played = 0;
+let kills = 0;
+let events = 0;
+const broken: string[] = [];
+/** One cause has many effects. */
+const mostShown = 10;
+
+const results = await runFaults(
+  {
+    faults,
+    rounds,
+    seed,
+    pace,
+    holdMs,
+    lanes,
+    store: { endpoint: store.endpoint, canLie: true },
+    nodeVariables: { NODE_COMPILE_CACHE: cache },
+  },
+  tell,
+  interrupted.signal,
+);
+await store.close();
+await rm(cache, { recursive: true, force: true });
+say(`\n${toTable(results)}`);
+for (const { fault, notPlayed } of results) if (notPlayed) say(`NOT PLAYED: ${fault.name}, for ${notPlayed}.`);
+say(
+  broken.length === 0
+    ? `${played} rounds, ${kills} kills, ${events} events: nothing lost, nothing doubled.`
+    : 'Promises were broken, see above.',
+);
+process.exit(broken.length === 0 && !interrupted.signal.aborted ? 0 : 1);
+
+function tell({ fault, rounds: part, kills: more, crashes, notPlayed }: FaultResult, firstRound: number): void {
+  played += part.length;
+  kills += more;
+  for (const [index, round] of part.entries()) {
+    events += round.events;
+    if (round.problems.length === 0) continue;
+    const again = `npm run test:faults -- --seed ${seed} --only ${fault.name} --rounds ${firstRound + index + 1}`;
+    broken.push(again);
+    const shown = round.problems.slice(0, mostShown).join('\n  ');
+    say(
+      `BROKEN in round ${firstRound + index}: ${round.problems.length} problems\n  ${shown}\n  play it again: ${again}`,
+    );
+  }
+  const minutes = ((performance.now() - startedAt) / 60_000).toFixed(1);
+  const how = [...crashes].map(([code, times]) => `, ${times} ended with ${code}`).join('');
+  say(
+    `${minutes} min, ${played} rounds, ${kills} kills, ${events} events: ${fault.name}${notPlayed ? ' not played' : ''}${how}`,
+  );
+}

@@ -1,0 +1,47 @@
+import { writeSync } from 'node:fs';
+import { armCrashPoints } from '@auditbox/process/crash-point.ts';
+
+/*
+ * Loaded before an app by the fault suite, and by nothing else: `node --import preload.ts main.ts`.
+ *
+ * FAULT_POINT    the crash point at which the process gets FAULT_SIGNAL
+ * FAULT_HIT      at which passing of it, 1 for the first
+ * FAULT_DELAY_MS how long after it
+ * FAULT_CLOCK_MS how far this process's clock is ahead, negative for behind
+ * FAULT_CLOCK_MINUTE or: its clock is ahead so far that it stands just before this minute of an hour
+ */
+const { FAULT_POINT, FAULT_SIGNAL = 'SIGKILL', FAULT_HIT = '1', FAULT_DELAY_MS = '0' } = process.env;
+const { FAULT_CLOCK_MS, FAULT_CLOCK_MINUTE } = process.env;
+
+if (FAULT_POINT !== undefined) {
+  let left = Number(FAULT_HIT);
+  const strike = () => {
+    writeSync(1, `${JSON.stringify({ level: 'info', msg: 'At the crash point.' })}\n`);
+    process.kill(process.pid, FAULT_SIGNAL);
+  };
+  armCrashPoints((point) => {
+    if (point !== FAULT_POINT) return;
+    left -= 1;
+    if (left !== 0) return;
+    if (FAULT_DELAY_MS === '0') strike();
+    else setTimeout(strike, Number(FAULT_DELAY_MS));
+  });
+}
+
+const aheadMs = FAULT_CLOCK_MINUTE === undefined ? Number(FAULT_CLOCK_MS ?? 0) : untilMs(Number(FAULT_CLOCK_MINUTE));
+
+if (aheadMs !== 0) {
+  const RightDate = Date;
+  const now = () => RightDate.now() + aheadMs;
+  globalThis.Date = new Proxy(RightDate, {
+    construct: (target, args, newTarget) => Reflect.construct(target, args.length === 0 ? [now()] : args, newTarget),
+    apply: () => new RightDate(now()).toString(),
+    get: (target, name) => (name === 'now' ? now : Reflect.get(target, name)),
+  });
+}
+
+/** To three seconds before it: the process has to start first. */
+function untilMs(minute: number): number {
+  const hourMs = 3_600_000;
+  return (minute * 60_000 - 3_000 - (Date.now() % hourMs) + hourMs) % hourMs;
+}

@@ -1,0 +1,141 @@
+import { migrateDatabase } from '@auditbox/db/migrate.ts';
+import { type OwnPostgres, startOwnPostgres } from '@auditbox/testing/own-postgres.ts';
+import { createTemplate } from '@auditbox/testing/template-database.ts';
+import type { Fault } from './faults/fault.ts';
+import { createJudge } from './oracle/judge.ts';
+import { playRound, type RoundResult } from './play-round.ts';
+import type { Pace } from './scene/pace.ts';
+import { openScene, type Scene, type Store } from './scene/scene.ts';
+import { mountSmallDisk } from './scene/small-disk.ts';
+
+export interface RunPlan {
+  readonly faults: readonly Fault[];
+  /** Of each fault; one with a share plays that part of it, at least one. */
+  readonly rounds: number;
+  readonly seed: number;
+  readonly pace: Pace;
+  readonly holdMs: number;
+  /** Scenes at the same time, each with a Postgres of its own. */
+  readonly lanes: number;
+  readonly store: Store;
+  readonly nodeVariables: Readonly<Record<string, string>>;
+}
+
+/** All rounds of a fault together. */
+export interface FaultResult {
+  readonly fault: Fault;
+  readonly rounds: readonly RoundResult[];
+  /** Processes that were killed. */
+  readonly kills: number;
+  /** Processes that ended by themselves and were started again, by exit code or signal. */
+  readonly crashes: ReadonlyMap<number | string, number>;
+  /** Null, or why the fault could not be played here. */
+  readonly notPlayed: string | null;
+}
+
+/** Told of each part as it is done. */
+export type Progress = (part: FaultResult, firstRound: number) => void;
+
+/** Rounds that share a scene: later ones also watch that nothing of the earlier ones changes. */
+const roundsPerScene = 20;
+
+/** As some faults take every connection there is, there are not many. */
+const postgresSettings = ['max_connections=50'];
+
+interface Part {
+  readonly fault: Fault;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Plays all faults; resolves to what came of them, part by part. `signal` ends it early, with what there is. */
+export async function runFaults(plan: RunPlan, progress: Progress, signal: AbortSignal): Promise<FaultResult[]> {
+  const parts = plan.faults.flatMap((fault) => partsOf(fault, plan.rounds));
+  const results: FaultResult[] = [];
+  const work = async () => {
+    const postgres = await startServer();
+    try {
+      for (let part = parts.shift(); part !== undefined && !signal.aborted; part = parts.shift()) {
+        const result = await playPart(plan, part, postgres, signal);
+        progress(result, part.from);
+        results.push(result);
+      }
+    } finally {
+      await postgres.close();
+    }
+  };
+  // All lanes end before a fault of one is told, so that nothing is left running.
+  const ends = await Promise.allSettled(Array.from({ length: Math.min(plan.lanes, parts.length) }, work));
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
+  return results;
+}
+
+function partsOf(fault: Fault, asked: number): Part[] {
+  const rounds = Math.max(1, Math.round(asked * (fault.share ?? 1)));
+  const parts: Part[] = [];
+  for (let from = 0; from < rounds; from += roundsPerScene) {
+    parts.push({ fault, from, to: Math.min(rounds, from + roundsPerScene) });
+  }
+  return parts;
+}
+
+async function startServer(parent?: string): Promise<OwnPostgres> {
+  const settings = [...postgresSettings, ...(parent === undefined ? [] : ['max_wal_size=64MB', 'min_wal_size=32MB'])];
+  const postgres = await startOwnPostgres({ settings, ...(parent !== undefined && { parent }) });
+  await createTemplate(postgres.url, migrateDatabase);
+  return postgres;
+}
+
+async function playPart(plan: RunPlan, part: Part, postgres: OwnPostgres, signal: AbortSignal): Promise<FaultResult> {
+  if (!part.fault.needsSmallDisk) return playOn(postgres, plan, part, signal);
+  const disk = await mountSmallDisk();
+  if (!disk) return notPlayed(part.fault, 'it takes root on Linux to mount a small disk');
+  try {
+    const small = await startServer(disk.folder);
+    const result = await playOn(small, plan, part, signal);
+    await small.close();
+    return result;
+  } finally {
+    await disk.remove();
+  }
+}
+
+async function playOn(postgres: OwnPostgres, plan: RunPlan, part: Part, signal: AbortSignal): Promise<FaultResult> {
+  const { pace, store, seed, holdMs, nodeVariables } = plan;
+  const { fault } = part;
+  if (fault.needsLies && !store.canLie) return notPlayed(fault, 'it takes a store that lies');
+  const scene = await openScene({ postgres, store, pace, nodeVariables, settings: fault.settings ?? {} });
+  try {
+    await ready(scene);
+    const judge = createJudge(scene);
+    const rounds: RoundResult[] = [];
+    for (let round = part.from; round < part.to && !signal.aborted; round += 1) {
+      rounds.push(await playRound(scene, judge, { fault, seed, round, holdMs }));
+    }
+    const { apis, exporters } = scene;
+    return {
+      fault,
+      rounds,
+      kills: apis.kills + exporters.kills,
+      crashes: addUp(apis.crashes, exporters.crashes),
+      notPlayed: null,
+    };
+  } finally {
+    await scene.close();
+  }
+}
+
+async function ready({ apis, exporters }: Scene): Promise<void> {
+  await Promise.all([...apis.members, ...exporters.members].map(({ port }) => port));
+}
+
+function notPlayed(fault: Fault, why: string): FaultResult {
+  return { fault, rounds: [], kills: 0, crashes: new Map(), notPlayed: why };
+}
+
+/** The sums of several counts. */
+export function addUp(...counts: readonly ReadonlyMap<number | string, number>[]): Map<number | string, number> {
+  const sum = new Map<number | string, number>();
+  for (const count of counts) for (const [name, times] of count) sum.set(name, (sum.get(name) ?? 0) + times);
+  return sum;
+}

@@ -1,0 +1,106 @@
+import { connectDatabase, type Database } from '@auditbox/db/connect.ts';
+import { createTestBucket, type TestBucket, testCredentials } from '@auditbox/testing/bucket.ts';
+import type { OwnPostgres } from '@auditbox/testing/own-postgres.ts';
+import { type S3Proxy, startS3Proxy } from '@auditbox/testing/s3-proxy.ts';
+import { startTcpProxy, type TcpProxy } from '@auditbox/testing/tcp-proxy.ts';
+import { createTestDatabase } from '@auditbox/testing/template-database.ts';
+import { type Fleet, startFleet } from './fleet.ts';
+import { type Pace, quickSettings } from './pace.ts';
+
+/** Real processes on a database and a bucket of their own, with everything at hand that can go wrong. */
+export interface Scene {
+  readonly pace: Pace;
+  readonly postgres: OwnPostgres;
+  /** Our own way into the database, past the line: for what is done to it and for looking at it. */
+  readonly db: Database;
+  readonly databaseUrl: string;
+  /** Between the processes and Postgres. */
+  readonly line: TcpProxy;
+  /** Between the exporters and the store; null when they reach it directly. */
+  readonly proxy: S3Proxy | null;
+  readonly bucket: TestBucket;
+  readonly apis: Fleet;
+  readonly exporters: Fleet;
+  /** Settings of the exporters, for a command run beside them. */
+  readonly exporterEnv: Readonly<Record<string, string>>;
+  close(): Promise<void>;
+}
+
+/** Where objects go: an embedded store behind a proxy that can lie, or a real one that is left alone. */
+export interface Store {
+  readonly endpoint: string;
+  readonly canLie: boolean;
+}
+
+export interface ScenePlan {
+  readonly postgres: OwnPostgres;
+  readonly store: Store;
+  readonly pace: Pace;
+  /** What a fault needs the exporters to be set to. */
+  readonly settings: Readonly<Record<string, string>>;
+  /** Variables of Node's own, for every process. */
+  readonly nodeVariables: Readonly<Record<string, string>>;
+}
+
+export const masterKey = 'master-key-of-the-fault-suite';
+
+export async function openScene({ postgres, store, pace, settings, nodeVariables }: ScenePlan): Promise<Scene> {
+  const databaseUrl = await createTestDatabase(postgres.url);
+  const { hostname: host, port } = new URL(databaseUrl);
+  const line = await startTcpProxy({ host, port: Number(port) });
+  const proxy = store.canLie ? await startS3Proxy(store.endpoint, { remember: false }) : null;
+  const bucket = await createTestBucket(store.endpoint, { objectLock: !store.canLie });
+  const db = connectDatabase({
+    url: databaseUrl,
+    application: 'fault suite',
+    maxConnections: 3,
+    statementTimeoutMs: 60_000,
+  });
+  const throughLine = new URL(databaseUrl);
+  throughLine.port = String(line.port);
+  const common = { DATABASE_URL: throughLine.href, LOG_LEVEL: 'info', ...nodeVariables };
+  const exporterEnv = {
+    ...common,
+    ...(pace === 'quick' && quickSettings),
+    ...(!store.canLie && { S3_OBJECT_LOCK_MODE: 'COMPLIANCE', S3_OBJECT_LOCK_DAYS: '1' }),
+    S3_BUCKET: bucket.name,
+    S3_ENDPOINT: proxy?.endpoint ?? store.endpoint,
+    S3_REGION: 'us-east-1',
+    S3_FORCE_PATH_STYLE: 'true',
+    AWS_ACCESS_KEY_ID: testCredentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: testCredentials.secretAccessKey,
+    METRICS_PORT: '0',
+    ...settings,
+  };
+  const apis = startFleet({
+    main: 'api/src/main.ts',
+    env: { ...common, PORT: '0', AUDIT_MASTER_KEY: masterKey },
+    listens: /^The api listens/,
+    count: 1,
+  });
+  const exporters = startFleet({
+    main: 'exporter/src/main.ts',
+    env: exporterEnv,
+    listens: /^The exporter runs/,
+    count: 1,
+  });
+  return {
+    pace,
+    postgres,
+    db,
+    databaseUrl,
+    line,
+    proxy,
+    bucket,
+    apis,
+    exporters,
+    exporterEnv,
+    async close() {
+      await Promise.all([apis.close(), exporters.close()]);
+      await proxy?.close();
+      await line.down();
+      await db.close(1_000);
+      bucket.client.destroy();
+    },
+  };
+}
