@@ -42,9 +42,10 @@ const results = await runFaults(
   },
   tell,
   interrupted.signal,
-);
-await store.close();
-await rm(cache, { recursive: true, force: true });
+).finally(async () => {
+  await store.close();
+  await rm(cache, { recursive: true, force: true });
+});
 say(`\n${toTable(results)}`);
 for (const { fault, notPlayed } of results) if (notPlayed) say(`NOT PLAYED: ${fault.name}, for ${notPlayed}.`);
 say(

@@ -60,7 +60,11 @@ export async function playRound(scene: Scene, judge: Judge, plan: RoundPlan): Pr
   problems.push(...writer.wrongAnswers);
   const said = new Map<string, Said>(writer.said);
   for (const id of aftermath.sent) said.set(id, 'acknowledged');
-  const verdict = await judge.judge({ day, said, quarantined: aftermath.quarantined });
+  const verdict = await judge.judge({ day, said, quarantined: aftermath.quarantined }).catch((error: unknown) => ({
+    lost: 0,
+    doubled: 0,
+    problems: [`It could not be judged: ${inWords(error)}`],
+  }));
   return {
     events: [...said.values()].filter((what) => what === 'acknowledged').length,
     lost: verdict.lost,

@@ -21,15 +21,16 @@ export async function askApi({ apis }: Scene, day: string, { fresh, timesArchive
   const listed = new Set<string>();
   for (let page = 1, pages = 1; page <= pages; page += 1) {
     const answer = await get<Page>(apis, `?start_date=${day}&end_date=${day}&page_size=100&page=${page}`);
-    for (const { id } of answer.audit_logs) listed.add(id);
-    pages = answer.total_pages;
+    for (const { id } of answer?.audit_logs ?? []) listed.add(id);
+    pages = answer?.total_pages ?? 0;
   }
   for (const id of listed) if (!timesArchived.has(id)) problems.push(`GET /audit lists ${id}, which is in no object`);
   for (const { key, sha256, events } of fresh) {
     const [first] = events;
     if (!first) continue;
     for (const { id } of events) if (said.has(id) && !listed.has(id)) problems.push(`GET /audit does not list ${id}`);
-    const { export: exported } = await get<{ export: Record<string, unknown> }>(apis, `/${first.id}`);
+    const found = await get<{ export: Record<string, unknown> }>(apis, `/${first.id}`);
+    const exported = found?.export ?? { state: 'unknown' };
     // A pruned outbox row takes the object's name along.
     const isPruned = exported.state === 'done' && exported.object_key === null;
     if (isPruned || (exported.state === 'done' && exported.object_key === key && exported.sha256 === sha256)) continue;
@@ -38,12 +39,13 @@ export async function askApi({ apis }: Scene, day: string, { fresh, timesArchive
   return problems;
 }
 
-/** Some api of the fleet may just be leaving, or have lost its connections: then another, or the same later. */
-async function get<T>({ members }: Fleet, path: string): Promise<T> {
+/** Some api of the fleet may just be leaving, or have lost its connections: then another, or the same later. Null is a 404. */
+async function get<T>({ members }: Fleet, path: string): Promise<T | null> {
   return eventually(async () => {
     const [api] = members;
     const url = `http://127.0.0.1:${await api?.port}/audit${path}`;
     const response = await fetch(url, { headers: { authorization: `Bearer ${masterKey}` } });
+    if (response.status === 404) return null;
     if (!response.ok) throw new Error(`GET ${url} was answered with ${response.status}.`);
     return (await response.json()) as T;
   });
