@@ -36,6 +36,8 @@ export function createJudge(scene: Scene): Judge {
   const said = new Map<string, Said>();
   const quarantined = new Set<string>();
   const timesArchived = new Map<string, number>();
+  /** Doubled ones that an earlier round was told of. */
+  const told = new Set<string>();
 
   return {
     async judge(record) {
@@ -57,7 +59,8 @@ export function createJudge(scene: Scene): Judge {
       const lost = ids.filter(
         ([id, what]) => what === 'acknowledged' && !timesArchived.has(id) && !quarantined.has(id),
       );
-      const doubled = [...timesArchived].filter(([, times]) => times > 1);
+      const doubled = [...timesArchived].filter(([id, times]) => times > 1 && !told.has(id));
+      for (const [id] of doubled) told.add(id);
       problems.push(
         ...lost.map(([id]) => `${id} is lost`),
         ...doubled.map(([id, times]) => `${id} is in ${times} places`),
