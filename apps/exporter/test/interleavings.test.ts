@@ -5,6 +5,7 @@ import { partitionFolder } from '@auditbox/core/partition.ts';
 import { writeAuditEvents } from '@auditbox/db/events/write-events.ts';
 import { failBatch } from '@auditbox/db/export/fail-batch.ts';
 import { leaseBatch } from '@auditbox/db/export/lease-batch.ts';
+import { pruneOutbox } from '@auditbox/db/export/prune-outbox.ts';
 import { replayFailed } from '@auditbox/db/export/replay-failed.ts';
 import { type SealRange, sealBatches } from '@auditbox/db/export/seal-batches.ts';
 import { openTestDatabase, type TestDatabase } from '@auditbox/testing/test-database.ts';
@@ -18,7 +19,7 @@ import type { Sink } from '../src/sink/sink.ts';
 /*
  * Random interleavings of writers' transactions with the exporter's steps, on a real Postgres: transactions that stay
  * open, savepoints, rollbacks, late commits; seals, attempts that die at every seam, leases that run out under their
- * holder, failures, replays. However they mix, in the end each committed id is in exactly one object, under the hour of
+ * holder, failures, replays, restarts, prunes. However they mix, in the end each committed id is in exactly one object, under the hour of
  * its own event time, and no object was written twice. Exporters that are wrong in one way each must break that.
  */
 
@@ -40,7 +41,7 @@ type Fate = (typeof fates)[number];
 type Step =
   | { readonly do: 'begin' | 'savepoint' | 'undo' | 'commit' | 'rollback'; readonly writer: number }
   | { readonly do: 'insert'; readonly writer: number; readonly hour: number }
-  | { readonly do: 'seal' | 'replay' }
+  | { readonly do: 'seal' | 'replay' | 'restart' | 'prune' }
   | { readonly do: 'attempt'; readonly fate: Fate };
 
 const writer = fc.nat({ max: writers - 1 });
@@ -50,7 +51,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     weight: 4,
     arbitrary: fc.record({ do: fc.constantFrom('begin', 'savepoint', 'undo', 'commit', 'rollback'), writer }),
   },
-  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('seal', 'replay') }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constantFrom('seal', 'seal', 'replay', 'restart', 'prune') }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('attempt' as const), fate: fc.constantFrom(...fates) }) },
 );
 
@@ -146,11 +147,13 @@ async function createWriters(url: string) {
 function createExporter(db: TestDatabase, flaw: Flaw) {
   const store = createStore(flaw);
   let cursor = '0';
+  let hint = '0';
   const deps = { db, prefix: '', leaseMs: 0 };
 
   async function seal(): Promise<number> {
-    const range: SealRange = flaw.idCursor ? { after: cursor } : {};
-    const { batches } = await sealBatches(db, limits, range);
+    const range: SealRange = { after: flaw.idCursor ? cursor : hint };
+    const { batches, seenUpTo } = await sealBatches(db, limits, range);
+    hint = seenUpTo;
     if (flaw.idCursor) {
       const [row] = await db.sql<
         { id: string }[]
@@ -197,7 +200,16 @@ function createExporter(db: TestDatabase, flaw: Flaw) {
     await replayFailed(db, { batchIds: failed.map(({ id }) => id), outboxIds: [] });
   }
 
-  return { store, seal, attempt, replay };
+  /** A process that starts, or sweeps, looks at everything again. */
+  function restart(): void {
+    hint = '0';
+  }
+
+  async function prune(): Promise<void> {
+    while ((await pruneOutbox(db, 0, 2)) > 0);
+  }
+
+  return { store, seal, attempt, replay, restart, prune };
 }
 
 /** What an outsider finds wrong once everything has come to rest; nothing for an exporter that keeps its promises. */
@@ -233,11 +245,14 @@ async function play(db: TestDatabase, steps: readonly Step[], flaw: Flaw): Promi
     if (taken.do === 'seal') await exporter.seal();
     else if (taken.do === 'attempt') await exporter.attempt(taken.fate);
     else if (taken.do === 'replay') await exporter.replay();
+    else if (taken.do === 'restart') exporter.restart();
+    else if (taken.do === 'prune') await exporter.prune();
     else await all.step(taken);
   }
   await all.commitAll();
   await all.close();
   await exporter.replay();
+  exporter.restart();
   while ((await exporter.seal()) > 0);
   while (await exporter.attempt('fine'));
   return findWrong(db, exporter.store.objects);

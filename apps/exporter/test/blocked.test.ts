@@ -1,0 +1,79 @@
+import { eventually } from '@auditbox/testing/eventually.ts';
+import { expectExactlyOnce } from '@auditbox/testing/expect-exactly-once.ts';
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
+import type { InsteadOf } from '@auditbox/testing/s3-proxy.ts';
+import { someEvents } from '@auditbox/testing/test-events.ts';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+/*
+ * Blocked is not failed: a destination that refuses everything costs no attempt, makes no hot loop, is said once, leaves
+ * the exporter ready, and is over by itself.
+ */
+
+let rig: ExporterFixture;
+const events = ['07', '08', '09'].flatMap((hour) => someEvents(3, { updated_at: `2026-07-03T${hour}:00:00Z` }));
+
+beforeEach(async () => {
+  rig = await createExporterFixture();
+  await rig.db.store(events);
+});
+afterEach(() => rig.close());
+
+const causes: readonly (readonly [what: string, answer: InsteadOf, said: RegExp])[] = [
+  ['missing rights', { status: 403, code: 'AccessDenied' }, /may not do this/],
+  ['a missing bucket', { status: 404, code: 'NoSuchBucket' }, /does not exist/],
+  ['a bad KMS key', { status: 400, code: 'KMS.DisabledException' }, /KMS key cannot be used/],
+  ['expired credentials', { status: 400, code: 'ExpiredToken' }, /have expired/],
+];
+
+test.each(causes)(
+  '%s for a while: no attempt burnt, no hot loop, one line, ready, metric, resumes alone',
+  async (_what, answer, said) => {
+    let underWay = 0;
+    let mostUnderWay = 0;
+    rig.proxy.intervene = {
+      before: async () => {
+        underWay += 1;
+        mostUnderWay = Math.max(mostUnderWay, underWay);
+        await rig.db.sql`select pg_sleep(0.02)`;
+        underWay -= 1;
+        return answer;
+      },
+    };
+    const app = rig.start([], { EXPORT_RETRY_CAP_MS: '400' });
+    const { port } = await app.line(/^The exporter runs/);
+    const get = async (path: string) => {
+      const response = await fetch(`http://127.0.0.1:${port}${path}`);
+      return { status: response.status, text: await response.text() };
+    };
+    const blocked = await app.line(/^Export is blocked/);
+    expect(blocked.reason).toMatch(said);
+    // Of those that were sent before the first answer came some are still under way; then one batch probes.
+    await eventually(() => expect(underWay).toBe(0));
+    mostUnderWay = 0;
+    const before = rig.proxy.requests.length;
+    const watchedFrom = performance.now();
+    await eventually(() => expect(rig.proxy.requests.length).toBeGreaterThanOrEqual(before + 8));
+    const probes = rig.proxy.requests.length - before;
+    const backoffs = (performance.now() - watchedFrom) / 400;
+
+    expect(await get('/readyz')).toEqual({ status: 200, text: 'ready\n' });
+    expect((await get('/metrics')).text).toMatch(/^auditbox_export_blocked 1$/m);
+    expect((await get('/metrics')).text).toMatch(/^auditbox_export_refused_seconds [1-9\d.]/m);
+    expect(mostUnderWay).toBe(1);
+    // Waits are random parts of 400 ms, so some come sooner; a loop without them makes hundreds.
+    expect(probes).toBeLessThan(10 * (backoffs + 2));
+    const [attempts] = await rig.db.sql`select max(attempts)::int as most from export_batch where state = 'sealed'`;
+    expect(attempts?.most ?? 0).toBe(0);
+    expect(app.log.filter(({ msg }) => msg.startsWith('Export is blocked'))).toHaveLength(1);
+
+    rig.proxy.intervene = {};
+    await app.line(/takes objects again/);
+    await eventually(async () => expect(await rig.db.states()).toEqual({ done: events.length }));
+    expect((await get('/metrics')).text).toMatch(/^auditbox_export_blocked 0$/m);
+    await expectExactlyOnce(
+      rig.bucket,
+      events.map(({ id }) => id),
+    );
+  },
+);

@@ -1,0 +1,94 @@
+import { fileURLToPath } from 'node:url';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { expectExactlyOnce } from '@auditbox/testing/expect-exactly-once.ts';
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
+import type { SeenRequest } from '@auditbox/testing/s3-proxy.ts';
+import { spawnProgram } from '@auditbox/testing/spawn-app.ts';
+import { someEvents } from '@auditbox/testing/test-events.ts';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+/* A store's word is taken for what it can prove, and this machine's clock for nothing. */
+
+let rig: ExporterFixture;
+const events = someEvents(10, { updated_at: '2026-07-03T11:46:50Z' });
+const ids = events.map(({ id }) => id);
+const isUpload = ({ method, path }: SeenRequest) => method === 'PUT' && path.includes('.ndjson.gz');
+const reads = () => rig.proxy.requests.filter(({ method, path }) => method === 'GET' && path.includes('.ndjson.gz'));
+
+beforeEach(async () => {
+  rig = await createExporterFixture();
+  await rig.db.store(events);
+});
+afterEach(() => rig.close());
+
+/** Puts other bytes under the key of an upload, with its label: a store that damages what it keeps. */
+async function replaceObject(seen: SeenRequest, Body: Buffer): Promise<void> {
+  const [, Bucket, ...key] = decodeURIComponent(seen.path.split('?')[0] ?? '').split('/');
+  const Metadata = Object.fromEntries(
+    Object.entries(seen.headers)
+      .filter(([name]) => name.startsWith('x-amz-meta-'))
+      .map(([name, value]) => [name.slice('x-amz-meta-'.length), String(value)]),
+  );
+  await rig.bucket.client.send(new PutObjectCommand({ Bucket, Key: key.join('/'), Body, Metadata }));
+}
+
+const damaged = ({ body }: SeenRequest) => gzipSync(gunzipSync(body).toString().replace('ana@', 'eva@'));
+const packedOtherwise = ({ body }: SeenRequest) => gzipSync(gunzipSync(body), { level: 0 });
+
+test('a store that claims to have stored other bytes is checked by reading the object back', async () => {
+  rig.proxy.intervene = { after: (seen) => (isUpload(seen) ? 'wrong checksum' : undefined) };
+  expect(await (await rig.drain()).ended).toBe(0);
+  expect(reads()).toHaveLength(1);
+  await expectExactlyOnce(rig.bucket, ids);
+});
+
+test('a store that stored other bytes, and says so, makes the batch fail with an alarm', async () => {
+  rig.proxy.intervene = {
+    after: async (seen) => {
+      if (!isUpload(seen)) return undefined;
+      await replaceObject(seen, damaged(seen));
+      return 'wrong checksum';
+    },
+  };
+  const app = await rig.drain();
+  expect(await app.ended).toBe(2);
+  expect(app.output()).toContain('holds another object');
+  expect(await rig.db.states()).toEqual({ failed: 10 });
+});
+
+test.each([
+  ['damaged', damaged, 2, { failed: 10 }],
+  ['packed otherwise', packedOtherwise, 0, { done: 10 }],
+] as const)(
+  'an object whose answer was lost, and that is %s, is judged by what it holds',
+  async (_how, change, code, states) => {
+    let lost = 0;
+    rig.proxy.intervene = {
+      after: async (seen) => {
+        if (!isUpload(seen) || lost > 0) return undefined;
+        lost += 1;
+        await replaceObject(seen, Buffer.concat([change(seen)]));
+        return 'reset';
+      },
+    };
+    expect(await (await rig.drain()).ended).toBe(code);
+    expect(await rig.db.states()).toEqual(states);
+  },
+);
+
+test("an object's retention counts from the database's clock, whatever the exporter's says", async () => {
+  const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
+  const preload = fileURLToPath(new URL('../../../packages/faults/src/preload.ts', import.meta.url));
+  const threeDaysBehind = { FAULT_CLOCK_MS: String(-3 * 86_400_000) };
+  const lock = { S3_OBJECT_LOCK_MODE: 'GOVERNANCE', S3_OBJECT_LOCK_DAYS: '1' };
+  const env = { ...rig.env, ...lock, ...threeDaysBehind };
+  expect(await spawnProgram(process.execPath, ['--import', preload, main, '--once'], { env }).ended).toBe(0);
+  const until = rig.proxy.requests
+    .filter(isUpload)
+    .map(({ headers }) => headers['x-amz-object-lock-retain-until-date']);
+  const [row] = await rig.db.sql<{ ok: boolean }[]>`
+    select bool_and(u::timestamptz between now() + interval '23 hours' and now() + interval '24 hours') as ok
+    from json_array_elements_text(${JSON.stringify(until)}::text::json) as u`;
+  expect(row?.ok).toBe(true);
+});
