@@ -20,7 +20,7 @@ export default defineConfig({
         test: {
           ...common,
           name: 'containers',
-          include: ['apps/*/test/containers/*.test.ts'],
+          include: ['{apps,packages}/*/test/containers/*.test.ts'],
           globalSetup: 'packages/testing/src/container-services.ts',
         },
       },

@@ -12,7 +12,7 @@ export interface RenderedObject {
 /**
  * A batch that this process has the lease of. Its states, which the table checks:
  * `sealed → uploading → done`, `uploading → sealed` (retry, lost lease, shutdown), `uploading → failed`,
- * `failed → sealed` (replay).
+ * `failed → sealed` (replay). What each keeps true: packages/db/src/export/STATES.md.
  */
 export interface LeasedBatch {
   readonly id: string;
