@@ -48,9 +48,12 @@ interface Part {
   readonly to: number;
 }
 
-/** Plays all faults; resolves to what came of them, part by part. `signal` ends it early, with what there is. */
+/**
+ * Plays all faults in turns; resolves to what came of them, part by part. `signal` ends it early, with what there is of
+ * each.
+ */
 export async function runFaults(plan: RunPlan, progress: Progress, signal: AbortSignal): Promise<FaultResult[]> {
-  const parts = plan.faults.flatMap((fault) => partsOf(fault, plan.rounds));
+  const parts = plan.faults.flatMap((fault) => partsOf(fault, plan.rounds)).sort((a, b) => a.from - b.from);
   const results: FaultResult[] = [];
   const work = async () => {
     const postgres = await startServer();

@@ -8,6 +8,7 @@ export const quickSettings = {
   EXPORT_LINGER_MS: '100',
   EXPORT_POLL_INTERVAL_MS: '100',
   EXPORT_BATCH_MAX_ROWS: '20',
+  EXPORT_CONCURRENCY: '2',
   EXPORT_RETRY_CAP_MS: '500',
 } as const;
 

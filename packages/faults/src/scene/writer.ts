@@ -23,7 +23,9 @@ export interface Writer {
 
 /** Callers give up on an answer after this long, and ask again. */
 const requestTimeoutMs = 5_000;
-const pauseMs = 40;
+/** Callers that write all the time, but leave the machine to the processes that start. */
+const mostPauseMs = 250;
+const retryMs = 40;
 
 /**
  * Writes events of one day, single and in batches, through whichever api is there. Most of what was not answered is sent
@@ -42,8 +44,8 @@ export function startWriter(apis: Fleet, day: string, randoms: readonly Random[]
     while (!stopped) {
       const events = someEvents(random, day);
       for (const { id } of events) said.set(id, 'uncertain');
-      while (!(await post(random, events)) && !stopped && random.chance(80)) await sleep(pauseMs);
-      await sleep(pauseMs);
+      while (!(await post(random, events)) && !stopped && random.chance(80)) await sleep(retryMs);
+      await sleep(random.between(0, mostPauseMs));
     }
   }
 
@@ -82,7 +84,7 @@ export function startWriter(apis: Fleet, day: string, randoms: readonly Random[]
       return Math.max(longestSilenceMs, stopped ? 0 : performance.now() - heardAt);
     },
     async acknowledged(more) {
-      for (const from = count; count < from + more && !stopped; ) await sleep(pauseMs);
+      for (const from = count; count < from + more && !stopped; ) await sleep(10);
     },
     async stop() {
       stopped = true;
