@@ -79,25 +79,28 @@ async function releaseForLater(
   return delayMs;
 }
 
+/** Nothing of ours lies under the key, and nothing ever will: a replay may need another one. */
+const keyIsLost = new Set(['OtherObject', 'KeyTooLongError']);
+
 async function settleRefusal(deps: AttemptDependencies, batch: LeasedBatch, refusal: SinkRefusal): Promise<PassResult> {
   const { db, logger } = deps;
   const { class: errorClass, code, message } = refusal;
   const about = { batch: batch.id, partition: batch.partition, attempt: batch.attempts, code };
   switch (errorClass) {
     case 'permanent':
-      if (await failBatch(db, batch, message)) {
+      if (await failBatch(db, batch, { error: message, keepRender: !keyIsLost.has(code) })) {
         logger.error(about, `Batch failed; it waits for --replay-failed: ${message}`);
       }
       return 'reached';
     case 'transient': {
       const delayMs = await releaseForLater(deps, batch, message);
       logger.warn({ ...about, delayMs }, `Upload failed, to be tried again: ${message}`);
-      return { class: errorClass, reason: message };
+      return { class: errorClass, code, reason: message };
     }
     case 'blocked':
       // The gate paces the probes, so the batch itself is due at once when the destination is well again.
       await releaseBatch(db, batch, { delayMs: 0, countsAsAttempt: false, error: message });
-      return { class: errorClass, reason: message };
+      return { class: errorClass, code, reason: message };
     default:
       return errorClass satisfies never;
   }

@@ -112,7 +112,10 @@ async function quarantine(db: Database, batch: LeasedBatch): Promise<ExportOutco
 /** What stands under a key that this batch's object should have: the same object, none, or somebody else's. */
 type Found = { readonly kind: 'same' } | { readonly kind: 'missing' } | SinkRefusal;
 
-/** Compares by the object's label. One that is labelled as ours but not as long may be packed otherwise, or be damaged. */
+/**
+ * By the object's label, and by what it holds: a store can damage what it keeps. Where it may not be read (no right to the
+ * key that encrypts it, an archive's storage class), the label and the length must do.
+ */
 async function compareExisting(
   sink: Sink,
   ours: RenderedObject,
@@ -122,10 +125,12 @@ async function compareExisting(
   const head = await sink.head(ours.key, signal);
   if (head.kind !== 'found') return head;
   if (head.sha256 !== ours.sha256 || head.rows !== String(rowCount)) return otherObject(ours, rowCount, head);
-  return head.objectBytes === ours.objectBytes ? { kind: 'same' } : compareContent(sink, ours, rowCount, signal);
+  const content = await compareContent(sink, ours, rowCount, signal);
+  const isUnreadable = content.kind === 'refused' && content.class === 'blocked';
+  return isUnreadable && head.objectBytes === ours.objectBytes ? { kind: 'same' } : content;
 }
 
-/** Compares by what the object holds: it takes reading it. */
+/** By what the object holds. */
 async function compareContent(sink: Sink, ours: RenderedObject, rowCount: number, signal: AbortSignal): Promise<Found> {
   const read = await sink.read(ours.key, signal);
   if (read.kind !== 'read') return read;

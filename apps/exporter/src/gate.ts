@@ -1,4 +1,3 @@
-import type { ErrorClass } from '@auditbox/core/error-class.ts';
 import { type Backoff, retryDelayMs } from '@auditbox/core/retry-delay.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
 
@@ -25,7 +24,14 @@ interface Pass {
 }
 
 /** How the try went: the destination took it or said no to this object; it refused; it was not asked. */
-export type PassResult = 'reached' | 'not tried' | { readonly class: 'transient' | 'blocked'; readonly reason: string };
+export type PassResult = 'reached' | 'not tried' | GateRefusal;
+
+/** `code` says whether it is the same trouble as before; the reason may name the object. */
+interface GateRefusal {
+  readonly class: 'transient' | 'blocked';
+  readonly code: string;
+  readonly reason: string;
+}
 
 /** What the gate tells its owner, once for each change. */
 export interface GateEvents {
@@ -42,8 +48,9 @@ export function createGate(backoff: Backoff, events: GateEvents, random: () => n
   let nextProbeAt = 0;
   let closedAt = 0;
   let blockedReason: string | null = null;
+  let blockedCode: string | null = null;
 
-  function close(errorClass: ErrorClass, reason: string, isProbe: boolean): void {
+  function close({ class: errorClass, code, reason }: GateRefusal, isProbe: boolean): void {
     // Uploads that were under way when the first one failed say nothing new.
     if (failures === 0) closedAt = performance.now();
     if (isProbe || failures === 0) {
@@ -52,7 +59,8 @@ export function createGate(backoff: Backoff, events: GateEvents, random: () => n
     }
     // A passing error in between does not say that the block is over; only a success does.
     if (errorClass !== 'blocked') return;
-    if (blockedReason !== reason) events.blocked(reason);
+    if (blockedCode !== code) events.blocked(reason);
+    blockedCode = code;
     blockedReason = reason;
   }
 
@@ -60,6 +68,7 @@ export function createGate(backoff: Backoff, events: GateEvents, random: () => n
     if (failures > 0) events.resumed();
     failures = 0;
     blockedReason = null;
+    blockedCode = null;
   }
 
   const passFor = (isProbe: boolean): Pass => ({
@@ -67,7 +76,7 @@ export function createGate(backoff: Backoff, events: GateEvents, random: () => n
       if (isProbe) probing = false;
       if (result === 'not tried') return;
       if (result === 'reached') open();
-      else close(result.class, result.reason, isProbe);
+      else close(result, isProbe);
     },
   });
 

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { createGate } from '../src/gate.ts';
 
-const refused = { class: 'transient', reason: 'down' } as const;
-const blocked = { class: 'blocked', reason: 'no rights' } as const;
+const refused = { class: 'transient', code: 'SlowDown', reason: 'down' } as const;
+const blocked = { class: 'blocked', code: 'AccessDenied', reason: 'no rights' } as const;
 const never = new AbortController().signal;
 
 function setUp(backoff = { baseMs: 1, capMs: 1 }) {
@@ -45,13 +45,14 @@ test('uploads that were under way at the first refusal do not lengthen the wait'
   expect(await gate.pass(AbortSignal.timeout(1_000))).not.toBeNull();
 });
 
-test('a block is told once for each reason, and a passing error in between does not end it', async () => {
+test('a block is told once for each cause, whatever words it comes in, and a passing error in between does not end it', async () => {
   const { gate, told, pass } = setUp();
   (await pass()).settle(blocked);
   (await pass()).settle(refused);
   expect(gate.blockedReason).toBe('no rights');
   (await pass()).settle(blocked);
-  (await pass()).settle({ ...blocked, reason: 'no bucket' });
+  (await pass()).settle({ ...blocked, reason: 'no rights for another key' });
+  (await pass()).settle({ ...blocked, code: 'NoSuchBucket', reason: 'no bucket' });
   (await pass()).settle('reached');
   expect(told).toEqual(['no rights', 'no bucket', 'resumed']);
   expect(gate.blockedReason).toBeNull();

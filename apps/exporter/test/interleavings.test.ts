@@ -177,7 +177,7 @@ function createExporter(db: TestDatabase, flaw: Flaw) {
     if (fate === 'overtaken') await takeOver('dies before the PUT');
     try {
       const outcome = await exportBatch({ ...deps, sink: store.sinkFor(fate, () => takeOver('fine')) }, batch, never);
-      if (outcome.kind === 'refused') await failBatch(db, batch, outcome.message);
+      if (outcome.kind === 'refused') await failBatch(db, batch, { error: outcome.message, keepRender: true });
       if (outcome.kind === 'lease lost' && flaw.marksWithoutToken) await markWithoutToken(batch);
     } catch (error) {
       expectCrash(error);

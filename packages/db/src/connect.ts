@@ -3,12 +3,13 @@ import { DatabaseBusyError, DatabaseSilentError } from './database-error.ts';
 
 /** The one connection pool of a process. */
 export interface Database {
-  /** Tagged statements; always prepared. Times go in and come out as text. */
+  /** Tagged statements; always prepared. Times go in and come out as text. Ask for it each time: it may be another pool. */
   readonly sql: Sql;
   /**
    * Sends a statement and waits for it, but not for ever: the driver's pool can hang after a backend died, and a
-   * connection can be half open. Throws DatabaseSilentError; what the statement did is then unknown. When too many
-   * wait already it throws DatabaseBusyError and sends nothing.
+   * connection can be half open. Throws DatabaseSilentError; what the statement did is then unknown, and later ones
+   * get a new pool, for the server's own timeout would have answered on a connection that works. When too many wait
+   * already it throws DatabaseBusyError and sends nothing.
    */
   answer<T>(send: () => PromiseLike<T>): Promise<T>;
   /** When a statement was last answered, be it with an error, by performance.now(): the driver's sign of life. */
@@ -32,8 +33,48 @@ const connectTimeoutS = 5;
 /** Statements in the driver's queue are out of our hands, so it is kept short. */
 const waitingPerConnection = 50;
 
+/** What still runs on a pool that is given up may end by itself for so long. */
+const partingS = 5;
+
 /** Opens no connection yet; the first statement does. */
-export function connectDatabase({ url, application, maxConnections, statementTimeoutMs }: DatabaseOptions): Database {
+export function connectDatabase(options: DatabaseOptions): Database {
+  const { maxConnections, statementTimeoutMs } = options;
+  const deadlineMs = statementTimeoutMs + connectTimeoutS * 1000;
+  let sql = openPool(options);
+  let waiting = 0;
+  let answeredAt = performance.now();
+
+  function giveUp(pool: Sql): void {
+    if (pool !== sql) return;
+    sql = openPool(options);
+    pool.end({ timeout: partingS }).catch(() => {});
+  }
+
+  return {
+    get sql() {
+      return sql;
+    },
+    get answeredAt() {
+      return answeredAt;
+    },
+    async answer<T>(send: () => PromiseLike<T>): Promise<T> {
+      if (waiting >= maxConnections * waitingPerConnection) throw new DatabaseBusyError(waiting);
+      waiting += 1;
+      const settled = () => {
+        waiting -= 1;
+        answeredAt = performance.now();
+      };
+      const pool = sql;
+      // Made a plain promise first: a builder of drizzle's runs anew for each `then`.
+      const statement = Promise.resolve(send());
+      statement.then(settled, settled);
+      return withDeadline(statement, deadlineMs, () => giveUp(pool));
+    },
+    close: (timeoutMs) => sql.end({ timeout: timeoutMs / 1000 }),
+  };
+}
+
+function openPool({ url, application, maxConnections, statementTimeoutMs }: DatabaseOptions): Sql {
   const sql = postgres(url, {
     max: maxConnections,
     connect_timeout: connectTimeoutS,
@@ -53,32 +94,12 @@ export function connectDatabase({ url, application, maxConnections, statementTim
     },
   });
   keepTimesAsText(sql);
-  const deadlineMs = statementTimeoutMs + connectTimeoutS * 1000;
-  let waiting = 0;
-  let answeredAt = performance.now();
-  return {
-    sql,
-    get answeredAt() {
-      return answeredAt;
-    },
-    answer<T>(send: () => PromiseLike<T>): Promise<T> {
-      if (waiting >= maxConnections * waitingPerConnection) throw new DatabaseBusyError(waiting);
-      waiting += 1;
-      const settled = () => {
-        waiting -= 1;
-        answeredAt = performance.now();
-      };
-      // Made a plain promise first: a builder of drizzle's runs anew for each `then`.
-      const statement = Promise.resolve(send());
-      statement.then(settled, settled);
-      return withDeadline(statement, deadlineMs);
-    },
-    close: (timeoutMs) => sql.end({ timeout: timeoutMs / 1000 }),
-  };
+  return sql;
 }
 
 /** timestamptz, date, time, timestamp, and arrays of them. */
 const timeTypes = [1184, 1082, 1083, 1114, 1182, 1185, 1115, 1231];
+const jsonTypes = [114, 3802];
 
 /**
  * The driver would read times into Dates, which drop the microseconds. drizzle does the same to a client that it is put
@@ -90,11 +111,15 @@ function keepTimesAsText({ options }: Sql): void {
     options.parsers[type] = asItIs;
     options.serializers[type] = asItIs;
   }
+  for (const type of jsonTypes) options.serializers[type] = asItIs;
 }
 
-async function withDeadline<T>(statement: Promise<T>, deadlineMs: number): Promise<T> {
+async function withDeadline<T>(statement: Promise<T>, deadlineMs: number, onSilence: () => void): Promise<T> {
   const { promise: silence, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new DatabaseSilentError(deadlineMs)), deadlineMs);
+  const timer = setTimeout(() => {
+    onSilence();
+    reject(new DatabaseSilentError(deadlineMs));
+  }, deadlineMs);
   try {
     return await Promise.race([statement, silence]);
   } finally {

@@ -52,7 +52,7 @@ test('many exporters that lease at once get different batches', async () => {
 
 test.each([
   ['mark it done', (batch: LeasedBatch) => markDone(db, batch)],
-  ['fail it', (batch: LeasedBatch) => failBatch(db, batch, 'no')],
+  ['fail it', (batch: LeasedBatch) => failBatch(db, batch, { error: 'no', keepRender: false })],
   ['keep it', (batch: LeasedBatch) => extendLease(db, batch, 1_000)],
   ['give it back', (batch: LeasedBatch) => releaseBatch(db, batch, { delayMs: 0, countsAsAttempt: true, error: 'no' })],
   ['write down a render', (batch: LeasedBatch) => recordRender(db, batch, { ...rendered, key: 'other' }, 1_000)],
@@ -73,7 +73,7 @@ test('a done batch cannot be marked, failed or given back again', async () => {
   expect(await markDone(db, batch)).toBe(true);
   const before = await ledger();
   expect(await markDone(db, batch)).toBe(false);
-  expect(await failBatch(db, batch, 'no')).toBe(false);
+  expect(await failBatch(db, batch, { error: 'no', keepRender: false })).toBe(false);
   expect(await releaseBatch(db, batch, { delayMs: 0, countsAsAttempt: true, error: null })).toBe(false);
   expect(await ledger()).toEqual(before);
 });

@@ -8,6 +8,7 @@ import type { Pace } from './scene/pace.ts';
 export interface FaultsCommand {
   readonly faults: readonly Fault[];
   readonly rounds: number;
+  readonly onlyRound: number | null;
   readonly seed: number;
   readonly pace: Pace;
   readonly holdMs: number;
@@ -16,6 +17,7 @@ export interface FaultsCommand {
 
 interface Flags {
   readonly rounds: number;
+  readonly round?: number;
   readonly seed: number;
   readonly only?: readonly Fault[];
   readonly lanes: number;
@@ -23,13 +25,14 @@ interface Flags {
   readonly defaultSettings?: true;
 }
 
-/** Reads the command line; on `--help`, `--list` or an error commander prints and ends the process. */
+/** Reads the command line; on `--help` or an error commander prints and ends the process. */
 export function parseCommand(argv: readonly string[]): FaultsCommand {
   const cli = new Command('npm run test:faults --')
     .description('Kills, stops, cuts off and lies to the real processes, and shows that nothing is lost or doubled.')
     .option('--rounds <n>', 'rounds of each fault', wholeNumber(1, 100_000), 1)
+    .option('--round <n>', 'play only this round of each, counted from 0', wholeNumber(0, 100_000))
     .option('--seed <s>', 'draw the same again', wholeNumber(0, 2 ** 31 - 1), randomInt(2 ** 31 - 1))
-    .option('--only <name>', 'only faults whose name contains this', faultsNamed)
+    .option('--only <name>', 'only this fault, or those whose name contains this', faultsNamed)
     .option('--lanes <n>', 'scenes at the same time, each with its own Postgres', wholeNumber(1, 64), 6)
     .option(
       '--hold <seconds>',
@@ -42,12 +45,21 @@ export function parseCommand(argv: readonly string[]): FaultsCommand {
     .showHelpAfterError()
     .allowExcessArguments(false)
     .parse([...argv], { from: 'user' });
-  const { rounds, seed, only = catalogue, lanes, hold, defaultSettings } = cli.opts<Flags>();
-  return { faults: only, rounds, seed, lanes, holdMs: hold * 1_000, pace: defaultSettings ? 'default' : 'quick' };
+  const { rounds, round: onlyRound = null, seed, only = catalogue, lanes, hold, defaultSettings } = cli.opts<Flags>();
+  return {
+    faults: only,
+    rounds,
+    onlyRound,
+    seed,
+    lanes,
+    holdMs: hold * 1_000,
+    pace: defaultSettings ? 'default' : 'quick',
+  };
 }
 
 function faultsNamed(part: string): readonly Fault[] {
-  const found = catalogue.filter(({ name }) => name.includes(part));
+  const exact = catalogue.filter(({ name }) => name === part);
+  const found = exact.length > 0 ? exact : catalogue.filter(({ name }) => name.includes(part));
   if (found.length === 0) throw new InvalidArgumentError('There is no fault of that name; --help lists them.');
   return found;
 }

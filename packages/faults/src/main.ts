@@ -11,7 +11,7 @@ import { toTable } from './table.ts';
  * until a table says that nothing was lost and nothing doubled. Exit code 0 if so, else 1.
  */
 
-const { faults, rounds, seed, pace, holdMs, lanes } = parseCommand(process.argv.slice(2));
+const { faults, rounds, onlyRound, seed, pace, holdMs, lanes } = parseCommand(process.argv.slice(2));
 const interrupted = new AbortController();
 process.once('SIGINT', () => interrupted.abort());
 process.once('SIGTERM', () => interrupted.abort());
@@ -33,6 +33,7 @@ const results = await runFaults(
   {
     faults,
     rounds,
+    onlyRound,
     seed,
     pace,
     holdMs,
@@ -61,7 +62,8 @@ function tell({ fault, rounds: part, kills: more, crashes, notPlayed }: FaultRes
   for (const [index, round] of part.entries()) {
     events += round.events;
     if (round.problems.length === 0) continue;
-    const again = `npm run test:faults -- --seed ${seed} --only ${fault.name} --rounds ${firstRound + index + 1}`;
+    const settings = pace === 'default' ? ' --default-settings' : '';
+    const again = `npm run test:faults -- --seed ${seed} --only ${fault.name} --round ${firstRound + index} --hold ${holdMs / 1000}${settings}`;
     broken.push(again);
     const shown = round.problems.slice(0, mostShown).join('\n  ');
     say(

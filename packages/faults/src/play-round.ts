@@ -4,7 +4,7 @@ import { createRandom } from './random.ts';
 import { comeToRest } from './scene/come-to-rest.ts';
 import { patienceMs } from './scene/pace.ts';
 import type { Scene } from './scene/scene.ts';
-import { type Said, startWriter } from './scene/writer.ts';
+import { startWriter } from './scene/writer.ts';
 
 /** What came of one round. */
 export interface RoundResult {
@@ -19,6 +19,8 @@ export interface RoundResult {
   readonly allDoneMs: number;
   /** The longest time in which no event was acknowledged. */
   readonly silenceMs: number;
+  /** False when the fault may still be going on: nothing more can be played in this scene. */
+  readonly isOver: boolean;
 }
 
 export interface RoundPlan {
@@ -36,10 +38,14 @@ export async function playRound(scene: Scene, judge: Judge, plan: RoundPlan): Pr
   const { fault, seed, round, holdMs } = plan;
   const randomFor = (what: string) => createRandom(seed, `${fault.name} ${round} ${what}`);
   const day = new Date(Date.UTC(2020, 0, 1) + round * dayMs).toISOString().slice(0, 10);
-  const writer = startWriter(scene.apis, day, [randomFor('first caller'), randomFor('second caller')]);
+  const writer = startWriter(scene.apis, { day, valueBytes: fault.valueBytes }, [
+    randomFor('first caller'),
+    randomFor('second caller'),
+  ]);
   const problems: string[] = [];
+  let isOver = true;
   let recoveryFrom: number | null = null;
-  let aftermath: Aftermath = { sent: new Set(), quarantined: new Set() };
+  let aftermath: Aftermath = { sent: [], quarantined: new Set() };
   try {
     const recoveryBegins = () => {
       recoveryFrom = Date.now();
@@ -53,24 +59,26 @@ export async function playRound(scene: Scene, judge: Judge, plan: RoundPlan): Pr
     // Life goes on after the fault.
     await withPatience(writer.acknowledged(1), scene);
   } catch (error) {
+    isOver = false;
     problems.push(inWords(error));
   }
   await writer.stop();
   await comeToRest(scene).catch((error: unknown) => problems.push(inWords(error)));
   problems.push(...writer.wrongAnswers);
-  const said = new Map<string, Said>(writer.said);
-  for (const id of aftermath.sent) said.set(id, 'acknowledged');
-  const verdict = await judge.judge({ day, said, quarantined: aftermath.quarantined }).catch((error: unknown) => ({
+  const sent = new Map(writer.sent);
+  for (const event of aftermath.sent) sent.set(event.id, { event, said: 'acknowledged' });
+  const verdict = await judge.judge({ day, sent, quarantined: aftermath.quarantined }).catch((error: unknown) => ({
     lost: 0,
     doubled: 0,
     problems: [`It could not be judged: ${inWords(error)}`],
   }));
   return {
-    events: [...said.values()].filter((what) => what === 'acknowledged').length,
+    events: [...sent.values()].filter(({ said }) => said === 'acknowledged').length,
     lost: verdict.lost,
     doubled: verdict.doubled,
     problems: [...problems, ...verdict.problems],
     silenceMs: writer.longestSilenceMs,
+    isOver,
     ...(await recovery(scene, recoveryFrom ?? Date.now())),
   };
 }

@@ -40,8 +40,8 @@ if (aheadMs !== 0) {
   });
 }
 
-/** To three seconds before it: the process has to start first. */
+/** To six seconds before it: the process has to start first, on a busy machine too. */
 function untilMs(minute: number): number {
   const hourMs = 3_600_000;
-  return (minute * 60_000 - 3_000 - (Date.now() % hourMs) + hourMs) % hourMs;
+  return (minute * 60_000 - 6_000 - (Date.now() % hourMs) + hourMs) % hourMs;
 }

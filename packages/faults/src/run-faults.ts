@@ -12,6 +12,8 @@ export interface RunPlan {
   readonly faults: readonly Fault[];
   /** Of each fault; one with a share plays that part of it, at least one. */
   readonly rounds: number;
+  /** Play this one alone, of each fault; null for all. */
+  readonly onlyRound: number | null;
   readonly seed: number;
   readonly pace: Pace;
   readonly holdMs: number;
@@ -53,13 +55,17 @@ interface Part {
  * each.
  */
 export async function runFaults(plan: RunPlan, progress: Progress, signal: AbortSignal): Promise<FaultResult[]> {
-  const parts = plan.faults.flatMap((fault) => partsOf(fault, plan.rounds)).sort((a, b) => a.from - b.from);
+  const { onlyRound } = plan;
+  const parts =
+    onlyRound === null
+      ? plan.faults.flatMap((fault) => partsOf(fault, plan.rounds)).sort((a, b) => a.from - b.from)
+      : plan.faults.map((fault) => ({ fault, from: onlyRound, to: onlyRound + 1 }));
   const results: FaultResult[] = [];
   const work = async () => {
     const postgres = await startServer();
     try {
       for (let part = parts.shift(); part !== undefined && !signal.aborted; part = parts.shift()) {
-        const result = await playPart(plan, part, postgres, signal);
+        const result = await playPart(plan, part, postgres, signal).catch((error: unknown) => broken(part, error));
         progress(result, part.from);
         results.push(result);
       }
@@ -95,9 +101,7 @@ async function playPart(plan: RunPlan, part: Part, postgres: OwnPostgres, signal
   if (!disk) return notPlayed(part.fault, 'it takes root on Linux to mount a small disk');
   try {
     const small = await startServer(disk.folder);
-    const result = await playOn(small, plan, part, signal);
-    await small.close();
-    return result;
+    return await playOn(small, plan, part, signal).finally(() => small.close());
   } finally {
     await disk.remove();
   }
@@ -110,10 +114,12 @@ async function playOn(postgres: OwnPostgres, plan: RunPlan, part: Part, signal: 
   const scene = await openScene({ postgres, store, pace, nodeVariables, settings: fault.settings ?? {} });
   try {
     await ready(scene);
-    const judge = createJudge(scene);
+    const judge = createJudge(scene, fault);
     const rounds: RoundResult[] = [];
     for (let round = part.from; round < part.to && !signal.aborted; round += 1) {
-      rounds.push(await playRound(scene, judge, { fault, seed, round, holdMs }));
+      const result = await playRound(scene, judge, { fault, seed, round, holdMs });
+      rounds.push(result);
+      if (!result.isOver) break;
     }
     const { apis, exporters } = scene;
     return {
@@ -130,6 +136,13 @@ async function playOn(postgres: OwnPostgres, plan: RunPlan, part: Part, signal: 
 
 async function ready({ apis, exporters }: Scene): Promise<void> {
   await Promise.all([...apis.members, ...exporters.members].map(({ port }) => port));
+}
+
+/** A part that could not be played to its end counts as a broken round, so that the others still make their table. */
+function broken({ fault }: Part, error: unknown): FaultResult {
+  const problem = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const nothing = { events: 0, lost: 0, doubled: 0, nextDoneMs: null, allDoneMs: 0, silenceMs: 0, isOver: false };
+  return { fault, rounds: [{ ...nothing, problems: [problem] }], kills: 0, crashes: new Map(), notPlayed: null };
 }
 
 function notPlayed(fault: Fault, why: string): FaultResult {

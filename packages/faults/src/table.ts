@@ -16,6 +16,7 @@ const heads = [
   'lost',
   'doubled',
   'longest without a 2xx',
+  'longest until the next batch',
   'longest recovery',
 ];
 
@@ -64,6 +65,7 @@ function toLine(fault: string, results: readonly FaultResult[]): Line {
     cells: [
       ...counts.map((count) => count.toLocaleString('en')),
       most(({ silenceMs }) => silenceMs),
+      most(({ nextDoneMs }) => nextDoneMs ?? 0),
       most(({ allDoneMs }) => allDoneMs),
     ],
   };

@@ -41,6 +41,8 @@ export interface S3Proxy {
   readonly requests: SeenRequest[];
   /** Status and path of what the store itself answered, in order. */
   readonly answers: { readonly method: string; readonly path: string; readonly status: number }[];
+  /** How often an object was written under each path. */
+  readonly writes: ReadonlyMap<string, number>;
   intervene: Intervention;
   close(): Promise<void>;
 }
@@ -49,8 +51,9 @@ export interface S3Proxy {
 export async function startS3Proxy(target: string, { remember = true } = {}): Promise<S3Proxy> {
   const requests: SeenRequest[] = [];
   const answers: { method: string; path: string; status: number }[] = [];
+  const writes = new Map<string, number>();
   let writing: Promise<unknown> = Promise.resolve();
-  const proxy: S3Proxy = { endpoint: '', requests, answers, intervene: {}, close: async () => {} };
+  const proxy: S3Proxy = { endpoint: '', requests, answers, writes, intervene: {}, close: async () => {} };
 
   async function handle(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = Buffer.concat(await incoming.toArray());
@@ -66,6 +69,7 @@ export async function startS3Proxy(target: string, { remember = true } = {}): Pr
         ? ({ status: 412, code: 'PreconditionFailed' } as const)
         : forward(target, seen),
     );
+    if (method === 'PUT' && result.status === 200) writes.set(path, (writes.get(path) ?? 0) + 1);
     if (remember) answers.push({ method, path, status: result.status });
     const after = await proxy.intervene.after?.(seen);
     if (after && after !== 'wrong checksum') return misbehave(response, after);
@@ -103,7 +107,9 @@ function misbehave(response: ServerResponse, how: Misbehaviour): void {
     return;
   }
   if (how === 'web page') {
-    response.writeHead(200, { 'content-type': 'text/html' }).end('<html><body>Please log in.</body></html>');
+    response
+      .writeHead(200, { 'content-type': 'text/html', etag: '"5f-17"' })
+      .end('<html><body>Please log in.</body></html>');
     return;
   }
   if (how === 'trickle') {

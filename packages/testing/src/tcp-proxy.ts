@@ -7,7 +7,10 @@ export interface TcpProxy {
   /** Breaks all connections and refuses new ones. */
   down(): Promise<void>;
   up(): Promise<void>;
-  /** Accepts and keeps connections, but passes nothing on: a half-open line. */
+  /**
+   * Accepts and keeps connections, but passes nothing on: a half-open line. Those that were touched by it never speak
+   * again, as their bytes are missing; later ones do.
+   */
   swallow(on: boolean): void;
   /** Breaks all connections; new ones are taken. */
   reset(): void;
@@ -15,15 +18,18 @@ export interface TcpProxy {
 
 export async function startTcpProxy(target: { readonly host: string; readonly port: number }): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
+  /** One for each connection while it is swallowed, and from then on. */
+  const dumb = new WeakSet<Socket>();
   let swallowing = false;
   const server = createServer((inner) => {
     const outer = createConnection(target);
+    if (swallowing) dumb.add(inner);
     for (const [from, to] of [
       [inner, outer],
       [outer, inner],
     ] as const) {
       sockets.add(from);
-      from.on('data', (data) => void (swallowing || to.write(data)));
+      from.on('data', (data) => void (dumb.has(inner) || to.write(data)));
       from.on('close', () => {
         sockets.delete(from);
         to.destroy();
@@ -47,6 +53,7 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
     },
     swallow(on) {
       swallowing = on;
+      if (on) for (const socket of sockets) dumb.add(socket);
     },
     reset() {
       for (const socket of sockets) socket.destroy();

@@ -2,6 +2,7 @@ import { checkDatabase } from '@auditbox/db/check-database.ts';
 import { databaseFault, describeFault } from '@auditbox/db/database-error.ts';
 import { serveHealth } from '@auditbox/process/health-server.ts';
 import type { Shutdown } from '@auditbox/process/shutdown.ts';
+import { sleep } from '@auditbox/process/sleep.ts';
 import type { Exporter } from '../compose.ts';
 import { startHousekeeping } from '../housekeeping.ts';
 import { logDatabaseFault } from '../log-database-fault.ts';
@@ -34,13 +35,26 @@ export async function run(exporter: Exporter, { taking, working }: Shutdown): Pr
   };
   const onSealed = () => uploads.pace.wake();
   await Promise.all([
-    probeDestination(exporter, taking).catch((error: unknown) => logDatabaseFault(logger, error)),
+    probeOnceThere(exporter, taking),
     runSealLoop({ db, limits: sealLimits, pace: sealPace, logger, onSealed, onTurn }, taking),
     runUploadLoop(uploads, taking, working),
   ]);
   health.close();
   logger.info('The exporter has stopped.');
   return 0;
+}
+
+/** The probe takes the database's time, so it waits for a database that is down at start. */
+async function probeOnceThere(exporter: Exporter, taking: AbortSignal): Promise<void> {
+  while (!taking.aborted) {
+    try {
+      await probeDestination(exporter, taking);
+      return;
+    } catch (error) {
+      logDatabaseFault(exporter.logger, error);
+      await sleep(exporter.config.EXPORT_POLL_INTERVAL_MS, taking);
+    }
+  }
 }
 
 /** The destination is no part of it: a store that is down is not mended by routing around or restarting an exporter. */

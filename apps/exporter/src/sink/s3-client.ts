@@ -5,7 +5,7 @@ import type { ExporterConfig } from '../config.ts';
 /** The SDK's client as the settings want it. It tries each request once: retrying is the batch's business. */
 export function createS3Client(config: ExporterConfig): S3Client {
   const region = config.S3_REGION ?? (config.S3_ENDPOINT === undefined ? undefined : 'us-east-1');
-  return new S3Client({
+  const client = new S3Client({
     ...(region !== undefined && { region }),
     ...(config.S3_ENDPOINT !== undefined && { endpoint: config.S3_ENDPOINT }),
     ...(config.S3_ROLE_ARN !== undefined && {
@@ -22,6 +22,17 @@ export function createS3Client(config: ExporterConfig): S3Client {
       httpsAgent: { maxSockets: config.EXPORT_CONCURRENCY + 2 },
     },
   });
+  // A portal or a proxy may answer 200 to everything, even with an ETag. No store sends a web page for success.
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      const result = await next(args);
+      const { statusCode, headers } = result.response as { statusCode: number; headers: Record<string, string> };
+      if (statusCode >= 300 || !headers['content-type']?.startsWith('text/html')) return result;
+      throw Object.assign(new Error('The answer was a web page.'), { name: 'NoETag' });
+    },
+    { step: 'deserialize', name: 'refuseWebPages' },
+  );
+  return client;
 }
 
 function assumedRole(RoleArn: string, externalId: string | undefined) {

@@ -126,6 +126,7 @@ export function createS3Sink(client: S3Client, config: ExporterConfig): Sink {
       const first = await create(input, storedAt, signal);
       const last = first.kind === 'stored' ? await create(input, storedAt, signal) : first;
       if (last.kind === 'refused') return last;
+      if (last.kind === 'doubtful') return refusal(noStore, place);
       // S3 answers 403 for a missing key to callers who may not list; a retry could then not tell what is there.
       const missing = await head(`${input.Key}_missing`, signal);
       return { kind: 'healthy', conditional: last.kind === 'exists', tellsMissing: missing.kind !== 'refused' };

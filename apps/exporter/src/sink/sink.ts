@@ -10,7 +10,7 @@ export interface SinkObject {
   readonly sha256: string;
   readonly firstOccurredAt: string;
   readonly lastOccurredAt: string;
-  /** The time by the database's clock, from which a retention counts. */
+  /** When the lease was taken, by the database's clock; a retention counts from it. */
   readonly storedAt: string;
 }
 

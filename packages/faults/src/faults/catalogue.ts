@@ -1,3 +1,4 @@
+import { createRandom } from '../random.ts';
 import type { Fault } from './fault.ts';
 import { fleets } from './fleets.ts';
 import { kills } from './kills.ts';
@@ -13,10 +14,15 @@ const mixed: Fault = {
   share: 2,
   async strike(strike) {
     const { random, scene } = strike;
-    const fit = ({ alone, share, needsSmallDisk }: Fault) => !alone && share === undefined && !needsSmallDisk;
+    const fit = ({ alone, overwrites, share, needsSmallDisk }: Fault) =>
+      !alone && !overwrites && share === undefined && !needsSmallDisk;
     const kinds = [kills, postgresFaults, scene.proxy ? s3Faults : []].map((kind) => kind.filter(fit));
     const picked = kinds.filter((kind) => kind.length > 0).map((kind) => random.pick(kind));
-    await Promise.all(picked.map((fault) => fault.strike(strike)));
+    // A source of its own for each: which draws first must not depend on the time.
+    const seeds = picked.map(() => random.between(0, 2 ** 31 - 1));
+    await Promise.all(
+      picked.map((fault, index) => fault.strike({ ...strike, random: createRandom(seeds[index] ?? 0, fault.name) })),
+    );
   },
 };
 

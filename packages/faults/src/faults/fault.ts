@@ -1,3 +1,4 @@
+import type { WireEvent } from '@auditbox/testing/test-events.ts';
 import type { Random } from '../random.ts';
 import type { Scene } from '../scene/scene.ts';
 import type { Writer } from '../scene/writer.ts';
@@ -31,6 +32,12 @@ export interface Fault {
   readonly share?: number;
   /** Settings of the exporters. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** How large the events' values are, for a batch of several chunks; else a few hundred bytes. */
+  readonly valueBytes?: number;
+  /** Outbox rows are deleted after their export. */
+  readonly prunes?: true;
+  /** The store overwrites, so an object may be written twice. */
+  readonly overwrites?: true;
   /** It cannot be one of several at once. */
   readonly alone?: true;
   /**
@@ -40,9 +47,9 @@ export interface Fault {
   strike(strike: Strike): Promise<void>;
 }
 
-/** Ids that the fault itself sent, and those of them that must stay in quarantine. */
+/** What the fault itself sent, and the ids of those that must stay in quarantine. */
 export interface Aftermath {
-  readonly sent: ReadonlySet<string>;
+  readonly sent: readonly WireEvent[];
   readonly quarantined: ReadonlySet<string>;
 }
 

@@ -31,7 +31,7 @@ const crowd: Fault = {
   async strike({ scene: { apis, exporters }, writer, random }) {
     for (let left = random.between(3, 6); left > 0; left -= 1) {
       exporters.resize(random.between(2, 4));
-      apis.resize(random.between(1, 3));
+      apis.resize(random.between(2, 4));
       await writer.acknowledged(random.between(1, 10));
       await sleep(random.between(0, 300));
       const fleet = random.pick([apis, exporters, exporters]);

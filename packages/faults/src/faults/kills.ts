@@ -1,10 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CrashPoint } from '@auditbox/process/crash-point.ts';
 import type { Scene } from '../scene/scene.ts';
-import type { Fault, Strike } from './fault.ts';
+import { BrokenPromise, type Fault, type Strike } from './fault.ts';
 
-/** Kills in a row at one point, at least and at most: whoever takes over is killed there too. An api starts slower. */
-const inARow = { exporters: [3, 12], apis: [1, 5] } as const;
+/**
+ * Kills in a row at one point, at least and at most: whoever takes over is killed there too. An api starts slower. With
+ * default settings each may cost a lease.
+ */
+const inARow = {
+  quick: { exporters: [3, 12], apis: [1, 5] },
+  default: { exporters: [1, 1], apis: [1, 1] },
+} as const;
 
 const exporterPoints: readonly (readonly [name: string, point: CrashPoint, about: string])[] = [
   ['before-seal', 'exporter before the seal', 'killed before the seal'],
@@ -20,9 +26,35 @@ const exporterKills = exporterPoints.map(
   ([name, point, about]): Fault => ({
     name: `exporter-killed-${name}`,
     about: `exporters ${about}`,
+    // Two chunks or more, or a render would be over when it is half done.
+    ...(name === 'while-rendering' && { valueBytes: 80_000 }),
     strike: (strike) => killAt(strike, 'exporters', point),
   }),
 );
+
+/** Half of the request reaches the store, and nobody is there any more to send the rest. */
+const killedInMidBody: Fault = {
+  name: 'exporter-killed-in-mid-body',
+  about: 'exporters killed when half of the PUT is sent',
+  needsLies: true,
+  async strike({ scene: { exporters, proxy, pace }, random }) {
+    if (!proxy) throw new Error('The store cannot lie here.');
+    const [least, most] = inARow[pace].exporters;
+    let left = random.between(least, most);
+    const { promise: over, resolve } = Promise.withResolvers<void>();
+    proxy.intervene = {
+      before: async ({ method, path }) => {
+        if (method !== 'PUT' || !path.includes('.ndjson.gz') || left === 0) return undefined;
+        left -= 1;
+        await exporters.killAll();
+        if (left === 0) resolve();
+        return 'half the body';
+      },
+    };
+    await over;
+    proxy.intervene = {};
+  },
+};
 
 /** The request is on its way or at the store, whole or in part. */
 const killedDuringUpload: Fault = {
@@ -34,8 +66,10 @@ const killedDuringUpload: Fault = {
 const killedInShutdown: Fault = {
   name: 'exporter-killed-in-shutdown',
   about: 'exporters told to stop, then killed while they finish',
-  async strike({ scene: { exporters }, writer, random }) {
-    const times = random.between(...inARow.exporters);
+  alone: true,
+  async strike({ scene: { exporters, pace }, writer, random }) {
+    const [least, most] = inARow[pace].exporters;
+    const times = random.between(least, most);
     exporters.arm({ FAULT_POINT: 'exporter in shutdown' }, times);
     await exporters.killAll();
     for (let left = times; left > 0; left -= 1) {
@@ -95,6 +129,7 @@ const killedInPrune: Fault = {
   name: 'exporter-killed-in-prune',
   about: 'exporters killed between two deletes of old outbox rows',
   alone: true,
+  prunes: true,
   settings: { OUTBOX_RETENTION_DAYS: '1' },
   async strike({ scene, writer, random }) {
     const { db, exporters } = scene;
@@ -127,10 +162,12 @@ async function killAt(
 ): Promise<void> {
   const fleet = scene[which];
   const variables = { FAULT_POINT: point, FAULT_HIT: String(random.between(1, 2)), FAULT_DELAY_MS: String(delayMs) };
-  const [least, most] = inARow[which];
+  const [least, most] = inARow[scene.pace][which];
+  const struckBefore = fleet.struck;
   fleet.arm(variables, random.between(least, most));
   await fleet.killAll();
   await fleet.disarmed();
+  if (fleet.struck === struckBefore) throw new BrokenPromise(`No process came to the point "${point}".`);
 }
 
 type Sql = Scene['db']['sql'];
@@ -145,6 +182,7 @@ async function waitFor<S extends Pick<Sql, 'unsafe'>>(
 
 export const kills: readonly Fault[] = [
   ...exporterKills,
+  killedInMidBody,
   killedDuringUpload,
   killedInShutdown,
   killedInPrune,

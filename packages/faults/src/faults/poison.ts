@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { spawnProgram } from '@auditbox/testing/spawn-app.ts';
-import { anEvent } from '@auditbox/testing/test-events.ts';
+import { anEvent, type WireEvent } from '@auditbox/testing/test-events.ts';
 import { masterKey, type Scene } from '../scene/scene.ts';
 import { BrokenPromise, type Fault } from './fault.ts';
 
@@ -10,11 +10,11 @@ const oversize: Fault = {
   about: 'events over the size limit among others, then replayed under a larger one',
   settings: { EXPORT_BATCH_MAX_BYTES: '8192' },
   async strike({ scene, writer, day, testify }) {
-    const ids = await post(scene, day, 'x'.repeat(9_000));
+    const sent = await post(scene, day, 'x'.repeat(9_000));
     await writer.acknowledged(10);
-    await quarantined(scene, ids, /EXPORT_BATCH_MAX_BYTES is 8192/);
+    await quarantined(scene, sent, /EXPORT_BATCH_MAX_BYTES is 8192/);
     await replay(scene);
-    testify({ sent: ids, quarantined: new Set() });
+    testify({ sent, quarantined: new Set() });
   },
 };
 
@@ -25,7 +25,8 @@ const unrenderable: Fault = {
     const { db, exporters } = scene;
     exporters.resize(0);
     await exporters.killAll();
-    const ids = await post(scene, day, 'poison');
+    const sent = await post(scene, day, 'poison');
+    const ids = new Set(sent.map(({ id }) => id));
     // No api and no INSERT can make such a row; a damaged table can.
     await db.sql.begin(async (tx) => {
       await tx`set local session_replication_role = replica`;
@@ -33,13 +34,13 @@ const unrenderable: Fault = {
     });
     await writer.acknowledged(10);
     exporters.resize(1);
-    await quarantined(scene, ids, /is not there any more/);
-    testify({ sent: ids, quarantined: ids });
+    await quarantined(scene, sent, /is not there any more/);
+    testify({ sent, quarantined: ids });
   },
 };
 
-async function post({ apis }: Scene, day: string, value: string): Promise<ReadonlySet<string>> {
-  const events = [0, 1, 2].map((hour) => anEvent({ updated_at: `${day}T0${hour}:00:00Z`, updated_values: value }));
+async function post({ apis }: Scene, day: string, value: string): Promise<readonly WireEvent[]> {
+  const events = [11, 12, 23].map((hour) => anEvent({ updated_at: `${day}T${hour}:00:00Z`, updated_values: value }));
   for (const event of events) {
     const [api] = apis.members;
     const answer = await fetch(`http://127.0.0.1:${await api?.port}/audit`, {
@@ -49,17 +50,17 @@ async function post({ apis }: Scene, day: string, value: string): Promise<Readon
     });
     if (!answer.ok) throw new BrokenPromise(`The api refused the row: ${await answer.text()}`);
   }
-  return new Set(events.map(({ id }) => id));
+  return events;
 }
 
-async function quarantined({ db }: Scene, ids: ReadonlySet<string>, reason: RegExp): Promise<void> {
+async function quarantined({ db }: Scene, events: readonly WireEvent[], reason: RegExp): Promise<void> {
   for (;;) {
     const rows = await db.sql<{ error: string }[]>`
       select last_error as error from outbox_status
-      where state = 'quarantined' and audit_id in ${db.sql([...ids])}`;
+      where state = 'quarantined' and audit_id in ${db.sql(events.map(({ id }) => id))}`;
     const other = rows.find(({ error }) => !reason.test(error));
     if (other) throw new BrokenPromise(`Quarantined for another reason: ${other.error}`);
-    if (rows.length === ids.size) return;
+    if (rows.length === events.length) return;
     await sleep(50);
   }
 }

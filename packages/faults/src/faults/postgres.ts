@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { eventually } from '@auditbox/testing/eventually.ts';
 import postgres, { type Sql } from 'postgres';
 import type { Scene } from '../scene/scene.ts';
 import { fillDisk } from '../scene/small-disk.ts';
-import { BrokenPromise, type Fault } from './fault.ts';
+import type { Writer } from '../scene/writer.ts';
+import type { Fault } from './fault.ts';
 
 const stopped: Fault = {
   name: 'postgres-killed',
@@ -46,13 +48,12 @@ const outOfConnections: Fault = {
 
 const halfOpen: Fault = {
   name: 'postgres-half-open',
-  about: 'the line to Postgres swallows everything, then breaks or stays dumb',
+  about: 'connections to Postgres that swallow everything, then break or stay dumb',
   share: 0.1,
   async strike({ scene: { line }, holdMs, random }) {
     line.swallow(true);
     await sleep(holdMs);
     line.swallow(false);
-    // What was swallowed is missing for good: those connections never speak again.
     if (random.chance(50)) line.reset();
   },
 };
@@ -63,10 +64,7 @@ const snapshotHeld: Fault = {
   share: 0.2,
   strike: async ({ scene, writer, holdMs }) =>
     holding(scene.databaseUrl, 'begin isolation level repeatable read; select count(*) from outbox', async () => {
-      await goesOn(scene, async () => {
-        await writer.acknowledged(1);
-        await sleep(holdMs);
-      });
+      await goesOn(scene, writer, holdMs);
     }),
 };
 
@@ -76,10 +74,7 @@ const writerElsewhere: Fault = {
   share: 0.2,
   strike: async ({ scene, writer, holdMs }) =>
     holding(scene.postgres.url, 'begin; select pg_current_xact_id()', async () => {
-      await goesOn(scene, async () => {
-        await writer.acknowledged(1);
-        await sleep(holdMs);
-      });
+      await goesOn(scene, writer, holdMs);
     }),
 };
 
@@ -90,10 +85,23 @@ const diskFull: Fault = {
   share: 0.1,
   async strike({ scene, holdMs }) {
     const free = await fillDisk(scene.postgres.folder);
+    await untilFull(scene);
     await sleep(holdMs);
     await free();
+    await eventually(() => scene.db.sql`drop table if exists ballast`);
   },
 };
+
+/** Until Postgres itself has said so, or died of it. */
+async function untilFull({ db }: Scene): Promise<void> {
+  try {
+    await db.sql`create table ballast as select repeat('x', 1000) as x from generate_series(1, 100000)`;
+    for (;;) await db.sql`insert into ballast select * from ballast`;
+  } catch (error) {
+    const { code } = error as { code?: string };
+    if (code !== '53100' && code !== '57P02' && !code?.startsWith('CONNECTION')) throw error;
+  }
+}
 
 async function terminateBackends(sql: Scene['db']['sql']): Promise<number> {
   const terminated = await sql`
@@ -128,16 +136,17 @@ async function holding(url: string, statements: string, work: () => Promise<void
   }
 }
 
-/** Fails unless batches are exported while `work` lasts. */
-async function goesOn({ db }: Scene, work: () => Promise<void>): Promise<void> {
+/** Batches are exported all the while, and at its very end; if not, the strike is never over. */
+async function goesOn({ db }: Scene, writer: Writer, holdMs: number): Promise<void> {
   const done = async () => {
     const [row] = await db.sql<{ count: number }[]>`
       select count(*)::int as count from export_batch where state = 'done'`;
     return row?.count ?? 0;
   };
+  await sleep(holdMs);
   const before = await done();
-  await work();
-  if ((await done()) === before) throw new BrokenPromise('Nothing was exported meanwhile.');
+  await writer.acknowledged(1);
+  while ((await done()) === before) await sleep(50);
 }
 
 export const postgresFaults: readonly Fault[] = [

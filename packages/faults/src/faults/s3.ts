@@ -16,7 +16,11 @@ function misbehaving(name: string, about: string, how: Misbehaviour): Fault {
     name: `s3-${name}`,
     about: `S3 ${about}`,
     needsLies: true,
-    strike: (strike) => intervene(strike, (hit) => ({ before: () => (hit() ? how : undefined) })),
+    // Uploads are hit by count, the rest as often.
+    strike: (strike) =>
+      intervene(strike, (hit) => ({
+        before: (seen) => ((isUpload(seen) ? hit() : strike.random.chance(50)) ? how : undefined),
+      })),
   };
 }
 
@@ -60,6 +64,7 @@ const lies: readonly Fault[] = [
     name: 's3-overwrites',
     about: 'S3 ignores If-None-Match, and answers are lost',
     needsLies: true,
+    overwrites: true,
     strike: (strike) =>
       intervene(strike, (hit) => ({
         before: () => 'overwrite',
@@ -74,9 +79,15 @@ async function intervene(
 ): Promise<void> {
   if (!proxy) throw new Error('The store cannot lie here.');
   const percent = random.pick([30, 70, 100]);
-  proxy.intervene = as(() => random.chance(percent));
+  let hits = 0;
+  proxy.intervene = as(() => {
+    const isHit = random.chance(percent);
+    if (isHit) hits += 1;
+    return isHit;
+  });
   await writer.acknowledged(5);
   await sleep(random.between(0, holdMs));
+  while (hits === 0) await sleep(20);
   proxy.intervene = {};
 }
 

@@ -39,8 +39,8 @@ async function stopAndWake({ scene, writer, recoveryBegins }: Strike, point: Cra
   exporters.resize(1);
 }
 
-async function snapshot({ bucket, db }: Scene): Promise<string> {
-  const archive = openArchive(bucket);
+async function snapshot({ bucket, db, proxy }: Scene): Promise<string> {
+  const archive = openArchive(bucket, { isVersioned: proxy === null });
   await archive.look();
   const objects = [...archive.objects.values()].map(({ key, etag }) => [key, etag]);
   const batches = await db.sql`select * from export_batch order by id`;

@@ -1,7 +1,12 @@
 import { createHash } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import type { TestBucket } from '@auditbox/testing/bucket.ts';
-import { GetObjectCommand, type GetObjectCommandOutput, ListObjectsV2Command } from '@aws-sdk/client-s3';
+import {
+  GetObjectCommand,
+  type GetObjectCommandOutput,
+  ListObjectsV2Command,
+  ListObjectVersionsCommand,
+} from '@aws-sdk/client-s3';
 
 /** An object of the bucket, read once. */
 export interface ArchivedObject {
@@ -11,7 +16,14 @@ export interface ArchivedObject {
   readonly sha256: string;
   readonly metadata: Readonly<Record<string, string>>;
   readonly ndjson: Buffer;
-  readonly events: readonly { readonly id: string; readonly updated_at: string }[];
+  readonly events: readonly ArchivedEvent[];
+}
+
+/** What is looked at of a line. */
+export interface ArchivedEvent {
+  readonly id: string;
+  readonly updated_at: string;
+  readonly updated_values: unknown;
 }
 
 /** What an auditor has seen in a bucket so far. Objects never change, so each is read once. */
@@ -21,7 +33,8 @@ export interface Archive {
   look(): Promise<{ readonly fresh: readonly ArchivedObject[]; readonly problems: readonly string[] }>;
 }
 
-export function openArchive({ client, name: Bucket }: TestBucket): Archive {
+/** A bucket that keeps versions tells of every overwrite and delete. */
+export function openArchive({ client, name: Bucket }: TestBucket, { isVersioned }: { isVersioned: boolean }): Archive {
   const objects = new Map<string, ArchivedObject>();
 
   async function list(): Promise<Map<string, string>> {
@@ -37,6 +50,24 @@ export function openArchive({ client, name: Bucket }: TestBucket): Archive {
       token = page.NextContinuationToken;
     } while (token !== undefined);
     return etags;
+  }
+
+  async function findLaterVersions(): Promise<string[]> {
+    const problems: string[] = [];
+    let marker: string | undefined;
+    do {
+      const page = await client.send(
+        new ListObjectVersionsCommand({ Bucket, ...(marker !== undefined && { KeyMarker: marker }) }),
+      );
+      const seen = new Set<string | undefined>();
+      for (const { Key } of page.Versions ?? []) {
+        if (seen.has(Key)) problems.push(`${Key} has more than one version`);
+        seen.add(Key);
+      }
+      for (const { Key } of page.DeleteMarkers ?? []) problems.push(`${Key} was deleted`);
+      marker = page.NextKeyMarker;
+    } while (marker !== undefined && marker !== '');
+    return problems;
   }
 
   async function read(key: string): Promise<ArchivedObject> {
@@ -57,7 +88,7 @@ export function openArchive({ client, name: Bucket }: TestBucket): Archive {
     objects,
     async look() {
       const etags = await list();
-      const problems: string[] = [];
+      const problems = isVersioned ? await findLaterVersions() : [];
       for (const { key, etag } of objects.values()) {
         if (!etags.has(key)) problems.push(`${key} is gone`);
         else if (etags.get(key) !== etag) problems.push(`${key} has changed`);

@@ -1,13 +1,15 @@
 import { eventually } from '@auditbox/testing/eventually.ts';
 import type { Fleet } from '../scene/fleet.ts';
 import { masterKey, type Scene } from '../scene/scene.ts';
-import type { Said } from '../scene/writer.ts';
+import type { Sent } from '../scene/writer.ts';
 import type { ArchivedObject } from './archive.ts';
 
 interface Seen {
   readonly fresh: readonly ArchivedObject[];
   readonly timesArchived: ReadonlyMap<string, number>;
-  readonly said: ReadonlyMap<string, Said>;
+  readonly sent: ReadonlyMap<string, Sent>;
+  /** Whether outbox rows may be gone after their export. */
+  readonly prunes: boolean;
 }
 
 interface Page {
@@ -16,7 +18,11 @@ interface Page {
 }
 
 /** Where `GET /audit` and `GET /audit/:id` say other things than callers were told or the bucket holds. */
-export async function askApi({ apis }: Scene, day: string, { fresh, timesArchived, said }: Seen): Promise<string[]> {
+export async function askApi(
+  { apis }: Scene,
+  day: string,
+  { fresh, timesArchived, sent, prunes }: Seen,
+): Promise<string[]> {
   const problems: string[] = [];
   const listed = new Set<string>();
   for (let page = 1, pages = 1; page <= pages; page += 1) {
@@ -28,11 +34,11 @@ export async function askApi({ apis }: Scene, day: string, { fresh, timesArchive
   for (const { key, sha256, events } of fresh) {
     const [first] = events;
     if (!first) continue;
-    for (const { id } of events) if (said.has(id) && !listed.has(id)) problems.push(`GET /audit does not list ${id}`);
+    for (const { id } of events) if (sent.has(id) && !listed.has(id)) problems.push(`GET /audit does not list ${id}`);
     const found = await get<{ export: Record<string, unknown> }>(apis, `/${first.id}`);
     const exported = found?.export ?? { state: 'unknown' };
     // A pruned outbox row takes the object's name along.
-    const isPruned = exported.state === 'done' && exported.object_key === null;
+    const isPruned = prunes && exported.state === 'done' && exported.object_key === null;
     if (isPruned || (exported.state === 'done' && exported.object_key === key && exported.sha256 === sha256)) continue;
     problems.push(`GET /audit/${first.id} says ${JSON.stringify(exported)}, but ${key} holds it with ${sha256}`);
   }

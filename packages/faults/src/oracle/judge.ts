@@ -1,7 +1,8 @@
-import { partitionFolder } from '@auditbox/core/partition.ts';
+import type { WireEvent } from '@auditbox/testing/test-events.ts';
+import type { Fault } from '../faults/fault.ts';
 import type { Scene } from '../scene/scene.ts';
-import type { Said } from '../scene/writer.ts';
-import { openArchive } from './archive.ts';
+import type { Sent } from '../scene/writer.ts';
+import { type ArchivedEvent, openArchive } from './archive.ts';
 import { askApi } from './ask-api.ts';
 import { findDisagreements } from './ledger.ts';
 
@@ -15,10 +16,10 @@ interface Verdict {
   readonly problems: readonly string[];
 }
 
-/** What was said about the events of a day. `quarantined` ones must be in no object. */
+/** What was sent about a day, and what was said to it. `quarantined` ones must be in no object. */
 interface RoundRecord {
   readonly day: string;
-  readonly said: ReadonlyMap<string, Said>;
+  readonly sent: ReadonlyMap<string, Sent>;
   readonly quarantined: ReadonlySet<string>;
 }
 
@@ -31,9 +32,11 @@ export interface Judge {
  * Reads what anybody could read from outside: what callers were told, the objects of the bucket, `GET /audit`, and the
  * status view. It remembers all rounds of its scene, so that nothing of an earlier one may change later.
  */
-export function createJudge(scene: Scene): Judge {
-  const archive = openArchive(scene.bucket);
-  const said = new Map<string, Said>();
+export function createJudge(scene: Scene, fault: Fault): Judge {
+  const prunes = fault.prunes === true;
+  const overwrites = fault.overwrites === true;
+  const archive = openArchive(scene.bucket, { isVersioned: scene.proxy === null });
+  const sent = new Map<string, Sent>();
   const quarantined = new Set<string>();
   const timesArchived = new Map<string, number>();
   /** Doubled ones that an earlier round was told of. */
@@ -41,7 +44,7 @@ export function createJudge(scene: Scene): Judge {
 
   return {
     async judge(record) {
-      for (const [id, what] of record.said) said.set(id, what);
+      for (const [id, event] of record.sent) sent.set(id, event);
       for (const id of record.quarantined) quarantined.add(id);
       const { fresh, problems: changes } = await archive.look();
       const problems = [...changes];
@@ -49,15 +52,19 @@ export function createJudge(scene: Scene): Judge {
         if (metadata.sha256 !== sha256) problems.push(`${key} holds other lines than its metadata say`);
         if (metadata.rows !== String(events.length))
           problems.push(`${key} holds ${events.length} rows, not ${metadata.rows}`);
-        for (const { id, updated_at: at } of events) {
-          timesArchived.set(id, (timesArchived.get(id) ?? 0) + 1);
-          if (!said.has(id)) problems.push(`${key} holds ${id}, which nobody sent`);
-          if (!key.includes(partitionFolder(at.slice(0, 13)))) problems.push(`${id} of ${at} lies in ${key}`);
+        for (const event of events) {
+          timesArchived.set(event.id, (timesArchived.get(event.id) ?? 0) + 1);
+          problems.push(...compareToSent(event, key, sent.get(event.id)?.event));
         }
       }
-      const ids = [...record.said];
+      if (!overwrites) {
+        for (const [path, times] of scene.proxy?.writes ?? []) {
+          if (times > 1 && path.includes('.ndjson.gz')) problems.push(`${path} was written ${times} times`);
+        }
+      }
+      const ids = [...record.sent];
       const lost = ids.filter(
-        ([id, what]) => what === 'acknowledged' && !timesArchived.has(id) && !quarantined.has(id),
+        ([id, { said }]) => said === 'acknowledged' && !timesArchived.has(id) && !quarantined.has(id),
       );
       const doubled = [...timesArchived].filter(([id, times]) => times > 1 && !told.has(id));
       for (const [id] of doubled) told.add(id);
@@ -66,9 +73,23 @@ export function createJudge(scene: Scene): Judge {
         ...doubled.map(([id, times]) => `${id} is in ${times} places`),
       );
       for (const id of quarantined) if (timesArchived.has(id)) problems.push(`${id} is quarantined and exported`);
-      problems.push(...(await findDisagreements(scene.db, { archive, fresh, timesArchived, quarantined })));
-      problems.push(...(await askApi(scene, record.day, { fresh, timesArchived, said })));
+      problems.push(...(await findDisagreements(scene.db, { archive, fresh, timesArchived, quarantined, prunes })));
+      problems.push(...(await askApi(scene, record.day, { fresh, timesArchived, sent, prunes })));
       return { lost: lost.length, doubled: doubled.length, problems };
     },
   };
+}
+
+/** The archived line says what was sent, and lies under the hour that was sent. */
+function compareToSent(archived: ArchivedEvent, key: string, sent: WireEvent | undefined): string[] {
+  const { id, updated_at: at } = archived;
+  if (!sent) return [`${key} holds ${id}, which nobody sent`];
+  const { updated_at: sentAt = '' } = sent;
+  const problems: string[] = [];
+  if (!key.includes(`dt=${sentAt.slice(0, 10)}/hour=${sentAt.slice(11, 13)}/`))
+    problems.push(`${id} of ${sentAt} lies in ${key}`);
+  if (at !== sentAt) problems.push(`${id} was sent as of ${sentAt} and archived as of ${at}`);
+  if (JSON.stringify(archived.updated_values) !== JSON.stringify(sent.updated_values))
+    problems.push(`${id} was archived with other values`);
+  return problems;
 }

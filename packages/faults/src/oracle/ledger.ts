@@ -8,6 +8,8 @@ interface Seen {
   /** By event id. */
   readonly timesArchived: ReadonlyMap<string, number>;
   readonly quarantined: ReadonlySet<string>;
+  /** Whether outbox rows may be gone after their export. */
+  readonly prunes: boolean;
 }
 
 /** Where the database says other things than the bucket: rows without a partner, states, hashes, bytes. */
@@ -15,12 +17,15 @@ export async function findDisagreements(db: Database, seen: Seen): Promise<strin
   return [
     ...(await findOddRows(db, seen)),
     ...(await findOddBatches(db, seen.archive)),
-    ...(await findOtherBytes(db, seen.fresh)),
+    ...(await findOtherBytes(db, seen)),
   ];
 }
 
 /** Every audit row has its outbox row, which is done and in the bucket, or was pruned after that. */
-async function findOddRows({ sql }: Database, { timesArchived, quarantined, archive }: Seen): Promise<string[]> {
+async function findOddRows(
+  { sql }: Database,
+  { timesArchived, quarantined, archive, prunes }: Seen,
+): Promise<string[]> {
   const rows = await sql<{ id: string; hasAudit: boolean; state: string | null; key: string | null }[]>`
     select coalesce(a.id, o.audit_id) as id, a.id is not null as "hasAudit", o.state, o.object_key as key
     from audit_log a full join outbox_status o on o.audit_id = a.id`;
@@ -34,7 +39,10 @@ async function findOddRows({ sql }: Database, { timesArchived, quarantined, arch
     }
     if (!hasAudit) problems.push(`${id} has an outbox row and no audit row`);
     if (!timesArchived.has(id)) problems.push(`${id} is recorded (${state ?? 'no outbox row'}), but in no object`);
-    if (state === null) continue;
+    if (state === null) {
+      if (!prunes) problems.push(`${id} has an audit row and no outbox row`);
+      continue;
+    }
     if (state !== 'done') problems.push(`${id} is in the bucket and ${state} in the view`);
     else if (!archive.objects.get(key ?? '')?.events.some((event) => event.id === id))
       problems.push(`${id} is not in ${key}, as the view says`);
@@ -59,13 +67,16 @@ async function findOddBatches({ sql }: Database, { objects }: Archive): Promise<
 }
 
 /** Rendering a batch once more gives the very bytes that were archived. */
-async function findOtherBytes(db: Database, fresh: readonly ArchivedObject[]): Promise<string[]> {
+async function findOtherBytes(db: Database, { fresh, prunes }: Seen): Promise<string[]> {
   const problems: string[] = [];
   for (const { key, ndjson } of fresh) {
     const [batch] = await db.sql<{ id: string; isWhole: boolean }[]>`
       select b.id::text, (select count(*) from outbox o where o.batch_id = b.id) = b.row_count as "isWhole"
       from export_batch b where b.object_key = ${key}`;
-    if (!batch?.isWhole) continue;
+    if (!batch?.isWhole) {
+      if (!prunes) problems.push(`${key} has not all rows of its batch behind it`);
+      continue;
+    }
     const chunks: Buffer[] = [];
     for await (const chunk of renderBatch(db, batch.id)) chunks.push(chunk.ndjson);
     if (!Buffer.concat(chunks).equals(ndjson)) problems.push(`${key} holds other bytes than its batch renders to`);

@@ -15,6 +15,8 @@ export interface Fleet {
   readonly members: ReadonlySet<Member>;
   /** How many ended by SIGKILL, sent by us or at a crash point. */
   readonly kills: number;
+  /** How many came to the crash point that they were armed for. */
+  readonly struck: number;
   /** How many ended by themselves, by exit code or signal. */
   readonly crashes: ReadonlyMap<number | string, number>;
   /** The next `count` processes are started with these variables for the preload. */
@@ -47,6 +49,7 @@ export function startFleet({ main, env, listens, count }: FleetPlan): Fleet {
   const armed: Readonly<Record<string, string>>[] = [];
   let wanted = count;
   let kills = 0;
+  let struck = 0;
   let changed = Promise.withResolvers<void>();
 
   function start(): void {
@@ -59,6 +62,7 @@ export function startFleet({ main, env, listens, count }: FleetPlan): Fleet {
     members.add(member);
     tellChange();
     void app.ended.then((how) => {
+      if (app.log.some(({ msg }) => msg === 'At the crash point.')) struck += 1;
       if (how === 'SIGKILL') kills += 1;
       // One that was told to stop before it could listen for it.
       else if (how !== 0 && how !== 'SIGTERM') crashes.set(how, (crashes.get(how) ?? 0) + 1);
@@ -88,6 +92,9 @@ export function startFleet({ main, env, listens, count }: FleetPlan): Fleet {
     crashes,
     get kills() {
       return kills;
+    },
+    get struck() {
+      return struck;
     },
     arm(variables, times) {
       for (let left = times; left > 0; left -= 1) armed.push(variables);

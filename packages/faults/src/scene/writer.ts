@@ -6,12 +6,18 @@ import type { Fleet } from './fleet.ts';
 import { masterKey } from './scene.ts';
 
 /** What was said to a caller about an event: a 2xx, or nothing that settles it. */
-export type Said = 'acknowledged' | 'uncertain';
+type Said = 'acknowledged' | 'uncertain';
+
+/** An event as it was sent, and what came back. */
+export interface Sent {
+  readonly event: WireEvent;
+  readonly said: Said;
+}
 
 /** A caller of the api who keeps writing whatever happens, and remembers what was said. */
 export interface Writer {
   /** By id of the event. */
-  readonly said: ReadonlyMap<string, Said>;
+  readonly sent: ReadonlyMap<string, Sent>;
   /** The longest time in which nothing was acknowledged. */
   readonly longestSilenceMs: number;
   /** Answers that a caller must never get. */
@@ -19,6 +25,13 @@ export interface Writer {
   /** Resolves when that many more events were acknowledged, or it was stopped. */
   acknowledged(more: number): Promise<void>;
   stop(): Promise<void>;
+}
+
+/** What is written about. */
+interface Subject {
+  readonly day: string;
+  /** The most that an event's values take. */
+  readonly valueBytes?: number | undefined;
 }
 
 /** Callers give up on an answer after this long, and ask again. */
@@ -32,8 +45,8 @@ const retryMs = 40;
  * again with the same ids; some is left as it is, for nobody knows whether it was stored. One caller for each source of
  * randomness.
  */
-export function startWriter(apis: Fleet, day: string, randoms: readonly Random[]): Writer {
-  const said = new Map<string, Said>();
+export function startWriter(apis: Fleet, { day, valueBytes = 300 }: Subject, randoms: readonly Random[]): Writer {
+  const sent = new Map<string, Sent>();
   const wrongAnswers: string[] = [];
   let stopped = false;
   let count = 0;
@@ -42,8 +55,8 @@ export function startWriter(apis: Fleet, day: string, randoms: readonly Random[]
 
   async function write(random: Random): Promise<void> {
     while (!stopped) {
-      const events = someEvents(random, day);
-      for (const { id } of events) said.set(id, 'uncertain');
+      const events = someEvents(random, day, valueBytes);
+      for (const event of events) sent.set(event.id, { event, said: 'uncertain' });
       while (!(await post(random, events)) && !stopped && random.chance(80)) await sleep(retryMs);
       await sleep(random.between(0, mostPauseMs));
     }
@@ -56,7 +69,7 @@ export function startWriter(apis: Fleet, day: string, randoms: readonly Random[]
       wrongAnswers.push(`${answer.status} ${await answer.text()}`);
       return true;
     }
-    for (const { id } of events) said.set(id, 'acknowledged');
+    for (const event of events) sent.set(event.id, { event, said: 'acknowledged' });
     count += events.length;
     longestSilenceMs = Math.max(longestSilenceMs, performance.now() - heardAt);
     heardAt = performance.now();
@@ -78,7 +91,7 @@ export function startWriter(apis: Fleet, day: string, randoms: readonly Random[]
 
   const writing = Promise.all(randoms.map(write));
   return {
-    said,
+    sent,
     wrongAnswers,
     get longestSilenceMs() {
       return Math.max(longestSilenceMs, stopped ? 0 : performance.now() - heardAt);
@@ -94,11 +107,11 @@ export function startWriter(apis: Fleet, day: string, randoms: readonly Random[]
 }
 
 /** Mostly one or few, of hours all over the day, some at its very edges. */
-function someEvents(random: Random, day: string): WireEvent[] {
+function someEvents(random: Random, day: string, valueBytes: number): WireEvent[] {
   const count = random.chance(60) ? 1 : random.between(2, 12);
   const hour = String(random.pick([0, 11, 11, 11, 12, 23])).padStart(2, '0');
   const rest = random.pick(['00:00', '00:00.000001', '15:00', '46:50.123', '59:59.999999']);
-  const value = 'x'.repeat(random.between(0, 300));
+  const value = 'x'.repeat(random.between(0, valueBytes));
   return Array.from({ length: count }, () =>
     anEvent({ id: randomUUID(), updated_at: `${day}T${hour}:${rest}Z`, updated_values: { value } }),
   );

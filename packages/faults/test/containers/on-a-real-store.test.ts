@@ -10,6 +10,7 @@ describe.skipIf(!inject('containers'))('on a real S3, in a bucket whose objects 
       {
         faults: playable,
         rounds: 1,
+        onlyRound: null,
         seed: 1,
         pace: 'quick',
         holdMs: 1_000,
