@@ -1,4 +1,4 @@
-import type { LeasedBatch, RenderedObject } from '@auditbox/core/batch.ts';
+import type { LeasedBatch } from '@auditbox/core/batch.ts';
 import { objectKey } from '@auditbox/core/object-key.ts';
 import type { Database } from '@auditbox/db/connect.ts';
 import { databaseFault, isDataFault } from '@auditbox/db/database-error.ts';
@@ -9,6 +9,7 @@ import { quarantineRows } from '@auditbox/db/export/quarantine-rows.ts';
 import { recordRender } from '@auditbox/db/export/record-render.ts';
 import { renderBatch } from '@auditbox/db/export/render-batch.ts';
 import { crashPoint } from '@auditbox/process/crash-point.ts';
+import { compareExisting } from './compare-existing.ts';
 import { type RenderedBody, renderObject } from './render-object.ts';
 import type { Sink, SinkRefusal } from './sink/sink.ts';
 
@@ -26,6 +27,8 @@ export interface ExportDependencies {
   readonly prefix: string;
   readonly leaseMs: number;
 }
+
+const contradiction = { kind: 'refused', class: 'transient', code: 'NoObject' } as const;
 
 /**
  * One attempt: render, write the render down, create the object, mark done. No transaction is open meanwhile.
@@ -47,8 +50,9 @@ export async function exportBatch(
   const earlier = batch.rendered;
   if (earlier !== null && earlier.sha256 !== body?.sha256) {
     // Rendered to other bytes before: by another version, or when all rows were there. Its object may be in the bucket.
-    const found = await compareExisting(sink, earlier, batch.rowCount, signal);
-    if (found.kind !== 'missing') return found.kind === 'same' ? mark(db, batch, earlier.key) : found;
+    const found = await compareExisting(deps, batch, earlier, signal);
+    if (found.kind === 'same') return mark(db, batch, earlier.key);
+    if (found.kind !== 'missing') return found;
   }
   if (body === null) return quarantine(db, batch);
   const { sha256 } = body;
@@ -65,11 +69,10 @@ export async function exportBatch(
   crashPoint('exporter after the upload');
   if (put.kind === 'refused') return put;
   if (put.kind !== 'stored') {
-    const compare = put.kind === 'exists' ? compareExisting : compareContent;
-    const found = await compare(sink, rendered, batch.rowCount, signal);
+    const found = await compareExisting(deps, batch, rendered, signal, { isDoubtful: put.kind === 'doubtful' });
     if (found.kind === 'missing')
-      return refused('transient', 'NoObject', `The store says both that ${key} exists and not.`);
-    if (found.kind === 'refused') return found;
+      return { ...contradiction, message: `The store says both that ${key} exists and not.` };
+    if (found.kind !== 'same') return found;
   }
   return mark(db, batch, key);
 }
@@ -109,51 +112,8 @@ async function quarantine(db: Database, batch: LeasedBatch): Promise<ExportOutco
   return held ? { kind: 'quarantined', rows: bad.length, reason: first.reason } : { kind: 'lease lost' };
 }
 
-/** What stands under a key that this batch's object should have: the same object, none, or somebody else's. */
-type Found = { readonly kind: 'same' } | { readonly kind: 'missing' } | SinkRefusal;
-
-/**
- * By the object's label, and by what it holds: a store can damage what it keeps. Where it may not be read (no right to the
- * key that encrypts it, an archive's storage class), the label and the length must do.
- */
-async function compareExisting(
-  sink: Sink,
-  ours: RenderedObject,
-  rowCount: number,
-  signal: AbortSignal,
-): Promise<Found> {
-  const head = await sink.head(ours.key, signal);
-  if (head.kind !== 'found') return head;
-  if (head.sha256 !== ours.sha256 || head.rows !== String(rowCount)) return otherObject(ours, rowCount, head);
-  const content = await compareContent(sink, ours, rowCount, signal);
-  const isUnreadable = content.kind === 'refused' && content.class === 'blocked';
-  return isUnreadable && head.objectBytes === ours.objectBytes ? { kind: 'same' } : content;
-}
-
-/** By what the object holds. */
-async function compareContent(sink: Sink, ours: RenderedObject, rowCount: number, signal: AbortSignal): Promise<Found> {
-  const read = await sink.read(ours.key, signal);
-  if (read.kind !== 'read') return read;
-  const { content } = read;
-  const isSame = content?.sha256 === ours.sha256 && content.rows === rowCount;
-  return isSame ? { kind: 'same' } : otherObject(ours, rowCount, content ?? { sha256: null, rows: 'no' });
-}
-
-function otherObject(
-  { key, sha256 }: RenderedObject,
-  rowCount: number,
-  theirs: { readonly sha256: string | null; readonly rows: number | string | null },
-): SinkRefusal {
-  const difference = `sha256 ${theirs.sha256}, ${theirs.rows} rows; ours ${sha256}, ${rowCount} rows`;
-  return refused('permanent', 'OtherObject', `The key ${key} holds another object (${difference}); it stays.`);
-}
-
 async function mark(db: Database, batch: LeasedBatch, key: string): Promise<ExportOutcome> {
   const held = await markDone(db, batch);
   crashPoint('exporter after the mark');
   return held ? { kind: 'done', key } : { kind: 'lease lost' };
-}
-
-function refused(errorClass: SinkRefusal['class'], code: string, message: string): SinkRefusal {
-  return { kind: 'refused', class: errorClass, code, message };
 }

@@ -54,7 +54,7 @@ test('a store that stored other bytes, and says so, makes the batch fail with an
   };
   const app = await rig.drain();
   expect(await app.ended).toBe(2);
-  expect(app.output()).toContain('holds another object');
+  expect(app.output()).toContain('the store kept other bytes');
   expect(await rig.db.states()).toEqual({ failed: 10 });
   rig.proxy.intervene = {};
   expect(await rig.start(['--replay-failed']).ended).toBe(2);

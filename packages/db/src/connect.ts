@@ -8,8 +8,8 @@ export interface Database {
   /**
    * Sends a statement and waits for it, but not for ever: the driver's pool can hang after a backend died, and a
    * connection can be half open. Throws DatabaseSilentError; what the statement did is then unknown, and later ones
-   * get a new pool, for the server's own timeout would have answered on a connection that works. When too many wait
-   * already it throws DatabaseBusyError and sends nothing.
+   * get a new pool: nobody can tell a connection that will never speak again from one whose statements are slow, and
+   * each dead one would cost another deadline. When too many wait already it throws DatabaseBusyError and sends nothing.
    */
   answer<T>(send: () => PromiseLike<T>): Promise<T>;
   /** When a statement was last answered, be it with an error, by performance.now(): the driver's sign of life. */
@@ -33,9 +33,6 @@ const connectTimeoutS = 5;
 /** Statements in the driver's queue are out of our hands, so it is kept short. */
 const waitingPerConnection = 50;
 
-/** What still runs on a pool that is given up may end by itself for so long. */
-const partingS = 5;
-
 /** Opens no connection yet; the first statement does. */
 export function connectDatabase(options: DatabaseOptions): Database {
   const { maxConnections, statementTimeoutMs } = options;
@@ -47,7 +44,8 @@ export function connectDatabase(options: DatabaseOptions): Database {
   function giveUp(pool: Sql): void {
     if (pool !== sql) return;
     sql = openPool(options);
-    pool.end({ timeout: partingS }).catch(() => {});
+    // What still runs there may end by itself.
+    pool.end({ timeout: statementTimeoutMs / 1000 }).catch(() => {});
   }
 
   return {
@@ -60,15 +58,18 @@ export function connectDatabase(options: DatabaseOptions): Database {
     async answer<T>(send: () => PromiseLike<T>): Promise<T> {
       if (waiting >= maxConnections * waitingPerConnection) throw new DatabaseBusyError(waiting);
       waiting += 1;
-      const settled = () => {
-        waiting -= 1;
-        answeredAt = performance.now();
-      };
       const pool = sql;
-      // Made a plain promise first: a builder of drizzle's runs anew for each `then`.
-      const statement = Promise.resolve(send());
-      statement.then(settled, settled);
-      return withDeadline(statement, deadlineMs, () => giveUp(pool));
+      try {
+        // Made a plain promise first: a builder of drizzle's runs anew for each `then`.
+        const statement = Promise.resolve(send());
+        const answered = () => {
+          answeredAt = performance.now();
+        };
+        statement.then(answered, answered);
+        return await withDeadline(statement, deadlineMs, () => giveUp(pool));
+      } finally {
+        waiting -= 1;
+      }
     },
     close: (timeoutMs) => sql.end({ timeout: timeoutMs / 1000 }),
   };

@@ -49,7 +49,8 @@ export function spawnProgram(
   for (const stream of [child.stdout, child.stderr]) {
     createInterface(stream).on('line', (text) => {
       output += `${text}\n`;
-      if (text.startsWith('{')) log.push(JSON.parse(text) as LogLine);
+      const line = parseLine(text);
+      if (line) log.push(line);
       notify();
     });
   }
@@ -79,6 +80,15 @@ export function spawnProgram(
   apps.add(app);
   void ended.then(() => apps.delete(app));
   return app;
+}
+
+/** Null for what is no log line, or half of one: the process was killed while it wrote. */
+function parseLine(text: string): LogLine | null {
+  try {
+    return text.startsWith('{') ? (JSON.parse(text) as LogLine) : null;
+  } catch {
+    return null;
+  }
 }
 
 /** Ends every app that a test left; for afterEach. */

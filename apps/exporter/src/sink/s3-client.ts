@@ -27,7 +27,9 @@ export function createS3Client(config: ExporterConfig): S3Client {
     (next) => async (args) => {
       const result = await next(args);
       const { statusCode, headers } = result.response as { statusCode: number; headers: Record<string, string> };
-      if (statusCode >= 300 || !headers['content-type']?.startsWith('text/html')) return result;
+      // Some stores call even an empty answer HTML.
+      const isPage = headers['content-type']?.startsWith('text/html') && headers['content-length'] !== '0';
+      if (statusCode >= 300 || !isPage) return result;
       throw Object.assign(new Error('The answer was a web page.'), { name: 'NoETag' });
     },
     { step: 'deserialize', name: 'refuseWebPages' },

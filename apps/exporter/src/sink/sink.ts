@@ -36,7 +36,7 @@ export type PutOutcome =
 export type HeadOutcome = ({ readonly kind: 'found' } & ObjectLabel) | { readonly kind: 'missing' } | SinkRefusal;
 
 /** An object's metadata, null where it has none, and its length. */
-interface ObjectLabel {
+export interface ObjectLabel {
   readonly sha256: string | null;
   readonly rows: string | null;
   readonly objectBytes: number | null;

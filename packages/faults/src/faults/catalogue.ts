@@ -14,9 +14,9 @@ const mixed: Fault = {
   share: 2,
   async strike(strike) {
     const { random, scene } = strike;
-    const fit = ({ alone, overwrites, share, needsSmallDisk }: Fault) =>
-      !alone && !overwrites && share === undefined && !needsSmallDisk;
-    const kinds = [kills, postgresFaults, scene.proxy ? s3Faults : []].map((kind) => kind.filter(fit));
+    const isFit = ({ alone, overwrites, needsLies, needsSmallDisk, share }: Fault) =>
+      !alone && !overwrites && !needsSmallDisk && share === undefined && (scene.proxy !== null || !needsLies);
+    const kinds = [kills, postgresFaults, s3Faults].map((kind) => kind.filter(isFit));
     const picked = kinds.filter((kind) => kind.length > 0).map((kind) => random.pick(kind));
     // A source of its own for each: which draws first must not depend on the time.
     const seeds = picked.map(() => random.between(0, 2 ** 31 - 1));

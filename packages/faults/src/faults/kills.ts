@@ -36,6 +36,7 @@ const exporterKills = exporterPoints.map(
 const killedInMidBody: Fault = {
   name: 'exporter-killed-in-mid-body',
   about: 'exporters killed when half of the PUT is sent',
+  alone: true,
   needsLies: true,
   async strike({ scene: { exporters, proxy, pace }, random }) {
     if (!proxy) throw new Error('The store cannot lie here.');

@@ -13,9 +13,11 @@ const lookEveryMs = 20;
 export async function comeToRest({ db, pace }: Scene): Promise<void> {
   const giveUpAt = performance.now() + patienceMs[pace];
   for (;;) {
-    const open = await db.sql<{ state: string; error: string | null; count: number }[]>`
+    const open = await db.answer(
+      () => db.sql<{ state: string; error: string | null; count: number }[]>`
       select state, last_error as error, count(*)::int as count
-      from outbox_status where state not in ('done', 'quarantined') group by 1, 2`;
+      from outbox_status where state not in ('done', 'quarantined') group by 1, 2`,
+    );
     if (open.length === 0) return;
     if (performance.now() > giveUpAt) throw new StuckError(`Still there: ${JSON.stringify(open)}`);
     await sleep(lookEveryMs);

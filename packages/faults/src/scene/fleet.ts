@@ -47,6 +47,7 @@ export function startFleet({ main, env, listens, count }: FleetPlan): Fleet {
   const members = new Set<Member>();
   const crashes = new Map<number | string, number>();
   const armed: Readonly<Record<string, string>>[] = [];
+  let closed = false;
   let wanted = count;
   let kills = 0;
   let struck = 0;
@@ -78,6 +79,8 @@ export function startFleet({ main, env, listens, count }: FleetPlan): Fleet {
   }
 
   function fill(): void {
+    // A fault that was given up may still be at work.
+    if (closed) return;
     while (members.size < wanted) start();
   }
 
@@ -116,7 +119,7 @@ export function startFleet({ main, env, listens, count }: FleetPlan): Fleet {
     },
     killAll: () => end([...members], 'SIGKILL'),
     async close() {
-      wanted = 0;
+      closed = true;
       // A stopped process hears nothing else.
       await end([...members], 'SIGKILL');
     },
