@@ -7,10 +7,14 @@ import { HttpProblem, problemHandler } from './problem.ts';
 import { requestLog } from './request-log.ts';
 import { type GetEventDependencies, getEvent } from './routes/get-event.ts';
 import { type ListEventsDependencies, listEvents } from './routes/list-events.ts';
-import { batchTypes, postBatch } from './routes/post-batch.ts';
+import { batchTypes, type PostBatchDependencies, postBatch } from './routes/post-batch.ts';
 import { type PostEventDependencies, postEvent } from './routes/post-event.ts';
 
-export interface AppDependencies extends PostEventDependencies, ListEventsDependencies, GetEventDependencies {
+export interface AppDependencies
+  extends PostEventDependencies,
+    PostBatchDependencies,
+    ListEventsDependencies,
+    GetEventDependencies {
   readonly logger: Logger;
   readonly needScope: (scope: Scope) => RequestHandler;
   /** Throws when requests could not be served now. */

@@ -4,16 +4,27 @@ import { checkDatabase } from '@auditbox/db/check-database.ts';
 import { connectDatabase } from '@auditbox/db/connect.ts';
 import { findEvents } from '@auditbox/db/events/find-events.ts';
 import { getEvent } from '@auditbox/db/events/get-event.ts';
+import { storeEachEvent } from '@auditbox/db/events/store-each.ts';
 import { storeAuditEvents } from '@auditbox/db/events/store-events.ts';
 import { findKeyScopes } from '@auditbox/db/keys/api-keys.ts';
 import { startWatchdog } from '@auditbox/process/watchdog.ts';
 import type { Logger } from 'pino';
 import { createApp } from './app.ts';
 import { createAuth } from './auth.ts';
+import { createCoalescer } from './coalescer.ts';
 import type { ApiConfig } from './config.ts';
 import { listQueryReader } from './list-query.ts';
 
 const statementTimeoutMs = 10_000;
+
+/** The rest of the pool is for reads and batches. */
+const coalescerLimits = {
+  maxFlushes: 2,
+  maxEventsPerFlush: 500,
+  maxBytesPerFlush: 4 * 1024 * 1024,
+  maxWaiting: 5_000,
+  maxWaitingBytes: 32 * 1024 * 1024,
+};
 
 /** Makes all parts of the api. The server does not listen yet; `close` ends in the reverse order of making. */
 export function composeApi(config: ApiConfig, logger: Logger) {
@@ -23,11 +34,13 @@ export function composeApi(config: ApiConfig, logger: Logger) {
     maxConnections: 10,
     statementTimeoutMs,
   });
+  const coalescer = createCoalescer((events) => storeEachEvent(db, events), coalescerLimits);
   const app = createApp({
     logger,
     needScope: createAuth({ masterKey: config.AUDIT_MASTER_KEY, findScopes: (hash) => findKeyScopes(db, hash) }),
     readEvent: eventReader(config.AUDIT_ACTIONS),
     readQuery: listQueryReader(config.AUDIT_ACTIONS),
+    write: coalescer.write,
     store: (events) => storeAuditEvents(db, events),
     find: (query) => findEvents(db, query),
     get: (id) => getEvent(db, id),

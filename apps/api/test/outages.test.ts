@@ -1,6 +1,6 @@
-import type { Database } from '@auditbox/db/connect.ts';
 import { createApiFixture, masterKey } from '@auditbox/testing/api-fixture.ts';
 import { eventually } from '@auditbox/testing/eventually.ts';
+import { lockAuditLog } from '@auditbox/testing/lock-audit-log.ts';
 import { startOwnPostgres } from '@auditbox/testing/own-postgres.ts';
 import { endApps, spawnApp } from '@auditbox/testing/spawn-app.ts';
 import { startTcpProxy } from '@auditbox/testing/tcp-proxy.ts';
@@ -17,22 +17,6 @@ const post = (url: string, event: unknown) =>
     headers: { authorization: `Bearer ${masterKey}`, 'content-type': 'application/json' },
     body: JSON.stringify(event),
   });
-
-/** Nobody can use the table until the returned function is called. */
-async function lockAuditLog(db: Database): Promise<() => Promise<void>> {
-  const { promise: go, resolve: letGo } = Promise.withResolvers<void>();
-  const { promise: locked, resolve: tell } = Promise.withResolvers<void>();
-  const lock = db.sql.begin(async (tx) => {
-    await tx`lock table audit_log in access exclusive mode`;
-    tell();
-    await go;
-  });
-  await locked;
-  return async () => {
-    letGo();
-    await lock;
-  };
-}
 
 test('a database that is down at start and one that goes away later: 503 with Retry-After, then it works again', async () => {
   const db = await openTestDatabase();
@@ -99,7 +83,7 @@ test('an api that is killed at random moments keeps all that it acknowledged', a
 test('SIGTERM answers all that is under way and exits with 0', async () => {
   const fixture = await createApiFixture();
   const unlock = await lockAuditLog(fixture.db);
-  const answers = someEvents(8).map((event) => post(fixture.url, event));
+  const answers = someEvents(8).map((event) => fixture.request('/audit/batch', { body: [event] }));
   await eventually(async () => {
     const waiting = await fixture.db.sql`
       select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;

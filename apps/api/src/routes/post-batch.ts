@@ -1,10 +1,18 @@
+import type { NewAuditEvent } from '@auditbox/core/audit-event.ts';
+import type { ReadEvent } from '@auditbox/core/read-event.ts';
 import { readEvents, splitJsonArray, splitNdjson } from '@auditbox/core/read-events.ts';
+import type { WrittenEvent } from '@auditbox/db/events/write-events.ts';
 import type { RequestHandler } from 'express';
 import { callerOf } from '../auth.ts';
 import { bodyText, mediaType, parseBody } from '../body.ts';
 import { HttpProblem } from '../problem.ts';
-import type { PostEventDependencies } from './post-event.ts';
-import { storeForCaller } from './store-for-caller.ts';
+import { filedUnder, writing } from './writing.ts';
+
+export interface PostBatchDependencies {
+  readonly readEvent: ReadEvent;
+  /** Stores events in one transaction; they are on disk when it resolves. */
+  readonly store: (events: readonly NewAuditEvent[]) => Promise<WrittenEvent[]>;
+}
 
 /** Most events of one request. */
 const maxBatchEvents = 10_000;
@@ -13,7 +21,7 @@ const maxBatchEvents = 10_000;
 export const batchTypes = ['application/json', 'application/x-ndjson'] as const;
 
 /** `POST /audit/batch`: a JSON array or NDJSON, stored whole or not at all; the ids come back in the order given. */
-export function postBatch({ readEvent, store }: PostEventDependencies): RequestHandler {
+export function postBatch({ readEvent, store }: PostBatchDependencies): RequestHandler {
   return async (request, response) => {
     const text = bodyText(request);
     const split = mediaType(request) === 'application/json' ? splitJsonArray : splitNdjson;
@@ -24,7 +32,9 @@ export function postBatch({ readEvent, store }: PostEventDependencies): RequestH
     );
     if (!events.ok) throw new HttpProblem(422, 'Nothing of this batch was stored.', { errors: events.problems });
     const pathOf = (index: number, field: string) => `[${index}].${field}`;
-    const written = await storeForCaller(store, callerOf(response), events.value, pathOf);
+    const caller = callerOf(response);
+    const ours = events.value.map((event) => filedUnder(caller, event));
+    const written = await writing(() => store(ours), pathOf);
     const created = written.filter(({ outcome }) => outcome === 'created').length;
     const ids = written.map(({ id }) => id);
     response.status(created > 0 ? 201 : 200).json({ created, existing: ids.length - created, ids });

@@ -1,18 +1,20 @@
+import type { NewAuditEvent } from '@auditbox/core/audit-event.ts';
 import type { ReadEvent } from '@auditbox/core/read-event.ts';
 import type { WrittenEvent } from '@auditbox/db/events/write-events.ts';
 import type { RequestHandler } from 'express';
 import { callerOf } from '../auth.ts';
 import { bodyText, parseBody } from '../body.ts';
 import { HttpProblem } from '../problem.ts';
-import { type Store, storeForCaller } from './store-for-caller.ts';
+import { filedUnder, writing } from './writing.ts';
 
 export interface PostEventDependencies {
   readonly readEvent: ReadEvent;
-  readonly store: Store;
+  /** Stores an event; it is on disk when it resolves. */
+  readonly write: (event: NewAuditEvent) => Promise<WrittenEvent>;
 }
 
 /** `POST /audit`: one event, answered after its commit: 201, or 200 when this very event was stored before. */
-export function postEvent({ readEvent, store }: PostEventDependencies): RequestHandler {
+export function postEvent({ readEvent, write }: PostEventDependencies): RequestHandler {
   return async (request, response) => {
     const text = bodyText(request);
     const event = readEvent(
@@ -20,8 +22,11 @@ export function postEvent({ readEvent, store }: PostEventDependencies): RequestH
       parseBody<unknown>(() => JSON.parse(text)),
     );
     if (!event.ok) throw new HttpProblem(422, 'This is not an audit event.', { errors: event.problems });
-    const [written] = await storeForCaller(store, callerOf(response), [event.value], (_index, field) => field);
-    const { id, outcome, json } = written as WrittenEvent;
+    const ours = filedUnder(callerOf(response), event.value);
+    const { id, outcome, json } = await writing(
+      () => write(ours),
+      (_index, field) => field,
+    );
     response
       .status(outcome === 'created' ? 201 : 200)
       .location(`/audit/${id}`)

@@ -1,7 +1,7 @@
 import type { NewAuditEvent } from '@auditbox/core/audit-event.ts';
 import { sql as drizzleSql, type SQL } from 'drizzle-orm';
-import { v7 as uuidv7 } from 'uuid';
 import { eventJson } from '../event-json.ts';
+import { type IdentifiedEvent, identify, insertIncoming, recordsOf, toRecords } from './event-record.ts';
 import { AuditConflictError, FutureEventError } from './event-refused.ts';
 import { sameContent } from './same-content.ts';
 
@@ -30,23 +30,10 @@ export interface WrittenEvent {
  * gets a unique violation.
  */
 const statement = `
-  with incoming as materialized (
-    select * from json_to_recordset($1::text::json) as event (
-      id uuid, occurred_at timestamptz, occurred_at_digits smallint,
-      changed_by text, changed_by_api_key text, action text, table_name text, object_id text,
-      before_value json, updated_values json, context json
-    )
+  with incoming as materialized (${recordsOf('$1')}
   ), existing as materialized (
     select a.* from audit_log a join incoming on incoming.id = a.id
-  ), inserted as (
-    insert into audit_log as a (
-      id, occurred_at, occurred_at_digits, changed_by, changed_by_api_key, action, table_name, object_id,
-      before_value, updated_values, context
-    )
-    select
-      id, coalesce(occurred_at, statement_timestamp()), occurred_at_digits, changed_by, changed_by_api_key, action,
-      table_name, object_id, before_value, updated_values, context
-    from incoming
+  ), inserted as (${insertIncoming}
     where not exists (select from existing)
     returning a.id, ${eventJson} as json
   )
@@ -64,7 +51,7 @@ const [beforeParameter = '', afterParameter = ''] = statement.split('$1');
  * FutureEventError, each with the event's index; inside a transaction both must roll it back, as any throw does.
  */
 export async function writeAuditEvents(executor: Executor, events: readonly NewAuditEvent[]): Promise<WrittenEvent[]> {
-  const identified = events.map((event) => ({ ...event, id: event.id?.toLowerCase() ?? uuidv7() }));
+  const identified = events.map(identify);
   const indexOf = new Map(identified.map(({ id }, index) => [id, index]));
   if (indexOf.size < events.length) throw new Error('Two events of one call have the same id.');
   const written = new Map<string, WrittenEvent>();
@@ -85,14 +72,12 @@ export async function writeAuditEvents(executor: Executor, events: readonly NewA
   return identified.map(({ id }) => written.get(id) as WrittenEvent);
 }
 
-type IdentifiedEvent = NewAuditEvent & { readonly id: string };
-
 async function insertUnlessAnyExists(
   executor: Executor,
   events: readonly IdentifiedEvent[],
   all: readonly IdentifiedEvent[],
 ): Promise<WrittenEvent[]> {
-  const parameter = `[${events.map(toRecord).join()}]`;
+  const parameter = toRecords(events);
   try {
     const result = await run(executor, parameter);
     return (Array.isArray(result) ? result : (result as { rows: WrittenEvent[] }).rows) as WrittenEvent[];
@@ -104,17 +89,4 @@ async function insertUnlessAnyExists(
 function run(executor: Executor, parameter: string): PromiseLike<unknown> {
   if ('unsafe' in executor) return executor.unsafe(statement, [parameter], { prepare: true });
   return executor.execute(drizzleSql`${drizzleSql.raw(beforeParameter)}${parameter}${drizzleSql.raw(afterParameter)}`);
-}
-
-/** JSON by hand: the values are JSON text already, and printing them again would change them. */
-function toRecord(event: IdentifiedEvent): string {
-  const { id, occurredAt, changedBy, changedByApiKey, action, tableName, objectId } = event;
-  return (
-    `{"id":"${id}","occurred_at":${JSON.stringify(occurredAt?.utc ?? null)}` +
-    `,"occurred_at_digits":${occurredAt?.fractionDigits ?? 6}` +
-    `,"changed_by":${JSON.stringify(changedBy)},"changed_by_api_key":${JSON.stringify(changedByApiKey ?? '')}` +
-    `,"action":${JSON.stringify(action)},"table_name":${JSON.stringify(tableName)}` +
-    `,"object_id":${JSON.stringify(objectId)},"before_value":${event.beforeValue}` +
-    `,"updated_values":${event.updatedValues},"context":${event.context}}`
-  );
 }

@@ -1,28 +1,22 @@
 import type { NewAuditEvent } from '@auditbox/core/audit-event.ts';
 import { AuditConflictError, FutureEventError } from '@auditbox/db/events/event-refused.ts';
-import type { WrittenEvent } from '@auditbox/db/events/write-events.ts';
 import { crashPoint } from '@auditbox/process/crash-point.ts';
 import type { Caller } from '../auth.ts';
 import { HttpProblem } from '../problem.ts';
 
-/** Stores events in one transaction; they are on disk when it resolves. */
-export type Store = (events: readonly NewAuditEvent[]) => Promise<WrittenEvent[]>;
+/** The event as the caller's own: one that names no key is filed under the hash of the caller's. */
+export function filedUnder({ keyHash }: Caller, event: NewAuditEvent): NewAuditEvent {
+  return event.changedByApiKey === null ? { ...event, changedByApiKey: keyHash } : event;
+}
 
-/**
- * Stores a caller's events: one that names no key is filed under the hash of the caller's. What the table refuses
- * becomes a 409 or 422 that says where, in the paths of this route.
- */
-export async function storeForCaller(
-  store: Store,
-  { keyHash }: Caller,
-  events: readonly NewAuditEvent[],
+/** Runs a write. What the table refuses becomes a 409 or 422 that says where, in the paths of this route. */
+export async function writing<T>(
+  write: () => Promise<T>,
   pathOf: (index: number, field: string) => string,
-): Promise<WrittenEvent[]> {
+): Promise<T> {
   try {
     crashPoint('api before the write');
-    const written = await store(
-      events.map((event) => ({ ...event, changedByApiKey: event.changedByApiKey ?? keyHash })),
-    );
+    const written = await write();
     crashPoint('api after the commit');
     return written;
   } catch (error) {

@@ -1,0 +1,80 @@
+import { type ApiFixture, createApiFixture } from '@auditbox/testing/api-fixture.ts';
+import { eventually } from '@auditbox/testing/eventually.ts';
+import { lockAuditLog } from '@auditbox/testing/lock-audit-log.ts';
+import { anEvent, someEvents, type WireEvent } from '@auditbox/testing/test-events.ts';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+/* Single events of concurrent requests share statements; each request's fate stays its own. */
+
+let api: ApiFixture;
+beforeEach(async () => {
+  api = await createApiFixture();
+});
+afterEach(() => api.close());
+
+const post = (body: WireEvent) => api.request('/audit', { body });
+
+/** Sends events while writes wait, and lets them go when the first statement does. */
+async function postTogether(events: readonly WireEvent[]) {
+  const unlock = await lockAuditLog(api.db);
+  const answers = events.map(post);
+  await eventually(async () => expect(await api.db.sql`select from pg_locks where not granted`).not.toHaveLength(0));
+  await unlock();
+  return Promise.all(answers);
+}
+
+test('requests that wait at the same moment share a transaction', async () => {
+  const answers = await postTogether(someEvents(60));
+  expect(answers.map(({ status }) => status)).toEqual(Array(60).fill(201));
+  const [row] = await api.db.sql<{ transactions: number; rows: number }[]>`
+    select count(distinct a.xmin::text)::int as transactions, count(o.id)::int as rows
+    from audit_log a join outbox o on o.audit_id = a.id`;
+  expect(row?.rows).toBe(60);
+  expect(row?.transactions).toBeLessThan(20);
+});
+
+test('a request that is refused takes none of its neighbours along', async () => {
+  const stored = anEvent();
+  await post(stored);
+  const future = anEvent({ updated_at: '9000-01-01T00:00:00Z' });
+  const other = { ...stored, changed_by: 'somebody else' };
+  const events = [...someEvents(10), future, ...someEvents(10), other, stored, ...someEvents(10)];
+  const answers = await postTogether(events);
+  const expected = events.map((event) =>
+    event === future ? 422 : event === other ? 409 : event === stored ? 200 : 201,
+  );
+  expect(answers.map(({ status }) => status)).toEqual(expected);
+  expect(answers[10]?.body.errors).toMatchObject([{ path: 'updated_at' }]);
+  expect(answers[21]?.body.errors).toMatchObject([{ path: 'id' }]);
+  const [row] = await api.db.sql`select count(*)::int as count from audit_log`;
+  expect(row?.count).toBe(31);
+});
+
+test('the same event sent twenty times at once is stored once: one 201, the rest 200', async () => {
+  const event = anEvent();
+  const answers = await postTogether(Array(20).fill(event));
+  expect(answers.map(({ status }) => status).sort()).toEqual([...Array(19).fill(200), 201]);
+  expect(new Set(answers.map(({ text }) => text)).size).toBe(1);
+});
+
+test('one id sent at once with different contents: one is stored, the others are told', async () => {
+  const event = anEvent();
+  const answers = await postTogether([0, 1, 2, 3].map((budget) => ({ ...event, updated_values: { budget } })));
+  expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409, 409]);
+});
+
+test('beyond the bound of waiting bytes a request gets 503 with Retry-After, and was not stored', async () => {
+  const unlock = await lockAuditLog(api.db);
+  const events = someEvents(60, { updated_values: 'x'.repeat(900_000) });
+  const answers = events.map(async (event) => ({ event, answer: await post(event) }));
+  const first = await Promise.race(answers);
+  expect(first.answer.status).toBe(503);
+  expect(first.answer.headers.get('retry-after')).toBe('1');
+  await unlock();
+  const all = await Promise.all(answers);
+  const refused = all.filter(({ answer }) => answer.status === 503).map(({ event }) => event.id);
+  const kept = all.filter(({ answer }) => answer.status === 201).map(({ event }) => event.id);
+  expect(refused.length + kept.length).toBe(60);
+  const rows = await api.db.sql<{ id: string }[]>`select id from audit_log`;
+  expect(rows.map(({ id }) => id).sort()).toEqual(kept.sort());
+});

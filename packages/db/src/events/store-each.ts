@@ -1,0 +1,83 @@
+import type { Database } from '../connect.ts';
+import { databaseFault, isDataFault } from '../database-error.ts';
+import { eventJson } from '../event-json.ts';
+import { type IdentifiedEvent, insertIncoming, recordsOf, toRecords } from './event-record.ts';
+import { AuditConflictError, FutureEventError } from './event-refused.ts';
+import { sameContent } from './same-content.ts';
+import type { WrittenEvent } from './write-events.ts';
+
+/** What came of one event: stored (or stored before), or why it was not; `error` is of the kinds of writeAuditEvents. */
+export type EachOutcome =
+  | { readonly stored: true; readonly event: WrittenEvent }
+  | { readonly stored: false; readonly error: Error };
+
+/*
+ * Called by the api for single events of different callers, outside of any transaction. Locks nothing but the new rows'
+ * ids; waits for a statement that is inserting one of them. If we die right after: all new ones are committed or none.
+ */
+const insertNew = `
+  with incoming as materialized (${recordsOf('$1')}
+  )
+  ${insertIncoming}
+  on conflict (id) do nothing
+  returning a.id::text, 'created' as outcome, ${eventJson} as json`;
+
+/* Called when an id was there already, to compare. Takes no locks. */
+const findStored = `
+  select a.id::text, 'existing' as outcome, ${eventJson} as json
+  from audit_log a
+  where a.id in (select value::uuid from json_array_elements_text($1::text::json))`;
+
+/**
+ * Writes events whose ids are all different in one transaction; they are on disk when it resolves. Each has an outcome
+ * of its own, in the order of `events`: one that is refused takes no other along. Throws only what concerns all of
+ * them, such as a database that is down.
+ */
+export async function storeEachEvent(db: Database, events: readonly IdentifiedEvent[]): Promise<EachOutcome[]> {
+  if (events.length === 0) return [];
+  try {
+    const created = await ask(db, insertNew, toRecords(events));
+    if (created.size === events.length) return events.map(({ id }) => stored(created.get(id) as WrittenEvent));
+    const others = events.flatMap(({ id }) => (created.has(id) ? [] : [id]));
+    const existing = await ask(db, findStored, JSON.stringify(others));
+    return events.map((event) => {
+      const row = created.get(event.id);
+      return row ? stored(row) : compare(event, existing.get(event.id));
+    });
+  } catch (error) {
+    return setAside(db, events, error);
+  }
+}
+
+/** After a fault nothing is stored: the event to blame is set aside, the others are written again. */
+async function setAside(db: Database, events: readonly IdentifiedEvent[], error: unknown): Promise<EachOutcome[]> {
+  const refused = FutureEventError.from(error, events) ?? AuditConflictError.from(error, events);
+  const fault = databaseFault(error);
+  const blamesData = refused !== null || (fault !== null && (isDataFault(fault) || fault.constraint !== null));
+  if (!blamesData) throw error;
+  if (events.length === 1) return [{ stored: false, error: refused ?? (error as Error) }];
+  // Without a name for the culprit, halves find it.
+  const [from, to] = refused ? [refused.index, refused.index + 1] : [0, events.length >> 1];
+  const aside = refused
+    ? [{ stored: false as const, error: refused }]
+    : await storeEachEvent(db, events.slice(from, to));
+  const rest = await storeEachEvent(db, [...events.slice(0, from), ...events.slice(to)]);
+  return [...rest.slice(0, from), ...aside, ...rest.slice(from)];
+}
+
+function compare(event: IdentifiedEvent, row: WrittenEvent | undefined): EachOutcome {
+  if (row && sameContent(event, row.json)) return stored(row);
+  return {
+    stored: false,
+    error: new AuditConflictError(0, `The audit event ${event.id} is stored already, with other content.`),
+  };
+}
+
+function stored(event: WrittenEvent): EachOutcome {
+  return { stored: true, event };
+}
+
+async function ask(db: Database, statement: string, parameter: string): Promise<Map<string, WrittenEvent>> {
+  const rows = await db.answer(() => db.sql.unsafe<WrittenEvent[]>(statement, [parameter], { prepare: true }));
+  return new Map(rows.map((row) => [row.id, row]));
+}
