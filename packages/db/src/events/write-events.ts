@@ -32,7 +32,7 @@ export interface WrittenEvent {
 const statement = `
   with incoming as materialized (${recordsOf('$1')}
   ), existing as materialized (
-    select a.* from audit_log a join incoming on incoming.id = a.id
+    select a.* from incoming, lateral (select * from audit_log where audit_log.id = incoming.id offset 0) a
   ), inserted as (${insertIncoming}
     where not exists (select from existing)
     returning a.id, ${eventJson} as json
