@@ -2,7 +2,7 @@ import type { Aftermath, Fault } from './faults/fault.ts';
 import type { Judge } from './oracle/judge.ts';
 import { createRandom } from './random.ts';
 import { comeToRest } from './scene/come-to-rest.ts';
-import { patienceMs } from './scene/pace.ts';
+import { patienceMs as patienceOf } from './scene/pace.ts';
 import type { Scene } from './scene/scene.ts';
 import { startWriter } from './scene/writer.ts';
 
@@ -42,6 +42,7 @@ export async function playRound(scene: Scene, judge: Judge, plan: RoundPlan): Pr
     randomFor('first caller'),
     randomFor('second caller'),
   ]);
+  const patienceMs = patienceOf[scene.pace] + holdMs;
   const problems: string[] = [];
   let isOver = true;
   let recoveryFrom: number | null = null;
@@ -54,10 +55,10 @@ export async function playRound(scene: Scene, judge: Judge, plan: RoundPlan): Pr
       aftermath = told;
     };
     const random = randomFor('fault');
-    await withPatience(fault.strike({ scene, writer, day, random, holdMs, recoveryBegins, testify }), scene);
+    await withPatience(fault.strike({ scene, writer, day, random, holdMs, recoveryBegins, testify }), patienceMs);
     recoveryFrom ??= Date.now();
     // Life goes on after the fault.
-    await withPatience(writer.acknowledged(1), scene);
+    await withPatience(writer.acknowledged(1), patienceMs);
   } catch (error) {
     isOver = false;
     problems.push(inWords(error));
@@ -87,10 +88,9 @@ function inWords(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-async function withPatience<T>(work: Promise<T>, { pace }: Scene): Promise<T> {
+async function withPatience<T>(work: Promise<T>, patienceMs: number): Promise<T> {
   const { promise: over, reject } = Promise.withResolvers<never>();
-  const sentence = `The fault was not over after ${patienceMs[pace]} ms.`;
-  const timer = setTimeout(() => reject(new Error(sentence)), patienceMs[pace]);
+  const timer = setTimeout(() => reject(new Error(`The fault was not over after ${patienceMs} ms.`)), patienceMs);
   try {
     return await Promise.race([work, over]);
   } finally {
