@@ -1,4 +1,4 @@
-import type { LeasedBatch } from '@auditbox/core/batch.ts';
+import type { LeasedBatch, RenderedObject } from '@auditbox/core/batch.ts';
 import { objectKey } from '@auditbox/core/object-key.ts';
 import type { Database } from '@auditbox/db/connect.ts';
 import { databaseFault, isDataFault } from '@auditbox/db/database-error.ts';
@@ -35,8 +35,7 @@ const contradiction = { kind: 'refused', class: 'transient', code: 'NoObject' } 
  *
  * Where it can die:
  * - before the object is created: the lease runs out, the next attempt does the same again;
- * - after it, before the mark: the next attempt renders the same bytes, is told that the key exists, finds the same
- *   hash and row count there, and marks;
+ * - after it, before the mark: the next attempt renders the same bytes, finds them under the key, and marks;
  * - stopped past its lease: another exporter did the rest; the create-only upload and the token make this one harmless.
  */
 export async function exportBatch(
@@ -61,6 +60,7 @@ export async function exportBatch(
     earlier?.sha256 === sha256 ? earlier.key : objectKey({ prefix, partition, firstOccurredAt, batchId, sha256 });
   const rendered = { key, sha256, bytes: body.bytes, objectBytes: body.body.length };
   if (!(await recordRender(db, batch, rendered, leaseMs))) return { kind: 'lease lost' };
+  if (earlier !== null && (await isThereAlready(deps, batch, rendered, signal))) return mark(db, batch, key);
 
   const { leasedAt: storedAt } = batch;
   const object = { key, sha256, body: body.body, rows: body.rows, firstOccurredAt, lastOccurredAt, storedAt };
@@ -75,6 +75,19 @@ export async function exportBatch(
     if (found.kind !== 'same') return found;
   }
   return mark(db, batch, key);
+}
+
+/**
+ * Whether an earlier attempt got through. If-None-Match would say so too, but not every store heeds it: Ceph's gateway
+ * does not in a bucket that keeps versions, as one with Object Lock must. What the store refuses here, the PUT will show.
+ */
+async function isThereAlready(
+  deps: ExportDependencies,
+  batch: LeasedBatch,
+  ours: RenderedObject,
+  signal: AbortSignal,
+): Promise<boolean> {
+  return (await compareExisting(deps, batch, ours, signal)).kind === 'same';
 }
 
 /** The body of all rows; null when some row has no line or its data cannot be rendered. */

@@ -51,8 +51,8 @@ test('SIGKILL after the upload and before the mark: one object, once', async () 
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 10 }));
   await expectExactlyOnce(rig.bucket, ids);
   expect(await rig.bucket.objects()).toHaveLength(1);
-  const uploads = rig.proxy.requests.filter(isUpload);
-  expect(uploads.map(({ path }) => path)).toEqual([uploads[0]?.path, uploads[0]?.path]);
+  // Found, not written again: not every store heeds If-None-Match.
+  expect(rig.proxy.requests.filter(isUpload)).toHaveLength(1);
   expect((await next.line(/Batch exported/)).attempt).toBe(2);
 });
 

@@ -6,7 +6,7 @@ import type { Database } from '../connect.ts';
  * that the lease is lost, and with it the right to say so: its new holder will find the same object and mark it.
  *
  * Called by the exporter after the upload, outside of any transaction. Locks the batch's row. If we die before, the
- * next attempt uploads the same bytes to the same key, is told that they are there, and marks.
+ * next attempt finds the object and marks.
  */
 export async function markDone(db: Database, { id, leaseToken }: LeasedBatch): Promise<boolean> {
   const rows = await db.answer(
