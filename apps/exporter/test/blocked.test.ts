@@ -48,7 +48,8 @@ test.each(causes)(
     };
     const blocked = await app.line(/^Export is blocked/);
     expect(blocked.reason).toMatch(said);
-    // Of those that were sent before the first answer came some are still under way; then one batch probes.
+    // What was let pass before the first answer may come late; when it has, one batch probes.
+    await eventually(() => expect(rig.proxy.requests.length).toBeGreaterThanOrEqual(8));
     await eventually(() => expect(underWay).toBe(0));
     mostUnderWay = 0;
     const before = rig.proxy.requests.length;
