@@ -8,8 +8,6 @@ import type { WrittenEvent } from '@auditbox/db/events/write-events.ts';
 export interface Coalescer {
   /** Resolves once the event is on disk; rejects with what is wrong with it, or with the database. */
   write(event: NewAuditEvent): Promise<WrittenEvent>;
-  /** Events that wait for a flush. */
-  readonly waiting: number;
 }
 
 export interface CoalescerLimits {
@@ -106,9 +104,6 @@ export function createCoalescer(
         queuedBytes += bytes;
         schedule();
       });
-    },
-    get waiting() {
-      return queue.length;
     },
   };
 }

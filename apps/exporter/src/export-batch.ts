@@ -1,4 +1,4 @@
-import type { LeasedBatch, RenderedObject } from '@auditbox/core/batch.ts';
+import type { LeasedBatch } from '@auditbox/core/batch.ts';
 import { objectKey } from '@auditbox/core/object-key.ts';
 import type { Database } from '@auditbox/db/connect.ts';
 import { databaseFault, isDataFault } from '@auditbox/db/database-error.ts';
@@ -60,7 +60,13 @@ export async function exportBatch(
     earlier?.sha256 === sha256 ? earlier.key : objectKey({ prefix, partition, firstOccurredAt, batchId, sha256 });
   const rendered = { key, sha256, bytes: body.bytes, objectBytes: body.body.length };
   if (!(await recordRender(db, batch, rendered, leaseMs))) return { kind: 'lease lost' };
-  if (earlier !== null && (await isThereAlready(deps, batch, rendered, signal))) return mark(db, batch, key);
+  if (earlier !== null) {
+    // An earlier attempt may have got through. If-None-Match would say so too, but not every store heeds it: Ceph's
+    // gateway does not in a bucket that keeps versions, as one with Object Lock must. A refusal here the PUT will show.
+    const found = await compareExisting(deps, batch, rendered, signal);
+    if (found.kind === 'same') return mark(db, batch, key);
+    if (found.kind === 'lease lost') return found;
+  }
 
   const { leasedAt: storedAt } = batch;
   const object = { key, sha256, body: body.body, rows: body.rows, firstOccurredAt, lastOccurredAt, storedAt };
@@ -75,19 +81,6 @@ export async function exportBatch(
     if (found.kind !== 'same') return found;
   }
   return mark(db, batch, key);
-}
-
-/**
- * Whether an earlier attempt got through. If-None-Match would say so too, but not every store heeds it: Ceph's gateway
- * does not in a bucket that keeps versions, as one with Object Lock must. What the store refuses here, the PUT will show.
- */
-async function isThereAlready(
-  deps: ExportDependencies,
-  batch: LeasedBatch,
-  ours: RenderedObject,
-  signal: AbortSignal,
-): Promise<boolean> {
-  return (await compareExisting(deps, batch, ours, signal)).kind === 'same';
 }
 
 /** The body of all rows; null when some row has no line or its data cannot be rendered. */

@@ -2,18 +2,10 @@ import { randomInt } from 'node:crypto';
 import { Command, InvalidArgumentError } from 'commander';
 import { catalogue } from './faults/catalogue.ts';
 import type { Fault } from './faults/fault.ts';
-import type { Pace } from './scene/pace.ts';
+import type { RunPlan } from './run-faults.ts';
 
 /** What `npm run test:faults` was asked to do. */
-export interface FaultsCommand {
-  readonly faults: readonly Fault[];
-  readonly rounds: number;
-  readonly onlyRound: number | null;
-  readonly seed: number;
-  readonly pace: Pace;
-  readonly holdMs: number;
-  readonly lanes: number;
-}
+export type FaultsCommand = Omit<RunPlan, 'store' | 'nodeVariables'>;
 
 interface Flags {
   readonly rounds: number;
