@@ -3,6 +3,7 @@ import { leaseBatch } from '@auditbox/db/export/lease-batch.ts';
 import type { SealLimits } from '@auditbox/db/export/seal-batches.ts';
 import { startWatchdog } from '@auditbox/process/watchdog.ts';
 import type { Logger } from 'pino';
+import { createBatchLedger } from './batch-ledger.ts';
 import type { ExporterConfig } from './config.ts';
 import { createGate, type Gate } from './gate.ts';
 import { createPollPace, type PollPace } from './poll-pace.ts';
@@ -35,8 +36,8 @@ export function composeExporter(config: ExporterConfig, logger: Logger): Exporte
   const db = connectDatabase({
     url: config.DATABASE_URL,
     application: 'auditbox exporter',
-    // One for each render, and for the sealer, the marks and the watchdog's canary.
-    maxConnections: config.EXPORT_CONCURRENCY + 3,
+    // One for each render, and for the sealer, the renders' and the marks' records, and the watchdog's canary.
+    maxConnections: config.EXPORT_CONCURRENCY + 4,
     statementTimeoutMs,
   });
   const sink = createS3Sink(createS3Client(config), config);
@@ -69,6 +70,7 @@ export function composeExporter(config: ExporterConfig, logger: Logger): Exporte
     sealPace: createPollPace(config.EXPORT_POLL_INTERVAL_MS),
     uploads: {
       db,
+      ledger: createBatchLedger(db, config.EXPORT_LEASE_MS),
       sink,
       gate,
       backoff,

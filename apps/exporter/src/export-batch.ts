@@ -4,11 +4,10 @@ import type { Database } from '@auditbox/db/connect.ts';
 import { databaseFault, isDataFault } from '@auditbox/db/database-error.ts';
 import { extendLease } from '@auditbox/db/export/extend-lease.ts';
 import { findBadRows } from '@auditbox/db/export/find-bad-rows.ts';
-import { markDone } from '@auditbox/db/export/mark-done.ts';
 import { quarantineRows } from '@auditbox/db/export/quarantine-rows.ts';
-import { recordRender } from '@auditbox/db/export/record-render.ts';
 import { renderBatch } from '@auditbox/db/export/render-batch.ts';
 import { crashPoint } from '@auditbox/process/crash-point.ts';
+import type { BatchLedger } from './batch-ledger.ts';
 import { compareExisting } from './compare-existing.ts';
 import { type RenderedBody, renderObject } from './render-object.ts';
 import type { Sink, SinkRefusal } from './sink/sink.ts';
@@ -23,6 +22,7 @@ export type ExportOutcome =
 
 export interface ExportDependencies {
   readonly db: Database;
+  readonly ledger: BatchLedger;
   readonly sink: Sink;
   readonly prefix: string;
   readonly leaseMs: number;
@@ -43,14 +43,14 @@ export async function exportBatch(
   batch: LeasedBatch,
   signal: AbortSignal,
 ): Promise<ExportOutcome> {
-  const { db, sink, prefix, leaseMs } = deps;
+  const { db, ledger, sink, prefix, leaseMs } = deps;
   const body = await render(db, batch, leaseMs);
   if (body === 'lease lost') return { kind: 'lease lost' };
   const earlier = batch.rendered;
   if (earlier !== null && earlier.sha256 !== body?.sha256) {
     // Rendered to other bytes before: by another version, or when all rows were there. Its object may be in the bucket.
     const found = await compareExisting(deps, batch, earlier, signal);
-    if (found.kind === 'same') return mark(db, batch, earlier.key);
+    if (found.kind === 'same') return mark(ledger, batch, earlier.key);
     if (found.kind !== 'missing') return found;
   }
   if (body === null) return quarantine(db, batch);
@@ -59,12 +59,12 @@ export async function exportBatch(
   const key =
     earlier?.sha256 === sha256 ? earlier.key : objectKey({ prefix, partition, firstOccurredAt, batchId, sha256 });
   const rendered = { key, sha256, bytes: body.bytes, objectBytes: body.body.length };
-  if (!(await recordRender(db, batch, rendered, leaseMs))) return { kind: 'lease lost' };
+  if (!(await ledger.recordRender({ batch, rendered }))) return { kind: 'lease lost' };
   if (earlier !== null) {
     // An earlier attempt may have got through. If-None-Match would say so too, but not every store heeds it: Ceph's
     // gateway does not in a bucket that keeps versions, as one with Object Lock must. A refusal here the PUT will show.
     const found = await compareExisting(deps, batch, rendered, signal);
-    if (found.kind === 'same') return mark(db, batch, key);
+    if (found.kind === 'same') return mark(ledger, batch, key);
     if (found.kind === 'lease lost') return found;
   }
 
@@ -80,7 +80,7 @@ export async function exportBatch(
       return { ...contradiction, message: `The store says both that ${key} exists and not.` };
     if (found.kind !== 'same') return found;
   }
-  return mark(db, batch, key);
+  return mark(ledger, batch, key);
 }
 
 /** The body of all rows; null when some row has no line or its data cannot be rendered. */
@@ -118,8 +118,8 @@ async function quarantine(db: Database, batch: LeasedBatch): Promise<ExportOutco
   return held ? { kind: 'quarantined', rows: bad.length, reason: first.reason } : { kind: 'lease lost' };
 }
 
-async function mark(db: Database, batch: LeasedBatch, key: string): Promise<ExportOutcome> {
-  const held = await markDone(db, batch);
+async function mark(ledger: BatchLedger, batch: LeasedBatch, key: string): Promise<ExportOutcome> {
+  const held = await ledger.markDone(batch);
   crashPoint('exporter after the mark');
   return held ? { kind: 'done', key } : { kind: 'lease lost' };
 }

@@ -4,8 +4,8 @@ import { sleep } from '@auditbox/process/sleep.ts';
 export interface PollPace {
   /** There was work: the next wait is short. */
   busy(): void;
-  /** Sleeps, or until `wake` or the signal. */
-  wait(signal: AbortSignal): Promise<void>;
+  /** Sleeps, for `mostMs` at most where something is known to be due then, or until `wake` or the signal. */
+  wait(signal: AbortSignal, mostMs?: number): Promise<void>;
   /** Ends the current wait, or makes the next one return at once. */
   wake(): void;
 }
@@ -20,8 +20,9 @@ export function createPollPace(maxMs: number): PollPace {
     busy() {
       boundMs = firstMs;
     },
-    async wait(signal) {
-      await sleep(boundMs * (0.5 + Math.random() / 2), AbortSignal.any([signal, waking.signal]));
+    async wait(signal, mostMs = maxMs) {
+      const ms = Math.min(boundMs * (0.5 + Math.random() / 2), Math.max(1, mostMs));
+      await sleep(ms, AbortSignal.any([signal, waking.signal]));
       boundMs = waking.signal.aborted ? firstMs : Math.min(maxMs, boundMs * 2);
       waking = new AbortController();
     },

@@ -1,12 +1,11 @@
 import type { Database } from '@auditbox/db/connect.ts';
-import { type SealLimits, sealBatches } from '@auditbox/db/export/seal-batches.ts';
+import { type Sealed, type SealLimits, type SealRange, sealBatches } from '@auditbox/db/export/seal-batches.ts';
+import { lastOutboxId } from '@auditbox/db/export/unexported.ts';
 import { crashPoint } from '@auditbox/process/crash-point.ts';
 import type { Logger } from 'pino';
 import { logDatabaseFault } from './log-database-fault.ts';
 import type { PollPace } from './poll-pace.ts';
-
-/** A full look at all pending rows this often: it finds rows that committed late with a low id. */
-const sweepEveryMs = 5_000;
+import { createSweep, type Sweep } from './sweep.ts';
 
 export interface SealLoop {
   readonly db: Database;
@@ -19,32 +18,58 @@ export interface SealLoop {
   readonly onTurn: () => void;
 }
 
-/** Seals batches until `taking` is aborted: at once again while there are some, else at the pace. */
+/**
+ * Seals batches until `taking` is aborted: at once again while there are some, else when the oldest row that waits has
+ * lingered enough, and at the pace. A poll looks behind a low-water mark, the sweep at what is below it.
+ */
 export async function runSealLoop(loop: SealLoop, taking: AbortSignal): Promise<void> {
-  const { db, limits, pace, logger, onSealed, onTurn } = loop;
-  let after = '0';
-  let sweptAt = performance.now();
+  const { db, pace, logger, onSealed, onTurn } = loop;
+  const sweep = createSweep();
+  let lowWater: string | null = null;
   while (!taking.aborted) {
     onTurn();
-    if (performance.now() - sweptAt > sweepEveryMs) {
-      after = '0';
-      sweptAt = performance.now();
-    }
+    let waitMs = Number.POSITIVE_INFINITY;
     try {
+      lowWater ??= await lastOutboxId(db);
       crashPoint('exporter before the seal');
-      const { batches, rows, quarantined, seenUpTo } = await sealBatches(db, limits, { after });
-      after = seenUpTo;
-      if (quarantined > 0) logger.error({ quarantined }, 'Rows over EXPORT_BATCH_MAX_BYTES quarantined.');
-      if (batches > 0) {
+      const swept = await sweepOnce(loop, sweep, lowWater);
+      // Rows that still linger wait together with newer ones.
+      if (swept !== null && isBelow(swept.seenUpTo, lowWater)) lowWater = swept.seenUpTo;
+      const polled = await seal(loop, { after: lowWater });
+      lowWater = polled.seenUpTo;
+      if ((swept?.batches ?? 0) + polled.batches > 0) {
         crashPoint('exporter after the seal');
-        logger.debug({ batches, rows }, 'Batches sealed.');
         pace.busy();
         onSealed();
         continue;
       }
+      waitMs = Math.min(polled.ripeInMs ?? waitMs, sweep.dueInMs());
     } catch (error) {
       logDatabaseFault(logger, error);
     }
-    await pace.wait(taking);
+    await pace.wait(taking, waitMs);
   }
+}
+
+/** What sealing the slice that is due came to; null when none is. */
+async function sweepOnce(loop: SealLoop, sweep: Sweep, lowWater: string): Promise<Sealed | null> {
+  const slice = sweep.next(lowWater);
+  if (slice === null) return null;
+  const startedAt = performance.now();
+  const sealed = await seal(loop, slice);
+  const { batches, quarantined, seenUpTo, ripeInMs } = sealed;
+  sweep.looked({ tookSome: batches + quarantined > 0, seenUpTo, ms: performance.now() - startedAt });
+  return ripeInMs === null ? null : sealed;
+}
+
+function isBelow(id: string, other: string): boolean {
+  return BigInt(id) < BigInt(other);
+}
+
+async function seal({ db, limits, logger }: SealLoop, range: SealRange): Promise<Sealed> {
+  const sealed = await sealBatches(db, limits, range);
+  const { batches, rows, quarantined } = sealed;
+  if (quarantined > 0) logger.error({ quarantined }, 'Rows over EXPORT_BATCH_MAX_BYTES quarantined.');
+  if (batches > 0) logger.debug({ batches, rows }, 'Batches sealed.');
+  return sealed;
 }

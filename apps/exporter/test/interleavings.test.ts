@@ -13,6 +13,7 @@ import { anEvent } from '@auditbox/testing/test-events.ts';
 import fc from 'fast-check';
 import postgres, { type Sql } from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createBatchLedger } from '../src/batch-ledger.ts';
 import { exportBatch } from '../src/export-batch.ts';
 import type { Sink } from '../src/sink/sink.ts';
 
@@ -152,7 +153,7 @@ function createExporter(db: TestDatabase, flaw: Flaw) {
   const store = createStore(flaw);
   let cursor = '0';
   let hint = '0';
-  const deps = { db, prefix: '', leaseMs: 0 };
+  const deps = { db, ledger: createBatchLedger(db, 0), prefix: '', leaseMs: 0 };
 
   async function seal(): Promise<number> {
     const range: SealRange = { after: flaw.idCursor ? cursor : hint };

@@ -39,6 +39,14 @@ test('a batch is leased by one exporter at a time, and by another once the lease
   expect(await leaseBatch(db, 60_000)).toBeNull();
 });
 
+async function mark(batch: LeasedBatch): Promise<boolean | undefined> {
+  return (await markDone(db, [batch]))[0];
+}
+
+async function record(batch: LeasedBatch, key = rendered.key): Promise<boolean | undefined> {
+  return (await recordRender(db, [{ batch, rendered: { ...rendered, key } }], 60_000))[0];
+}
+
 test('many exporters that lease at once get different batches', async () => {
   await db.store(
     Array.from({ length: 8 }, (_, hour) => someEvents(1, { updated_at: `2026-07-04T0${hour}:00:00Z` })).flat(),
@@ -51,28 +59,40 @@ test('many exporters that lease at once get different batches', async () => {
 });
 
 test.each([
-  ['mark it done', (batch: LeasedBatch) => markDone(db, batch)],
+  ['mark it done', (batch: LeasedBatch) => mark(batch)],
   ['fail it', (batch: LeasedBatch) => failBatch(db, batch, { error: 'no', keepRender: false })],
   ['keep it', (batch: LeasedBatch) => extendLease(db, batch, 1_000)],
   ['give it back', (batch: LeasedBatch) => releaseBatch(db, batch, { delayMs: 0, countsAsAttempt: true, error: 'no' })],
-  ['write down a render', (batch: LeasedBatch) => recordRender(db, batch, { ...rendered, key: 'other' }, 1_000)],
+  ['write down a render', (batch: LeasedBatch) => record(batch, 'other')],
   ['quarantine its rows', (batch: LeasedBatch) => quarantineRows(db, batch, [{ outboxId: '1', reason: 'no' }])],
 ])('whoever lost the lease cannot %s', async (_what, change) => {
   const stale = await lease(0);
   const holder = await lease(60_000);
-  await recordRender(db, holder, rendered, 60_000);
+  await record(holder);
   const before = await ledger();
   expect(await change(stale)).toBe(false);
   expect(await ledger()).toEqual(before);
-  expect(await markDone(db, holder)).toBe(true);
+  expect(await mark(holder)).toBe(true);
+});
+
+test('of batches marked together, each counts for itself', async () => {
+  await db.store(someEvents(1, { updated_at: '2026-07-04T01:00:00Z' }));
+  await sealBatches(db, limits);
+  const stale = await lease(0);
+  const holder = await lease(60_000);
+  const other = await lease(60_000);
+  const renders = [holder, stale, other].map((batch) => ({ batch, rendered }));
+  expect(await recordRender(db, renders, 60_000)).toEqual([true, false, true]);
+  expect(await markDone(db, [stale, other, holder])).toEqual([false, true, true]);
+  expect((await ledger()).map(({ state }) => state)).toEqual(['done', 'done']);
 });
 
 test('a done batch cannot be marked, failed or given back again', async () => {
   const batch = await lease(60_000);
-  await recordRender(db, batch, rendered, 60_000);
-  expect(await markDone(db, batch)).toBe(true);
+  await record(batch);
+  expect(await mark(batch)).toBe(true);
   const before = await ledger();
-  expect(await markDone(db, batch)).toBe(false);
+  expect(await mark(batch)).toBe(false);
   expect(await failBatch(db, batch, { error: 'no', keepRender: false })).toBe(false);
   expect(await releaseBatch(db, batch, { delayMs: 0, countsAsAttempt: true, error: null })).toBe(false);
   expect(await ledger()).toEqual(before);

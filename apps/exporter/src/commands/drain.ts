@@ -27,9 +27,11 @@ export async function drain(exporter: Exporter, { taking, working }: Shutdown): 
   const finished = new AbortController();
   const uploading = runUploadLoop(uploads, AbortSignal.any([taking, finished.signal]), working);
   let toldAt = performance.now();
+  let after = '0';
   try {
     while (!taking.aborted) {
-      const { batches } = await sealBatches(db, { ...sealLimits, lingerMs: 0 }, { upTo });
+      const { batches, seenUpTo } = await sealBatches(db, { ...sealLimits, lingerMs: 0 }, { after, upTo });
+      after = batches > 0 ? seenUpTo : '0';
       if (batches > 0) {
         uploads.pace.wake();
         continue;

@@ -2,8 +2,10 @@ import type { Database } from '../connect.ts';
 import { databaseFault, isDataFault } from '../database-error.ts';
 import { type BatchRow, listBatchRows } from './list-batch-rows.ts';
 import type { BadRow } from './quarantine-rows.ts';
-import { chunksOf } from './render-batch.ts';
-import { renderRows } from './render-rows.ts';
+import { renderChunk } from './render-chunk.ts';
+
+/** Rows looked at together first. */
+const firstLook = 1_000;
 
 /**
  * The rows of a batch that can never be rendered, each with the reason: their audit row is gone, or its data make
@@ -12,7 +14,10 @@ import { renderRows } from './render-rows.ts';
  */
 export async function findBadRows(db: Database, batchId: string): Promise<BadRow[]> {
   const bad: BadRow[] = [];
-  for (const chunk of chunksOf(await listBatchRows(db, batchId))) bad.push(...(await search(db, chunk)));
+  const rows = await listBatchRows(db, batchId);
+  for (let from = 0; from < rows.length; from += firstLook) {
+    bad.push(...(await search(db, rows.slice(from, from + firstLook))));
+  }
   return bad;
 }
 
@@ -27,8 +32,9 @@ async function search(db: Database, rows: readonly BatchRow[]): Promise<BadRow[]
 
 async function whyIncomplete(db: Database, rows: readonly BatchRow[]): Promise<string | null> {
   try {
-    const lines = await renderRows(db, rows);
-    return lines.length === rows.length ? null : 'The audit row is not there any more.';
+    const auditIds = `{${rows.map(({ auditId }) => auditId).join()}}`;
+    const lines = await renderChunk(db, { rows: rows.length, auditIds });
+    return lines.rows === rows.length ? null : 'The audit row is not there any more.';
   } catch (error) {
     const fault = databaseFault(error);
     if (fault === null || !isDataFault(fault)) throw error;

@@ -4,15 +4,13 @@ import type { Database } from '../connect.ts';
 export interface BatchRow {
   readonly outboxId: string;
   readonly auditId: string;
-  /** Upper bound of its line. */
-  readonly bytes: number;
 }
 
 /** The rows of a batch in the order of its object: by event time, then id. Called by the exporter; takes no locks. */
 export async function listBatchRows(db: Database, batchId: string): Promise<BatchRow[]> {
   return db.answer(
     () => db.sql<BatchRow[]>`
-      select id::text as "outboxId", audit_id as "auditId", bytes
+      select id::text as "outboxId", audit_id as "auditId"
       from outbox where batch_id = ${batchId}
       order by occurred_at, audit_id`,
   );

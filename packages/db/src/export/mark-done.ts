@@ -2,19 +2,23 @@ import type { LeasedBatch } from '@auditbox/core/batch.ts';
 import type { Database } from '../connect.ts';
 
 /**
- * `uploading → done`: the object is in the bucket. That one row marks all of the batch's outbox rows done. False means
- * that the lease is lost, and with it the right to say so: its new holder will find the same object and mark it.
+ * `uploading → done`: the objects are in the bucket. A batch's one row marks all of its outbox rows done. Says for each
+ * batch, in their order, whether the lease was still held; false means that it is lost, and with it the right to say so:
+ * its new holder will find the same object and mark it.
  *
- * Called by the exporter after the upload, outside of any transaction. Locks the batch's row. If we die before, the
- * next attempt finds the object and marks.
+ * Called by the exporter after uploads, outside of any transaction; uploads that end at the same moment share a call.
+ * Locks the batches' rows, which nobody else waits for. If we die before, the next attempt finds the object and marks.
  */
-export async function markDone(db: Database, { id, leaseToken }: LeasedBatch): Promise<boolean> {
+export async function markDone(db: Database, batches: readonly LeasedBatch[]): Promise<boolean[]> {
+  const held = JSON.stringify(batches.map(({ id, leaseToken }) => ({ id, token: leaseToken })));
   const rows = await db.answer(
-    () => db.sql`
-    update export_batch
+    () => db.sql<{ token: string }[]>`
+    update export_batch b
     set state = 'done', exported_at = clock_timestamp(), lease_token = null, leased_until = null, last_error = null
-    where id = ${id} and lease_token = ${leaseToken} and state = 'uploading'
-    returning id`,
+    from json_to_recordset(${held}::text::json) as held (id bigint, token uuid)
+    where b.id = held.id and b.lease_token = held.token and b.state = 'uploading'
+    returning held.token`,
   );
-  return rows.length === 1;
+  const marked = new Set(rows.map(({ token }) => token));
+  return batches.map(({ leaseToken }) => marked.has(leaseToken));
 }

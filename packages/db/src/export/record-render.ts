@@ -1,26 +1,33 @@
 import type { LeasedBatch, RenderedObject } from '@auditbox/core/batch.ts';
 import type { Database } from '../connect.ts';
 
+/** A batch, and what it was rendered to. */
+export interface BatchRender {
+  readonly batch: LeasedBatch;
+  readonly rendered: RenderedObject & { readonly bytes: number };
+}
+
 /**
- * Writes down what the batch was rendered to and extends the lease for the upload. False means that the lease is lost:
- * another exporter has the batch now. Called by the exporter before each upload, outside of any transaction.
+ * Writes down what batches were rendered to and extends their leases for the upload. Says for each batch, in their order,
+ * whether the lease was still held; false means that another exporter has the batch now. Called by the exporter before
+ * each upload, outside of any transaction; renders that end at the same moment share a call.
  *
- * Locks the batch's row. If we die right after, the next attempt knows the key under which this one may have stored an
+ * Locks the batches' rows. If we die right after, the next attempt knows the key under which this one may have stored an
  * object, whatever prefix or format is in force by then.
  */
-export async function recordRender(
-  db: Database,
-  { id, leaseToken }: LeasedBatch,
-  { key, sha256, bytes, objectBytes }: RenderedObject & { readonly bytes: number },
-  leaseMs: number,
-): Promise<boolean> {
+export async function recordRender(db: Database, renders: readonly BatchRender[], leaseMs: number): Promise<boolean[]> {
+  const records = renders.map(({ batch: { id, leaseToken: token }, rendered }) => ({ id, token, ...rendered }));
   const rows = await db.answer(
-    () => db.sql`
-    update export_batch
-    set object_key = ${key}, sha256 = ${sha256}, bytes = ${bytes}, object_bytes = ${objectBytes},
+    () => db.sql<{ token: string }[]>`
+    update export_batch b
+    set object_key = new.key, sha256 = new.sha256, bytes = new.bytes, object_bytes = new."objectBytes",
       leased_until = clock_timestamp() + ${leaseMs} * interval '1 millisecond'
-    where id = ${id} and lease_token = ${leaseToken} and state = 'uploading'
-    returning id`,
+    from json_to_recordset(${JSON.stringify(records)}::text::json) as new (
+      id bigint, token uuid, key text, sha256 text, bytes bigint, "objectBytes" bigint
+    )
+    where b.id = new.id and b.lease_token = new.token and b.state = 'uploading'
+    returning new.token`,
   );
-  return rows.length === 1;
+  const recorded = new Set(rows.map(({ token }) => token));
+  return renders.map(({ batch }) => recorded.has(batch.leaseToken));
 }

@@ -31,6 +31,8 @@ export interface Sealed {
   readonly quarantined: number;
   /** Every pending row up to this outbox id was seen and taken. Only a hint: rows commit out of id order. */
   readonly seenUpTo: string;
+  /** How long until the oldest row that was seen has lingered enough; null if none was seen. Counts when none was taken. */
+  readonly ripeInMs: number | null;
 }
 
 const partitionFormat = { hour: 'YYYY-MM-DD"T"HH24', day: 'YYYY-MM-DD' } as const;
@@ -48,7 +50,7 @@ const sealLock = 7_283_104_912;
  * the update, not stamped and not counted. If we die right after, all of it is committed or none; a sealed batch is
  * there for any exporter to lease.
  *
- * Rows become visible out of id order, so a caller that uses `after` starts again from 0 every few seconds.
+ * Rows become visible out of id order, so a caller that uses `after` must come back to what is below it.
  *
  * The updates test `num_nonnulls(…) = 0` and not `… is null and … is null`: with those words the planner would join
  * through the index of pending rows, which its statistics call empty, and a backlog would take time by its square.
@@ -116,7 +118,11 @@ export async function sealBatches(db: Database, limits: SealLimits, range: SealR
         (select min(id) - 1 from candidate where id not in (select id from taken)),
         (select max(id) from candidate),
         ${after}::bigint
-      )::text as "seenUpTo"`,
+      )::text as "seenUpTo",
+      (
+        select extract(epoch from min(recorded_at) + ${lingerMs} * interval '1 millisecond' - clock_timestamp()) * 1000
+        from queued
+      )::float8 as "ripeInMs"`,
   );
   return sealed;
 }

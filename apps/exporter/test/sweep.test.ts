@@ -1,0 +1,63 @@
+import { expect, test } from 'vitest';
+import { createSweep } from '../src/sweep.ts';
+
+/** A sweep whose clock the test sets. */
+function sweepAt() {
+  const clock = { ms: 0 };
+  return { clock, sweep: createSweep(() => clock.ms) };
+}
+
+const nothing = { tookSome: false, seenUpTo: '0' };
+
+test.each([40, 3_000_000, 12_345_678])(
+  'a round leaves out no id up to a low-water mark of %i, also when looks are slow',
+  (lowWater) => {
+    const { clock, sweep } = sweepAt();
+    for (let round = 0; round < 3; round += 1) {
+      let covered = 0;
+      for (let looks = 0; covered < lowWater; looks += 1) {
+        expect(looks).toBeLessThan(1_000);
+        clock.ms += sweep.dueInMs();
+        const slice = sweep.next(String(lowWater));
+        expect(Number(slice?.after)).toBe(covered);
+        const ms = (Number(slice?.upTo) - covered) / 1_000;
+        covered = Number(slice?.upTo);
+        clock.ms += ms;
+        sweep.looked({ ...nothing, ms });
+      }
+    }
+  },
+);
+
+test('after the first round looking takes a twentieth of the time at most, and a look about 50 ms', () => {
+  const { clock, sweep } = sweepAt();
+  let looking = 0;
+  let from = Number.POSITIVE_INFINITY;
+  let longest = 0;
+  for (let looks = 0; looks < 2_000; looks += 1) {
+    clock.ms += sweep.dueInMs();
+    const slice = sweep.next('10000000');
+    if (slice === null) continue;
+    // A microsecond for each dead entry, as under a snapshot that is held.
+    const ms = (Number(slice.upTo) - Number(slice.after)) / 1_000;
+    clock.ms += ms;
+    if (slice.after === '0' && looks > 0 && from === Number.POSITIVE_INFINITY) from = clock.ms;
+    if (clock.ms > from) {
+      looking += ms;
+      longest = Math.max(longest, ms);
+    }
+    sweep.looked({ ...nothing, ms });
+  }
+  expect(looking / (clock.ms - from)).toBeLessThan(0.06);
+  expect(longest).toBeLessThan(101);
+});
+
+test('a slice that gave rows is looked at again behind them before the sweep goes on', () => {
+  const { sweep } = sweepAt();
+  expect(sweep.next('100')).toEqual({ after: '0', upTo: '100' });
+  sweep.looked({ tookSome: true, seenUpTo: '40', ms: 1 });
+  expect(sweep.next('100')).toEqual({ after: '40', upTo: '100' });
+  sweep.looked({ ...nothing, ms: 1 });
+  expect(sweep.next('100')).toBeNull();
+  expect(sweep.dueInMs()).toBe(5_000);
+});
