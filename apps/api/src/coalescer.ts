@@ -1,13 +1,12 @@
 import type { NewAuditEvent } from '@auditbox/core/audit-event.ts';
 import { DatabaseBusyError } from '@auditbox/db/database-error.ts';
 import { type IdentifiedEvent, identify } from '@auditbox/db/events/event-record.ts';
-import type { EachOutcome } from '@auditbox/db/events/store-each.ts';
-import type { WrittenEvent } from '@auditbox/db/events/write-events.ts';
+import type { EachOutcome, StoredEvent } from '@auditbox/db/events/store-each.ts';
 
 /** Writes single events of concurrent requests together. */
 export interface Coalescer {
   /** Resolves once the event is on disk; rejects with what is wrong with it, or with the database. */
-  write(event: NewAuditEvent): Promise<WrittenEvent>;
+  write(event: NewAuditEvent): Promise<StoredEvent>;
 }
 
 export interface CoalescerLimits {
@@ -23,7 +22,7 @@ export interface CoalescerLimits {
 interface Waiting {
   readonly event: IdentifiedEvent;
   readonly bytes: number;
-  resolve(written: WrittenEvent): void;
+  resolve(written: StoredEvent): void;
   reject(error: unknown): void;
 }
 

@@ -1,5 +1,7 @@
+import { fileURLToPath } from 'node:url';
 import { auditEventOf } from '@auditbox/core/audit-event-of.ts';
 import { writeAuditEvents } from '@auditbox/db/events/write-events.ts';
+import { type App, spawnProgram } from '@auditbox/testing/spawn-app.ts';
 import { openTestDatabase, type TestDatabase } from '@auditbox/testing/test-database.ts';
 import { anEvent, someEvents } from '@auditbox/testing/test-events.ts';
 import postgres from 'postgres';
@@ -73,30 +75,30 @@ test('a backend that is killed in mid-transaction leaves neither', async () => {
 test('backends killed at random moments never separate an audit row from its outbox row', async () => {
   let stop = false;
   let written = 0;
+  const running = new Set<App>();
+  const program = fileURLToPath(new URL('write-until-killed.ts', import.meta.url));
   const write = async () => {
     while (!stop) {
-      // A connection of its own each time: what dies is the statement, not the driver's pool.
-      const writer = postgres(db.url, {
-        max: 1,
-        onnotice: () => {},
-        fetch_types: false,
-        connection: { application_name: 'victim' },
-      });
-      await writeAuditEvents(writer, someEvents(20).map(auditEventOf)).then(
-        () => {
-          written += 20;
-        },
-        () => {},
-      );
-      await writer.end({ timeout: 0 });
+      const app = spawnProgram(process.execPath, [program], { env: { DATABASE_URL: db.url } });
+      running.add(app);
+      await app.ended;
+      running.delete(app);
+      written +=
+        20 *
+        app
+          .output()
+          .split('\n')
+          .filter((line) => line === 'written').length;
     }
   };
   const writers = [write(), write(), write()];
-  for (let kills = 0; kills < 200; kills += 1) {
-    await db.sql`select pg_terminate_backend(pid) from pg_stat_activity
+  for (let kills = 0; kills < 200; ) {
+    const killed = await db.sql`select pg_terminate_backend(pid) from pg_stat_activity
       where application_name = 'victim' and datname = current_database() and state = 'active'`;
+    kills += killed.length;
   }
   stop = true;
+  for (const app of running) app.signal('SIGKILL');
   await Promise.all(writers);
   const { alone, both } = await tally();
   expect(alone).toBe(0);

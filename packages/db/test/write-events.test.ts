@@ -1,4 +1,5 @@
 import { auditEventOf } from '@auditbox/core/audit-event-of.ts';
+import { getEvent } from '@auditbox/db/events/get-event.ts';
 import { storeAuditEvents } from '@auditbox/db/events/store-events.ts';
 import { openTestDatabase, type TestDatabase } from '@auditbox/testing/test-database.ts';
 import { anEvent, someEvents } from '@auditbox/testing/test-events.ts';
@@ -83,7 +84,8 @@ test('times come back with the digits they came with', async () => {
     '2026-07-03T11:46:50.269000Z',
   ];
   const written = await store(...times.map((updated_at) => anEvent({ updated_at })));
-  expect(written.map(({ json }) => JSON.parse(json).updated_at)).toEqual(times);
+  const stored = await Promise.all(written.map(({ id }) => getEvent(db, id)));
+  expect(stored.map((event) => JSON.parse(event?.json ?? '').updated_at)).toEqual(times);
 });
 
 test.each([
@@ -98,7 +100,30 @@ test.each([
 ])('the value %s comes back as it came', async (value) => {
   const event = { ...auditEventOf(anEvent()), updatedValues: value as never };
   const [written] = await storeAuditEvents(db, [event]);
-  const [, stored] = /"updated_values":(.*),"context"/.exec(written?.json ?? '') ?? [];
-  const same = value.startsWith('"') ? JSON.stringify(JSON.parse(value)) : value;
-  expect(stored).toBe(same);
+  const { json } = (await getEvent(db, written?.id ?? '')) ?? { json: '' };
+  const [, stored] = /"updated_values":(.*),"context"/.exec(json) ?? [];
+  expect(stored).toBe(value);
+});
+
+test.each([
+  ['the delimiter', 'a\x1fb'],
+  ['every other control character', Array.from({ length: 31 }, (_, n) => String.fromCharCode(n + 1)).join('')],
+  ['quotes, backslashes and braces', '"\\\'{},NULL'],
+])('names that hold %s come back as they came, beside others', async (_what, name) => {
+  const odd = anEvent({ changed_by: name, object_id: name, updated_values: { [name]: name } });
+  const [plain, another] = someEvents(2, { changed_by: '' });
+  if (!plain || !another) throw new Error('two events');
+  await store(plain, odd, another);
+  const stored = await Promise.all([odd, plain].map(({ id }) => getEvent(db, id)));
+  expect(stored.map((event) => JSON.parse(event?.json ?? ''))).toMatchObject([
+    { changed_by: name, object_id: name, updated_values: { [name]: name } },
+    { changed_by: '', object_id: plain.object_id },
+  ]);
+});
+
+test('empty names, and values that are not there, of one event alone', async () => {
+  const event = anEvent({ changed_by: '', before_value: null, updated_values: undefined });
+  await store(event);
+  const stored = JSON.parse((await getEvent(db, event.id))?.json ?? '');
+  expect(stored).toMatchObject({ changed_by: '', before_value: null, updated_values: null, context: null });
 });

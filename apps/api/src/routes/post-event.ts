@@ -1,6 +1,6 @@
 import type { NewAuditEvent } from '@auditbox/core/audit-event.ts';
 import type { ReadEvent } from '@auditbox/core/read-event.ts';
-import type { WrittenEvent } from '@auditbox/db/events/write-events.ts';
+import type { StoredEvent } from '@auditbox/db/events/store-each.ts';
 import type { RequestHandler } from 'express';
 import { callerOf } from '../auth.ts';
 import { bodyText, parseBody } from '../body.ts';
@@ -10,7 +10,7 @@ import { filedUnder, writing } from './writing.ts';
 export interface PostEventDependencies {
   readonly readEvent: ReadEvent;
   /** Stores an event; it is on disk when it resolves. */
-  readonly write: (event: NewAuditEvent) => Promise<WrittenEvent>;
+  readonly write: (event: NewAuditEvent) => Promise<StoredEvent>;
 }
 
 /** `POST /audit`: one event, answered after its commit: 201, or 200 when this very event was stored before. */

@@ -1,14 +1,19 @@
 import type { Database } from '../connect.ts';
 import { databaseFault, isDataFault } from '../database-error.ts';
 import { eventJson } from '../event-json.ts';
-import { type IdentifiedEvent, insertIncoming, recordsOf, toRecords } from './event-record.ts';
+import { type IdentifiedEvent, incomingEvents, insertIncoming, parametersOf } from './event-record.ts';
 import { AuditConflictError, FutureEventError } from './event-refused.ts';
 import { sameContent } from './same-content.ts';
 import type { WrittenEvent } from './write-events.ts';
 
+/** A stored event; `json` is as `GET /audit/:id` shows it. */
+export interface StoredEvent extends WrittenEvent {
+  readonly json: string;
+}
+
 /** What came of one event: stored (or stored before), or why it was not; `error` is of the kinds of writeAuditEvents. */
 export type EachOutcome =
-  | { readonly stored: true; readonly event: WrittenEvent }
+  | { readonly stored: true; readonly event: StoredEvent }
   | { readonly stored: false; readonly error: Error };
 
 /*
@@ -16,7 +21,7 @@ export type EachOutcome =
  * ids; waits for a statement that is inserting one of them. If we die right after: all new ones are committed or none.
  */
 const insertNew = `
-  with incoming as materialized (${recordsOf('$1')}
+  with incoming as materialized (${incomingEvents}
   )
   ${insertIncoming}
   on conflict (id) do nothing
@@ -36,10 +41,10 @@ const findStored = `
 export async function storeEachEvent(db: Database, events: readonly IdentifiedEvent[]): Promise<EachOutcome[]> {
   if (events.length === 0) return [];
   try {
-    const created = await ask(db, insertNew, toRecords(events));
-    if (created.size === events.length) return events.map(({ id }) => stored(created.get(id) as WrittenEvent));
+    const created = await ask(db, insertNew, parametersOf(events));
+    if (created.size === events.length) return events.map(({ id }) => stored(created.get(id) as StoredEvent));
     const others = events.flatMap(({ id }) => (created.has(id) ? [] : [id]));
-    const existing = await ask(db, findStored, JSON.stringify(others));
+    const existing = await ask(db, findStored, [JSON.stringify(others)]);
     return events.map((event) => {
       const row = created.get(event.id);
       return row ? stored(row) : compare(event, existing.get(event.id));
@@ -65,7 +70,7 @@ async function setAside(db: Database, events: readonly IdentifiedEvent[], error:
   return [...rest.slice(0, from), ...aside, ...rest.slice(from)];
 }
 
-function compare(event: IdentifiedEvent, row: WrittenEvent | undefined): EachOutcome {
+function compare(event: IdentifiedEvent, row: StoredEvent | undefined): EachOutcome {
   if (row && sameContent(event, row.json)) return stored(row);
   return {
     stored: false,
@@ -73,11 +78,11 @@ function compare(event: IdentifiedEvent, row: WrittenEvent | undefined): EachOut
   };
 }
 
-function stored(event: WrittenEvent): EachOutcome {
+function stored(event: StoredEvent): EachOutcome {
   return { stored: true, event };
 }
 
-async function ask(db: Database, statement: string, parameter: string): Promise<Map<string, WrittenEvent>> {
-  const rows = await db.answer(() => db.sql.unsafe<WrittenEvent[]>(statement, [parameter], { prepare: true }));
+async function ask(db: Database, statement: string, parameters: string[]): Promise<Map<string, StoredEvent>> {
+  const rows = await db.answer(() => db.sql.unsafe<StoredEvent[]>(statement, parameters, { prepare: true }));
   return new Map(rows.map((row) => [row.id, row]));
 }

@@ -1,7 +1,7 @@
 import type { NewAuditEvent } from '@auditbox/core/audit-event.ts';
 import { sql as drizzleSql, type SQL } from 'drizzle-orm';
 import { eventJson } from '../event-json.ts';
-import { type IdentifiedEvent, identify, insertIncoming, recordsOf, toRecords } from './event-record.ts';
+import { type IdentifiedEvent, identify, incomingEvents, insertIncoming, parametersOf } from './event-record.ts';
 import { AuditConflictError, FutureEventError } from './event-refused.ts';
 import { sameContent } from './same-content.ts';
 
@@ -18,8 +18,6 @@ interface DrizzleExecutor {
 export interface WrittenEvent {
   readonly id: string;
   readonly outcome: 'created' | 'existing';
-  /** As `GET /audit/:id` shows it. */
-  readonly json: string;
 }
 
 /*
@@ -30,18 +28,22 @@ export interface WrittenEvent {
  * gets a unique violation.
  */
 const statement = `
-  with incoming as materialized (${recordsOf('$1')}
+  with incoming as materialized (${incomingEvents}
   ), existing as materialized (
     select a.* from incoming, lateral (select * from audit_log where audit_log.id = incoming.id offset 0) a
   ), inserted as (${insertIncoming}
     where not exists (select from existing)
-    returning a.id, ${eventJson} as json
+    returning a.id
   )
-  select id::text, 'created' as outcome, json from inserted
+  select null as id, null as json from (select count(*) from inserted) counted where count > 0
   union all
-  select a.id::text, 'existing', ${eventJson} from existing a`;
+  select a.id::text, ${eventJson} from existing a`;
 
-const [beforeParameter = '', afterParameter = ''] = statement.split('$1');
+/** What came back: one row without an id when all were inserted, else what is stored under their ids. */
+interface Found {
+  readonly id: string | null;
+  readonly json: string;
+}
 
 /**
  * Writes audit events, and by the table's trigger their outbox rows, in the transaction that `executor` stands for: all
@@ -54,39 +56,42 @@ export async function writeAuditEvents(executor: Executor, events: readonly NewA
   const identified = events.map(identify);
   const indexOf = new Map(identified.map(({ id }, index) => [id, index]));
   if (indexOf.size < events.length) throw new Error('Two events of one call have the same id.');
-  const written = new Map<string, WrittenEvent>();
-  let missing = identified;
-  while (missing.length > 0) {
-    const rows = await insertUnlessAnyExists(executor, missing, identified);
-    for (const row of rows) {
-      const index = indexOf.get(row.id) ?? -1;
+  const existing = new Set<string>();
+  for (let missing = identified; missing.length > 0; ) {
+    const found = await insertUnlessAnyExists(executor, missing, identified);
+    if (found.length === 0) throw new Error('The database neither stored the events nor knew them.');
+    if (found[0]?.id === null) break;
+    for (const { id, json } of found) {
+      const index = indexOf.get(id ?? '') ?? -1;
       const event = identified[index];
-      const conflicts = row.outcome === 'existing' && event && !sameContent(event, row.json);
-      if (conflicts)
-        throw new AuditConflictError(index, `The audit event ${row.id} is stored already, with other content.`);
-      written.set(row.id, row);
+      if (event && !sameContent(event, json))
+        throw new AuditConflictError(index, `The audit event ${id} is stored already, with other content.`);
+      existing.add(id ?? '');
     }
-    if (rows.length === 0) throw new Error('The database neither stored the events nor knew them.');
-    missing = missing.filter(({ id }) => !written.has(id));
+    missing = missing.filter(({ id }) => !existing.has(id));
   }
-  return identified.map(({ id }) => written.get(id) as WrittenEvent);
+  return identified.map(({ id }) => ({ id, outcome: existing.has(id) ? 'existing' : 'created' }));
 }
 
 async function insertUnlessAnyExists(
   executor: Executor,
   events: readonly IdentifiedEvent[],
   all: readonly IdentifiedEvent[],
-): Promise<WrittenEvent[]> {
-  const parameter = toRecords(events);
+): Promise<Found[]> {
+  const parameters = parametersOf(events);
   try {
-    const result = await run(executor, parameter);
-    return (Array.isArray(result) ? result : (result as { rows: WrittenEvent[] }).rows) as WrittenEvent[];
+    const result = await run(executor, parameters);
+    return (Array.isArray(result) ? result : (result as { rows: Found[] }).rows) as Found[];
   } catch (error) {
     throw FutureEventError.from(error, all) ?? AuditConflictError.from(error, all) ?? error;
   }
 }
 
-function run(executor: Executor, parameter: string): PromiseLike<unknown> {
-  if ('unsafe' in executor) return executor.unsafe(statement, [parameter], { prepare: true });
-  return executor.execute(drizzleSql`${drizzleSql.raw(beforeParameter)}${parameter}${drizzleSql.raw(afterParameter)}`);
+function run(executor: Executor, parameters: string[]): PromiseLike<unknown> {
+  if ('unsafe' in executor) return executor.unsafe(statement, parameters, { prepare: true });
+  const parts = statement.split(/(\$\d+)/).map((part) => {
+    const number = /^\$(\d+)$/.exec(part)?.[1];
+    return number === undefined ? drizzleSql.raw(part) : drizzleSql`${parameters[Number(number) - 1]}`;
+  });
+  return executor.execute(drizzleSql.join(parts));
 }

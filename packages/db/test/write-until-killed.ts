@@ -1,0 +1,23 @@
+import { auditEventOf } from '@auditbox/core/audit-event-of.ts';
+import { writeAuditEvents } from '@auditbox/db/events/write-events.ts';
+import { someEvents } from '@auditbox/testing/test-events.ts';
+import postgres from 'postgres';
+
+/* Writes batches of 20 events, a line `written` for each. A process of its own: the driver may end it with the backend. */
+
+for (;;) {
+  const sql = postgres(process.env.DATABASE_URL ?? '', {
+    max: 1,
+    onnotice: () => {},
+    fetch_types: false,
+    connection: { application_name: 'victim' },
+  });
+  try {
+    for (;;) {
+      await writeAuditEvents(sql, someEvents(20).map(auditEventOf));
+      process.stdout.write('written\n');
+    }
+  } catch {
+    await sql.end({ timeout: 0 });
+  }
+}
