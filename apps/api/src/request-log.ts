@@ -7,6 +7,7 @@ export function requestLog(logger: Logger): RequestHandler {
     const startedAt = performance.now();
     const { method, path } = request;
     response.once('close', () => {
+      if (response.statusCode < 400 && !logger.isLevelEnabled('debug')) return;
       const ms = Math.round(performance.now() - startedAt);
       const { statusCode: status, writableFinished: answered } = response;
       logger[status >= 400 ? 'info' : 'debug']({ method, path, status, ms, answered }, 'Request.');

@@ -2,6 +2,7 @@ import type { ExportStatus } from '@auditbox/db/events/get-event.ts';
 import type { RequestHandler } from 'express';
 import { z } from 'zod';
 import { HttpProblem } from '../problem.ts';
+import { sendJson } from '../send-json.ts';
 
 export interface GetEventDependencies {
   readonly get: (id: string) => Promise<{ json: string; exported: ExportStatus } | null>;
@@ -16,6 +17,6 @@ export function getEvent({ get }: GetEventDependencies): RequestHandler {
     const found = await get(id.data);
     if (!found) throw new HttpProblem(404, `Audit log with ID ${id.data} not found.`);
     const { json, exported } = found;
-    response.type('json').send(`${json.slice(0, -1)},"export":${JSON.stringify(exported)}}`);
+    sendJson(response, 200, `${json.slice(0, -1)},"export":${JSON.stringify(exported)}}`);
   };
 }

@@ -2,6 +2,7 @@ import type { Checked } from '@auditbox/core/audit-event.ts';
 import type { EventPage, EventQuery } from '@auditbox/db/events/find-events.ts';
 import type { RequestHandler } from 'express';
 import { HttpProblem } from '../problem.ts';
+import { sendJson } from '../send-json.ts';
 
 export interface ListEventsDependencies {
   readonly readQuery: (search: URLSearchParams) => Checked<EventQuery>;
@@ -17,6 +18,6 @@ export function listEvents({ readQuery, find }: ListEventsDependencies): Request
     const { page, pageSize } = query.value;
     const counts = `"total":${total},"page":${page},"page_size":${pageSize},"total_pages":${Math.ceil(total / pageSize)}`;
     // By hand: the events are JSON already, and parsing them would cost digits.
-    response.type('json').send(`{"audit_logs":[${events.join()}],${counts}}`);
+    sendJson(response, 200, `{"audit_logs":[${events.join()}],${counts}}`);
   };
 }

@@ -6,6 +6,7 @@ import type { RequestHandler } from 'express';
 import { callerOf } from '../auth.ts';
 import { bodyText, mediaType, parseBody } from '../body.ts';
 import { HttpProblem } from '../problem.ts';
+import { sendJson } from '../send-json.ts';
 import { filedUnder, writing } from './writing.ts';
 
 export interface PostBatchDependencies {
@@ -37,6 +38,7 @@ export function postBatch({ readEvent, store }: PostBatchDependencies): RequestH
     const written = await writing(() => store(ours), pathOf);
     const created = written.filter(({ outcome }) => outcome === 'created').length;
     const ids = written.map(({ id }) => id);
-    response.status(created > 0 ? 201 : 200).json({ created, existing: ids.length - created, ids });
+    const summary = { created, existing: ids.length - created, ids };
+    sendJson(response, created > 0 ? 201 : 200, JSON.stringify(summary));
   };
 }

@@ -5,6 +5,7 @@ import type { RequestHandler } from 'express';
 import { callerOf } from '../auth.ts';
 import { bodyText, parseBody } from '../body.ts';
 import { HttpProblem } from '../problem.ts';
+import { sendJson } from '../send-json.ts';
 import { filedUnder, writing } from './writing.ts';
 
 export interface PostEventDependencies {
@@ -27,10 +28,6 @@ export function postEvent({ readEvent, write }: PostEventDependencies): RequestH
       () => write(ours),
       (_index, field) => field,
     );
-    response
-      .status(outcome === 'created' ? 201 : 200)
-      .location(`/audit/${id}`)
-      .type('json')
-      .send(json);
+    sendJson(response, outcome === 'created' ? 201 : 200, json, { location: `/audit/${id}` });
   };
 }
