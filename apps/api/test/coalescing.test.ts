@@ -1,4 +1,4 @@
-import { type ApiFixture, createApiFixture } from '@auditbox/testing/api-fixture.ts';
+import { type ApiFixture, createApiFixture, masterKey } from '@auditbox/testing/api-fixture.ts';
 import { eventually } from '@auditbox/testing/eventually.ts';
 import { lockAuditLog } from '@auditbox/testing/lock-audit-log.ts';
 import { anEvent, someEvents, type WireEvent } from '@auditbox/testing/test-events.ts';
@@ -61,6 +61,31 @@ test('one id sent at once with different contents: one is stored, the others are
   const event = anEvent();
   const answers = await postTogether([0, 1, 2, 3].map((budget) => ({ ...event, updated_values: { budget } })));
   expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409, 409]);
+});
+
+test('callers that go away while their events wait take nothing of the others along', async () => {
+  const unlock = await lockAuditLog(api.db);
+  const leaving = new AbortController();
+  const goAway = someEvents(20).map((event) =>
+    fetch(`${api.url}/audit`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${masterKey}`, 'content-type': 'application/json' },
+      body: JSON.stringify(event),
+      signal: leaving.signal,
+    }),
+  );
+  const staying = someEvents(20);
+  const answers = staying.map(post);
+  await eventually(async () => expect(await api.db.sql`select from pg_locks where not granted`).not.toHaveLength(0));
+  leaving.abort();
+  expect((await Promise.allSettled(goAway)).every(({ status }) => status === 'rejected')).toBe(true);
+  await unlock();
+  expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(Array(20).fill(201));
+  const [row] = await api.db.sql<[{ kept: number; alone: number }]>`
+    select count(*) filter (where a.id in ${api.db.sql(staying.map(({ id }) => id))} and o.id is not null)::int as kept,
+      count(*) filter (where a.id is null or o.id is null)::int as alone
+    from audit_log a full join outbox o on o.audit_id = a.id`;
+  expect(row).toEqual({ kept: 20, alone: 0 });
 });
 
 test('beyond the bound of waiting bytes a request gets 503 with Retry-After, and was not stored', async () => {

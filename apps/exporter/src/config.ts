@@ -12,6 +12,9 @@ import {
 
 const aDayMs = 86_400_000;
 
+/** A gigabyte: uncompressed bytes of all uploads at once, what bodies that do not compress would take of memory. */
+const maxBytesInFlight = 1024 ** 3;
+
 /** The exporter's settings. Credentials come from the AWS SDK's default provider chain. */
 export const exporterSettings = {
   ...commonSettings,
@@ -138,6 +141,12 @@ export function exporterRelations(config: ExporterConfig): string[] {
   if (config.EXPORT_LEASE_MS < 2 * config.S3_REQUEST_TIMEOUT_MS) {
     problems.push(
       `EXPORT_LEASE_MS is ${config.EXPORT_LEASE_MS}; it takes twice S3_REQUEST_TIMEOUT_MS (${config.S3_REQUEST_TIMEOUT_MS}) or more, or a lease ends during an upload.`,
+    );
+  }
+  const inFlight = config.EXPORT_CONCURRENCY * config.EXPORT_BATCH_MAX_BYTES;
+  if (inFlight > maxBytesInFlight) {
+    problems.push(
+      `EXPORT_CONCURRENCY (${config.EXPORT_CONCURRENCY}) times EXPORT_BATCH_MAX_BYTES (${config.EXPORT_BATCH_MAX_BYTES}) is ${inFlight}; at most ${maxBytesInFlight} bytes may be in flight, since memory must hold them.`,
     );
   }
   if ((config.S3_OBJECT_LOCK_MODE === undefined) !== (config.S3_OBJECT_LOCK_DAYS === undefined)) {

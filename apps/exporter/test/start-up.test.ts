@@ -35,6 +35,7 @@ test('missing and wrong settings stop it at once, all named with what they take'
 test.each([
   [{ EXPORT_LEASE_MS: '59999' }, 'EXPORT_LEASE_MS is 59999; it takes twice S3_REQUEST_TIMEOUT_MS (30000) or more'],
   [{ S3_OBJECT_LOCK_MODE: 'COMPLIANCE' }, 'S3_OBJECT_LOCK_MODE and S3_OBJECT_LOCK_DAYS go together'],
+  [{ EXPORT_CONCURRENCY: '64', EXPORT_BATCH_MAX_BYTES: '268435456' }, 'at most 1073741824 bytes may be in flight'],
   [{ S3_SSE_KMS_KEY_ID: 'k', S3_SSE: 'AES256' }, 'it takes S3_SSE=aws:kms'],
 ])('settings that do not go together stop it: %j', async (settings, sentence) => {
   const app = rig.start([], settings as Record<string, string>);

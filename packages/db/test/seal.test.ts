@@ -1,6 +1,6 @@
 import { getEvent } from '@auditbox/db/events/get-event.ts';
 import { pruneOutbox } from '@auditbox/db/export/prune-outbox.ts';
-import { sealBatches } from '@auditbox/db/export/seal-batches.ts';
+import { sealBatches, sealStatement } from '@auditbox/db/export/seal-batches.ts';
 import { eventually } from '@auditbox/testing/eventually.ts';
 import { openTestDatabase, type TestDatabase } from '@auditbox/testing/test-database.ts';
 import { anEvent, someEvents } from '@auditbox/testing/test-events.ts';
@@ -112,4 +112,22 @@ test('rows that another sealer took since the snapshot are neither stamped nor c
   expect(await sealing).toMatchObject({ batches: 1, rows: 6 });
   expect(await db.sql`select row_count from export_batch`).toEqual([{ row_count: 6 }]);
   expect(await db.sql`select from outbox where batch_id = 999`).toHaveLength(4);
+});
+
+test('a poll finds pending rows by their index alone: beside exported rows, without statistics, and when the table is empty', async () => {
+  const planOf = async () => {
+    const rows = await db.sql<{ 'QUERY PLAN': string }[]>`explain ${sealStatement(db.sql, limits, { after: '17' })}`;
+    return rows.map((row) => row['QUERY PLAN']).join('\n');
+  };
+  const expectIndex = async () => {
+    const plan = await planOf();
+    expect(plan).toMatch(/Index (Only )?Scan using outbox_pending on outbox/);
+    expect(plan).not.toContain('Seq Scan on outbox');
+  };
+  await expectIndex();
+  await db.sql`insert into outbox (audit_id, occurred_at, recorded_at, bytes, batch_id)
+    select gen_random_uuid(), now(), now(), 100, 1 from generate_series(1, 100000)`;
+  await expectIndex();
+  await db.sql`vacuum analyze outbox`;
+  await expectIndex();
 });

@@ -1,4 +1,5 @@
 import type { Grain } from '@auditbox/core/partition.ts';
+import type { Fragment, Sql } from 'postgres';
 import type { Database } from '../connect.ts';
 import { idsIn } from '../ids-in.ts';
 
@@ -56,11 +57,15 @@ const sealLock = 7_283_104_912;
  * through the index of pending rows, which its statistics call empty, and a backlog would take time by its square.
  */
 export async function sealBatches(db: Database, limits: SealLimits, range: SealRange = {}): Promise<Sealed> {
-  const { sql } = db;
+  const [sealed] = await db.answer(() => db.sql<[Sealed]>`${sealStatement(db.sql, limits, range)}`);
+  return sealed;
+}
+
+/** The one statement of sealBatches, so that its plan can be looked at too. */
+export function sealStatement(sql: Sql, limits: SealLimits, range: SealRange): Fragment {
   const { grain, maxRows, maxBytes, lingerMs, maxBatches } = limits;
   const { after = '0', upTo = null, only = null } = range;
-  const [sealed] = await db.answer(
-    () => sql<[Sealed]>`
+  return sql`
     with gate as materialized (
       select pg_try_advisory_xact_lock(${sealLock}) as open
     ), candidate as materialized (
@@ -122,7 +127,5 @@ export async function sealBatches(db: Database, limits: SealLimits, range: SealR
       (
         select extract(epoch from min(recorded_at) + ${lingerMs} * interval '1 millisecond' - clock_timestamp()) * 1000
         from queued
-      )::float8 as "ripeInMs"`,
-  );
-  return sealed;
+      )::float8 as "ripeInMs"`;
 }
