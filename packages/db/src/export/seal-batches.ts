@@ -36,6 +36,9 @@ export interface Sealed {
   readonly ripeInMs: number | null;
 }
 
+/** Looks a little beyond a full batch, for rows of another partition may stand between. */
+const window = 1.25;
+
 const partitionFormat = { hour: 'YYYY-MM-DD"T"HH24', day: 'YYYY-MM-DD' } as const;
 
 /** Any number will do; every sealer of Auditbox takes this one. */
@@ -53,7 +56,8 @@ const sealLock = 7_283_104_912;
  *
  * Rows become visible out of id order, so a caller that uses `after` must come back to what is below it.
  *
- * The updates test `num_nonnulls(…) = 0` and not `… is null and … is null`: with those words the planner would join
+ * The updates find their rows by place (ctid), which holds for as long as nobody else updates the row; then it fails the
+ * test. They test `num_nonnulls(…) = 0` and not `… is null and … is null`: with those words the planner would join
  * through the index of pending rows, which its statistics call empty, and a backlog would take time by its square.
  */
 export async function sealBatches(db: Database, limits: SealLimits, range: SealRange = {}): Promise<Sealed> {
@@ -69,58 +73,62 @@ export function sealStatement(sql: Sql, limits: SealLimits, range: SealRange): F
     with gate as materialized (
       select pg_try_advisory_xact_lock(${sealLock}) as open
     ), candidate as materialized (
-      select id, occurred_at, recorded_at, bytes,
-        to_char(occurred_at at time zone 'UTC', ${partitionFormat[grain]}) as partition
+      select ctid, id, occurred_at, recorded_at, bytes,
+        date_trunc(${grain}, occurred_at at time zone 'UTC') as starts_at
       from outbox
       where (select open from gate)
         and batch_id is null and quarantine_reason is null and destination = 's3' and id > ${after}
         ${upTo === null ? sql`` : sql`and id <= ${upTo}`}
         ${only === null ? sql`` : sql`and id in (${idsIn(sql, only)})`}
       order by id
-      limit ${maxRows * 2}
+      limit ${Math.ceil(maxRows * window)}
     ), queued as materialized (
-      select id, recorded_at, bytes, partition,
+      select ctid, id, recorded_at, bytes, starts_at,
         count(*) over so_far as rows_so_far, sum(bytes) over so_far as bytes_so_far
       from candidate
       where bytes <= ${maxBytes}
-      window so_far as (partition by partition order by id rows unbounded preceding)
+      window so_far as (partition by starts_at order by id rows unbounded preceding)
     ), ripe as materialized (
-      select partition, nextval('export_batch_id_seq') as batch_id
+      select starts_at, nextval('export_batch_id_seq') as batch_id
       from (
-        select partition from queued
-        group by partition
+        select starts_at from queued
+        group by starts_at
         having count(*) >= ${maxRows} or sum(bytes) >= ${maxBytes}
           or min(recorded_at) <= clock_timestamp() - ${lingerMs} * interval '1 millisecond'
         order by min(id)
         limit ${maxBatches}
       ) oldest_first
+    ), placed as materialized (
+      select queued.ctid, id, starts_at,
+        case when rows_so_far <= ${maxRows} and bytes_so_far <= ${maxBytes} then batch_id end as batch_id
+      from queued left join ripe using (starts_at)
     ), stamped as (
-      update outbox o set batch_id = ripe.batch_id
-      from queued join ripe using (partition)
-      where o.id = queued.id and queued.rows_so_far <= ${maxRows} and queued.bytes_so_far <= ${maxBytes}
-        and num_nonnulls(o.batch_id, o.quarantine_reason) = 0
-      returning o.id, o.batch_id, o.occurred_at, ripe.partition
+      update outbox o set batch_id = placed.batch_id
+      from placed
+      where o.ctid = placed.ctid and placed.batch_id is not null and num_nonnulls(o.batch_id, o.quarantine_reason) = 0
+      returning o.batch_id, o.occurred_at
     ), oversize as (
       update outbox o set quarantine_reason =
         format('The event takes %s bytes as a line; EXPORT_BATCH_MAX_BYTES is %s.', o.bytes, ${maxBytes}::bigint)
       from candidate
-      where o.id = candidate.id and candidate.bytes > ${maxBytes}
+      where o.ctid = candidate.ctid and candidate.bytes > ${maxBytes}
         and num_nonnulls(o.batch_id, o.quarantine_reason) = 0
       returning o.id
     ), sealed as (
       insert into export_batch (id, partition, row_count, first_occurred_at, last_occurred_at)
-      select batch_id, partition, count(*), min(occurred_at), max(occurred_at)
-      from stamped group by batch_id, partition
-      returning id
-    ), taken as (
-      select id from stamped union all select id from oversize
+      select batch_id, to_char(starts_at, ${partitionFormat[grain]}), row_count, first_occurred_at, last_occurred_at
+      from ripe join (
+        select batch_id, count(*) as row_count, min(occurred_at) as first_occurred_at, max(occurred_at) as last_occurred_at
+        from stamped group by batch_id
+      ) batch using (batch_id)
+      returning row_count
     )
     select
       (select count(*) from sealed)::int as batches,
-      (select count(*) from stamped)::int as rows,
+      (select coalesce(sum(row_count), 0) from sealed)::int as rows,
       (select count(*) from oversize)::int as quarantined,
       coalesce(
-        (select min(id) - 1 from candidate where id not in (select id from taken)),
+        (select min(id) - 1 from placed where batch_id is null),
         (select max(id) from candidate),
         ${after}::bigint
       )::text as "seenUpTo",
