@@ -1,11 +1,11 @@
 /** Outbox ids to look at: behind `after`, up to `upTo`. */
-export interface Slice {
+interface Slice {
   readonly after: string;
   readonly upTo: string;
 }
 
 /** What a look at a slice came to. */
-export interface SliceLook {
+interface SliceLook {
   /** Whether rows were taken, so that there may be more. */
   readonly tookSome: boolean;
   readonly seenUpTo: string;

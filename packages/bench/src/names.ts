@@ -1,0 +1,19 @@
+const count = (value: number) => value.toLocaleString('en-US');
+const several = (value: number, what: string) => `${count(value)} ${what}${value === 1 ? '' : 's'}`;
+
+/** Contenders and conditions as the tables call them; targets find their figures by them. */
+export const names = {
+  auditbox: 'auditbox',
+  twoInserts: 'Express with two INSERTs',
+  pgbench: 'pgbench',
+  handWritten: 'hand-written loop',
+  pgBoss: 'pg-boss',
+  graphileWorker: 'graphile-worker',
+  transactionalOutbox: 'pg-transactional-outbox',
+  ingest: (connections: number, eventsPerRequest: number) =>
+    `${several(connections, 'connection')}, ${eventsPerRequest === 1 ? 'single events' : `batches of ${eventsPerRequest}`}`,
+  drain: (delayMs: number) => `S3 answers in ${delayMs} ms`,
+  lag: (eventsPerSecond: number) => `${count(eventsPerSecond)} events/s, linger 1 s`,
+  exporters: (exporters: number, events: number) => `${several(exporters, 'exporter')}, ${count(events)} events`,
+  backlog: (events: number) => `1 exporter, backlog of ${count(events)}`,
+} as const;

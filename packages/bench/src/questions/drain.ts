@@ -1,0 +1,94 @@
+import { type Answer, createLedger } from '../figures.ts';
+import { names } from '../names.ts';
+import { drainPeers } from '../peers/drain-peers.ts';
+import { startExporter, storeEnvironment } from '../rig/auditbox.ts';
+import { prefill } from '../rig/prefill.ts';
+import { type Program, startProgram } from '../rig/program.ts';
+import type { BenchDatabase, Rig } from '../rig/rig.ts';
+import { untilExported } from '../rig/until-exported.ts';
+import { countWrites } from '../rig/write-cost.ts';
+
+/** How many events a second an exporter gets out of a full outbox: ours, and what one would put together otherwise. */
+
+interface Contender {
+  readonly name: string;
+  /** Slow ones get fewer, so that a run ends. */
+  readonly rows: number;
+  open(rig: Rig, rows: number): Promise<BenchDatabase>;
+  start(rig: Rig, db: BenchDatabase): Promise<Program>;
+}
+
+export async function drain(rig: Rig, { turns, rows }: { turns: number; rows: number }): Promise<Answer> {
+  const ledger = createLedger();
+  for (const delayMs of [0, 30]) {
+    const condition = names.drain(delayMs);
+    for (let turn = 0; turn < turns; turn += 1) {
+      for (const contender of contenders(rows)) {
+        const { eventsPerSecond, peakMemory, walBytes, deadRows } = await measure(rig, contender, delayMs);
+        ledger.add(contender.name, condition, 'events/s', eventsPerSecond);
+        ledger.add(contender.name, condition, 'bytes of WAL an event', walBytes);
+        ledger.add(contender.name, condition, 'dead rows an event', deadRows);
+        if (peakMemory !== null) ledger.add(contender.name, condition, 'peak MB', peakMemory / 1e6);
+        rig.say(`drain, ${condition}: ${contender.name} ${Math.round(eventsPerSecond)} events/s`);
+      }
+    }
+  }
+  return { name: 'drain', title: 'Events exported per second', figures: ledger.figures(), plotted: 'events/s' };
+}
+
+function contenders(rows: number): Contender[] {
+  const auditbox: Contender = {
+    name: names.auditbox,
+    rows,
+    async open(rig) {
+      const db = await rig.database();
+      await prefill(db, rows);
+      return db;
+    },
+    start: (rig, db) => startExporter(rig, db.url),
+  };
+  const peers = drainPeers.map(
+    ({ peer, share }): Contender => ({
+      name: peer.name,
+      rows: Math.round(rows * share),
+      async open(rig, count) {
+        const db = await rig.database({ empty: true });
+        await peer.prefill(db.url, count);
+        await db.sql`vacuum analyze`;
+        return db;
+      },
+      start: (rig, db) =>
+        startProgram({
+          file: peer.program,
+          env: { DATABASE_URL: db.url, ...storeEnvironment(rig.store.endpoint) },
+          ready: /^ready/,
+        }),
+    }),
+  );
+  return [auditbox, ...peers];
+}
+
+async function measure(rig: Rig, contender: Contender, delayMs: number) {
+  const { store } = rig;
+  const db = await contender.open(rig, contender.rows);
+  await db.sql`checkpoint`;
+  await store.start({ delayMs });
+  const written = await countWrites(db);
+  const program = await contender.start(rig, db);
+  const { lastAt } = await untilExported(store, contender.rows);
+  const peakMemory = await program.peakMemory();
+  await program.stop();
+  const { walBytes, deadRows } = await written();
+  const { lines, ids } = await store.tally();
+  if (lines !== contender.rows || ids !== contender.rows) {
+    throw new Error(`${contender.name} exported ${lines} lines of ${ids} ids; there are ${contender.rows} events.`);
+  }
+  await db.drop();
+  const { rows } = contender;
+  return {
+    eventsPerSecond: rows / ((lastAt - program.readyAt) / 1000),
+    peakMemory,
+    walBytes: walBytes / rows,
+    deadRows: deadRows / rows,
+  };
+}

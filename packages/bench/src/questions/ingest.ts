@@ -1,0 +1,120 @@
+import type { Answer } from '../figures.ts';
+import { createLedger } from '../figures.ts';
+import type { LoadPlan } from '../load/plan.ts';
+import { runLoad } from '../load/run-load.ts';
+import { names } from '../names.ts';
+import { createTwoInsertTables } from '../peers/two-insert-tables.ts';
+import { benchKey, startApi } from '../rig/auditbox.ts';
+import { runPgbench } from '../rig/pgbench.ts';
+import { type Program, startProgram } from '../rig/program.ts';
+import type { BenchDatabase, Rig } from '../rig/rig.ts';
+import { countWrites } from '../rig/write-cost.ts';
+
+/** How many events a second are taken, and how long one waits: ours, the handler that anyone would write, and pgbench. */
+
+const batch = 200;
+
+interface Contender {
+  readonly name: string;
+  open(rig: Rig): Promise<{ db: BenchDatabase; server: Program & { port: number } }>;
+}
+
+const auditbox: Contender = {
+  name: names.auditbox,
+  async open(rig) {
+    const db = await rig.database();
+    return { db, server: await startApi(rig, db.url) };
+  },
+};
+
+const twoInserts: Contender = {
+  name: names.twoInserts,
+  async open(rig) {
+    const db = await rig.database({ empty: true });
+    await createTwoInsertTables(db.url);
+    const server = await startProgram({
+      file: new URL('../peers/two-inserts-api.ts', import.meta.url),
+      env: { DATABASE_URL: db.url, PORT: '0', API_KEY: benchKey },
+      ready: /^ready/,
+    });
+    return { db, server: { ...server, port: Number(server.readyLine.split(' ')[1]) } };
+  },
+};
+
+export async function ingest(rig: Rig, { turns, seconds }: { turns: number; seconds: number }): Promise<Answer> {
+  const ledger = createLedger();
+  for (const eventsPerRequest of [1, batch]) {
+    for (const connections of [1, 32, 128]) {
+      const condition = names.ingest(connections, eventsPerRequest);
+      for (let turn = 0; turn < turns; turn += 1) {
+        for (const contender of [auditbox, twoInserts]) {
+          const result = await measure(rig, contender, {
+            path: eventsPerRequest === 1 ? '/audit' : '/audit/batch',
+            eventsPerRequest,
+            connections,
+            durationMs: seconds * 1000,
+          });
+          ledger.add(contender.name, condition, 'events/s', result.eventsPerSecond);
+          ledger.add(contender.name, condition, 'p50 ms', result.requestMs.p50);
+          ledger.add(contender.name, condition, 'p99 ms', result.requestMs.p99);
+          ledger.add(contender.name, condition, 'bytes of WAL an event', result.walBytes);
+          rig.say(`ingest, ${condition}: ${contender.name} ${Math.round(result.eventsPerSecond)} events/s`);
+        }
+      }
+    }
+  }
+  for (let turn = 0; turn < turns; turn += 1) {
+    for (const rows of [1, batch]) {
+      const eventsPerSecond = await pgbench(rig, rows, seconds);
+      if (eventsPerSecond === null) continue;
+      const condition = names.ingest(rows === 1 ? 128 : 32, rows);
+      ledger.add(names.pgbench, condition, 'events/s', eventsPerSecond);
+      rig.say(`ingest, ${rows} a transaction: pgbench ${Math.round(eventsPerSecond)} events/s`);
+    }
+  }
+  return { name: 'ingest', title: 'Events taken per second', figures: ledger.figures(), plotted: 'events/s' };
+}
+
+async function measure(
+  rig: Rig,
+  contender: Contender,
+  load: Pick<LoadPlan, 'path' | 'eventsPerRequest' | 'connections' | 'durationMs'>,
+) {
+  const { db, server } = await contender.open(rig);
+  const written = await countWrites(db);
+  const result = await runLoad({
+    ...load,
+    port: server.port,
+    key: benchKey,
+    requestsPerSecond: null,
+    warmUpMs: 2_000,
+  });
+  await server.stop();
+  const { walBytes } = await written();
+  const table = contender === auditbox ? 'audit_log' : 'audit';
+  await expectRows(db, [table, 'outbox'], result.acknowledged);
+  await db.drop();
+  if (Object.keys(result.refused).length > 0)
+    throw new Error(`${contender.name} refused: ${JSON.stringify(result.refused)}`);
+  return { ...result, walBytes: walBytes / result.acknowledged };
+}
+
+/** Every figure is also a check that nothing is missing. */
+async function expectRows({ sql }: BenchDatabase, tables: readonly string[], expected: number): Promise<void> {
+  for (const table of tables) {
+    const [row] = await sql<[{ count: number }]>`select count(*)::int as count from ${sql(table)}`;
+    if (row.count !== expected) throw new Error(`${table} holds ${row.count} rows; ${expected} were acknowledged.`);
+  }
+}
+
+/** The most that Postgres itself takes into our tables, of several numbers of clients; null without pgbench. */
+async function pgbench(rig: Rig, rows: number, seconds: number): Promise<number | null> {
+  let best: number | null = null;
+  for (const clients of rows === 1 ? [32] : [4, 8]) {
+    const db = await rig.database();
+    const transactions = await runPgbench(db, { rows, clients, seconds });
+    await db.drop();
+    if (transactions !== null) best = Math.max(best ?? 0, transactions * rows);
+  }
+  return best;
+}

@@ -1,0 +1,60 @@
+import { type Answer, createLedger } from '../figures.ts';
+import { names } from '../names.ts';
+import { startExporter } from '../rig/auditbox.ts';
+import { prefill } from '../rig/prefill.ts';
+import type { Rig } from '../rig/rig.ts';
+import { untilExported } from '../rig/until-exported.ts';
+
+/** What more exporters bring on one machine, and what a larger backlog costs one of them in time and memory. */
+
+export interface ScalePlan {
+  /** Drained by one, two and four exporters. */
+  readonly rows: number;
+  /** Drained by one. 0 shows what an idle exporter takes. */
+  readonly backlogs: readonly number[];
+}
+
+/** Bodies of millions of events are counted by their metadata and their ledger, and not kept. */
+const keepUpTo = 1_000_000;
+
+export async function scale(rig: Rig, { rows, backlogs }: ScalePlan): Promise<Answer> {
+  const ledger = createLedger();
+  for (const exporters of [1, 2, 4]) {
+    const condition = names.exporters(exporters, rows);
+    const { eventsPerSecond } = await measure(rig, exporters, rows);
+    ledger.add(names.auditbox, condition, 'events/s', eventsPerSecond);
+    rig.say(`scale, ${condition}: ${Math.round(eventsPerSecond)} events/s`);
+  }
+  for (const backlog of backlogs) {
+    const condition = names.backlog(backlog);
+    const { eventsPerSecond, peakMemory } = await measure(rig, 1, backlog);
+    if (backlog > 0) ledger.add(names.auditbox, condition, 'events/s', eventsPerSecond);
+    if (peakMemory !== null) ledger.add(names.auditbox, condition, 'peak MB', peakMemory / 1e6);
+    rig.say(`scale, ${condition}: ${Math.round(eventsPerSecond)} events/s, ${Math.round((peakMemory ?? 0) / 1e6)} MB`);
+  }
+  return { name: 'scale', title: 'Exporters and backlogs', figures: ledger.figures(), plotted: 'events/s' };
+}
+
+async function measure(rig: Rig, count: number, rows: number) {
+  const { store } = rig;
+  const db = await rig.database();
+  await prefill(db, rows);
+  const keep = rows <= keepUpTo;
+  await store.start({ delayMs: 30, keep });
+  const exporters = await Promise.all(Array.from({ length: count }, () => startExporter(rig, db.url)));
+  const startedAt = Math.min(...exporters.map(({ readyAt }) => readyAt));
+  const { lastAt } = await untilExported(store, rows);
+  const peaks = await Promise.all(exporters.map(({ peakMemory }) => peakMemory()));
+  await Promise.all(exporters.map(({ stop }) => stop()));
+  const [row] = await db.sql<[{ rows: number }]>`
+    select coalesce(sum(row_count), 0)::int as rows from export_batch where state = 'done'`;
+  const { lines } = keep ? await store.tally() : { lines: rows };
+  if (row.rows !== rows || lines !== rows)
+    throw new Error(`${lines} lines arrived and ${row.rows} are done; there are ${rows} events.`);
+  await db.drop();
+  const known = peaks.filter((peak) => peak !== null);
+  return {
+    eventsPerSecond: rows / ((lastAt - startedAt) / 1000),
+    peakMemory: known.length === 0 ? null : Math.max(...known),
+  };
+}

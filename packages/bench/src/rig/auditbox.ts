@@ -1,0 +1,48 @@
+import { type Program, startProgram } from './program.ts';
+import type { Rig } from './rig.ts';
+
+/** The key that the load generator uses. */
+export const benchKey = 'key-of-the-benchmark';
+
+const appFile = (path: string) => new URL(`../../../../apps/${path}`, import.meta.url);
+
+/** Starts the api as a user would, at its defaults. */
+export async function startApi({ nodeArguments }: Rig, databaseUrl: string): Promise<Program & { port: number }> {
+  const program = await startProgram({
+    file: appFile('api/src/main.ts'),
+    env: { DATABASE_URL: databaseUrl, PORT: '0', AUDIT_MASTER_KEY: benchKey },
+    ready: /The api listens/,
+    nodeArguments,
+  });
+  return { ...program, port: portIn(program.readyLine) };
+}
+
+/** Starts an exporter to the null store; `settings` replace defaults. */
+export async function startExporter(
+  { nodeArguments, store }: Rig,
+  databaseUrl: string,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<Program> {
+  return startProgram({
+    file: appFile('exporter/src/main.ts'),
+    env: { DATABASE_URL: databaseUrl, METRICS_PORT: '0', ...storeEnvironment(store.endpoint), ...settings },
+    ready: /The exporter runs/,
+    nodeArguments,
+  });
+}
+
+/** How any exporter finds the null store. */
+export function storeEnvironment(endpoint: string): Record<string, string> {
+  return {
+    S3_ENDPOINT: endpoint,
+    S3_BUCKET: 'bench',
+    S3_REGION: 'us-east-1',
+    S3_FORCE_PATH_STYLE: 'true',
+    AWS_ACCESS_KEY_ID: 'BENCH',
+    AWS_SECRET_ACCESS_KEY: 'BENCHSECRET',
+  };
+}
+
+function portIn(logLine: string): number {
+  return (JSON.parse(logLine) as { port: number }).port;
+}

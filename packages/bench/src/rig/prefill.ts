@@ -1,0 +1,15 @@
+import { eventsSql } from '../workload/events-sql.ts';
+import type { BenchDatabase } from './rig.ts';
+
+const columns =
+  'id, occurred_at, occurred_at_digits, changed_by, changed_by_api_key, action, table_name, object_id, before_value, updated_values, context';
+const rowsPerStatement = 50_000;
+
+/** Records events of the workload, all of them pending. */
+export async function prefill({ sql }: BenchDatabase, rows: number): Promise<void> {
+  for (let first = 1; first <= rows; first += rowsPerStatement) {
+    const last = Math.min(rows, first + rowsPerStatement - 1);
+    await sql.unsafe(`insert into audit_log (${columns}) ${eventsSql(String(first), String(last))}`);
+  }
+  await sql`vacuum analyze`;
+}

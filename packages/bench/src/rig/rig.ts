@@ -1,0 +1,56 @@
+import { migrateDatabase } from '@auditbox/db/migrate.ts';
+import { type OwnPostgres, startOwnPostgres } from '@auditbox/testing/own-postgres.ts';
+import { createTemplate, createTestDatabase } from '@auditbox/testing/template-database.ts';
+import postgres, { type Sql } from 'postgres';
+import { type NullStore, startNullStore } from './null-store.ts';
+
+/** A database of one run. */
+export interface BenchDatabase {
+  readonly url: string;
+  readonly sql: Sql;
+  /** Removes it, so that the next run finds the same room on the disk and in memory. */
+  drop(): Promise<void>;
+}
+
+/** What every measurement needs: a real Postgres whose commits reach the disk, and the null store. */
+export interface Rig {
+  readonly store: NullStore;
+  /** Arguments of Node for the processes of ours that are measured. */
+  readonly nodeArguments: readonly string[];
+  /** A database with Auditbox's schema, or an empty one. */
+  database(options?: { readonly empty?: boolean }): Promise<BenchDatabase>;
+  /** Says how far it is. */
+  say(line: string): void;
+  close(): Promise<void>;
+}
+
+/** Enough that neither checkpoints nor a cold cache decide, on any machine with a few gigabytes; all else as it comes. */
+const postgresSettings = ['shared_buffers=1GB', 'max_wal_size=8GB', 'checkpoint_timeout=30min'];
+
+export async function openRig(nodeArguments: readonly string[], say: (line: string) => void): Promise<Rig> {
+  const server: OwnPostgres = await startOwnPostgres({ settings: postgresSettings });
+  await createTemplate(server.url, migrateDatabase);
+  const store = await startNullStore();
+  return {
+    store,
+    nodeArguments,
+    say,
+    async database(options = {}) {
+      const url = await createTestDatabase(server.url, options);
+      const sql = postgres(url, { max: 2, onnotice: () => {} });
+      return {
+        url,
+        sql,
+        async drop() {
+          await sql.end({ timeout: 1 });
+          await server.sql.unsafe(`drop database "${new URL(url).pathname.slice(1)}" with (force)`);
+          await server.sql`checkpoint`;
+        },
+      };
+    },
+    async close() {
+      await store.close();
+      await server.close();
+    },
+  };
+}

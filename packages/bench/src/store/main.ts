@@ -1,0 +1,81 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Received, tally } from './tally.ts';
+
+/*
+ * An object store that keeps nothing for long: it takes objects after a given delay, honours If-None-Match, and tells
+ * what it took. A process of its own, so that it can be measured apart from what is measured. While a run goes on it
+ * believes the row count in an object's metadata, since unpacking would take the time of others; `/tally` unpacks all.
+ *
+ *   PUT, HEAD /bucket/key   as S3 would
+ *   POST /start?delayMs=30&keep=false   forget everything, take objects like this from now on
+ *   GET /progress                       {objects, rows, bytes, lastAt}
+ *   GET /tally                          what all objects really hold
+ */
+
+let delayMs = 0;
+let keep = true;
+let objects = new Map<string, Received>();
+let rows = 0;
+let bytes = 0;
+let lastAt = 0;
+
+const now = () => performance.timeOrigin + performance.now();
+
+const server = createServer((request, response) => {
+  answer(request, response).catch((error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    response.destroy();
+  });
+});
+
+async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { pathname, searchParams } = new URL(request.url ?? '/', 'http://store');
+  switch (`${request.method} ${pathname}`) {
+    case 'POST /start':
+      delayMs = Number(searchParams.get('delayMs') ?? 0);
+      keep = searchParams.get('keep') !== 'false';
+      objects = new Map();
+      rows = bytes = lastAt = 0;
+      return sendJson(response, {});
+    case 'GET /progress':
+      return sendJson(response, { objects: objects.size, rows, bytes, lastAt });
+    case 'GET /tally':
+      return sendJson(response, await tally([...objects.values()]));
+  }
+  if (request.method === 'PUT') return take(pathname, request, response);
+  const known = objects.get(pathname);
+  response.writeHead(known ? 200 : 404, known ? { etag: '"bench"' } : {}).end();
+}
+
+async function take(key: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const body = Buffer.concat(await request.toArray());
+  if (delayMs > 0) await sleep(delayMs);
+  const claimed = Number(request.headers['x-amz-meta-rows'] ?? 0);
+  if (objects.has(key) && request.headers['if-none-match'] === '*') {
+    response.writeHead(412, { 'content-type': 'application/xml' });
+    response.end('<Error><Code>PreconditionFailed</Code></Error>');
+    return;
+  }
+  // The start-up probe's object has no rows.
+  if (claimed > 0) {
+    lastAt = now();
+    objects.set(key, { at: lastAt, claimed, body: keep ? body : null });
+    rows += claimed;
+    bytes += body.length;
+  } else {
+    objects.set(key, { at: now(), claimed, body: null });
+  }
+  response.writeHead(200, { etag: '"bench"' }).end();
+}
+
+function sendJson(response: ServerResponse, value: unknown): void {
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+}
+
+server.keepAliveTimeout = 60_000;
+server.listen(0, '127.0.0.1', () => {
+  process.stdout.write(`ready ${(server.address() as AddressInfo).port}\n`);
+});
+process.once('SIGTERM', () => process.exit());

@@ -1,0 +1,63 @@
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+
+/** An object as it came in. */
+export interface Received {
+  /** When it was there, in milliseconds since 1970. */
+  readonly at: number;
+  /** Rows by its metadata. */
+  readonly claimed: number;
+  /** Null where bodies are not kept. */
+  readonly body: Buffer | null;
+}
+
+/** What objects hold. */
+export interface Tally {
+  readonly objects: number;
+  readonly lines: number;
+  /** Different ids. */
+  readonly ids: number;
+  readonly bytes: number;
+  /** Milliseconds from an event's recording to its object, at these shares of all events; null without events. */
+  readonly lagMs: { readonly p50: number; readonly p99: number; readonly max: number } | null;
+}
+
+const unpack = promisify(gunzip);
+const newline = 10;
+const recordedAt = '"recorded_at":"';
+
+/** Unpacks every object and counts. The first member of a line is its `id`. */
+export async function tally(received: readonly Received[]): Promise<Tally> {
+  const ids = new Set<string>();
+  const lags: number[] = [];
+  let lines = 0;
+  let bytes = 0;
+  for (const { at, body } of received) {
+    if (body === null) continue;
+    bytes += body.length;
+    for (const line of linesOf(await unpack(body))) {
+      lines += 1;
+      ids.add(line.slice(7, 43));
+      const from = line.lastIndexOf(recordedAt) + recordedAt.length;
+      lags.push(at - Date.parse(line.slice(from, line.indexOf('"', from))));
+    }
+  }
+  lags.sort((a, b) => a - b);
+  const share = (part: number) => lags[Math.min(lags.length - 1, Math.floor(lags.length * part))] ?? 0;
+  const objects = received.filter(({ claimed }) => claimed > 0).length;
+  return {
+    objects,
+    lines,
+    ids: ids.size,
+    bytes,
+    lagMs: lags.length === 0 ? null : { p50: share(0.5), p99: share(0.99), max: share(1) },
+  };
+}
+
+function* linesOf(text: Buffer): Generator<string> {
+  for (let from = 0; from < text.length; ) {
+    const end = text.indexOf(newline, from);
+    yield text.toString('utf8', from, end);
+    from = end + 1;
+  }
+}
