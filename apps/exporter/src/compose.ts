@@ -39,6 +39,7 @@ export function composeExporter(config: ExporterConfig, logger: Logger): Exporte
     // One for each render, and for the sealer, the renders' and the marks' records, and the watchdog's canary.
     maxConnections: config.EXPORT_CONCURRENCY + 4,
     statementTimeoutMs,
+    avoidSeqScans: true,
   });
   const sink = createS3Sink(createS3Client(config), config);
   const backoff = { baseMs: firstRetryMs, capMs: config.EXPORT_RETRY_CAP_MS };

@@ -25,6 +25,11 @@ export interface DatabaseOptions {
   readonly maxConnections: number;
   /** The server ends a statement that runs longer. */
   readonly statementTimeoutMs: number;
+  /**
+   * Use an index wherever there is one. For queues: a plan that was made and kept while the table was empty reads all of
+   * it, and goes on to when it is full.
+   */
+  readonly avoidSeqScans?: boolean;
 }
 
 /** Seconds to reach the server; on top of the statement's own time it bounds how long an answer may take. */
@@ -75,7 +80,8 @@ export function connectDatabase(options: DatabaseOptions): Database {
   };
 }
 
-function openPool({ url, application, maxConnections, statementTimeoutMs }: DatabaseOptions): Sql {
+function openPool(options: DatabaseOptions): Sql {
+  const { url, application, maxConnections, statementTimeoutMs, avoidSeqScans = false } = options;
   const sql = postgres(url, {
     max: maxConnections,
     connect_timeout: connectTimeoutS,
@@ -92,6 +98,7 @@ function openPool({ url, application, maxConnections, statementTimeoutMs }: Data
       synchronous_commit: 'on',
       default_transaction_isolation: 'read committed',
       TimeZone: 'UTC',
+      ...(avoidSeqScans && { enable_seqscan: 'off' }),
     },
   });
   keepTimesAsText(sql);

@@ -38,7 +38,13 @@ export async function poll(rig: Rig, { exported }: { exported: readonly number[]
 
 async function measureOne(rig: Rig, rows: number, held: boolean) {
   const bench = await rig.database();
-  const db = connectDatabase({ url: bench.url, application: 'bench', maxConnections: 2, statementTimeoutMs: 600_000 });
+  const db = connectDatabase({
+    url: bench.url,
+    application: 'bench',
+    maxConnections: 2,
+    statementTimeoutMs: 600_000,
+    avoidSeqScans: true,
+  });
   const release = await exportRows(bench, rows, held);
   const lowWater = String(rows);
   // As after the first poll that came by: it is the entries' marks that make the next one quick.
