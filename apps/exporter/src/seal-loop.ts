@@ -33,8 +33,9 @@ export async function runSealLoop(loop: SealLoop, taking: AbortSignal): Promise<
       lowWater ??= await lastOutboxId(db);
       crashPoint('exporter before the seal');
       const swept = await sweepOnce(loop, sweep, lowWater);
-      // Rows that still linger wait together with newer ones.
-      if (swept !== null && isBelow(swept.seenUpTo, lowWater)) lowWater = swept.seenUpTo;
+      // Rows that still linger there wait together with newer ones.
+      if (swept?.batches === 0 && swept.ripeInMs !== null && isBelow(swept.seenUpTo, lowWater))
+        lowWater = swept.seenUpTo;
       const polled = await seal(loop, { after: lowWater });
       lowWater = polled.seenUpTo;
       if ((swept?.batches ?? 0) + polled.batches > 0) {
@@ -57,9 +58,9 @@ async function sweepOnce(loop: SealLoop, sweep: Sweep, lowWater: string): Promis
   if (slice === null) return null;
   const startedAt = performance.now();
   const sealed = await seal(loop, slice);
-  const { batches, quarantined, seenUpTo, ripeInMs } = sealed;
+  const { batches, quarantined, seenUpTo } = sealed;
   sweep.looked({ tookSome: batches + quarantined > 0, seenUpTo, ms: performance.now() - startedAt });
-  return ripeInMs === null ? null : sealed;
+  return sealed;
 }
 
 function isBelow(id: string, other: string): boolean {

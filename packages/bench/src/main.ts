@@ -29,7 +29,7 @@ const ask: Readonly<Record<Question, (rig: Rig) => Promise<Answer>>> = {
   scale: (rig) =>
     scale(
       rig,
-      quick ? { rows: 40_000, backlogs: [0, 100_000] } : { rows: 400_000, backlogs: [0, 1_000_000, 5_000_000] },
+      quick ? { rows: 40_000, backlogs: [0, 100_000] } : { rows: 400_000, backlogs: [0, 1_000_000, 10_000_000] },
     ),
   poll: (rig) => poll(rig, { exported: quick ? [0, 100_000] : [0, 1_000_000, 10_000_000] }),
 };

@@ -16,6 +16,8 @@ export interface OwnPostgres {
   /** Of a migrated database. */
   readonly url: string;
   readonly sql: Database['sql'];
+  /** Of the server's first process, the parent of all others. */
+  readonly pid: number;
   /** Where all of it is. */
   readonly folder: string;
   /**
@@ -61,6 +63,9 @@ export async function startOwnPostgres({
   return {
     url,
     sql: db.sql,
+    get pid() {
+      return server.pid as number;
+    },
     folder,
     async killAndRestart(signal = 'SIGKILL') {
       const gone = once(server, 'exit');

@@ -24,12 +24,11 @@ export async function drain(rig: Rig, { turns, rows }: { turns: number; rows: nu
     const condition = names.drain(delayMs);
     for (let turn = 0; turn < turns; turn += 1) {
       for (const contender of contenders(rows)) {
-        const { eventsPerSecond, peakMemory, walBytes, deadRows } = await measure(rig, contender, delayMs);
-        ledger.add(contender.name, condition, 'events/s', eventsPerSecond);
-        ledger.add(contender.name, condition, 'bytes of WAL an event', walBytes);
-        ledger.add(contender.name, condition, 'dead rows an event', deadRows);
-        if (peakMemory !== null) ledger.add(contender.name, condition, 'peak MB', peakMemory / 1e6);
-        rig.say(`drain, ${condition}: ${contender.name} ${Math.round(eventsPerSecond)} events/s`);
+        const measured = await measure(rig, contender, delayMs);
+        for (const [what, value] of Object.entries(measured)) {
+          if (value !== null) ledger.add(contender.name, condition, what, value);
+        }
+        rig.say(`drain, ${condition}: ${contender.name} ${Math.round(measured['events/s'])} events/s`);
       }
     }
   }
@@ -70,25 +69,31 @@ function contenders(rows: number): Contender[] {
 
 async function measure(rig: Rig, contender: Contender, delayMs: number) {
   const { store } = rig;
-  const db = await contender.open(rig, contender.rows);
+  const { rows } = contender;
+  const db = await contender.open(rig, rows);
   await db.sql`checkpoint`;
   await store.start({ delayMs });
   const written = await countWrites(db);
+  const postgresBefore = await rig.postgresCpuMs();
   const program = await contender.start(rig, db);
-  const { lastAt } = await untilExported(store, contender.rows);
+  const { lastAt } = await untilExported(store, rows);
   const peakMemory = await program.peakMemory();
+  const ownCpuMs = await program.cpuMs();
   await program.stop();
+  const postgresCpuMs = await rig.postgresCpuMs();
   const { walBytes, deadRows } = await written();
-  const { lines, ids } = await store.tally();
-  if (lines !== contender.rows || ids !== contender.rows) {
-    throw new Error(`${contender.name} exported ${lines} lines of ${ids} ids; there are ${contender.rows} events.`);
+  const { lines, ids, bytes } = await store.tally();
+  if (lines !== rows || ids !== rows) {
+    throw new Error(`${contender.name} exported ${lines} lines of ${ids} ids; there are ${rows} events.`);
   }
   await db.drop();
-  const { rows } = contender;
   return {
-    eventsPerSecond: rows / ((lastAt - program.readyAt) / 1000),
-    peakMemory,
-    walBytes: walBytes / rows,
-    deadRows: deadRows / rows,
+    'events/s': rows / ((lastAt - program.readyAt) / 1000),
+    'CPU of the exporter, µs an event': ownCpuMs && (ownCpuMs * 1000) / rows,
+    'CPU of Postgres, µs an event': postgresCpuMs && postgresBefore && ((postgresCpuMs - postgresBefore) * 1000) / rows,
+    'bytes of WAL an event': walBytes / rows,
+    'dead rows an event': deadRows / rows,
+    'bytes in the bucket an event': bytes / rows,
+    'peak MB': peakMemory && peakMemory / 1e6,
   };
 }

@@ -48,17 +48,19 @@ export async function ingest(rig: Rig, { turns, seconds }: { turns: number; seco
       const condition = names.ingest(connections, eventsPerRequest);
       for (let turn = 0; turn < turns; turn += 1) {
         for (const contender of [auditbox, twoInserts]) {
-          const result = await measure(rig, contender, {
+          const { eventsPerSecond, requestMs, ...costs } = await measure(rig, contender, {
             path: eventsPerRequest === 1 ? '/audit' : '/audit/batch',
             eventsPerRequest,
             connections,
             durationMs: seconds * 1000,
           });
-          ledger.add(contender.name, condition, 'events/s', result.eventsPerSecond);
-          ledger.add(contender.name, condition, 'p50 ms', result.requestMs.p50);
-          ledger.add(contender.name, condition, 'p99 ms', result.requestMs.p99);
-          ledger.add(contender.name, condition, 'bytes of WAL an event', result.walBytes);
-          rig.say(`ingest, ${condition}: ${contender.name} ${Math.round(result.eventsPerSecond)} events/s`);
+          ledger.add(contender.name, condition, 'events/s', eventsPerSecond);
+          ledger.add(contender.name, condition, 'p50 ms', requestMs.p50);
+          ledger.add(contender.name, condition, 'p99 ms', requestMs.p99);
+          for (const [what, value] of Object.entries(costs)) {
+            if (value !== null) ledger.add(contender.name, condition, what, value);
+          }
+          rig.say(`ingest, ${condition}: ${contender.name} ${Math.round(eventsPerSecond)} events/s`);
         }
       }
     }
@@ -82,21 +84,31 @@ async function measure(
 ) {
   const { db, server } = await contender.open(rig);
   const written = await countWrites(db);
-  const result = await runLoad({
+  const postgresBefore = await rig.postgresCpuMs();
+  const { acknowledged, refused, eventsPerSecond, requestMs } = await runLoad({
     ...load,
     port: server.port,
     key: benchKey,
     requestsPerSecond: null,
     warmUpMs: 2_000,
   });
+  const apiCpuMs = await server.cpuMs();
+  const peakMemory = await server.peakMemory();
   await server.stop();
+  const postgresCpuMs = await rig.postgresCpuMs();
   const { walBytes } = await written();
-  const table = contender === auditbox ? 'audit_log' : 'audit';
-  await expectRows(db, [table, 'outbox'], result.acknowledged);
+  await expectRows(db, [contender === auditbox ? 'audit_log' : 'audit', 'outbox'], acknowledged);
   await db.drop();
-  if (Object.keys(result.refused).length > 0)
-    throw new Error(`${contender.name} refused: ${JSON.stringify(result.refused)}`);
-  return { ...result, walBytes: walBytes / result.acknowledged };
+  if (Object.keys(refused).length > 0) throw new Error(`${contender.name} refused: ${JSON.stringify(refused)}`);
+  return {
+    eventsPerSecond,
+    requestMs,
+    'CPU of the api, µs an event': apiCpuMs && (apiCpuMs * 1000) / acknowledged,
+    'CPU of Postgres, µs an event':
+      postgresCpuMs && postgresBefore && ((postgresCpuMs - postgresBefore) * 1000) / acknowledged,
+    'bytes of WAL an event': walBytes / acknowledged,
+    'peak MB of the api': peakMemory && peakMemory / 1e6,
+  };
 }
 
 /** Every figure is also a check that nothing is missing. */

@@ -1,8 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { cpuMsOf } from './cpu-time.ts';
 
 /** A process that is measured or measures. */
 export interface Program {
@@ -12,6 +13,8 @@ export interface Program {
   readonly readyLine: string;
   /** Bytes of memory at its highest (Linux's VmHWM); null where the system does not tell. */
   peakMemory(): Promise<number | null>;
+  /** Processor time that it took since it was ready; null where the system does not tell. */
+  cpuMs(): Promise<number | null>;
   /** SIGTERM, then its end. Throws if it ended by itself before, or badly. */
   stop(): Promise<void>;
 }
@@ -45,10 +48,16 @@ export async function startProgram({ file, env, ready, nodeArguments = [] }: Pro
   });
   ended.catch(() => {});
   const readyLine = await Promise.race([said, ended]);
+  const pid = child.pid as number;
+  const cpuAtStart = await cpuMsOf(pid);
   return {
     readyAt: performance.timeOrigin + performance.now(),
     readyLine,
-    peakMemory: () => peakMemoryOf(child),
+    peakMemory: () => peakMemoryOf(pid),
+    async cpuMs() {
+      const cpu = await cpuMsOf(pid);
+      return cpu === null || cpuAtStart === null ? null : cpu - cpuAtStart;
+    },
     async stop() {
       if (child.exitCode !== null) await ended;
       child.kill('SIGTERM');
@@ -57,7 +66,7 @@ export async function startProgram({ file, env, ready, nodeArguments = [] }: Pro
   };
 }
 
-async function peakMemoryOf({ pid }: ChildProcess): Promise<number | null> {
+async function peakMemoryOf(pid: number): Promise<number | null> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1];
   return kilobytes === undefined ? null : Number(kilobytes) * 1024;

@@ -2,6 +2,7 @@ import { migrateDatabase } from '@auditbox/db/migrate.ts';
 import { type OwnPostgres, startOwnPostgres } from '@auditbox/testing/own-postgres.ts';
 import { createTemplate, createTestDatabase } from '@auditbox/testing/template-database.ts';
 import postgres, { type Sql } from 'postgres';
+import { cpuMsOfFamily } from './cpu-time.ts';
 import { type NullStore, startNullStore } from './null-store.ts';
 
 /** A database of one run. */
@@ -19,6 +20,8 @@ export interface Rig {
   readonly nodeArguments: readonly string[];
   /** A database with Auditbox's schema, or an empty one. */
   database(options?: { readonly empty?: boolean }): Promise<BenchDatabase>;
+  /** Processor time of all of Postgres so far; null where the system does not tell. */
+  postgresCpuMs(): Promise<number | null>;
   /** Says how far it is. */
   say(line: string): void;
   close(): Promise<void>;
@@ -35,6 +38,7 @@ export async function openRig(nodeArguments: readonly string[], say: (line: stri
     store,
     nodeArguments,
     say,
+    postgresCpuMs: () => cpuMsOfFamily(server.pid),
     async database(options = {}) {
       const url = await createTestDatabase(server.url, options);
       const sql = postgres(url, { max: 2, onnotice: () => {} });
