@@ -2,7 +2,7 @@ import { type Answer, createLedger } from '../figures.ts';
 import { names } from '../names.ts';
 import { drainPeers } from '../peers/drain-peers.ts';
 import { startExporter, storeEnvironment } from '../rig/auditbox.ts';
-import { prefill } from '../rig/prefill.ts';
+import { oldBacklog, prefill } from '../rig/prefill.ts';
 import { type Program, startProgram } from '../rig/program.ts';
 import type { BenchDatabase, Rig } from '../rig/rig.ts';
 import { untilExported } from '../rig/until-exported.ts';
@@ -44,7 +44,7 @@ function contenders(rows: number): Contender[] {
       await prefill(db, rows);
       return db;
     },
-    start: (rig, db) => startExporter(rig, db.url),
+    start: (rig, db) => startExporter(rig, db.url, oldBacklog),
   };
   const peers = drainPeers.map(
     ({ peer, share }): Contender => ({

@@ -1,7 +1,7 @@
 import { type Answer, createLedger } from '../figures.ts';
 import { names } from '../names.ts';
 import { startExporter } from '../rig/auditbox.ts';
-import { prefill } from '../rig/prefill.ts';
+import { oldBacklog, prefill } from '../rig/prefill.ts';
 import type { Rig } from '../rig/rig.ts';
 import { untilExported } from '../rig/until-exported.ts';
 
@@ -41,7 +41,7 @@ async function measure(rig: Rig, count: number, rows: number) {
   await prefill(db, rows);
   const keep = rows <= keepUpTo;
   await store.start({ delayMs: 30, keep });
-  const exporters = await Promise.all(Array.from({ length: count }, () => startExporter(rig, db.url)));
+  const exporters = await Promise.all(Array.from({ length: count }, () => startExporter(rig, db.url, oldBacklog)));
   const startedAt = Math.min(...exporters.map(({ readyAt }) => readyAt));
   const { lastAt } = await untilExported(store, rows);
   const peaks = await Promise.all(exporters.map(({ peakMemory }) => peakMemory()));

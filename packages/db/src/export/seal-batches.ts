@@ -36,8 +36,8 @@ export interface Sealed {
   readonly ripeInMs: number | null;
 }
 
-/** Looks a little beyond a full batch, for rows of another partition may stand between. */
-const window = 1.25;
+/** Looks at two full batches' rows: at the turn of an hour, when two partitions share them, one of the two is full. */
+const window = 2;
 
 const partitionFormat = { hour: 'YYYY-MM-DD"T"HH24', day: 'YYYY-MM-DD' } as const;
 
