@@ -17,14 +17,14 @@ import { openRig, type Rig } from './rig/rig.ts';
  * whatever the figures say; a lost or doubled event ends it.
  */
 
-const { only, quick, profileFolder, outputFolder } = parseCommand(process.argv.slice(2));
+const { only, quick, turns, profileFolder, outputFolder } = parseCommand(process.argv.slice(2));
 if (profileFolder !== null) await mkdir(profileFolder, { recursive: true });
 const nodeArguments = profileFolder === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(profileFolder)}`];
 const startedAt = performance.now();
 
 const ask: Readonly<Record<Question, (rig: Rig) => Promise<Answer>>> = {
-  ingest: (rig) => ingest(rig, quick ? { turns: 1, seconds: 2 } : { turns: 3, seconds: 5 }),
-  drain: (rig) => drain(rig, quick ? { turns: 1, rows: 20_000 } : { turns: 3, rows: 200_000 }),
+  ingest: (rig) => ingest(rig, { turns, seconds: quick ? 2 : 5 }),
+  drain: (rig) => drain(rig, { turns, rows: quick ? 20_000 : 200_000 }),
   lag: (rig) => lag(rig, { seconds: quick ? 5 : 30 }),
   scale: (rig) =>
     scale(
