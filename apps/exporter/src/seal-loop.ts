@@ -52,15 +52,22 @@ export async function runSealLoop(loop: SealLoop, taking: AbortSignal): Promise<
   }
 }
 
-/** What sealing the slice that is due came to; null when none is. */
+/** What sealing the slice that is due came to; null when none is. A slice that fails costs no poll. */
 async function sweepOnce(loop: SealLoop, sweep: Sweep, lowWater: string): Promise<Sealed | null> {
   const slice = sweep.next(lowWater);
   if (slice === null) return null;
   const startedAt = performance.now();
-  const sealed = await seal(loop, slice);
-  const { batches, quarantined, seenUpTo } = sealed;
-  sweep.looked({ tookSome: batches + quarantined > 0, seenUpTo, ms: performance.now() - startedAt });
-  return sealed;
+  try {
+    const sealed = await seal(loop, slice);
+    const { looked, batches, quarantined, seenUpTo } = sealed;
+    if (looked) sweep.looked({ tookSome: batches + quarantined > 0, seenUpTo, ms: performance.now() - startedAt });
+    else sweep.notNow();
+    return sealed;
+  } catch (error) {
+    sweep.failed();
+    logDatabaseFault(loop.logger, error);
+    return null;
+  }
 }
 
 function isBelow(id: string, other: string): boolean {

@@ -23,8 +23,12 @@ export interface Sweep {
   dueInMs(): number;
   /** The slice that is due now, or null. `lowWater` is where the polls begin. */
   next(lowWater: string): Slice | null;
-  /** Must follow each slice. */
+  /** What a look at that slice came to. */
   looked(look: SliceLook): void;
+  /** The slice was not looked at, for another sealer was at work: it is due again a little later. */
+  notNow(): void;
+  /** The look failed, perhaps for taking too long: a smaller slice is due from there a little later. */
+  failed(): void;
 }
 
 /** From the end of one round to the beginning of the next. */
@@ -71,6 +75,13 @@ export function createSweep(now: () => number = () => performance.now()): Sweep 
       const breathMs = isFirstRound ? 0 : ms / share;
       dueAt = now() + breathMs;
       if (isLastOfRound) endRound(breathMs);
+    },
+    notNow() {
+      dueAt = now() + lookMs;
+    },
+    failed() {
+      ids = Math.max(leastIds, Math.min(ids, upTo - after) / 10);
+      dueAt = now() + restMs;
     },
   };
 }

@@ -61,3 +61,24 @@ test('a slice that gave rows is looked at again behind them before the sweep goe
   expect(sweep.next('100')).toBeNull();
   expect(sweep.dueInMs()).toBe(5_000);
 });
+
+test('a slice that could not be looked at stays the next one, a little later', () => {
+  const { clock, sweep } = sweepAt();
+  const slice = sweep.next('3000000');
+  sweep.notNow();
+  expect(sweep.next('3000000')).toBeNull();
+  clock.ms += sweep.dueInMs();
+  expect(sweep.next('3000000')).toEqual(slice);
+});
+
+test('a look that fails is tried again as a smaller one from the same id, until it is small', () => {
+  const { clock, sweep } = sweepAt();
+  const sizes = [1, 2, 3, 4].map(() => {
+    clock.ms += sweep.dueInMs();
+    const slice = sweep.next('3000000');
+    expect(slice?.after).toBe('0');
+    sweep.failed();
+    return Number(slice?.upTo);
+  });
+  expect(sizes).toEqual([1_000_000, 100_000, 10_000, 10_000]);
+});

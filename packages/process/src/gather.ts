@@ -21,6 +21,8 @@ export function gather<Item, Result>(
       waiting = [];
       try {
         const results = await sendAll(together.map(({ item }) => item));
+        if (results.length !== together.length)
+          throw new Error(`${together.length} items got ${results.length} results.`);
         for (const [index, { resolve }] of together.entries()) resolve(results[index] as Result);
       } catch (error) {
         for (const { reject } of together) reject(error);

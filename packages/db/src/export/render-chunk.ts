@@ -22,7 +22,7 @@ export async function renderChunk(db: Database, chunk: BatchChunk): Promise<Rend
 async function render(db: Database, { auditIds }: BatchChunk, line: string): Promise<RenderedLines> {
   const [row] = await db.answer(() =>
     db.sql<[{ rows: number; lines: string }]>`
-      select count(*)::int as rows, coalesce(string_agg(line, e'\n' order by place) || e'\n', '') as lines
+      select count(line)::int as rows, coalesce(string_agg(line, e'\n' order by place) || e'\n', '') as lines
       from (
         select wanted.place, ${db.sql.unsafe(line)} as line
         from unnest(${auditIds}::text::uuid[]) with ordinality as wanted (id, place)

@@ -27,6 +27,8 @@ export interface SealRange {
 
 /** What a call did, and from where the next one should look. */
 export interface Sealed {
+  /** False when another sealer was at work: then nothing was looked at. */
+  readonly looked: boolean;
   readonly batches: number;
   readonly rows: number;
   readonly quarantined: number;
@@ -124,6 +126,7 @@ export function sealStatement(sql: Sql, limits: SealLimits, range: SealRange): F
       returning row_count
     )
     select
+      (select open from gate) as looked,
       (select count(*) from sealed)::int as batches,
       (select coalesce(sum(row_count), 0) from sealed)::int as rows,
       (select count(*) from oversize)::int as quarantined,
