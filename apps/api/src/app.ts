@@ -45,12 +45,18 @@ const securityHeaders = helmet({
   xXssProtection: false,
 });
 
+/** What is asked here is for the caller alone, and moves on with every event. */
+const forbidCaching: RequestHandler = (_request, response, next) => {
+  response.setHeader('cache-control', 'no-store');
+  next();
+};
+
 /** The api as an Express application: no listening, no environment. */
 export function createApp(dependencies: AppDependencies): Express {
   const { logger, needScope, checkReady } = dependencies;
   const app = express();
   app.disable('x-powered-by').disable('etag');
-  app.use(requestLog(logger), securityHeaders);
+  app.use(requestLog(logger), securityHeaders, forbidCaching);
   app.get('/livez', (_request, response) => void response.type('text').send('alive\n'));
   app.get('/readyz', async (_request, response) => {
     await checkReady();

@@ -26,7 +26,10 @@ export function takeBody(types: MediaTypes, maxBytes: number): RequestHandler[] 
   return [checkType, readBody];
 }
 
-/** What express.raw does for a body that is not compressed, in a third of the time. */
+/**
+ * What express.raw does for a body that is not compressed, in a third of the time. What is too large is refused at once
+ * and read on to its end without being kept: a caller that still writes would see a broken connection, not the answer.
+ */
 function readPlain(request: Request, maxBytes: number, next: (error?: unknown) => void): void {
   if (Number(request.headers['content-length']) > maxBytes) {
     next(tooLarge(maxBytes));
@@ -52,7 +55,7 @@ function readPlain(request: Request, maxBytes: number, next: (error?: unknown) =
 }
 
 function tooLarge(maxBytes: number): HttpProblem {
-  return new HttpProblem(413, `The body is larger than ${maxBytes} bytes.`, { headers: { connection: 'close' } });
+  return new HttpProblem(413, `The body is larger than ${maxBytes} bytes.`);
 }
 
 /** The media type of a request's body, in lower case. */

@@ -1,0 +1,97 @@
+import { Agent, type IncomingMessage, request as send } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { type ApiFixture, createApiFixture, masterKey } from '@auditbox/testing/api-fixture.ts';
+import { anEvent } from '@auditbox/testing/test-events.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+let api: ApiFixture;
+const oneConnection = new Agent({ keepAlive: true, maxSockets: 1 });
+beforeAll(async () => {
+  api = await createApiFixture();
+});
+afterAll(async () => {
+  oneConnection.destroy();
+  await api.close();
+});
+
+const piece = Buffer.alloc(1_000_000, 'x');
+
+/** Sends a body in pieces, the next only when the one before has left, and all of it whatever comes back meanwhile. */
+function post(pieces: readonly Buffer[], { declared }: { declared: boolean }) {
+  const length = pieces.reduce((sum, { length: bytes }) => sum + bytes, 0);
+  const request = send(`${api.url}/audit`, {
+    method: 'POST',
+    agent: oneConnection,
+    headers: {
+      authorization: `Bearer ${masterKey}`,
+      'content-type': 'application/json',
+      ...(declared ? { 'content-length': length } : { 'transfer-encoding': 'chunked' }),
+    },
+  });
+  return new Promise<{ status: number | undefined; headers: IncomingMessage['headers']; body: string; port: number }>(
+    (resolve, reject) => {
+      request.once('error', reject);
+      request.once('response', (response) => {
+        const port = response.socket.localPort ?? 0;
+        text(response).then(
+          (body) => resolve({ status: response.statusCode, headers: response.headers, body, port }),
+          reject,
+        );
+      });
+      const [first, ...rest] = pieces;
+      const write = (next: Buffer | undefined, others: readonly Buffer[]): void => {
+        if (next) request.write(next, (error) => error || write(others[0], others.slice(1)));
+        else request.end();
+      };
+      write(first, rest);
+    },
+  );
+}
+
+test.each([
+  ['of a declared length', true],
+  ['in chunks', false],
+])(
+  'a body too large, sent %s to its end, is answered, and its connection serves the next request',
+  async (_how, declared) => {
+    const refused = await post(Array(20).fill(piece), { declared });
+    expect(refused.status).toBe(413);
+    expect(JSON.parse(refused.body)).toMatchObject({
+      status: 413,
+      detail: expect.stringMatching(/larger than \d+ bytes/),
+    });
+    const event = anEvent();
+    const taken = await post([Buffer.from(JSON.stringify(event))], { declared });
+    expect(taken.status).toBe(201);
+    expect(taken.port).toBe(refused.port);
+  },
+);
+
+test('a body that comes in pieces is taken whole', async () => {
+  const event = anEvent();
+  const bytes = Buffer.from(JSON.stringify(event));
+  const taken = await post([bytes.subarray(0, 7), bytes.subarray(7, 30), bytes.subarray(30)], { declared: false });
+  expect(taken.status).toBe(201);
+  expect(JSON.parse(taken.body)).toMatchObject(event);
+});
+
+test('a caller that goes away in the middle of its body stores nothing and stops nobody', async () => {
+  const event = anEvent();
+  const request = send(`${api.url}/audit`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${masterKey}`, 'content-type': 'application/json', 'content-length': 10_000 },
+  });
+  request.once('error', () => {});
+  await new Promise((resolve) => request.write(JSON.stringify(event), resolve));
+  request.destroy();
+  expect((await api.request('/audit', { body: anEvent() })).status).toBe(201);
+  expect((await api.request(`/audit/${event.id}`)).status).toBe(404);
+});
+
+test('every answer forbids to be sniffed, framed, cached or run', async () => {
+  const { headers } = await api.request('/audit', { body: anEvent() });
+  expect(headers.get('content-security-policy')).toContain("default-src 'none'");
+  expect(headers.get('x-content-type-options')).toBe('nosniff');
+  expect(headers.get('cache-control')).toBe('no-store');
+  expect(headers.has('x-powered-by')).toBe(false);
+});
