@@ -1,3 +1,4 @@
+import { createSweep, type Sweep } from '@auditbox/core/sweep.ts';
 import type { Database } from '@auditbox/db/connect.ts';
 import { type Sealed, type SealLimits, type SealRange, sealBatches } from '@auditbox/db/export/seal-batches.ts';
 import { lastOutboxId } from '@auditbox/db/export/unexported.ts';
@@ -5,7 +6,6 @@ import { crashPoint } from '@auditbox/process/crash-point.ts';
 import type { Logger } from 'pino';
 import { logDatabaseFault } from './log-database-fault.ts';
 import type { PollPace } from './poll-pace.ts';
-import { createSweep, type Sweep } from './sweep.ts';
 
 export interface SealLoop {
   readonly db: Database;
@@ -24,7 +24,7 @@ export interface SealLoop {
  */
 export async function runSealLoop(loop: SealLoop, taking: AbortSignal): Promise<void> {
   const { db, pace, logger, onSealed, onTurn } = loop;
-  const sweep = createSweep();
+  const sweep = createSweep(() => performance.now());
   let lowWater: string | null = null;
   while (!taking.aborted) {
     onTurn();

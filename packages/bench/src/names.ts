@@ -7,6 +7,7 @@ export const names = {
   twoInserts: 'Express with two INSERTs',
   pgbench: 'pgbench',
   handWritten: 'hand-written loop',
+  handWrittenQuickGzip: 'hand-written loop, gzip level 3',
   pgBoss: 'pg-boss',
   graphileWorker: 'graphile-worker',
   transactionalOutbox: 'pg-transactional-outbox',

@@ -1,6 +1,6 @@
 /**
  * Makes one call of many: what comes while a call is under way waits and is sent by the next one together, in the order
- * in which it came. Nobody waits for company. `sendAll` resolves to a result for each item; when it rejects, all of
+ * in which it came. Nobody waits for company, but all wait for the call under way: it needs a deadline. `sendAll` resolves to a result for each item; when it rejects, all of
  * its items do.
  */
 export function gather<Item, Result>(

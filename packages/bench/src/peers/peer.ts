@@ -9,4 +9,6 @@ export interface DrainPeer {
    * `ready` when it begins to take rows, and works until it gets SIGTERM.
    */
   readonly program: URL;
+  /** More of its environment. */
+  readonly settings?: Readonly<Record<string, string>>;
 }

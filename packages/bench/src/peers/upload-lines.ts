@@ -4,8 +4,8 @@ import { gzip } from 'node:zlib';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { setting } from './setting.ts';
 
-/** zlib's default. */
-const gzipLevel = 6;
+/** zlib's default, 6, unless GZIP_LEVEL says otherwise. */
+const gzipLevel = Number(process.env.GZIP_LEVEL ?? 6);
 
 /** Rows of an object, the same for all peers. */
 export const rowsPerObject = 1000;

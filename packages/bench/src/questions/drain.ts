@@ -7,6 +7,7 @@ import { type Program, startProgram } from '../rig/program.ts';
 import type { BenchDatabase, Rig } from '../rig/rig.ts';
 import { untilExported } from '../rig/until-exported.ts';
 import { countWrites } from '../rig/write-cost.ts';
+import { rotate } from '../rotate.ts';
 
 /** How many events a second an exporter gets out of a full outbox: ours, and what one would put together otherwise. */
 
@@ -23,7 +24,7 @@ export async function drain(rig: Rig, { turns, rows }: { turns: number; rows: nu
   for (const delayMs of [0, 30]) {
     const condition = names.drain(delayMs);
     for (let turn = 0; turn < turns; turn += 1) {
-      for (const contender of contenders(rows)) {
+      for (const contender of rotate(contenders(rows), turn)) {
         const measured = await measure(rig, contender, delayMs);
         for (const [what, value] of Object.entries(measured)) {
           if (value !== null) ledger.add(contender.name, condition, what, value);
@@ -59,7 +60,7 @@ function contenders(rows: number): Contender[] {
       start: (rig, db) =>
         startProgram({
           file: peer.program,
-          env: { DATABASE_URL: db.url, ...storeEnvironment(rig.store.endpoint) },
+          env: { DATABASE_URL: db.url, ...storeEnvironment(rig.store.endpoint), ...peer.settings },
           ready: /^ready/,
         }),
     }),

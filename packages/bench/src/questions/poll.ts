@@ -1,6 +1,6 @@
+import { createSweep } from '@auditbox/core/sweep.ts';
 import { connectDatabase, type Database } from '@auditbox/db/connect.ts';
 import { type SealLimits, type SealRange, sealBatches, sealStatement } from '@auditbox/db/export/seal-batches.ts';
-import { createSweep } from '../../../../apps/exporter/src/sweep.ts';
 import { type Answer, createLedger } from '../figures.ts';
 import { names } from '../names.ts';
 import type { BenchDatabase, Rig } from '../rig/rig.ts';
@@ -95,7 +95,7 @@ async function exportRows({ sql }: BenchDatabase, rows: number, held: boolean): 
 
 /** A round after the first ones, in which the sweep finds its pace. */
 async function sweepRound(db: Database, lowWater: string): Promise<{ roundS: number; longestMs: number }> {
-  const sweep = createSweep();
+  const sweep = createSweep(() => performance.now());
   if (lowWater === '0') return { roundS: 0, longestMs: 0 };
   let longestMs = 0;
   let startedAt = 0;

@@ -9,6 +9,7 @@ import type { BenchDatabase } from './rig.ts';
 const run = promisify(execFile);
 const columns = 'changed_by, changed_by_api_key, action, table_name, object_id, before_value, updated_values, context';
 const samples = 2_000;
+const warmUpSeconds = 2;
 
 /**
  * Transactions a second of pgbench (https://www.postgresql.org/docs/current/pgbench.html), each inserting `rows` events
@@ -32,8 +33,9 @@ insert into audit_log (id, ${columns}) select uuidv7(), ${columns} from sample w
 `,
   );
   try {
-    const args = ['-n', '-M', 'prepared', '-f', script, '-c', clients, '-j', 2, '-T', seconds, url];
-    const { stdout } = await run('pgbench', args.map(String));
+    const args = ['-n', '-M', 'prepared', '-f', script, '-c', clients, '-j', 2, '-T'];
+    await run('pgbench', [...args, warmUpSeconds, url].map(String));
+    const { stdout } = await run('pgbench', [...args, seconds, url].map(String));
     const tps = /^tps = ([\d.]+)/m.exec(stdout)?.[1];
     if (tps === undefined) throw new Error(`pgbench said something else: ${stdout}`);
     return Number(tps);

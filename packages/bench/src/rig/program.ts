@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
@@ -29,12 +29,20 @@ export interface ProgramPlan {
   readonly nodeArguments?: readonly string[];
 }
 
+const living = new Set<ChildProcess>();
+
+/** Ends at once what still runs, so that a measurement that failed leaves nothing behind. */
+export function killPrograms(): void {
+  for (const child of living) child.kill('SIGKILL');
+}
+
 /** Resolves once the program says that it is ready. */
 export async function startProgram({ file, env, ready, nodeArguments = [] }: ProgramPlan): Promise<Program> {
   const child = spawn(process.execPath, [...nodeArguments, fileURLToPath(file)], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  living.add(child);
   const lines: string[] = [];
   const { promise: said, resolve } = Promise.withResolvers<string>();
   for (const stream of [child.stdout, child.stderr]) {
@@ -44,6 +52,7 @@ export async function startProgram({ file, env, ready, nodeArguments = [] }: Pro
     });
   }
   const ended = once(child, 'close').then(([code, signal]) => {
+    living.delete(child);
     throw new Error(`${fileURLToPath(file)} ended (${code ?? signal}):\n${lines.join('\n')}`);
   });
   ended.catch(() => {});
@@ -59,7 +68,7 @@ export async function startProgram({ file, env, ready, nodeArguments = [] }: Pro
       return cpu === null || cpuAtStart === null ? null : cpu - cpuAtStart;
     },
     async stop() {
-      if (child.exitCode !== null) await ended;
+      if (child.exitCode !== null || child.signalCode !== null) await ended;
       child.kill('SIGTERM');
       await ended.catch(() => {});
     },

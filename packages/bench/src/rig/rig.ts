@@ -4,6 +4,7 @@ import { createTemplate, createTestDatabase } from '@auditbox/testing/template-d
 import postgres, { type Sql } from 'postgres';
 import { cpuMsOfFamily } from './cpu-time.ts';
 import { type NullStore, startNullStore } from './null-store.ts';
+import { killPrograms } from './program.ts';
 
 /** A database of one run. */
 export interface BenchDatabase {
@@ -53,7 +54,8 @@ export async function openRig(nodeArguments: readonly string[], say: (line: stri
       };
     },
     async close() {
-      await store.close();
+      await store.close().catch(() => {});
+      killPrograms();
       await server.close();
     },
   };

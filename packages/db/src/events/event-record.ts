@@ -25,8 +25,8 @@ function nextRandom(): Buffer {
 
 interface Column {
   readonly name: string;
-  /** As SQL, from the column's text `c`. */
-  readonly read: string;
+  /** As SQL, from the column's text. */
+  readonly read: (text: string) => string;
   readonly textOf: (event: IdentifiedEvent) => string;
 }
 
@@ -36,23 +36,35 @@ interface Column {
  * stands for null where null may be; where it may not, null is what became of a lonely empty text.
  */
 const columns: readonly Column[] = [
-  { name: 'id', read: 'c::uuid', textOf: ({ id }) => id },
-  { name: 'occurred_at', read: "nullif(c, '')::timestamptz", textOf: ({ occurredAt }) => occurredAt?.utc ?? '' },
-  { name: 'occurred_at_digits', read: 'c::smallint', textOf: digitsOf },
-  { name: 'changed_by', read: "coalesce(c, '')", textOf: ({ changedBy }) => changedBy },
-  { name: 'changed_by_api_key', read: "coalesce(c, '')", textOf: ({ changedByApiKey }) => changedByApiKey ?? '' },
-  { name: 'action', read: "coalesce(c, '')", textOf: ({ action }) => action },
-  { name: 'table_name', read: "coalesce(c, '')", textOf: ({ tableName }) => tableName },
-  { name: 'object_id', read: "coalesce(c, '')", textOf: ({ objectId }) => objectId },
-  { name: 'before_value', read: "nullif(c, '')::json", textOf: ({ beforeValue }) => beforeValue ?? '' },
-  { name: 'updated_values', read: "nullif(c, '')::json", textOf: ({ updatedValues }) => updatedValues ?? '' },
-  { name: 'context', read: "nullif(c, '')::json", textOf: ({ context }) => context ?? '' },
+  { name: 'id', read: (text) => `${text}::uuid`, textOf: ({ id }) => id },
+  {
+    name: 'occurred_at',
+    read: (text) => `nullif(${text}, '')::timestamptz`,
+    textOf: ({ occurredAt }) => occurredAt?.utc ?? '',
+  },
+  { name: 'occurred_at_digits', read: (text) => `${text}::smallint`, textOf: digitsOf },
+  { name: 'changed_by', read: (text) => `coalesce(${text}, '')`, textOf: ({ changedBy }) => changedBy },
+  {
+    name: 'changed_by_api_key',
+    read: (text) => `coalesce(${text}, '')`,
+    textOf: ({ changedByApiKey }) => changedByApiKey ?? '',
+  },
+  { name: 'action', read: (text) => `coalesce(${text}, '')`, textOf: ({ action }) => action },
+  { name: 'table_name', read: (text) => `coalesce(${text}, '')`, textOf: ({ tableName }) => tableName },
+  { name: 'object_id', read: (text) => `coalesce(${text}, '')`, textOf: ({ objectId }) => objectId },
+  { name: 'before_value', read: (text) => `nullif(${text}, '')::json`, textOf: ({ beforeValue }) => beforeValue ?? '' },
+  {
+    name: 'updated_values',
+    read: (text) => `nullif(${text}, '')::json`,
+    textOf: ({ updatedValues }) => updatedValues ?? '',
+  },
+  { name: 'context', read: (text) => `nullif(${text}, '')::json`, textOf: ({ context }) => context ?? '' },
 ];
 const names = columns.map(({ name }) => name);
 
 /** `select` of the events behind the parameters of `parametersOf`. */
 export const incomingEvents = `
-    select ${columns.map(({ name, read }) => `${read.replace(/\bc\b/, name)} as ${name}`).join(', ')}
+    select ${columns.map(({ name, read }) => `${read(name)} as ${name}`).join(', ')}
     from rows from (
       ${columns.map((_column, index) => `string_to_table($${index + 2}::text, $1::text)`).join(', ')}
     ) as event (${names.join(', ')})`;

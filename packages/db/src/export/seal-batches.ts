@@ -56,6 +56,9 @@ const sealLock = 7_283_104_912;
  * the update, not stamped and not counted. If we die right after, all of it is committed or none; a sealed batch is
  * there for any exporter to lease.
  *
+ * It looks at so many of the oldest rows that with two partitions among them one is full; while rows of more partitions
+ * come in than that, a batch may become full behind the look, and waits for no longer than the linger.
+ *
  * Rows become visible out of id order, so a caller that uses `after` must come back to what is below it.
  *
  * The updates find their rows by place (ctid), which holds for as long as nobody else updates the row; then it fails the
@@ -72,13 +75,13 @@ export function sealStatement(sql: Sql, limits: SealLimits, range: SealRange): F
   const { grain, maxRows, maxBytes, lingerMs, maxBatches } = limits;
   const { after = '0', upTo = null, only = null } = range;
   return sql`
-    with gate as materialized (
-      select pg_try_advisory_xact_lock(${sealLock}) as open
+    with turn as materialized (
+      select pg_try_advisory_xact_lock(${sealLock}) as ours
     ), candidate as materialized (
       select ctid, id, occurred_at, recorded_at, bytes,
         date_trunc(${grain}, occurred_at at time zone 'UTC') as starts_at
       from outbox
-      where (select open from gate)
+      where (select ours from turn)
         and batch_id is null and quarantine_reason is null and destination = 's3' and id > ${after}
         ${upTo === null ? sql`` : sql`and id <= ${upTo}`}
         ${only === null ? sql`` : sql`and id in (${idsIn(sql, only)})`}
@@ -126,7 +129,7 @@ export function sealStatement(sql: Sql, limits: SealLimits, range: SealRange): F
       returning row_count
     )
     select
-      (select open from gate) as looked,
+      (select ours from turn) as looked,
       (select count(*) from sealed)::int as batches,
       (select coalesce(sum(row_count), 0) from sealed)::int as rows,
       (select count(*) from oversize)::int as quarantined,

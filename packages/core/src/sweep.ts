@@ -38,7 +38,8 @@ const lookMs = 50;
 const share = 1 / 20;
 const leastIds = 10_000;
 
-export function createSweep(now: () => number = () => performance.now()): Sweep {
+/** `now` is a clock that never goes back, in milliseconds. */
+export function createSweep(now: () => number): Sweep {
   let after = 0;
   let upTo = 0;
   let isLastOfRound = false;
