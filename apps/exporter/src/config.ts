@@ -125,8 +125,15 @@ export const exporterSettings = {
   OUTBOX_RETENTION_DAYS: wholeNumber(
     { min: 0, max: 36_500 },
     {
+      meaning: 'Delete outbox rows this long after their export; ids stay taken and objects stay named. 0 keeps them.',
+      fallback: 0,
+    },
+  ),
+  AUDIT_RETENTION_DAYS: wholeNumber(
+    { min: 0, max: 36_500 },
+    {
       meaning:
-        'Delete outbox rows this long after their export; GET /audit/:id then no longer names the object. 0 keeps them.',
+        'Remove whole months of audit_log once all of a month is this old and exported; the objects stay. 0 keeps all.',
       fallback: 0,
     },
   ),

@@ -20,6 +20,7 @@ export class DatabaseBusyError extends Error {
 export interface DatabaseFault {
   readonly code: string;
   readonly constraint: string | null;
+  readonly table: string | null;
   readonly detail: string | null;
   readonly message: string;
 }
@@ -31,11 +32,18 @@ const databaseCode =
 /** The database's own error inside whatever was thrown (drizzle wraps it), or null if it was something else. */
 export function databaseFault(error: unknown): DatabaseFault | null {
   for (let inner: unknown = error; inner instanceof Error; inner = inner.cause) {
-    const { code, constraint_name: constraint, detail, message } = inner as Error & Record<string, unknown>;
+    const {
+      code,
+      constraint_name: constraint,
+      table_name: table,
+      detail,
+      message,
+    } = inner as Error & Record<string, unknown>;
     if (typeof code === 'string' && databaseCode.test(code)) {
       return {
         code,
         constraint: textOr(constraint),
+        table: textOr(table),
         detail: textOr(detail),
         message: message || reasonOf(inner, code),
       };
@@ -55,7 +63,7 @@ function reasonOf(error: Error, code: string): string {
 }
 
 /** Network, driver and server states in which the same statement may succeed later. SQLSTATEs by class or in full. */
-const passing = /^(08...|53...|57014|57P0[1-5]|25006|40001|40P01|CONNECT|DATABASE_|E[A-Z]+$|UNSAFE_TRANSACTION)/;
+const passing = /^(08...|53...|57014|57P0[1-5]|25006|40001|40P01|55P03|CONNECT|DATABASE_|E[A-Z]+$|UNSAFE_TRANSACTION)/;
 
 /** Whether a fault says "not now" (unreachable, restarting, full, too slow) rather than "never". */
 export function isPassingFault({ code }: DatabaseFault): boolean {

@@ -2,6 +2,8 @@ import { fileURLToPath } from 'node:url';
 import { drizzle } from 'drizzle-orm/postgres-js';
 import { migrate } from 'drizzle-orm/postgres-js/migrator';
 import postgres from 'postgres';
+import { makePartitions } from './partitions/make-partitions.ts';
+import { monthsFrom } from './partitions/months-from.ts';
 
 const migrationsFolder = fileURLToPath(new URL('../../../drizzle', import.meta.url));
 
@@ -23,6 +25,7 @@ export async function migrateDatabase(url: string): Promise<void> {
   try {
     await sql`select pg_advisory_lock(${migrationLock})`;
     await migrate(drizzle(sql), { migrationsFolder });
+    await makePartitions({ sql, answer: (send) => Promise.resolve(send()) }, monthsFrom(new Date()));
   } finally {
     await sql.end({ timeout: 5 });
   }

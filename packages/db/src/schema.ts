@@ -6,6 +6,7 @@ import {
   integer,
   json,
   pgTable,
+  primaryKey,
   smallint,
   text,
   timestamp,
@@ -21,14 +22,17 @@ import {
 const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 6, mode: 'string' });
 
 /**
- * The record: append-only (a trigger refuses UPDATE, DELETE and TRUNCATE). Values are `json`, not `jsonb`: jsonb
+ * The record: append-only (a trigger refuses UPDATE, DELETE and TRUNCATE), and partitioned by month of event time, for
+ * which drizzle has no words: the migration `partitions` says so. Values are `json`, not `jsonb`: jsonb
  * rewrites numbers and key order, and a record of what was said keeps the words. Text fields are bounded because
- * an index entry is.
+ * an index entry is, and compare by their bytes (`collate "C"`, in that migration too).
+ *
+ * The indexes go from a filter to event time and id, so that a page comes in order whatever the statistics say.
  */
 export const auditLog = pgTable(
   'audit_log',
   {
-    id: uuid().primaryKey().default(sql`gen_random_uuid()`),
+    id: uuid().notNull().default(sql`gen_random_uuid()`),
     /** Event time. The bounds keep out 'infinity' and years that RFC 3339 cannot write. */
     occurredAt: instant('occurred_at').notNull().default(sql`statement_timestamp()`),
     /** How many digits of the second's fraction came in, so that they go out again. */
@@ -44,7 +48,15 @@ export const auditLog = pgTable(
     context: json(),
   },
   (t) => [
+    primaryKey({ name: 'audit_log_pkey', columns: [t.id, t.occurredAt] }),
     index('audit_log_occurred_at_id').on(t.occurredAt, t.id),
+    index('audit_log_recorded_at_id').on(t.recordedAt, t.id),
+    index('audit_log_changed_by').on(t.changedBy, t.occurredAt, t.id),
+    index('audit_log_changed_by_api_key').on(t.changedByApiKey, t.occurredAt, t.id),
+    index('audit_log_action').on(t.action, t.occurredAt, t.id),
+    index('audit_log_table_name').on(t.tableName, t.occurredAt, t.id),
+    index('audit_log_object_id').on(t.objectId, t.occurredAt, t.id),
+    index('audit_log_words').using('gin', sql`audit_words(before_value, updated_values, context)`),
     check(
       'audit_log_occurred_at_in_range',
       sql`${t.occurredAt} >= timestamptz '1970-01-01 00:00:00+00' and ${t.occurredAt} < timestamptz '10000-01-01 00:00:00+00'`,
@@ -83,6 +95,20 @@ export const outbox = pgTable(
     index('outbox_quarantined').on(t.id).where(sql`quarantine_reason is not null`),
     check('outbox_quarantined_is_in_no_batch', sql`batch_id is null or quarantine_reason is null`),
   ],
+);
+
+/**
+ * Events whose outbox row was pruned: keeps their ids taken over all partitions, and says where they and their objects
+ * are. Rows go with the partition of their event.
+ */
+export const prunedEvent = pgTable(
+  'pruned_event',
+  {
+    id: uuid().primaryKey(),
+    occurredAt: instant('occurred_at').notNull(),
+    batchId: bigint('batch_id', { mode: 'bigint' }).notNull(),
+  },
+  (t) => [index('pruned_event_occurred_at').on(t.occurredAt)],
 );
 
 /**

@@ -3,16 +3,20 @@ import postgres from 'postgres';
 
 const template = 'auditbox_template';
 
-/** A migrated database that others are copied from, which takes a tenth of the time of migrating. */
+/**
+ * A migrated database that others are copied from, which takes a tenth of the time of migrating. The month that most
+ * events of tests are of has its partition, for those that are inserted without asking for one.
+ */
 export async function createTemplate(server: string, migrate: (url: string) => Promise<void>): Promise<void> {
-  await onServer(server, `create database ${template}`);
+  await run(server, `create database ${template}`);
   await migrate(urlOf(server, template));
+  await run(urlOf(server, template), `select audit_log_make_partition('2026-07-01')`);
 }
 
 /** A database of one's own; the URL of it. */
 export async function createTestDatabase(server: string, { empty = false } = {}): Promise<string> {
   const name = `test_${randomBytes(6).toString('hex')}`;
-  await onServer(server, `create database ${name}${empty ? '' : ` template ${template}`}`);
+  await run(server, `create database ${name}${empty ? '' : ` template ${template}`}`);
   return urlOf(server, name);
 }
 
@@ -22,9 +26,9 @@ function urlOf(server: string, name: string): string {
   return url.href;
 }
 
-async function onServer(server: string, statement: string): Promise<void> {
+async function run(url: string, statement: string): Promise<void> {
   for (let triesLeft = 50; ; triesLeft -= 1) {
-    const sql = postgres(server, { max: 1, onnotice: () => {} });
+    const sql = postgres(url, { max: 1, onnotice: () => {} });
     try {
       await sql.unsafe(statement);
       return;

@@ -1,5 +1,10 @@
 import type { NewAuditEvent } from '@auditbox/core/audit-event.ts';
-import { AuditConflictError, FutureEventError } from '@auditbox/db/events/event-refused.ts';
+import {
+  AuditConflictError,
+  ClosedMonthError,
+  type EventRefusal,
+  FutureEventError,
+} from '@auditbox/db/events/event-refused.ts';
 import { crashPoint } from '@auditbox/process/crash-point.ts';
 import type { Caller } from '../auth.ts';
 import { HttpProblem } from '../problem.ts';
@@ -20,10 +25,10 @@ export async function writing<T>(
     crashPoint('api after the commit');
     return written;
   } catch (error) {
-    const refused = (status: number, field: string, { index, message }: AuditConflictError | FutureEventError) =>
+    const refused = (status: number, field: string, { index, message }: EventRefusal) =>
       new HttpProblem(status, message, { errors: [{ path: pathOf(index, field), message }] });
     if (error instanceof AuditConflictError) throw refused(409, 'id', error);
-    if (error instanceof FutureEventError) throw refused(422, 'updated_at', error);
+    if (error instanceof FutureEventError || error instanceof ClosedMonthError) throw refused(422, 'updated_at', error);
     throw error;
   }
 }

@@ -29,7 +29,15 @@ export async function run(exporter: Exporter, { taking, working }: Shutdown): Pr
     config.METRICS_PORT,
   );
   logger.info({ host: config.HOST, port: health.port }, 'The exporter runs.');
-  startHousekeeping(db, config.OUTBOX_RETENTION_DAYS, logger, taking);
+  startHousekeeping(
+    {
+      db,
+      outboxRetentionDays: config.OUTBOX_RETENTION_DAYS,
+      auditRetentionDays: config.AUDIT_RETENTION_DAYS,
+      logger,
+    },
+    taking,
+  );
   const onTurn = () => {
     turnedAt = performance.now();
   };

@@ -1,6 +1,7 @@
 import type { ExportState } from '@auditbox/core/batch.ts';
 import type { Database } from '../connect.ts';
 import { eventJson } from '../event-json.ts';
+import { whereTaken } from './where-taken.ts';
 
 /** Where an event's archived copy is. The key, hash and time are null until it is there. */
 export interface ExportStatus {
@@ -11,18 +12,22 @@ export interface ExportStatus {
 }
 
 /**
- * Called by `GET /audit/:id`; takes no locks. An audit row without an outbox row can only be one whose outbox row was
- * pruned, and only exported ones are.
+ * Called by `GET /audit/:id`; takes no locks. An event whose outbox row was pruned is exported, in the batch that
+ * pruned_event names.
  */
 export async function getEvent(db: Database, id: string): Promise<{ json: string; exported: ExportStatus } | null> {
   const [row] = await db.answer(
     () => db.sql<{ json: string; state: ExportState | null; key: string; sha256: string; at: string }[]>`
     select
-      ${db.sql.unsafe(eventJson)} as json, s.state, s.object_key as key, s.sha256,
-      to_char(s.exported_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at
-    from audit_log a
+      ${db.sql.unsafe(eventJson)} as json, s.state,
+      coalesce(s.object_key, b.object_key) as key, coalesce(s.sha256, b.sha256) as sha256,
+      to_char(coalesce(s.exported_at, b.exported_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at
+    from (select ${id}::uuid as id) wanted
+    ${db.sql.unsafe(whereTaken('wanted.id'))}
+    join audit_log a on a.id = taken.id and a.occurred_at = taken.occurred_at
     left join outbox_status s on s.audit_id = a.id and s.destination = 's3'
-    where a.id = ${id}`,
+    left join pruned_event p on p.id = a.id
+    left join export_batch b on b.id = p.batch_id`,
   );
   if (!row) return null;
   const exported = { state: row.state ?? 'done', object_key: row.key, sha256: row.sha256, exported_at: row.at };

@@ -1,9 +1,12 @@
 import type { Database } from '../connect.ts';
 import { databaseFault, isDataFault } from '../database-error.ts';
 import { eventJson } from '../event-json.ts';
+import { lacksPartition, makePartitions } from '../partitions/make-partitions.ts';
 import { type IdentifiedEvent, incomingEvents, insertIncoming, parametersOf } from './event-record.ts';
-import { AuditConflictError, FutureEventError } from './event-refused.ts';
+import { AuditConflictError, FutureEventError, isTaken, refusalOf, removedMessage } from './event-refused.ts';
 import { sameContent } from './same-content.ts';
+import { timesOf } from './times-of.ts';
+import { whereTaken } from './where-taken.ts';
 import type { WrittenEvent } from './write-events.ts';
 
 /** A stored event; `json` is as `GET /audit/:id` shows it. */
@@ -24,21 +27,27 @@ const insertNew = `
   with incoming as materialized (${incomingEvents}
   )
   ${insertIncoming}
-  on conflict (id) do nothing
+  where not exists (select from (select 1) one ${whereTaken('incoming.id')})
+  on conflict (id, occurred_at) do nothing
   returning a.id::text, 'created' as outcome, ${eventJson} as json`;
 
 /* Called when an id was there already, to compare. Takes no locks. */
 const findStored = `
   select a.id::text, 'existing' as outcome, ${eventJson} as json
-  from audit_log a
-  where a.id in (select value::uuid from json_array_elements_text($1::text::json))`;
+  from json_array_elements_text($1::text::json) as wanted (id)
+  ${whereTaken('wanted.id::uuid')}
+  join audit_log a on a.id = taken.id and a.occurred_at = taken.occurred_at`;
 
 /**
  * Writes events whose ids are all different in one transaction; they are on disk when it resolves. Each has an outcome
  * of its own, in the order of `events`: one that is refused takes no other along. Throws only what concerns all of
  * them, such as a database that is down.
  */
-export async function storeEachEvent(db: Database, events: readonly IdentifiedEvent[]): Promise<EachOutcome[]> {
+export async function storeEachEvent(
+  db: Database,
+  events: readonly IdentifiedEvent[],
+  triesLeft = 5,
+): Promise<EachOutcome[]> {
   if (events.length === 0) return [];
   try {
     const created = await ask(db, insertNew, parametersOf(events));
@@ -50,13 +59,18 @@ export async function storeEachEvent(db: Database, events: readonly IdentifiedEv
       return row ? stored(row) : compare(event, existing.get(event.id));
     });
   } catch (error) {
+    const impossible = lacksPartition(error) ? await makePartitions(db, timesOf(events)) : null;
+    const refused = impossible && FutureEventError.ofMonths(impossible, events, error);
+    if (refused) return setAside(db, events, refused);
+    // Another statement took an id since this one looked: now it is found.
+    if (triesLeft > 0 && (impossible || isTaken(error))) return storeEachEvent(db, events, triesLeft - 1);
     return setAside(db, events, error);
   }
 }
 
 /** After a fault nothing is stored: the event to blame is set aside, the others are written again. */
 async function setAside(db: Database, events: readonly IdentifiedEvent[], error: unknown): Promise<EachOutcome[]> {
-  const refused = FutureEventError.from(error, events) ?? AuditConflictError.from(error, events);
+  const refused = error instanceof FutureEventError ? error : refusalOf(error, events);
   const fault = databaseFault(error);
   const blamesData = refused !== null || (fault !== null && (isDataFault(fault) || fault.constraint !== null));
   if (!blamesData) throw error;
@@ -72,10 +86,8 @@ async function setAside(db: Database, events: readonly IdentifiedEvent[], error:
 
 function compare(event: IdentifiedEvent, row: StoredEvent | undefined): EachOutcome {
   if (row && sameContent(event, row.json)) return stored(row);
-  return {
-    stored: false,
-    error: new AuditConflictError(0, `The audit event ${event.id} is stored already, with other content.`),
-  };
+  const message = row ? `The audit event ${event.id} is stored already, with other content.` : removedMessage;
+  return { stored: false, error: new AuditConflictError(0, message) };
 }
 
 function stored(event: StoredEvent): EachOutcome {

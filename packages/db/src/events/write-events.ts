@@ -2,8 +2,9 @@ import type { NewAuditEvent } from '@auditbox/core/audit-event.ts';
 import { sql as drizzleSql, type SQL } from 'drizzle-orm';
 import { eventJson } from '../event-json.ts';
 import { type IdentifiedEvent, identify, incomingEvents, insertIncoming, parametersOf } from './event-record.ts';
-import { AuditConflictError, FutureEventError } from './event-refused.ts';
+import { AuditConflictError, refusalOf } from './event-refused.ts';
 import { sameContent } from './same-content.ts';
+import { whereTaken } from './where-taken.ts';
 
 /** What can run the statement: postgres.js (pool or transaction), or a drizzle database or transaction on any driver. */
 export type Executor = PostgresJsExecutor | DrizzleExecutor;
@@ -30,7 +31,7 @@ export interface WrittenEvent {
 const statement = `
   with incoming as materialized (${incomingEvents}
   ), existing as materialized (
-    select a.* from incoming, lateral (select * from audit_log where audit_log.id = incoming.id offset 0) a
+    select a.* from incoming ${whereTaken('incoming.id')} join audit_log a on a.id = taken.id and a.occurred_at = taken.occurred_at
   ), inserted as (${insertIncoming}
     where not exists (select from existing)
     returning a.id
@@ -83,7 +84,7 @@ async function insertUnlessAnyExists(
     const result = await run(executor, parameters);
     return (Array.isArray(result) ? result : (result as { rows: Found[] }).rows) as Found[];
   } catch (error) {
-    throw FutureEventError.from(error, all) ?? AuditConflictError.from(error, all) ?? error;
+    throw refusalOf(error, all) ?? error;
   }
 }
 

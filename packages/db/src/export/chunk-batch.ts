@@ -5,6 +5,9 @@ export interface BatchChunk {
   readonly rows: number;
   /** The events' ids in the order of the object, as the text of a Postgres array. */
   readonly auditIds: string;
+  /** The first and last event time, as the server writes them: which partition to look into. */
+  readonly firstOccurredAt: string;
+  readonly lastOccurredAt: string;
 }
 
 /** Enough that round trips do not count; memory holds one chunk for each render. */
@@ -18,7 +21,8 @@ const chunkBytes = 1024 * 1024;
 export async function chunkBatch(db: Database, batchId: string): Promise<BatchChunk[]> {
   return db.answer(
     () => db.sql<BatchChunk[]>`
-      select count(*)::int as rows, '{' || string_agg(audit_id::text, ',' order by occurred_at, audit_id) || '}' as "auditIds"
+      select count(*)::int as rows, '{' || string_agg(audit_id::text, ',' order by occurred_at, audit_id) || '}' as "auditIds",
+        min(occurred_at)::text as "firstOccurredAt", max(occurred_at)::text as "lastOccurredAt"
       from (
         select audit_id, occurred_at,
           (sum(bytes) over (order by occurred_at, audit_id rows unbounded preceding) - bytes) / ${chunkBytes}::bigint as chunk

@@ -33,7 +33,8 @@ async function search(db: Database, rows: readonly BatchRow[]): Promise<BadRow[]
 async function whyIncomplete(db: Database, rows: readonly BatchRow[]): Promise<string | null> {
   try {
     const auditIds = `{${rows.map(({ auditId }) => auditId).join()}}`;
-    const lines = await renderChunk(db, { rows: rows.length, auditIds });
+    const [firstOccurredAt = '', lastOccurredAt = ''] = [rows[0]?.occurredAt, rows.at(-1)?.occurredAt];
+    const lines = await renderChunk(db, { rows: rows.length, auditIds, firstOccurredAt, lastOccurredAt });
     return lines.rows === rows.length ? null : 'The audit row is not there any more.';
   } catch (error) {
     const fault = databaseFault(error);

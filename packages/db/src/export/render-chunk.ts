@@ -19,7 +19,8 @@ export async function renderChunk(db: Database, chunk: BatchChunk): Promise<Rend
   return isOneLineEach(lines) ? lines : render(db, chunk, eventLine);
 }
 
-async function render(db: Database, { auditIds }: BatchChunk, line: string): Promise<RenderedLines> {
+async function render(db: Database, chunk: BatchChunk, line: string): Promise<RenderedLines> {
+  const { auditIds, firstOccurredAt, lastOccurredAt } = chunk;
   const [row] = await db.answer(() =>
     db.sql<[{ rows: number; lines: string }]>`
       select count(line)::int as rows, coalesce(string_agg(line, e'\n' order by place) || e'\n', '') as lines
@@ -27,6 +28,7 @@ async function render(db: Database, { auditIds }: BatchChunk, line: string): Pro
         select wanted.place, ${db.sql.unsafe(line)} as line
         from unnest(${auditIds}::text::uuid[]) with ordinality as wanted (id, place)
         join audit_log a on a.id = wanted.id
+          and a.occurred_at between ${firstOccurredAt}::text::timestamptz and ${lastOccurredAt}::text::timestamptz
       ) rendered`.raw(),
   );
   const [rows, ndjson] = row as unknown as [Buffer, Buffer];
