@@ -5,8 +5,11 @@ import type { Logger } from 'pino';
 import { takeBody } from './body.ts';
 import { HttpProblem, problemHandler } from './problem.ts';
 import { requestLog } from './request-log.ts';
+import { type EventStatsDependencies, eventStats } from './routes/event-stats.ts';
+import { type ExportEventsDependencies, exportEvents } from './routes/export-events.ts';
 import { type GetEventDependencies, getEvent } from './routes/get-event.ts';
 import { type ListEventsDependencies, listEvents } from './routes/list-events.ts';
+import { type ObjectHistoryDependencies, objectHistory } from './routes/object-history.ts';
 import { batchTypes, type PostBatchDependencies, postBatch } from './routes/post-batch.ts';
 import { type PostEventDependencies, postEvent } from './routes/post-event.ts';
 
@@ -14,6 +17,9 @@ export interface AppDependencies
   extends PostEventDependencies,
     PostBatchDependencies,
     ListEventsDependencies,
+    ExportEventsDependencies,
+    EventStatsDependencies,
+    ObjectHistoryDependencies,
     GetEventDependencies {
   readonly logger: Logger;
   readonly needScope: (scope: Scope) => RequestHandler;
@@ -71,6 +77,13 @@ export function createApp(dependencies: AppDependencies): Express {
     .route('/audit/batch')
     .post(needScope('write'), takeBody(batchTypes, maxBatchBytes), postBatch(dependencies))
     .all(onlyMethods('POST'));
+  for (const [path, handler] of [
+    ['/audit/export', exportEvents(dependencies)],
+    ['/audit/stats', eventStats(dependencies)],
+    ['/audit/objects/:table_name/:object_id', objectHistory(dependencies)],
+  ] as const) {
+    app.route(path).get(needScope('read'), handler).all(onlyMethods('GET'));
+  }
   app.route('/audit/:id').get(needScope('read'), getEvent(dependencies)).all(onlyMethods('GET'));
   app.use((request) => {
     throw new HttpProblem(404, `There is nothing at ${request.path}.`);

@@ -2,22 +2,31 @@ import { createServer } from 'node:http';
 import { eventReader } from '@auditbox/core/read-event.ts';
 import { checkDatabase } from '@auditbox/db/check-database.ts';
 import { connectDatabase } from '@auditbox/db/connect.ts';
-import { findEvents } from '@auditbox/db/events/find-events.ts';
 import { getEvent } from '@auditbox/db/events/get-event.ts';
 import { storeEachEvent } from '@auditbox/db/events/store-each.ts';
 import { storeAuditEvents } from '@auditbox/db/events/store-events.ts';
 import { findKeyScopes } from '@auditbox/db/keys/api-keys.ts';
+import { countBy } from '@auditbox/db/query/count-by.ts';
+import { exportCells } from '@auditbox/db/query/export-cells.ts';
+import { exportLines } from '@auditbox/db/query/export-lines.ts';
+import { findEvents } from '@auditbox/db/query/find-events.ts';
+import { recordedEdge } from '@auditbox/db/query/recorded-edge.ts';
 import { startWatchdog } from '@auditbox/process/watchdog.ts';
 import type { Logger } from 'pino';
 import { createApp } from './app.ts';
 import { createAuth } from './auth.ts';
 import { createCoalescer } from './coalescer.ts';
 import type { ApiConfig } from './config.ts';
-import { listQueryReader } from './list-query.ts';
+import { exportQueryReader } from './query/export-query.ts';
+import { historyQueryReader } from './query/history-query.ts';
+import { listQueryReader } from './query/list-query.ts';
+import { statsQueryReader } from './query/stats-query.ts';
+import { readFrom } from './read-from.ts';
+import { connectReaders } from './readers.ts';
 
 const statementTimeoutMs = 10_000;
 
-/** The rest of the pool is for reads and batches. */
+/** The rest of the pool is for batches and keys. */
 const coalescerLimits = {
   maxFlushes: 2,
   maxEventsPerFlush: 500,
@@ -34,16 +43,31 @@ export function composeApi(config: ApiConfig, logger: Logger) {
     maxConnections: 10,
     statementTimeoutMs,
   });
+  const readers = connectReaders({
+    primaryUrl: config.DATABASE_URL,
+    replicaUrl: config.DATABASE_READ_URL ?? null,
+    statementTimeoutMs,
+  });
+  const { AUDIT_ACTIONS: actions, AUDIT_TOTAL_MAX: totalMax } = config;
   const coalescer = createCoalescer((events) => storeEachEvent(db, events), coalescerLimits);
   const app = createApp({
     logger,
     needScope: createAuth({ masterKey: config.AUDIT_MASTER_KEY, findScopes: (hash) => findKeyScopes(db, hash) }),
-    readEvent: eventReader(config.AUDIT_ACTIONS),
-    readQuery: listQueryReader(config.AUDIT_ACTIONS),
+    readEvent: eventReader(actions),
+    readListQuery: listQueryReader({ actions, totalMax }),
+    readExportQuery: exportQueryReader(actions),
+    readStatsQuery: statsQueryReader(actions),
+    readHistoryQuery: historyQueryReader(),
+    readFrom,
+    totalMax,
     write: coalescer.write,
     store: (events) => storeAuditEvents(db, events),
-    find: (query) => findEvents(db, query),
-    get: (id) => getEvent(db, id),
+    find: (query, reader) => findEvents(readers.of(reader), query),
+    get: (id, reader) => getEvent(readers.of(reader), id),
+    exportLines: (part, reader) => exportLines(readers.of(reader), part),
+    exportCells: (part, reader) => exportCells(readers.of(reader), part),
+    countBy: (query, reader) => countBy(readers.of(reader), query),
+    recordedEdge: () => recordedEdge(readers.of('primary')),
     checkReady: () => checkDatabase(db),
   });
   const watchdog = startWatchdog(
@@ -60,7 +84,7 @@ export function composeApi(config: ApiConfig, logger: Logger) {
     checkReady: () => checkDatabase(db),
     close: async () => {
       watchdog.stop();
-      await db.close(1_000);
+      await Promise.all([db.close(1_000), readers.close(1_000)]);
     },
   };
 }

@@ -14,6 +14,18 @@ export const apiSettings = {
       }),
     ),
   ),
+  DATABASE_READ_URL: optional(
+    secret(
+      textOf(/^postgres(ql)?:\/\/\S+$/, 'a postgres:// URL', {
+        meaning: 'A replica that answers reads; without it DATABASE_URL does.',
+        fallbackShown: 'none',
+      }),
+    ),
+  ),
+  AUDIT_TOTAL_MAX: wholeNumber(
+    { min: 1_000, max: 100_000_000 },
+    { meaning: 'GET /audit counts matching events, and has pages, up to this.', fallback: 1_000_000 },
+  ),
   AUDIT_ACTIONS: listOf('words separated by commas', {
     meaning: 'The closed set of actions.',
     fallback: ['created', 'updated', 'deleted', 'blocked', 'unblocked', 'rotated'],

@@ -30,6 +30,8 @@ export interface DatabaseOptions {
    * it, and goes on to when it is full.
    */
   readonly avoidSeqScans?: boolean;
+  /** For questions of all kinds: plan each for its values, write nothing. */
+  readonly onlyReads?: boolean;
 }
 
 /** Seconds to reach the server; on top of the statement's own time it bounds how long an answer may take. */
@@ -81,7 +83,7 @@ export function connectDatabase(options: DatabaseOptions): Database {
 }
 
 function openPool(options: DatabaseOptions): Sql {
-  const { url, application, maxConnections, statementTimeoutMs, avoidSeqScans = false } = options;
+  const { url, application, maxConnections, statementTimeoutMs, avoidSeqScans = false, onlyReads = false } = options;
   const sql = postgres(url, {
     max: maxConnections,
     connect_timeout: connectTimeoutS,
@@ -100,6 +102,7 @@ function openPool(options: DatabaseOptions): Sql {
       TimeZone: 'UTC',
       // What is avoided counts as dear, and dear plans would be compiled.
       ...(avoidSeqScans && { enable_seqscan: 'off', jit: 'off' }),
+      ...(onlyReads && { plan_cache_mode: 'force_custom_plan', default_transaction_read_only: 'on' }),
     },
   });
   keepTimesAsText(sql);

@@ -1,3 +1,9 @@
+/** The event time of row `a` with the digits that came in. */
+export const eventTime = `left(
+      to_char(a.occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'),
+      case a.occurred_at_digits when 0 then 19 else 20 + a.occurred_at_digits end
+    ) || 'Z'`;
+
 /**
  * One audit_log row `a` as its line of JSON: the form on the wire and in the objects, with a fixed order of fields.
  * Built in Postgres, so that Node never parses a value: it would cost more than everything else on the way, and
@@ -9,11 +15,8 @@
  */
 export const eventJson = `
   '{"id":"' || a.id::text
-    || '","updated_at":"' || left(
-      to_char(a.occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'),
-      case a.occurred_at_digits when 0 then 19 else 20 + a.occurred_at_digits end
-    )
-    || 'Z","changed_by":' || to_json(a.changed_by)::text
+    || '","updated_at":"' || ${eventTime}
+    || '","changed_by":' || to_json(a.changed_by)::text
     || ',"changed_by_api_key":' || to_json(a.changed_by_api_key)::text
     || ',"action":' || to_json(a.action)::text
     || ',"table_name":' || to_json(a.table_name)::text

@@ -1,23 +1,78 @@
 import type { Checked } from '@auditbox/core/audit-event.ts';
-import type { EventPage, EventQuery } from '@auditbox/db/events/find-events.ts';
-import type { RequestHandler } from 'express';
+import type { EventPage, EventQuery } from '@auditbox/db/query/find-events.ts';
+import type { Request, RequestHandler } from 'express';
 import { HttpProblem } from '../problem.ts';
+import { printCursor } from '../query/cursor.ts';
+import type { ListQuery } from '../query/list-query.ts';
+import type { Reader } from '../read-from.ts';
 import { sendJson } from '../send-json.ts';
 
 export interface ListEventsDependencies {
-  readonly readQuery: (search: URLSearchParams) => Checked<EventQuery>;
-  readonly find: (query: EventQuery) => Promise<EventPage>;
+  readonly readListQuery: (search: URLSearchParams) => Checked<ListQuery>;
+  readonly find: (query: EventQuery, reader: Reader) => Promise<EventPage>;
+  /** The recorded time before which nothing can appear any more; asked of the primary. */
+  readonly recordedEdge: () => Promise<string>;
+  readonly readFrom: (request: Request) => Reader;
+  /** Events are counted up to this. */
+  readonly totalMax: number;
 }
 
-/** `GET /audit`: one page of the matching events, and how many there are. */
-export function listEvents({ readQuery, find }: ListEventsDependencies): RequestHandler {
+/** `GET /audit`: a part of the matching events, and how to go on. */
+export function listEvents(dependencies: ListEventsDependencies): RequestHandler {
+  const { readListQuery } = dependencies;
   return async (request, response) => {
-    const query = readQuery(new URLSearchParams(request.originalUrl.split('?').slice(1).join('?')));
+    const query = readListQuery(searchOf(request));
     if (!query.ok) throw new HttpProblem(400, 'Some parameters are wrong.', { errors: query.problems });
-    const { total, events } = await find(query.value);
-    const { page, pageSize } = query.value;
-    const counts = `"total":${total},"page":${page},"page_size":${pageSize},"total_pages":${Math.ceil(total / pageSize)}`;
+    const { events, rest, cursor } = await ask(dependencies, query.value, request);
+    const link = cursor === null ? {} : { link: `<${nextUrl(request, cursor)}>; rel="next"` };
     // By hand: the events are JSON already, and parsing them would cost digits.
-    sendJson(response, 200, `{"audit_logs":[${events.join()}],${counts}}`);
+    const json = `{"audit_logs":[${events.join()}],${rest},"next_cursor":${JSON.stringify(cursor)}}`;
+    sendJson(response, 200, json, link);
   };
+}
+
+/** The query as it came; Express's own parser would make objects of it. */
+export function searchOf(request: Request): URLSearchParams {
+  return new URLSearchParams(request.originalUrl.split('?').slice(1).join('?'));
+}
+
+interface Listed {
+  readonly events: readonly string[];
+  /** Members of the answer that are of this way of asking. */
+  readonly rest: string;
+  readonly cursor: string | null;
+}
+
+async function ask(dependencies: ListEventsDependencies, query: ListQuery, request: Request): Promise<Listed> {
+  const { find, recordedEdge, readFrom, totalMax } = dependencies;
+  const { filter, order, pageSize } = query;
+  const asked = { filter, order, limit: pageSize, after: null, offset: 0, countUpTo: null };
+  if (query.by === 'page') {
+    const offset = (query.page - 1) * pageSize;
+    const { events, next, total } = await find({ ...asked, offset, countUpTo: totalMax }, readFrom(request));
+    const { count, isExact } = total ?? { count: 0, isExact: true };
+    const pages = `"page":${query.page},"page_size":${pageSize},"total_pages":${Math.ceil(count / pageSize)}`;
+    const rest = `"total":${count},${pages},"total_is_exact":${isExact}`;
+    return { events, rest, cursor: next && printCursor(query, next) };
+  }
+  if (query.by === 'cursor') {
+    const { events, next } = await find({ ...asked, after: query.after }, readFrom(request));
+    return { events, rest: `"page_size":${pageSize}`, cursor: next && printCursor(query, next) };
+  }
+  // Of the primary: a replica does not know what runs there. In this order: what ends in between is seen.
+  const edge = await recordedEdge();
+  const { events, last } = await find(
+    { ...asked, filter: { ...filter, recordedBefore: edge }, after: query.after },
+    'primary',
+  );
+  const place = last ?? query.after;
+  const rest = `"page_size":${pageSize},"recorded_until":"${edge}"`;
+  return { events, rest, cursor: place && printCursor(query, place) };
+}
+
+function nextUrl(request: Request, cursor: string): string {
+  const search = searchOf(request);
+  search.delete('page');
+  search.set('cursor', cursor);
+  return `${request.path}?${search}`;
 }

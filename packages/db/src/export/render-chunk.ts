@@ -1,5 +1,6 @@
 import type { Database } from '../connect.ts';
 import { eventJson, eventLine } from '../event-json.ts';
+import { isOneLineEach } from '../one-line-each.ts';
 import type { BatchChunk } from './chunk-batch.ts';
 
 /** Lines, each with its newline. */
@@ -16,7 +17,7 @@ export interface RenderedLines {
 export async function renderChunk(db: Database, chunk: BatchChunk): Promise<RenderedLines> {
   const lines = await render(db, chunk, eventJson);
   // A value with line breaks is rare; to look for it in a megabyte of bytes costs Node nothing, and Postgres a lot.
-  return isOneLineEach(lines) ? lines : render(db, chunk, eventLine);
+  return isOneLineEach(lines.rows, lines.ndjson) ? lines : render(db, chunk, eventLine);
 }
 
 async function render(db: Database, chunk: BatchChunk, line: string): Promise<RenderedLines> {
@@ -33,13 +34,4 @@ async function render(db: Database, chunk: BatchChunk, line: string): Promise<Re
   );
   const [rows, ndjson] = row as unknown as [Buffer, Buffer];
   return { rows: Number(rows.toString()), ndjson };
-}
-
-const newline = 10;
-const carriageReturn = 13;
-
-function isOneLineEach({ rows, ndjson }: RenderedLines): boolean {
-  let lines = 0;
-  for (let at = ndjson.indexOf(newline); at !== -1; at = ndjson.indexOf(newline, at + 1)) lines += 1;
-  return lines === rows && !ndjson.includes(carriageReturn);
 }

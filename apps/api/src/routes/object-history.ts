@@ -1,0 +1,40 @@
+import type { Checked } from '@auditbox/core/audit-event.ts';
+import type { JsonText } from '@auditbox/core/json-text.ts';
+import { objectStep } from '@auditbox/core/object-states.ts';
+import type { EventPage, EventQuery } from '@auditbox/db/query/find-events.ts';
+import type { Request, RequestHandler } from 'express';
+import { HttpProblem } from '../problem.ts';
+import { printCursor } from '../query/cursor.ts';
+import type { HistoryQuery } from '../query/history-query.ts';
+import type { Reader } from '../read-from.ts';
+import { sendJson } from '../send-json.ts';
+import { searchOf } from './list-events.ts';
+
+export interface ObjectHistoryDependencies {
+  readonly readHistoryQuery: (tableName: string, objectId: string, search: URLSearchParams) => Checked<HistoryQuery>;
+  readonly find: (query: EventQuery, reader: Reader) => Promise<EventPage>;
+  readonly get: (id: string, reader: Reader) => Promise<{ json: string } | null>;
+  readonly readFrom: (request: Request) => Reader;
+}
+
+/** `GET /audit/objects/:table_name/:object_id`: what happened to one object, oldest first, with what each event changed. */
+export function objectHistory({ readHistoryQuery, find, get, readFrom }: ObjectHistoryDependencies): RequestHandler {
+  return async (request, response) => {
+    const { table_name: tableName = '', object_id: objectId = '' } = request.params as Record<string, string>;
+    const query = readHistoryQuery(tableName, objectId, searchOf(request));
+    if (!query.ok) throw new HttpProblem(400, 'Some parameters are wrong.', { errors: query.problems });
+    const { list, after, pageSize, partial } = query.value;
+    const reader = readFrom(request);
+    const { events, next } = await find({ ...list, after, offset: 0, limit: pageSize, countUpTo: null }, reader);
+    const before = after === null ? null : await get(after.at(-1) ?? '', reader);
+    let state: JsonText | null = before && objectStep(before.json, null, partial).state;
+    const steps = events.map((event) => {
+      const step = objectStep(event, state, partial);
+      state = step.state;
+      return step.json;
+    });
+    const cursor = next && printCursor(list, next);
+    const of = `"table_name":${JSON.stringify(tableName)},"object_id":${JSON.stringify(objectId)}`;
+    sendJson(response, 200, `{${of},"audit_logs":[${steps.join()}],"next_cursor":${JSON.stringify(cursor)}}`);
+  };
+}

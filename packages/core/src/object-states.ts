@@ -1,0 +1,43 @@
+import { changesBetween } from './changes-between.ts';
+import { printPatch } from './json-patch.ts';
+import { compactText, type JsonText, objectMembers } from './json-text.ts';
+
+/** Actions whose values are a whole state by any writer's habit. */
+const wholeActions = new Set(['created', 'deleted', 'rotated']);
+
+/** An event on the wire with what it changed, and the object's state after it; null is none, or one that nobody said. */
+export interface ObjectStep {
+  /** The event's JSON with the member `changes`, a JSON Patch (RFC 6902). */
+  readonly json: string;
+  readonly state: JsonText | null;
+}
+
+/**
+ * What an event changed: from its `before_value`, or where it gives none from the state that the event before it left, to
+ * its `updated_values`. `partial` null decides by the action.
+ */
+export function objectStep(event: string, stateBefore: JsonText | null, partial: boolean | null): ObjectStep {
+  const members = new Map(objectMembers(event).map(({ name, value }) => [name, compactText(event, value)]));
+  const valueOf = (name: string): JsonText | null => {
+    const value = members.get(name) ?? null;
+    return value === 'null' ? null : value;
+  };
+  const isPartial = partial ?? !wholeActions.has(JSON.parse(members.get('action') ?? '""'));
+  const before = valueOf('before_value') ?? stateBefore;
+  const after = valueOf('updated_values');
+  const changes = changesBetween(before, after, { partial: isPartial });
+  return {
+    json: `${event.slice(0, -1)},"changes":${printPatch(changes)}}`,
+    state: isPartial ? merge(before, after) : after,
+  };
+}
+
+/** The members of the first, those of the second in their place. */
+function merge(before: JsonText | null, after: JsonText | null): JsonText | null {
+  if (after === null) return before;
+  if (!before?.startsWith('{') || !after.startsWith('{')) return after;
+  const merged = new Map(
+    [before, after].flatMap((text) => objectMembers(text).map(({ name, value }) => [name, compactText(text, value)])),
+  );
+  return `{${[...merged].map(([name, value]) => `${JSON.stringify(name)}:${value}`).join()}}` as JsonText;
+}
