@@ -10,6 +10,9 @@ declare const checked: unique symbol;
 /** A JSON value as text, without white space between its tokens. */
 export type JsonText = string & { readonly [checked]: true };
 
+/** Deepest nesting of a value: below what the parsers of common consumers stop at, and Postgres's stack bears it. */
+export const maxDepth = 128;
+
 /** A value inside a larger text: where it starts and ends, and how deeply it nests (0 for a scalar). */
 export interface JsonSlice {
   readonly start: number;

@@ -1,11 +1,8 @@
 import type { z } from 'zod';
 import { type Checked, maxProblems, type NewAuditEvent, type Problem, printPath } from './audit-event.ts';
 import { type Actions, eventSchema } from './event-schema.ts';
-import { compactText, type JsonSlice, type JsonText, objectMembers } from './json-text.ts';
+import { compactText, type JsonSlice, type JsonText, maxDepth, objectMembers } from './json-text.ts';
 import { findUnstorableText, holdsUnstorableText, problemAt } from './unstorable-text.ts';
-
-/** Deepest nesting of a value: below what the parsers of common consumers stop at, and Postgres's stack bears it. */
-const maxDepth = 128;
 
 /** Reads one event: its JSON text, and the value that `JSON.parse` made of it. */
 export type ReadEvent = (text: string, parsed: unknown) => Checked<NewAuditEvent>;

@@ -1,0 +1,23 @@
+const parts = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
+
+/**
+ * Whether two texts are JSON numbers of one value, to the last digit: 1e2 equals 100, 1.0 equals 1 and -0 equals 0, but
+ * 9007199254740993 does not equal 9007199254740992. Anything but a number equals nothing.
+ */
+export function sameNumber(left: string, right: string): boolean {
+  const normal = normalForm(left);
+  return normal !== null && normal === normalForm(right);
+}
+
+/** One text for all numbers of a value: digits without zeros at either end, and the power of ten to take them by. */
+function normalForm(text: string): string | null {
+  const match = parts.exec(text);
+  if (!match) return null;
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] = match;
+  const digits = (whole + fraction).replace(/^0+/, '');
+  // Not by /0+$/, which looks at each run of zeros once for each of its zeros.
+  let end = digits.length;
+  while (digits[end - 1] === '0') end -= 1;
+  if (end === 0) return '0';
+  return `${sign}${digits.slice(0, end)}e${BigInt(exponent) + BigInt(digits.length - end - fraction.length)}`;
+}

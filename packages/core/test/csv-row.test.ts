@@ -1,0 +1,66 @@
+import { parse } from 'csv-parse/sync';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { csvColumns, csvHeader, csvRow } from '../src/csv-row.ts';
+
+const read = (text: string): string[][] => parse(text, { record_delimiter: '\r\n' });
+const dangerous = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+const anyText = fc.oneof(
+  fc.string({ unit: 'grapheme' }),
+  fc.string({ unit: fc.constantFrom(...dangerous, '"', "'", ',', ';', ' ', '\u00a0', '\ufeff', 'a', '1') }),
+);
+
+test('another implementation reads the cells that were written, but for an apostrophe in front of formulas', () => {
+  const anyRow = fc.array(fc.option(anyText), { minLength: csvColumns.length, maxLength: csvColumns.length });
+  fc.assert(
+    fc.property(fc.array(anyRow), (rows) => {
+      const [header, ...cells] = read(csvHeader + rows.map(csvRow).join(''));
+      expect(header).toEqual(csvColumns);
+      const unguarded = cells.map((row, at) => row.map((cell, column) => withoutGuard(cell, rows[at]?.[column] ?? '')));
+      expect(unguarded).toEqual(rows.map((row) => row.map((text) => text ?? '')));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+const withoutGuard = (cell: string, text: string) => (cell === `'${text}` ? text : cell);
+
+test('no cell begins as a formula does, whatever white space is in front', () => {
+  fc.assert(
+    fc.property(anyText, (text) => {
+      const cell = read(csvRow([text]))[0]?.[0] ?? '';
+      expect(dangerous).not.toContain(cell[0]);
+      expect(dangerous).not.toContain(cell.trimStart()[0]);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test.each([
+  ...dangerous.map((sign) => [`${sign}1`, `"'${sign}1"`]),
+  [' =1', `"' =1"`],
+  ['\n\n@a', `"'\n\n@a"`],
+  ['\ufeff=1', `"'\ufeff=1"`],
+  ['\u200b\u0001=1', `"'\u200b\u0001=1"`],
+  ['\u3000＝1', `"'\u3000＝1"`],
+  ['=a"b', `"'=a""b"`],
+])('%j is guarded', (text, cell) => {
+  expect(csvRow([text])).toBe(`${cell}\r\n`);
+});
+
+test.each([
+  ['a=1', '"a=1"'],
+  ['{"a":"-1"}', '"{""a"":""-1""}"'],
+  [' a', '" a"'],
+  ["'=1", `"'=1"`],
+  ['a\r\nb', '"a\r\nb"'],
+  ['', '""'],
+  [null, ''],
+])('%j is written as it is', (text, cell) => {
+  expect(csvRow([text])).toBe(`${cell}\r\n`);
+});
+
+test('a long text of blanks is judged in no noticeable time', { timeout: 2_000 }, () => {
+  const blanks = ' '.repeat(1_000_000);
+  expect(csvRow([blanks])).toBe(`"${blanks}"\r\n`);
+});
