@@ -54,7 +54,7 @@ export function composeApi(config: ApiConfig, logger: Logger) {
     logger,
     needScope: createAuth({ masterKey: config.AUDIT_MASTER_KEY, findScopes: (hash) => findKeyScopes(db, hash) }),
     readEvent: eventReader(actions),
-    readListQuery: listQueryReader({ actions, totalMax }),
+    readListQuery: listQueryReader(actions),
     readExportQuery: exportQueryReader(actions),
     readStatsQuery: statsQueryReader(actions),
     readHistoryQuery: historyQueryReader(),

@@ -31,7 +31,15 @@ const idsOf = (logs: readonly { id: string }[]) => logs.map(({ id }) => id);
 
 test('without parameters: the ten newest, with exact counts, under the names of LiteLLM', async () => {
   const body = await list('');
-  expect(Object.keys(body)).toEqual(['audit_logs', 'total', 'page', 'page_size', 'total_pages']);
+  expect(Object.keys(body)).toEqual([
+    'audit_logs',
+    'total',
+    'page',
+    'page_size',
+    'total_pages',
+    'total_is_exact',
+    'next_cursor',
+  ]);
   expect(body).toMatchObject({ total: 60, page: 1, page_size: 10, total_pages: 6 });
   expect(idsOf(body.audit_logs)).toEqual(idsOf(byTimeAndId.toReversed().slice(0, 10)));
   expect(body.audit_logs[0]).toEqual({ ...byTimeAndId.at(-1), context: null, recorded_at: expect.any(String) });
@@ -72,7 +80,8 @@ test.each([
 ] as const)('pages of 7 by %s %s hold every event once, in one order', async (column, order) => {
   const query = `page_size=7&sort_by=${column}&sort_order=${order}`;
   const pages = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8, 9].map((page) => list(`page=${page}&${query}`)));
-  const ascending = [...events].sort((a, b) => `${a[column]}${a.id}`.localeCompare(`${b[column]}${b.id}`));
+  const keyOf = (event: WireEvent) => `${event[column]} ${event.updated_at} ${event.id}`;
+  const ascending = [...events].sort((a, b) => keyOf(a).localeCompare(keyOf(b)));
   const expected = order === 'asc' ? ascending : ascending.reverse();
   expect(pages.flatMap(({ audit_logs }) => idsOf(audit_logs))).toEqual(idsOf(expected));
   expect(pages[0]).toMatchObject({ total: 60, total_pages: 9 });
@@ -85,18 +94,22 @@ test('a page behind the last is empty and still counts', async () => {
     page: 1_000_000_000,
     page_size: 100,
     total_pages: 1,
+    total_is_exact: true,
+    next_cursor: null,
   });
 });
 
 test('no match is an empty list of no pages', async () => {
-  expect(await list('object_id=none')).toEqual({ audit_logs: [], total: 0, page: 1, page_size: 10, total_pages: 0 });
+  expect(await list('object_id=none')).toMatchObject({ audit_logs: [], total: 0, page: 1, total_pages: 0 });
 });
 
 test.each(['updated_at', 'recorded_at', 'changed_by', 'changed_by_api_key', 'action', 'table_name', 'object_id', 'id'])(
-  'sorted by %s, ties by id',
+  'sorted by %s, ties by event time and id',
   async (column) => {
     const logs = (await list(`sort_by=${column}&sort_order=asc&page_size=100`)).audit_logs as Record<string, string>[];
-    const keys = logs.map((log) => `${log[column]} ${log.id}`);
+    const ties = (log: Record<string, string>) =>
+      /recorded_at|^id$/.test(column) ? log.id : `${log.updated_at} ${log.id}`;
+    const keys = logs.map((log) => `${log[column]} ${ties(log)}`);
     expect(keys).toEqual([...keys].sort());
     const down = (await list(`sort_by=${column}&sort_order=desc&page_size=100`)).audit_logs;
     expect(idsOf(down)).toEqual(logs.map(({ id }) => id).reverse());

@@ -5,9 +5,12 @@ import { compactText, type JsonText, objectMembers } from './json-text.ts';
 /** Actions whose values are a whole state by any writer's habit. */
 const wholeActions = new Set(['created', 'deleted', 'rotated']);
 
+/** Of both values: a megabyte that nests deeply would take a second of everybody's. */
+const maxLength = 200_000;
+
 /** An event on the wire with what it changed, and the object's state after it; null is none, or one that nobody said. */
 export interface ObjectStep {
-  /** The event's JSON with the member `changes`, a JSON Patch (RFC 6902). */
+  /** The event's JSON with the member `changes`, a JSON Patch (RFC 6902); null when the values are too large for one. */
   readonly json: string;
   readonly state: JsonText | null;
 }
@@ -18,16 +21,18 @@ export interface ObjectStep {
  */
 export function objectStep(event: string, stateBefore: JsonText | null, partial: boolean | null): ObjectStep {
   const members = new Map(objectMembers(event).map(({ name, value }) => [name, compactText(event, value)]));
-  const valueOf = (name: string): JsonText | null => {
+  const valueIn = (name: string): JsonText | null => {
     const value = members.get(name) ?? null;
     return value === 'null' ? null : value;
   };
-  const isPartial = partial ?? !wholeActions.has(JSON.parse(members.get('action') ?? '""'));
-  const before = valueOf('before_value') ?? stateBefore;
-  const after = valueOf('updated_values');
-  const changes = changesBetween(before, after, { partial: isPartial });
+  const action: unknown = JSON.parse(members.get('action') ?? '""');
+  const isPartial = partial ?? !wholeActions.has(String(action));
+  const before = valueIn('before_value') ?? stateBefore;
+  const after = action === 'deleted' ? null : valueIn('updated_values');
+  const isTooLarge = (before?.length ?? 0) + (after?.length ?? 0) > maxLength;
+  const changes = isTooLarge ? 'null' : printPatch(changesBetween(before, after, { partial: isPartial }));
   return {
-    json: `${event.slice(0, -1)},"changes":${printPatch(changes)}}`,
+    json: `${event.slice(0, -1)},"changes":${changes}}`,
     state: isPartial ? merge(before, after) : after,
   };
 }

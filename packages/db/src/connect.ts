@@ -102,7 +102,7 @@ function openPool(options: DatabaseOptions): Sql {
       TimeZone: 'UTC',
       // What is avoided counts as dear, and dear plans would be compiled.
       ...(avoidSeqScans && { enable_seqscan: 'off', jit: 'off' }),
-      ...(onlyReads && { plan_cache_mode: 'force_custom_plan', default_transaction_read_only: 'on' }),
+      ...(onlyReads && { plan_cache_mode: 'force_custom_plan', default_transaction_read_only: true }),
     },
   });
   keepTimesAsText(sql);

@@ -13,22 +13,13 @@ export type ListQuery = CursorList & { readonly pageSize: number } & (
     | { readonly by: 'recording'; readonly after: EventPosition | null }
   );
 
-export interface ListQuerySettings {
-  readonly actions: readonly string[];
-  /** Events are counted up to this, and pages reach as far. */
-  readonly totalMax: number;
-}
-
 /** The parameters of `GET /audit`. */
 export function listParameters(actions: readonly string[]) {
   return z.strictObject({ ...filterParameters(actions), ...orderParameters, ...partParameters });
 }
 
 /** Reads the query of `GET /audit`. */
-export function listQueryReader({
-  actions,
-  totalMax,
-}: ListQuerySettings): (search: URLSearchParams) => Checked<ListQuery> {
+export function listQueryReader(actions: readonly string[]): (search: URLSearchParams) => Checked<ListQuery> {
   const parameters = listParameters(actions);
   return (search) => {
     const read = readSearch(parameters, search);
@@ -46,12 +37,7 @@ export function listQueryReader({
         ? { by: 'recorded_at', direction: 'asc' }
         : { by: sort_by ?? 'updated_at', direction: sort_order ?? 'desc' },
     };
-    if (cursor === undefined && !isFeed) {
-      const number = page ?? 1;
-      if ((number - 1) * pageSize >= totalMax && number > 1)
-        return wrong('page', `begins behind event ${totalMax}; go on with next_cursor, or begin with an empty cursor`);
-      return { ok: true, value: { ...list, pageSize, by: 'page', page: number } };
-    }
+    if (cursor === undefined && !isFeed) return { ok: true, value: { ...list, pageSize, by: 'page', page: page ?? 1 } };
     if (page !== undefined) return wrong('page', 'cannot be given beside cursor or recorded_after');
     const by = isFeed ? 'recording' : 'cursor';
     if (cursor === undefined || cursor === '') return { ok: true, value: { ...list, pageSize, by, after: null } };

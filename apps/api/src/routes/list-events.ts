@@ -49,8 +49,13 @@ async function ask(dependencies: ListEventsDependencies, query: ListQuery, reque
   const asked = { filter, order, limit: pageSize, after: null, offset: 0, countUpTo: null };
   if (query.by === 'page') {
     const offset = (query.page - 1) * pageSize;
-    const { events, next, total } = await find({ ...asked, offset, countUpTo: totalMax }, readFrom(request));
-    const { count, isExact } = total ?? { count: 0, isExact: true };
+    const isTooDeep = offset >= totalMax;
+    const part = isTooDeep ? { limit: 0, offset: 0 } : { limit: pageSize, offset };
+    const page = await find({ ...asked, ...part, countUpTo: totalMax }, readFrom(request));
+    const { count, isExact } = page.total ?? { count: 0, isExact: true };
+    if (isTooDeep && !isExact) throw tooDeep(totalMax);
+    const { events } = page;
+    const next = isTooDeep ? null : page.next;
     const pages = `"page":${query.page},"page_size":${pageSize},"total_pages":${Math.ceil(count / pageSize)}`;
     const rest = `"total":${count},${pages},"total_is_exact":${isExact}`;
     return { events, rest, cursor: next && printCursor(query, next) };
@@ -68,6 +73,11 @@ async function ask(dependencies: ListEventsDependencies, query: ListQuery, reque
   const place = last ?? query.after;
   const rest = `"page_size":${pageSize},"recorded_until":"${edge}"`;
   return { events, rest, cursor: place && printCursor(query, place) };
+}
+
+function tooDeep(totalMax: number): HttpProblem {
+  const message = `begins behind event ${totalMax}; go on with next_cursor, or begin with an empty cursor`;
+  return new HttpProblem(400, 'The page is too deep.', { errors: [{ path: 'page', message }] });
 }
 
 function nextUrl(request: Request, cursor: string): string {

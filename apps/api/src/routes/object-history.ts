@@ -1,6 +1,7 @@
 import type { Checked } from '@auditbox/core/audit-event.ts';
 import type { JsonText } from '@auditbox/core/json-text.ts';
 import { objectStep } from '@auditbox/core/object-states.ts';
+import type { ExportStatus } from '@auditbox/db/events/get-event.ts';
 import type { EventPage, EventQuery } from '@auditbox/db/query/find-events.ts';
 import type { Request, RequestHandler } from 'express';
 import { HttpProblem } from '../problem.ts';
@@ -13,7 +14,7 @@ import { searchOf } from './list-events.ts';
 export interface ObjectHistoryDependencies {
   readonly readHistoryQuery: (tableName: string, objectId: string, search: URLSearchParams) => Checked<HistoryQuery>;
   readonly find: (query: EventQuery, reader: Reader) => Promise<EventPage>;
-  readonly get: (id: string, reader: Reader) => Promise<{ json: string } | null>;
+  readonly get: (id: string, reader: Reader) => Promise<{ json: string; exported: ExportStatus } | null>;
   readonly readFrom: (request: Request) => Reader;
 }
 

@@ -16,8 +16,8 @@ export interface ExportedCells {
 export async function exportCells(db: Database, part: ExportPart): Promise<ExportedCells> {
   const { filter, order, after, maxRows, maxBytes } = part;
   const { sql } = db;
-  const rows = await db.answer(() =>
-    sql<(string | null)[][]>`
+  const rows = (await db.answer(() =>
+    sql`
       select id, updated_at, changed_by, changed_by_api_key, action, table_name, object_id, before_value, updated_values,
         context, recorded_at, position
       from (
@@ -36,7 +36,7 @@ export async function exportCells(db: Database, part: ExportPart): Promise<Expor
       ) measured
       where bytes_before < ${maxBytes}
       order by place`.values(),
-  );
+  )) as unknown as (string | null)[][];
   const position = rows.at(-1)?.at(-1);
   return { rows: rows.map((row) => row.slice(0, -1)), last: position ? JSON.parse(position) : null };
 }

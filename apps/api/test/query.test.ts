@@ -1,0 +1,98 @@
+import { type ApiFixture, createApiFixture } from '@auditbox/testing/api-fixture.ts';
+import { anEvent, type WireEvent } from '@auditbox/testing/test-events.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+let api: ApiFixture;
+const key = 'a'.repeat(64);
+
+/** One event for each thing that can be asked for, among others that are nearly so. */
+const events = {
+  plain: anEvent({ changed_by: 'ana', action: 'created', table_name: 'teams', object_id: 'plain' }),
+  comma: anEvent({ changed_by: 'Smith, John', action: 'updated', object_id: 'comma' }),
+  smith: anEvent({ changed_by: 'Smith', action: 'updated', object_id: 'smith' }),
+  rare: anEvent({ changed_by: 'svc-rotator', action: 'rotated', object_id: 'rare' }),
+  blocked: anEvent({ changed_by: 'svc-blocker', action: 'blocked', object_id: 'blocked' }),
+  team: anEvent({
+    object_id: 'team',
+    before_value: { team_id: 't1' },
+    updated_values: { team_id: 't1', models: ['gpt-5'] },
+  }),
+  tenth: anEvent({ object_id: 'tenth', before_value: null, updated_values: { team_id: 't10' } }),
+  moved: anEvent({ object_id: 'moved', before_value: { team_id: 't1' }, updated_values: { team_id: 't2' } }),
+  nested: anEvent({ object_id: 'nested', updated_values: { metadata: { team_id: 't1' }, list: ['t1'] } }),
+  hashed: anEvent({ object_id: 'hashed', updated_values: { token: key } }),
+  other: anEvent({ object_id: key, updated_values: { token: 'b'.repeat(64) } }),
+  budget: anEvent({
+    object_id: 'budget',
+    updated_values: { max_budget: 7777, limits: { rpm: [10, 20.5] }, open: true },
+  }),
+  dotted: anEvent({ object_id: 'dotted', updated_values: { 'a.b': { c: 'Grüße, "quoted" \\ and\nlines' } } }),
+  sourced: anEvent({ object_id: 'sourced', context: { ip: '192.0.2.7', agent: 'curl/8.5 (linux)' } }),
+  list: anEvent({ object_id: 'list', before_value: [1, 'zebra'], updated_values: 'zebra crossing' }),
+  large: anEvent({ object_id: 'large', updated_values: { text: `${'lorem '.repeat(40_000)}needle`, team_id: 'big' } }),
+} satisfies Record<string, WireEvent>;
+type Name = keyof typeof events;
+
+beforeAll(async () => {
+  api = await createApiFixture();
+  await api.db.store(Object.values(events));
+});
+afterAll(() => api.close());
+
+const nameOf = ({ id }: { id: string }) =>
+  (Object.keys(events) as Name[]).find((name) => events[name].id === id) as Name;
+
+test.each<[string, Name[]]>([
+  ['action=rotated,blocked', ['rare', 'blocked']],
+  ['action=rotated,blocked&changed_by_prefix=svc-r', ['rare']],
+  ['changed_by=ana,svc-rotator', ['plain', 'rare']],
+  ['changed_by=Smith%2C%20John', ['comma', 'smith']],
+  ['changed_by=Smith%5C%2C%20John', ['comma']],
+  ['changed_by_prefix=svc-', ['rare', 'blocked']],
+  ['changed_by_prefix=Sm', ['comma', 'smith']],
+  ['changed_by_prefix=%25', []],
+  ['object_id=plain,team,none', ['plain', 'team']],
+  ['object_team_id=t1', ['team', 'moved']],
+  ['object_team_id=t2', ['moved']],
+  ['object_team_id=t10', ['tenth']],
+  ['object_team_id=big', ['large']],
+  [`object_key_hash=${key}`, ['hashed']],
+  [`object_key_hash=${key}&object_team_id=t1`, []],
+  [`search=${key}`, ['hashed', 'other']],
+  ['search=t1', ['team', 'moved']],
+  ['search=ana', ['plain']],
+  ['search=team', ['team']],
+  ['updated_values.max_budget=7777', ['budget']],
+  ['updated_values.max_budget=777', []],
+  ['updated_values.limits.rpm.1=20.5', ['budget']],
+  ['updated_values.open=true', ['budget']],
+  ['updated_values.a%5C.b.c=Gr%C3%BC%C3%9Fe%2C%20%22quoted%22%20%5C%20and%0Alines', ['dotted']],
+  ['before_value.team_id=t1&updated_values.team_id=t2', ['moved']],
+  ['context.ip=192.0.2.7', ['sourced']],
+  ['context.agent=curl%2F8.5%20(linux)', ['sourced']],
+  ['q=ZEBRA', ['list']],
+  ['q=zebra%20crossing', ['list']],
+  ['q=zebra%20nowhere', []],
+  ['q=gr%C3%BC%C3%9Fe', ['dotted']],
+  ['q=192.0.2.7', ['sourced']],
+  ['q=gpt-5', ['team']],
+  ['q=needle', ['large']],
+  ['q=needle%20nowhere', []],
+])('%s finds what it names and nothing else, in pages, by cursor, exported and counted', async (query, names) => {
+  const expected = names.map((name) => events[name].id).sort();
+  const page = await api.request(`/audit?${query}&page_size=100`);
+  expect(page.status).toBe(200);
+  expect(page.body.audit_logs.map(nameOf).sort()).toEqual([...names].sort());
+  expect(page.body).toMatchObject({ total: names.length, total_is_exact: true });
+  const found: string[] = [];
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const { body } = await api.request(`/audit?${query}&page_size=1&cursor=${cursor}`);
+    found.push(...body.audit_logs.map(({ id }: { id: string }) => id));
+    cursor = body.next_cursor;
+  }
+  expect(found.sort()).toEqual(expected);
+  const lines = (await api.request(`/audit/export?${query}`)).text.split('\n').filter((line) => line !== '');
+  expect(lines.map((line) => JSON.parse(line).id).sort()).toEqual(expected);
+  const stats = await api.request(`/audit/stats?${query}`);
+  expect(stats.body.total).toBe(names.length);
+});
