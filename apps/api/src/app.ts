@@ -4,6 +4,7 @@ import helmet from 'helmet';
 import type { Logger } from 'pino';
 import { takeBody } from './body.ts';
 import { HttpProblem, problemHandler } from './problem.ts';
+import { sayReader } from './read-from.ts';
 import { requestLog } from './request-log.ts';
 import { type EventStatsDependencies, eventStats } from './routes/event-stats.ts';
 import { type ExportEventsDependencies, exportEvents } from './routes/export-events.ts';
@@ -23,6 +24,8 @@ export interface AppDependencies
     GetEventDependencies {
   readonly logger: Logger;
   readonly needScope: (scope: Scope) => RequestHandler;
+  /** How far the replica that answers reads is behind; null without one. */
+  readonly replicaLagMs: () => Promise<number | null>;
   /** Throws when requests could not be served now. */
   readonly checkReady: () => Promise<void>;
 }
@@ -68,6 +71,7 @@ export function createApp(dependencies: AppDependencies): Express {
     await checkReady();
     response.type('text').send('ready\n');
   });
+  app.use('/audit', sayReader(dependencies.replicaLagMs));
   app
     .route('/audit')
     .post(needScope('write'), takeBody(['application/json'], maxEventBytes), postEvent(dependencies))

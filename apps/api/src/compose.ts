@@ -67,6 +67,7 @@ export function composeApi(config: ApiConfig, logger: Logger) {
     exportLines: (part, reader) => exportLines(readers.of(reader), part),
     exportCells: (part, reader) => exportCells(readers.of(reader), part),
     countBy: (query, reader) => countBy(readers.of(reader), query),
+    replicaLagMs: readers.lagMs,
     recordedEdge: () => recordedEdge(readers.of('primary')),
     checkReady: () => checkDatabase(db),
   });

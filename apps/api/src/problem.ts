@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { Problem } from '@auditbox/core/audit-event.ts';
 import { databaseFault, isMisconfigured, isPassingFault } from '@auditbox/db/database-error.ts';
-import type { ErrorRequestHandler } from 'express';
+import type { ErrorRequestHandler, Request } from 'express';
 import type { Logger } from 'pino';
 
 /** An answer that is an error: becomes an RFC 9457 problem document (https://www.rfc-editor.org/rfc/rfc9457). */
@@ -27,7 +27,7 @@ export class HttpProblem extends Error {
 /** Express's last handler: every error leaves as a problem document, and what is our fault is logged with its cause. */
 export function problemHandler(logger: Logger): ErrorRequestHandler {
   return (error: unknown, request, response, _next) => {
-    const problem = toProblem(error);
+    const problem = tooLong(error, request) ?? toProblem(error);
     if (problem.status >= 500) {
       logger.error({ err: error, method: request.method, path: request.path, status: problem.status }, problem.message);
     }
@@ -39,6 +39,12 @@ export function problemHandler(logger: Logger): ErrorRequestHandler {
     const document = { type: 'about:blank', title: STATUS_CODES[status], status, detail, errors };
     response.status(status).set(headers).type('application/problem+json').send(JSON.stringify(document));
   };
+}
+
+/** A question that is too large for the time it may take; asking it again at once would only repeat that. */
+function tooLong(error: unknown, { method }: Request): HttpProblem | null {
+  if (method !== 'GET' || databaseFault(error)?.code !== '57014') return null;
+  return new HttpProblem(504, 'The answer took too long. Narrow the question, by time for example.');
 }
 
 function toProblem(error: unknown): HttpProblem {

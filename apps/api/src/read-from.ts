@@ -1,4 +1,4 @@
-import type { Request } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 
 /** Which server answers a read. */
 export type Reader = 'primary' | 'replica';
@@ -10,4 +10,23 @@ export type Reader = 'primary' | 'replica';
 export function readFrom(request: Request): Reader {
   const preferences = (request.get('prefer') ?? '').toLowerCase().split(/[,;]/);
   return preferences.some((preference) => preference.trim() === 'read-primary') ? 'primary' : 'replica';
+}
+
+/**
+ * Says of each answer where it came from: with a replica, `Auditbox-Replica-Lag-Ms`, or `Preference-Applied: read-primary`
+ * where the caller asked for that.
+ */
+export function sayReader(lagMs: () => Promise<number | null>): RequestHandler {
+  const say = async (request: Request, response: Response): Promise<void> => {
+    if (readFrom(request) === 'primary') {
+      response.setHeader('preference-applied', 'read-primary');
+      return;
+    }
+    const lag = await lagMs();
+    if (lag !== null) response.setHeader('auditbox-replica-lag-ms', Math.round(lag));
+  };
+  return (request, response, next) => {
+    if (request.method !== 'GET') next();
+    else say(request, response).then(() => next(), next);
+  };
 }

@@ -1,9 +1,12 @@
 import { connectDatabase, type Database } from '@auditbox/db/connect.ts';
+import { replicaLagMs } from '@auditbox/db/replica-lag.ts';
 import type { Reader } from './read-from.ts';
 
 /** The pools that answer questions, apart from those that write: a slow question must not make a write wait. */
 export interface Readers {
   of(reader: Reader): Database;
+  /** How far the replica is behind, in milliseconds, as of a second ago at most; null without one. */
+  lagMs(): Promise<number | null>;
   close(timeoutMs: number): Promise<void>;
 }
 
@@ -15,6 +18,7 @@ export interface ReaderPlan {
 }
 
 const maxConnections = 10;
+const measureEveryMs = 1_000;
 
 export function connectReaders({ primaryUrl, replicaUrl, statementTimeoutMs }: ReaderPlan): Readers {
   const open = (url: string) =>
@@ -28,7 +32,14 @@ export function connectReaders({ primaryUrl, replicaUrl, statementTimeoutMs }: R
     });
   const primary = open(primaryUrl);
   const replica = replicaUrl === null ? primary : open(replicaUrl);
+  let measured: { readonly at: number; readonly lag: Promise<number> } | null = null;
   return {
+    async lagMs() {
+      if (replica === primary) return null;
+      if (measured === null || performance.now() - measured.at > measureEveryMs)
+        measured = { at: performance.now(), lag: replicaLagMs(replica) };
+      return measured.lag;
+    },
     of: (reader) => (reader === 'primary' ? primary : replica),
     async close(timeoutMs) {
       await Promise.all([...new Set([primary, replica])].map((db) => db.close(timeoutMs)));

@@ -71,7 +71,7 @@ export const partParameters = {
     .describe('For pollers: what was recorded after this, in the order of recording, and nothing twice or never.'),
 };
 
-export function wholeNumber(min: number, max: number) {
+function wholeNumber(min: number, max: number) {
   const message = `must be a whole number from ${min} to ${max}`;
   return z
     .string()

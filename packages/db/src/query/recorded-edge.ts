@@ -33,7 +33,7 @@ export async function recordedEdge(db: Database): Promise<string> {
   return row.edge;
 }
 
-export class HiddenSessionsError extends Error {
+class HiddenSessionsError extends Error {
   override readonly name = 'HiddenSessionsError';
   readonly code = 'DATABASE_SESSIONS_HIDDEN';
   constructor() {
