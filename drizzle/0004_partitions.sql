@@ -170,18 +170,19 @@ create or replace function audit_log_to_outbox() returns trigger
 language plpgsql security definer set search_path = pg_catalog, public as $$
 declare
   wrong uuid;
+  is_future boolean;
 begin
-  -- A time in the future would be filed under an hour that has not been. The database's clock decides.
-  select id into wrong from recorded where occurred_at > clock_timestamp() + interval '5 minutes' limit 1;
-  if found then
+  -- A time in the future would be filed under an hour that has not been: the database's clock decides. When the database
+  -- took it is not for the writer to say: the linger counts from it.
+  select id, occurred_at > clock_timestamp() + interval '5 minutes' into wrong, is_future
+  from recorded
+  where occurred_at > clock_timestamp() + interval '5 minutes' or recorded_at <> statement_timestamp()
+  limit 1;
+  if is_future then
     raise exception 'the event time of % is more than 5 minutes in the future', wrong
       using errcode = 'check_violation', constraint = 'audit_log_occurred_at_not_future',
             table = 'audit_log', detail = wrong::text;
-  end if;
-
-  -- When the database took it is not for the writer to say; the linger counts from it.
-  select id into wrong from recorded where recorded_at <> statement_timestamp() limit 1;
-  if found then
+  elsif found then
     raise exception 'recorded_at of % was given; the database sets it', wrong
       using errcode = 'check_violation', constraint = 'audit_log_recorded_at_is_now',
             table = 'audit_log', detail = wrong::text;

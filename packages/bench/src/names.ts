@@ -5,6 +5,7 @@ const several = (value: number, what: string) => `${count(value)} ${what}${value
 export const names = {
   auditbox: 'auditbox',
   twoInserts: 'Express with two INSERTs',
+  twoInsertsBare: 'Express with two INSERTs, no indexes',
   pgbench: 'pgbench',
   handWritten: 'hand-written loop',
   handWrittenQuickGzip: 'hand-written loop, gzip level 3',
