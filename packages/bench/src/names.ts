@@ -18,4 +18,9 @@ export const names = {
   lag: (eventsPerSecond: number) => `${count(eventsPerSecond)} events/s, linger 1 s`,
   exporters: (exporters: number, events: number) => `${several(exporters, 'exporter')}, ${count(events)} events`,
   backlog: (events: number) => `1 exporter, backlog of ${count(events)}`,
+  record: (events: number) => `${count(events)} events`,
+  slowestPage: 'the slowest filter, by cursor: p95 ms',
+  slowestTotal: 'the slowest filter, with total: p95 ms',
+  exportRate: 'export, rows/s',
+  exportPeak: 'peak MB of the api',
 } as const;
