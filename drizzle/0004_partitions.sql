@@ -38,17 +38,17 @@ create table audit_log (
   before_value json,
   updated_values json,
   context json,
-  -- LiteLLM's team and key. The look for the name first costs a tenth of reading the JSON, and most values have neither.
+  -- LiteLLM's team and key, the beginning of a long one, for an index entry is bounded. The look for the name first costs a tenth of reading the JSON, and most values have neither.
   team_id text collate "C" generated always as (
-    case when strpos(updated_values::text, '"team_id"') > 0 then updated_values ->> 'team_id' end) stored,
+    case when strpos(updated_values::text, '"team_id"') > 0 then left(updated_values ->> 'team_id', 512) end) stored,
   former_team_id text collate "C" generated always as (
     case when strpos(before_value::text, '"team_id"') > 0
-      then nullif(before_value ->> 'team_id', updated_values ->> 'team_id') end) stored,
+      then nullif(left(before_value ->> 'team_id', 512), left(updated_values ->> 'team_id', 512)) end) stored,
   key_hash text collate "C" generated always as (
-    case when strpos(updated_values::text, '"token"') > 0 then updated_values ->> 'token' end) stored,
+    case when strpos(updated_values::text, '"token"') > 0 then left(updated_values ->> 'token', 512) end) stored,
   former_key_hash text collate "C" generated always as (
     case when strpos(before_value::text, '"token"') > 0
-      then nullif(before_value ->> 'token', updated_values ->> 'token') end) stored,
+      then nullif(left(before_value ->> 'token', 512), left(updated_values ->> 'token', 512)) end) stored,
   constraint audit_log_pkey primary key (id, occurred_at),
   constraint audit_log_occurred_at_in_range check (
     occurred_at >= timestamptz '1970-01-01 00:00:00+00' and occurred_at < timestamptz '10000-01-01 00:00:00+00'),
@@ -73,15 +73,14 @@ create index audit_log_table_name on audit_log (table_name, occurred_at, id);
 --> statement-breakpoint
 create index audit_log_object_id on audit_log (object_id, occurred_at, id);
 --> statement-breakpoint
--- Of a long text the beginning, for an index entry is bounded.
-create index audit_log_team_id on audit_log (left(team_id, 512), occurred_at, id) where team_id is not null;
+create index audit_log_team_id on audit_log (team_id, occurred_at, id) where team_id is not null;
 --> statement-breakpoint
-create index audit_log_former_team_id on audit_log (left(former_team_id, 512), occurred_at, id)
+create index audit_log_former_team_id on audit_log (former_team_id, occurred_at, id)
 where former_team_id is not null;
 --> statement-breakpoint
-create index audit_log_key_hash on audit_log (left(key_hash, 512), occurred_at, id) where key_hash is not null;
+create index audit_log_key_hash on audit_log (key_hash, occurred_at, id) where key_hash is not null;
 --> statement-breakpoint
-create index audit_log_former_key_hash on audit_log (left(former_key_hash, 512), occurred_at, id)
+create index audit_log_former_key_hash on audit_log (former_key_hash, occurred_at, id)
 where former_key_hash is not null;
 --> statement-breakpoint
 create table pruned_event (

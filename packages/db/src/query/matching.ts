@@ -1,6 +1,6 @@
 import type { Fragment, Sql } from 'postgres';
 import type { EventFilter, ValueAt } from './event-filter.ts';
-import { holdsWords, isIn, isValueAt, memberIs, startsWith } from './predicates.ts';
+import { holdsWords, isIn, isValueAt, memberColumns, memberIs, startsWith } from './predicates.ts';
 
 /** More branches than this cost more to plan than a sort does. */
 const maxBranches = 12;
@@ -32,7 +32,7 @@ export function matching(sql: Sql, filter: EventFilter): Matching {
   ] as const;
   for (const [column, value] of members) {
     if (value === undefined) continue;
-    const either = [memberIs(sql, column, value), memberIs(sql, `former_${column}`, value)];
+    const either = [memberIs(sql, column, value), memberIs(sql, `former_${column}` as const, value)];
     branches = branches.flatMap((branch) => either.map((one) => sql`${branch} and ${one}`));
   }
   for (const [field, column] of texts) {
@@ -57,12 +57,13 @@ export function matching(sql: Sql, filter: EventFilter): Matching {
 /** Each without what the ones before it have. */
 function anyIdBranches(sql: Sql, id: string): Fragment[] {
   const columns = ['object_id', 'changed_by', 'changed_by_api_key'];
-  const members = ['team_id', 'former_team_id', 'key_hash', 'former_key_hash'];
+  const members = Object.keys(memberColumns) as (keyof typeof memberColumns)[];
   const without = (names: readonly string[]) =>
     names.reduce((all, name) => sql`${all} and a.${sql(name)} is distinct from ${id}`, sql`true`);
-  const all = [...columns, ...members];
-  return all.map((column, index) => {
-    const isIt = index < columns.length ? sql`a.${sql(column)} = ${id}` : memberIs(sql, column, id);
-    return sql`${isIt} and ${without(all.slice(0, index))}`;
-  });
+  return [
+    ...columns.map((column, index) => sql`a.${sql(column)} = ${id} and ${without(columns.slice(0, index))}`),
+    ...members.map(
+      (column, index) => sql`${memberIs(sql, column, id)} and ${without([...columns, ...members.slice(0, index)])}`,
+    ),
+  ];
 }

@@ -16,9 +16,23 @@ export function startsWith(sql: Sql, column: string, prefix: string): Fragment {
   return sql`a.${sql(column)} ^@ ${prefix}::text`;
 }
 
-/** Whether a column made of a value is this. The index holds the beginning of a long one. */
-export function memberIs(sql: Sql, column: string, value: string): Fragment {
-  return sql`left(a.${sql(column)}, 512) = left(${value}::text, 512) and a.${sql(column)} = ${value}`;
+/** Columns made of a member at the top of the values. */
+export const memberColumns = {
+  team_id: 'team_id',
+  former_team_id: 'team_id',
+  key_hash: 'token',
+  former_key_hash: 'token',
+} as const;
+
+/** What the columns hold of a long text, in characters. */
+const heldLength = 512;
+
+/** Whether a column made of a member is this. */
+export function memberIs(sql: Sql, column: keyof typeof memberColumns, value: string): Fragment {
+  if ([...value].length < heldLength) return sql`a.${sql(column)} = ${value}`;
+  const member = memberColumns[column];
+  return sql`a.${sql(column)} = left(${value}::text, ${heldLength})
+    and (a.updated_values ->> ${member} = ${value} or a.before_value ->> ${member} = ${value})`;
 }
 
 /** Whether a value inside is this, exactly. No index: rows are looked at in the order of the list. */
