@@ -11,6 +11,7 @@ import { type ExportEventsDependencies, exportEvents } from './routes/export-eve
 import { type GetEventDependencies, getEvent } from './routes/get-event.ts';
 import { type ListEventsDependencies, listEvents } from './routes/list-events.ts';
 import { type ObjectHistoryDependencies, objectHistory } from './routes/object-history.ts';
+import { type OpenapiDocumentDependencies, openapiDocument } from './routes/openapi-document.ts';
 import { batchTypes, type PostBatchDependencies, postBatch } from './routes/post-batch.ts';
 import { type PostEventDependencies, postEvent } from './routes/post-event.ts';
 
@@ -21,7 +22,8 @@ export interface AppDependencies
     ExportEventsDependencies,
     EventStatsDependencies,
     ObjectHistoryDependencies,
-    GetEventDependencies {
+    GetEventDependencies,
+    OpenapiDocumentDependencies {
   readonly logger: Logger;
   readonly needScope: (scope: Scope) => RequestHandler;
   /** How far the replica that answers reads is behind; null without one. */
@@ -71,6 +73,7 @@ export function createApp(dependencies: AppDependencies): Express {
     await checkReady();
     response.type('text').send('ready\n');
   });
+  app.get('/openapi.json', openapiDocument(dependencies));
   app.use('/audit', sayReader(dependencies.replicaLagMs));
   app
     .route('/audit')

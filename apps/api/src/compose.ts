@@ -17,6 +17,7 @@ import { createApp } from './app.ts';
 import { createAuth } from './auth.ts';
 import { createCoalescer } from './coalescer.ts';
 import type { ApiConfig } from './config.ts';
+import { apiDocument } from './openapi/document.ts';
 import { exportQueryReader } from './query/export-query.ts';
 import { historyQueryReader } from './query/history-query.ts';
 import { listQueryReader } from './query/list-query.ts';
@@ -53,6 +54,7 @@ export function composeApi(config: ApiConfig, logger: Logger) {
   const app = createApp({
     logger,
     needScope: createAuth({ masterKey: config.AUDIT_MASTER_KEY, findScopes: (hash) => findKeyScopes(db, hash) }),
+    document: apiDocument(actions),
     readEvent: eventReader(actions),
     readListQuery: listQueryReader(actions),
     readExportQuery: exportQueryReader(actions),

@@ -27,19 +27,34 @@ const texts = text
   .transform((given) => [...new Set([given, ...splitEscaped(given, ',')])])
   .refine((values) => values.length <= maxValues, `must be ${maxValues} values at most`);
 
+/** How the reference shows several values between commas: as an array. */
+function listed(items: { enum?: string[] } = {}) {
+  const array = { type: 'array' as const, items: { type: 'string' as const, ...items } };
+  return { override: array, param: { style: 'form' as const, explode: false } };
+}
+
 /** What narrows the events down; all that are given must hold. */
 export function filterParameters(actions: readonly string[]) {
   const actionForm = `must be one of ${actions.join(', ')}, or several between commas`;
   return {
-    changed_by: texts.optional().describe('Who changed it, exactly. Several between commas; `\\,` is a comma.'),
+    changed_by: texts
+      .optional()
+      .meta({ ...listed(), description: 'Who changed it, exactly. Several between commas; `\\,` is a comma.' }),
     changed_by_prefix: givenText.optional().describe('How the name of who changed it begins.'),
-    changed_by_api_key: texts.optional().describe('The hash of the API key, exactly. Several between commas.'),
+    changed_by_api_key: texts
+      .optional()
+      .meta({ ...listed(), description: 'The hash of the API key, exactly. Several between commas.' }),
     action: valuesBetweenCommas
       .refine((values) => values.every((value) => actions.includes(value)), actionForm)
       .optional()
-      .describe(`One of ${actions.join(', ')}; several between commas.`),
-    table_name: texts.optional().describe('The kind of object, exactly. Several between commas.'),
-    object_id: texts.optional().describe('The object, exactly. Several between commas.'),
+      .meta({
+        ...listed(actions.length > 0 ? { enum: [...actions] } : {}),
+        description: 'What was done. Several between commas.',
+      }),
+    table_name: texts
+      .optional()
+      .meta({ ...listed(), description: 'The kind of object, exactly. Several between commas.' }),
+    object_id: texts.optional().meta({ ...listed(), description: 'The object, exactly. Several between commas.' }),
     object_team_id: givenText.optional().describe('`team_id` in one of the two values, exactly.'),
     object_key_hash: givenText.optional().describe('`token` in one of the two values, exactly.'),
     search: givenText
@@ -80,7 +95,11 @@ function wholeNumber(min: number, max: number) {
     .string()
     .regex(/^\d{1,10}$/, message)
     .transform(Number)
-    .pipe(z.number().min(min, message).max(max, message));
+    .pipe(z.number().min(min, message).max(max, message))
+    .meta({
+      override: ({ jsonSchema }) =>
+        void Object.assign(jsonSchema, { type: 'integer', minimum: min, maximum: max, pattern: undefined }),
+    });
 }
 
 /** A `+` that nobody escaped arrives as a blank; in front of an offset only a plus can have been meant. */

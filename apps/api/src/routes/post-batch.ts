@@ -16,7 +16,7 @@ export interface PostBatchDependencies {
 }
 
 /** Most events of one request. */
-const maxBatchEvents = 10_000;
+export const maxBatchEvents = 10_000;
 
 /** Media types of `POST /audit/batch`. */
 export const batchTypes = ['application/json', 'application/x-ndjson'] as const;

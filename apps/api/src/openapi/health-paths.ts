@@ -1,0 +1,25 @@
+import type { ZodOpenApiPathsObject } from 'zod-openapi';
+import { refusing } from './refusals.ts';
+
+const health = { tags: ['Health'], security: [] };
+const words = { 'text/plain': { schema: { type: 'string' } } } as const;
+
+/** The routes for whoever watches the process. */
+export const healthPaths: ZodOpenApiPathsObject = {
+  '/livez': {
+    get: {
+      ...health,
+      operationId: 'isAlive',
+      summary: 'Whether the process turns',
+      responses: { 200: { description: 'It does.', content: words } },
+    },
+  },
+  '/readyz': {
+    get: {
+      ...health,
+      operationId: 'isReady',
+      summary: 'Whether requests can be served now',
+      responses: { 200: { description: 'They can.', content: words }, ...refusing(503) },
+    },
+  },
+};

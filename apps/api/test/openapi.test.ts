@@ -1,0 +1,146 @@
+import { type ApiFixture, createApiFixture } from '@auditbox/testing/api-fixture.ts';
+import { anEvent } from '@auditbox/testing/test-events.ts';
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+let api: ApiFixture;
+// biome-ignore lint/suspicious/noExplicitAny: a document of many shapes
+let document: any;
+const ajv = new Ajv2020({ strict: false, allErrors: true });
+addFormats.default(ajv);
+const first = anEvent({ object_id: 'one', context: { ip: '192.0.2.7' } });
+const second = anEvent({ object_id: 'one', updated_values: { max_budget: 30 } });
+
+beforeAll(async () => {
+  api = await createApiFixture();
+  document = (await api.request('/openapi.json', { key: null })).body;
+  ajv.addSchema(document, 'document');
+  await api.db.store([first, second, ...Array.from({ length: 12 }, () => anEvent())]);
+});
+afterAll(() => api.close());
+
+test('the document is OpenAPI 3.1 and needs no key', async () => {
+  expect(document.openapi).toMatch(/^3\.1\./);
+  expect(await new Validator().validate(document)).toMatchObject({ valid: true });
+});
+
+const get = (path: string, headers: Record<string, string> = {}) => ({ method: 'GET', path, headers });
+const post = (path: string, body: unknown, type = 'application/json') => ({ method: 'POST', path, body, type });
+const nobody = '00000000-0000-4000-8000-000000000000';
+
+/** One request for each answer that the api can be made to give. */
+const requests = [
+  ['post /audit 201', post('/audit', anEvent())],
+  ['post /audit 200', post('/audit', first)],
+  ['post /audit 400', post('/audit', '{')],
+  ['post /audit 401', { ...post('/audit', anEvent()), key: null }],
+  ['post /audit 409', post('/audit', { ...first, object_id: 'other' })],
+  ['post /audit 413', post('/audit', anEvent({ updated_values: 'x'.repeat(1024 * 1024) }))],
+  ['post /audit 415', post('/audit', '', 'text/plain')],
+  ['post /audit 422', post('/audit', { id: 1, action: 'nothing' })],
+  ['post /audit/batch 201', post('/audit/batch', [anEvent(), first])],
+  ['post /audit/batch 201', post('/audit/batch', `${JSON.stringify(anEvent())}\n`, 'application/x-ndjson')],
+  ['post /audit/batch 200', post('/audit/batch', [first])],
+  ['post /audit/batch 409', post('/audit/batch', [{ ...first, object_id: 'other' }])],
+  ['post /audit/batch 422', post('/audit/batch', [{}])],
+  ['get /audit 200', get('/audit')],
+  ['get /audit 200', get('/audit?page=1000', { prefer: 'read-primary' })],
+  ['get /audit 200', get('/audit?cursor=&page_size=2')],
+  ['get /audit 200', get('/audit?recorded_after=2026-01-01&object_id=none')],
+  ['get /audit 200', get('/audit?recorded_after=2026-01-01&page_size=2')],
+  ['get /audit 400', get('/audit?page=0&x=1')],
+  ['get /audit 401', { ...get('/audit'), key: null }],
+  ['get /audit/export 200', get('/audit/export')],
+  ['get /audit/export 200', get('/audit/export?format=csv')],
+  ['get /audit/export 406', get('/audit/export', { accept: 'image/png' })],
+  ['get /audit/stats 200', get('/audit/stats')],
+  ['get /audit/stats 200', get('/audit/stats?interval=hour&group_by=changed_by')],
+  ['get /audit/stats 400', get('/audit/stats?interval=year')],
+  ['get /audit/{id} 200', get(`/audit/${first.id}`)],
+  ['get /audit/{id} 400', get('/audit/one')],
+  ['get /audit/{id} 404', get(`/audit/${nobody}`)],
+  ['get /audit/objects/{table_name}/{object_id} 200', get('/audit/objects/teams/one')],
+  ['get /audit/objects/{table_name}/{object_id} 200', get('/audit/objects/teams/one?page_size=1')],
+  ['get /livez 200', { ...get('/livez'), key: null }],
+  ['get /readyz 200', { ...get('/readyz'), key: null }],
+] as const;
+
+test.each(requests)('%s answers what the document says', async (operation, { path, ...options }) => {
+  const [method = '', template = '', status = ''] = operation.split(' ');
+  const answer = await api.request(path, options);
+  expect(String(answer.status)).toBe(status);
+  const said = resolve(document.paths[template][method].responses[status]);
+  for (const [name, header] of Object.entries<{ required?: boolean; schema: object }>(said.headers ?? {})) {
+    const value = answer.headers.get(name);
+    if (header.required) expect(value, name).not.toBeNull();
+    if (value !== null) expect(ajv.validate(header.schema, value), `${name}: ${value}`).toBe(true);
+  }
+  const { schema } = said.content[answer.headers.get('content-type')?.split(';')[0] ?? ''];
+  const validate = ajv.compile(absolute(schema));
+  validate(answer.body ?? answer.text);
+  expect(validate.errors).toBeNull();
+});
+
+test('every route of the document was asked above', () => {
+  const asked = new Set(requests.map(([operation]) => operation.replace(/ \d+$/, '')));
+  const said = Object.entries<object>(document.paths).flatMap(([path, item]) =>
+    Object.keys(item).map((method) => `${method} ${path}`),
+  );
+  expect(said.sort()).toEqual([...asked].sort());
+});
+
+test('the examples of bodies are taken', async () => {
+  for (const path of ['/audit', '/audit/batch']) {
+    for (const [type, { examples }] of Object.entries<{ examples: Record<string, { value: unknown }> }>(
+      document.paths[path].post.requestBody.content,
+    )) {
+      for (const { value } of Object.values(examples)) {
+        expect((await api.request(path, { type, body: value })).status).toBe(201);
+      }
+    }
+  }
+});
+
+test.each(['/audit', '/audit/export', '/audit/stats', '/audit/objects/{table_name}/{object_id}'])(
+  'the parameters of %s are the ones that it takes',
+  async (path) => {
+    const parameters = document.paths[path].get.parameters as { in: string; name: string }[];
+    const names = parameters.filter((parameter) => parameter.in === 'query').map(({ name }) => name);
+    expect(names).toContain('start_date');
+    const query = new URLSearchParams([...names, 'another'].map((name): [string, string] => [name, '?']));
+    const { body } = await api.request(`${path.replaceAll(/[{}]/g, '')}?${query}`);
+    const unknown = body.errors.filter(({ message }: { message: string }) => message === 'is not a parameter');
+    const free = names.includes('values') ? ['values'] : [];
+    expect(unknown.map((error: { path: string }) => error.path)).toEqual([...free, 'another']);
+  },
+);
+
+test('places in values are parameters of their own names', async () => {
+  const values = document.paths['/audit'].get.parameters.find(({ name }: { name: string }) => name === 'values');
+  expect(values).toMatchObject({ style: 'form', explode: true, schema: { type: 'object' } });
+  const { value } = values.examples.budget;
+  expect(ajv.validate(values.schema, value)).toBe(true);
+  expect((await api.request(`/audit?${new URLSearchParams(value)}`)).status).toBe(200);
+  expect(ajv.validate(values.schema, { changed_by: 'ana' })).toBe(false);
+});
+
+test('the actions in the document are those of the settings', async () => {
+  const { NewAuditEvent } = document.components.schemas;
+  expect(NewAuditEvent.properties.action.enum).toContain('unblocked');
+  const { errors } = (await api.request('/audit', { body: anEvent({ action: 'other' }) })).body;
+  expect(errors[0].message).toBe(`must be one of ${NewAuditEvent.properties.action.enum.join(', ')}`);
+});
+
+// biome-ignore lint/suspicious/noExplicitAny: a document of many shapes
+function resolve(part: any): any {
+  if (part.$ref === undefined) return part;
+  const names = part.$ref.split('/').slice(1);
+  return names.reduce((at: Record<string, unknown>, name: string) => at[name], document);
+}
+
+/** A schema of the document whose references are read in the document. */
+function absolute(schema: object): object {
+  return JSON.parse(JSON.stringify(schema).replaceAll('"#/', '"document#/'));
+}
