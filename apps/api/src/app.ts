@@ -3,10 +3,13 @@ import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import type { Logger } from 'pino';
 import { takeBody } from './body.ts';
+import type { ApiMetrics } from './metrics/api-metrics.ts';
 import { HttpProblem, problemHandler } from './problem.ts';
 import { requestLog } from './request-log.ts';
 import { type GetEventDependencies, getEvent } from './routes/get-event.ts';
+import { type HealthDependencies, livez, readyz } from './routes/health.ts';
 import { type ListEventsDependencies, listEvents } from './routes/list-events.ts';
+import { type MetricsDependencies, metrics } from './routes/metrics.ts';
 import { batchTypes, type PostBatchDependencies, postBatch } from './routes/post-batch.ts';
 import { type PostEventDependencies, postEvent } from './routes/post-event.ts';
 
@@ -14,11 +17,12 @@ export interface AppDependencies
   extends PostEventDependencies,
     PostBatchDependencies,
     ListEventsDependencies,
-    GetEventDependencies {
+    GetEventDependencies,
+    HealthDependencies,
+    MetricsDependencies {
   readonly logger: Logger;
+  readonly metrics: ApiMetrics;
   readonly needScope: (scope: Scope) => RequestHandler;
-  /** Throws when requests could not be served now. */
-  readonly checkReady: () => Promise<void>;
 }
 
 /** Largest bodies, in bytes, unpacked. A single event larger than a megabyte is a mistake, not a record. */
@@ -53,15 +57,13 @@ const forbidCaching: RequestHandler = (_request, response, next) => {
 
 /** The api as an Express application: no listening, no environment. */
 export function createApp(dependencies: AppDependencies): Express {
-  const { logger, needScope, checkReady } = dependencies;
+  const { logger, metrics: counted, needScope } = dependencies;
   const app = express();
   app.disable('x-powered-by').disable('etag');
-  app.use(requestLog(logger), securityHeaders, forbidCaching);
-  app.get('/livez', (_request, response) => void response.type('text').send('alive\n'));
-  app.get('/readyz', async (_request, response) => {
-    await checkReady();
-    response.type('text').send('ready\n');
-  });
+  app.use(requestLog(logger, counted.requestSeconds), securityHeaders, forbidCaching);
+  app.get('/livez', livez);
+  app.get('/readyz', readyz(dependencies));
+  app.get('/metrics', metrics(dependencies));
   app
     .route('/audit')
     .post(needScope('write'), takeBody(['application/json'], maxEventBytes), postEvent(dependencies))
@@ -75,7 +77,7 @@ export function createApp(dependencies: AppDependencies): Express {
   app.use((request) => {
     throw new HttpProblem(404, `There is nothing at ${request.path}.`);
   });
-  app.use(problemHandler(logger));
+  app.use(problemHandler(logger, counted.refused));
   return app;
 }
 

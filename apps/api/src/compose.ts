@@ -9,11 +9,14 @@ import { storeAuditEvents } from '@auditbox/db/events/store-events.ts';
 import { findKeyScopes } from '@auditbox/db/keys/api-keys.ts';
 import { startWatchdog } from '@auditbox/process/watchdog.ts';
 import type { Logger } from 'pino';
+import { Registry } from 'prom-client';
 import { createApp } from './app.ts';
 import { createAuth } from './auth.ts';
 import { createCoalescer } from './coalescer.ts';
 import type { ApiConfig } from './config.ts';
 import { listQueryReader } from './list-query.ts';
+import { createApiMetrics } from './metrics/api-metrics.ts';
+import { createApiScrape } from './metrics/api-scrape.ts';
 
 const statementTimeoutMs = 10_000;
 
@@ -34,14 +37,23 @@ export function composeApi(config: ApiConfig, logger: Logger) {
     maxConnections: 10,
     statementTimeoutMs,
   });
-  const coalescer = createCoalescer((events) => storeEachEvent(db, events), coalescerLimits);
+  const registry = new Registry();
+  const metrics = createApiMetrics(registry);
+  const coalescer = createCoalescer((events) => storeEachEvent(db, events), coalescerLimits, metrics.flushed);
   const app = createApp({
     logger,
+    metrics,
+    scrape: createApiScrape(registry, { db, coalescer }),
+    metricsToken: config.METRICS_TOKEN,
     needScope: createAuth({ masterKey: config.AUDIT_MASTER_KEY, findScopes: (hash) => findKeyScopes(db, hash) }),
     readEvent: eventReader(config.AUDIT_ACTIONS),
     readQuery: listQueryReader(config.AUDIT_ACTIONS),
     write: coalescer.write,
-    store: (events) => storeAuditEvents(db, events),
+    store: async (events) => {
+      const written = await storeAuditEvents(db, events);
+      metrics.stored(written);
+      return written;
+    },
     find: (query) => findEvents(db, query),
     get: (id) => getEvent(db, id),
     checkReady: () => checkDatabase(db),

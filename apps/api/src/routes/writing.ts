@@ -2,7 +2,7 @@ import type { NewAuditEvent } from '@auditbox/core/audit-event.ts';
 import { AuditConflictError, FutureEventError } from '@auditbox/db/events/event-refused.ts';
 import { crashPoint } from '@auditbox/process/crash-point.ts';
 import type { Caller } from '../auth.ts';
-import { HttpProblem } from '../problem.ts';
+import { HttpProblem, type Refusal } from '../problem.ts';
 
 /** The event as the caller's own: one that names no key is filed under the hash of the caller's. */
 export function filedUnder({ keyHash }: Caller, event: NewAuditEvent): NewAuditEvent {
@@ -20,10 +20,14 @@ export async function writing<T>(
     crashPoint('api after the commit');
     return written;
   } catch (error) {
-    const refused = (status: number, field: string, { index, message }: AuditConflictError | FutureEventError) =>
-      new HttpProblem(status, message, { errors: [{ path: pathOf(index, field), message }] });
-    if (error instanceof AuditConflictError) throw refused(409, 'id', error);
-    if (error instanceof FutureEventError) throw refused(422, 'updated_at', error);
+    const refused = (
+      status: number,
+      field: string,
+      { index, message }: AuditConflictError | FutureEventError,
+      refusal: Refusal,
+    ) => new HttpProblem(status, message, { errors: [{ path: pathOf(index, field), message }], refusal });
+    if (error instanceof AuditConflictError) throw refused(409, 'id', error, 'conflict');
+    if (error instanceof FutureEventError) throw refused(422, 'updated_at', error, 'in the future');
     throw error;
   }
 }
