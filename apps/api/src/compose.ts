@@ -76,11 +76,11 @@ export function composeApi(config: ApiConfig, logger: Logger) {
       metrics.stored(written);
       return written;
     },
-    find: (query, reader) => findEvents(readers.of(reader), query),
+    find: (query, reader) => findEvents(readers.of(reader, query.filter), query),
     get: (id, reader) => getEvent(readers.of(reader), id),
-    exportLines: (part, reader) => exportLines(readers.of(reader), part),
-    exportCells: (part, reader) => exportCells(readers.of(reader), part),
-    countBy: (query, reader) => countBy(readers.of(reader), query),
+    exportLines: (part, reader) => exportLines(readers.of(reader, part.filter), part),
+    exportCells: (part, reader) => exportCells(readers.of(reader, part.filter), part),
+    countBy: (query, reader) => countBy(readers.of(reader, query.filter), query),
     replicaLagMs: readers.lagMs,
     recordedEdge: () => recordedEdge(readers.of('primary')),
     checkReady: () => checkDatabase(db),

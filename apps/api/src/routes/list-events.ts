@@ -51,8 +51,11 @@ async function ask(dependencies: ListEventsDependencies, query: ListQuery, reque
     const offset = (query.page - 1) * pageSize;
     const isTooDeep = offset >= totalMax;
     const part = isTooDeep ? { limit: 0, offset: 0 } : { limit: pageSize, offset };
-    const page = await find({ ...asked, ...part, countUpTo: totalMax }, readFrom(request));
-    const { count, isExact } = page.total ?? { count: 0, isExact: true };
+    // To count what no index leads to is to read all of it: then the total is what is known.
+    const isCountable = filter.words === undefined && (filter.values ?? []).length === 0;
+    const page = await find({ ...asked, ...part, countUpTo: isCountable ? totalMax : null }, readFrom(request));
+    const known = offset + page.events.length + (page.next === null ? 0 : 1);
+    const { count, isExact } = page.total ?? { count: known, isExact: page.next === null && !isTooDeep };
     if (isTooDeep && !isExact) throw tooDeep(totalMax);
     const { events } = page;
     const next = isTooDeep ? null : page.next;
