@@ -14,6 +14,7 @@ import { type ObjectHistoryDependencies, objectHistory } from './routes/object-h
 import { type OpenapiDocumentDependencies, openapiDocument } from './routes/openapi-document.ts';
 import { batchTypes, type PostBatchDependencies, postBatch } from './routes/post-batch.ts';
 import { type PostEventDependencies, postEvent } from './routes/post-event.ts';
+import { referencePage } from './routes/reference-page.ts';
 
 export interface AppDependencies
   extends PostEventDependencies,
@@ -74,6 +75,7 @@ export function createApp(dependencies: AppDependencies): Express {
     response.type('text').send('ready\n');
   });
   app.get('/openapi.json', openapiDocument(dependencies));
+  app.use('/docs', referencePage());
   app.use('/audit', sayReader(dependencies.replicaLagMs));
   app
     .route('/audit')
