@@ -3,13 +3,16 @@ import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import type { Logger } from 'pino';
 import { takeBody } from './body.ts';
+import type { ApiMetrics } from './metrics/api-metrics.ts';
 import { HttpProblem, problemHandler } from './problem.ts';
 import { sayReader } from './read-from.ts';
 import { requestLog } from './request-log.ts';
 import { type EventStatsDependencies, eventStats } from './routes/event-stats.ts';
 import { type ExportEventsDependencies, exportEvents } from './routes/export-events.ts';
 import { type GetEventDependencies, getEvent } from './routes/get-event.ts';
+import { type HealthDependencies, livez, readyz } from './routes/health.ts';
 import { type ListEventsDependencies, listEvents } from './routes/list-events.ts';
+import { type MetricsDependencies, metrics } from './routes/metrics.ts';
 import { type ObjectHistoryDependencies, objectHistory } from './routes/object-history.ts';
 import { type OpenapiDocumentDependencies, openapiDocument } from './routes/openapi-document.ts';
 import { batchTypes, type PostBatchDependencies, postBatch } from './routes/post-batch.ts';
@@ -24,13 +27,14 @@ export interface AppDependencies
     EventStatsDependencies,
     ObjectHistoryDependencies,
     GetEventDependencies,
-    OpenapiDocumentDependencies {
+    OpenapiDocumentDependencies,
+    HealthDependencies,
+    MetricsDependencies {
   readonly logger: Logger;
+  readonly metrics: ApiMetrics;
   readonly needScope: (scope: Scope) => RequestHandler;
   /** How far the replica that answers reads is behind; null without one. */
   readonly replicaLagMs: () => Promise<number | null>;
-  /** Throws when requests could not be served now. */
-  readonly checkReady: () => Promise<void>;
 }
 
 /** Largest bodies, in bytes, unpacked. A single event larger than a megabyte is a mistake, not a record. */
@@ -65,15 +69,13 @@ const forbidCaching: RequestHandler = (_request, response, next) => {
 
 /** The api as an Express application: no listening, no environment. */
 export function createApp(dependencies: AppDependencies): Express {
-  const { logger, needScope, checkReady } = dependencies;
+  const { logger, metrics: counted, needScope } = dependencies;
   const app = express();
   app.disable('x-powered-by').disable('etag');
-  app.use(requestLog(logger), securityHeaders, forbidCaching);
-  app.get('/livez', (_request, response) => void response.type('text').send('alive\n'));
-  app.get('/readyz', async (_request, response) => {
-    await checkReady();
-    response.type('text').send('ready\n');
-  });
+  app.use(requestLog(logger, counted.requestSeconds), securityHeaders, forbidCaching);
+  app.get('/livez', livez);
+  app.get('/readyz', readyz(dependencies));
+  app.get('/metrics', metrics(dependencies));
   app.get('/openapi.json', openapiDocument(dependencies));
   app.use('/docs', referencePage());
   app.use('/audit', sayReader(dependencies.replicaLagMs));
@@ -97,7 +99,7 @@ export function createApp(dependencies: AppDependencies): Express {
   app.use((request) => {
     throw new HttpProblem(404, `There is nothing at ${request.path}.`);
   });
-  app.use(problemHandler(logger));
+  app.use(problemHandler(logger, counted.refused));
   return app;
 }
 

@@ -1,6 +1,6 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import type { Scope } from '@auditbox/db/keys/api-keys.ts';
-import type { RequestHandler, Response } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import { HttpProblem } from './problem.ts';
 
 /** Who calls: the SHA-256 of the key, 64 hexadecimal digits. */
@@ -40,7 +40,7 @@ export function createAuth({ masterKey, findScopes }: AuthDependencies): (scope:
   }
 
   return (scope) => async (request, response, next) => {
-    const [, key] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '') ?? [];
+    const key = bearerOf(request);
     if (key === undefined) throw unauthorized('This needs a key: Authorization: Bearer KEY.');
     const keyHash = hashKey(key);
     const scopes = await scopesOf(keyHash);
@@ -56,6 +56,12 @@ export function callerOf(response: Response): Caller {
   return response.locals.caller as Caller;
 }
 
-function unauthorized(detail: string): HttpProblem {
+/** The key or token that a request brings, if any. */
+export function bearerOf(request: Request): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
+}
+
+/** A 401 that says what is asked for. */
+export function unauthorized(detail: string): HttpProblem {
   return new HttpProblem(401, detail, { headers: { 'www-authenticate': 'Bearer' } });
 }

@@ -7,6 +7,9 @@ import type { EachOutcome, StoredEvent } from '@auditbox/db/events/store-each.ts
 export interface Coalescer {
   /** Resolves once the event is on disk; rejects with what is wrong with it, or with the database. */
   write(event: NewAuditEvent): Promise<StoredEvent>;
+  /** What waits for a statement now. */
+  readonly waitingEvents: number;
+  readonly waitingBytes: number;
 }
 
 export interface CoalescerLimits {
@@ -33,6 +36,7 @@ interface Waiting {
 export function createCoalescer(
   storeEach: (events: readonly IdentifiedEvent[]) => Promise<EachOutcome[]>,
   limits: CoalescerLimits,
+  onFlushed: (events: number, seconds: number, outcomes: readonly EachOutcome[] | null) => void = () => {},
 ): Coalescer {
   let queue: Waiting[] = [];
   let queuedBytes = 0;
@@ -76,8 +80,10 @@ export function createCoalescer(
 
   async function flush(batch: readonly Waiting[]): Promise<void> {
     flushes += 1;
+    const startedAt = performance.now();
+    let outcomes: readonly EachOutcome[] | null = null;
     try {
-      const outcomes = await storeEach(batch.map(({ event }) => event));
+      outcomes = await storeEach(batch.map(({ event }) => event));
       for (const [index, { resolve, reject }] of batch.entries()) {
         const outcome = outcomes[index] as EachOutcome;
         if (outcome.stored) resolve(outcome.event);
@@ -86,6 +92,7 @@ export function createCoalescer(
     } catch (error) {
       for (const { reject } of batch) reject(error);
     } finally {
+      onFlushed(batch.length, (performance.now() - startedAt) / 1000, outcomes);
       flushes -= 1;
       for (const { event } of batch) underWay.delete(event.id);
       schedule();
@@ -93,6 +100,12 @@ export function createCoalescer(
   }
 
   return {
+    get waitingEvents() {
+      return queue.length;
+    },
+    get waitingBytes() {
+      return queuedBytes;
+    },
     write(event) {
       const bytes = sizeOf(event);
       if (queue.length >= limits.maxWaiting || queuedBytes + bytes > limits.maxWaitingBytes) {

@@ -13,10 +13,13 @@ import { findEvents } from '@auditbox/db/query/find-events.ts';
 import { recordedEdge } from '@auditbox/db/query/recorded-edge.ts';
 import { startWatchdog } from '@auditbox/process/watchdog.ts';
 import type { Logger } from 'pino';
+import { Registry } from 'prom-client';
 import { createApp } from './app.ts';
 import { createAuth } from './auth.ts';
 import { createCoalescer } from './coalescer.ts';
 import type { ApiConfig } from './config.ts';
+import { createApiMetrics } from './metrics/api-metrics.ts';
+import { createApiScrape } from './metrics/api-scrape.ts';
 import { apiDocument } from './openapi/document.ts';
 import { exportQueryReader } from './query/export-query.ts';
 import { historyQueryReader } from './query/history-query.ts';
@@ -50,9 +53,14 @@ export function composeApi(config: ApiConfig, logger: Logger) {
     statementTimeoutMs,
   });
   const { AUDIT_ACTIONS: actions, AUDIT_TOTAL_MAX: totalMax } = config;
-  const coalescer = createCoalescer((events) => storeEachEvent(db, events), coalescerLimits);
+  const registry = new Registry();
+  const metrics = createApiMetrics(registry);
+  const coalescer = createCoalescer((events) => storeEachEvent(db, events), coalescerLimits, metrics.flushed);
   const app = createApp({
     logger,
+    metrics,
+    scrape: createApiScrape(registry, { db, coalescer }),
+    metricsToken: config.METRICS_TOKEN,
     needScope: createAuth({ masterKey: config.AUDIT_MASTER_KEY, findScopes: (hash) => findKeyScopes(db, hash) }),
     document: apiDocument(actions),
     readEvent: eventReader(actions),
@@ -63,7 +71,11 @@ export function composeApi(config: ApiConfig, logger: Logger) {
     readFrom,
     totalMax,
     write: coalescer.write,
-    store: (events) => storeAuditEvents(db, events),
+    store: async (events) => {
+      const written = await storeAuditEvents(db, events);
+      metrics.stored(written);
+      return written;
+    },
     find: (query, reader) => findEvents(readers.of(reader), query),
     get: (id, reader) => getEvent(readers.of(reader), id),
     exportLines: (part, reader) => exportLines(readers.of(reader), part),

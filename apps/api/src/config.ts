@@ -30,6 +30,14 @@ export const apiSettings = {
     meaning: 'The closed set of actions.',
     fallback: ['created', 'updated', 'deleted', 'blocked', 'unblocked', 'rotated'],
   }),
+  METRICS_TOKEN: optional(
+    secret(
+      textOf(/^[\x21-\x7e]{16,}$/, 'at least 16 visible ASCII characters', {
+        meaning: 'What GET /metrics of the api asks for as a bearer token; without it anybody may ask.',
+        fallbackShown: 'none',
+      }),
+    ),
+  ),
 } as const;
 
 /** Their values. */

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { databaseFault, describeFault } from '@auditbox/db/database-error.ts';
+import { explainUnready } from '@auditbox/db/check-database.ts';
 import { createLogger } from '@auditbox/process/logger.ts';
 import { leaveWith, runMain } from '@auditbox/process/run-main.ts';
 import { readSettings } from '@auditbox/process/settings.ts';
@@ -21,11 +21,10 @@ runMain(logger, async () => {
   await once(server, 'listening').catch((error: Error) => leaveWith(`The api cannot listen: ${error.message}.`));
   const { port } = server.address() as AddressInfo;
   logger.info({ host: config.HOST, port }, 'The api listens.');
-  void checkReady().catch((error: unknown) => {
-    const fault = databaseFault(error);
-    const why = fault ? describeFault(fault) : 'The database cannot be asked.';
-    logger.warn({ err: fault ? undefined : error }, `${why} Until then requests get a 503.`);
-  });
+  void checkReady().then(
+    (warning) => warning !== null && logger.warn(warning),
+    (error: unknown) => logger.warn(`${explainUnready(error)} Until then requests get a 503.`),
+  );
 
   await untilAborted(shutdown.taking);
   shutdown.working.addEventListener('abort', () => server.closeAllConnections());

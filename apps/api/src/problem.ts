@@ -1,8 +1,21 @@
 import { STATUS_CODES } from 'node:http';
 import type { Problem } from '@auditbox/core/audit-event.ts';
-import { databaseFault, isMisconfigured, isPassingFault } from '@auditbox/db/database-error.ts';
+import { DatabaseBusyError, databaseFault, isMisconfigured, isPassingFault } from '@auditbox/db/database-error.ts';
 import type { ErrorRequestHandler, Request } from 'express';
 import type { Logger } from 'pino';
+
+/** Why events were not stored, for the metrics. */
+export type Refusal =
+  | 'unreadable'
+  | 'invalid'
+  | 'in the future'
+  | 'conflict'
+  | 'too large'
+  | 'no key'
+  | 'no scope'
+  | 'overload'
+  | 'database'
+  | 'fault';
 
 /** An answer that is an error: becomes an RFC 9457 problem document (https://www.rfc-editor.org/rfc/rfc9457). */
 export class HttpProblem extends Error {
@@ -11,23 +24,30 @@ export class HttpProblem extends Error {
   readonly status: number;
   readonly errors: readonly Problem[];
   readonly headers: Readonly<Record<string, string>>;
+  readonly refusal: Refusal;
 
   constructor(
     status: number,
     detail: string,
-    { errors = [], headers = {} }: { errors?: readonly Problem[]; headers?: Readonly<Record<string, string>> } = {},
+    {
+      errors = [],
+      headers = {},
+      refusal = refusalOf(status),
+    }: { errors?: readonly Problem[]; headers?: Readonly<Record<string, string>>; refusal?: Refusal } = {},
   ) {
     super(detail);
     this.status = status;
     this.errors = errors;
     this.headers = headers;
+    this.refusal = refusal;
   }
 }
 
 /** Express's last handler: every error leaves as a problem document, and what is our fault is logged with its cause. */
-export function problemHandler(logger: Logger): ErrorRequestHandler {
+export function problemHandler(logger: Logger, onWriteRefused: (refusal: Refusal) => void): ErrorRequestHandler {
   return (error: unknown, request, response, _next) => {
     const problem = tooLong(error, request) ?? toProblem(error);
+    if (request.method === 'POST' && request.route !== undefined) onWriteRefused(problem.refusal);
     if (problem.status >= 500) {
       logger.error({ err: error, method: request.method, path: request.path, status: problem.status }, problem.message);
     }
@@ -54,9 +74,27 @@ function toProblem(error: unknown): HttpProblem {
   if (fault && (isPassingFault(fault) || isMisconfigured(fault))) {
     // Addresses and names of ours are for the log, not for callers.
     const mend = isMisconfigured(fault) ? 'must be set up first' : 'cannot be used now';
-    return new HttpProblem(503, `The database ${mend} (${fault.code}).`, { headers: { 'retry-after': '1' } });
+    const refusal = error instanceof DatabaseBusyError ? 'overload' : 'database';
+    return new HttpProblem(503, `The database ${mend} (${fault.code}).`, { headers: { 'retry-after': '1' }, refusal });
   }
   return new HttpProblem(500, 'Something went wrong here; nothing was stored unless an earlier answer said so.');
+}
+
+function refusalOf(status: number): Refusal {
+  switch (status) {
+    case 401:
+      return 'no key';
+    case 403:
+      return 'no scope';
+    case 409:
+      return 'conflict';
+    case 413:
+      return 'too large';
+    case 422:
+      return 'invalid';
+    default:
+      return status >= 500 ? 'fault' : 'unreadable';
+  }
 }
 
 /** What Express and its body parser throw about a request. */

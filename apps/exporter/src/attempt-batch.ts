@@ -22,13 +22,16 @@ export async function attemptBatch(
   batch: LeasedBatch,
   working: AbortSignal,
 ): Promise<PassResult> {
-  const { db, logger } = deps;
+  const { db, logger, metrics } = deps;
   const startedAt = performance.now();
   const outcome = await exportOrRelease(deps, batch, working);
   const ms = Math.round(performance.now() - startedAt);
   const about = { batch: batch.id, partition: batch.partition, rows: batch.rowCount, attempt: batch.attempts, ms };
+  const isBrokenOff = outcome.kind === 'refused' && working.aborted;
+  metrics.attempted(isBrokenOff ? 'broken off' : outcome.kind);
   switch (outcome.kind) {
     case 'done':
+      metrics.exported(batch, outcome.sizes);
       logger.info({ ...about, key: outcome.key }, 'Batch exported.');
       return 'reached';
     case 'lease lost':
@@ -45,7 +48,7 @@ export async function attemptBatch(
       await releaseForLater(deps, batch, outcome.reason);
       return 'not tried';
     case 'refused':
-      if (!working.aborted) return settleRefusal(deps, batch, outcome);
+      if (!isBrokenOff) return settleRefusal(deps, batch, outcome);
       // We broke the upload off ourselves; the store said nothing.
       await releaseBatch(db, batch, { delayMs: 0, countsAsAttempt: false, error: null });
       return 'not tried';
@@ -64,6 +67,7 @@ async function exportOrRelease(
     return await exportBatch(deps, batch, working);
   } catch (error) {
     const fault = databaseFault(error);
+    deps.metrics.attempted('fault');
     if (fault !== null) await releaseForLater(deps, batch, describeFault(fault)).catch(() => {});
     throw error;
   }
@@ -83,8 +87,9 @@ async function releaseForLater(
 const keyIsLost = new Set(['OtherObject', 'KeyTooLongError']);
 
 async function settleRefusal(deps: AttemptDependencies, batch: LeasedBatch, refusal: SinkRefusal): Promise<PassResult> {
-  const { db, logger } = deps;
+  const { db, logger, metrics } = deps;
   const { class: errorClass, code, message } = refusal;
+  metrics.refused(errorClass, code);
   const about = { batch: batch.id, partition: batch.partition, attempt: batch.attempts, code };
   switch (errorClass) {
     case 'permanent':

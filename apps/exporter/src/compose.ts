@@ -3,9 +3,11 @@ import { leaseBatch } from '@auditbox/db/export/lease-batch.ts';
 import type { SealLimits } from '@auditbox/db/export/seal-batches.ts';
 import { startWatchdog } from '@auditbox/process/watchdog.ts';
 import type { Logger } from 'pino';
+import { Registry } from 'prom-client';
 import { createBatchLedger } from './batch-ledger.ts';
 import type { ExporterConfig } from './config.ts';
 import { createGate, type Gate } from './gate.ts';
+import { createExportMetrics } from './metrics/export-metrics.ts';
 import { createPollPace, type PollPace } from './poll-pace.ts';
 import { createS3Client } from './sink/s3-client.ts';
 import { createS3Sink } from './sink/s3-sink.ts';
@@ -19,6 +21,7 @@ export interface Exporter {
   readonly db: Database;
   readonly sink: Sink;
   readonly gate: Gate;
+  readonly registry: Registry;
   readonly sealLimits: SealLimits;
   readonly sealPace: PollPace;
   readonly uploads: UploadLoop;
@@ -47,6 +50,7 @@ export function composeExporter(config: ExporterConfig, logger: Logger): Exporte
     blocked: (reason) => logger.error({ reason }, 'Export is blocked; nothing is lost, it resumes by itself.'),
     resumed: () => logger.info('The destination takes objects again.'),
   });
+  const registry = new Registry();
   const watchdog = startWatchdog(
     { canary: () => db.sql`select 1`, answeredAt: () => db.answeredAt },
     {
@@ -61,6 +65,7 @@ export function composeExporter(config: ExporterConfig, logger: Logger): Exporte
     db,
     sink,
     gate,
+    registry,
     sealLimits: {
       grain: config.EXPORT_PARTITION,
       maxRows: config.EXPORT_BATCH_MAX_ROWS,
@@ -76,6 +81,7 @@ export function composeExporter(config: ExporterConfig, logger: Logger): Exporte
       gate,
       backoff,
       logger,
+      metrics: createExportMetrics(registry, { lingerMs: config.EXPORT_LINGER_MS }),
       prefix: config.S3_PREFIX,
       leaseMs: config.EXPORT_LEASE_MS,
       lease: () => leaseBatch(db, config.EXPORT_LEASE_MS),

@@ -9,12 +9,13 @@ import { renderBatch } from '@auditbox/db/export/render-batch.ts';
 import { crashPoint } from '@auditbox/process/crash-point.ts';
 import type { BatchLedger } from './batch-ledger.ts';
 import { compareExisting } from './compare-existing.ts';
+import type { ExportedSizes, ExportMetrics } from './metrics/export-metrics.ts';
 import { type RenderedBody, renderObject } from './render-object.ts';
 import type { Sink, SinkRefusal } from './sink/sink.ts';
 
 /** How an attempt ended. The lease is still the caller's after `refused` and `not rendered`, and he decides. */
 export type ExportOutcome =
-  | { readonly kind: 'done'; readonly key: string }
+  | { readonly kind: 'done'; readonly key: string; readonly sizes: ExportedSizes }
   | { readonly kind: 'lease lost' }
   | { readonly kind: 'quarantined'; readonly rows: number; readonly reason: string }
   | { readonly kind: 'not rendered'; readonly reason: string }
@@ -26,6 +27,9 @@ export interface ExportDependencies {
   readonly sink: Sink;
   readonly prefix: string;
   readonly leaseMs: number;
+  readonly metrics: ExportMetrics;
+  /** Called whenever an attempt has got on, for the liveness check. */
+  readonly onProgress?: () => void;
 }
 
 const contradiction = { kind: 'refused', class: 'transient', code: 'NoObject' } as const;
@@ -43,14 +47,14 @@ export async function exportBatch(
   batch: LeasedBatch,
   signal: AbortSignal,
 ): Promise<ExportOutcome> {
-  const { db, ledger, sink, prefix, leaseMs } = deps;
-  const body = await render(db, batch, leaseMs);
+  const { db, ledger, sink, prefix, metrics } = deps;
+  const body = await render(deps, batch);
   if (body === 'lease lost') return { kind: 'lease lost' };
   const earlier = batch.rendered;
   if (earlier !== null && earlier.sha256 !== body?.sha256) {
     // Rendered to other bytes before: by another version, or when all rows were there. Its object may be in the bucket.
     const found = await compareExisting(deps, batch, earlier, signal);
-    if (found.kind === 'same') return mark(ledger, batch, earlier.key);
+    if (found.kind === 'same') return mark(deps, batch, { ...earlier, bytes: null });
     if (found.kind !== 'missing') return found;
   }
   if (body === null) return quarantine(db, batch);
@@ -64,14 +68,14 @@ export async function exportBatch(
     // An earlier attempt may have got through. If-None-Match would say so too, but not every store heeds it: Ceph's
     // gateway does not in a bucket that keeps versions, as one with Object Lock must. A refusal here the PUT will show.
     const found = await compareExisting(deps, batch, rendered, signal);
-    if (found.kind === 'same') return mark(ledger, batch, key);
+    if (found.kind === 'same') return mark(deps, batch, rendered);
     if (found.kind === 'lease lost') return found;
   }
 
   const { leasedAt: storedAt } = batch;
   const object = { key, sha256, body: body.body, rows: body.rows, firstOccurredAt, lastOccurredAt, storedAt };
   crashPoint('exporter before the upload');
-  const put = await sink.put(object, signal);
+  const put = await metrics.timed('upload', () => sink.put(object, signal));
   crashPoint('exporter after the upload');
   if (put.kind === 'refused') return put;
   if (put.kind !== 'stored') {
@@ -80,15 +84,17 @@ export async function exportBatch(
       return { ...contradiction, message: `The store says both that ${key} exists and not.` };
     if (found.kind !== 'same') return found;
   }
-  return mark(ledger, batch, key);
+  return mark(deps, batch, rendered);
 }
 
 /** The body of all rows; null when some row has no line or its data cannot be rendered. */
-async function render(db: Database, batch: LeasedBatch, leaseMs: number): Promise<RenderedBody | null | 'lease lost'> {
+async function render(deps: ExportDependencies, batch: LeasedBatch): Promise<RenderedBody | null | 'lease lost'> {
   const lease = { held: true };
   try {
-    const body = await renderObject(whileLeased(db, batch, leaseMs, lease));
+    const body = await renderObject(whileLeased(deps, batch, lease));
     if (!lease.held) return 'lease lost';
+    deps.metrics.took('render', body.renderMs / 1000);
+    deps.metrics.took('compress', body.compressMs / 1000);
     return body.rows === batch.rowCount ? body : null;
   } catch (error) {
     const fault = databaseFault(error);
@@ -98,10 +104,15 @@ async function render(db: Database, batch: LeasedBatch, leaseMs: number): Promis
 }
 
 /** The batch's chunks; a render that takes long keeps its lease, and ends early when that is lost. */
-async function* whileLeased(db: Database, batch: LeasedBatch, leaseMs: number, lease: { held: boolean }) {
+async function* whileLeased(
+  { db, leaseMs, onProgress }: ExportDependencies,
+  batch: LeasedBatch,
+  lease: { held: boolean },
+) {
   let extendedAt = performance.now();
   for await (const chunk of renderBatch(db, batch.id)) {
     yield chunk;
+    onProgress?.();
     crashPoint('exporter while rendering');
     if (performance.now() - extendedAt < leaseMs / 3) continue;
     lease.held = await extendLease(db, batch, leaseMs);
@@ -118,8 +129,12 @@ async function quarantine(db: Database, batch: LeasedBatch): Promise<ExportOutco
   return held ? { kind: 'quarantined', rows: bad.length, reason: first.reason } : { kind: 'lease lost' };
 }
 
-async function mark(ledger: BatchLedger, batch: LeasedBatch, key: string): Promise<ExportOutcome> {
-  const held = await ledger.markDone(batch);
+async function mark(
+  { ledger, metrics }: ExportDependencies,
+  batch: LeasedBatch,
+  { key, ...sizes }: { readonly key: string } & ExportedSizes,
+): Promise<ExportOutcome> {
+  const held = await metrics.timed('mark', () => ledger.markDone(batch));
   crashPoint('exporter after the mark');
-  return held ? { kind: 'done', key } : { kind: 'lease lost' };
+  return held ? { kind: 'done', key, sizes } : { kind: 'lease lost' };
 }

@@ -10,10 +10,12 @@ import { sleep } from '@auditbox/process/sleep.ts';
  * Without it every sealed batch would be tried against a store that is down.
  */
 export interface Gate {
-  /** Waits until an upload may be tried; null when `signal` was aborted first. */
-  pass(signal: AbortSignal): Promise<Pass | null>;
+  /** Waits until an upload may be tried, calling `onNap` now and then; null when `signal` was aborted first. */
+  pass(signal: AbortSignal, onNap?: () => void): Promise<Pass | null>;
   /** Why everything is refused, or null. */
   readonly blockedReason: string | null;
+  /** How long it has been so, or 0. */
+  readonly blockedForMs: number;
   /** How long nothing has gone through, or 0. */
   readonly closedForMs: number;
 }
@@ -49,6 +51,7 @@ export function createGate(backoff: Backoff, events: GateEvents, random: () => n
   let closedAt = 0;
   let blockedReason: string | null = null;
   let blockedCode: string | null = null;
+  let blockedAt = 0;
 
   function close({ class: errorClass, code, reason }: GateRefusal, isProbe: boolean): void {
     // Uploads that were under way when the first one failed say nothing new.
@@ -60,6 +63,7 @@ export function createGate(backoff: Backoff, events: GateEvents, random: () => n
     // A passing error in between does not say that the block is over; only a success does.
     if (errorClass !== 'blocked') return;
     if (blockedCode !== code) events.blocked(reason);
+    if (blockedReason === null) blockedAt = performance.now();
     blockedCode = code;
     blockedReason = reason;
   }
@@ -81,7 +85,7 @@ export function createGate(backoff: Backoff, events: GateEvents, random: () => n
   });
 
   return {
-    async pass(signal) {
+    async pass(signal, onNap) {
       while (!signal.aborted) {
         if (failures === 0) return passFor(false);
         const waitMs = nextProbeAt - performance.now();
@@ -89,6 +93,7 @@ export function createGate(backoff: Backoff, events: GateEvents, random: () => n
           probing = true;
           return passFor(true);
         }
+        onNap?.();
         await sleep(Math.min(napMs, Math.max(1, waitMs)), signal);
       }
       return null;
@@ -98,6 +103,9 @@ export function createGate(backoff: Backoff, events: GateEvents, random: () => n
     },
     get blockedReason() {
       return blockedReason;
+    },
+    get blockedForMs() {
+      return blockedReason === null ? 0 : performance.now() - blockedAt;
     },
   };
 }

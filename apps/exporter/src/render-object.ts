@@ -2,12 +2,14 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createGzip } from 'node:zlib';
 
-/** A batch as an object's body. `bytes` and `sha256` are of the uncompressed NDJSON. */
+/** A batch as an object's body. `bytes` and `sha256` are of the uncompressed NDJSON; the times are of waiting for each. */
 export interface RenderedBody {
   readonly rows: number;
   readonly bytes: number;
   readonly sha256: string;
   readonly body: Buffer;
+  readonly renderMs: number;
+  readonly compressMs: number;
 }
 
 /**
@@ -27,13 +29,20 @@ export async function renderObject(chunks: AsyncIterable<{ rows: number; ndjson:
   gzip.on('data', (part: Buffer) => compressed.push(part));
   let rows = 0;
   let bytes = 0;
+  let compressMs = 0;
+  const startedAt = performance.now();
   for await (const { rows: more, ndjson } of chunks) {
     rows += more;
     bytes += ndjson.length;
+    const from = performance.now();
     hash.update(ndjson);
     if (!gzip.write(ndjson)) await once(gzip, 'drain');
+    compressMs += performance.now() - from;
   }
+  const from = performance.now();
   gzip.end();
   await once(gzip, 'end');
-  return { rows, bytes, sha256: hash.digest('hex'), body: Buffer.concat(compressed) };
+  compressMs += performance.now() - from;
+  const renderMs = performance.now() - startedAt - compressMs;
+  return { rows, bytes, sha256: hash.digest('hex'), body: Buffer.concat(compressed), renderMs, compressMs };
 }

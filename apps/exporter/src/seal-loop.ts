@@ -5,6 +5,7 @@ import { lastOutboxId } from '@auditbox/db/export/unexported.ts';
 import { crashPoint } from '@auditbox/process/crash-point.ts';
 import type { Logger } from 'pino';
 import { logDatabaseFault } from './log-database-fault.ts';
+import type { ExportMetrics } from './metrics/export-metrics.ts';
 import type { PollPace } from './poll-pace.ts';
 
 export interface SealLoop {
@@ -12,10 +13,11 @@ export interface SealLoop {
   readonly limits: SealLimits;
   readonly pace: PollPace;
   readonly logger: Logger;
+  readonly metrics: ExportMetrics;
   /** Called after batches were sealed. */
   readonly onSealed: () => void;
-  /** Called at each turn, for the liveness check. */
-  readonly onTurn: () => void;
+  /** Called at each turn, for the liveness check, with the outbox id behind which polls look, if known. */
+  readonly onTurn: (lowWater: string | null) => void;
 }
 
 /**
@@ -27,7 +29,7 @@ export async function runSealLoop(loop: SealLoop, taking: AbortSignal): Promise<
   const sweep = createSweep(() => performance.now());
   let lowWater: string | null = null;
   while (!taking.aborted) {
-    onTurn();
+    onTurn(lowWater);
     let waitMs = Number.POSITIVE_INFINITY;
     try {
       lowWater ??= await lastOutboxId(db);
@@ -74,9 +76,11 @@ function isBelow(id: string, other: string): boolean {
   return BigInt(id) < BigInt(other);
 }
 
-async function seal({ db, limits, logger }: SealLoop, range: SealRange): Promise<Sealed> {
+async function seal({ db, limits, logger, metrics }: SealLoop, range: SealRange): Promise<Sealed> {
+  const startedAt = performance.now();
   const sealed = await sealBatches(db, limits, range);
   const { batches, rows, quarantined } = sealed;
+  if (batches > 0) metrics.took('seal', (performance.now() - startedAt) / 1000);
   if (quarantined > 0) logger.error({ quarantined }, 'Rows over EXPORT_BATCH_MAX_BYTES quarantined.');
   if (batches > 0) logger.debug({ batches, rows }, 'Batches sealed.');
   return sealed;

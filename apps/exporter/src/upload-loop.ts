@@ -18,11 +18,12 @@ export interface UploadLoop extends AttemptDependencies {
  * way, which `working` breaks off. A batch is leased only when there is room for it, so no lease runs while it queues.
  */
 export async function runUploadLoop(loop: UploadLoop, taking: AbortSignal, working: AbortSignal): Promise<void> {
-  const { gate, pace, logger, concurrency, lease } = loop;
+  const { gate, pace, logger, concurrency, lease, onProgress } = loop;
   const underWay = new Set<Promise<void>>();
   for (;;) {
+    onProgress?.();
     if (underWay.size >= concurrency) await Promise.race(underWay);
-    const pass = await gate.pass(taking);
+    const pass = await gate.pass(taking, onProgress);
     if (!pass) break;
     const batch = await lease().catch((error: unknown) => logDatabaseFault(logger, error));
     if (!batch) {

@@ -12,9 +12,11 @@ import { openTestDatabase, type TestDatabase } from '@auditbox/testing/test-data
 import { anEvent } from '@auditbox/testing/test-events.ts';
 import fc from 'fast-check';
 import postgres, { type Sql } from 'postgres';
+import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createBatchLedger } from '../src/batch-ledger.ts';
 import { exportBatch } from '../src/export-batch.ts';
+import { createExportMetrics } from '../src/metrics/export-metrics.ts';
 import type { Sink } from '../src/sink/sink.ts';
 
 /*
@@ -153,7 +155,8 @@ function createExporter(db: TestDatabase, flaw: Flaw) {
   const store = createStore(flaw);
   let cursor = '0';
   let hint = '0';
-  const deps = { db, ledger: createBatchLedger(db, 0), prefix: '', leaseMs: 0 };
+  const metrics = createExportMetrics(new Registry(), { lingerMs: 0 });
+  const deps = { db, ledger: createBatchLedger(db, 0), prefix: '', leaseMs: 0, metrics };
 
   async function seal(): Promise<number> {
     const range: SealRange = { after: flaw.idCursor ? cursor : hint };

@@ -3,7 +3,9 @@ import { openTestDatabase, type TestDatabase } from '@auditbox/testing/test-data
 import { anEvent } from '@auditbox/testing/test-events.ts';
 import pino from 'pino';
 import postgres from 'postgres';
+import { Registry } from 'prom-client';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createExportMetrics } from '../src/metrics/export-metrics.ts';
 import { createPollPace } from '../src/poll-pace.ts';
 import { runSealLoop } from '../src/seal-loop.ts';
 
@@ -22,6 +24,7 @@ beforeEach(async () => {
       limits: { grain: 'hour', maxRows: 100, maxBytes: 1_000_000, lingerMs: 0, maxBatches: 10 },
       pace: createPollPace(20),
       logger: pino({ level: 'warn' }, { write: (line: string) => void faults.push(line) }),
+      metrics: createExportMetrics(new Registry(), { lingerMs: 0 }),
       onSealed: () => {},
       onTurn: () => {
         turns += 1;

@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 
 /** The questions that can be asked, in their order. */
-const questions = ['ingest', 'drain', 'lag', 'scale', 'poll'] as const;
+const questions = ['ingest', 'drain', 'lag', 'scale', 'poll', 'query'] as const;
 export type Question = (typeof questions)[number];
 
 /** What `npm run bench` was asked to do. */

@@ -6,6 +6,7 @@ import { drain } from './questions/drain.ts';
 import { ingest } from './questions/ingest.ts';
 import { lag } from './questions/lag.ts';
 import { poll } from './questions/poll.ts';
+import { query } from './questions/query.ts';
 import { scale } from './questions/scale.ts';
 import { toTable } from './report/table.ts';
 import { toTargets } from './report/targets.ts';
@@ -32,6 +33,11 @@ const ask: Readonly<Record<Question, (rig: Rig) => Promise<Answer>>> = {
       quick ? { rows: 40_000, backlogs: [0, 100_000] } : { rows: 400_000, backlogs: [0, 1_000_000, 10_000_000] },
     ),
   poll: (rig) => poll(rig, { exported: quick ? [0, 100_000] : [0, 1_000_000, 10_000_000] }),
+  query: (rig) =>
+    query(
+      rig,
+      quick ? { rows: [10_000, 100_000], asks: 20 } : { rows: [10_000, 100_000, 1_000_000, 10_000_000], asks: 100 },
+    ),
 };
 
 const rig = await openRig(nodeArguments, (line) => {

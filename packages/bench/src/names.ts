@@ -5,6 +5,7 @@ const several = (value: number, what: string) => `${count(value)} ${what}${value
 export const names = {
   auditbox: 'auditbox',
   twoInserts: 'Express with two INSERTs',
+  twoInsertsBare: 'Express with two INSERTs, no indexes',
   pgbench: 'pgbench',
   handWritten: 'hand-written loop',
   handWrittenQuickGzip: 'hand-written loop, gzip level 3',
@@ -17,4 +18,9 @@ export const names = {
   lag: (eventsPerSecond: number) => `${count(eventsPerSecond)} events/s, linger 1 s`,
   exporters: (exporters: number, events: number) => `${several(exporters, 'exporter')}, ${count(events)} events`,
   backlog: (events: number) => `1 exporter, backlog of ${count(events)}`,
+  record: (events: number) => `${count(events)} events`,
+  slowestPage: 'the slowest filter, by cursor: p95 ms',
+  slowestTotal: 'the slowest filter, with total: p95 ms',
+  exportRate: 'export, rows/s',
+  exportPeak: 'peak MB of the api',
 } as const;

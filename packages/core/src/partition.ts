@@ -1,3 +1,5 @@
+const anHourMs = 3_600_000;
+
 /** How wide a partition is. */
 export type Grain = 'hour' | 'day';
 
@@ -11,4 +13,12 @@ export type Partition = string;
 export function partitionFolder(partition: Partition): string {
   const [date, hour] = partition.split('T');
   return hour === undefined ? `dt=${date}/` : `dt=${date}/hour=${hour}/`;
+}
+
+/** The first instant after a partition, in milliseconds since 1970. */
+export function partitionEndMs(partition: Partition): number {
+  const [, hour] = partition.split('T');
+  return hour === undefined
+    ? Date.parse(`${partition}T00:00:00Z`) + 24 * anHourMs
+    : Date.parse(`${partition}:00:00Z`) + anHourMs;
 }

@@ -14,6 +14,9 @@ export interface Database {
   answer<T>(send: () => PromiseLike<T>): Promise<T>;
   /** When a statement was last answered, be it with an error, by performance.now(): the driver's sign of life. */
   readonly answeredAt: number;
+  /** Statements that were sent through `answer` and are not answered; what is more than `maxConnections` waits in line. */
+  readonly statements: number;
+  readonly maxConnections: number;
   /** Waits up to `timeoutMs` for running statements, then drops the connections. */
   close(timeoutMs: number): Promise<void>;
 }
@@ -62,6 +65,10 @@ export function connectDatabase(options: DatabaseOptions): Database {
     get answeredAt() {
       return answeredAt;
     },
+    get statements() {
+      return waiting;
+    },
+    maxConnections,
     async answer<T>(send: () => PromiseLike<T>): Promise<T> {
       if (waiting >= maxConnections * waitingPerConnection) throw new DatabaseBusyError(waiting);
       waiting += 1;

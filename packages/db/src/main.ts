@@ -1,11 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { parseCommand } from './cli.ts';
+import { connectDatabase } from './connect.ts';
 import { databaseFault, describeFault, isPassingFault } from './database-error.ts';
 import { migrateDatabase } from './migrate.ts';
+import { dropSearchIndex, makeSearchIndex } from './search-index.ts';
 
 /* `npm run migrate`: brings the schema up to date, waiting for a database that is not there yet. */
 
 const waitMs = 60_000;
 
+const { searchIndex } = parseCommand(process.argv.slice(2));
 const url = process.env.DATABASE_URL;
 if (!url) leave('DATABASE_URL is not set; it takes a URL such as postgres://user:password@host:5432/database.');
 const giveUpAt = performance.now() + waitMs;
@@ -22,6 +26,26 @@ for (let told = false; ; told = true) {
   }
 }
 process.stdout.write('The schema is up to date.\n');
+if (searchIndex !== null) await switchSearchIndex(url, searchIndex);
+
+async function switchSearchIndex(databaseUrl: string, state: 'on' | 'off'): Promise<void> {
+  const db = connectDatabase({
+    url: databaseUrl,
+    application: 'auditbox migrate',
+    maxConnections: 1,
+    statementTimeoutMs: 0,
+  });
+  try {
+    if (state === 'off') await dropSearchIndex(db);
+    else await makeSearchIndex(db, (line) => process.stdout.write(`Indexing words: ${line}\n`));
+    process.stdout.write(`The index of words is ${state}.\n`);
+  } catch (error) {
+    const fault = databaseFault(error);
+    leave(fault ? describeFault(fault) : String(error));
+  } finally {
+    await db.close(1_000);
+  }
+}
 
 function leave(sentence: string): never {
   process.stderr.write(`${sentence}\n`);

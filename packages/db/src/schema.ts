@@ -46,6 +46,19 @@ export const auditLog = pgTable(
     beforeValue: json('before_value'),
     updatedValues: json('updated_values'),
     context: json(),
+    /** `team_id` and `token` at the top of `updated_values`; the former ones of `before_value`, where they differ. 512 characters. */
+    teamId: text('team_id').generatedAlwaysAs(
+      sql`case when strpos(updated_values::text, '"team_id"') > 0 then left(updated_values ->> 'team_id', 512) end`,
+    ),
+    formerTeamId: text('former_team_id').generatedAlwaysAs(
+      sql`case when strpos(before_value::text, '"team_id"') > 0 then nullif(left(before_value ->> 'team_id', 512), left(updated_values ->> 'team_id', 512)) end`,
+    ),
+    keyHash: text('key_hash').generatedAlwaysAs(
+      sql`case when strpos(updated_values::text, '"token"') > 0 then left(updated_values ->> 'token', 512) end`,
+    ),
+    formerKeyHash: text('former_key_hash').generatedAlwaysAs(
+      sql`case when strpos(before_value::text, '"token"') > 0 then nullif(left(before_value ->> 'token', 512), left(updated_values ->> 'token', 512)) end`,
+    ),
   },
   (t) => [
     primaryKey({ name: 'audit_log_pkey', columns: [t.id, t.occurredAt] }),
@@ -56,7 +69,10 @@ export const auditLog = pgTable(
     index('audit_log_action').on(t.action, t.occurredAt, t.id),
     index('audit_log_table_name').on(t.tableName, t.occurredAt, t.id),
     index('audit_log_object_id').on(t.objectId, t.occurredAt, t.id),
-    index('audit_log_words').using('gin', sql`audit_words(before_value, updated_values, context)`),
+    index('audit_log_team_id').on(t.teamId, t.occurredAt, t.id).where(sql`team_id is not null`),
+    index('audit_log_former_team_id').on(t.formerTeamId, t.occurredAt, t.id).where(sql`former_team_id is not null`),
+    index('audit_log_key_hash').on(t.keyHash, t.occurredAt, t.id).where(sql`key_hash is not null`),
+    index('audit_log_former_key_hash').on(t.formerKeyHash, t.occurredAt, t.id).where(sql`former_key_hash is not null`),
     check(
       'audit_log_occurred_at_in_range',
       sql`${t.occurredAt} >= timestamptz '1970-01-01 00:00:00+00' and ${t.occurredAt} < timestamptz '10000-01-01 00:00:00+00'`,

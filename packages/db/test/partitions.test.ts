@@ -11,6 +11,7 @@ import { closeMonth } from '@auditbox/db/partitions/close-month.ts';
 import { dropMonth } from '@auditbox/db/partitions/drop-month.ts';
 import { hasUnexported } from '@auditbox/db/partitions/has-unexported.ts';
 import { listExpiredMonths } from '@auditbox/db/partitions/list-expired-months.ts';
+import { dropSearchIndex, makeSearchIndex } from '@auditbox/db/search-index.ts';
 import { createTestDatabase } from '@auditbox/testing/template-database.ts';
 import { openTestDatabase, type TestDatabase } from '@auditbox/testing/test-database.ts';
 import { anEvent, type WireEvent } from '@auditbox/testing/test-events.ts';
@@ -177,4 +178,27 @@ test('rows of the first schema are all there after the migration, with their out
   await after.close(1_000);
   await sql.unsafe('drop owned by reads_partitions; drop role reads_partitions').simple();
   await sql.end();
+});
+
+test('the index of words is made over all partitions while writers go on, serves new ones too, and goes again', async () => {
+  const own = await openTestDatabase();
+  await own.store([anEvent({ updated_values: { text: 'zebra' } })]);
+  await makeSearchIndex(own, () => {});
+  await makeSearchIndex(own, () => {});
+  await own.store([anEvent({ updated_at: '2011-11-11T00:00:00Z', updated_values: { text: 'zebra' } })]);
+  const isValid = async () =>
+    (await own.sql`select indisvalid as valid from pg_index where indexrelid = to_regclass('audit_log_words')`)[0]
+      ?.valid;
+  expect(await isValid()).toBe(true);
+  const plan = await own.sql.begin(async (tx) => {
+    await tx`set local enable_seqscan = off`;
+    return tx`explain select id from audit_log a where audit_words(a.before_value, a.updated_values, a.context) @@ 'zebra'`;
+  });
+  const leaves = await own.sql`select relid from pg_partition_tree('audit_log') where isleaf`;
+  expect(
+    JSON.stringify(plan).match(/Bitmap Index Scan on audit_log_\d{4}_\d\d_\w*words|Bitmap Index Scan on \w+_idx/g),
+  ).toHaveLength(leaves.length);
+  await dropSearchIndex(own);
+  expect(await isValid()).toBeUndefined();
+  await own.close(1_000);
 });

@@ -1,15 +1,16 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Scrape } from './metrics/scrape.ts';
 import { leaveWith } from './run-main.ts';
 
-/** A process's health: `ready` throws a sentence when it could not do its work now. */
+/** What a process tells about its health. */
 export interface Health {
-  /** Whether the process turns; when not, it should be started again. */
+  /** Whether its loops make turns; when not, it should be started again. */
   alive(): boolean;
-  ready(): Promise<void>;
-  /** All metrics in Prometheus's text format, and its content type. */
-  metrics(): Promise<{ readonly type: string; readonly text: string }>;
+  /** Throws a sentence when it could not do its work now; else resolves to a warning, or null. */
+  ready(): Promise<string | null>;
+  readonly metrics: Scrape;
 }
 
 /** Serves `GET /livez`, `GET /readyz` and `GET /metrics` for a process that has no other HTTP. Resolves to the port it listens on. */
@@ -18,23 +19,30 @@ export async function serveHealth(
   host: string,
   port: number,
 ): Promise<{ port: number; close(): void }> {
-  const server = createServer(async (request, response) => {
-    const answer = (status: number, text: string, type = 'text/plain') =>
-      response.writeHead(status, { 'content-type': type }).end(text);
-    if (request.url === '/livez') return answer(health.alive() ? 200 : 503, health.alive() ? 'alive\n' : 'stuck\n');
-    if (request.url === '/metrics') {
-      const { type, text } = await health.metrics();
-      return answer(200, text, type);
-    }
-    if (request.url !== '/readyz') return answer(404, 'not found\n');
-    try {
-      await health.ready();
-      answer(200, 'ready\n');
-    } catch (error) {
-      answer(503, `${(error as Error).message}\n`);
-    }
+  const server = createServer(async ({ url = '' }, response) => {
+    const { status, text, type = 'text/plain' } = await answerTo(url.split('?', 1).join(), health);
+    response.writeHead(status, { 'content-type': type }).end(text);
   });
   server.listen(port, host);
   await once(server, 'listening').catch((error: Error) => leaveWith(`Health cannot be served: ${error.message}.`));
   return { port: (server.address() as AddressInfo).port, close: () => server.close() };
+}
+
+async function answerTo(path: string, health: Health): Promise<{ status: number; text: string; type?: string }> {
+  try {
+    switch (path) {
+      case '/livez':
+        return health.alive() ? { status: 200, text: 'alive\n' } : { status: 503, text: 'stuck\n' };
+      case '/readyz': {
+        const warning = await health.ready();
+        return { status: 200, text: warning === null ? 'ready\n' : `ready\n${warning}\n` };
+      }
+      case '/metrics':
+        return { status: 200, text: await health.metrics.text(), type: health.metrics.contentType };
+      default:
+        return { status: 404, text: 'not found\n' };
+    }
+  } catch (error) {
+    return { status: 503, text: `${(error as Error).message}\n` };
+  }
 }

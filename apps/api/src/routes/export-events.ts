@@ -22,7 +22,7 @@ export type ExportFormat = (typeof exportFormats)[number];
 
 const mediaTypes = { ndjson: 'application/x-ndjson; charset=utf-8', csv: 'text/csv; charset=utf-8; header=present' };
 
-/** Memory holds one part of each export, and what the connection has not taken yet. */
+/** Memory holds two parts of each export, and what the connection has not taken yet. */
 const partBytes = 1024 * 1024;
 const maxRows = 2_000;
 
@@ -51,8 +51,12 @@ export function exportEvents(dependencies: ExportEventsDependencies): RequestHan
       'content-disposition': `attachment; filename="audit.${format}"`,
     });
     if (format === 'csv') response.write(csvHeader);
-    for (let part = first; part.last !== null && !response.destroyed; part = await next(part.last)) {
+    for (let part = first; part.last !== null && !response.destroyed; ) {
+      // The database works on the next part while this one leaves.
+      const upcoming = next(part.last);
+      upcoming.catch(() => {});
       if (!response.write(part.text)) await drained(response);
+      part = await upcoming;
     }
     response.end();
   };

@@ -7,7 +7,7 @@ import {
 } from '@auditbox/db/events/event-refused.ts';
 import { crashPoint } from '@auditbox/process/crash-point.ts';
 import type { Caller } from '../auth.ts';
-import { HttpProblem } from '../problem.ts';
+import { HttpProblem, type Refusal } from '../problem.ts';
 
 /** The event as the caller's own: one that names no key is filed under the hash of the caller's. */
 export function filedUnder({ keyHash }: Caller, event: NewAuditEvent): NewAuditEvent {
@@ -25,10 +25,11 @@ export async function writing<T>(
     crashPoint('api after the commit');
     return written;
   } catch (error) {
-    const refused = (status: number, field: string, { index, message }: EventRefusal) =>
-      new HttpProblem(status, message, { errors: [{ path: pathOf(index, field), message }] });
-    if (error instanceof AuditConflictError) throw refused(409, 'id', error);
-    if (error instanceof FutureEventError || error instanceof ClosedMonthError) throw refused(422, 'updated_at', error);
+    const refused = (status: number, field: string, { index, message }: EventRefusal, refusal: Refusal) =>
+      new HttpProblem(status, message, { errors: [{ path: pathOf(index, field), message }], refusal });
+    if (error instanceof AuditConflictError) throw refused(409, 'id', error, 'conflict');
+    if (error instanceof FutureEventError) throw refused(422, 'updated_at', error, 'in the future');
+    if (error instanceof ClosedMonthError) throw refused(422, 'updated_at', error, 'invalid');
     throw error;
   }
 }

@@ -1,30 +1,27 @@
-import { checkDatabase } from '@auditbox/db/check-database.ts';
-import { databaseFault, describeFault } from '@auditbox/db/database-error.ts';
+import { checkDatabase, explainUnready } from '@auditbox/db/check-database.ts';
 import { serveHealth } from '@auditbox/process/health-server.ts';
 import type { Shutdown } from '@auditbox/process/shutdown.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
+import { createTurns } from '@auditbox/process/turns.ts';
 import type { Exporter } from '../compose.ts';
 import { startHousekeeping } from '../housekeeping.ts';
-import { logDatabaseFault } from '../log-database-fault.ts';
-import { createMetrics } from '../metrics.ts';
+import { createExporterScrape } from '../metrics/exporter-scrape.ts';
 import { probeDestination } from '../probe-destination.ts';
 import { runSealLoop } from '../seal-loop.ts';
 import { runUploadLoop } from '../upload-loop.ts';
 
-/** A seal that waits this long for the database is not stuck yet; one that turns later is. */
+/** A turn may take a few deadlines of the database's, and two requests to the store; one that takes longer is stuck. */
 const stuckAfterMs = 120_000;
 
 /** Exports until told to stop. Resolves to the exit code. */
 export async function run(exporter: Exporter, { taking, working }: Shutdown): Promise<number> {
   const { config, logger, db, sealLimits, sealPace, uploads } = exporter;
-  const metrics = createMetrics(exporter.gate);
-  let turnedAt = performance.now();
+  const turns = createTurns(['seal', 'upload'], () => performance.now());
+  const stuckMs = stuckAfterMs + 2 * config.S3_REQUEST_TIMEOUT_MS;
+  let lowWater = '0';
+  const scrape = createExporterScrape(exporter, () => lowWater);
   const health = await serveHealth(
-    {
-      alive: () => performance.now() - turnedAt < stuckAfterMs,
-      ready: () => readiness(exporter),
-      metrics: async () => ({ type: metrics.contentType, text: await metrics.metrics() }),
-    },
+    { alive: () => turns.all(stuckMs), ready: () => readiness(exporter), metrics: scrape },
     config.HOST,
     config.METRICS_PORT,
   );
@@ -38,37 +35,44 @@ export async function run(exporter: Exporter, { taking, working }: Shutdown): Pr
     },
     taking,
   );
-  const onTurn = () => {
-    turnedAt = performance.now();
+  const { metrics } = uploads;
+  const onTurn = (id: string | null) => {
+    turns.turned('seal');
+    lowWater = id ?? lowWater;
   };
   const onSealed = () => uploads.pace.wake();
+  const onProgress = () => turns.turned('upload');
   await Promise.all([
-    probeOnceThere(exporter, taking),
-    runSealLoop({ db, limits: sealLimits, pace: sealPace, logger, onSealed, onTurn }, taking),
-    runUploadLoop(uploads, taking, working),
+    lookAround(exporter, taking),
+    runSealLoop({ db, limits: sealLimits, pace: sealPace, logger, metrics, onSealed, onTurn }, taking),
+    runUploadLoop({ ...uploads, onProgress }, taking, working),
   ]);
   health.close();
+  await scrape.close();
   logger.info('The exporter has stopped.');
   return 0;
 }
 
-/** The probe takes the database's time, so it waits for a database that is down at start. */
-async function probeOnceThere(exporter: Exporter, taking: AbortSignal): Promise<void> {
+/** Says once what is odd about the schema and the bucket. Asks the database, so it waits for one that is down at start. */
+async function lookAround(exporter: Exporter, taking: AbortSignal): Promise<void> {
   while (!taking.aborted) {
     try {
+      const warning = await checkDatabase(exporter.db);
+      if (warning !== null) exporter.logger.warn(warning);
       await probeDestination(exporter, taking);
       return;
     } catch (error) {
-      logDatabaseFault(exporter.logger, error);
+      exporter.logger.warn(`${explainUnready(error)} Trying again.`);
       await sleep(exporter.config.EXPORT_POLL_INTERVAL_MS, taking);
     }
   }
 }
 
 /** The destination is no part of it: a store that is down is not mended by routing around or restarting an exporter. */
-async function readiness({ db }: Exporter): Promise<void> {
-  await checkDatabase(db).catch((error: unknown) => {
-    const fault = databaseFault(error);
-    throw fault ? new Error(describeFault(fault)) : error;
-  });
+async function readiness({ db }: Exporter): Promise<string | null> {
+  try {
+    return await checkDatabase(db);
+  } catch (error) {
+    throw new Error(explainUnready(error));
+  }
 }

@@ -1,6 +1,6 @@
 import postgres from 'postgres';
 
-/** The columns and indexes of our own audit_log, and a thin outbox. */
+/** The columns of our own audit_log, and a thin outbox. */
 const tables = `
   create table audit (
     id uuid primary key default gen_random_uuid(),
@@ -16,7 +16,6 @@ const tables = `
     updated_values json,
     context json
   );
-  create index audit_occurred_at_id on audit (occurred_at, id);
   create table outbox (
     id bigint generated always as identity primary key,
     audit_id uuid not null,
@@ -25,9 +24,21 @@ const tables = `
   );
   create index outbox_pending on outbox (id) where status = 'pending'`;
 
+/** What our own audit_log is asked by, as anyone would index it. */
+const questions = [
+  'occurred_at, id',
+  'recorded_at, id',
+  'changed_by, occurred_at',
+  'changed_by_api_key, occurred_at',
+  'action, occurred_at',
+  'table_name, occurred_at',
+  'object_id, occurred_at',
+];
+
 /** Makes what the two-insert api writes to, in a database that has neither table yet. */
-export async function createTwoInsertTables(databaseUrl: string): Promise<void> {
+export async function createTwoInsertTables(databaseUrl: string, { indexed }: { indexed: boolean }): Promise<void> {
   const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} });
   await sql.unsafe(tables).simple();
+  if (indexed) await sql.unsafe(questions.map((columns) => `create index on audit (${columns})`).join(';')).simple();
   await sql.end();
 }

@@ -28,11 +28,11 @@ const auditbox: Contender = {
   },
 };
 
-const twoInserts: Contender = {
-  name: names.twoInserts,
+const twoInserts = (name: string, indexed: boolean): Contender => ({
+  name,
   async open(rig) {
     const db = await rig.database({ empty: true });
-    await createTwoInsertTables(db.url);
+    await createTwoInsertTables(db.url, { indexed });
     const server = await startProgram({
       file: new URL('../peers/two-inserts-api.ts', import.meta.url),
       env: { DATABASE_URL: db.url, PORT: '0', API_KEY: benchKey },
@@ -40,7 +40,10 @@ const twoInserts: Contender = {
     });
     return { db, server: { ...server, port: Number(server.readyLine.split(' ')[1]) } };
   },
-};
+});
+
+/** With our indexes, since it is to answer our questions, and with none but its keys. */
+const contenders = [auditbox, twoInserts(names.twoInserts, true), twoInserts(names.twoInsertsBare, false)];
 
 export async function ingest(rig: Rig, { turns, seconds }: { turns: number; seconds: number }): Promise<Answer> {
   const ledger = createLedger();
@@ -48,7 +51,7 @@ export async function ingest(rig: Rig, { turns, seconds }: { turns: number; seco
     for (const connections of [1, 32, 128]) {
       const condition = names.ingest(connections, eventsPerRequest);
       for (let turn = 0; turn < turns; turn += 1) {
-        for (const contender of rotate([auditbox, twoInserts], turn)) {
+        for (const contender of rotate(contenders, turn)) {
           const { eventsPerSecond, requestMs, ...costs } = await measure(rig, contender, {
             path: eventsPerRequest === 1 ? '/audit' : '/audit/batch',
             eventsPerRequest,

@@ -65,6 +65,26 @@ function targetsOf(figures: readonly Figure[]): Target[] {
       wanted: { atMost: 300 },
       value: alone(names.backlog(10_000_000), 'peak MB'),
     },
+    {
+      what: 'a page of 50 of 10,000,000 events by the slowest filter, by cursor: p95 ms',
+      wanted: { atMost: 20 },
+      value: alone(names.record(10_000_000), names.slowestPage),
+    },
+    {
+      what: 'the same with a total up to a million: p95 ms',
+      wanted: { atMost: 150 },
+      value: alone(names.record(10_000_000), names.slowestTotal),
+    },
+    {
+      what: 'export of 10,000,000 events: rows/s',
+      wanted: { atLeast: 40_000 },
+      value: alone(names.record(10_000_000), names.exportRate),
+    },
+    {
+      what: 'its peak MB',
+      wanted: { atMost: 250 },
+      value: alone(names.record(10_000_000), names.exportPeak),
+    },
   ];
 }
 

@@ -4,8 +4,8 @@ import type { Rig } from './rig.ts';
 /** The key that the load generator uses. */
 export const benchKey = 'key-of-the-benchmark';
 
-/** As `npm run exporter` starts it: V8's young generation need not grow for buffers that live outside of it. */
-const exporterNodeArguments = ['--max-semi-space-size=8'];
+/** As npm's scripts start them: V8's young generation need not grow for buffers that live outside of it. */
+const ownNodeArguments = ['--max-semi-space-size=8'];
 
 const appFile = (path: string) => new URL(`../../../../apps/${path}`, import.meta.url);
 
@@ -15,7 +15,7 @@ export async function startApi({ nodeArguments }: Rig, databaseUrl: string): Pro
     file: appFile('api/src/main.ts'),
     env: { DATABASE_URL: databaseUrl, PORT: '0', AUDIT_MASTER_KEY: benchKey },
     ready: /The api listens/,
-    nodeArguments,
+    nodeArguments: [...ownNodeArguments, ...nodeArguments],
   });
   return { ...program, port: portIn(program.readyLine) };
 }
@@ -30,7 +30,7 @@ export async function startExporter(
     file: appFile('exporter/src/main.ts'),
     env: { DATABASE_URL: databaseUrl, METRICS_PORT: '0', ...storeEnvironment(store.endpoint), ...settings },
     ready: /The exporter runs/,
-    nodeArguments: [...exporterNodeArguments, ...nodeArguments],
+    nodeArguments: [...ownNodeArguments, ...nodeArguments],
   });
 }
 

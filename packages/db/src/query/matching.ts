@@ -1,6 +1,6 @@
 import type { Fragment, Sql } from 'postgres';
 import type { EventFilter, ValueAt } from './event-filter.ts';
-import { holdsWords, isIn, isValueAt, memberIs, startsWith } from './predicates.ts';
+import { holdsWords, isIn, isValueAt, memberColumns, memberIs, startsWith } from './predicates.ts';
 
 /** More branches than this cost more to plan than a sort does. */
 const maxBranches = 12;
@@ -26,6 +26,15 @@ const texts = [
 export function matching(sql: Sql, filter: EventFilter): Matching {
   const conditions: Fragment[] = [];
   let branches: readonly Fragment[] = filter.anyId === undefined ? [sql`true`] : anyIdBranches(sql, filter.anyId);
+  const members = [
+    ['team_id', filter.teamId],
+    ['key_hash', filter.keyHash],
+  ] as const;
+  for (const [column, value] of members) {
+    if (value === undefined) continue;
+    const either = [memberIs(sql, column, value), memberIs(sql, `former_${column}` as const, value)];
+    branches = branches.flatMap((branch) => either.map((one) => sql`${branch} and ${one}`));
+  }
   for (const [field, column] of texts) {
     const values = filter[field];
     if (values === undefined) continue;
@@ -34,14 +43,12 @@ export function matching(sql: Sql, filter: EventFilter): Matching {
     else if (branches.length * values.length > maxBranches) conditions.push(isIn(sql, column, values));
     else branches = branches.flatMap((branch) => values.map((value) => sql`${branch} and a.${sql(column)} = ${value}`));
   }
-  const { occurredFrom, occurredTo, recordedAfter, recordedBefore, changedByPrefix, teamId, keyHash, words } = filter;
+  const { occurredFrom, occurredTo, recordedAfter, recordedBefore, changedByPrefix, words } = filter;
   if (occurredFrom !== undefined) conditions.push(sql`a.occurred_at >= ${occurredFrom}::timestamptz`);
   if (occurredTo !== undefined) conditions.push(sql`a.occurred_at <= ${occurredTo}::timestamptz`);
   if (recordedAfter !== undefined) conditions.push(sql`a.recorded_at > ${recordedAfter}::timestamptz`);
   if (recordedBefore !== undefined) conditions.push(sql`a.recorded_at < ${recordedBefore}::timestamptz`);
   if (changedByPrefix !== undefined) conditions.push(startsWith(sql, 'changed_by', changedByPrefix));
-  if (teamId !== undefined) conditions.push(memberIs(sql, 'team_id', teamId));
-  if (keyHash !== undefined) conditions.push(memberIs(sql, 'token', keyHash));
   if (words !== undefined) conditions.push(holdsWords(sql, words));
   conditions.push(...(filter.values ?? []).map((value: ValueAt) => isValueAt(sql, value)));
   return { common: conditions.reduce((all, one) => sql`${all} and ${one}`, sql`true`), branches };
@@ -50,10 +57,13 @@ export function matching(sql: Sql, filter: EventFilter): Matching {
 /** Each without what the ones before it have. */
 function anyIdBranches(sql: Sql, id: string): Fragment[] {
   const columns = ['object_id', 'changed_by', 'changed_by_api_key'];
-  const none = (names: readonly string[]) =>
-    names.reduce((all, name) => sql`${all} and a.${sql(name)} <> ${id}`, sql`true`);
+  const members = Object.keys(memberColumns) as (keyof typeof memberColumns)[];
+  const without = (names: readonly string[]) =>
+    names.reduce((all, name) => sql`${all} and a.${sql(name)} is distinct from ${id}`, sql`true`);
   return [
-    ...columns.map((column, index) => sql`a.${sql(column)} = ${id} and ${none(columns.slice(0, index))}`),
-    sql`(${memberIs(sql, 'team_id', id)} or ${memberIs(sql, 'token', id)}) and ${none(columns)}`,
+    ...columns.map((column, index) => sql`a.${sql(column)} = ${id} and ${without(columns.slice(0, index))}`),
+    ...members.map(
+      (column, index) => sql`${memberIs(sql, column, id)} and ${without([...columns, ...members.slice(0, index)])}`,
+    ),
   ];
 }

@@ -9,7 +9,7 @@ export const handWrittenLoop: DrainPeer = {
   name: 'hand-written loop',
   async prefill(databaseUrl, rows) {
     const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} });
-    await createTwoInsertTables(databaseUrl);
+    await createTwoInsertTables(databaseUrl, { indexed: false });
     await inChunks(rows, (first, last) =>
       sql.unsafe(`
         with stored as (

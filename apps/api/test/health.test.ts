@@ -1,0 +1,35 @@
+import { type ApiFixture, createApiFixture } from '@auditbox/testing/api-fixture.ts';
+import { anEvent } from '@auditbox/testing/test-events.ts';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+let api: ApiFixture;
+beforeEach(async () => {
+  api = await createApiFixture();
+});
+afterEach(() => api.close());
+
+test('a schema that is older than this version: not ready, and the command is named', async () => {
+  await api.db.sql`
+    delete from drizzle.__drizzle_migrations where created_at = (select max(created_at) from drizzle.__drizzle_migrations)`;
+  const { status, body } = await api.request('/readyz', { key: null });
+  expect(status).toBe(503);
+  expect(body.detail).toContain('run `npm run migrate`');
+  expect((await api.request('/livez', { key: null })).status).toBe(200);
+});
+
+test('a database without any of it: not ready, and the command is named', async () => {
+  await api.db.sql`drop schema drizzle cascade`;
+  const { status, body } = await api.request('/readyz', { key: null });
+  expect(status).toBe(503);
+  expect(body.detail).toContain('run `npm run migrate`');
+});
+
+test('a schema that is newer, as in a rollback: ready with a warning, and events are stored', async () => {
+  await api.db.sql`
+    insert into drizzle.__drizzle_migrations (hash, created_at)
+    select 'of a later version', max(created_at) + 1 from drizzle.__drizzle_migrations`;
+  const { status, text } = await api.request('/readyz', { key: null });
+  expect(status).toBe(200);
+  expect(text).toMatch(/^ready\n.*newer than this version/);
+  expect((await api.request('/audit', { body: anEvent() })).status).toBe(201);
+});

@@ -1,0 +1,162 @@
+import { eventually } from '@auditbox/testing/eventually.ts';
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
+import { type Metrics, readMetrics } from '@auditbox/testing/read-metrics.ts';
+import type { App } from '@auditbox/testing/spawn-app.ts';
+import { startTcpProxy } from '@auditbox/testing/tcp-proxy.ts';
+import { anEvent, someEvents } from '@auditbox/testing/test-events.ts';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+let rig: ExporterFixture;
+beforeEach(async () => {
+  rig = await createExporterFixture();
+});
+afterEach(() => rig.close());
+
+const refuse = (status: number, code: string) => {
+  rig.proxy.intervene = { before: () => ({ status, code }) };
+};
+
+/** Answers of the database are kept for some seconds, so what it says is waited for. */
+async function shows(app: App, expected: (metrics: Metrics) => void): Promise<void> {
+  const { port } = await app.line(/^The exporter runs/);
+  await eventually(async () => expected(await readMetrics(`http://127.0.0.1:${port}`)));
+}
+
+test('what was exported is counted in rows, objects and bytes, and each stage has its time', async () => {
+  await rig.db.store(someEvents(7, { updated_at: '2026-07-03T11:00:00Z' }));
+  const app = rig.start();
+  await shows(app, (metrics) => {
+    expect(metrics.value('auditbox_export_rows_total')).toBe(7);
+    expect(metrics.value('auditbox_export_objects_total')).toBe(1);
+    expect(metrics.value('auditbox_export_attempts_total{outcome="done"}')).toBe(1);
+    for (const stage of ['seal', 'render', 'compress', 'upload', 'mark'])
+      expect(metrics.value(`auditbox_export_stage_seconds_count{stage="${stage}"}`)).toBe(1);
+    expect(metrics.value('auditbox_outbox_oldest_unexported_age_seconds')).toBe(0);
+    expect(metrics.value('auditbox_outbox_pending_rows')).toBe(0);
+  });
+  const [object] = await rig.bucket.objects();
+  const [stored] = await rig.db.sql`select bytes::int, object_bytes::int as "objectBytes" from export_batch`;
+  await shows(app, (metrics) => {
+    expect(metrics.value('auditbox_export_bytes_total')).toBe(Buffer.byteLength(object?.text ?? ''));
+    expect(metrics.value('auditbox_export_bytes_total')).toBe(stored?.bytes);
+    expect(metrics.value('auditbox_export_object_bytes_total')).toBe(stored?.objectBytes);
+  });
+});
+
+test('rows of an hour that has long ended count as late, those of this hour do not', async () => {
+  const [now] = await rig.db
+    .sql`select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as at`;
+  await rig.db.store([...someEvents(3, { updated_at: '2026-07-03T11:00:00Z' }), anEvent({ updated_at: now?.at })]);
+  await shows(rig.start(), (metrics) => {
+    expect(metrics.value('auditbox_export_rows_total')).toBe(4);
+    expect(metrics.value('auditbox_export_late_rows_total')).toBe(3);
+  });
+});
+
+test('while rows linger, they are pending; the age counts from when the database took the event', async () => {
+  await rig.db.store(someEvents(5, { updated_at: '2026-07-03T11:00:00Z' }));
+  await rig.db
+    .sql`update outbox set recorded_at = recorded_at - interval '1 hour' where id = (select min(id) from outbox)`;
+  const app = rig.start([], { EXPORT_LINGER_MS: '86400000' });
+  await shows(app, (metrics) => {
+    expect(metrics.value('auditbox_outbox_pending_rows')).toBe(5);
+    expect(metrics.value('auditbox_outbox_oldest_pending_age_seconds')).toBeGreaterThanOrEqual(3600);
+    expect(metrics.value('auditbox_outbox_oldest_pending_age_seconds')).toBeLessThan(3720);
+  });
+});
+
+test('a store that is down: rows are sealed, not pending, and the oldest unexported row still grows older', async () => {
+  refuse(503, 'SlowDown');
+  await rig.db.store(someEvents(6, { updated_at: '2026-07-03T11:00:00Z' }));
+  await rig.db.sql`update outbox set recorded_at = recorded_at - interval '1 hour'`;
+  const app = rig.start([], { EXPORT_RETRY_CAP_MS: '100' });
+  await shows(app, (metrics) => {
+    expect(metrics.value('auditbox_outbox_pending_rows')).toBe(0);
+    const unfinished = ['sealed', 'uploading'].map(
+      (state) => metrics.value(`auditbox_batches{state="${state}"}`) ?? -9,
+    );
+    expect(unfinished.reduce((sum, count) => sum + count)).toBe(1);
+    expect(metrics.value('auditbox_outbox_oldest_unexported_age_seconds')).toBeGreaterThanOrEqual(3600);
+    expect(metrics.value('auditbox_export_refusals_total{class="transient",code="SlowDown"}')).toBeGreaterThan(1);
+    expect(metrics.value('auditbox_export_refused_seconds')).toBeGreaterThan(0);
+    expect(metrics.value('auditbox_export_blocked')).toBe(0);
+  });
+});
+
+test('a blocked destination is told from one that is down, and since when', async () => {
+  refuse(403, 'AccessDenied');
+  await rig.db.store(someEvents(1));
+  await shows(rig.start([], { EXPORT_RETRY_CAP_MS: '100' }), (metrics) => {
+    expect(metrics.value('auditbox_export_blocked')).toBe(1);
+    expect(metrics.value('auditbox_export_blocked_seconds')).toBeGreaterThan(0);
+    expect(metrics.value('auditbox_export_refusals_total{class="blocked",code="AccessDenied"}')).toBeGreaterThan(0);
+  });
+});
+
+test('a store that makes up codes does not make series without end', async () => {
+  let asked = 0;
+  rig.proxy.intervene = { before: () => ({ status: 500, code: `MadeUp${++asked}` }) };
+  await rig.db.store(someEvents(1));
+  await shows(rig.start([], { EXPORT_RETRY_CAP_MS: '10' }), (metrics) => {
+    expect(metrics.value('auditbox_export_refusals_total{class="transient",code="other"}')).toBeGreaterThan(5);
+    expect(metrics.text.match(/^auditbox_export_refusals_total/gm)?.length).toBeLessThanOrEqual(51);
+  });
+});
+
+test('what waits for a person is counted: failed batches, their rows, quarantined rows', async () => {
+  refuse(400, 'EntityTooLarge');
+  await rig.db.store([...someEvents(4), anEvent({ updated_values: 'x'.repeat(5_000) })]);
+  await shows(rig.start([], { EXPORT_BATCH_MAX_BYTES: '4096' }), (metrics) => {
+    expect(metrics.value('auditbox_batches{state="failed"}')).toBe(1);
+    expect(metrics.value('auditbox_batch_rows{state="failed"}')).toBe(4);
+    expect(metrics.value('auditbox_outbox_quarantined_rows')).toBe(1);
+    expect(metrics.value('auditbox_export_refusals_total{class="permanent",code="EntityTooLarge"}')).toBe(1);
+    // They have alerts of their own; the age is of what moves by itself.
+    expect(metrics.value('auditbox_outbox_oldest_unexported_age_seconds')).toBe(0);
+  });
+});
+
+test('a transaction that is held open shows with its age, and the clocks with their difference', async () => {
+  const app = rig.start();
+  const { promise: go, resolve: letGo } = Promise.withResolvers<void>();
+  const held = rig.db.sql.begin('isolation level repeatable read', async (tx) => {
+    await tx`select 1`;
+    await go;
+  });
+  await shows(app, (metrics) => {
+    expect(metrics.value('auditbox_database_horizon_held_seconds')).toBeGreaterThan(2);
+    // The same machine.
+    expect(Math.abs(metrics.value('auditbox_database_clock_skew_seconds') ?? 9)).toBeLessThan(1);
+  });
+  letGo();
+  await held;
+  await shows(app, (metrics) => expect(metrics.value('auditbox_database_horizon_held_seconds')).toBeLessThan(2));
+});
+
+test('an exporter whose clock is an hour ahead shows it', async () => {
+  const hourAhead = 'data:text/javascript,Date.now=(now=>()=>now()+36e5)(Date.now)';
+  const app = rig.start([], { NODE_OPTIONS: `--import=${hourAhead}` });
+  await shows(app, (metrics) => expect(metrics.value('auditbox_database_clock_skew_seconds')).toBeLessThan(-3500));
+});
+
+test('while the database is down scrapes are answered: it is said to be down, and old numbers are gone', async () => {
+  const url = new URL(rig.db.url);
+  const proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) });
+  url.port = String(proxy.port);
+  const app = rig.start([], { DATABASE_URL: url.href });
+  await shows(app, (metrics) => {
+    expect(metrics.value('auditbox_database_up')).toBe(1);
+    expect(metrics.value('auditbox_outbox_pending_rows')).toBe(0);
+    expect(metrics.value('auditbox_batches{state="sealed"}')).toBe(0);
+  });
+  await proxy.down();
+  await shows(app, (metrics) => {
+    expect(metrics.value('auditbox_database_up')).toBe(0);
+    for (const gone of ['auditbox_outbox_pending_rows', 'auditbox_outbox_oldest_unexported_age_seconds'])
+      expect(metrics.value(gone)).toBeUndefined();
+    expect(metrics.text).not.toMatch(/^auditbox_batches\{/m);
+    expect(metrics.value('auditbox_export_rows_total')).toBe(0);
+  });
+  await proxy.up();
+  await shows(app, (metrics) => expect(metrics.value('auditbox_outbox_pending_rows')).toBe(0));
+});

@@ -1,0 +1,147 @@
+import { type Answer, createLedger } from '../figures.ts';
+import { names } from '../names.ts';
+import { benchKey, startApi } from '../rig/auditbox.ts';
+import { fillRecord } from '../rig/record.ts';
+import type { BenchDatabase, Rig } from '../rig/rig.ts';
+
+/** How long a page takes by each filter, with and without a total, as the record grows; how fast an export is. */
+
+interface Event {
+  readonly id: string;
+  readonly updated_at: string;
+  readonly changed_by: string;
+  readonly changed_by_api_key: string;
+  readonly action: string;
+  readonly table_name: string;
+  readonly object_id: string;
+  readonly before_value: Record<string, unknown> | null;
+  readonly updated_values: Record<string, unknown> | null;
+}
+
+interface Asked {
+  readonly search: Record<string, string>;
+  /** What every event of the answer must be. */
+  readonly holds: (event: Event) => boolean;
+}
+
+const pageSize = 50;
+const samples = 500;
+
+/** Each from an event that is there. */
+const filters: Readonly<Record<string, (event: Event) => Asked>> = {
+  none: () => ({ search: {}, holds: () => true }),
+  'changed_by, common': () => by('changed_by', 'user0@example.com'),
+  changed_by: ({ changed_by }) => by('changed_by', changed_by),
+  changed_by_api_key: ({ changed_by_api_key }) => by('changed_by_api_key', changed_by_api_key),
+  'action, rare': () => by('action', 'blocked'),
+  action: ({ action }) => by('action', action),
+  table_name: ({ table_name }) => by('table_name', table_name),
+  object_id: ({ object_id }) => by('object_id', object_id),
+  'a day': ({ updated_at }) => {
+    const day = updated_at.slice(0, 10);
+    return { search: { start_date: day, end_date: day }, holds: (event) => event.updated_at.startsWith(day) };
+  },
+  object_team_id: (event) => {
+    const team = String(event.updated_values?.team_id ?? 'team-0');
+    return { search: { object_team_id: team }, holds: ({ updated_values }) => updated_values?.team_id === team };
+  },
+  object_key_hash: (event) => {
+    const hash = String(event.updated_values?.token);
+    return { search: { object_key_hash: hash }, holds: ({ updated_values }) => updated_values?.token === hash };
+  },
+  search: ({ object_id }) => ({ search: { search: object_id }, holds: (event) => event.object_id === object_id }),
+  'two actions': () => ({
+    search: { action: 'blocked,unblocked' },
+    holds: ({ action }) => action === 'blocked' || action === 'unblocked',
+  }),
+  'changed_by and action': ({ changed_by, action }) => ({
+    search: { changed_by, action },
+    holds: (event) => event.changed_by === changed_by && event.action === action,
+  }),
+};
+
+function by(name: 'changed_by' | 'changed_by_api_key' | 'action' | 'table_name' | 'object_id', value: string): Asked {
+  return { search: { [name]: value }, holds: (event) => event[name] === value };
+}
+
+export async function query(rig: Rig, { rows, asks }: { rows: readonly number[]; asks: number }): Promise<Answer> {
+  const ledger = createLedger();
+  for (const count of rows) {
+    const condition = names.record(count);
+    for (const [measure, value] of Object.entries(await measureOne(rig, count, asks))) {
+      ledger.add(names.auditbox, condition, measure, value);
+      rig.say(`query, ${condition}: ${measure} ${value.toPrecision(3)}`);
+    }
+  }
+  return { name: 'query', title: 'Questions', figures: ledger.figures(), plotted: names.slowestPage };
+}
+
+async function measureOne(rig: Rig, rows: number, asks: number): Promise<Record<string, number>> {
+  const db = await rig.database();
+  await fillRecord(db, rows, rig.say);
+  const api = await startApi(rig, db.url);
+  const ask = async (path: string) => {
+    const response = await fetch(`http://127.0.0.1:${api.port}${path}`, {
+      headers: { authorization: `Bearer ${benchKey}` },
+    });
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+    return response;
+  };
+  const known = await someEvents(db);
+  const figures: Record<string, number> = {};
+  for (const [mode, extra] of [
+    ['by cursor', { cursor: '' }],
+    ['with total', {}],
+  ] as const) {
+    const slowest: number[] = [];
+    for (const [name, of] of Object.entries(filters)) {
+      const times: number[] = [];
+      for (let turn = 0; turn < asks + 5; turn += 1) {
+        const { search, holds } = of(known[(turn * 31) % known.length] as Event);
+        const startedAt = performance.now();
+        const page = (await (
+          await ask(`/audit?${new URLSearchParams({ ...search, ...extra, page_size: String(pageSize) })}`)
+        ).json()) as {
+          audit_logs: Event[];
+        };
+        // The first ones warm up.
+        if (turn >= 5) times.push(performance.now() - startedAt);
+        if (page.audit_logs.length === 0 || !page.audit_logs.every(holds))
+          throw new Error(`${name} found something else.`);
+      }
+      times.sort((a, b) => a - b);
+      const p95 = times[Math.floor(times.length * 0.95)] ?? Number.NaN;
+      slowest.push(p95);
+      figures[`${name}, ${mode}: p50 ms`] = times[times.length >> 1] ?? Number.NaN;
+      figures[`${name}, ${mode}: p95 ms`] = p95;
+    }
+    figures[mode === 'by cursor' ? names.slowestPage : names.slowestTotal] = Math.max(...slowest);
+  }
+  Object.assign(figures, await measureExport(ask, rows));
+  const peak = await api.peakMemory();
+  if (peak !== null) figures[names.exportPeak] = peak / 1e6;
+  await api.stop();
+  await db.drop();
+  return figures;
+}
+
+async function someEvents({ sql }: BenchDatabase): Promise<Event[]> {
+  const rows = await sql<Event[]>`
+    select id, to_char(occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as updated_at, changed_by,
+      changed_by_api_key, action, table_name, object_id, before_value, updated_values
+    from audit_log tablesample system (1) limit ${samples}`;
+  if (rows.length > 0) return rows;
+  return sql<Event[]>`select *, occurred_at::text as updated_at from audit_log limit ${samples}`;
+}
+
+/** The whole record as NDJSON; every line is counted. */
+async function measureExport(ask: (path: string) => Promise<Response>, rows: number): Promise<Record<string, number>> {
+  const startedAt = performance.now();
+  const { body } = await ask('/audit/export?format=ndjson');
+  let lines = 0;
+  for await (const part of body as unknown as AsyncIterable<Uint8Array>) {
+    for (let at = part.indexOf(10); at !== -1; at = part.indexOf(10, at + 1)) lines += 1;
+  }
+  if (lines !== rows) throw new Error(`The export has ${lines} lines of ${rows}.`);
+  return { [names.exportRate]: rows / ((performance.now() - startedAt) / 1000) };
+}
