@@ -159,6 +159,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All metrics in Prometheus's text format */
+        get: operations["metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -445,8 +462,8 @@ export interface components {
         /** @description The database cannot be used now, or too many writes wait. Nothing was lost. */
         Unavailable: {
             headers: {
-                /** @description Seconds to wait. */
-                "Retry-After": string;
+                /** @description Seconds to wait; left out where waiting mends nothing. */
+                "Retry-After"?: string;
                 [name: string]: unknown;
             };
             content: {
@@ -912,7 +929,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description They can. */
+            /** @description They can; a second line is a warning. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -922,6 +939,28 @@ export interface operations {
                 };
             };
             503: components["responses"]["Unavailable"];
+            default: components["responses"]["AnyOther"];
+        };
+    };
+    metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The metrics. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
             default: components["responses"]["AnyOther"];
         };
     };

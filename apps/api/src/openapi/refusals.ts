@@ -14,7 +14,10 @@ function refusal(id: string, description: string, headers?: Headers): ZodOpenApi
 
 const challenge: Headers = { 'WWW-Authenticate': { required: true, schema: { type: 'string', const: 'Bearer' } } };
 const retryAfter: Headers = {
-  'Retry-After': { description: 'Seconds to wait.', required: true, schema: { type: 'string', pattern: '^[0-9]+$' } },
+  'Retry-After': {
+    description: 'Seconds to wait; left out where waiting mends nothing.',
+    schema: { type: 'string', pattern: '^[0-9]+$' },
+  },
 };
 
 /** Answers that are errors: what each status means here. */
