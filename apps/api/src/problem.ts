@@ -64,7 +64,7 @@ export function problemHandler(logger: Logger, onWriteRefused: (refusal: Refusal
 /** A question that is too large for the time it may take; asking it again at once would only repeat that. */
 function tooLong(error: unknown, { method }: Request): HttpProblem | null {
   if (method !== 'GET' || databaseFault(error)?.code !== '57014') return null;
-  return new HttpProblem(504, 'The answer took too long. Narrow the question, by time for example.');
+  return new HttpProblem(503, 'The answer took too long. Narrow the question, by time for example.');
 }
 
 function toProblem(error: unknown): HttpProblem {
