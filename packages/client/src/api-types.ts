@@ -459,7 +459,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["ProblemDocument"];
             };
         };
-        /** @description The database cannot be used now, or too many writes wait. Nothing was lost. */
+        /** @description The database cannot be used now, too many writes wait, or the answer took too long: narrow the question. */
         Unavailable: {
             headers: {
                 /** @description Seconds to wait; left out where waiting mends nothing. */
@@ -472,15 +472,6 @@ export interface components {
         };
         /** @description Anything else that went wrong. */
         AnyOther: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["ProblemDocument"];
-            };
-        };
-        /** @description The answer took too long; narrow the question. */
-        TooSlow: {
             headers: {
                 [name: string]: unknown;
             };
@@ -586,7 +577,6 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             503: components["responses"]["Unavailable"];
-            504: components["responses"]["TooSlow"];
             default: components["responses"]["AnyOther"];
         };
     };
@@ -747,7 +737,6 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             406: components["responses"]["NotAcceptable"];
             503: components["responses"]["Unavailable"];
-            504: components["responses"]["TooSlow"];
             default: components["responses"]["AnyOther"];
         };
     };
@@ -783,7 +772,6 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             503: components["responses"]["Unavailable"];
-            504: components["responses"]["TooSlow"];
             default: components["responses"]["AnyOther"];
         };
     };
@@ -849,7 +837,6 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             503: components["responses"]["Unavailable"];
-            504: components["responses"]["TooSlow"];
             default: components["responses"]["AnyOther"];
         };
     };
@@ -896,7 +883,6 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             503: components["responses"]["Unavailable"];
-            504: components["responses"]["TooSlow"];
             default: components["responses"]["AnyOther"];
         };
     };

@@ -33,10 +33,9 @@ const refusals = {
   422: refusal('Unprocessable', 'Not an audit event; nothing was stored. `errors` names what is wrong, and where.'),
   503: refusal(
     'Unavailable',
-    'The database cannot be used now, or too many writes wait. Nothing was lost.',
+    'The database cannot be used now, too many writes wait, or the answer took too long: narrow the question.',
     retryAfter,
   ),
-  504: refusal('TooSlow', 'The answer took too long; narrow the question.'),
 } as const;
 
 const anyOther = refusal('AnyOther', 'Anything else that went wrong.');
