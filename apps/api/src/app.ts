@@ -17,6 +17,7 @@ import { type ObjectHistoryDependencies, objectHistory } from './routes/object-h
 import { type OpenapiDocumentDependencies, openapiDocument } from './routes/openapi-document.ts';
 import { batchTypes, type PostBatchDependencies, postBatch } from './routes/post-batch.ts';
 import { type PostEventDependencies, postEvent } from './routes/post-event.ts';
+import { referencePage } from './routes/reference-page.ts';
 
 export interface AppDependencies
   extends PostEventDependencies,
@@ -76,6 +77,7 @@ export function createApp(dependencies: AppDependencies): Express {
   app.get('/readyz', readyz(dependencies));
   app.get('/metrics', metrics(dependencies));
   app.get('/openapi.json', openapiDocument(dependencies));
+  app.use('/docs', referencePage());
   app.use('/audit', sayReader(dependencies.replicaLagMs));
   app
     .route('/audit')

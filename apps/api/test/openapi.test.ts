@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { type ApiFixture, createApiFixture } from '@auditbox/testing/api-fixture.ts';
 import { anEvent } from '@auditbox/testing/test-events.ts';
 import { Validator } from '@seriousme/openapi-schema-validator';
@@ -65,6 +66,7 @@ const requests = [
   ['get /audit/objects/{table_name}/{object_id} 200', get('/audit/objects/teams/one?page_size=1')],
   ['get /livez 200', { ...get('/livez'), key: null }],
   ['get /readyz 200', { ...get('/readyz'), key: null }],
+  ['get /metrics 200', { ...get('/metrics'), key: null }],
 ] as const;
 
 test.each(requests)('%s answers what the document says', async (operation, { path, ...options }) => {
@@ -89,6 +91,13 @@ test('every route of the document was asked above', () => {
     Object.keys(item).map((method) => `${method} ${path}`),
   );
   expect(said.sort()).toEqual([...asked].sort());
+});
+
+test('every path that the app serves is in the document, but for the document and its page', async () => {
+  const source = await readFile(new URL('../src/app.ts', import.meta.url), 'utf8');
+  const paths = [...source.matchAll(/'(\/[^']*)'/g)].map(([, path = '']) => path.replace(/:(\w+)/g, '{$1}'));
+  const others = ['/openapi.json', '/docs'];
+  expect(new Set(paths)).toEqual(new Set([...Object.keys(document.paths), ...others]));
 });
 
 test('the examples of bodies are taken', async () => {

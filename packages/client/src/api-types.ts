@@ -159,6 +159,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All metrics in Prometheus's text format */
+        get: operations["metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -442,11 +459,11 @@ export interface components {
                 "application/problem+json": components["schemas"]["ProblemDocument"];
             };
         };
-        /** @description The database cannot be used now, or too many writes wait. Nothing was lost. */
+        /** @description The database cannot be used now, too many writes wait, or the answer took too long: narrow the question. */
         Unavailable: {
             headers: {
-                /** @description Seconds to wait. */
-                "Retry-After": string;
+                /** @description Seconds to wait; left out where waiting mends nothing. */
+                "Retry-After"?: string;
                 [name: string]: unknown;
             };
             content: {
@@ -455,15 +472,6 @@ export interface components {
         };
         /** @description Anything else that went wrong. */
         AnyOther: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["ProblemDocument"];
-            };
-        };
-        /** @description The answer took too long; narrow the question. */
-        TooSlow: {
             headers: {
                 [name: string]: unknown;
             };
@@ -569,7 +577,6 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             503: components["responses"]["Unavailable"];
-            504: components["responses"]["TooSlow"];
             default: components["responses"]["AnyOther"];
         };
     };
@@ -730,7 +737,6 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             406: components["responses"]["NotAcceptable"];
             503: components["responses"]["Unavailable"];
-            504: components["responses"]["TooSlow"];
             default: components["responses"]["AnyOther"];
         };
     };
@@ -766,7 +772,6 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             503: components["responses"]["Unavailable"];
-            504: components["responses"]["TooSlow"];
             default: components["responses"]["AnyOther"];
         };
     };
@@ -832,7 +837,6 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             503: components["responses"]["Unavailable"];
-            504: components["responses"]["TooSlow"];
             default: components["responses"]["AnyOther"];
         };
     };
@@ -879,7 +883,6 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             503: components["responses"]["Unavailable"];
-            504: components["responses"]["TooSlow"];
             default: components["responses"]["AnyOther"];
         };
     };
@@ -912,7 +915,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description They can. */
+            /** @description They can; a second line is a warning. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -922,6 +925,28 @@ export interface operations {
                 };
             };
             503: components["responses"]["Unavailable"];
+            default: components["responses"]["AnyOther"];
+        };
+    };
+    metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The metrics. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
             default: components["responses"]["AnyOther"];
         };
     };

@@ -25,7 +25,7 @@ export function apiDocument(actions: Actions): ReturnType<typeof createDocument>
     tags: [
       { name: 'Write', description: 'Needs a key with the scope `write`.' },
       { name: 'Read', description: 'Needs a key with the scope `read`.' },
-      { name: 'Health', description: 'Needs no key.' },
+      { name: 'Health', description: 'Needs no key; the metrics need `METRICS_TOKEN` where that is set.' },
     ],
     components: {
       securitySchemes: {
@@ -34,6 +34,7 @@ export function apiDocument(actions: Actions): ReturnType<typeof createDocument>
           scheme: 'bearer',
           description: 'Made with `npm run keys`, with the scopes `read`, `write` or both.',
         },
+        metricsToken: { type: 'http', scheme: 'bearer', description: 'The setting `METRICS_TOKEN`.' },
       },
     },
     paths: { '/audit': { ...write, ...list }, ...writes, ...lists, ...lookPaths(listed), ...healthPaths },

@@ -19,7 +19,16 @@ export const healthPaths: ZodOpenApiPathsObject = {
       ...health,
       operationId: 'isReady',
       summary: 'Whether requests can be served now',
-      responses: { 200: { description: 'They can.', content: words }, ...refusing(503) },
+      responses: { 200: { description: 'They can; a second line is a warning.', content: words }, ...refusing(503) },
+    },
+  },
+  '/metrics': {
+    get: {
+      ...health,
+      security: [{}, { metricsToken: [] }],
+      operationId: 'metrics',
+      summary: "All metrics in Prometheus's text format",
+      responses: { 200: { description: 'The metrics.', content: words }, ...refusing(401) },
     },
   },
 };

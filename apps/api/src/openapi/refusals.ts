@@ -14,7 +14,10 @@ function refusal(id: string, description: string, headers?: Headers): ZodOpenApi
 
 const challenge: Headers = { 'WWW-Authenticate': { required: true, schema: { type: 'string', const: 'Bearer' } } };
 const retryAfter: Headers = {
-  'Retry-After': { description: 'Seconds to wait.', required: true, schema: { type: 'string', pattern: '^[0-9]+$' } },
+  'Retry-After': {
+    description: 'Seconds to wait; left out where waiting mends nothing.',
+    schema: { type: 'string', pattern: '^[0-9]+$' },
+  },
 };
 
 /** Answers that are errors: what each status means here. */
@@ -30,10 +33,9 @@ const refusals = {
   422: refusal('Unprocessable', 'Not an audit event; nothing was stored. `errors` names what is wrong, and where.'),
   503: refusal(
     'Unavailable',
-    'The database cannot be used now, or too many writes wait. Nothing was lost.',
+    'The database cannot be used now, too many writes wait, or the answer took too long: narrow the question.',
     retryAfter,
   ),
-  504: refusal('TooSlow', 'The answer took too long; narrow the question.'),
 } as const;
 
 const anyOther = refusal('AnyOther', 'Anything else that went wrong.');

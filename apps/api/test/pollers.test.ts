@@ -1,0 +1,125 @@
+import { randomUUID } from 'node:crypto';
+import { type AuditClient, createClient } from '@auditbox/client/audit-client.ts';
+import { type ApiFixture, createApiFixture, masterKey } from '@auditbox/testing/api-fixture.ts';
+import { anEvent, someEvents } from '@auditbox/testing/test-events.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+let api: ApiFixture;
+let client: AuditClient;
+beforeAll(async () => {
+  api = await createApiFixture();
+  client = createClient({ baseUrl: api.url, key: masterKey });
+});
+afterAll(() => api.close());
+
+/** A transaction that inserts one event at its beginning and one at its end, and takes its time in between. */
+async function writeSlowly(table_name: string, seconds: number): Promise<string[]> {
+  const [early, late] = [randomUUID(), randomUUID()];
+  await api.db.sql.begin(async (tx) => {
+    const insert = (id: string) => tx`
+      insert into audit_log (id, changed_by, action, table_name, object_id)
+      values (${id}, 'raw', 'updated', ${table_name}, 'late')`;
+    await insert(early);
+    await tx`select pg_sleep(${seconds})`;
+    await insert(late);
+  });
+  return [early, late];
+}
+
+/** Calls it again and again, one after the other; resolves to all ids that it wrote. */
+async function inTurn(count: number, write: (n: number) => Promise<readonly string[]>): Promise<string[]> {
+  const ids: string[] = [];
+  for (let n = 0; n < count; n += 1) ids.push(...(await write(n)));
+  return ids;
+}
+
+test('a poller by recording sees every event once, also of transactions that commit late and out of order', async () => {
+  const table_name = 'recorded';
+  const last = anEvent({ table_name });
+  const seen: string[] = [];
+  const polling = (async () => {
+    const stop = new AbortController();
+    const query = { recorded_after: '2020-01-01', table_name: [table_name], page_size: 20 };
+    for await (const { events } of client.poll(query, { signal: stop.signal, intervalMs: 20 })) {
+      seen.push(...events.map(({ id }) => id));
+      if (seen.includes(last.id)) stop.abort();
+    }
+  })();
+  const written = await Promise.all([
+    inTurn(3, () => writeSlowly(table_name, 2)),
+    inTurn(6, (n) => writeSlowly(table_name, 1.5 - n / 4)),
+    inTurn(40, (n) => writeSlowly(table_name, (n % 7) / 50)),
+    inTurn(300, async () => [(await client.write(anEvent({ table_name }))).id]),
+    inTurn(60, async () => (await client.writeBatch(someEvents(5, { table_name }))).ids),
+  ]);
+  // Recorded behind all others, it is seen behind them.
+  await client.write(last);
+  await polling;
+  expect(seen.sort()).toEqual([...written.flat(), last.id].sort());
+});
+
+/** A page as LiteLLM answers it, as far as a SIEM looks. */
+interface SiemPage {
+  readonly audit_logs: readonly { readonly id: string; readonly updated_at: string }[];
+  readonly total_pages: number;
+}
+
+interface SiemPoll {
+  readonly endDate: string;
+  readonly ids: ReadonlySet<string>;
+  /** The next poll's start. */
+  readonly newest: string;
+}
+
+/** Polls once as Elastic's integration for LiteLLM does: from the newest event time it knows to now, newest first. */
+async function siemPoll(startDate: string): Promise<SiemPoll> {
+  const ids = new Set<string>();
+  let newest = startDate;
+  let pages = 1;
+  const endDate = `${new Date().toISOString().slice(0, -1)}000000Z`;
+  for (let page = 1; page <= pages; page += 1) {
+    const part = { page: String(page), page_size: '10', start_date: startDate, end_date: endDate, sort_order: 'desc' };
+    const response = await fetch(`${api.url}/audit?${new URLSearchParams(part)}`, {
+      headers: { authorization: `Bearer ${masterKey}` },
+    });
+    expect(response.status).toBe(200);
+    const { audit_logs, total_pages } = (await response.json()) as SiemPage;
+    pages = total_pages;
+    const first = audit_logs[0]?.updated_at ?? newest;
+    if (first > newest) newest = first;
+    for (const { id } of audit_logs) ids.add(id);
+  }
+  return { endDate, ids, newest };
+}
+
+/*
+ * No more can be promised to it: when two events commit in the other order than their event times, and a poll sees only
+ * the later one, no later poll asks for the earlier one. `recorded_after` is for that.
+ */
+test('a SIEM that polls by event time has every event that was acknowledged before its poll', async () => {
+  const acknowledged: { readonly id: string; readonly updated_at: string }[] = [];
+  let start = `${new Date(Date.now() - 60_000).toISOString().slice(0, -1)}000Z`;
+  const pollOnce = async () => {
+    const before = [...acknowledged];
+    const { endDate, ids, newest } = await siemPoll(start);
+    const due = before.filter(({ updated_at }) => updated_at >= start && updated_at <= endDate);
+    expect(due.filter(({ id }) => !ids.has(id))).toEqual([]);
+    start = newest;
+  };
+  const writers = [1, 2, 3, 4].map(() =>
+    inTurn(200, async () => {
+      const event = await client.write(anEvent({ table_name: 'siem' }));
+      acknowledged.push(event);
+      return [event.id];
+    }),
+  );
+  let isWriting = true;
+  const writing = Promise.all(writers).finally(() => {
+    isWriting = false;
+  });
+  let polls = 0;
+  for (; isWriting; polls += 1) await pollOnce();
+  await writing;
+  await pollOnce();
+  expect(polls).toBeGreaterThan(10);
+});
