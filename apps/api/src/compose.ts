@@ -82,7 +82,7 @@ export function composeApi(config: ApiConfig, logger: Logger) {
     exportCells: (part, reader) => exportCells(readers.of(reader, part.filter), part),
     countBy: (query, reader) => countBy(readers.of(reader, query.filter), query),
     replicaLagMs: readers.lagMs,
-    recordedEdge: () => recordedEdge(readers.of('primary')),
+    recordedEdge: (marginMs) => recordedEdge(readers.of('primary'), marginMs),
     checkReady: () => checkDatabase(db),
   });
   const watchdog = startWatchdog(

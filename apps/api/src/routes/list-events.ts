@@ -6,12 +6,13 @@ import { printCursor } from '../query/cursor.ts';
 import type { ListQuery } from '../query/list-query.ts';
 import type { Reader } from '../read-from.ts';
 import { sendJson } from '../send-json.ts';
+import { settle } from '../settle.ts';
 
 export interface ListEventsDependencies {
   readonly readListQuery: (search: URLSearchParams) => Checked<ListQuery>;
   readonly find: (query: EventQuery, reader: Reader) => Promise<EventPage>;
   /** The recorded time before which nothing can appear any more; asked of the primary. */
-  readonly recordedEdge: () => Promise<string>;
+  readonly recordedEdge: (marginMs: number) => Promise<string>;
   readonly readFrom: (request: Request) => Reader;
   /** Events are counted up to this. */
   readonly totalMax: number;
@@ -31,6 +32,9 @@ export function listEvents(dependencies: ListEventsDependencies): RequestHandler
   };
 }
 
+/** A feed is in no hurry. */
+const edgeMarginMs = 1_000;
+
 /** The query as it came; Express's own parser would make objects of it. */
 export function searchOf(request: Request): URLSearchParams {
   return new URLSearchParams(request.originalUrl.split('?').slice(1).join('?'));
@@ -45,7 +49,10 @@ interface Listed {
 
 async function ask(dependencies: ListEventsDependencies, query: ListQuery, request: Request): Promise<Listed> {
   const { find, recordedEdge, readFrom, totalMax } = dependencies;
-  const { filter, order, pageSize } = query;
+  const { order, pageSize } = query;
+  const settled = query.by === 'recording' ? null : await settle(query.filter, { recordedEdge, now: Date.now });
+  const filter = { ...query.filter, ...settled };
+  const reader = settled === null ? readFrom(request) : 'primary';
   const asked = { filter, order, limit: pageSize, after: null, offset: 0, countUpTo: null };
   if (query.by === 'page') {
     const offset = (query.page - 1) * pageSize;
@@ -53,7 +60,7 @@ async function ask(dependencies: ListEventsDependencies, query: ListQuery, reque
     const part = isTooDeep ? { limit: 0, offset: 0 } : { limit: pageSize, offset };
     // To count what no index leads to is to read all of it: then the total is what is known.
     const isCountable = filter.words === undefined && (filter.values ?? []).length === 0;
-    const page = await find({ ...asked, ...part, countUpTo: isCountable ? totalMax : null }, readFrom(request));
+    const page = await find({ ...asked, ...part, countUpTo: isCountable ? totalMax : null }, reader);
     const known = offset + page.events.length + (page.next === null ? 0 : 1);
     const { count, isExact } = page.total ?? { count: known, isExact: page.next === null && !isTooDeep };
     if (isTooDeep && !isExact) throw tooDeep(totalMax);
@@ -64,11 +71,11 @@ async function ask(dependencies: ListEventsDependencies, query: ListQuery, reque
     return { events, rest, cursor: next && printCursor(query, next) };
   }
   if (query.by === 'cursor') {
-    const { events, next } = await find({ ...asked, after: query.after }, readFrom(request));
+    const { events, next } = await find({ ...asked, after: query.after }, reader);
     return { events, rest: `"page_size":${pageSize}`, cursor: next && printCursor(query, next) };
   }
   // Of the primary: a replica does not know what runs there. In this order: what ends in between is seen.
-  const edge = await recordedEdge();
+  const edge = await recordedEdge(edgeMarginMs);
   const { events, last } = await find(
     { ...asked, filter: { ...filter, recordedBefore: edge }, after: query.after },
     'primary',

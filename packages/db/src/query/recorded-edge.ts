@@ -1,8 +1,5 @@
 import type { Database } from '../connect.ts';
 
-/** A backend tells the server when its statement began a moment after it began. */
-const marginMs = 1_000;
-
 /**
  * The recorded time before which no event can appear any more: all transactions that could hold one have ended. ISO 8601
  * in UTC. Called before a read in the order of recording, as a statement of its own on the primary: what ends between
@@ -11,8 +8,10 @@ const marginMs = 1_000;
  * An event's recorded time is that of the statement that inserted it. So a transaction that has written holds the edge at
  * its beginning, and a running statement at its own. Throws HiddenSessionsError when another user's sessions cannot be
  * seen (they need `pg_read_all_stats`): then nobody knows. A prepared transaction is not seen; Auditbox makes none.
+ *
+ * A backend tells the server when its statement began a moment after it began: `marginMs` is more than that moment.
  */
-export async function recordedEdge(db: Database): Promise<string> {
+export async function recordedEdge(db: Database, marginMs: number): Promise<string> {
   const { sql } = db;
   const [row] = await db.answer(
     () => sql<[{ edge: string; hidden: boolean }]>`
@@ -33,7 +32,7 @@ export async function recordedEdge(db: Database): Promise<string> {
   return row.edge;
 }
 
-class HiddenSessionsError extends Error {
+export class HiddenSessionsError extends Error {
   override readonly name = 'HiddenSessionsError';
   readonly code = 'DATABASE_SESSIONS_HIDDEN';
   constructor() {
