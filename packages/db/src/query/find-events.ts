@@ -36,22 +36,9 @@ export interface EventPage {
  * snapshot; takes no locks. The order is total, so that a page's place is the same each time.
  */
 export async function findEvents(db: Database, query: EventQuery): Promise<EventPage> {
-  const { sql } = db;
-  const { filter, order, after, offset, limit, countUpTo } = query;
-  const match = matching(sql, filter);
+  const { limit, countUpTo } = query;
   const rows = await db.answer(
-    () => sql<{ total: string | null; json: string | null; position: string }[]>`
-    select counted.total, page.json, page.position
-    from (select ${countUpTo === null ? sql`null` : countOf(sql, match, countUpTo)} as total) counted
-    left join (
-      select row_number() over (order by ${orderBy(sql, order)}) as place,
-        ${sql.unsafe(eventJson)} as json, ${positionOf(sql, order)} as position
-      from (
-        select * from (${firstOf(sql, match, order, after, offset + limit + 1)}) a
-        order by ${orderBy(sql, order)} offset ${offset} limit ${limit + 1}
-      ) a
-    ) page on true
-    order by page.place`,
+    () => db.sql<{ total: string | null; json: string | null; position: string }[]>`${findStatement(db.sql, query)}`,
   );
   const found = rows.filter(({ json }) => json !== null);
   const total = rows[0]?.total ?? null;
@@ -63,6 +50,23 @@ export async function findEvents(db: Database, query: EventQuery): Promise<Event
     last,
     total: total === null ? null : countedUpTo(Number(total), countUpTo ?? 0),
   };
+}
+
+/** The one statement of findEvents, so that its plan can be looked at too. */
+export function findStatement(sql: Sql, { filter, order, after, offset, limit, countUpTo }: EventQuery): Fragment {
+  const match = matching(sql, filter);
+  return sql`
+    select counted.total, page.json, page.position
+    from (select ${countUpTo === null ? sql`null` : countOf(sql, match, countUpTo)} as total) counted
+    left join (
+      select row_number() over (order by ${orderBy(sql, order)}) as place,
+        ${sql.unsafe(eventJson)} as json, ${positionOf(sql, order)} as position
+      from (
+        select * from (${firstOf(sql, match, order, after, offset + limit + 1)}) a
+        order by ${orderBy(sql, order)} offset ${offset} limit ${limit + 1}
+      ) a
+    ) page on true
+    order by page.place`;
 }
 
 /** The first `count` matching rows, in order within each branch. */
