@@ -39,7 +39,7 @@ const idsOf = (logs: readonly { id: string }[]) => logs.map(({ id }) => id);
 async function walk(query: string, during: () => Promise<unknown> = async () => {}): Promise<string[]> {
   const found: string[] = [];
   for (let cursor: string | null = ''; cursor !== null; ) {
-    const [page] = await Promise.all([get(`/audit?${query}&cursor=${cursor}`), during()]);
+    const [page]: [Listed, unknown] = await Promise.all([get(`/audit?${query}&cursor=${cursor}`), during()]);
     found.push(...idsOf(page.audit_logs));
     cursor = page.next_cursor;
   }

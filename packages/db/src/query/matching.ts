@@ -27,8 +27,9 @@ export function matching(sql: Sql, filter: EventFilter): Matching {
   const conditions: Fragment[] = [];
   let branches: readonly Fragment[] = filter.anyId === undefined ? [sql`true`] : anyIdBranches(sql, filter.anyId);
   for (const [field, column] of texts) {
-    const values = filter[field];
-    if (values === undefined) continue;
+    if (filter[field] === undefined) continue;
+    // One that is given twice would make two branches that hold for the same rows.
+    const values = [...new Set(filter[field])];
     const [single] = values;
     if (values.length === 1 && single !== undefined) conditions.push(sql`a.${sql(column)} = ${single}`);
     else if (branches.length * values.length > maxBranches) conditions.push(isIn(sql, column, values));

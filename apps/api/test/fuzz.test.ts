@@ -1,0 +1,146 @@
+import { type ApiFixture, createApiFixture } from '@auditbox/testing/api-fixture.ts';
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createChecks, type Place } from './fuzz/checks.ts';
+import { hostileText } from './fuzz/hostile-text.ts';
+import { type Parameter, parameters } from './fuzz/parameters.ts';
+import { fuzzedEvents, type ListedEvent } from './fuzz/recorded-events.ts';
+
+/*
+ * Whatever is asked, the answer is what a model of the filters says, or a 400 that says what is wrong. FUZZ_REQUESTS=100000
+ * asks more; a failure prints the seed and what was asked.
+ */
+
+const requests = Number(process.env.FUZZ_REQUESTS ?? 4_000);
+const atOnce = 25;
+
+let api: ApiFixture;
+let checks: ReturnType<typeof createChecks>;
+const statuses = new Map<string, number>();
+
+beforeAll(async () => {
+  api = await createApiFixture({ LOG_LEVEL: 'info' });
+  await api.db.store(fuzzedEvents);
+  const { text } = await api.request('/audit/export');
+  const events: ListedEvent[] = text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(events).toHaveLength(fuzzedEvents.length);
+  checks = createChecks(api.url, events, statuses);
+});
+afterAll(async () => {
+  await api.close();
+  if (process.env.FUZZ_REQUESTS) console.table([...statuses].sort());
+});
+
+const { filter, dates, unknown, sort, page, pageSize, format, interval, groupBy, partial } = parameters;
+const filters = fc.array(filter, { maxLength: 4 });
+const strange = fc.oneof({ arbitrary: fc.constant<Parameter[]>([]), weight: 12 }, fc.tuple(unknown));
+const optional = (one: fc.Arbitrary<Parameter>) => fc.array(one, { maxLength: 1 });
+const sorts = fc.array(sort, { maxLength: 2 });
+const query = (...parts: fc.Arbitrary<Parameter[]>[]) => fc.tuple(...parts).map((lists) => lists.flat());
+
+const place: fc.Arbitrary<Place> = fc.record({
+  index: fc.nat(2),
+  append: fc.boolean(),
+  text: fc.oneof(
+    fc.constantFrom(
+      ...['0000-01-01T00:00:00.000000Z', '0001-01-01T00:00:00.000000Z', '9999-12-31T23:59:59.999999Z'],
+      ...[
+        '2026-02-30T00:00:00.000000Z',
+        '2026-07-03T11:46:50.269000Z',
+        'infinity',
+        '00000000-0000-0000-0000-000000000000',
+      ],
+      ...['ffffffff-ffff-ffff-ffff-ffffffffffff', "'", '\ud800', '\0', '', 'a'.repeat(3_000)],
+    ),
+    fc.string({ unit: 'binary' }),
+  ),
+});
+
+const segment = fc
+  .oneof({ arbitrary: hostileText, weight: 3 }, fc.constantFrom('%2F', '%2E%2E', '..', '.', '%', '%00', 'a%2Fb'))
+  .map((text) =>
+    // What ends a path is not part of a segment.
+    text.replaceAll('+', '%2B'),
+  );
+const pairs = fc.constantFrom(
+  ...fuzzedEvents.map((event) => [event.table_name, event.object_id].map(encodeURIComponent)),
+);
+const accept = fc.constantFrom(
+  '*/*',
+  'text/csv',
+  'application/x-ndjson',
+  'image/png',
+  'application/json;q=0.5, */*;q=0.1',
+  ',,;',
+);
+
+/** Asks `share` of all requests, many at the same time. */
+async function fuzz<T>(share: number, asked: fc.Arbitrary<T>, check: (asked: T) => Promise<unknown>): Promise<void> {
+  const together = fc.array(asked, { minLength: atOnce, maxLength: atOnce });
+  const told = (one: T) =>
+    check(one).catch((cause) => {
+      throw new Error(`Asked for ${fc.stringify(one)}`, { cause });
+    });
+  const property = fc.asyncProperty(together, async (all) => void (await Promise.all(all.map(told))));
+  await fc.assert(property, { numRuns: Math.ceil((requests * share) / atOnce), endOnFailure: true });
+}
+const timeout = 60_000 + requests * 20;
+
+test('GET /audit', { timeout }, () =>
+  fuzz(0.4, query(filters, strange, optional(page), optional(pageSize), sorts), (asked) => checks.checkList(asked)),
+);
+
+test('GET /audit/export', { timeout }, () =>
+  fuzz(0.15, fc.tuple(query(filters, strange, optional(format), sorts), accept), (asked) => checks.checkExport(asked)),
+);
+
+test('GET /audit/stats', { timeout }, () =>
+  fuzz(
+    0.15,
+    query(filters, fc.array(dates, { maxLength: 2 }), strange, optional(interval), optional(groupBy)),
+    (asked) => checks.checkStats(asked),
+  ),
+);
+
+test('GET /audit/objects', { timeout }, () =>
+  fuzz(
+    0.1,
+    fc
+      .tuple(
+        fc.oneof(pairs, fc.tuple(segment, segment)),
+        query(optional(dates), strange, optional(pageSize), optional(partial)),
+      )
+      .map(([[table, object], asked]) => [table, object, asked] as const),
+    (asked) => checks.checkHistory(asked),
+  ),
+);
+
+test('GET /audit/:id', { timeout }, () =>
+  fuzz(0.05, fc.oneof(segment, fc.uuid(), fc.constantFrom(...fuzzedEvents.map(({ id }) => id))), (asked) =>
+    checks.checkEvent(asked),
+  ),
+);
+
+test('cursors', { timeout }, () =>
+  fuzz(
+    0.05,
+    fc.tuple(
+      query(
+        optional(filter),
+        sorts,
+        pageSize.map((size) => [size]),
+      ),
+      place,
+      query(optional(filter), sorts),
+    ),
+    (asked) => checks.checkCursor(asked),
+  ),
+);
+
+test('most of what was asked could be answered', () => {
+  const answered = [...statuses].filter(([kind]) => kind.endsWith(' 200')).reduce((sum, [, count]) => sum + count, 0);
+  expect(answered).toBeGreaterThan(requests / 4);
+});
