@@ -17,7 +17,7 @@ export interface CursorList {
 const tokenSchema = z.tuple([z.literal(1), z.string(), z.array(z.string())]);
 const partForm = {
   uuid: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
-  timestamptz: /^\d{4}-(0[1-9]|1[0-2])-([0-2]\d|3[01])T([01]\d|2[0-3])(:[0-5]\d){2}\.\d{6}Z$/,
+  timestamptz: /^(?!0000)\d{4}-(0[1-9]|1[0-2])-([0-2]\d|3[01])T([01]\d|2[0-3])(:[0-5]\d){2}\.\d{6}Z$/,
   text: /^[^\0]*$/,
 } as const;
 

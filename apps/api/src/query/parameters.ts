@@ -57,10 +57,7 @@ export function filterParameters(actions: readonly string[]) {
     object_id: texts.optional().meta({ ...listed(), description: 'The object, exactly. Several between commas.' }),
     object_team_id: givenText.optional().describe('`team_id` in one of the two values, exactly.'),
     object_key_hash: givenText.optional().describe('`token` in one of the two values, exactly.'),
-    search: givenText
-      .max(512, 'is longer than 512 characters')
-      .optional()
-      .describe('An id of any kind: object, actor, API key, team or key hash.'),
+    search: givenText.optional().describe('An id of any kind: object, actor, API key, team or key hash.'),
     q: text
       .refine((value) => /[\p{L}\p{N}]/u.test(value), 'must contain a letter or a digit')
       .optional()

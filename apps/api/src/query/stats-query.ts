@@ -6,6 +6,8 @@ import { readSearch } from './read-search.ts';
 import { toFilter } from './to-filter.ts';
 
 const dayMs = 86_400_000;
+/** Postgres has no year 0. */
+const firstMs = Date.parse('0001-01-01T00:00:00Z');
 /** As many points as a chart can show. */
 const longestDays = { hour: 31, day: 366 };
 const defaultDays = { hour: 1, day: 30 };
@@ -36,7 +38,8 @@ export function statsQueryReader(
     const filter = toFilter(named, values);
     const occurredTo = filter.occurredTo ?? new Date(now).toISOString();
     const occurredFrom =
-      filter.occurredFrom ?? new Date(Date.parse(occurredTo) - defaultDays[interval] * dayMs).toISOString();
+      filter.occurredFrom ??
+      new Date(Math.max(firstMs, Date.parse(occurredTo) - defaultDays[interval] * dayMs)).toISOString();
     if (Date.parse(occurredTo) - Date.parse(occurredFrom) > longestDays[interval] * dayMs) {
       const message = `must be at most ${longestDays[interval]} days before end_date when counting by ${interval}`;
       return { ok: false, problems: [{ path: 'start_date', message }] };

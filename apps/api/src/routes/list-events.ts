@@ -58,11 +58,11 @@ async function ask(dependencies: ListEventsDependencies, query: ListQuery, reque
     const offset = (query.page - 1) * pageSize;
     const isTooDeep = offset >= totalMax;
     const part = isTooDeep ? { limit: 0, offset: 0 } : { limit: pageSize, offset };
-    // To count what no index leads to is to read all of it: then the total is what is known.
+    // To count what no index leads to is to read all of it: then one more than the page shows must do.
     const isCountable = filter.words === undefined && (filter.values ?? []).length === 0;
-    const page = await find({ ...asked, ...part, countUpTo: isCountable ? totalMax : null }, reader);
-    const known = offset + page.events.length + (page.next === null ? 0 : 1);
-    const { count, isExact } = page.total ?? { count: known, isExact: page.next === null && !isTooDeep };
+    const countUpTo = isCountable ? totalMax : Math.min(totalMax, offset + pageSize + 1);
+    const page = await find({ ...asked, ...part, countUpTo }, reader);
+    const { count, isExact } = page.total ?? { count: 0, isExact: true };
     if (isTooDeep && !isExact) throw tooDeep(totalMax);
     const { events } = page;
     const next = isTooDeep ? null : page.next;

@@ -1,3 +1,4 @@
+import type { Fragment, Sql } from 'postgres';
 import type { Database } from '../connect.ts';
 import { isoUtc } from '../iso-utc.ts';
 import type { EventFilter } from './event-filter.ts';
@@ -23,23 +24,24 @@ export interface EventCount {
 
 /** Called by `GET /audit/stats`; reads an index over all of the filter's events, and takes no locks. */
 export async function countBy(db: Database, query: EventCountQuery): Promise<EventCount[]> {
-  const { sql } = db;
-  const { filter, interval, groupBy, maxGroups } = query;
+  return db.answer(() => db.sql<EventCount[]>`${countStatement(db.sql, query)}`);
+}
+
+/** The one statement of countBy, so that its plan can be looked at too. */
+export function countStatement(sql: Sql, { filter, interval, groupBy, maxGroups }: EventCountQuery): Fragment {
   const { common, branches } = matching(sql, filter);
   const anyBranch = branches.map((branch) => sql`(${branch})`).reduce((all, one) => sql`${all} or ${one}`);
   const group = groupBy === null ? sql`null::text` : sql`a.${sql(groupBy)}`;
-  return db.answer(
-    () => sql<EventCount[]>`
-      with counted as materialized (
-        select date_trunc(${interval}, a.occurred_at, 'UTC') as starts_at, ${group} as name, count(*) as n
-        from audit_log a where ${common} and (${anyBranch})
-        group by 1, 2
-      ), largest as (
-        select name from counted group by name order by sum(n) desc, name limit ${maxGroups}
-      )
-      select ${isoUtc(sql, 'starts_at')} as start, name as group, sum(n)::float8 as count
-      from (select starts_at, n, case when name in (select name from largest) then name end as name from counted) named
-      group by starts_at, name
-      order by starts_at, name nulls last`,
-  );
+  return sql`
+    with counted as materialized (
+      select date_trunc(${interval}, a.occurred_at, 'UTC') as starts_at, ${group} as name, count(*) as n
+      from audit_log a where ${common} and (${anyBranch})
+      group by 1, 2
+    ), largest as (
+      select name from counted group by name order by sum(n) desc, name limit ${maxGroups}
+    )
+    select ${isoUtc(sql, 'starts_at')} as start, name as group, sum(n)::float8 as count
+    from (select starts_at, n, case when name in (select name from largest) then name end as name from counted) named
+    group by starts_at, name
+    order by starts_at, name nulls last`;
 }

@@ -36,8 +36,9 @@ export function matching(sql: Sql, filter: EventFilter): Matching {
     branches = branches.flatMap((branch) => either.map((one) => sql`${branch} and ${one}`));
   }
   for (const [field, column] of texts) {
-    const values = filter[field];
-    if (values === undefined) continue;
+    if (filter[field] === undefined) continue;
+    // One that is given twice would make two branches that hold for the same rows.
+    const values = [...new Set(filter[field])];
     const [single] = values;
     if (values.length === 1 && single !== undefined) conditions.push(sql`a.${sql(column)} = ${single}`);
     else if (branches.length * values.length > maxBranches) conditions.push(isIn(sql, column, values));
@@ -58,12 +59,11 @@ export function matching(sql: Sql, filter: EventFilter): Matching {
 function anyIdBranches(sql: Sql, id: string): Fragment[] {
   const columns = ['object_id', 'changed_by', 'changed_by_api_key'];
   const members = Object.keys(memberColumns) as (keyof typeof memberColumns)[];
-  const without = (names: readonly string[]) =>
-    names.reduce((all, name) => sql`${all} and a.${sql(name)} is distinct from ${id}`, sql`true`);
-  return [
-    ...columns.map((column, index) => sql`a.${sql(column)} = ${id} and ${without(columns.slice(0, index))}`),
-    ...members.map(
-      (column, index) => sql`${memberIs(sql, column, id)} and ${without([...columns, ...members.slice(0, index)])}`,
-    ),
+  const ways = [
+    ...columns.map((column) => sql`a.${sql(column)} = ${id}`),
+    ...members.map((column) => memberIs(sql, column, id)),
   ];
+  return ways.map((way, index) =>
+    ways.slice(0, index).reduce((all, before) => sql`${all} and (${before}) is not true`, way),
+  );
 }
