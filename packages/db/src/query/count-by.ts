@@ -28,7 +28,7 @@ export async function countBy(db: Database, query: EventCountQuery): Promise<Eve
 }
 
 /** The one statement of countBy, so that its plan can be looked at too. */
-export function countStatement(sql: Sql, { filter, interval, groupBy, maxGroups }: EventCountQuery): Fragment {
+function countStatement(sql: Sql, { filter, interval, groupBy, maxGroups }: EventCountQuery): Fragment {
   const { common, branches } = matching(sql, filter);
   const anyBranch = branches.map((branch) => sql`(${branch})`).reduce((all, one) => sql`${all} or ${one}`);
   const group = groupBy === null ? sql`null::text` : sql`a.${sql(groupBy)}`;
