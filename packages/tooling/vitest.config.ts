@@ -12,7 +12,7 @@ export default defineConfig({
         test: {
           ...common,
           name: 'services',
-          include: ['packages/{db,embedded}/test/**/*.test.ts', 'apps/*/test/*.test.ts'],
+          include: ['packages/{db,embedded,observability}/test/**/*.test.ts', 'apps/*/test/*.test.ts'],
           globalSetup: 'packages/testing/src/embedded-services.ts',
         },
       },

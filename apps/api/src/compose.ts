@@ -43,7 +43,7 @@ export function composeApi(config: ApiConfig, logger: Logger) {
   const app = createApp({
     logger,
     metrics,
-    scrape: createApiScrape(registry, { db, coalescer }),
+    scrape: createApiScrape(registry, { db, coalescer, limits: coalescerLimits }),
     metricsToken: config.METRICS_TOKEN,
     needScope: createAuth({ masterKey: config.AUDIT_MASTER_KEY, findScopes: (hash) => findKeyScopes(db, hash) }),
     readEvent: eventReader(config.AUDIT_ACTIONS),
