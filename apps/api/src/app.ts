@@ -1,4 +1,5 @@
 import type { Scope } from '@auditbox/db/keys/api-keys.ts';
+import type { Tracing } from '@auditbox/process/tracing.ts';
 import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import type { Logger } from 'pino';
@@ -12,6 +13,7 @@ import { type ListEventsDependencies, listEvents } from './routes/list-events.ts
 import { type MetricsDependencies, metrics } from './routes/metrics.ts';
 import { batchTypes, type PostBatchDependencies, postBatch } from './routes/post-batch.ts';
 import { type PostEventDependencies, postEvent } from './routes/post-event.ts';
+import { traceRequests } from './trace-requests.ts';
 
 export interface AppDependencies
   extends PostEventDependencies,
@@ -22,6 +24,7 @@ export interface AppDependencies
     MetricsDependencies {
   readonly logger: Logger;
   readonly metrics: ApiMetrics;
+  readonly tracing: Tracing | null;
   readonly needScope: (scope: Scope) => RequestHandler;
 }
 
@@ -60,6 +63,7 @@ export function createApp(dependencies: AppDependencies): Express {
   const { logger, metrics: counted, needScope } = dependencies;
   const app = express();
   app.disable('x-powered-by').disable('etag');
+  if (dependencies.tracing !== null) app.use('/audit', traceRequests(dependencies.tracing));
   app.use(requestLog(logger, counted.requestSeconds), securityHeaders, forbidCaching);
   app.get('/livez', livez);
   app.get('/readyz', readyz(dependencies));

@@ -7,6 +7,7 @@ import { getEvent } from '@auditbox/db/events/get-event.ts';
 import { storeEachEvent } from '@auditbox/db/events/store-each.ts';
 import { storeAuditEvents } from '@auditbox/db/events/store-events.ts';
 import { findKeyScopes } from '@auditbox/db/keys/api-keys.ts';
+import type { Tracing } from '@auditbox/process/tracing.ts';
 import { startWatchdog } from '@auditbox/process/watchdog.ts';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
@@ -30,7 +31,7 @@ const coalescerLimits = {
 };
 
 /** Makes all parts of the api. The server does not listen yet; `close` ends in the reverse order of making. */
-export function composeApi(config: ApiConfig, logger: Logger) {
+export function composeApi(config: ApiConfig, logger: Logger, tracing: Tracing | null) {
   const db = connectDatabase({
     url: config.DATABASE_URL,
     application: 'auditbox api',
@@ -43,6 +44,7 @@ export function composeApi(config: ApiConfig, logger: Logger) {
   const app = createApp({
     logger,
     metrics,
+    tracing,
     scrape: createApiScrape(registry, { db, coalescer, limits: coalescerLimits }),
     metricsToken: config.METRICS_TOKEN,
     needScope: createAuth({ masterKey: config.AUDIT_MASTER_KEY, findScopes: (hash) => findKeyScopes(db, hash) }),
@@ -72,6 +74,7 @@ export function composeApi(config: ApiConfig, logger: Logger) {
     checkReady: () => checkDatabase(db),
     close: async () => {
       watchdog.stop();
+      await tracing?.close();
       await db.close(1_000);
     },
   };
