@@ -1,4 +1,5 @@
 import type { Scope } from '@auditbox/db/keys/api-keys.ts';
+import type { Tracing } from '@auditbox/process/tracing.ts';
 import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import type { Logger } from 'pino';
@@ -18,6 +19,7 @@ import { type OpenapiDocumentDependencies, openapiDocument } from './routes/open
 import { batchTypes, type PostBatchDependencies, postBatch } from './routes/post-batch.ts';
 import { type PostEventDependencies, postEvent } from './routes/post-event.ts';
 import { referencePage } from './routes/reference-page.ts';
+import { traceRequests } from './trace-requests.ts';
 
 export interface AppDependencies
   extends PostEventDependencies,
@@ -32,6 +34,7 @@ export interface AppDependencies
     MetricsDependencies {
   readonly logger: Logger;
   readonly metrics: ApiMetrics;
+  readonly tracing: Tracing | null;
   readonly needScope: (scope: Scope) => RequestHandler;
   /** How far the replica that answers reads is behind; null without one. */
   readonly replicaLagMs: () => Promise<number | null>;
@@ -72,6 +75,7 @@ export function createApp(dependencies: AppDependencies): Express {
   const { logger, metrics: counted, needScope } = dependencies;
   const app = express();
   app.disable('x-powered-by').disable('etag');
+  if (dependencies.tracing !== null) app.use('/audit', traceRequests(dependencies.tracing));
   app.use(requestLog(logger, counted.requestSeconds), securityHeaders, forbidCaching);
   app.get('/livez', livez);
   app.get('/readyz', readyz(dependencies));

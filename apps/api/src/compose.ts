@@ -11,6 +11,7 @@ import { exportCells } from '@auditbox/db/query/export-cells.ts';
 import { exportLines } from '@auditbox/db/query/export-lines.ts';
 import { findEvents } from '@auditbox/db/query/find-events.ts';
 import { recordedEdge } from '@auditbox/db/query/recorded-edge.ts';
+import type { Tracing } from '@auditbox/process/tracing.ts';
 import { startWatchdog } from '@auditbox/process/watchdog.ts';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
@@ -40,7 +41,7 @@ const coalescerLimits = {
 };
 
 /** Makes all parts of the api. The server does not listen yet; `close` ends in the reverse order of making. */
-export function composeApi(config: ApiConfig, logger: Logger) {
+export function composeApi(config: ApiConfig, logger: Logger, tracing: Tracing | null) {
   const db = connectDatabase({
     url: config.DATABASE_URL,
     application: 'auditbox api',
@@ -59,7 +60,8 @@ export function composeApi(config: ApiConfig, logger: Logger) {
   const app = createApp({
     logger,
     metrics,
-    scrape: createApiScrape(registry, { db, coalescer }),
+    tracing,
+    scrape: createApiScrape(registry, { db, coalescer, limits: coalescerLimits }),
     metricsToken: config.METRICS_TOKEN,
     needScope: createAuth({ masterKey: config.AUDIT_MASTER_KEY, findScopes: (hash) => findKeyScopes(db, hash) }),
     document: apiDocument(actions),
@@ -99,6 +101,7 @@ export function composeApi(config: ApiConfig, logger: Logger) {
     checkReady: () => checkDatabase(db),
     close: async () => {
       watchdog.stop();
+      await tracing?.close();
       await Promise.all([db.close(1_000), readers.close(1_000)]);
     },
   };

@@ -5,6 +5,7 @@ import { createLogger } from '@auditbox/process/logger.ts';
 import { leaveWith, runMain } from '@auditbox/process/run-main.ts';
 import { readSettings } from '@auditbox/process/settings.ts';
 import { listenForShutdown, untilAborted } from '@auditbox/process/shutdown.ts';
+import { startTracing } from '@auditbox/process/tracing.ts';
 import { composeApi } from './compose.ts';
 import { type ApiConfig, apiSettings } from './config.ts';
 
@@ -15,7 +16,10 @@ const config = readConfig();
 const logger = createLogger('api', config.LOG_LEVEL);
 
 runMain(logger, async () => {
-  const { server, checkReady, close } = composeApi(config, logger);
+  const tracing = await startTracing('auditbox-api', config.OTEL_EXPORTER_OTLP_ENDPOINT, (fault) =>
+    logger.warn({ fault }, 'Traces are not taken.'),
+  );
+  const { server, checkReady, close } = composeApi(config, logger, tracing);
   const shutdown = listenForShutdown(logger, stopGraceMs);
   server.listen(config.PORT, config.HOST);
   await once(server, 'listening').catch((error: Error) => leaveWith(`The api cannot listen: ${error.message}.`));

@@ -3,6 +3,7 @@ import { type Backoff, retryDelayMs } from '@auditbox/core/retry-delay.ts';
 import { databaseFault, describeFault } from '@auditbox/db/database-error.ts';
 import { failBatch } from '@auditbox/db/export/fail-batch.ts';
 import { releaseBatch } from '@auditbox/db/export/release-batch.ts';
+import type { Tracing } from '@auditbox/process/tracing.ts';
 import type { Logger } from 'pino';
 import { type ExportDependencies, type ExportOutcome, exportBatch } from './export-batch.ts';
 import type { PassResult } from './gate.ts';
@@ -11,6 +12,7 @@ import type { SinkRefusal } from './sink/sink.ts';
 export interface AttemptDependencies extends ExportDependencies {
   readonly backoff: Backoff;
   readonly logger: Logger;
+  readonly tracing: Tracing | null;
 }
 
 /**
@@ -63,10 +65,22 @@ async function exportOrRelease(
   batch: LeasedBatch,
   working: AbortSignal,
 ): Promise<ExportOutcome> {
+  const { id, partition, rowCount, attempts } = batch;
+  const about = {
+    'auditbox.batch': id,
+    'auditbox.partition': partition,
+    'auditbox.rows': rowCount,
+    'auditbox.attempt': attempts,
+  };
+  const span = deps.tracing?.begin('internal', 'export batch', about);
   try {
-    return await exportBatch(deps, batch, working);
+    const outcome = await exportBatch({ ...deps, span }, batch, working);
+    const isDone = outcome.kind === 'done';
+    span?.end(isDone ? { attributes: { 'auditbox.object_key': outcome.key } } : { failure: outcome.kind });
+    return outcome;
   } catch (error) {
     const fault = databaseFault(error);
+    span?.end({ failure: fault?.code ?? 'fault' });
     deps.metrics.attempted('fault');
     if (fault !== null) await releaseForLater(deps, batch, describeFault(fault)).catch(() => {});
     throw error;

@@ -1,6 +1,7 @@
 import { connectDatabase, type Database } from '@auditbox/db/connect.ts';
 import { leaseBatch } from '@auditbox/db/export/lease-batch.ts';
 import type { SealLimits } from '@auditbox/db/export/seal-batches.ts';
+import type { Tracing } from '@auditbox/process/tracing.ts';
 import { startWatchdog } from '@auditbox/process/watchdog.ts';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
@@ -35,7 +36,7 @@ const maxBatchesPerSeal = 64;
 
 const firstRetryMs = 500;
 
-export function composeExporter(config: ExporterConfig, logger: Logger): Exporter {
+export function composeExporter(config: ExporterConfig, logger: Logger, tracing: Tracing | null): Exporter {
   const db = connectDatabase({
     url: config.DATABASE_URL,
     application: 'auditbox exporter',
@@ -81,6 +82,7 @@ export function composeExporter(config: ExporterConfig, logger: Logger): Exporte
       gate,
       backoff,
       logger,
+      tracing,
       metrics: createExportMetrics(registry, { lingerMs: config.EXPORT_LINGER_MS }),
       prefix: config.S3_PREFIX,
       leaseMs: config.EXPORT_LEASE_MS,
@@ -90,6 +92,7 @@ export function composeExporter(config: ExporterConfig, logger: Logger): Exporte
     },
     async close() {
       watchdog.stop();
+      await tracing?.close();
       sink.close();
       await db.close(1_000);
     },

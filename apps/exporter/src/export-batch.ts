@@ -7,6 +7,7 @@ import { findBadRows } from '@auditbox/db/export/find-bad-rows.ts';
 import { quarantineRows } from '@auditbox/db/export/quarantine-rows.ts';
 import { renderBatch } from '@auditbox/db/export/render-batch.ts';
 import { crashPoint } from '@auditbox/process/crash-point.ts';
+import type { Span } from '@auditbox/process/tracing.ts';
 import type { BatchLedger } from './batch-ledger.ts';
 import { compareExisting } from './compare-existing.ts';
 import type { ExportedSizes, ExportMetrics } from './metrics/export-metrics.ts';
@@ -28,6 +29,8 @@ export interface ExportDependencies {
   readonly prefix: string;
   readonly leaseMs: number;
   readonly metrics: ExportMetrics;
+  /** The attempt's, when it is traced. */
+  readonly span?: Span | undefined;
   /** Called whenever an attempt has got on, for the liveness check. */
   readonly onProgress?: () => void;
 }
@@ -75,7 +78,12 @@ export async function exportBatch(
   const { leasedAt: storedAt } = batch;
   const object = { key, sha256, body: body.body, rows: body.rows, firstOccurredAt, lastOccurredAt, storedAt };
   crashPoint('exporter before the upload');
+  const upload = deps.span?.child('upload', {
+    'auditbox.object_key': key,
+    'auditbox.object_bytes': rendered.objectBytes,
+  });
   const put = await metrics.timed('upload', () => sink.put(object, signal));
+  upload?.end(put.kind === 'refused' ? { failure: put.code } : { attributes: { 'auditbox.outcome': put.kind } });
   crashPoint('exporter after the upload');
   if (put.kind === 'refused') return put;
   if (put.kind !== 'stored') {

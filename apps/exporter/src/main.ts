@@ -3,6 +3,7 @@ import { createLogger } from '@auditbox/process/logger.ts';
 import { leaveWith, runMain } from '@auditbox/process/run-main.ts';
 import { readSettings } from '@auditbox/process/settings.ts';
 import { listenForShutdown, type Shutdown } from '@auditbox/process/shutdown.ts';
+import { startTracing } from '@auditbox/process/tracing.ts';
 import { type ExporterCommand, parseCommand } from './cli.ts';
 import { drain } from './commands/drain.ts';
 import { replay } from './commands/replay.ts';
@@ -19,7 +20,10 @@ const config = readConfig();
 const logger = createLogger('exporter', config.LOG_LEVEL, command.kind === 'run' ? 'stdout' : 'stderr');
 
 runMain(logger, async () => {
-  const exporter = composeExporter(config, logger);
+  const tracing = await startTracing('auditbox-exporter', config.OTEL_EXPORTER_OTLP_ENDPOINT, (fault) =>
+    logger.warn({ fault }, 'Traces are not taken.'),
+  );
+  const exporter = composeExporter(config, logger, tracing);
   const shutdown = listenForShutdown(logger, stopGraceMs);
   process.exitCode = await execute(command, exporter, shutdown);
   await exporter.close();

@@ -1,4 +1,4 @@
-import { oneOf, secret, textOf, urlOf } from './settings.ts';
+import { oneOf, optional, secret, textOf, urlOf } from './settings.ts';
 
 /** Settings that every process has. */
 export const commonSettings = {
@@ -12,6 +12,12 @@ export const commonSettings = {
     meaning: 'How much is logged.',
     fallback: 'info',
   }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: optional(
+    urlOf(/^https?:$/, 'an http or https URL', {
+      meaning: 'Where traces go, by OTLP over HTTP; without it there are none.',
+      fallbackShown: 'none',
+    }),
+  ),
 } as const;
 
 /** The text of a TCP port setting. */

@@ -5,16 +5,16 @@ import { addDatabaseUse } from '@auditbox/process/metrics/database-use.ts';
 import { addProcessMetrics } from '@auditbox/process/metrics/process-metrics.ts';
 import { createScrape, type Scrape } from '@auditbox/process/metrics/scrape.ts';
 import { Gauge, type Registry } from 'prom-client';
-import type { Coalescer } from '../coalescer.ts';
+import type { Coalescer, CoalescerLimits } from '../coalescer.ts';
 
 /** All that an api tells Prometheus. */
 export function createApiScrape(
   registry: Registry,
-  { db, coalescer }: { readonly db: Database; readonly coalescer: Coalescer },
+  { db, coalescer, limits }: { readonly db: Database; readonly coalescer: Coalescer; readonly limits: CoalescerLimits },
 ): Scrape {
   addProcessMetrics(registry);
   addDatabaseUse(registry, db);
-  addCoalescerGauges(registry, coalescer);
+  addCoalescerGauges(registry, coalescer, limits);
   const gauges = createDatabaseGauges(registry, {
     questions: [{ gauges: [], ask: async () => void (await databaseTime(db)) }],
     // Requests that meet the same fault log it.
@@ -24,10 +24,10 @@ export function createApiScrape(
 }
 
 /** Read when asked for, so nothing is kept up to date in between. */
-function addCoalescerGauges(registry: Registry, coalescer: Coalescer): void {
+function addCoalescerGauges(registry: Registry, coalescer: Coalescer, limits: CoalescerLimits): void {
   new Gauge({
     name: 'auditbox_coalescer_waiting_events',
-    help: 'Single events that wait for a statement. At 5000 further ones are refused.',
+    help: `Single events that wait for a statement. At ${limits.maxWaiting} further ones are refused.`,
     registers: [registry],
     collect() {
       this.set(coalescer.waitingEvents);
@@ -35,7 +35,7 @@ function addCoalescerGauges(registry: Registry, coalescer: Coalescer): void {
   });
   new Gauge({
     name: 'auditbox_coalescer_waiting_bytes',
-    help: 'About what the events that wait for a statement take in memory. At 32 MiB further ones are refused.',
+    help: `About what the events that wait for a statement take in memory. At ${limits.maxWaitingBytes} further ones are refused.`,
     registers: [registry],
     collect() {
       this.set(coalescer.waitingBytes);

@@ -1,5 +1,6 @@
 import type { Request, Response } from 'express';
 import { Histogram, type Registry } from 'prom-client';
+import { routeOf } from '../route-of.ts';
 
 /** Notes how long a request took, once its answer is sent or its caller has gone. */
 export type RequestSeconds = (request: Request, response: Response, seconds: number) => void;
@@ -44,12 +45,6 @@ export function createRequestSeconds(registry: Registry): RequestSeconds {
 }
 
 const aborted = 0;
-
-function routeOf({ route, baseUrl }: Request): string {
-  const path: unknown = route?.path;
-  if (typeof path !== 'string') return 'other';
-  return baseUrl === '' ? path : baseUrl + path;
-}
 
 function getOrMake<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
   const known = map.get(key);

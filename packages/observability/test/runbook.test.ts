@@ -1,0 +1,79 @@
+import { readFileSync } from 'node:fs';
+import { spawnApp } from '@auditbox/testing/spawn-app.ts';
+import { openTestDatabase, type TestDatabase } from '@auditbox/testing/test-database.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readAlerts } from './what-is-asked.ts';
+
+const runbook = readFileSync(new URL('../../../docs/RUNBOOK.md', import.meta.url), 'utf8');
+const headings = [...runbook.matchAll(/^##? (.+)$/gm)].map(([, title = '']) => title);
+const anchors = new Set(headings.map(anchorOf));
+const alerts = readAlerts();
+
+let db: TestDatabase;
+beforeAll(async () => {
+  db = await openTestDatabase();
+});
+afterAll(() => db.close(1_000));
+
+test.each(alerts)(
+  'the alert $alert says how urgent it is and names a chapter that exists',
+  ({ labels, annotations }) => {
+    expect(['page', 'ticket']).toContain(labels.severity);
+    const [file, anchor = ''] = (annotations.runbook_url ?? '').split('#');
+    expect(file).toBe('docs/RUNBOOK.md');
+    expect(anchors).toContain(anchor);
+  },
+);
+
+test('every chapter about an alert is about one that exists', () => {
+  const chapters = headings.filter((title) => title.startsWith('Auditbox'));
+  expect(chapters.sort()).toEqual(alerts.map(({ alert }) => alert).sort());
+});
+
+test('every link within it leads somewhere', () => {
+  const links = [...runbook.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor = '']) => anchor);
+  expect(links.filter((anchor) => !anchors.has(anchor))).toEqual([]);
+});
+
+const statements = blocks('sql').flatMap((block) => block.split(/;\s*\n/).filter((text) => text.trim() !== ''));
+
+test.each(statements)('Postgres takes the statement %s', async (statement) => {
+  await db.sql.unsafe(statement);
+});
+
+test('the commands in it have the flags that it gives them', async () => {
+  const commands = blocks('sh')
+    .flatMap((block) => block.split('\n'))
+    .map((line) => line.trim());
+  const ours = commands.filter((line) => line.startsWith('npm run'));
+  expect(ours.length).toBeGreaterThan(5);
+  const helps = new Map<string, string>();
+  for (const command of ours) {
+    const [, app = '', verb = ''] = /^npm run (exporter|keys) -- (?:([a-z]+)\b)?/.exec(command) ?? [];
+    expect(app, command).not.toBe('');
+    const about = `${app} ${verb}`;
+    if (!helps.has(about)) helps.set(about, await helpOf(app as 'exporter' | 'keys', verb));
+    for (const [flag] of command.matchAll(/ --[a-z][a-z-]*/g)) expect(helps.get(about), command).toContain(flag);
+  }
+});
+
+async function helpOf(app: 'exporter' | 'keys', verb: string): Promise<string> {
+  const file = app === 'keys' ? 'api/src/keys/main.ts' : 'exporter/src/main.ts';
+  const shown = spawnApp(file, {}, [...(verb === '' ? [] : [verb]), '--help']);
+  expect(await shown.ended).toBe(0);
+  return shown.output();
+}
+
+function blocks(language: string): string[] {
+  return [...runbook.matchAll(/^ *```(\w+)\n(.*?)^ *```/gms)].flatMap(([, name, text = '']) =>
+    name === language ? [text] : [],
+  );
+}
+
+/** As GitHub makes them. */
+function anchorOf(title: string): string {
+  return title
+    .toLowerCase()
+    .replace(/[^\w\- ]/g, '')
+    .replaceAll(' ', '-');
+}

@@ -1,0 +1,70 @@
+import { masterKey } from '@auditbox/testing/api-fixture.ts';
+import { eventually } from '@auditbox/testing/eventually.ts';
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
+import { type Metrics, readMetrics } from '@auditbox/testing/read-metrics.ts';
+import { spawnApp } from '@auditbox/testing/spawn-app.ts';
+import { anEvent } from '@auditbox/testing/test-events.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readAlerts, readDashboardQueries, selectorsOf } from './what-is-asked.ts';
+
+/* A query for what does not exist is no error: a panel stays empty, an alert never fires. */
+
+let rig: ExporterFixture;
+let metrics: readonly Metrics[];
+
+/** Both processes, after something of each kind has happened. */
+beforeAll(async () => {
+  rig = await createExporterFixture();
+  let isRefused = false;
+  rig.proxy.intervene = {
+    before: ({ path }) => {
+      if (isRefused || !path.includes('.ndjson.gz')) return undefined;
+      isRefused = true;
+      return { status: 503, code: 'SlowDown' };
+    },
+  };
+  const api = spawnApp('api/src/main.ts', { DATABASE_URL: rig.db.url, PORT: '0', AUDIT_MASTER_KEY: masterKey });
+  const exporter = rig.start([], { EXPORT_RETRY_CAP_MS: '100' });
+  const apiUrl = `http://127.0.0.1:${(await api.line(/^The api listens/)).port}`;
+  const exporterUrl = `http://127.0.0.1:${(await exporter.line(/^The exporter runs/)).port}`;
+  for (const body of [anEvent(), 'no event']) {
+    await fetch(`${apiUrl}/audit`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${masterKey}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+  }
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 1 }));
+  metrics = await Promise.all([apiUrl, exporterUrl].map((url) => readMetrics(url)));
+});
+afterAll(() => rig.close());
+
+/** What Prometheus itself adds to what it reads. */
+const ofPrometheus = { metrics: ['up'], labels: ['job', 'instance'] };
+
+const asked = [
+  ...readAlerts().map(({ alert, expr }) => [`alert ${alert}`, expr] as const),
+  ...readDashboardQueries().map(([title, expr]) => [`panel "${title}"`, expr] as const),
+];
+
+test.each(asked)('%s asks for metrics and labels that the processes have: %s', (_who, expr) => {
+  const selectors = selectorsOf(expr);
+  expect(selectors).not.toHaveLength(0);
+  for (const { metric, labels } of selectors) {
+    if (ofPrometheus.metrics.includes(metric)) continue;
+    const series = metrics.flatMap(({ text }) => text.split('\n')).filter((line) => /^\w+/.exec(line)?.[0] === metric);
+    expect(series, `${metric} is told by no process`).not.toHaveLength(0);
+    for (const label of labels.filter((name) => !ofPrometheus.labels.includes(name)))
+      expect(series[0], `${metric} has no label ${label}`).toMatch(new RegExp(`[{,]${label}="`));
+  }
+});
+
+test('each of our metrics is asked for by a panel or an alert', () => {
+  const families = new Set(asked.flatMap(([, expr]) => selectorsOf(expr).map(({ metric }) => familyOf(metric))));
+  const told = metrics.flatMap(({ names }) => [...names]).filter((name) => name.startsWith('auditbox_'));
+  expect(told.map(familyOf).filter((name) => !families.has(name))).toEqual([]);
+});
+
+function familyOf(name: string): string {
+  return name.replace(/_(bucket|sum|count)$/, '');
+}
