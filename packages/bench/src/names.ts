@@ -19,8 +19,8 @@ export const names = {
   exporters: (exporters: number, events: number) => `${several(exporters, 'exporter')}, ${count(events)} events`,
   backlog: (events: number) => `1 exporter, backlog of ${count(events)}`,
   record: (events: number) => `${count(events)} events`,
-  slowestPage: 'the slowest filter, by cursor: p95 ms',
-  slowestTotal: 'the slowest filter, with total: p95 ms',
+  slowestPage: 'the slowest single filter, by cursor: p95 ms',
+  slowestTotal: 'the slowest single filter, with total: p95 ms',
   exportRate: 'export, rows/s',
   exportPeak: 'peak MB of the api',
 } as const;

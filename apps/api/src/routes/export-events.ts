@@ -23,8 +23,8 @@ export type ExportFormat = (typeof exportFormats)[number];
 const mediaTypes = { ndjson: 'application/x-ndjson; charset=utf-8', csv: 'text/csv; charset=utf-8; header=present' };
 
 /** Memory holds two parts of each export, and what the connection has not taken yet. */
-const partBytes = 1024 * 1024;
-const maxRows = 2_000;
+const partBytes = 512 * 1024;
+const maxRows = 1_000;
 
 /**
  * `GET /audit/export`: all matching events, of any number, in flat memory: part after part, each behind the last event
