@@ -110,7 +110,8 @@ begin
     return false;
   end if;
   perform pg_advisory_xact_lock(7283104913);
-  if to_regclass(format('public.%I', name)) is not null then
+  -- Not by to_regclass: that asks this session's cache, which does not know yet what was committed while it waited.
+  if exists (select from pg_class where relname = name and relnamespace = 'public'::regnamespace) then
     return false;
   end if;
   -- Inserts alone must bring autovacuum: counts read the visibility map, and the index of words has a list to merge.

@@ -202,3 +202,18 @@ test('the index of words is made over all partitions while writers go on, serves
   expect(await isValid()).toBeUndefined();
   await own.close(1_000);
 });
+
+test('many writers that need one new month at once all store their events', async () => {
+  const writers = await Promise.all(
+    Array.from({ length: 8 }, async () =>
+      connectDatabase({ url: db.url, application: 'test', maxConnections: 1, statementTimeoutMs: 20_000 }),
+    ),
+  );
+  for (let year = 1980; year < 1995; year += 1) {
+    const outcomes = await Promise.all(
+      writers.map((writer) => storeEachEvent(writer, [one(anEvent({ updated_at: `${year}-06-01T00:00:00Z` }))])),
+    );
+    expect(outcomes.flat().map(({ stored }) => stored)).toEqual(Array(8).fill(true));
+  }
+  await Promise.all(writers.map((writer) => writer.close(1_000)));
+});
