@@ -23,9 +23,13 @@ export function memberIs(sql: Sql, name: string, value: string): Fragment {
 
 /** Whether a value inside is this, exactly. */
 export function isValueAt(sql: Sql, { column, path, equals }: ValueAt): Fragment {
-  const isSo = sql`a.${sql(column)} #>> ${arrayText(path)}::text::text[] = ${equals}`;
+  const at = sql`${arrayText(path)}::text::text[]`;
+  // JSON's null has no text for `#>>`, like what is missing.
+  if (equals === 'null')
+    return sql`coalesce(a.${sql(column)} #>> ${at}, (a.${sql(column)} #> ${at})::text) = 'null'`;
+  const isSo = sql`a.${sql(column)} #>> ${at} = ${equals}`;
   // The index holds no booleans and no nulls.
-  return /^(true|false|null)$|^[[{]/.test(equals) ? isSo : sql`(${mayHold(sql, equals)} and ${isSo})`;
+  return /^(true|false)$|^[[{]/.test(equals) ? isSo : sql`(${mayHold(sql, equals)} and ${isSo})`;
 }
 
 /**
