@@ -25,8 +25,7 @@ export function memberIs(sql: Sql, name: string, value: string): Fragment {
 export function isValueAt(sql: Sql, { column, path, equals }: ValueAt): Fragment {
   const at = sql`${arrayText(path)}::text::text[]`;
   // JSON's null has no text for `#>>`, like what is missing.
-  if (equals === 'null')
-    return sql`coalesce(a.${sql(column)} #>> ${at}, (a.${sql(column)} #> ${at})::text) = 'null'`;
+  if (equals === 'null') return sql`coalesce(a.${sql(column)} #>> ${at}, (a.${sql(column)} #> ${at})::text) = 'null'`;
   const isSo = sql`a.${sql(column)} #>> ${at} = ${equals}`;
   // The index holds no booleans and no nulls.
   return /^(true|false)$|^[[{]/.test(equals) ? isSo : sql`(${mayHold(sql, equals)} and ${isSo})`;
