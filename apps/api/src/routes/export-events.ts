@@ -3,7 +3,8 @@ import type { Checked } from '@auditbox/core/audit-event.ts';
 import { csvHeader, csvRow } from '@auditbox/core/csv-row.ts';
 import type { EventPosition } from '@auditbox/db/query/event-order.ts';
 import type { ExportedCells } from '@auditbox/db/query/export-cells.ts';
-import type { ExportedLines, ExportPart } from '@auditbox/db/query/export-lines.ts';
+import type { ExportedLines } from '@auditbox/db/query/export-lines.ts';
+import type { ExportPart } from '@auditbox/db/query/part-of.ts';
 import type { Request, RequestHandler, Response } from 'express';
 import { HttpProblem } from '../problem.ts';
 import type { CursorList } from '../query/cursor.ts';
@@ -25,6 +26,8 @@ const mediaTypes = { ndjson: 'application/x-ndjson; charset=utf-8', csv: 'text/c
 /** Memory holds one part of each export, and what the connection has not taken yet. */
 const partBytes = 1024 * 1024;
 const maxRows = 2_000;
+/** The next part asks for twice the rows that this one held: what does not fit into a part is read in vain. */
+const firstRows = 100;
 
 /**
  * `GET /audit/export`: all matching events, of any number, in flat memory: part after part, each behind the last event
@@ -39,27 +42,27 @@ export function exportEvents(dependencies: ExportEventsDependencies): RequestHan
     const format = query.value.format ?? acceptedFormat(request);
     const { filter, order } = query.value;
     const reader = readFrom(request);
-    const next = async (after: EventPosition | null) => {
-      const part = { filter, order, after, maxRows, maxBytes: partBytes };
+    const next = async (after: EventPosition | null, rows: number) => {
+      const part = { filter, order, after, maxRows: Math.min(rows, maxRows), maxBytes: partBytes };
       if (format === 'csv') return asCsv(await exportCells(part, reader));
-      const { ndjson, last } = await exportLines(part, reader);
-      return { text: ndjson, last };
+      const { ndjson, ...rest } = await exportLines(part, reader);
+      return { text: ndjson, ...rest };
     };
-    const first = await next(null);
+    const first = await next(null, firstRows);
     response.writeHead(200, {
       'content-type': mediaTypes[format],
       'content-disposition': `attachment; filename="audit.${format}"`,
     });
     if (format === 'csv') response.write(csvHeader);
-    for (let part = first; part.last !== null && !response.destroyed; part = await next(part.last)) {
+    for (let part = first; part.last !== null && !response.destroyed; part = await next(part.last, part.rows * 2)) {
       if (!response.write(part.text)) await drained(response);
     }
     response.end();
   };
 }
 
-function asCsv({ rows, last }: ExportedCells): { text: string; last: EventPosition | null } {
-  return { text: rows.map(csvRow).join(''), last };
+function asCsv({ rows, last }: ExportedCells): { text: string; rows: number; last: EventPosition | null } {
+  return { text: rows.map(csvRow).join(''), rows: rows.length, last };
 }
 
 /** A caller that goes away takes nothing any more, and the export ends. */
