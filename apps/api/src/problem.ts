@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import type { Problem } from '@auditbox/core/audit-event.ts';
-import { databaseFault, isMisconfigured, isPassingFault } from '@auditbox/db/database-error.ts';
+import { databaseFault, isMisconfigured, isPassingFault, isTimeout } from '@auditbox/db/database-error.ts';
 import type { ErrorRequestHandler } from 'express';
 import type { Logger } from 'pino';
 
@@ -47,8 +47,12 @@ function toProblem(error: unknown): HttpProblem {
   if (isClientError(error)) return new HttpProblem(error.status, clientErrorDetail(error));
   if (fault && (isPassingFault(fault) || isMisconfigured(fault))) {
     // Addresses and names of ours are for the log, not for callers.
-    const mend = isMisconfigured(fault) ? 'must be set up first' : 'cannot be used now';
-    return new HttpProblem(503, `The database ${mend} (${fault.code}).`, { headers: { 'retry-after': '1' } });
+    const why = isMisconfigured(fault)
+      ? 'must be set up first'
+      : isTimeout(fault)
+        ? 'did not answer in time'
+        : 'cannot be used now';
+    return new HttpProblem(503, `The database ${why} (${fault.code}).`, { headers: { 'retry-after': '1' } });
   }
   return new HttpProblem(500, 'Something went wrong here; nothing was stored unless an earlier answer said so.');
 }
