@@ -104,7 +104,13 @@ function openPool(options: DatabaseOptions): Sql {
       TimeZone: 'UTC',
       // What is avoided counts as dear, and dear plans would be compiled.
       ...(avoidSeqScans && { enable_seqscan: 'off', jit: 'off' }),
-      ...(onlyReads && { plan_cache_mode: 'force_custom_plan', default_transaction_read_only: true }),
+      ...(onlyReads && {
+        plan_cache_mode: 'force_custom_plan',
+        default_transaction_read_only: true,
+        // Four, the default, is of disks that turn. Before there are statistics it makes a sort of all matches look cheaper
+        // than reading them in order, and each part of an export would sort all that is left.
+        random_page_cost: 1.1,
+      }),
     },
   });
   keepTimesAsText(sql);
