@@ -243,7 +243,7 @@ const number = (name: string, max: number, usual: readonly string[]) =>
     (text) => ({ isValid: /^\d{1,10}$/.test(text) && Number(text) >= 1 && Number(text) <= max }),
   );
 
-export const sortKeys = [
+const sortKeys = [
   'updated_at',
   'recorded_at',
   'changed_by',
