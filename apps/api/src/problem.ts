@@ -1,7 +1,13 @@
 import { STATUS_CODES } from 'node:http';
 import type { Problem } from '@auditbox/core/audit-event.ts';
-import { DatabaseBusyError, databaseFault, isMisconfigured, isPassingFault } from '@auditbox/db/database-error.ts';
-import type { ErrorRequestHandler, Request } from 'express';
+import {
+  DatabaseBusyError,
+  databaseFault,
+  isMisconfigured,
+  isPassingFault,
+  isTimeout,
+} from '@auditbox/db/database-error.ts';
+import type { ErrorRequestHandler } from 'express';
 import type { Logger } from 'pino';
 
 /** Why events were not stored, for the metrics. */
@@ -46,7 +52,7 @@ export class HttpProblem extends Error {
 /** Express's last handler: every error leaves as a problem document, and what is our fault is logged with its cause. */
 export function problemHandler(logger: Logger, onWriteRefused: (refusal: Refusal) => void): ErrorRequestHandler {
   return (error: unknown, request, response, _next) => {
-    const problem = tooLong(error, request) ?? toProblem(error);
+    const problem = toProblem(error);
     if (request.method === 'POST' && request.route !== undefined) onWriteRefused(problem.refusal);
     if (problem.status >= 500) {
       logger.error({ err: error, method: request.method, path: request.path, status: problem.status }, problem.message);
@@ -61,21 +67,19 @@ export function problemHandler(logger: Logger, onWriteRefused: (refusal: Refusal
   };
 }
 
-/** A question that is too large for the time it may take; asking it again at once would only repeat that. */
-function tooLong(error: unknown, { method }: Request): HttpProblem | null {
-  if (method !== 'GET' || databaseFault(error)?.code !== '57014') return null;
-  return new HttpProblem(503, 'The answer took too long. Narrow the question, by time for example.');
-}
-
 function toProblem(error: unknown): HttpProblem {
   if (error instanceof HttpProblem) return error;
   const fault = databaseFault(error);
   if (isClientError(error)) return new HttpProblem(error.status, clientErrorDetail(error));
   if (fault && (isPassingFault(fault) || isMisconfigured(fault))) {
     // Addresses and names of ours are for the log, not for callers.
-    const mend = isMisconfigured(fault) ? 'must be set up first' : 'cannot be used now';
+    const why = isMisconfigured(fault)
+      ? 'must be set up first'
+      : isTimeout(fault)
+        ? 'did not answer in time'
+        : 'cannot be used now';
     const refusal = error instanceof DatabaseBusyError ? 'overload' : 'database';
-    return new HttpProblem(503, `The database ${mend} (${fault.code}).`, { headers: { 'retry-after': '1' }, refusal });
+    return new HttpProblem(503, `The database ${why} (${fault.code}).`, { headers: { 'retry-after': '1' }, refusal });
   }
   return new HttpProblem(500, 'Something went wrong here; nothing was stored unless an earlier answer said so.');
 }

@@ -29,6 +29,7 @@ const events = {
   dotted: anEvent({ object_id: 'dotted', updated_values: { 'a.b': { c: 'Grüße, "quoted" \\ and\nlines' } } }),
   sourced: anEvent({ object_id: 'sourced', context: { ip: '192.0.2.7', agent: 'curl/8.5 (linux)' } }),
   list: anEvent({ object_id: 'list', before_value: [1, 'zebra'], updated_values: 'zebra crossing' }),
+  nulls: anEvent({ object_id: 'nulls', updated_values: { nobody: null, text: 'null' } }),
   large: anEvent({ object_id: 'large', updated_values: { text: `${'lorem '.repeat(40_000)}needle`, team_id: 'big' } }),
 } satisfies Record<string, WireEvent>;
 type Name = keyof typeof events;
@@ -44,6 +45,7 @@ const nameOf = ({ id }: { id: string }) =>
 
 test.each<[string, Name[]]>([
   ['action=rotated,blocked', ['rare', 'blocked']],
+  ['action=rotated,blocked,rotated', ['rare', 'blocked']],
   ['action=rotated,blocked&changed_by_prefix=svc-r', ['rare']],
   ['changed_by=ana,svc-rotator', ['plain', 'rare']],
   ['changed_by=Smith%2C%20John', ['comma', 'smith']],
@@ -66,6 +68,8 @@ test.each<[string, Name[]]>([
   ['updated_values.max_budget=777', []],
   ['updated_values.limits.rpm.1=20.5', ['budget']],
   ['updated_values.open=true', ['budget']],
+  ['updated_values.nobody=null', ['nulls']],
+  ['updated_values.text=null', ['nulls']],
   ['updated_values.a%5C.b.c=Gr%C3%BC%C3%9Fe%2C%20%22quoted%22%20%5C%20and%0Alines', ['dotted']],
   ['before_value.team_id=t1&updated_values.team_id=t2', ['moved']],
   ['context.ip=192.0.2.7', ['sourced']],

@@ -20,21 +20,37 @@ export interface ObjectStep {
  * its `updated_values`. `partial` null decides by the action.
  */
 export function objectStep(event: string, stateBefore: JsonText | null, partial: boolean | null): ObjectStep {
+  const { before, after, isPartial, left } = statesOf(event, stateBefore, partial);
+  const isTooLarge = (before?.length ?? 0) + (after?.length ?? 0) > maxLength;
+  const changes = isTooLarge ? 'null' : printPatch(changesBetween(before, after, { partial: isPartial }));
+  return { json: `${event.slice(0, -1)},"changes":${changes}}`, state: left };
+}
+
+/** The state that events of one object leave, oldest first, as far as they tell. */
+export function stateAfter(events: readonly string[], partial: boolean | null): JsonText | null {
+  return events.reduce<JsonText | null>((state, event) => statesOf(event, state, partial).left, null);
+}
+
+interface States {
+  readonly before: JsonText | null;
+  readonly after: JsonText | null;
+  /** Whether `after` leaves unsaid what it does not name. */
+  readonly isPartial: boolean;
+  readonly left: JsonText | null;
+}
+
+function statesOf(event: string, stateBefore: JsonText | null, partial: boolean | null): States {
   const members = new Map(objectMembers(event).map(({ name, value }) => [name, compactText(event, value)]));
   const valueIn = (name: string): JsonText | null => {
     const value = members.get(name) ?? null;
     return value === 'null' ? null : value;
   };
   const action: unknown = JSON.parse(members.get('action') ?? '""');
-  const isPartial = partial ?? !wholeActions.has(String(action));
+  const isDeleted = action === 'deleted';
+  const isPartial = !isDeleted && (partial ?? !wholeActions.has(String(action)));
   const before = valueIn('before_value') ?? stateBefore;
-  const after = action === 'deleted' ? null : valueIn('updated_values');
-  const isTooLarge = (before?.length ?? 0) + (after?.length ?? 0) > maxLength;
-  const changes = isTooLarge ? 'null' : printPatch(changesBetween(before, after, { partial: isPartial }));
-  return {
-    json: `${event.slice(0, -1)},"changes":${changes}}`,
-    state: isPartial ? merge(before, after) : after,
-  };
+  const after = isDeleted ? null : valueIn('updated_values');
+  return { before, after, isPartial, left: isPartial ? merge(before, after) : after };
 }
 
 /** The members of the first, those of the second in their place. */

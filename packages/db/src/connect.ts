@@ -3,7 +3,7 @@ import { DatabaseBusyError, DatabaseSilentError } from './database-error.ts';
 
 /** The one connection pool of a process. */
 export interface Database {
-  /** Tagged statements; always prepared. Times go in and come out as text. Ask for it each time: it may be another pool. */
+  /** Tagged statements, prepared unless they are only reads. Times go in and come out as text. Ask for it each time: it may be another pool. */
   readonly sql: Sql;
   /**
    * Sends a statement and waits for it, but not for ever: the driver's pool can hang after a backend died, and a
@@ -103,6 +103,8 @@ function openPool(options: DatabaseOptions): Sql {
     onnotice: () => {},
     // The driver's own look-up of array types rejects unhandled when its backend dies; no statement sends an array.
     fetch_types: false,
+    // Questions have statements of any number of shapes, and a prepared one stays in the memory of both sides for good.
+    prepare: !onlyReads,
     connection: {
       application_name: application,
       statement_timeout: statementTimeoutMs,
@@ -113,7 +115,13 @@ function openPool(options: DatabaseOptions): Sql {
       TimeZone: 'UTC',
       // What is avoided counts as dear, and dear plans would be compiled.
       ...(avoidSeqScans && { enable_seqscan: 'off', jit: 'off' }),
-      ...(onlyReads && { plan_cache_mode: 'force_custom_plan', default_transaction_read_only: true }),
+      ...(onlyReads && {
+        plan_cache_mode: 'force_custom_plan',
+        default_transaction_read_only: true,
+        // Four, the default, is of disks that turn. Before there are statistics it makes a sort of all matches look cheaper
+        // than reading them in order, and each part of an export would sort all that is left.
+        random_page_cost: 1.1,
+      }),
       ...(onlyReads === 'in order' && { enable_bitmapscan: 'off' }),
     },
   });

@@ -70,6 +70,11 @@ export function isPassingFault({ code }: DatabaseFault): boolean {
   return passing.test(code);
 }
 
+/** Whether the server, or we, gave up on a statement that ran too long. */
+export function isTimeout({ code }: DatabaseFault): boolean {
+  return code === '57014' || code === 'DATABASE_SILENT';
+}
+
 /** Whether the tables are not there yet, or are of an older version. */
 function isMissingSchema({ code }: DatabaseFault): boolean {
   return code === '42P01' || code === '42703';

@@ -3,7 +3,8 @@ import type { Checked } from '@auditbox/core/audit-event.ts';
 import { csvHeader, csvRow } from '@auditbox/core/csv-row.ts';
 import type { EventPosition } from '@auditbox/db/query/event-order.ts';
 import type { ExportedCells } from '@auditbox/db/query/export-cells.ts';
-import type { ExportedLines, ExportPart } from '@auditbox/db/query/export-lines.ts';
+import type { ExportedLines } from '@auditbox/db/query/export-lines.ts';
+import type { ExportPart } from '@auditbox/db/query/part-of.ts';
 import type { Request, RequestHandler, Response } from 'express';
 import { HttpProblem } from '../problem.ts';
 import type { CursorList } from '../query/cursor.ts';
@@ -25,6 +26,8 @@ const mediaTypes = { ndjson: 'application/x-ndjson; charset=utf-8', csv: 'text/c
 /** Memory holds two parts of each export, and what the connection has not taken yet. */
 const partBytes = 512 * 1024;
 const maxRows = 1_000;
+/** The next part asks for twice the rows that this one held: what does not fit into a part is read in vain. */
+const firstRows = 100;
 
 /**
  * `GET /audit/export`: all matching events, of any number, in flat memory: part after part, each behind the last event
@@ -39,13 +42,13 @@ export function exportEvents(dependencies: ExportEventsDependencies): RequestHan
     const format = query.value.format ?? acceptedFormat(request);
     const { filter, order } = query.value;
     const reader = readFrom(request);
-    const next = async (after: EventPosition | null) => {
-      const part = { filter, order, after, maxRows, maxBytes: partBytes };
+    const next = async (after: EventPosition | null, rows: number) => {
+      const part = { filter, order, after, maxRows: Math.min(rows, maxRows), maxBytes: partBytes };
       if (format === 'csv') return asCsv(await exportCells(part, reader));
-      const { ndjson, last } = await exportLines(part, reader);
-      return { text: ndjson, last };
+      const { ndjson, ...rest } = await exportLines(part, reader);
+      return { text: ndjson, ...rest };
     };
-    const first = await next(null);
+    const first = await next(null, firstRows);
     response.writeHead(200, {
       'content-type': mediaTypes[format],
       'content-disposition': `attachment; filename="audit.${format}"`,
@@ -53,7 +56,7 @@ export function exportEvents(dependencies: ExportEventsDependencies): RequestHan
     if (format === 'csv') response.write(csvHeader);
     for (let part = first; part.last !== null && !response.destroyed; ) {
       // The database works on the next part while this one leaves.
-      const upcoming = next(part.last);
+      const upcoming = next(part.last, part.rows * 2);
       upcoming.catch(() => {});
       if (!response.write(part.text)) await drained(response);
       part = await upcoming;
@@ -62,8 +65,8 @@ export function exportEvents(dependencies: ExportEventsDependencies): RequestHan
   };
 }
 
-function asCsv({ rows, last }: ExportedCells): { text: string; last: EventPosition | null } {
-  return { text: rows.map(csvRow).join(''), last };
+function asCsv({ rows, last }: ExportedCells): { text: string; rows: number; last: EventPosition | null } {
+  return { text: rows.map(csvRow).join(''), rows: rows.length, last };
 }
 
 /** A caller that goes away takes nothing any more, and the export ends. */

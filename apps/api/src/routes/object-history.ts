@@ -1,7 +1,8 @@
 import type { Checked } from '@auditbox/core/audit-event.ts';
 import type { JsonText } from '@auditbox/core/json-text.ts';
-import { objectStep } from '@auditbox/core/object-states.ts';
+import { objectStep, stateAfter } from '@auditbox/core/object-states.ts';
 import type { ExportStatus } from '@auditbox/db/events/get-event.ts';
+import type { EventPosition } from '@auditbox/db/query/event-order.ts';
 import type { EventPage, EventQuery } from '@auditbox/db/query/find-events.ts';
 import type { Request, RequestHandler } from 'express';
 import { HttpProblem } from '../problem.ts';
@@ -18,6 +19,9 @@ export interface ObjectHistoryDependencies {
   readonly readFrom: (request: Request) => Reader;
 }
 
+/** A page begins with the state that so many events before it leave; one of them almost always says its `before_value`. */
+const lookBack = 20;
+
 /** `GET /audit/objects/:table_name/:object_id`: what happened to one object, oldest first, with what each event changed. */
 export function objectHistory({ readHistoryQuery, find, get, readFrom }: ObjectHistoryDependencies): RequestHandler {
   return async (request, response) => {
@@ -26,9 +30,17 @@ export function objectHistory({ readHistoryQuery, find, get, readFrom }: ObjectH
     if (!query.ok) throw new HttpProblem(400, 'Some parameters are wrong.', { errors: query.problems });
     const { list, after, pageSize, partial } = query.value;
     const reader = readFrom(request);
+    const eventsUpTo = async (place: EventPosition): Promise<string[]> => {
+      const backwards = { ...list, order: { ...list.order, direction: 'desc' } } as const;
+      const part = { after: place, offset: 0, limit: lookBack - 1, countUpTo: null };
+      const [last, { events: before }] = await Promise.all([
+        get(place.at(-1) ?? '', reader),
+        find({ ...backwards, ...part }, reader),
+      ]);
+      return [...before.toReversed(), ...(last ? [last.json] : [])];
+    };
     const { events, next } = await find({ ...list, after, offset: 0, limit: pageSize, countUpTo: null }, reader);
-    const before = after === null ? null : await get(after.at(-1) ?? '', reader);
-    let state: JsonText | null = before && objectStep(before.json, null, partial).state;
+    let state: JsonText | null = after && stateAfter(await eventsUpTo(after), partial);
     const steps = events.map((event) => {
       const step = objectStep(event, state, partial);
       state = step.state;

@@ -60,6 +60,7 @@ const long = [
   'ab '.repeat(1_000),
   '(('.repeat(800),
   'é'.repeat(900),
+  'a'.repeat(17_000),
 ];
 
 /** A value as it stands in a URL: known ones, known ones with something added, and whatever has broken a query before. */

@@ -1,10 +1,8 @@
 import type { Database } from '../connect.ts';
 import { eventTime } from '../event-json.ts';
 import type { EventPosition } from './event-order.ts';
-import type { ExportPart } from './export-lines.ts';
-import { firstOf } from './find-events.ts';
-import { matching } from './matching.ts';
-import { orderBy, positionOf } from './order-sql.ts';
+import { positionOf } from './order-sql.ts';
+import { type ExportPart, partOf } from './part-of.ts';
 
 /** Rows of texts in the order of core's `csvColumns`; null where a value is missing. */
 export interface ExportedCells {
@@ -14,7 +12,6 @@ export interface ExportedCells {
 
 /** The next events of an export as cells. Called by `GET /audit/export`, part after part; takes no locks. */
 export async function exportCells(db: Database, part: ExportPart): Promise<ExportedCells> {
-  const { filter, order, after, maxRows, maxBytes } = part;
   const { sql } = db;
   const rows = (await db.answer(() =>
     sql`
@@ -23,18 +20,15 @@ export async function exportCells(db: Database, part: ExportPart): Promise<Expor
       from (
         select *, sum(size) over (order by place) - size as bytes_before
         from (
-          select row_number() over (order by ${orderBy(sql, order)}) as place, ${positionOf(sql, order)} as position,
+          select a.place, ${positionOf(sql, part.order)} as position,
             a.id::text, ${sql.unsafe(eventTime)} as updated_at, a.changed_by, a.changed_by_api_key, a.action, a.table_name,
             a.object_id, a.before_value::text, a.updated_values::text, a.context::text,
             to_char(a.recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as recorded_at,
             octet_length(concat(a.before_value::text, a.updated_values::text, a.context::text)) as size
-          from (
-            select * from (${firstOf(sql, matching(sql, filter), order, after, maxRows)}) a
-            order by ${orderBy(sql, order)} limit ${maxRows}
-          ) a
+          from (${partOf(sql, part)}) a
         ) rendered
       ) measured
-      where bytes_before < ${maxBytes}
+      where bytes_before < ${part.maxBytes}
       order by place`.values(),
   )) as unknown as (string | null)[][];
   const position = rows.at(-1)?.at(-1);

@@ -37,7 +37,10 @@ export function memberIs(sql: Sql, column: keyof typeof memberColumns, value: st
 
 /** Whether a value inside is this, exactly. No index: rows are looked at in the order of the list. */
 export function isValueAt(sql: Sql, { column, path, equals }: ValueAt): Fragment {
-  return sql`a.${sql(column)} #>> ${arrayText(path)}::text::text[] = ${equals}`;
+  const at = sql`${arrayText(path)}::text::text[]`;
+  // JSON's null has no text for `#>>`, like what is missing.
+  if (equals === 'null') return sql`coalesce(a.${sql(column)} #>> ${at}, (a.${sql(column)} #> ${at})::text) = 'null'`;
+  return sql`a.${sql(column)} #>> ${at} = ${equals}`;
 }
 
 /**

@@ -1,0 +1,226 @@
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { get, type IncomingMessage } from 'node:http';
+import { type ApiFixture, createApiFixture, masterKey } from '@auditbox/testing/api-fixture.ts';
+import { eventually } from '@auditbox/testing/eventually.ts';
+import { lockAuditLog } from '@auditbox/testing/lock-audit-log.ts';
+import { anEvent } from '@auditbox/testing/test-events.ts';
+import { parse } from 'csv-parse/sync';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+/** Rows of 6 kB each that are exported by an api whose memory they would not fit into. */
+const manyRows = Number(process.env.EXPORT_ROWS ?? 20_000);
+const heapMb = 64;
+const maxResidentMb = 300;
+
+let api: ApiFixture;
+const events = Array.from({ length: 250 }, (_, n) =>
+  anEvent({
+    table_name: 'few',
+    updated_at: `2026-07-0${1 + (n % 5)}T11:00:00Z`,
+    changed_by: ['ana', '=1+1', '+49 30', '-5', '@sum', 'a,"b"', 'ünï', ' \t=x', "'quoted"][n % 9] as string,
+    changed_by_api_key: n % 2 === 0 ? '' : 'key',
+    object_id: `object-${n % 7}`,
+    before_value: n % 3 === 0 ? null : { text: 'lines\r\nand "quotes", commas', n },
+    updated_values: [n, '=2', null, { deep: [{}] }][n % 4],
+  }),
+);
+
+beforeAll(async () => {
+  api = await createApiFixture({ NODE_OPTIONS: `--max-old-space-size=${heapMb}` });
+  await api.db.store(events);
+  // Plain SQL may bring line breaks between tokens, digits that no number holds, and what the api would refuse.
+  await api.db.sql`
+    insert into audit_log (occurred_at, changed_by, action, table_name, object_id, before_value, updated_values)
+    select timestamptz '2026-07-04' + n * interval '1 second', 'plain', 'odd action', 'few', n::text,
+      e'{\n  "a" :\r\n [1.10, 12345678901234567890]\n}', e'\r\n"\\\\n"\r'
+    from generate_series(1, 20) n`;
+  await api.db.sql.begin(async (tx) => {
+    await tx`set local session_replication_role = replica`;
+    await tx`set local statement_timeout = 0`;
+    await tx`
+      insert into audit_log (occurred_at, changed_by, action, table_name, object_id, updated_values)
+      select timestamptz '2026-07-01' + n * interval '1 second', 'actor', 'created', 'many', n::text,
+        json_build_object(repeat('k', 6000), n) from generate_series(1, ${manyRows}) n`;
+  });
+}, 600_000);
+afterAll(() => api.close());
+
+const few = '/audit/export?table_name=few';
+
+test.each([
+  '',
+  '&sort_order=desc',
+  '&sort_by=changed_by',
+  '&changed_by=ana,-5&object_id=object-1',
+  '&q=quotes',
+  '&object_id=none',
+])('NDJSON%s is the list, line by line, digit by digit', async (query) => {
+  const { text, headers } = await api.request(`${few}${query}`);
+  expect(headers.get('content-type')).toBe('application/x-ndjson; charset=utf-8');
+  expect(headers.get('content-disposition')).toBe('attachment; filename="audit.ndjson"');
+  const lines = text.split('\n').slice(0, -1);
+  const order = query.includes('sort_order') ? '' : '&sort_order=asc';
+  const listed: string[] = [];
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const page = await api.request(`/audit?table_name=few${query}${order}&page_size=100&cursor=${cursor}`);
+    listed.push(page.text.slice('{"audit_logs":['.length, page.text.lastIndexOf('],"page_size"')));
+    cursor = page.body.next_cursor;
+  }
+  // A value that has raw line breaks keeps them in the list.
+  expect(lines.join()).toBe(
+    listed
+      .filter((part) => part !== '')
+      .join()
+      .replaceAll(/[\r\n]/g, ' '),
+  );
+  expect(text === '' || text.endsWith('}\n')).toBe(true);
+});
+
+test('raw line breaks in a value break no line', async () => {
+  const { text } = await api.request(`${few}&changed_by=plain`);
+  expect(text.split('\n')).toHaveLength(21);
+  expect(text).not.toContain('\r');
+  for (const line of text.trimEnd().split('\n')) {
+    expect(line).toContain('12345678901234567890');
+    expect(JSON.parse(line)).toMatchObject({ changed_by: 'plain', updated_values: '\n' });
+  }
+});
+
+test('CSV holds the same events in the same order, and no formula', async () => {
+  const { text, headers } = await api.request(`${few}&format=csv`);
+  expect(headers.get('content-type')).toBe('text/csv; charset=utf-8; header=present');
+  expect(headers.get('content-disposition')).toBe('attachment; filename="audit.csv"');
+  const rows: Record<string, string>[] = parse(text, { columns: true });
+  const lines = (await api.request(few)).text.trimEnd().split('\n');
+  expect(rows).toHaveLength(270);
+  for (const [index, line] of lines.entries()) {
+    const event = JSON.parse(line);
+    const row = rows[index] as Record<string, string>;
+    expect(Object.keys(row)).toEqual(Object.keys(event));
+    for (const [name, value] of Object.entries(event)) {
+      const cell = row[name] as string;
+      expect(cell).not.toMatch(/^\s*[=+@-]/);
+      const unguarded = cell.replace(/^'(?=\s*[=+@-]|[\t\r\n])/, '');
+      if (/value|context/.test(name)) expect(cell === '' ? null : JSON.parse(unguarded)).toEqual(value);
+      else expect(unguarded).toBe(value);
+    }
+  }
+});
+
+test.each([
+  [undefined, 'ndjson'],
+  ['*/*', 'ndjson'],
+  ['text/csv', 'csv'],
+  ['text/*', 'csv'],
+  ['application/x-ndjson', 'ndjson'],
+  ['application/ndjson', 'ndjson'],
+  ['text/csv;q=0.5, application/x-ndjson', 'ndjson'],
+  ['application/x-ndjson;q=0.1, text/csv;q=0.2', 'csv'],
+  ['image/png, */*;q=0.1', 'ndjson'],
+  ['image/png', 406],
+  ['application/json', 406],
+  ['text/csv;q=0', 406],
+] as const)('Accept: %s gets %s, and whatever format says instead', async (accept, expected) => {
+  const headers: Record<string, string> = accept === undefined ? {} : { accept };
+  const typeOf = ({ headers }: { headers: Headers }) =>
+    /csv|ndjson|problem/.exec(headers.get('content-type') ?? '')?.[0];
+  const answer = await api.request(`${few}&object_id=none`, { headers });
+  expect(answer.status).toBe(expected === 406 ? 406 : 200);
+  expect(typeOf(answer)).toBe(expected === 406 ? 'problem' : expected);
+  for (const format of ['csv', 'ndjson'])
+    expect(typeOf(await api.request(`${few}&object_id=none&format=${format}`, { headers }))).toBe(format);
+});
+
+const path = '/audit/export?table_name=many';
+
+/** An export whose caller takes nothing beyond what the network holds, until it is read. */
+async function startReading(query = ''): Promise<IncomingMessage> {
+  const request = get(`${api.url}${path}${query}`, { headers: { authorization: `Bearer ${masterKey}` } });
+  const [answer] = (await once(request, 'response')) as [IncomingMessage];
+  answer.pause();
+  expect(answer.statusCode).toBe(200);
+  return answer;
+}
+
+/** The reading statements that wait for a lock now. */
+const waiting = () => api.db.sql<{ pid: number }[]>`
+  select pid from pg_stat_activity
+  where datname = current_database() and application_name = 'auditbox api reads' and wait_event_type = 'Lock'`;
+
+test.each(['csv', 'ndjson'])(
+  '%s of much more than the memory is exported whole, in flat memory',
+  { timeout: 60_000 + manyRows * 2 },
+  async (format) => {
+    const answer = await startReading(`&format=${format}`);
+    let bytes = 0;
+    let lines = 0;
+    answer.on('data', (part: Buffer) => {
+      bytes += part.length;
+      for (let at = part.indexOf(10); at !== -1; at = part.indexOf(10, at + 1)) lines += 1;
+    });
+    answer.resume();
+    await once(answer, 'end');
+    expect(lines).toBe(manyRows + (format === 'csv' ? 1 : 0));
+    expect(bytes).toBeGreaterThan(manyRows * 6_000);
+    const status = await readFile(`/proc/${api.app.pid}/status`, 'utf8');
+    const residentMb = Number(/VmHWM:\s*(\d+) kB/.exec(status)?.[1]) / 1024;
+    expect(residentMb).toBeLessThan(maxResidentMb);
+  },
+);
+
+test('a caller that stops reading, and then goes away, ends the export', async () => {
+  const answer = await startReading();
+  const lastStatement = async () => {
+    const [row] = await api.db.sql<[{ at: string; busy: number }]>`
+      select max(query_start)::text as at, count(*) filter (where state = 'active')::int as busy from pg_stat_activity
+      where datname = current_database() and application_name = 'auditbox api reads'`;
+    return row;
+  };
+  /** Nothing is asked of the database any more while we ask many times. */
+  const untilStill = () =>
+    eventually(async () => {
+      const before = await lastStatement();
+      for (let times = 0; times < 100; times += 1) expect(await lastStatement()).toEqual({ ...before, busy: 0 });
+    });
+  await untilStill();
+  const unlock = await lockAuditLog(api.db);
+  answer.read();
+  answer.resume();
+  await eventually(async () => expect(await waiting()).toHaveLength(1));
+  answer.destroy();
+  await api.app.line(/^Request\.$/);
+  await unlock();
+  await untilStill();
+  expect(api.app.log.filter(({ path, answered }) => path === '/audit/export' && answered === false)).toHaveLength(1);
+});
+
+test('an export that fails in the middle breaks its connection: what ends well is whole', async () => {
+  const answer = await startReading();
+  const unlock = await lockAuditLog(api.db);
+  answer.resume();
+  const [session] = await eventually(async () => {
+    const sessions = await waiting();
+    expect(sessions).toHaveLength(1);
+    return sessions;
+  });
+  const failed = once(answer, 'end');
+  await api.db.sql`select pg_terminate_backend(${session?.pid ?? null}::int)`;
+  await expect(failed).rejects.toMatchObject({ code: 'ECONNRESET' });
+  expect(answer.complete).toBe(false);
+  await unlock();
+  expect((await api.request(few)).text.split('\n')).toHaveLength(271);
+});
+
+test('an export that fails before its first line is a 503', async () => {
+  const unlock = await lockAuditLog(api.db);
+  const answer = api.request(few);
+  const [session] = await eventually(async () => {
+    const sessions = await waiting();
+    expect(sessions).toHaveLength(1);
+    return sessions;
+  });
+  await api.db.sql`select pg_terminate_backend(${session?.pid ?? null}::int)`;
+  expect(await answer).toMatchObject({ status: 503, body: { status: 503 } });
+  await unlock();
+});
