@@ -2,7 +2,9 @@ import { eventually } from '@auditbox/testing/eventually.ts';
 import { expectExactlyOnce } from '@auditbox/testing/expect-exactly-once.ts';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
 import { anEvent } from '@auditbox/testing/test-events.ts';
+import pino from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { removeExpiredMonths } from '../src/retention.ts';
 
 let rig: ExporterFixture;
 beforeEach(async () => {
@@ -26,6 +28,15 @@ test('a month past retention is removed once it is exported, and its events are 
   expect(await monthsThere()).not.toContain('audit_log_2020_05');
   expect(await rig.db.sql`select id from audit_log`).toEqual([{ id: recent.id }]);
   await expectExactlyOnce(rig.bucket, [old.id, recent.id]);
+});
+
+test("exporters that remove the same months at once do not get into each other's way", async () => {
+  const years = Array.from({ length: 12 }, (_, n) => 2000 + n);
+  await rig.db.store(years.map((year) => anEvent({ updated_at: `${year}-05-15T00:00:00Z` })));
+  await rig.drain();
+  const logger = pino({ level: 'silent' });
+  await Promise.all([1, 2, 3].map(() => removeExpiredMonths(rig.db, 365, logger)));
+  expect((await monthsThere()).filter((name) => name < 'audit_log_2020')).toEqual([]);
 });
 
 test('a month past retention that holds an event not exported yet is kept, and the log says so', async () => {

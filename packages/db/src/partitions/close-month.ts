@@ -10,9 +10,13 @@ import type { ExpiredMonth } from './list-expired-months.ts';
  */
 export async function closeMonth(db: Database, { name }: ExpiredMonth): Promise<void> {
   await db.answer(() =>
-    db.sql.begin(async (tx) => {
-      await tx`set local lock_timeout = '500ms'`;
-      await tx`alter table ${tx(name)} add constraint audit_log_month_closed check (false) not valid`;
-    }),
+    db.sql.unsafe(`
+      do $$
+      begin
+        perform set_config('lock_timeout', '500ms', true);
+        alter table ${name} add constraint audit_log_month_closed check (false) not valid;
+      exception when duplicate_object or undefined_table then
+        null; -- Another exporter was here before.
+      end $$`),
   );
 }

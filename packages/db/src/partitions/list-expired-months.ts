@@ -2,7 +2,7 @@ import type { Database } from '../connect.ts';
 
 /** A partition of audit_log, all of whose events are older than retention. */
 export interface ExpiredMonth {
-  /** Of the partition's table. */
+  /** Of the partition's table: `audit_log_2026_07`. */
   readonly name: string;
   /** Its first instant, and the one that is not in it any more; as the server writes them. */
   readonly from: string;
