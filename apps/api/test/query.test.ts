@@ -100,3 +100,12 @@ test.each<[string, Name[]]>([
   const stats = await api.request(`/audit/stats?${query}`);
   expect(stats.body.total).toBe(names.length);
 });
+
+test('a hundred values are taken, one more is refused', async () => {
+  const many = (count: number) => Array.from({ length: count }, (_, n) => `o${n}`).join();
+  expect((await api.request(`/audit?object_id=${many(100)}`)).status).toBe(200);
+  expect(await api.request(`/audit?object_id=${many(101)}`)).toMatchObject({
+    status: 400,
+    body: { errors: [{ path: 'object_id', message: 'must be 100 values at most' }] },
+  });
+});

@@ -15,17 +15,17 @@ const sortable = Object.keys(sortKeys) as (keyof typeof sortKeys)[];
 const text = z.string().refine((value) => !value.includes('\0'), 'must not contain U+0000');
 const givenText = text.min(1, 'must not be empty');
 
-const valuesBetweenCommas = text
-  .transform((given) => splitEscaped(given, ','))
-  .refine((values) => values.length <= maxValues, `must be ${maxValues} values at most`);
+const fewTexts = text.refine(
+  (given) => new Set(splitEscaped(given, ',')).size <= maxValues,
+  `must be ${maxValues} values at most`,
+);
+const valuesBetweenCommas = fewTexts.transform((given) => splitEscaped(given, ','));
 
 /**
  * One value, or several between commas. A comma that belongs to a value is written `\,`; LiteLLM's clients know nothing of
  * that, so the text as a whole counts too.
  */
-const texts = text
-  .transform((given) => [...new Set([given, ...splitEscaped(given, ',')])])
-  .refine((values) => values.length <= maxValues, `must be ${maxValues} values at most`);
+const texts = fewTexts.transform((given) => [given, ...splitEscaped(given, ',')]);
 
 /** How the reference shows several values between commas: as an array. */
 function listed(items: { enum?: string[] } = {}) {
