@@ -24,9 +24,8 @@ export type ExportFormat = (typeof exportFormats)[number];
 const mediaTypes = { ndjson: 'application/x-ndjson; charset=utf-8', csv: 'text/csv; charset=utf-8; header=present' };
 
 /** Memory holds two parts of each export, and what the connection has not taken yet. */
-const partBytes = 512 * 1024;
-const maxRows = 1_000;
-/** The next part asks for twice the rows that this one held: what does not fit into a part is read in vain. */
+const partBytes = 1024 * 1024;
+const maxRows = 2_000;
 const firstRows = 100;
 
 /**
@@ -56,13 +55,18 @@ export function exportEvents(dependencies: ExportEventsDependencies): RequestHan
     if (format === 'csv') response.write(csvHeader);
     for (let part = first; part.last !== null && !response.destroyed; ) {
       // The database works on the next part while this one leaves.
-      const upcoming = next(part.last, part.rows * 2);
+      const upcoming = next(part.last, rowsAfter(part));
       upcoming.catch(() => {});
       if (!response.write(part.text)) await drained(response);
       part = await upcoming;
     }
     response.end();
   };
+}
+
+/** How many rows will fill a part, and few more: what does not fit is rendered in vain. */
+function rowsAfter({ rows, text }: { rows: number; text: string | Buffer }): number {
+  return Math.ceil(rows * Math.min(2, (1.05 * partBytes) / text.length));
 }
 
 function asCsv({ rows, last }: ExportedCells): { text: string; rows: number; last: EventPosition | null } {
