@@ -27,8 +27,7 @@ export async function settle(
 ): Promise<{ readonly occurredTo: string } | null> {
   const askedAt = now();
   if (occurredFrom === undefined || occurredTo === undefined) return null;
-  const to = Date.parse(occurredTo);
-  if (to < askedAt - aboutNowMs || Date.parse(occurredFrom) > askedAt) return null;
+  if (Math.abs(Date.parse(occurredTo) - askedAt) > aboutNowMs || Date.parse(occurredFrom) > askedAt) return null;
   try {
     return { occurredTo: await settledUpTo(occurredTo, askedAt, { recordedEdge, now }) };
   } catch (error) {
