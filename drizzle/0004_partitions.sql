@@ -38,7 +38,8 @@ create table audit_log (
   before_value json,
   updated_values json,
   context json,
-  -- LiteLLM's team and key, the beginning of a long one, for an index entry is bounded. The look for the name first costs a tenth of reading the JSON, and most values have neither.
+  -- LiteLLM's team and key, the beginning of a long one, for an index entry is bounded. The look for the name first
+  -- costs a tenth of reading the JSON, and most values have neither.
   team_id text collate "C" generated always as (
     case when strpos(updated_values::text, '"team_id"') > 0 then left(updated_values ->> 'team_id', 512) end) stored,
   former_team_id text collate "C" generated always as (
@@ -152,7 +153,8 @@ declare
   given record;
 begin
   for given in
-    select privilege_type, is_grantable, case grantee when 0 then 'public' else quote_ident(pg_get_userbyid(grantee)) end as grantee
+    select privilege_type, is_grantable,
+      case grantee when 0 then 'public' else quote_ident(pg_get_userbyid(grantee)) end as grantee
     from pg_class, aclexplode(relacl)
     where oid = 'audit_log_first'::regclass and grantee <> relowner
   loop

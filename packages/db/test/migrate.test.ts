@@ -5,7 +5,8 @@ import { createTestDatabase } from '@auditbox/testing/template-database.ts';
 import postgres from 'postgres';
 import { expect, inject, test } from 'vitest';
 
-const migrate = (url: string) => spawnApp(new URL('../src/main.ts', import.meta.url), { DATABASE_URL: url });
+const migrate = (url: string, args: readonly string[] = []) =>
+  spawnApp(new URL('../src/main.ts', import.meta.url), { DATABASE_URL: url }, args);
 
 test('six processes that migrate an empty database at once all succeed, and it is migrated once', async () => {
   const url = await createTestDatabase(inject('databaseServer'), { empty: true });
@@ -39,4 +40,18 @@ test.each([
   const app = migrate(url.replace('{port}', port));
   expect(await app.ended).toBe(1);
   expect(app.output()).toContain(sentence);
+});
+
+test('--search-index makes the index of words, and removes it; anything else is refused', async () => {
+  const url = await createTestDatabase(inject('databaseServer'));
+  const sql = postgres(url, { max: 1 });
+  const isThere = async () => (await sql`select to_regclass('audit_log_words') is not null as there`)[0]?.there;
+  expect(await migrate(url, ['--search-index', 'on']).ended).toBe(0);
+  expect(await isThere()).toBe(true);
+  expect(await migrate(url).ended).toBe(0);
+  expect(await isThere()).toBe(true);
+  expect(await migrate(url, ['--search-index', 'off']).ended).toBe(0);
+  expect(await isThere()).toBe(false);
+  expect(await migrate(url, ['--search-index', 'perhaps']).ended).toBe(1);
+  await sql.end();
 });
