@@ -7,6 +7,7 @@ import { createBatchLedger } from './batch-ledger.ts';
 import type { ExporterConfig } from './config.ts';
 import { createGate, type Gate } from './gate.ts';
 import { createPollPace, type PollPace } from './poll-pace.ts';
+import { createS3Access } from './sink/s3-access.ts';
 import { createS3Client } from './sink/s3-client.ts';
 import { createS3Sink } from './sink/s3-sink.ts';
 import type { Sink } from './sink/sink.ts';
@@ -41,7 +42,8 @@ export function composeExporter(config: ExporterConfig, logger: Logger): Exporte
     statementTimeoutMs,
     avoidSeqScans: true,
   });
-  const sink = createS3Sink(createS3Client(config), config);
+  const access = createS3Access(createS3Client(config), config);
+  const sink = createS3Sink(access, config);
   const backoff = { baseMs: firstRetryMs, capMs: config.EXPORT_RETRY_CAP_MS };
   const gate = createGate(backoff, {
     blocked: (reason) => logger.error({ reason }, 'Export is blocked; nothing is lost, it resumes by itself.'),
