@@ -7,6 +7,8 @@ export interface ConnectProxy {
   readonly port: number;
   /** Each connection made: the target, and who asked by the Proxy-Authorization header. */
   readonly tunnels: { readonly target: string; readonly user: string | null }[];
+  /** Whether it refuses, as one that wants a password does. */
+  refuses: boolean;
   close(): void;
 }
 
@@ -16,6 +18,10 @@ export async function startConnectProxy(): Promise<ConnectProxy> {
   const server = createServer((_request, response) => response.writeHead(405).end());
   server.on('connect', ({ url: target = '', headers }, inner: Socket) => {
     const [, basic] = headers['proxy-authorization']?.split(' ') ?? [];
+    if (proxy.refuses) {
+      inner.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n');
+      return;
+    }
     tunnels.push({ target, user: basic ? Buffer.from(basic, 'base64').toString() : null });
     const [host = '', port] = target.split(':');
     const outer = connect({ host, port: Number(port) }, () => {
@@ -29,12 +35,14 @@ export async function startConnectProxy(): Promise<ConnectProxy> {
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  return {
+  const proxy: ConnectProxy = {
     port: (server.address() as AddressInfo).port,
     tunnels,
+    refuses: false,
     close() {
       server.close();
       for (const socket of sockets) socket.destroy();
     },
   };
+  return proxy;
 }

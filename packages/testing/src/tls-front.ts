@@ -11,6 +11,8 @@ export interface TlsFront {
   readonly endpoint: string;
   /** The certificate, in PEM. */
   readonly certificateFile: string;
+  /** How many were made. */
+  connections(): number;
   close(): Promise<void>;
 }
 
@@ -23,7 +25,9 @@ export async function startTlsFront(target: string): Promise<TlsFront> {
   const certificateFile = join(folder, 'ca.pem');
   await writeFile(certificateFile, cert);
   const sockets = new Set<Socket>();
+  let connections = 0;
   const server = createServer({ key, cert }, (inner) => {
+    connections += 1;
     const outer = connect({ host, port: Number(targetPort) });
     for (const socket of [inner, outer]) {
       sockets.add(socket);
@@ -37,6 +41,7 @@ export async function startTlsFront(target: string): Promise<TlsFront> {
   return {
     endpoint: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
     certificateFile,
+    connections: () => connections,
     async close() {
       server.close();
       for (const socket of sockets) socket.destroy();

@@ -61,7 +61,7 @@ export function explainRefusal(fault: SinkFault, place: SinkPlace, permission: s
 
 function explainBrokenLine({ code, message }: SinkFault, store: string, timeoutMs: number): string {
   if (['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'ECONNRESET'].includes(code))
-    return `${store} cannot be reached (${code}).`;
+    return `${store} cannot be reached: ${message} (${code}).`;
   if (['TimeoutError', 'AbortError', 'ETIMEDOUT'].includes(code))
     return `${store} did not answer within ${timeoutMs} ms.`;
   if (code === 'ERR_PROXY_TUNNEL') return `The proxy does not let requests through (HTTPS_PROXY): ${message}`;
