@@ -7,8 +7,10 @@ import { createBatchLedger } from './batch-ledger.ts';
 import type { ExporterConfig } from './config.ts';
 import { createGate, type Gate } from './gate.ts';
 import { createPollPace, type PollPace } from './poll-pace.ts';
+import type { Inspector } from './sink/inspector.ts';
 import { createS3Access } from './sink/s3-access.ts';
 import { createS3Client } from './sink/s3-client.ts';
+import { createS3Inspector } from './sink/s3-inspector.ts';
 import { createS3Sink } from './sink/s3-sink.ts';
 import type { Sink } from './sink/sink.ts';
 import type { UploadLoop } from './upload-loop.ts';
@@ -19,6 +21,7 @@ export interface Exporter {
   readonly logger: Logger;
   readonly db: Database;
   readonly sink: Sink;
+  readonly inspector: Inspector;
   readonly gate: Gate;
   readonly sealLimits: SealLimits;
   readonly sealPace: PollPace;
@@ -62,6 +65,7 @@ export function composeExporter(config: ExporterConfig, logger: Logger): Exporte
     logger,
     db,
     sink,
+    inspector: createS3Inspector(access, config),
     gate,
     sealLimits: {
       grain: config.EXPORT_PARTITION,
