@@ -60,7 +60,7 @@ export const s3Settings = {
   ),
   S3_CA_FILE: optional(
     fileOf(parseCertificates, 'a file of certificates in PEM', {
-      meaning: 'Authorities to trust besides the usual ones, for a store or a proxy with a certificate of your own.',
+      meaning: 'Authorities to trust besides the usual ones, for a store with a certificate of your own.',
       fallbackShown: 'none',
     }),
   ),
