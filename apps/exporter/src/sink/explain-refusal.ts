@@ -17,13 +17,13 @@ export interface SinkPlace {
 export function explainRefusal(fault: SinkFault, place: SinkPlace, permission: string | null): string {
   const { status, code, message, role } = fault;
   const { bucket, prefix, owner, timeoutMs } = place;
-  const store = place.endpoint ?? 'S3';
+  const store = role === null ? (place.endpoint ?? 'S3') : 'STS';
   switch (code) {
     case 'NoSuchBucket':
       return `The bucket "${bucket}" does not exist at ${store} (S3_BUCKET).`;
     case 'InvalidAccessKeyId':
     case 'InvalidClientTokenId':
-      return `${role === null ? store : 'STS'} does not know the access key of the credentials found.`;
+      return `${store} does not know the access key of the credentials found.`;
     case 'SignatureDoesNotMatch':
       return `${store} refuses the signature: the secret key is wrong, or something on the way changes requests.`;
     case 'RequestTimeTooSkewed':
@@ -48,6 +48,7 @@ export function explainRefusal(fault: SinkFault, place: SinkPlace, permission: s
     case 'NotImplemented':
       return `${store} does not know a header that is needed (S3_CHECKSUM, S3_SSE, S3_STORAGE_CLASS): ${message}`;
   }
+  if (status === null) return explainBrokenLine(fault, store, timeoutMs);
   if (role !== null) return `The role ${role} could not be assumed (S3_ROLE_ARN; ${code}): ${message}`;
   if (code.startsWith('KMS.')) return `The KMS key cannot be used (${code}): ${message}`;
   if (permission?.startsWith('sts:')) return `No role could be assumed (${permission}): ${message}`;
@@ -55,8 +56,7 @@ export function explainRefusal(fault: SinkFault, place: SinkPlace, permission: s
     const stranger = owner === undefined ? '' : `, or the bucket is not of account ${owner} (S3_EXPECTED_BUCKET_OWNER)`;
     return `The credentials may not do this at s3://${bucket}/${prefix} (${permission})${stranger}: ${message}`;
   }
-  if (status !== null) return `${store} answered ${status} (${code}): ${message}`;
-  return explainBrokenLine(fault, store, timeoutMs);
+  return `${store} answered ${status} (${code}): ${message}`;
 }
 
 function explainBrokenLine({ code, message }: SinkFault, store: string, timeoutMs: number): string {

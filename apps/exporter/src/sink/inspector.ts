@@ -11,7 +11,7 @@ export interface Inspector {
   keeping(key: string, signal: AbortSignal): Promise<ObjectKeeping | { readonly kind: 'missing' } | SinkRefusal>;
 }
 
-export interface CredentialsKind {
+interface CredentialsKind {
   readonly kind: 'found';
   /** In words. */
   readonly source: string;
@@ -27,7 +27,7 @@ export interface BucketSeen {
   readonly storeTimeMs: number | null;
 }
 
-export interface VersioningState {
+interface VersioningState {
   readonly kind: 'known';
   readonly keepsVersions: boolean;
 }
