@@ -5,6 +5,7 @@ import { Command, InvalidArgumentError } from 'commander';
 export type ExporterCommand =
   | { readonly kind: 'run' }
   | { readonly kind: 'drain' }
+  | { readonly kind: 'check'; readonly json: boolean }
   | {
       readonly kind: 'replay';
       readonly occurredFrom: string | null;
@@ -16,6 +17,7 @@ export type ExporterCommand =
 
 interface Flags {
   readonly once?: true;
+  readonly check?: true;
   readonly replayFailed?: true;
   readonly from?: string;
   readonly to?: string;
@@ -30,20 +32,26 @@ export function parseCommand(argv: readonly string[]): ExporterCommand {
     .description('Exports audit events to S3. Without a flag it runs until it is stopped.')
     .option('--once', 'drain: export all there is without lingering, then exit')
     .option('--replay-failed', 'send failed batches and quarantined rows again, then exit')
+    .option('--check', 'try what exports take (credentials, bucket, database, clocks), say what is missing, then exit')
     .option('--from <time>', 'replay: event time from here on, a date or RFC 3339', boundary(lowerBound))
     .option('--to <time>', 'replay: event time up to here, included', boundary(upperBound))
     .option('--batch <id>', 'replay: only this batch', batchId)
     .option('--dry-run', 'replay: show what would be sent, change nothing')
-    .option('--json', 'replay: print the result as one JSON object')
-    .addHelpText('after', '\nExit codes: 0 nothing is left, 1 it could not be done, 2 something is left.')
+    .option('--json', 'replay, check: print the result as one JSON object')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 nothing is left, or all works; 1 it could not be done, or does not work; 2 something is left.',
+    )
     .showHelpAfterError()
     .allowExcessArguments(false)
     .parse([...argv], { from: 'user' });
-  const { once, replayFailed, from = null, to = null, batch = null, dryRun, json } = cli.opts<Flags>();
-  const selectors = [from, to, batch, dryRun, json].some((value) => value !== null && value !== undefined);
-  if (selectors && !replayFailed)
-    cli.error('error: --from, --to, --batch, --dry-run and --json go with --replay-failed');
-  if (once && replayFailed) cli.error('error: --once and --replay-failed do not go together');
+  const { once, check, replayFailed, from = null, to = null, batch = null, dryRun, json } = cli.opts<Flags>();
+  const selectors = [from, to, batch, dryRun].some((value) => value !== null && value !== undefined);
+  if (selectors && !replayFailed) cli.error('error: --from, --to, --batch and --dry-run go with --replay-failed');
+  if (json && !replayFailed && !check) cli.error('error: --json goes with --replay-failed or --check');
+  if ([once, check, replayFailed].filter(Boolean).length > 1)
+    cli.error('error: --once, --check and --replay-failed do not go together');
+  if (check) return { kind: 'check', json: json === true };
   if (once) return { kind: 'drain' };
   if (!replayFailed) return { kind: 'run' };
   return {

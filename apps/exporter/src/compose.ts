@@ -10,7 +10,10 @@ import type { ExporterConfig } from './config.ts';
 import { createGate, type Gate } from './gate.ts';
 import { createExportMetrics } from './metrics/export-metrics.ts';
 import { createPollPace, type PollPace } from './poll-pace.ts';
+import type { Inspector } from './sink/inspector.ts';
+import { createS3Access } from './sink/s3-access.ts';
 import { createS3Client } from './sink/s3-client.ts';
+import { createS3Inspector } from './sink/s3-inspector.ts';
 import { createS3Sink } from './sink/s3-sink.ts';
 import type { Sink } from './sink/sink.ts';
 import type { UploadLoop } from './upload-loop.ts';
@@ -21,6 +24,7 @@ export interface Exporter {
   readonly logger: Logger;
   readonly db: Database;
   readonly sink: Sink;
+  readonly inspector: Inspector;
   readonly gate: Gate;
   readonly registry: Registry;
   readonly sealLimits: SealLimits;
@@ -45,7 +49,8 @@ export function composeExporter(config: ExporterConfig, logger: Logger, tracing:
     statementTimeoutMs,
     avoidSeqScans: true,
   });
-  const sink = createS3Sink(createS3Client(config), config);
+  const access = createS3Access(createS3Client(config), config);
+  const sink = createS3Sink(access, config);
   const backoff = { baseMs: firstRetryMs, capMs: config.EXPORT_RETRY_CAP_MS };
   const gate = createGate(backoff, {
     blocked: (reason) => logger.error({ reason }, 'Export is blocked; nothing is lost, it resumes by itself.'),
@@ -65,6 +70,7 @@ export function composeExporter(config: ExporterConfig, logger: Logger, tracing:
     logger,
     db,
     sink,
+    inspector: createS3Inspector(access, config),
     gate,
     registry,
     sealLimits: {

@@ -5,6 +5,7 @@ import { readSettings } from '@auditbox/process/settings.ts';
 import { listenForShutdown, type Shutdown } from '@auditbox/process/shutdown.ts';
 import { startTracing } from '@auditbox/process/tracing.ts';
 import { type ExporterCommand, parseCommand } from './cli.ts';
+import { check } from './commands/check.ts';
 import { drain } from './commands/drain.ts';
 import { replay } from './commands/replay.ts';
 import { run } from './commands/run.ts';
@@ -34,6 +35,7 @@ runMain(logger, async () => {
 async function execute(asked: ExporterCommand, exporter: Exporter, shutdown: Shutdown): Promise<number> {
   if (asked.kind === 'run') return run(exporter, shutdown);
   try {
+    if (asked.kind === 'check') return await check(exporter, asked, shutdown.taking);
     return asked.kind === 'drain' ? await drain(exporter, shutdown) : await replay(exporter, asked, shutdown);
   } catch (error) {
     const fault = databaseFault(error);

@@ -111,7 +111,7 @@ function createStore(flaw: Flaw) {
       if (!there) return { kind: 'missing' };
       return { kind: 'read', content: { sha256: there.sha256, rows: there.ids.length } };
     },
-    probe: async () => ({ kind: 'healthy', conditional: true, tellsMissing: true }),
+    probe: async () => ({ kind: 'healthy', key: 'probe', conditional: true, tellsMissing: true }),
     close() {},
   });
   return { objects, sinkFor };

@@ -47,6 +47,8 @@ test.each([
   [['--help'], 0, '--replay-failed'],
   [['--nonsense'], 1, "unknown option '--nonsense'"],
   [['--from', '2026-07-03'], 1, 'go with --replay-failed'],
+  [['--json'], 1, 'goes with --replay-failed or --check'],
+  [['--check', '--once'], 1, 'do not go together'],
   [['--once', '--replay-failed'], 1, 'do not go together'],
   [['--replay-failed', '--from', 'yesterday'], 1, 'It takes a date'],
   [['--replay-failed', '--batch', 'x'], 1, 'It takes the number of a batch'],

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 
 /*
@@ -23,6 +24,14 @@ export type SettingValues<T extends SettingTable> = {
   readonly [Name in keyof T]: T[Name] extends Setting<infer Value> ? Value : never;
 };
 
+/** What some settings, right by themselves, must be to each other. */
+export interface Relation<T extends SettingTable> {
+  /** Looked at only where all of these are right, so that one mistake is named once. */
+  readonly between: readonly (keyof T)[];
+  /** A sentence on what is wrong, or null. */
+  readonly problem: (values: SettingValues<T>) => string | null;
+}
+
 /** Some settings are wrong; the message has a line for each. */
 class SettingsError extends Error {
   override readonly name = 'SettingsError';
@@ -33,12 +42,12 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Reads all settings of a table; an empty text counts as not set. Throws SettingsError naming every setting that is
- * wrong, its value (unless it is secret) and what is accepted. `relations` checks settings against each other.
+ * wrong, its value (unless it is secret) and what is accepted, and each relation that does not hold.
  */
 export function readSettings<T extends SettingTable>(
   table: T,
   environment: Environment,
-  relations: (values: SettingValues<T>) => readonly string[] = () => [],
+  relations: readonly Relation<T>[] = [],
 ): SettingValues<T> {
   const problems: string[] = [];
   const values: Record<string, unknown> = {};
@@ -48,7 +57,10 @@ export function readSettings<T extends SettingTable>(
     if (result.success) values[name] = result.data;
     else problems.push(`${name} ${stateOf(text, setting)}; it takes ${setting.accepts}.`);
   }
-  if (problems.length === 0) problems.push(...relations(values as SettingValues<T>));
+  for (const { between, problem } of relations) {
+    const sentence = between.every((name) => name in values) ? problem(values as SettingValues<T>) : null;
+    if (sentence !== null) problems.push(sentence);
+  }
   if (problems.length > 0) throw new SettingsError(['Wrong settings:', ...problems].join('\n  '));
   return Object.freeze(values) as SettingValues<T>;
 }
@@ -93,6 +105,19 @@ export function urlOf(protocol: RegExp, accepts: string, words: Words<string>): 
   return setting(url, accepts, words);
 }
 
+/** The path of a file, which is read at once: its content is the value. `parse` throws at what it does not take. */
+export function fileOf<T>(parse: (content: string) => T, accepts: string, words: Words<never>): Setting<T> {
+  const file = z.string().transform((path, context) => {
+    try {
+      return parse(readFileSync(path, 'utf8'));
+    } catch (error) {
+      context.addIssue((error as Error).message);
+      return z.NEVER;
+    }
+  });
+  return setting(file, accepts, words);
+}
+
 /** Words separated by commas; blanks around them do not count. */
 export function listOf(accepts: string, words: Words<readonly string[]>): Setting<readonly string[]> {
   const list = z
@@ -115,7 +140,7 @@ export function secret<T>(shown: Setting<T>): Setting<T> {
 function setting<T>(
   schema: z.ZodType<T, string>,
   accepts: string,
-  { meaning, fallback, fallbackShown }: Words<T>,
+  { meaning, fallback, fallbackShown }: Words<T> | Words<never>,
 ): Setting<T> {
   const withFallback = fallback === undefined ? schema : schema.optional().transform((value) => value ?? fallback);
   const shown = fallbackShown ?? (Array.isArray(fallback) ? fallback.join(', ') : fallback);

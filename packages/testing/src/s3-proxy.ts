@@ -15,6 +15,8 @@ export interface SeenRequest {
 export interface InsteadOf {
   readonly status: number;
   readonly code: string;
+  readonly message?: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -118,9 +120,9 @@ function misbehave(response: ServerResponse, how: Misbehaviour): void {
     response.once('close', () => clearInterval(drip));
     return;
   }
-  const { status, code } = how;
-  const xml = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>${code} on purpose</Message></Error>`;
-  response.writeHead(status, { 'content-type': 'application/xml' }).end(xml);
+  const { status, code, message = `${code} on purpose`, headers } = how;
+  const xml = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>${message}</Message></Error>`;
+  response.writeHead(status, { 'content-type': 'application/xml', ...headers }).end(xml);
 }
 
 async function isThere(target: string, path: string): Promise<boolean> {

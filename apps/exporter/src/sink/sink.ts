@@ -20,6 +20,8 @@ export interface SinkRefusal {
   readonly class: ErrorClass;
   readonly code: string;
   readonly message: string;
+  /** What the credentials lack, if that is the reason and known. */
+  readonly permission?: string | null;
 }
 
 /**
@@ -59,7 +61,13 @@ export interface ObjectContent {
  * false that it does not tell a missing object from a forbidden one.
  */
 export type ProbeOutcome =
-  | { readonly kind: 'healthy'; readonly conditional: boolean; readonly tellsMissing: boolean }
+  | {
+      readonly kind: 'healthy';
+      /** Of the object that the bucket was tried with; it stays there. */
+      readonly key: string;
+      readonly conditional: boolean;
+      readonly tellsMissing: boolean;
+    }
   | SinkRefusal;
 
 /** Where objects go. Objects are only ever created: never overwritten, moved, tagged or deleted. */
@@ -68,7 +76,7 @@ export interface Sink {
   head(key: string, signal: AbortSignal): Promise<HeadOutcome>;
   /** Reads the whole object, in flat memory. */
   read(key: string, signal: AbortSignal): Promise<ReadOutcome>;
-  /** `storedAt` as in SinkObject. */
-  probe(storedAt: string, signal: AbortSignal): Promise<ProbeOutcome>;
+  /** `storedAt` as in SinkObject. `name` is that of the object to try with; without one it is always the same object. */
+  probe(storedAt: string, signal: AbortSignal, name?: string): Promise<ProbeOutcome>;
   close(): void;
 }

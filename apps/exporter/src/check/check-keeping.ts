@@ -1,0 +1,50 @@
+import type { ExporterConfig } from '../config.ts';
+import type { Inspector, ObjectKeeping, ObjectLockState } from '../sink/inspector.ts';
+import type { SinkRefusal } from '../sink/sink.ts';
+import { type Finding, fails, reasons, unknown, works } from './finding.ts';
+
+/** Whether the object is found again, and is encrypted and locked as the settings ask. */
+export async function checkKeeping(
+  { inspector, config }: { inspector: Inspector; config: ExporterConfig },
+  key: string,
+  signal: AbortSignal,
+): Promise<Finding[]> {
+  const lock = await inspector.objectLock(signal);
+  const kept = await inspector.keeping(key, signal);
+  if (kept.kind === 'missing') return [fails('find', 'The store does not find the object that it took.')];
+  if (kept.kind === 'refused')
+    return [fails('find', kept.message, reasons(kept, `arn:aws:s3:::${config.S3_BUCKET}/${config.S3_PREFIX}*`))];
+  const found = works('find', `The object is found by its key${kept.storageClass ? ` (${kept.storageClass})` : ''}.`);
+  return [found, encryption(kept, config), objectLock(kept, lock, config)];
+}
+
+function encryption({ encryption: kind, kmsKey }: ObjectKeeping, { S3_SSE: asked }: ExporterConfig): Finding {
+  if (asked !== undefined && kind !== asked) {
+    const says = `S3_SSE asks for ${asked}; the store says that the object is encrypted with ${kind ?? 'nothing'}.`;
+    return fails('encryption', says, { advice: 'Ask the store for what it can, or leave it to the bucket.' });
+  }
+  if (kind === null) return unknown('encryption', 'The store does not say whether it encrypts.');
+  return works('encryption', `The object is encrypted with ${kind}${kmsKey ? `, the key ${kmsKey}` : ''}.`);
+}
+
+/** A HEAD tells the lock only to those who may read it. */
+function objectLock(
+  { lockMode, lockedUntil }: ObjectKeeping,
+  bucket: ObjectLockState | SinkRefusal,
+  { S3_OBJECT_LOCK_MODE: asked, S3_BUCKET }: ExporterConfig,
+): Finding {
+  const what = 'object lock';
+  if (lockMode !== null) return works(what, `The object is locked until ${lockedUntil} (${lockMode}).`);
+  const isAsked = asked !== undefined;
+  if (bucket.kind === 'refused') {
+    const says = `Neither the object nor the bucket tells it: ${bucket.message}`;
+    return unknown(what, says, reasons(bucket, `arn:aws:s3:::${S3_BUCKET}`));
+  }
+  if (!bucket.enabled) {
+    if (!isAsked) return works(what, 'The bucket locks nothing, and nothing asks for it.', { needed: false });
+    return fails(what, 'S3_OBJECT_LOCK_MODE is set; the bucket has no Object Lock.', { advice: 'Enable it there.' });
+  }
+  const retention = bucket.defaultRetention ?? 'none by default';
+  const says = `The bucket has Object Lock (${retention}); the object's own lock may not be read.`;
+  return works(what, says, { permission: 's3:GetObjectRetention', needed: isAsked });
+}

@@ -1,0 +1,243 @@
+import { randomBytes } from 'node:crypto';
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
+import type { InsteadOf, SeenRequest } from '@auditbox/testing/s3-proxy.ts';
+import { type StsStub, startStsStub } from '@auditbox/testing/sts-stub.ts';
+import { createTestDatabase } from '@auditbox/testing/template-database.ts';
+import { ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+
+/* `npm run exporter -- --check` says what works, what does not, and what to do. */
+
+let rig: ExporterFixture;
+let sts: StsStub;
+const isPut = ({ method }: SeenRequest) => method === 'PUT';
+const forbidden: InsteadOf = { status: 403, code: 'AccessDenied' };
+
+beforeEach(async () => {
+  rig = await createExporterFixture();
+  sts = await startStsStub();
+});
+afterEach(async () => {
+  await rig.close();
+  sts.close();
+});
+
+interface Finding {
+  readonly what: string;
+  readonly state: string;
+  readonly needed: boolean;
+  readonly says: string;
+  readonly permission: string | null;
+  readonly advice: string | null;
+}
+
+async function check(settings: Record<string, string> = {}) {
+  const app = rig.start(['--check', '--json'], { LOG_LEVEL: 'fatal', ...settings });
+  const code = await app.ended;
+  const { ok, findings } = JSON.parse(app.output()) as { ok: boolean; findings: Finding[] };
+  const about = (what: string) => findings.find((finding) => finding.what === what);
+  return { code, ok, findings, about, output: app.output() };
+}
+
+const keys = async () => {
+  const { Contents = [] } = await rig.bucket.client.send(new ListObjectsV2Command({ Bucket: rig.bucket.name }));
+  return Contents.map(({ Key }) => Key);
+};
+
+test('where all works it says so, in words and in JSON, leaves one object of its own each time, and exits with 0', async () => {
+  const words = rig.start(['--check'], { LOG_LEVEL: 'fatal' });
+  expect(await words.ended).toBe(0);
+  expect(words.output()).toContain('works          credentials: Found in the environment (AWS_ACCESS_KEY_ID).');
+  expect(words.output()).toContain('All that is needed works.');
+  const { code, ok, findings, about, output } = await check();
+  expect({ code, ok }).toEqual({ code: 0, ok: true });
+  expect(findings.filter(({ needed, state }) => needed && state !== 'works')).toEqual([]);
+  expect(findings.map(({ what }) => what)).toEqual([
+    'database',
+    'schema',
+    'credentials',
+    'bucket',
+    'create',
+    'create only',
+    'missing objects',
+    'find',
+    'encryption',
+    'object lock',
+    'read',
+    'versions',
+    'clocks',
+  ]);
+  expect(about('clocks')?.says).toBe(
+    "Beside this machine's, the database's is less than a second off, the store's less than a second off.",
+  );
+  expect(await keys()).toEqual([
+    expect.stringMatching(/^audit_logs\/_auditbox_check_[\w-]{36}$/),
+    expect.stringMatching(/^audit_logs\/_auditbox_check_[\w-]{36}$/),
+  ]);
+  expect(output).not.toMatch(/TESTSECRET|TESTKEY/);
+  expect(output).not.toContain(new URL(rig.db.url).password);
+});
+
+test('it exports nothing and changes no row', async () => {
+  await check();
+  expect(await rig.db.sql`select * from export_batch`).toHaveLength(0);
+});
+
+test.each([
+  ['by itself', 's3:PutObject', {}],
+  [
+    'with a lock and a key',
+    's3:PutObject, s3:PutObjectRetention, kms:GenerateDataKey',
+    { S3_OBJECT_LOCK_MODE: 'GOVERNANCE', S3_OBJECT_LOCK_DAYS: '1', S3_SSE: 'aws:kms' },
+  ],
+])('a PUT that is forbidden %s names %s, and where to allow it', async (_how, permission, settings) => {
+  rig.proxy.intervene = { before: (seen) => (isPut(seen) ? forbidden : undefined) };
+  const { code, about } = await check(settings as Record<string, string>);
+  expect(code).toBe(1);
+  expect(about('create')).toMatchObject({ state: 'does not work', needed: true, permission });
+  expect(about('create')?.advice).toContain(`Allow it on arn:aws:s3:::${rig.bucket.name}/audit_logs/*`);
+  expect(about('create only')).toMatchObject({ state: 'unknown' });
+});
+
+test('where the store names the permission itself, it is this one', async () => {
+  rig.proxy.intervene = {
+    before: (seen) =>
+      isPut(seen) ? { ...forbidden, message: 'You may not perform: kms:GenerateDataKey on it' } : undefined,
+  };
+  const { about } = await check({ S3_SSE: 'aws:kms' });
+  expect(about('create')?.permission).toBe('kms:GenerateDataKey');
+});
+
+test.each([
+  ['s3:GetObject is missing', 'find', /_check_[\w-]+$/, /s3:GetObject/],
+  ['s3:ListBucket is missing', 'missing objects', /_missing$/, /s3:ListBucket/],
+])('where %s, "%s" does not work and exports are in danger', async (_what, what, path, permission) => {
+  rig.proxy.intervene = {
+    before: ({ method, path: key }) => (method === 'HEAD' && path.test(key) ? forbidden : undefined),
+  };
+  const { code, about } = await check();
+  expect(code).toBe(1);
+  expect(about(what)).toMatchObject({ state: 'does not work', permission: expect.stringMatching(permission) });
+});
+
+test('what may not be asked of the bucket is unknown and stops nobody', async () => {
+  rig.proxy.intervene = {
+    before: ({ method, path }) =>
+      path === `/${rig.bucket.name}` || path === `/${rig.bucket.name}/` || /versioning|object-lock/.test(path)
+        ? method === 'PUT'
+          ? undefined
+          : forbidden
+        : undefined,
+  };
+  const { code, about } = await check();
+  expect(about('bucket')).toMatchObject({ state: 'unknown', permission: 's3:ListBucket' });
+  expect(about('versions')).toMatchObject({ state: 'unknown', permission: 's3:GetBucketVersioning' });
+  expect(about('object lock')).toMatchObject({ state: 'unknown', permission: 's3:GetBucketObjectLockConfiguration' });
+  expect(code).toBe(0);
+});
+
+test('an object that may not be read back is told, and stops nobody', async () => {
+  rig.proxy.intervene = {
+    before: ({ method, path }) => (method === 'GET' && path.includes('_auditbox_check_') ? forbidden : undefined),
+  };
+  const { code, about } = await check();
+  expect(about('read')).toMatchObject({ state: 'does not work', needed: false });
+  expect(code).toBe(0);
+});
+
+test('a store that ignores If-None-Match cannot be relied on', async () => {
+  const { code, about } = await check({ S3_ENDPOINT: inject('s3Endpoint') });
+  expect(about('create only')).toMatchObject({ state: 'does not work', needed: true });
+  expect(code).toBe(1);
+});
+
+test('a bucket that does not exist is named, and nothing is tried on it', async () => {
+  const S3_BUCKET = `nowhere-${randomBytes(6).toString('hex')}`;
+  const { code, about } = await check({ S3_BUCKET });
+  expect(code).toBe(1);
+  expect(about('bucket')).toMatchObject({ state: 'does not work', says: expect.stringContaining('does not exist') });
+  expect(about('create')).toMatchObject({ state: 'unknown', needed: true });
+  expect(rig.proxy.requests.filter(isPut)).toHaveLength(0);
+});
+
+test('a bucket in another region is told with the region to set', async () => {
+  rig.proxy.intervene = {
+    before: () => ({ status: 301, code: 'PermanentRedirect', headers: { 'x-amz-bucket-region': 'eu-central-1' } }),
+  };
+  const { about } = await check();
+  expect(about('bucket')).toMatchObject({ state: 'does not work', advice: 'Set S3_REGION to eu-central-1.' });
+});
+
+test.each([
+  [
+    'no credentials',
+    { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '', HOME: '/nowhere' },
+    /No credentials were found/,
+  ],
+  ['a role that may not be assumed', { S3_ROLE_ARN: 'arn:aws:iam::1:role/r' }, /could not be assumed/],
+])('%s ends it before the store', async (_what, settings, says) => {
+  sts.answers = 'denial';
+  const { code, about } = await check({
+    AWS_EC2_METADATA_DISABLED: 'true',
+    AWS_ENDPOINT_URL_STS: sts.endpoint,
+    ...(settings as Record<string, string>),
+  });
+  expect(code).toBe(1);
+  expect(about('credentials')).toMatchObject({ state: 'does not work', says: expect.stringMatching(says) });
+  expect(rig.proxy.requests).toHaveLength(0);
+});
+
+test('the role in use is named, with the time at which its credentials end, and no secret', async () => {
+  const { about, output } = await check({ S3_ROLE_ARN: 'arn:aws:iam::1:role/r', S3_STS_ENDPOINT: sts.endpoint });
+  expect(about('credentials')?.says).toMatch(/the role arn:aws:iam::1:role\/r \(S3_ROLE_ARN\)\. These last until 20/);
+  expect(output).not.toMatch(/temporary-|ASIA/);
+});
+
+test('the expected owner is sent with each of its requests', async () => {
+  await check({ S3_EXPECTED_BUCKET_OWNER: '123456789012' });
+  expect(rig.proxy.requests.length).toBeGreaterThan(6);
+  for (const { headers } of rig.proxy.requests) {
+    expect(headers['x-amz-expected-bucket-owner']).toBe('123456789012');
+  }
+});
+
+test('encryption that was asked for and is not there is a failure', async () => {
+  const { code, about } = await check({ S3_SSE: 'aws:kms' });
+  expect(about('encryption')).toMatchObject({ state: 'does not work', says: expect.stringContaining('aws:kms') });
+  expect(code).toBe(1);
+});
+
+test('a database that is down, or whose schema is not there or old, is told; the store is looked at all the same', async () => {
+  const down = await check({ DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing' });
+  expect(down.about('database')).toMatchObject({ state: 'does not work' });
+  expect(down.about('create')).toMatchObject({ state: 'works' });
+  const empty = await check({ DATABASE_URL: await createTestDatabase(inject('databaseServer'), { empty: true }) });
+  expect(empty.about('schema')).toMatchObject({ state: 'does not work', advice: 'Run `npm run migrate`.' });
+  await rig.db
+    .sql`delete from drizzle.__drizzle_migrations where id = (select max(id) from drizzle.__drizzle_migrations)`;
+  const old = await check();
+  expect(old.about('schema')).toMatchObject({ state: 'does not work', advice: 'Run `npm run migrate`.' });
+  for (const { code } of [down, empty, old]) expect(code).toBe(1);
+});
+
+test('clocks that are apart are told', async () => {
+  rig.proxy.intervene = {
+    before: ({ method }) =>
+      method === 'HEAD'
+        ? { status: 403, code: 'AccessDenied', headers: { date: 'Wed, 01 Jul 2026 00:00:00 GMT' } }
+        : undefined,
+  };
+  const { about } = await check();
+  expect(about('clocks')).toMatchObject({
+    state: 'does not work',
+    says: expect.stringMatching(/the store's \d+ s behind/),
+  });
+});
+
+test('a store that does not answer is told after S3_REQUEST_TIMEOUT_MS, once', async () => {
+  rig.proxy.intervene = { before: () => 'silence' };
+  const { code, about } = await check({ S3_REQUEST_TIMEOUT_MS: '500' });
+  expect(code).toBe(1);
+  expect(about('bucket')).toMatchObject({ says: `${rig.proxy.endpoint} did not answer within 500 ms.` });
+  expect(rig.proxy.requests).toHaveLength(1);
+});

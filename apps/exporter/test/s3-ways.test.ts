@@ -1,0 +1,110 @@
+import { createHash } from 'node:crypto';
+import { type ConnectProxy, startConnectProxy } from '@auditbox/testing/connect-proxy.ts';
+import { eventually } from '@auditbox/testing/eventually.ts';
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
+import { anEvent, someEvents } from '@auditbox/testing/test-events.ts';
+import { startTlsFront, type TlsFront } from '@auditbox/testing/tls-front.ts';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+/* Ways to the store: TLS with an authority of one's own, and a proxy. */
+
+let rig: ExporterFixture;
+let front: TlsFront;
+let proxy: ConnectProxy;
+let trusted: Record<string, string>;
+
+beforeEach(async () => {
+  rig = await createExporterFixture();
+  await rig.db.store(someEvents(3));
+  front = await startTlsFront(rig.proxy.endpoint);
+  proxy = await startConnectProxy();
+  trusted = { S3_ENDPOINT: front.endpoint, S3_CA_FILE: front.certificateFile };
+});
+afterEach(async () => {
+  await rig.close();
+  await front.close();
+  proxy.close();
+});
+
+/** Larger than what the SDK asks for leave to send. */
+const large = () => anEvent({ updated_at: '2026-07-03T11:00:00Z', updated_values: noise(4_000_000) });
+
+test("a store with a certificate of one's own is refused, with the setting that mends it, until S3_CA_FILE names its authority", async () => {
+  const refused = await rig.drain({ S3_ENDPOINT: front.endpoint });
+  expect(await refused.ended).toBe(1);
+  expect(refused.output()).toContain(`The certificate of ${front.endpoint} is not trusted (S3_CA_FILE;`);
+  expect(rig.proxy.requests).toHaveLength(0);
+  await rig.db.store([large()]);
+  expect(await (await rig.drain(trusted)).ended).toBe(0);
+  expect(await rig.db.states()).toEqual({ done: 4 });
+});
+
+test('over TLS, too, the signature covers the SHA-256 of the body', async () => {
+  expect(await (await rig.drain({ ...trusted, S3_CHECKSUM: 'none' })).ended).toBe(0);
+  const puts = rig.proxy.requests.filter(({ method }) => method === 'PUT');
+  for (const { headers, body } of puts) {
+    expect(headers['x-amz-content-sha256']).toBe(createHash('sha256').update(body).digest('hex'));
+  }
+});
+
+test('with HTTPS_PROXY every https request goes through the proxy, large bodies too, and the store sees no less', async () => {
+  await rig.db.store([large()]);
+  const HTTPS_PROXY = `http://user:hunter2@127.0.0.1:${proxy.port}`;
+  const app = await rig.drain({ ...trusted, HTTPS_PROXY });
+  expect(await app.ended).toBe(0);
+  expect(await rig.db.states()).toEqual({ done: 4 });
+  const { host } = new URL(front.endpoint);
+  expect(new Set(proxy.tunnels.map(({ target }) => target))).toEqual(new Set([host]));
+  expect(new Set(proxy.tunnels.map(({ user }) => user))).toEqual(new Set(['user:hunter2']));
+  expect(app.output()).not.toContain('hunter2');
+  expect(front.connections()).toBe(proxy.tunnels.length);
+});
+
+test.each([
+  ['NO_PROXY names the host', () => ({ NO_PROXY: 'localhost,127.0.0.1' })],
+  ['the store is reached by plain http', () => ({ S3_ENDPOINT: rig.proxy.endpoint })],
+])('no proxy is asked where %s', async (_where, settings) => {
+  const HTTPS_PROXY = `http://127.0.0.1:${proxy.port}`;
+  expect(await (await rig.drain({ ...trusted, HTTPS_PROXY, ...settings() })).ended).toBe(0);
+  expect(proxy.tunnels).toHaveLength(0);
+});
+
+test('a proxy that is down, or refuses, is named and waited for', async () => {
+  const HTTPS_PROXY = `http://user:hunter2@127.0.0.1:${proxy.port}`;
+  proxy.refuses = true;
+  const app = rig.start([], { ...trusted, HTTPS_PROXY });
+  await app.line(/^The bucket cannot be used: The proxy does not let requests through \(HTTPS_PROXY\).* 407/);
+  await app.line(/^Upload failed, to be tried again/);
+  proxy.refuses = false;
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 3 }));
+  proxy.close();
+  const other = rig.start([], { ...trusted, HTTPS_PROXY });
+  await other.line(new RegExp(`cannot be reached: .*127.0.0.1:${proxy.port}`));
+  expect(app.output() + other.output()).not.toContain('hunter2');
+});
+
+test('as many connections are kept as there are uploads at once, and no more', async () => {
+  for (let hour = 0; hour < 9; hour += 1) await rig.db.store([anEvent({ updated_at: `2026-07-04T0${hour}:00:00Z` })]);
+  let open = 0;
+  let most = 0;
+  rig.proxy.intervene = {
+    before: async ({ path }) => {
+      if (!path.includes('.ndjson.gz')) return undefined;
+      open += 1;
+      most = Math.max(most, open);
+      await rig.db.sql`select pg_sleep(0.3)`;
+      open -= 1;
+      return undefined;
+    },
+  };
+  expect(await (await rig.drain({ ...trusted, EXPORT_CONCURRENCY: '8' })).ended).toBe(0);
+  expect(most).toBe(8);
+  expect(front.connections()).toBeLessThanOrEqual(10);
+});
+
+/** Text that does not compress to less than half. */
+function noise(length: number): string {
+  let text = '';
+  for (let part = 0; text.length < length; part += 1) text += createHash('sha512').update(String(part)).digest('hex');
+  return text;
+}
