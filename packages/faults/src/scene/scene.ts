@@ -62,7 +62,12 @@ export async function openScene({ postgres, store, pace, settings, nodeVariables
   const exporterEnv = {
     ...common,
     ...(pace === 'quick' && quickSettings),
-    ...(!store.canLie && { S3_OBJECT_LOCK_MODE: 'COMPLIANCE', S3_OBJECT_LOCK_DAYS: '1' }),
+    // A real store under load answers late, not never: given up on each time, it would never be done with.
+    ...(!store.canLie && {
+      S3_OBJECT_LOCK_MODE: 'COMPLIANCE',
+      S3_OBJECT_LOCK_DAYS: '1',
+      S3_REQUEST_TIMEOUT_MS: '5000',
+    }),
     S3_BUCKET: bucket.name,
     S3_ENDPOINT: proxy?.endpoint ?? store.endpoint,
     S3_REGION: 'us-east-1',
