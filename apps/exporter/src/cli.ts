@@ -5,6 +5,7 @@ import { Command, InvalidArgumentError } from 'commander';
 export type ExporterCommand =
   | { readonly kind: 'run' }
   | { readonly kind: 'drain' }
+  | { readonly kind: 'make-bucket' }
   | { readonly kind: 'check'; readonly json: boolean }
   | {
       readonly kind: 'replay';
@@ -18,6 +19,7 @@ export type ExporterCommand =
 interface Flags {
   readonly once?: true;
   readonly check?: true;
+  readonly makeBucket?: true;
   readonly replayFailed?: true;
   readonly from?: string;
   readonly to?: string;
@@ -33,6 +35,7 @@ export function parseCommand(argv: readonly string[]): ExporterCommand {
     .option('--once', 'drain: export all there is without lingering, then exit')
     .option('--replay-failed', 'send failed batches and quarantined rows again, then exit')
     .option('--check', 'try what exports take (credentials, bucket, database, clocks), say what is missing, then exit')
+    .option('--make-bucket', 'make the bucket in a store of your own unless it is there, then exit')
     .option('--from <time>', 'replay: event time from here on, a date or RFC 3339', boundary(lowerBound))
     .option('--to <time>', 'replay: event time up to here, included', boundary(upperBound))
     .option('--batch <id>', 'replay: only this batch', batchId)
@@ -45,12 +48,23 @@ export function parseCommand(argv: readonly string[]): ExporterCommand {
     .showHelpAfterError()
     .allowExcessArguments(false)
     .parse([...argv], { from: 'user' });
-  const { once, check, replayFailed, from = null, to = null, batch = null, dryRun, json } = cli.opts<Flags>();
+  const {
+    once,
+    check,
+    makeBucket,
+    replayFailed,
+    from = null,
+    to = null,
+    batch = null,
+    dryRun,
+    json,
+  } = cli.opts<Flags>();
   const selectors = [from, to, batch, dryRun].some((value) => value !== null && value !== undefined);
   if (selectors && !replayFailed) cli.error('error: --from, --to, --batch and --dry-run go with --replay-failed');
   if (json && !replayFailed && !check) cli.error('error: --json goes with --replay-failed or --check');
-  if ([once, check, replayFailed].filter(Boolean).length > 1)
-    cli.error('error: --once, --check and --replay-failed do not go together');
+  if ([once, check, makeBucket, replayFailed].filter(Boolean).length > 1)
+    cli.error('error: --once, --check, --make-bucket and --replay-failed do not go together');
+  if (makeBucket) return { kind: 'make-bucket' };
   if (check) return { kind: 'check', json: json === true };
   if (once) return { kind: 'drain' };
   if (!replayFailed) return { kind: 'run' };

@@ -12,6 +12,7 @@ import { createExportMetrics } from './metrics/export-metrics.ts';
 import { createPollPace, type PollPace } from './poll-pace.ts';
 import type { Inspector } from './sink/inspector.ts';
 import { createS3Access } from './sink/s3-access.ts';
+import { type BucketMaker, createBucketMaker } from './sink/s3-bucket-maker.ts';
 import { createS3Client } from './sink/s3-client.ts';
 import { createS3Inspector } from './sink/s3-inspector.ts';
 import { createS3Sink } from './sink/s3-sink.ts';
@@ -25,6 +26,7 @@ export interface Exporter {
   readonly db: Database;
   readonly sink: Sink;
   readonly inspector: Inspector;
+  readonly bucketMaker: BucketMaker;
   readonly gate: Gate;
   readonly registry: Registry;
   readonly sealLimits: SealLimits;
@@ -71,6 +73,7 @@ export function composeExporter(config: ExporterConfig, logger: Logger, tracing:
     db,
     sink,
     inspector: createS3Inspector(access, config),
+    bucketMaker: createBucketMaker(access, config),
     gate,
     registry,
     sealLimits: {

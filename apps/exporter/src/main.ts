@@ -7,6 +7,7 @@ import { startTracing } from '@auditbox/process/tracing.ts';
 import { type ExporterCommand, parseCommand } from './cli.ts';
 import { check } from './commands/check.ts';
 import { drain } from './commands/drain.ts';
+import { makeBucket } from './commands/make-bucket.ts';
 import { replay } from './commands/replay.ts';
 import { run } from './commands/run.ts';
 import { composeExporter, type Exporter } from './compose.ts';
@@ -35,6 +36,7 @@ runMain(logger, async () => {
 async function execute(asked: ExporterCommand, exporter: Exporter, shutdown: Shutdown): Promise<number> {
   if (asked.kind === 'run') return run(exporter, shutdown);
   try {
+    if (asked.kind === 'make-bucket') return await makeBucket(exporter, shutdown.taking);
     if (asked.kind === 'check') return await check(exporter, asked, shutdown.taking);
     return asked.kind === 'drain' ? await drain(exporter, shutdown) : await replay(exporter, asked, shutdown);
   } catch (error) {

@@ -33,6 +33,15 @@ export async function createTestBucket(endpoint: string, { objectLock = false } 
   const client = createTestClient(endpoint);
   const name = `test-${randomBytes(6).toString('hex')}`;
   await client.send(new CreateBucketCommand({ Bucket: name, ...(objectLock && { ObjectLockEnabledForBucket: true }) }));
+  return readBucket(client, name);
+}
+
+/** One that is there already, in a store with the tests' credentials. */
+export function openTestBucket(endpoint: string, name: string): TestBucket {
+  return readBucket(createTestClient(endpoint), name);
+}
+
+function readBucket(client: S3Client, name: string): TestBucket {
   return { name, client, objects: () => readObjects(client, name) };
 }
 

@@ -10,7 +10,10 @@ import { createTemplate } from './template-database.ts';
  * TEST_S3_IMAGE is MinIO, or a Ceph gateway that listens on 7480 and takes S3_ACCESS_KEY and S3_SECRET_KEY.
  */
 const postgresImage = process.env.TEST_POSTGRES_IMAGE ?? 'postgres:18';
-const s3Image = process.env.TEST_S3_IMAGE ?? 'quay.io/minio/minio:RELEASE.2025-04-22T22-12-26Z';
+export const s3Image = process.env.TEST_S3_IMAGE ?? 'quay.io/minio/minio:RELEASE.2025-04-22T22-12-26Z';
+
+/** Where the store listens in its container. */
+export const s3Port = s3Image.includes('minio') ? 9000 : 7480;
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   if (!process.env.DOCKER_HOST && !existsSync('/var/run/docker.sock')) {
@@ -42,18 +45,18 @@ function startPostgres(): Promise<StartedTestContainer> {
 
 function startS3(): Promise<StartedTestContainer> {
   const { accessKeyId, secretAccessKey } = testCredentials;
-  if (s3Image.includes('minio')) {
+  if (s3Port === 9000) {
     return new GenericContainer(s3Image)
       .withEnvironment({ MINIO_ROOT_USER: accessKeyId, MINIO_ROOT_PASSWORD: secretAccessKey })
       .withCommand(['server', '/data'])
-      .withExposedPorts(9000)
-      .withWaitStrategy(Wait.forHttp('/minio/health/ready', 9000))
+      .withExposedPorts(s3Port)
+      .withWaitStrategy(Wait.forHttp('/minio/health/ready', s3Port))
       .start();
   }
   return new GenericContainer(s3Image)
     .withEnvironment({ S3_ACCESS_KEY: accessKeyId, S3_SECRET_KEY: secretAccessKey })
-    .withExposedPorts(7480)
-    .withWaitStrategy(Wait.forHttp('/', 7480))
+    .withExposedPorts(s3Port)
+    .withWaitStrategy(Wait.forHttp('/', s3Port))
     .withStartupTimeout(120_000)
     .start();
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { createTestBucket, type TestBucket } from '@auditbox/testing/bucket.ts';
 import { startConnectProxy } from '@auditbox/testing/connect-proxy.ts';
 import { expectExactlyOnce } from '@auditbox/testing/expect-exactly-once.ts';
@@ -28,6 +29,14 @@ describe.skipIf(!inject('containers'))('on a real S3, which verifies signatures 
     const { findings } = JSON.parse(app.output()) as { findings: { what: string; state: string; says: string }[] };
     return { code, about: (what: string) => findings.find((finding) => finding.what === what) };
   }
+
+  test('a bucket that --make-bucket makes has Object Lock where objects are to be locked', async () => {
+    const lock = { S3_OBJECT_LOCK_MODE: 'COMPLIANCE', S3_OBJECT_LOCK_DAYS: '1' };
+    const made = { S3_BUCKET: `made-${randomBytes(6).toString('hex')}`, S3_ENDPOINT: inject('s3Endpoint'), ...lock };
+    expect(await rig.start(['--make-bucket'], made).ended).toBe(0);
+    expect(await (await rig.drain(made)).ended).toBe(0);
+    expect((await check(made)).about('object lock')).toMatchObject({ state: 'works' });
+  });
 
   test.each(['sha256', 'md5', 'none'])('S3_CHECKSUM=%s is taken', async (S3_CHECKSUM) => {
     expect(await (await rig.drain({ S3_CHECKSUM })).ended).toBe(0);

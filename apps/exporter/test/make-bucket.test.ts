@@ -1,0 +1,47 @@
+import { randomBytes } from 'node:crypto';
+import { eventually } from '@auditbox/testing/eventually.ts';
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
+import { startTcpProxy } from '@auditbox/testing/tcp-proxy.ts';
+import { HeadBucketCommand } from '@aws-sdk/client-s3';
+import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+
+let rig: ExporterFixture;
+let name: string;
+beforeEach(async () => {
+  rig = await createExporterFixture();
+  name = `made-${randomBytes(6).toString('hex')}`;
+});
+afterEach(() => rig.close());
+
+const there = () => rig.bucket.client.send(new HeadBucketCommand({ Bucket: name }));
+
+test('the bucket is made once; asked for again, it is there', async () => {
+  for (const says of [`s3://${name} was made.`, `s3://${name} is there.`]) {
+    const app = rig.start(['--make-bucket'], { S3_BUCKET: name });
+    expect(await app.ended).toBe(0);
+    expect(app.output()).toContain(says);
+  }
+  await there();
+});
+
+test('a store that starts later is waited for', async () => {
+  const { hostname: host, port } = new URL(inject('s3Endpoint'));
+  const line = await startTcpProxy({ host, port: Number(port) });
+  await line.down();
+  const app = rig.start(['--make-bucket'], { S3_BUCKET: name, S3_ENDPOINT: `http://127.0.0.1:${line.port}` });
+  await eventually(() => expect(app.output()).toContain('Waiting up to 120 s for it.'));
+  await line.up();
+  expect(await app.ended).toBe(0);
+  await there();
+  await line.down();
+});
+
+test('a store that refuses is told at once, with the permission that is missing', async () => {
+  rig.proxy.intervene = {
+    before: ({ method }) =>
+      method === 'HEAD' ? { status: 404, code: 'NotFound' } : { status: 403, code: 'AccessDenied' },
+  };
+  const app = rig.start(['--make-bucket'], { S3_BUCKET: name });
+  expect(await app.ended).toBe(1);
+  expect(app.output()).toContain('(s3:CreateBucket)');
+});

