@@ -108,6 +108,22 @@ describe.skipIf(!hasPgBouncer)('behind PgBouncer in transaction mode (needs pgbo
     expect(answers).toEqual(answers.map((_, number) => (number % 2 === 0 ? 'even' : `${number}`)));
   });
 
+  test('sessions of exporters have what exporters ask for where they connect to Postgres itself', async () => {
+    const asked = { application: 'test', maxConnections: 1, statementTimeoutMs: 30_000, avoidSeqScans: true };
+    const settingsAt = async (url: string) => {
+      const db = connectDatabase({ ...asked, url });
+      const settings = await db.sql`
+        select name, setting from pg_settings
+        where name in ('statement_timeout', 'idle_in_transaction_session_timeout', 'synchronous_commit',
+          'default_transaction_isolation', 'TimeZone', 'enable_seqscan', 'jit') order by name`;
+      await db.close(1_000);
+      return [...settings];
+    };
+    const direct = await settingsAt(rig.db.url);
+    expect(direct).toHaveLength(7);
+    expect(await settingsAt(bouncer.urlOf('auditbox_exporter'))).toEqual(direct);
+  });
+
   test('lists, exports, the feed of what was recorded and the state of an export are answered', async () => {
     const ask = await startApi();
     const events = someEvents(250);
