@@ -42,7 +42,7 @@ describe.skipIf(!hasPgBouncer)('behind PgBouncer in transaction mode (needs pgbo
       const ask = asks[writer % asks.length] as Ask;
       const ids: string[] = [];
       while (!stop.aborted) {
-        const events = someEvents(writer < 20 ? 1 : 20);
+        const events = someEvents(writer < 20 ? 1 : 5);
         const answer = writer < 20 ? ask('/audit', events[0]) : ask('/audit/batch', events);
         expect((await answer).status).toBe(201);
         ids.push(...events.map(({ id }) => id));

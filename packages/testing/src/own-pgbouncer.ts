@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findFreePort } from '@auditbox/embedded/stack/free-port.ts';
 import { eventually } from './eventually.ts';
-import { spawnProgram } from './spawn-app.ts';
+import { type App, spawnProgram } from './spawn-app.ts';
 
 /** A PgBouncer in transaction mode before one database, as docs/pgbouncer.ini sets it up. */
 export interface OwnPgBouncer {
@@ -26,14 +26,23 @@ export async function startOwnPgBouncer(
   { poolSize }: { poolSize: number },
 ): Promise<OwnPgBouncer> {
   const folder = await mkdtemp(join(tmpdir(), 'auditbox-pgbouncer-'));
-  const port = await findFreePort(0);
-  const file = join(folder, 'pgbouncer.ini');
-  await writeFile(file, configuration(await readFile(documented, 'utf8'), { databaseUrl, port, poolSize }));
   await chmod(folder, 0o755);
+  const text = await readFile(documented, 'utf8');
+  const file = join(folder, 'pgbouncer.ini');
   // It refuses to run as root.
-  const user = process.getuid?.() === 0 ? ['-u', 'nobody'] : [];
-  const program = spawnProgram(programName(), [...user, file], { env: {} });
-  await eventually(() => once(createConnection(port, '127.0.0.1').end(), 'connect'));
+  const args = process.getuid?.() === 0 ? ['-u', 'nobody', file] : [file];
+  for (let triesLeft = 5; ; triesLeft -= 1) {
+    const port = await findFreePort(0);
+    await writeFile(file, configuration(text, { databaseUrl, port, poolSize }));
+    const program = spawnProgram(programName(), args, { env: {} });
+    const isUp = await Promise.race([eventually(() => reach(port)).then(() => true), program.ended.then(() => false)]);
+    if (isUp) return handleOf(program, port, folder);
+    // Somebody may have taken the port meanwhile.
+    if (triesLeft === 0) throw new Error(`PgBouncer does not start:\n${program.output()}`);
+  }
+}
+
+function handleOf(program: App, port: number, folder: string): OwnPgBouncer {
   return {
     urlOf: (name) => `postgres://anybody@127.0.0.1:${port}/${name}?prepare=false`,
     async close() {
@@ -42,6 +51,12 @@ export async function startOwnPgBouncer(
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+async function reach(port: number): Promise<void> {
+  const socket = createConnection(port, '127.0.0.1');
+  await once(socket, 'connect');
+  socket.destroy();
 }
 
 function programName(): string {
