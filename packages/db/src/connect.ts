@@ -133,8 +133,9 @@ function openPool(options: DatabaseOptions): Sql {
   return sql;
 }
 
+/** Not by URL: one that names several hosts is none to Node. */
 function isBehindPooler(url: string): boolean {
-  return new URL(url).searchParams.get('prepare') === 'false';
+  return /[?&]prepare=false(&|$)/.test(url);
 }
 
 /** timestamptz, date, time, timestamp, and arrays of them. */
