@@ -22,6 +22,7 @@ export interface Database {
 }
 
 export interface DatabaseOptions {
+  /** `?prepare=false` is for a pooler that gives each transaction another connection: nothing is prepared or sent ahead. */
   readonly url: string;
   /** Shown in pg_stat_activity. */
   readonly application: string;
@@ -104,7 +105,10 @@ function openPool(options: DatabaseOptions): Sql {
     // The driver's own look-up of array types rejects unhandled when its backend dies; no statement sends an array.
     fetch_types: false,
     // Questions have statements of any number of shapes, and a prepared one stays in the memory of both sides for good.
-    prepare: !onlyReads,
+    // Elsewhere the URL decides.
+    ...(onlyReads && { prepare: false }),
+    // A pooler takes the connection away at the end of a statement, and with it the answer to one that followed at its heels.
+    ...(isBehindPooler(url) && { max_pipeline: 0 }),
     connection: {
       application_name: application,
       statement_timeout: statementTimeoutMs,
@@ -127,6 +131,11 @@ function openPool(options: DatabaseOptions): Sql {
   });
   keepTimesAsText(sql);
   return sql;
+}
+
+/** Not by URL: one that names several hosts is none to Node. */
+function isBehindPooler(url: string): boolean {
+  return /[?&]prepare=false(&|$)/.test(url);
 }
 
 /** timestamptz, date, time, timestamp, and arrays of them. */

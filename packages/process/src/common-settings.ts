@@ -4,7 +4,8 @@ import { oneOf, optional, secret, textOf, urlOf } from './settings.ts';
 export const commonSettings = {
   DATABASE_URL: secret(
     urlOf(/^postgres(ql)?:$/, 'a URL such as postgres://user:password@host:5432/database', {
-      meaning: 'Where the tables are; Postgres 15 or newer.',
+      meaning:
+        'Where the tables are; Postgres 15 or newer. `?prepare=false` at its end: behind a pooler in transaction mode.',
       fallbackShown: 'required',
     }),
   ),

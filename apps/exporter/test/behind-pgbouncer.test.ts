@@ -1,0 +1,158 @@
+import { connectDatabase } from '@auditbox/db/connect.ts';
+import { masterKey } from '@auditbox/testing/api-fixture.ts';
+import { eventually } from '@auditbox/testing/eventually.ts';
+import { expectExactlyOnce } from '@auditbox/testing/expect-exactly-once.ts';
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
+import { lockAuditLog } from '@auditbox/testing/lock-audit-log.ts';
+import { hasPgBouncer, type OwnPgBouncer, startOwnPgBouncer } from '@auditbox/testing/own-pgbouncer.ts';
+import { spawnApp } from '@auditbox/testing/spawn-app.ts';
+import { anEvent, someEvents } from '@auditbox/testing/test-events.ts';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+/* Apis and exporters behind a real PgBouncer that is set up as docs/pgbouncer.ini says, with a pool of five for each. */
+
+describe.skipIf(!hasPgBouncer)('behind PgBouncer in transaction mode (needs pgbouncer)', () => {
+  let rig: ExporterFixture;
+  let bouncer: OwnPgBouncer;
+  beforeEach(async () => {
+    rig = await createExporterFixture();
+    bouncer = await startOwnPgBouncer(rig.db.url, { poolSize: 5 });
+  });
+  afterEach(async () => {
+    await rig.close();
+    await bouncer.close();
+  });
+
+  type Ask = (path: string, body?: unknown) => Promise<Response>;
+
+  async function startApi(): Promise<Ask> {
+    const env = { DATABASE_URL: bouncer.urlOf('auditbox_api'), PORT: '0', AUDIT_MASTER_KEY: masterKey };
+    const { port } = await spawnApp('api/src/main.ts', env).line(/^The api listens/);
+    const headers = { authorization: `Bearer ${masterKey}`, 'content-type': 'application/json' };
+    return (path, body) =>
+      fetch(`http://127.0.0.1:${port}${path}`, {
+        headers,
+        ...(body !== undefined && { method: 'POST', body: JSON.stringify(body) }),
+      });
+  }
+
+  /** Forty at once, half of them with batches, until told to stop; resolves to what was acknowledged. */
+  async function write(asks: readonly Ask[], stop: AbortSignal): Promise<string[]> {
+    const writers = Array.from({ length: 40 }, async (_, writer) => {
+      const ask = asks[writer % asks.length] as Ask;
+      const ids: string[] = [];
+      while (!stop.aborted) {
+        const events = someEvents(writer < 20 ? 1 : 5);
+        const answer = writer < 20 ? ask('/audit', events[0]) : ask('/audit/batch', events);
+        expect((await answer).status).toBe(201);
+        ids.push(...events.map(({ id }) => id));
+      }
+      return ids;
+    });
+    return (await Promise.all(writers)).flat();
+  }
+
+  /** All ids that a list has, following its cursors. */
+  async function readList(ask: Ask, query: string): Promise<string[]> {
+    const ids: string[] = [];
+    for (let cursor = ''; ; ) {
+      const answer = await ask(`/audit?${query}&page_size=100${cursor && `&cursor=${encodeURIComponent(cursor)}`}`);
+      expect(answer.status).toBe(200);
+      const { audit_logs, next_cursor } = (await answer.json()) as {
+        audit_logs: { id: string }[];
+        next_cursor: string;
+      };
+      ids.push(...audit_logs.map(({ id }) => id));
+      if (audit_logs.length === 0) return ids;
+      cursor = next_cursor;
+    }
+  }
+
+  test('many write through two apis while exporters are killed: each event is in one object, once', async () => {
+    const asks = [await startApi(), await startApi()];
+    const settings = {
+      DATABASE_URL: bouncer.urlOf('auditbox_exporter'),
+      EXPORT_BATCH_MAX_ROWS: '200',
+      EXPORT_LEASE_MS: '2000',
+      S3_REQUEST_TIMEOUT_MS: '1000',
+    };
+    const stop = new AbortController();
+    const written = write(asks, stop.signal);
+    for (let kills = 0; kills < 3; kills += 1) {
+      const exporter = rig.start([], settings);
+      await exporter.line(/^Batch exported/);
+      exporter.signal('SIGKILL');
+      expect(await exporter.ended).toBe('SIGKILL');
+    }
+    stop.abort();
+    const ids = await written;
+    rig.start([], settings);
+    await eventually(async () => expect(await rig.db.states()).toEqual({ done: ids.length }), 30_000);
+    await expectExactlyOnce(rig.bucket, ids);
+  });
+
+  test('statements with and without parameters at once are all answered', async () => {
+    const db = connectDatabase({
+      url: bouncer.urlOf('auditbox_exporter'),
+      application: 'test',
+      maxConnections: 10,
+      statementTimeoutMs: 5_000,
+    });
+    const asked = Array.from({ length: 400 }, (_, number) =>
+      db.answer(() =>
+        number % 2 === 0 ? db.sql`select 'even' as answer` : db.sql`select ${`${number}`}::text as answer`,
+      ),
+    );
+    const answers = (await Promise.all(asked)).map(([row]) => row?.answer);
+    await db.close(1_000);
+    expect(answers).toEqual(answers.map((_, number) => (number % 2 === 0 ? 'even' : `${number}`)));
+  });
+
+  test('sessions of exporters have what exporters ask for where they connect to Postgres itself', async () => {
+    const asked = { application: 'test', maxConnections: 1, statementTimeoutMs: 30_000, avoidSeqScans: true };
+    const settingsAt = async (url: string) => {
+      const db = connectDatabase({ ...asked, url });
+      const settings = await db.sql`
+        select name, setting from pg_settings
+        where name in ('statement_timeout', 'idle_in_transaction_session_timeout', 'synchronous_commit',
+          'default_transaction_isolation', 'TimeZone', 'enable_seqscan', 'jit') order by name`;
+      await db.close(1_000);
+      return [...settings];
+    };
+    const direct = await settingsAt(rig.db.url);
+    expect(direct).toHaveLength(7);
+    expect(await settingsAt(bouncer.urlOf('auditbox_exporter'))).toEqual(direct);
+  });
+
+  test('lists, exports, the feed of what was recorded and the state of an export are answered', async () => {
+    const ask = await startApi();
+    const events = someEvents(250);
+    const ids = events.map(({ id }) => id).sort();
+    expect((await ask('/audit/batch', events)).status).toBe(201);
+    await eventually(async () => {
+      expect((await readList(ask, 'recorded_after=2026-01-01')).sort()).toEqual(ids);
+    });
+    expect(await (await ask('/audit?page=3&page_size=100')).json()).toMatchObject({ total: 250, total_pages: 3 });
+    const lines = (await (await ask('/audit/export?format=ndjson')).text()).trimEnd().split('\n');
+    expect(lines.map((line) => (JSON.parse(line) as { id: string }).id).sort()).toEqual(ids);
+    await rig.drain({ DATABASE_URL: bouncer.urlOf('auditbox_exporter') });
+    expect(await (await ask(`/audit/${ids[0]}`)).json()).toMatchObject({ export: { state: 'done' } });
+    await expectExactlyOnce(rig.bucket, ids);
+  });
+
+  test('a write that waits too long is ended by Postgres at its deadline, and writes go on', async () => {
+    const ask = await startApi();
+    const unlock = await lockAuditLog(rig.db);
+    const events = [anEvent(), anEvent()];
+    const statuses = Promise.all(events.map(async (event) => (await ask('/audit', event)).status));
+    expect(await statuses).toEqual([503, 503]);
+    // Not the api's own deadline, which leaves the statement behind: nothing waits for the lock any more.
+    expect(
+      await rig.db.sql`select from pg_locks where not granted and database = (
+      select oid from pg_database where datname = current_database())`,
+    ).toEqual([]);
+    await unlock();
+    expect(await rig.db.states()).toEqual({});
+    expect((await ask('/audit', events[0])).status).toBe(201);
+  });
+});
