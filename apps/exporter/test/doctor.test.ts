@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { eventually } from '@auditbox/testing/eventually.ts';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
 import { startOwnPostgres } from '@auditbox/testing/own-postgres.ts';
 import { createTestDatabase } from '@auditbox/testing/template-database.ts';
@@ -86,7 +87,9 @@ test('a trigger that is gone, or that a setting keeps from firing, is told', asy
   await rig.db.sql`drop trigger audit_log_to_outbox on audit_log`;
   expect((await trouble('triggers')).says).toContain('audit_log_to_outbox on audit_log is missing');
   await rig.db.sql.unsafe(`alter database ${databaseName()} set session_replication_role = replica`);
-  expect((await trouble('triggers')).says).toContain('session_replication_role is replica');
+  const skipping = await trouble('triggers');
+  expect(skipping.says).toContain('session_replication_role is replica');
+  expect(skipping.advice).toBe(`Run \`alter database ${databaseName()} reset session_replication_role\`.`);
 });
 
 test.each([
@@ -158,6 +161,33 @@ test('a server that does not flush, and does not vacuum, is told', async () => {
       expect(about('autovacuum')?.advice).toContain(`alter system set ${name} = on`);
   } finally {
     await own.close();
+  }
+});
+
+test('a prepared transaction that nobody finishes is told, with what ends it', async () => {
+  const own = await startOwnPostgres({ settings: ['max_prepared_transactions=2'] });
+  try {
+    await own.sql.begin(async (tx) => {
+      await tx`select pg_current_xact_id()`;
+      await tx.prepare('forgotten');
+    });
+    const { says, advice } = await trouble('old transactions', { DATABASE_URL: own.url }, ['--max-open', '0']);
+    expect(says).toContain('prepared transaction forgotten, open for');
+    expect(advice).toContain("rollback prepared 'forgotten'");
+  } finally {
+    await own.close();
+  }
+});
+
+test('a role that may not write events may have its own synchronous_commit', async () => {
+  const name = `reader_${randomBytes(6).toString('hex')}`;
+  await rig.db.sql.unsafe(`create role ${name}; alter role ${name} set synchronous_commit = off`);
+  try {
+    expect((await doctor()).about('durability')).toMatchObject({ state: 'works' });
+    await rig.db.sql.unsafe(`grant insert on audit_log to ${name}`);
+    expect((await doctor()).about('durability')?.advice).toBe(`Run \`alter role ${name} reset synchronous_commit\`.`);
+  } finally {
+    await rig.db.sql.unsafe(`drop owned by ${name}; drop role ${name}`);
   }
 });
 
@@ -304,6 +334,10 @@ test('it writes nothing, neither to the bucket nor to the database', async () =>
   await rig.db.sql`select pg_stat_force_next_flush()`;
   const before = await written();
   await doctor();
+  // A backend tells its statistics when it ends, which is a moment after its client.
+  await eventually(async () =>
+    expect(await rig.db.sql`select from pg_stat_activity where application_name = 'auditbox doctor'`).toHaveLength(0),
+  );
   expect(await written()).toEqual(before);
   expect(rig.proxy.requests.length).toBeGreaterThan(2);
   for (const { method } of rig.proxy.requests) expect(['GET', 'HEAD']).toContain(method);

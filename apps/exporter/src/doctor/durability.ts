@@ -11,8 +11,8 @@ export const durability: Look = {
   what,
   async find(db) {
     const settings = await readDurability(db);
-    const unsafe = await listOverrides(db, ['synchronous_commit']);
-    const off = unsafe.filter(({ value }) => isOff(value));
+    const overrides = await listOverrides(db, 'synchronous_commit');
+    const off = overrides.filter(({ value }) => isOff(value));
     const troubles = [...serverTroubles(settings), ...commitTroubles(settings, off)];
     if (troubles.length > 0) {
       const says = someOf(
