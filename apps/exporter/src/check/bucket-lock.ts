@@ -17,7 +17,7 @@ export function bucketLock(
   const needed = asked !== undefined;
   if (bucket.kind === 'refused') return unknown(what, bucket.message, reasons(bucket, `arn:aws:s3:::${S3_BUCKET}`));
   if (!bucket.enabled) {
-    if (!needed) return works(what, 'The bucket locks nothing, and nothing asks for it.', { needed, advice });
+    if (!needed) return works(what, 'The bucket locks nothing, and nothing asks for it.', { needed, advice: enable });
     return fails(what, 'S3_OBJECT_LOCK_MODE is set; the bucket has no Object Lock.', { advice: 'Enable it there.' });
   }
   const retention = bucket.defaultRetention ?? 'none by default';
@@ -27,4 +27,4 @@ export function bucketLock(
 
 const retain =
   'Give the bucket a default retention, or set S3_OBJECT_LOCK_MODE and S3_OBJECT_LOCK_DAYS: nothing is locked.';
-const advice = 'Where nobody may delete an object, use a bucket with Object Lock.';
+const enable = 'Where nobody may delete an object, use a bucket with Object Lock.';

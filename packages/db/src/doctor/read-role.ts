@@ -15,7 +15,7 @@ export async function readRole(db: Database): Promise<Role> {
   const [row] = await db.answer(
     () => db.sql<[Role]>`
       select r.rolname as name, r.rolsuper as "isSuperuser",
-        coalesce((select pg_has_role(c.relowner, 'usage') from pg_class c where c.oid = audit_log), false) as "ownsRecord",
+        coalesce((select pg_has_role(c.relowner, 'member') from pg_class c where c.oid = audit_log), false) as "ownsRecord",
         concat_ws(', ',
           case when has_table_privilege(audit_log, 'update') then 'UPDATE' end,
           case when has_table_privilege(audit_log, 'delete') then 'DELETE' end,
