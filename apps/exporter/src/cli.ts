@@ -1,12 +1,21 @@
 import { lowerBound, upperBound } from '@auditbox/core/event-time.ts';
 import { Command, InvalidArgumentError } from 'commander';
 
+/** What `npm run doctor` was asked to do. */
+export interface DoctorCommand {
+  readonly kind: 'doctor';
+  readonly json: boolean;
+  /** A transaction that is open for longer needs a person. */
+  readonly maxOpenS: number;
+}
+
 /** What `npm run exporter` was asked to do. */
 export type ExporterCommand =
   | { readonly kind: 'run' }
   | { readonly kind: 'drain' }
   | { readonly kind: 'make-bucket' }
   | { readonly kind: 'check'; readonly json: boolean }
+  | DoctorCommand
   | {
       readonly kind: 'replay';
       readonly occurredFrom: string | null;
@@ -20,6 +29,8 @@ interface Flags {
   readonly once?: true;
   readonly check?: true;
   readonly makeBucket?: true;
+  readonly doctor?: true;
+  readonly maxOpen?: number;
   readonly replayFailed?: true;
   readonly from?: string;
   readonly to?: string;
@@ -36,14 +47,19 @@ export function parseCommand(argv: readonly string[]): ExporterCommand {
     .option('--replay-failed', 'send failed batches and quarantined rows again, then exit')
     .option('--check', 'try what exports take (credentials, bucket, database, clocks), say what is missing, then exit')
     .option('--make-bucket', 'make the bucket in a store of your own unless it is there, then exit')
+    .option(
+      '--doctor',
+      'look at the database and the bucket, say what is wrong and what to do, then exit; writes nothing',
+    )
+    .option('--max-open <seconds>', 'doctor: how long a transaction may be open (default: 1800)', seconds)
     .option('--from <time>', 'replay: event time from here on, a date or RFC 3339', boundary(lowerBound))
     .option('--to <time>', 'replay: event time up to here, included', boundary(upperBound))
     .option('--batch <id>', 'replay: only this batch', batchId)
     .option('--dry-run', 'replay: show what would be sent, change nothing')
-    .option('--json', 'replay, check: print the result as one JSON object')
+    .option('--json', 'replay, check, doctor: print the result as one JSON object')
     .addHelpText(
       'after',
-      '\nExit codes: 0 nothing is left, or all works; 1 it could not be done, or does not work; 2 something is left.',
+      '\nExit codes: 0 nothing is left, or all works; 1 it could not be done, or does not work and needs a person; 2 something is left.',
     )
     .showHelpAfterError()
     .allowExcessArguments(false)
@@ -52,6 +68,8 @@ export function parseCommand(argv: readonly string[]): ExporterCommand {
     once,
     check,
     makeBucket,
+    doctor,
+    maxOpen,
     replayFailed,
     from = null,
     to = null,
@@ -61,10 +79,13 @@ export function parseCommand(argv: readonly string[]): ExporterCommand {
   } = cli.opts<Flags>();
   const selectors = [from, to, batch, dryRun].some((value) => value !== null && value !== undefined);
   if (selectors && !replayFailed) cli.error('error: --from, --to, --batch and --dry-run go with --replay-failed');
-  if (json && !replayFailed && !check) cli.error('error: --json goes with --replay-failed or --check');
-  if ([once, check, makeBucket, replayFailed].filter(Boolean).length > 1)
-    cli.error('error: --once, --check, --make-bucket and --replay-failed do not go together');
+  if (json && !replayFailed && !check && !doctor)
+    cli.error('error: --json goes with --replay-failed, --check or --doctor');
+  if (maxOpen !== undefined && !doctor) cli.error('error: --max-open goes with --doctor');
+  if ([once, check, doctor, makeBucket, replayFailed].filter(Boolean).length > 1)
+    cli.error('error: --once, --check, --doctor, --make-bucket and --replay-failed do not go together');
   if (makeBucket) return { kind: 'make-bucket' };
+  if (doctor) return { kind: 'doctor', json: json === true, maxOpenS: maxOpen ?? 1800 };
   if (check) return { kind: 'check', json: json === true };
   if (once) return { kind: 'drain' };
   if (!replayFailed) return { kind: 'run' };
@@ -90,4 +111,9 @@ function boundary(read: (text: string) => string | null): (text: string) => stri
 function batchId(text: string): string {
   if (/^[1-9]\d{0,17}$/.test(text)) return text;
   throw new InvalidArgumentError('It takes the number of a batch.');
+}
+
+function seconds(text: string): number {
+  if (/^\d{1,7}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It takes a whole number of seconds.');
 }

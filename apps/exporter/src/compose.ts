@@ -35,6 +35,15 @@ export interface Exporter {
   close(): Promise<void>;
 }
 
+/** What a look at a system takes, and nothing that could change it. */
+export interface Doctor {
+  readonly config: ExporterConfig;
+  /** Refuses to write, and leaves the settings of its sessions to the server. */
+  readonly db: Database;
+  readonly inspector: Inspector;
+  close(): Promise<void>;
+}
+
 const statementTimeoutMs = 30_000;
 
 /** Most batches of one seal: uploads of that many partitions are then under way or waiting. */
@@ -103,6 +112,27 @@ export function composeExporter(config: ExporterConfig, logger: Logger, tracing:
       watchdog.stop();
       await tracing?.close();
       sink.close();
+      await db.close(1_000);
+    },
+  };
+}
+
+export function composeDoctor(config: ExporterConfig): Doctor {
+  const db = connectDatabase({
+    url: config.DATABASE_URL,
+    application: 'auditbox doctor',
+    maxConnections: 1,
+    statementTimeoutMs: 10_000,
+    onlyReads: 'any',
+    ownCommit: false,
+  });
+  const client = createS3Client(config);
+  return {
+    config,
+    db,
+    inspector: createS3Inspector(createS3Access(client, config), config),
+    async close() {
+      client.destroy();
       await db.close(1_000);
     },
   };

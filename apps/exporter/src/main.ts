@@ -4,13 +4,13 @@ import { leaveWith, runMain } from '@auditbox/process/run-main.ts';
 import { readSettings } from '@auditbox/process/settings.ts';
 import { listenForShutdown, type Shutdown } from '@auditbox/process/shutdown.ts';
 import { startTracing } from '@auditbox/process/tracing.ts';
-import { type ExporterCommand, parseCommand } from './cli.ts';
+import { type DoctorCommand, type ExporterCommand, parseCommand } from './cli.ts';
 import { check } from './commands/check.ts';
 import { drain } from './commands/drain.ts';
 import { makeBucket } from './commands/make-bucket.ts';
 import { replay } from './commands/replay.ts';
 import { run } from './commands/run.ts';
-import { composeExporter, type Exporter } from './compose.ts';
+import { composeDoctor, composeExporter, type Exporter } from './compose.ts';
 import { type ExporterConfig, exporterRelations, exporterSettings } from './config.ts';
 
 /** Below the ten seconds that Docker waits before it kills. */
@@ -22,6 +22,7 @@ const config = readConfig();
 const logger = createLogger('exporter', config.LOG_LEVEL, command.kind === 'run' ? 'stdout' : 'stderr');
 
 runMain(logger, async () => {
+  if (command.kind === 'doctor') return examine(command);
   const tracing = await startTracing('auditbox-exporter', config.OTEL_EXPORTER_OTLP_ENDPOINT, (fault) =>
     logger.warn({ fault }, 'Traces are not taken.'),
   );
@@ -33,7 +34,21 @@ runMain(logger, async () => {
   process.exit();
 });
 
-async function execute(asked: ExporterCommand, exporter: Exporter, shutdown: Shutdown): Promise<number> {
+async function examine(asked: DoctorCommand): Promise<void> {
+  const composed = composeDoctor(config);
+  const shutdown = listenForShutdown(logger, stopGraceMs);
+  // It loads drizzle, which nothing else here takes.
+  const { doctor } = await import('./commands/doctor.ts');
+  process.exitCode = await doctor(composed, asked, shutdown.taking);
+  await composed.close();
+  process.exit();
+}
+
+async function execute(
+  asked: Exclude<ExporterCommand, DoctorCommand>,
+  exporter: Exporter,
+  shutdown: Shutdown,
+): Promise<number> {
   if (asked.kind === 'run') return run(exporter, shutdown);
   try {
     if (asked.kind === 'make-bucket') return await makeBucket(exporter, shutdown.taking);

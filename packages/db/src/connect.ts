@@ -40,6 +40,8 @@ export interface DatabaseOptions {
    * words has no order, so questions for words need `any`.
    */
   readonly onlyReads?: 'in order' | 'any';
+  /** False leaves synchronous_commit to the server, to look at what it says. Nothing may be written then. */
+  readonly ownCommit?: boolean;
 }
 
 /** Seconds to reach the server; on top of the statement's own time it bounds how long an answer may take. */
@@ -95,7 +97,15 @@ export function connectDatabase(options: DatabaseOptions): Database {
 }
 
 function openPool(options: DatabaseOptions): Sql {
-  const { url, application, maxConnections, statementTimeoutMs, avoidSeqScans = false, onlyReads } = options;
+  const {
+    url,
+    application,
+    maxConnections,
+    statementTimeoutMs,
+    avoidSeqScans = false,
+    onlyReads,
+    ownCommit = true,
+  } = options;
   const sql = postgres(url, {
     max: maxConnections,
     connect_timeout: connectTimeoutS,
@@ -114,7 +124,7 @@ function openPool(options: DatabaseOptions): Sql {
       statement_timeout: statementTimeoutMs,
       idle_in_transaction_session_timeout: 30_000,
       // A 2xx says that the commit is on disk; a database's or role's default must not weaken that.
-      synchronous_commit: 'on',
+      ...(ownCommit && { synchronous_commit: 'on' }),
       default_transaction_isolation: 'read committed',
       TimeZone: 'UTC',
       // What is avoided counts as dear, and dear plans would be compiled.

@@ -1,6 +1,7 @@
 import type { ExporterConfig } from '../config.ts';
 import type { Inspector, ObjectKeeping, ObjectLockState } from '../sink/inspector.ts';
 import type { SinkRefusal } from '../sink/sink.ts';
+import { bucketLock } from './bucket-lock.ts';
 import { type Finding, fails, reasons, unknown, works } from './finding.ts';
 
 /** Whether the object is found again, and is encrypted and locked as the settings ask. */
@@ -31,20 +32,11 @@ function encryption({ encryption: kind, kmsKey }: ObjectKeeping, { S3_SSE: asked
 function objectLock(
   { lockMode, lockedUntil }: ObjectKeeping,
   bucket: ObjectLockState | SinkRefusal,
-  { S3_OBJECT_LOCK_MODE: asked, S3_BUCKET }: ExporterConfig,
+  config: ExporterConfig,
 ): Finding {
-  const what = 'object lock';
-  if (lockMode !== null) return works(what, `The object is locked until ${lockedUntil} (${lockMode}).`);
-  const isAsked = asked !== undefined;
-  if (bucket.kind === 'refused') {
-    const says = `Neither the object nor the bucket tells it: ${bucket.message}`;
-    return unknown(what, says, reasons(bucket, `arn:aws:s3:::${S3_BUCKET}`));
-  }
-  if (!bucket.enabled) {
-    if (!isAsked) return works(what, 'The bucket locks nothing, and nothing asks for it.', { needed: false });
-    return fails(what, 'S3_OBJECT_LOCK_MODE is set; the bucket has no Object Lock.', { advice: 'Enable it there.' });
-  }
-  const retention = bucket.defaultRetention ?? 'none by default';
-  const says = `The bucket has Object Lock (${retention}); the object's own lock may not be read.`;
-  return works(what, says, { permission: 's3:GetObjectRetention', needed: isAsked });
+  if (lockMode !== null) return works('object lock', `The object is locked until ${lockedUntil} (${lockMode}).`);
+  const ofBucket = bucketLock(bucket, config);
+  const locks = bucket.kind === 'known' && bucket.enabled;
+  const says = `${ofBucket.says} The object's own lock may not be read.`;
+  return locks ? { ...ofBucket, says, permission: 's3:GetObjectRetention' } : ofBucket;
 }

@@ -4,7 +4,8 @@ import type { Inspector } from '../sink/inspector.ts';
 import type { ProbeOutcome, Sink } from '../sink/sink.ts';
 import { notAsked } from './check-bucket.ts';
 import { checkKeeping } from './check-keeping.ts';
-import { type Finding, fails, reasons, unknown, works } from './finding.ts';
+import { checkVersions } from './check-versions.ts';
+import { type Finding, fails, reasons, works } from './finding.ts';
 
 /** Readers of Hive-style folders skip names that start with an underscore. */
 const markerName = '_auditbox_check_';
@@ -57,19 +58,6 @@ async function checkRead(sink: Sink, config: ExporterConfig, key: string, signal
   if (read.kind === 'missing') return fails('read', 'The store does not find the object that it took.');
   const says = `${read.message} An object that a lost answer left is then judged by its label and length.`;
   return fails('read', says, { ...reasons(read, objectsOf(config)), needed: false });
-}
-
-async function checkVersions(
-  inspector: Inspector,
-  { S3_BUCKET: bucket }: ExporterConfig,
-  signal: AbortSignal,
-): Promise<{ finding: Finding; kept: boolean }> {
-  const state = await inspector.versioning(signal);
-  if (state.kind === 'refused') {
-    return { finding: unknown('versions', state.message, reasons(state, `arn:aws:s3:::${bucket}`)), kept: false };
-  }
-  const says = state.keepsVersions ? 'The bucket keeps versions.' : 'The bucket keeps no versions.';
-  return { finding: works('versions', says, { needed: false }), kept: state.keepsVersions };
 }
 
 function objectsOf({ S3_BUCKET, S3_PREFIX }: ExporterConfig): string {

@@ -1,0 +1,18 @@
+import { bucketLock } from '../check/bucket-lock.ts';
+import { type BucketChecked, checkBucket, notAsked } from '../check/check-bucket.ts';
+import { checkVersions } from '../check/check-versions.ts';
+import type { ExporterConfig } from '../config.ts';
+import type { Inspector } from '../sink/inspector.ts';
+
+/** What a bucket tells without being written to. */
+export async function examineBucket(
+  inspector: Inspector,
+  config: ExporterConfig,
+  signal: AbortSignal,
+): Promise<BucketChecked> {
+  const bucket = await checkBucket(inspector, config, signal);
+  if (!bucket.goOn) return { ...bucket, findings: [...bucket.findings, ...['versions', 'object lock'].map(notAsked)] };
+  const { finding: versions } = await checkVersions(inspector, config, signal);
+  const lock = bucketLock(await inspector.objectLock(signal), config);
+  return { ...bucket, findings: [...bucket.findings, versions, lock] };
+}

@@ -1,0 +1,359 @@
+import { randomBytes } from 'node:crypto';
+import { eventually } from '@auditbox/testing/eventually.ts';
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
+import { startOwnPostgres } from '@auditbox/testing/own-postgres.ts';
+import { createTestDatabase } from '@auditbox/testing/template-database.ts';
+import { someEvents } from '@auditbox/testing/test-events.ts';
+import { ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import { bucketLock } from '../src/check/bucket-lock.ts';
+
+/* `npm run doctor` tells each trouble with its remedy, and changes nothing. */
+
+let rig: ExporterFixture;
+
+beforeEach(async () => {
+  rig = await createExporterFixture();
+});
+afterEach(() => rig.close());
+
+interface Finding {
+  readonly what: string;
+  readonly state: string;
+  readonly needed: boolean;
+  readonly says: string;
+  readonly permission: string | null;
+  readonly advice: string | null;
+}
+
+async function doctor(settings: Record<string, string> = {}, args: readonly string[] = []) {
+  const app = rig.start(['--doctor', '--json', ...args], { LOG_LEVEL: 'fatal', ...settings });
+  const code = await app.ended;
+  const { ok, findings } = JSON.parse(app.output()) as { ok: boolean; findings: Finding[] };
+  const about = (what: string) => findings.find((finding) => finding.what === what);
+  const wrong = findings.filter(({ needed, state }) => needed && state !== 'works').map(({ what }) => what);
+  return { code, ok, findings, about, wrong, output: app.output() };
+}
+
+/** Runs it and expects this finding, and no other, to need a person. */
+async function trouble(what: string, settings: Record<string, string> = {}, args: readonly string[] = []) {
+  const { code, about, wrong } = await doctor(settings, args);
+  expect(wrong).toEqual([what]);
+  expect(code).toBe(1);
+  return about(what) as Finding;
+}
+
+const databaseName = () => new URL(rig.db.url).pathname.slice(1);
+
+test('of a healthy system it says so, in words and in JSON, and exits with 0; no secret is shown', async () => {
+  const words = rig.start(['--doctor'], { LOG_LEVEL: 'fatal' });
+  expect(await words.ended).toBe(0);
+  expect(words.output()).toContain('All that is needed works.');
+  const { code, ok, findings, wrong, output } = await doctor();
+  expect({ code, ok, wrong }).toEqual({ code: 0, ok: true, wrong: [] });
+  expect(findings.map(({ what }) => what)).toEqual([
+    'database',
+    'schema',
+    'tables',
+    'triggers',
+    'partitions',
+    'role',
+    'durability',
+    'autovacuum',
+    'dead rows',
+    'transaction ids',
+    'old transactions',
+    'credentials',
+    'bucket',
+    'versions',
+    'object lock',
+    'clocks',
+  ]);
+  expect(output).not.toMatch(/TESTSECRET|TESTKEY/);
+  expect(output).not.toContain(new URL(rig.db.url).password);
+});
+
+test.each([
+  ['alter table audit_log disable trigger audit_log_append_only', 'audit_log enable trigger audit_log_append_only'],
+  [
+    'alter table audit_log_2026_07 disable trigger audit_log_to_outbox',
+    'audit_log_2026_07 enable trigger audit_log_to_outbox',
+  ],
+])('a trigger that was disabled is told with the statement that enables it: %s', async (statement, remedy) => {
+  await rig.db.sql.unsafe(statement);
+  expect((await trouble('triggers')).advice).toContain(`alter table ${remedy}`);
+});
+
+test('a trigger that is gone, or that a setting keeps from firing, is told', async () => {
+  await rig.db.sql`drop trigger audit_log_to_outbox on audit_log`;
+  expect((await trouble('triggers')).says).toContain('audit_log_to_outbox on audit_log is missing');
+  await rig.db.sql.unsafe(`alter database ${databaseName()} set session_replication_role = replica`);
+  const skipping = await trouble('triggers');
+  expect(skipping.says).toContain('session_replication_role is replica');
+  expect(skipping.advice).toBe(`Run \`alter database ${databaseName()} reset session_replication_role\`.`);
+});
+
+test.each([
+  ['drop index outbox_pending', 'index outbox_pending is missing'],
+  ['drop index audit_log_changed_by', 'index audit_log_changed_by is missing'],
+  ['alter table outbox drop constraint outbox_audit_id_destination', 'index outbox_audit_id_destination is missing'],
+  ['alter table export_batch drop constraint export_batch_done_is_proven', 'export_batch_done_is_proven is missing'],
+  ['alter table api_key drop column revoked_at', 'column api_key.revoked_at is missing'],
+  ['alter table api_key alter column name type varchar(9)', 'column api_key.name is of another type'],
+  ['drop table pruned_event', 'table pruned_event is missing'],
+])('what is missing or changed in the schema is named: %s', async (statement, says) => {
+  await rig.db.sql.unsafe(statement);
+  const finding = await trouble('tables');
+  expect(finding.says).toContain(says);
+  expect(finding.advice).toContain('npm run migrate');
+});
+
+test('an index whose making broke off is told with the statement that rebuilds it', async () => {
+  await rig.db.store(someEvents(2));
+  await expect(rig.db.sql`create unique index concurrently broken on outbox (destination)`).rejects.toThrow(
+    /could not create unique index/,
+  );
+  const { says, advice } = await trouble('tables');
+  expect(says).toContain('index broken is invalid');
+  expect(advice).toBe('Run `reindex index concurrently broken`.');
+});
+
+test('a month without a partition is told, and so is a DEFAULT partition', async () => {
+  const next = new Date();
+  next.setUTCDate(1);
+  next.setUTCMonth(next.getUTCMonth() + 1);
+  const month = next.toISOString().slice(0, 7);
+  await rig.db.sql.unsafe(`alter table audit_log detach partition audit_log_${month.replace('-', '_')}`);
+  const missing = await trouble('partitions');
+  expect(missing.says).toBe(`audit_log has no partition for ${month}.`);
+  expect(missing.advice).toContain('npm run migrate');
+  await rig.db.sql`create table leftovers partition of audit_log default`;
+  const { wrong, about } = await doctor();
+  expect(wrong).toContain('partitions');
+  expect(about('partitions')?.advice).toContain('detach partition leftovers');
+});
+
+test.each([
+  [(name: string) => `alter database ${name}`],
+  [(name: string) => `alter role auditbox in database ${name}`],
+])('synchronous_commit that is off in the database is told with what set it', async (whose) => {
+  const setting = whose(databaseName());
+  await rig.db.sql.unsafe(`${setting} set synchronous_commit = off`);
+  const { says, advice } = await trouble('durability');
+  expect(says).toContain(`synchronous_commit is off by \`${setting}\``);
+  expect(advice).toBe(`Run \`${setting} reset synchronous_commit\`.`);
+});
+
+test('a server that does not flush, and does not vacuum, is told', async () => {
+  const settings = [
+    'fsync=off',
+    'full_page_writes=off',
+    'synchronous_commit=off',
+    'autovacuum=off',
+    'track_counts=off',
+  ];
+  const own = await startOwnPostgres({ settings });
+  try {
+    const { code, wrong, about } = await doctor({ DATABASE_URL: own.url });
+    expect({ code, wrong }).toEqual({ code: 1, wrong: ['durability', 'autovacuum'] });
+    for (const name of ['fsync', 'full_page_writes', 'synchronous_commit'])
+      expect(about('durability')?.advice).toContain(`alter system set ${name} = on`);
+    for (const name of ['autovacuum', 'track_counts'])
+      expect(about('autovacuum')?.advice).toContain(`alter system set ${name} = on`);
+  } finally {
+    await own.close();
+  }
+});
+
+test('a prepared transaction that nobody finishes is told, with what ends it', async () => {
+  const own = await startOwnPostgres({ settings: ['max_prepared_transactions=2'] });
+  try {
+    await own.sql.begin(async (tx) => {
+      await tx`select pg_current_xact_id()`;
+      await tx.prepare('forgotten');
+    });
+    const { says, advice } = await trouble('old transactions', { DATABASE_URL: own.url }, ['--max-open', '0']);
+    expect(says).toContain('prepared transaction forgotten, open for');
+    expect(advice).toContain("rollback prepared 'forgotten'");
+  } finally {
+    await own.close();
+  }
+});
+
+test('a role that may not write events may have its own synchronous_commit', async () => {
+  const name = `reader_${randomBytes(6).toString('hex')}`;
+  await rig.db.sql.unsafe(`create role ${name}; alter role ${name} set synchronous_commit = off`);
+  try {
+    expect((await doctor()).about('durability')).toMatchObject({ state: 'works' });
+    await rig.db.sql.unsafe(`grant insert on audit_log to ${name}`);
+    expect((await doctor()).about('durability')?.advice).toBe(`Run \`alter role ${name} reset synchronous_commit\`.`);
+  } finally {
+    await rig.db.sql.unsafe(`drop owned by ${name}; drop role ${name}`);
+  }
+});
+
+test('a table, or a partition, without autovacuum is told', async () => {
+  await rig.db.sql`alter table outbox set (autovacuum_enabled = off)`;
+  await rig.db.sql`alter table audit_log_2026_07 set (autovacuum_enabled = false)`;
+  const { says, advice } = await trouble('autovacuum');
+  expect(says).toContain('audit_log_2026_07, outbox');
+  expect(advice).toContain('alter table outbox reset (autovacuum_enabled)');
+});
+
+test('dead rows that nobody vacuums are counted', async () => {
+  await rig.db.sql`alter table pruned_event set (autovacuum_enabled = off)`;
+  await rig.db.sql`insert into pruned_event select gen_random_uuid(), now(), 1 from generate_series(1, 20000)`;
+  await rig.db.sql.begin(async (tx) => {
+    await tx`delete from pruned_event`;
+    await tx`select pg_stat_force_next_flush()`;
+  });
+  await rig.db.sql`select pg_stat_force_next_flush()`;
+  const { about } = await doctor();
+  expect(about('dead rows')).toMatchObject({
+    state: 'does not work',
+    says: expect.stringContaining('pruned_event has'),
+  });
+  expect(about('dead rows')?.advice).toContain('vacuum (verbose) pruned_event');
+});
+
+test('rows that are not frozen long after they should be are told', async () => {
+  await rig.db.sql`alter table api_key set (autovacuum_freeze_max_age = 100000)`;
+  await rig.db.sql`create table spent (n int)`;
+  await rig.db.sql.begin('isolation level repeatable read', async (tx) => {
+    // Autovacuum comes at once for such an age, and can freeze nothing while this transaction is open.
+    await tx`select pg_current_xact_id()`;
+    await rig.db.sql.unsafe(`do $$ begin
+      for n in 1..115000 loop
+        begin insert into spent values (n); exception when others then raise; end;
+      end loop; end $$`);
+    const { says, advice } = await trouble('transaction ids');
+    expect(says).toContain('api_key: rows are up to');
+    expect(advice).toContain('vacuum (freeze, verbose) api_key');
+  });
+});
+
+test('a transaction that stays open is told with its session, and with what ends it', async () => {
+  await rig.db.sql.begin('isolation level repeatable read', async (tx) => {
+    const [{ pid = 0 } = {}] = await tx<{ pid: number }[]>`select pg_backend_pid() as pid`;
+    const young = await doctor();
+    expect(young.code).toBe(0);
+    expect(young.about('old transactions')?.says).toContain(`pid ${pid} (test, idle in transaction)`);
+    const { says, advice } = await trouble('old transactions', {}, ['--max-open', '0']);
+    expect(says).toContain(`session pid ${pid} (test, idle in transaction), open for`);
+    expect(advice).toContain(`select pg_terminate_backend(${pid})`);
+  });
+});
+
+test('a superuser, an owner, and one who may change the record are warned of, which is no failure', async () => {
+  const name = `doctor_${randomBytes(6).toString('hex')}`;
+  const url = new URL(rig.db.url);
+  url.username = name;
+  url.password = 'doctor-secret';
+  const { sql } = rig.db;
+  const asRole = () => doctor({ DATABASE_URL: url.href });
+  expect((await doctor()).about('role')).toMatchObject({ needed: false, says: expect.stringContaining('superuser') });
+  await sql.unsafe(`create role ${name} login password 'doctor-secret'`);
+  try {
+    await sql.unsafe(`grant select on outbox_status, audit_log to ${name}`);
+    const plain = await asRole();
+    expect(plain.about('role')).toMatchObject({ state: 'works' });
+    expect(plain.about('old transactions')).toMatchObject({
+      state: 'unknown',
+      permission: 'pg_read_all_stats',
+      advice: `Run \`grant pg_read_all_stats to ${name}\`.`,
+    });
+    expect(plain.about('schema')).toMatchObject({ state: 'unknown' });
+    expect(plain.code).toBe(0);
+    await sql.unsafe(`grant update, delete on audit_log to ${name}; grant pg_read_all_stats to ${name}`);
+    const changing = await asRole();
+    expect(changing.about('role')?.says).toContain('has UPDATE, DELETE on audit_log');
+    expect(changing.about('role')?.advice).toContain('npm run migrate -- --roles');
+    expect(changing.about('old transactions')).toMatchObject({ state: 'works' });
+    expect(changing.code).toBe(0);
+    await sql.unsafe(`alter table audit_log owner to ${name}`);
+    const owning = await asRole();
+    expect(owning.about('role')).toMatchObject({ state: 'does not work', says: expect.stringContaining('owns') });
+    expect(owning.output).not.toContain('doctor-secret');
+  } finally {
+    await sql.unsafe(`reassign owned by ${name} to current_user; drop owned by ${name}; drop role ${name}`);
+  }
+});
+
+test('a bucket that cannot be reached does not hide the database, nor the other way round', async () => {
+  await rig.db.sql`drop index outbox_pending`;
+  const noStore = await doctor({ S3_ENDPOINT: 'http://127.0.0.1:1' });
+  expect(noStore.about('tables')).toMatchObject({ state: 'does not work' });
+  expect(noStore.about('bucket')).toMatchObject({ state: 'does not work' });
+  expect(noStore.about('versions')).toMatchObject({ state: 'unknown' });
+  const noDatabase = await doctor({ DATABASE_URL: 'postgres://nobody:hidden-word@127.0.0.1:1/nothing' });
+  expect(noDatabase.about('database')).toMatchObject({ state: 'does not work', advice: 'Look at DATABASE_URL.' });
+  expect(noDatabase.about('tables')).toMatchObject({ state: 'unknown' });
+  expect(noDatabase.about('bucket')).toMatchObject({ state: 'works' });
+  expect(noDatabase.output).not.toContain('hidden-word');
+  for (const { code } of [noStore, noDatabase]) expect(code).toBe(1);
+});
+
+test('a database without the schema is told once more for each thing, not by a crash', async () => {
+  const DATABASE_URL = await createTestDatabase(inject('databaseServer'), { empty: true });
+  const { code, about } = await doctor({ DATABASE_URL });
+  expect(code).toBe(1);
+  expect(about('schema')).toMatchObject({ state: 'does not work', advice: 'Run `npm run migrate`.' });
+  expect(about('tables')?.says).toContain('table audit_log is missing');
+});
+
+test('what the store does not let it see is unknown, with the permission; clocks apart are told', async () => {
+  rig.proxy.intervene = {
+    before: ({ path }) => (/\?(versioning|object-lock)/.test(path) ? { status: 403, code: 'AccessDenied' } : undefined),
+  };
+  const { code, about } = await doctor();
+  expect(about('versions')).toMatchObject({ state: 'unknown', permission: 's3:GetBucketVersioning' });
+  expect(about('object lock')).toMatchObject({ state: 'unknown', permission: 's3:GetBucketObjectLockConfiguration' });
+  expect(code).toBe(0);
+  rig.proxy.intervene = {
+    before: ({ method }) =>
+      method === 'HEAD'
+        ? { status: 403, code: 'AccessDenied', headers: { date: 'Wed, 01 Jul 2026 00:00:00 GMT' } }
+        : undefined,
+  };
+  expect((await trouble('clocks')).advice).toContain('NTP');
+});
+
+test('a bucket without versions and lock is advised to have them; a lock that is asked for and missing is a failure', async () => {
+  const { about } = await doctor();
+  expect(about('versions')).toMatchObject({ says: 'The bucket keeps no versions.', needed: false });
+  expect(about('versions')?.advice).toContain('Enable versioning');
+  expect(about('object lock')?.advice).toContain('Object Lock');
+  const lock = await trouble('object lock', { S3_OBJECT_LOCK_MODE: 'COMPLIANCE', S3_OBJECT_LOCK_DAYS: '1' });
+  expect(lock.advice).toBe('Enable it there.');
+});
+
+test('a bucket with Object Lock that locks nothing by itself is advised a retention, unless the settings lock', () => {
+  const bucket = { kind: 'known', enabled: true, defaultRetention: null } as const;
+  expect(bucketLock(bucket, { S3_BUCKET: 'b' }).advice).toContain('default retention');
+  expect(bucketLock(bucket, { S3_BUCKET: 'b', S3_OBJECT_LOCK_MODE: 'COMPLIANCE' }).advice).toBeNull();
+  const retained = { ...bucket, defaultRetention: 'COMPLIANCE for 30 days' };
+  expect(bucketLock(retained, { S3_BUCKET: 'b' })).toMatchObject({ state: 'works', advice: null });
+});
+
+test('it writes nothing, neither to the bucket nor to the database', async () => {
+  await rig.db.store(someEvents(1));
+  const written = async () => {
+    const [row] = await rig.db.sql`
+      select (select sum(n_tup_ins + n_tup_upd + n_tup_del) from pg_stat_user_tables)::int as rows,
+        (select count(*) from pg_class)::int as things, (select count(*) from export_batch)::int as batches,
+        (select count(*) from outbox where batch_id is null)::int as pending`;
+    return row;
+  };
+  await rig.db.sql`select pg_stat_force_next_flush()`;
+  const before = await written();
+  await doctor();
+  // A backend tells its statistics when it ends, which is a moment after its client.
+  await eventually(async () =>
+    expect(await rig.db.sql`select from pg_stat_activity where application_name = 'auditbox doctor'`).toHaveLength(0),
+  );
+  expect(await written()).toEqual(before);
+  expect(rig.proxy.requests.length).toBeGreaterThan(2);
+  for (const { method } of rig.proxy.requests) expect(['GET', 'HEAD']).toContain(method);
+  const { Contents = [] } = await rig.bucket.client.send(new ListObjectsV2Command({ Bucket: rig.bucket.name }));
+  expect(Contents).toEqual([]);
+});

@@ -1,0 +1,49 @@
+import type { Database } from '../connect.ts';
+import type { ExpectedTable } from './expected-schema.ts';
+
+export interface Drift {
+  readonly kind: 'table' | 'column' | 'index' | 'check';
+  /** With its table, as `outbox.batch_id`. */
+  readonly name: string;
+  readonly problem: 'missing' | 'of another type' | 'invalid';
+}
+
+/**
+ * What is expected and not there, or not as it should be; invalid indexes of these tables and their partitions also where
+ * nobody expects them, since each costs every insert and answers nobody. Called by `npm run doctor`; reads catalogs,
+ * takes no locks.
+ */
+export async function findDrift(db: Database, tables: readonly ExpectedTable[]): Promise<Drift[]> {
+  return db.answer(
+    () => db.sql<Drift[]>`
+      with tables as (
+        select t.name, t.columns, t.indexes, t.checks, to_regclass(format('public.%I', t.name)) as oid
+        from json_to_recordset(${JSON.stringify(tables)}::text::json)
+          as t(name text, columns json, indexes json, checks json)
+      ), ours as (
+        select oid from tables where oid is not null
+        union select inhrelid from pg_inherits join tables on inhparent = oid
+      )
+      select 'table' as kind, name, 'missing' as problem from tables where oid is null
+      union all
+      select 'column', t.name || '.' || c.name, case when a.attname is null then 'missing' else 'of another type' end
+      from tables t cross join json_to_recordset(t.columns) as c(name text, type text)
+      left join pg_attribute a on a.attrelid = t.oid and a.attname = c.name and not a.attisdropped
+      where t.oid is not null and format_type(a.atttypid, a.atttypmod) is distinct from c.type
+      union all
+      select 'index', i.name, 'missing'
+      from tables t cross join json_array_elements_text(t.indexes) as i(name)
+      where t.oid is not null and not exists (
+        select from pg_index x join pg_class c on c.oid = x.indexrelid where x.indrelid = t.oid and c.relname = i.name
+      )
+      union all
+      select 'index', x.indexrelid::regclass::text, 'invalid'
+      from pg_index x where x.indrelid in (select oid from ours) and not (x.indisvalid and x.indisready)
+      union all
+      select 'check', t.name || '.' || k.name, case when c.oid is null then 'missing' else 'invalid' end
+      from tables t cross join json_array_elements_text(t.checks) as k(name)
+      left join pg_constraint c on c.conrelid = t.oid and c.conname = k.name
+      where t.oid is not null and c.convalidated is not true
+      order by kind, name`,
+  );
+}
