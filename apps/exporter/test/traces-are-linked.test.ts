@@ -1,6 +1,7 @@
 import { startApi } from '@auditbox/testing/api-fixture.ts';
 import { eventually } from '@auditbox/testing/eventually.ts';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
+import { lockAuditLog } from '@auditbox/testing/lock-audit-log.ts';
 import { anEvent, someEvents } from '@auditbox/testing/test-events.ts';
 import { startTraceCollector, type TraceCollector } from '@auditbox/testing/trace-collector.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -51,7 +52,13 @@ test("an upload's span links to the span of the request that brought its event, 
 test('requests that shared a statement keep each its own trace; their batch links to all, to each once', async () => {
   const api = await startApi(rig.db.url, traced());
   const events = someEvents(30, { updated_at });
-  await Promise.all(events.map((body, index) => api.request('/audit', { body, headers: callOf(index) })));
+  const unlock = await lockAuditLog(rig.db);
+  const answers = events.map((body, index) => api.request('/audit', { body, headers: callOf(index) }));
+  await eventually(async () => expect(await rig.db.sql`select from pg_locks where not granted`).not.toHaveLength(0));
+  await unlock();
+  await Promise.all(answers);
+  const shared = await rig.db.sql`select from audit_log group by xmin::text having count(*) > 1`;
+  expect(shared).not.toHaveLength(0);
   await api.request('/audit/batch', { body: someEvents(5, { updated_at }), headers: callOf(30) });
   for (const { id, traceparent } of await stored()) {
     const index = events.findIndex((event) => event.id === id);

@@ -1,10 +1,11 @@
 import { randomBytes, randomFillSync } from 'node:crypto';
 import type { NewAuditEvent } from '@auditbox/core/audit-event.ts';
+import { isTraceparent } from '@auditbox/core/traceparent.ts';
 import { v7 as uuidv7 } from 'uuid';
 
 /** An event to be written, and where the request that brought it is traced; that is stored, but is no part of the event. */
 export interface TracedEvent extends NewAuditEvent {
-  /** Of W3C Trace Context, 55 characters. */
+  /** Of W3C Trace Context. One that is none is not stored: no event is refused for it. */
   readonly traceparent?: string | undefined;
 }
 
@@ -65,7 +66,7 @@ const columns: readonly Column[] = [
     textOf: ({ updatedValues }) => updatedValues ?? '',
   },
   { name: 'context', read: (text) => `nullif(${text}, '')::json`, textOf: ({ context }) => context ?? '' },
-  { name: 'traceparent', read: (text) => `nullif(${text}, '')`, textOf: ({ traceparent }) => traceparent ?? '' },
+  { name: 'traceparent', read: (text) => `nullif(${text}, '')`, textOf: tracedAt },
 ];
 const names = columns.map(({ name }) => name);
 
@@ -97,4 +98,8 @@ export function parametersOf(events: readonly IdentifiedEvent[]): string[] {
 
 function digitsOf({ occurredAt }: IdentifiedEvent): string {
   return String(occurredAt?.fractionDigits ?? 6);
+}
+
+function tracedAt({ traceparent = '' }: IdentifiedEvent): string {
+  return isTraceparent(traceparent) ? traceparent : '';
 }
