@@ -1,12 +1,11 @@
-import type { NewAuditEvent } from '@auditbox/core/audit-event.ts';
 import { DatabaseBusyError } from '@auditbox/db/database-error.ts';
-import { type IdentifiedEvent, identify } from '@auditbox/db/events/event-record.ts';
+import { type IdentifiedEvent, identify, type TracedEvent } from '@auditbox/db/events/event-record.ts';
 import type { EachOutcome, StoredEvent } from '@auditbox/db/events/store-each.ts';
 
 /** Writes single events of concurrent requests together. */
 export interface Coalescer {
   /** Resolves once the event is on disk; rejects with what is wrong with it, or with the database. */
-  write(event: NewAuditEvent): Promise<StoredEvent>;
+  write(event: TracedEvent): Promise<StoredEvent>;
   /** What waits for a statement now. */
   readonly waitingEvents: number;
   readonly waitingBytes: number;
@@ -121,6 +120,6 @@ export function createCoalescer(
 }
 
 /** About what an event takes in memory and in the statement. */
-function sizeOf({ beforeValue, updatedValues, context }: NewAuditEvent): number {
+function sizeOf({ beforeValue, updatedValues, context }: TracedEvent): number {
   return 512 + (beforeValue?.length ?? 0) + (updatedValues?.length ?? 0) + (context?.length ?? 0);
 }

@@ -1,5 +1,5 @@
 import type { Tracing } from '@auditbox/process/tracing.ts';
-import type { RequestHandler } from 'express';
+import type { RequestHandler, Response } from 'express';
 import { routeOf } from './route-of.ts';
 
 /** A span for each request, in its caller's trace. Names of attributes are OpenTelemetry's. Never the query or a header. */
@@ -7,6 +7,7 @@ export function traceRequests(tracing: Tracing): RequestHandler {
   return (request, response, next) => {
     const { method, headers } = request;
     const span = tracing.begin('server', method, { 'http.request.method': method }, headers);
+    response.locals.traceparent = span.traceparent;
     response.once('close', () => {
       const route = routeOf(request);
       const { statusCode: status, writableFinished } = response;
@@ -19,4 +20,9 @@ export function traceRequests(tracing: Tracing): RequestHandler {
     });
     next();
   };
+}
+
+/** Where the request that `response` answers is traced; undefined if it is not. */
+export function traceparentOf(response: Response): string | undefined {
+  return response.locals.traceparent as string | undefined;
 }

@@ -1,4 +1,4 @@
-import type { LeasedBatch } from '@auditbox/core/batch.ts';
+import type { LeasedBatch, RenderedObject } from '@auditbox/core/batch.ts';
 import { objectKey } from '@auditbox/core/object-key.ts';
 import type { Database } from '@auditbox/db/connect.ts';
 import { databaseFault, isDataFault } from '@auditbox/db/database-error.ts';
@@ -12,6 +12,7 @@ import type { BatchLedger } from './batch-ledger.ts';
 import { compareExisting } from './compare-existing.ts';
 import type { ExportedSizes, ExportMetrics } from './metrics/export-metrics.ts';
 import { type RenderedBody, renderObject } from './render-object.ts';
+import { requestsOf } from './requests-of.ts';
 import type { Sink, SinkRefusal } from './sink/sink.ts';
 
 /** How an attempt ended. The lease is still the caller's after `refused` and `not rendered`, and he decides. */
@@ -78,10 +79,7 @@ export async function exportBatch(
   const { leasedAt: storedAt } = batch;
   const object = { key, sha256, body: body.body, rows: body.rows, firstOccurredAt, lastOccurredAt, storedAt };
   crashPoint('exporter before the upload');
-  const upload = deps.span?.child('upload', {
-    'auditbox.object_key': key,
-    'auditbox.object_bytes': rendered.objectBytes,
-  });
+  const upload = await beginUpload(deps, batch, rendered);
   const put = await metrics.timed('upload', () => sink.put(object, signal));
   upload?.end(put.kind === 'refused' ? { failure: put.code } : { attributes: { 'auditbox.outcome': put.kind } });
   crashPoint('exporter after the upload');
@@ -93,6 +91,13 @@ export async function exportBatch(
     if (found.kind !== 'same') return found;
   }
   return mark(deps, batch, rendered);
+}
+
+/** The upload's span, linked to the requests that brought the batch's events; undefined when nothing is traced. */
+async function beginUpload({ db, span }: ExportDependencies, batch: LeasedBatch, { key, objectBytes }: RenderedObject) {
+  if (span === undefined) return undefined;
+  const about = { 'auditbox.object_key': key, 'auditbox.object_bytes': objectBytes };
+  return span.child('upload', about, await requestsOf(db, batch));
 }
 
 /** The body of all rows; null when some row has no line or its data cannot be rendered. */

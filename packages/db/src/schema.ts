@@ -12,6 +12,7 @@ import {
   timestamp,
   unique,
   uuid,
+  varchar,
 } from 'drizzle-orm/pg-core';
 
 /*
@@ -46,6 +47,8 @@ export const auditLog = pgTable(
     beforeValue: json('before_value'),
     updatedValues: json('updated_values'),
     context: json(),
+    /** Where the request that brought the event was traced (W3C Trace Context). Beside the event, no part of it. */
+    traceparent: varchar({ length: 55 }),
     /** `team_id` and `token` at the top of `updated_values`; the former ones of `before_value`, where they differ. 512 characters. */
     teamId: text('team_id').generatedAlwaysAs(
       sql`case when strpos(updated_values::text, '"team_id"') > 0 then left(updated_values ->> 'team_id', 512) end`,

@@ -127,3 +127,25 @@ test('empty names, and values that are not there, of one event alone', async () 
   const stored = JSON.parse((await getEvent(db, event.id))?.json ?? '');
   expect(stored).toMatchObject({ changed_by: '', before_value: null, updated_values: null, context: null });
 });
+
+const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+
+test.each([
+  [traceparent, traceparent],
+  [undefined, null],
+  ['', null],
+  [`${traceparent}-more`, null],
+  [traceparent.toUpperCase(), null],
+  [traceparent.replace('00f067aa0ba902b7', '0'.repeat(16)), null],
+  [`\x1f${traceparent}`, null],
+])('where an event is traced is kept if it is a traceparent, and never refuses the event: %j', async (given, kept) => {
+  const [event, neighbour] = someEvents(2).map(auditEventOf);
+  if (!event || !neighbour) throw new Error('two events');
+  await storeAuditEvents(db, [neighbour, { ...event, traceparent: given }]);
+  const [again] = await storeAuditEvents(db, [{ ...event, traceparent: traceparent.replace('4b', '5b') }]);
+  expect(again?.outcome).toBe('existing');
+  const rows = await db.sql`select id::text, traceparent from audit_log where id in (${event.id}, ${neighbour.id})`;
+  expect(rows).toHaveLength(2);
+  expect(rows).toContainEqual({ id: event.id, traceparent: kept });
+  expect(rows).toContainEqual({ id: neighbour.id, traceparent: null });
+});

@@ -9,7 +9,10 @@ type Attributes = Record<string, string | number | boolean>;
 
 /** A piece of work, from when it began to `end`. */
 export interface Span {
-  child(name: string, attributes: Attributes): Span;
+  /** Names it for others (W3C Trace Context, 55 characters); undefined when it is not sampled, so that nobody would find it. */
+  readonly traceparent: string | undefined;
+  /** `links` are the `traceparent`s of spans that led to it; what is none is left out. */
+  child(name: string, attributes: Attributes, links?: readonly string[]): Span;
   /** `name` replaces the one that it began with; `failure` says in a few words what went wrong, if anything did. */
   end(about: { name?: string; attributes?: Attributes; failure?: string }): void;
 }
@@ -57,10 +60,14 @@ export async function startTracing(
     name: string,
     attributes: Attributes,
     parent: typeof api.ROOT_CONTEXT,
+    traceparents: readonly string[] = [],
   ): Span {
-    const span = tracer.startSpan(name, { kind: kinds[kind], attributes }, parent);
+    const links = traceparents.flatMap((text) => core.parseTraceParent(text) ?? []).map((context) => ({ context }));
+    const span = tracer.startSpan(name, { kind: kinds[kind], attributes, links }, parent);
+    const { traceId, spanId } = span.spanContext();
     return {
-      child: (childName, about) => begin('internal', childName, about, api.trace.setSpan(parent, span)),
+      traceparent: span.isRecording() ? `00-${traceId}-${spanId}-01` : undefined,
+      child: (childName, about, led) => begin('internal', childName, about, api.trace.setSpan(parent, span), led),
       end({ name: newName, attributes: more = {}, failure }) {
         if (newName !== undefined) span.updateName(newName);
         span.setAttributes(more);

@@ -23,19 +23,35 @@ interface RequestOptions {
   readonly headers?: Record<string, string>;
 }
 
-/** A database and an api as a process of its own. */
-export interface ApiFixture {
-  readonly db: TestDatabase;
+/** An api as a process of its own. */
+interface RunningApi {
   readonly app: App;
   readonly url: string;
   request(path: string, options?: RequestOptions): Promise<Answer>;
+}
+
+/** A database and its api. */
+export interface ApiFixture extends RunningApi {
+  readonly db: TestDatabase;
   close(): Promise<void>;
 }
 
 export async function createApiFixture(settings: Record<string, string> = {}): Promise<ApiFixture> {
   const db = await openTestDatabase(inject('databaseServer'));
+  return {
+    ...(await startApi(db.url, settings)),
+    db,
+    async close() {
+      await endApps();
+      await db.close(1_000);
+    },
+  };
+}
+
+/** Starts an api on a database that is there; `endApps` ends it. */
+export async function startApi(databaseUrl: string, settings: Record<string, string> = {}): Promise<RunningApi> {
   const app = spawnApp('api/src/main.ts', {
-    DATABASE_URL: db.url,
+    DATABASE_URL: databaseUrl,
     PORT: '0',
     AUDIT_MASTER_KEY: masterKey,
     LOG_LEVEL: 'debug',
@@ -43,16 +59,7 @@ export async function createApiFixture(settings: Record<string, string> = {}): P
   });
   const { port } = await app.line(/^The api listens/);
   const url = `http://127.0.0.1:${port}`;
-  return {
-    db,
-    app,
-    url,
-    request: (path, options) => request(`${url}${path}`, options),
-    async close() {
-      await endApps();
-      await db.close(1_000);
-    },
-  };
+  return { app, url, request: (path, options) => request(`${url}${path}`, options) };
 }
 
 async function request(

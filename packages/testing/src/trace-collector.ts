@@ -9,6 +9,7 @@ interface ReceivedSpan {
   readonly spanId: string;
   readonly parentSpanId?: string;
   readonly name: string;
+  readonly links: readonly { readonly traceId: string; readonly spanId: string }[];
   readonly attributes: Readonly<Record<string, unknown>>;
 }
 
@@ -49,6 +50,7 @@ function spansOf({ resourceSpans }: Export): ReceivedSpan[] {
     scopeSpans.flatMap(({ spans }) =>
       spans.map((span) => ({
         ...span,
+        links: (span.links ?? []).map(({ traceId, spanId }) => ({ traceId, spanId })),
         service: String(valuesOf(resource.attributes)['service.name']),
         attributes: valuesOf(span.attributes),
       })),

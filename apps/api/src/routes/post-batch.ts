@@ -1,18 +1,17 @@
-import type { NewAuditEvent } from '@auditbox/core/audit-event.ts';
 import type { ReadEvent } from '@auditbox/core/read-event.ts';
 import { readEvents, splitJsonArray, splitNdjson } from '@auditbox/core/read-events.ts';
+import type { TracedEvent } from '@auditbox/db/events/event-record.ts';
 import type { WrittenEvent } from '@auditbox/db/events/write-events.ts';
 import type { RequestHandler } from 'express';
-import { callerOf } from '../auth.ts';
 import { bodyText, mediaType, parseBody } from '../body.ts';
 import { HttpProblem } from '../problem.ts';
 import { sendJson } from '../send-json.ts';
-import { filedUnder, writing } from './writing.ts';
+import { eventOf, writing } from './writing.ts';
 
 export interface PostBatchDependencies {
   readonly readEvent: ReadEvent;
   /** Stores events in one transaction; they are on disk when it resolves. */
-  readonly store: (events: readonly NewAuditEvent[]) => Promise<WrittenEvent[]>;
+  readonly store: (events: readonly TracedEvent[]) => Promise<WrittenEvent[]>;
 }
 
 /** Most events of one request. */
@@ -33,8 +32,7 @@ export function postBatch({ readEvent, store }: PostBatchDependencies): RequestH
     );
     if (!events.ok) throw new HttpProblem(422, 'Nothing of this batch was stored.', { errors: events.problems });
     const pathOf = (index: number, field: string) => `[${index}].${field}`;
-    const caller = callerOf(response);
-    const ours = events.value.map((event) => filedUnder(caller, event));
+    const ours = events.value.map((event) => eventOf(response, event));
     const written = await writing(() => store(ours), pathOf);
     const created = written.filter(({ outcome }) => outcome === 'created').length;
     const ids = written.map(({ id }) => id);

@@ -1,17 +1,16 @@
-import type { NewAuditEvent } from '@auditbox/core/audit-event.ts';
 import type { ReadEvent } from '@auditbox/core/read-event.ts';
+import type { TracedEvent } from '@auditbox/db/events/event-record.ts';
 import type { StoredEvent } from '@auditbox/db/events/store-each.ts';
 import type { RequestHandler } from 'express';
-import { callerOf } from '../auth.ts';
 import { bodyText, parseBody } from '../body.ts';
 import { HttpProblem } from '../problem.ts';
 import { sendJson } from '../send-json.ts';
-import { filedUnder, writing } from './writing.ts';
+import { eventOf, writing } from './writing.ts';
 
 export interface PostEventDependencies {
   readonly readEvent: ReadEvent;
   /** Stores an event; it is on disk when it resolves. */
-  readonly write: (event: NewAuditEvent) => Promise<StoredEvent>;
+  readonly write: (event: TracedEvent) => Promise<StoredEvent>;
 }
 
 /** `POST /audit`: one event, answered after its commit: 201, or 200 when this very event was stored before. */
@@ -23,7 +22,7 @@ export function postEvent({ readEvent, write }: PostEventDependencies): RequestH
       parseBody<unknown>(() => JSON.parse(text)),
     );
     if (!event.ok) throw new HttpProblem(422, 'This is not an audit event.', { errors: event.problems });
-    const ours = filedUnder(callerOf(response), event.value);
+    const ours = eventOf(response, event.value);
     const { id, outcome, json } = await writing(
       () => write(ours),
       (_index, field) => field,

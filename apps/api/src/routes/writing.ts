@@ -1,4 +1,5 @@
 import type { NewAuditEvent } from '@auditbox/core/audit-event.ts';
+import type { TracedEvent } from '@auditbox/db/events/event-record.ts';
 import {
   AuditConflictError,
   ClosedMonthError,
@@ -6,12 +7,19 @@ import {
   FutureEventError,
 } from '@auditbox/db/events/event-refused.ts';
 import { crashPoint } from '@auditbox/process/crash-point.ts';
-import type { Caller } from '../auth.ts';
+import type { Response } from 'express';
+import { callerOf } from '../auth.ts';
 import { HttpProblem, type Refusal } from '../problem.ts';
+import { traceparentOf } from '../trace-requests.ts';
 
-/** The event as the caller's own: one that names no key is filed under the hash of the caller's. */
-export function filedUnder({ keyHash }: Caller, event: NewAuditEvent): NewAuditEvent {
-  return event.changedByApiKey === null ? { ...event, changedByApiKey: keyHash } : event;
+/**
+ * The event as the caller's own, whose request `response` answers: one that names no key is filed under the hash of the
+ * caller's, and each keeps where the request is traced, if it is.
+ */
+export function eventOf(response: Response, event: NewAuditEvent): TracedEvent {
+  const traceparent = traceparentOf(response);
+  if (event.changedByApiKey !== null && traceparent === undefined) return event;
+  return { ...event, changedByApiKey: event.changedByApiKey ?? callerOf(response).keyHash, traceparent };
 }
 
 /** Runs a write. What the table refuses becomes a 409 or 422 that says where, in the paths of this route. */

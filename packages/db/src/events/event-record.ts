@@ -1,12 +1,19 @@
 import { randomBytes, randomFillSync } from 'node:crypto';
 import type { NewAuditEvent } from '@auditbox/core/audit-event.ts';
+import { isTraceparent } from '@auditbox/core/traceparent.ts';
 import { v7 as uuidv7 } from 'uuid';
 
+/** An event to be written, and where the request that brought it is traced; that is stored, but is no part of the event. */
+export interface TracedEvent extends NewAuditEvent {
+  /** Of W3C Trace Context. One that is none is not stored: no event is refused for it. */
+  readonly traceparent?: string | undefined;
+}
+
 /** An event that has its id. */
-export type IdentifiedEvent = NewAuditEvent & { readonly id: string };
+export type IdentifiedEvent = TracedEvent & { readonly id: string };
 
 /** Gives an event an id unless it has one. Version 7, RFC 9562: near in time is near in the index. */
-export function identify(event: NewAuditEvent): IdentifiedEvent {
+export function identify(event: TracedEvent): IdentifiedEvent {
   return { ...event, id: event.id?.toLowerCase() ?? uuidv7({ rng: nextRandom }) };
 }
 
@@ -33,7 +40,7 @@ interface Column {
 /**
  * The columns of incoming events. Each goes to the server as one text in which a delimiter separates the rows, and is
  * split there: `json_to_recordset` parses every value three times and takes three times as long. An empty text
- * stands for null where null may be; where it may not, null is what became of a lonely empty text.
+ * stands for null where null may be; where it may not, null is what became of empty texts alone.
  */
 const columns: readonly Column[] = [
   { name: 'id', read: (text) => `${text}::uuid`, textOf: ({ id }) => id },
@@ -59,6 +66,7 @@ const columns: readonly Column[] = [
     textOf: ({ updatedValues }) => updatedValues ?? '',
   },
   { name: 'context', read: (text) => `nullif(${text}, '')::json`, textOf: ({ context }) => context ?? '' },
+  { name: 'traceparent', read: (text) => `nullif(${text}, '')`, textOf: tracedAt },
 ];
 const names = columns.map(({ name }) => name);
 
@@ -83,9 +91,15 @@ export function parametersOf(events: readonly IdentifiedEvent[]): string[] {
   const texts = columns.map(({ textOf }) => events.map(textOf));
   const isTaken = texts.some((rows) => rows.some((text) => text.includes('\x1f')));
   const delimiter = isTaken ? `\x1f${randomBytes(16).toString('hex')}\x1f` : '\x1f';
-  return [delimiter, ...texts.map((rows) => rows.join(delimiter))];
+  // A column in which nobody says anything is one empty text, which the server need not split: its rows are null.
+  const isSilent = (rows: readonly string[]) => rows.every((text) => text === '');
+  return [delimiter, ...texts.map((rows) => (isSilent(rows) ? '' : rows.join(delimiter)))];
 }
 
 function digitsOf({ occurredAt }: IdentifiedEvent): string {
   return String(occurredAt?.fractionDigits ?? 6);
+}
+
+function tracedAt({ traceparent = '' }: IdentifiedEvent): string {
+  return isTraceparent(traceparent) ? traceparent : '';
 }

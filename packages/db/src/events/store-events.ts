@@ -1,6 +1,6 @@
-import type { NewAuditEvent } from '@auditbox/core/audit-event.ts';
 import type { Database } from '../connect.ts';
 import { lacksPartition, makePartitions } from '../partitions/make-partitions.ts';
+import type { TracedEvent } from './event-record.ts';
 import { FutureEventError, isTaken } from './event-refused.ts';
 import { timesOf } from './times-of.ts';
 import { type WrittenEvent, writeAuditEvents } from './write-events.ts';
@@ -11,7 +11,7 @@ import { type WrittenEvent, writeAuditEvents } from './write-events.ts';
  * The same new id sent twice at once makes the later statement fail; by then the first is committed, so trying again
  * finds its event. Once is enough for two callers; the bound is for a crowd. A month that has no partition gets one.
  */
-export async function storeAuditEvents(db: Database, events: readonly NewAuditEvent[]): Promise<WrittenEvent[]> {
+export async function storeAuditEvents(db: Database, events: readonly TracedEvent[]): Promise<WrittenEvent[]> {
   for (let triesLeft = 5; ; triesLeft -= 1) {
     try {
       return await db.answer(() => writeAuditEvents(db.sql, events));

@@ -1,7 +1,13 @@
-import type { NewAuditEvent } from '@auditbox/core/audit-event.ts';
 import { sql as drizzleSql, type SQL } from 'drizzle-orm';
 import { eventJson } from '../event-json.ts';
-import { type IdentifiedEvent, identify, incomingEvents, insertIncoming, parametersOf } from './event-record.ts';
+import {
+  type IdentifiedEvent,
+  identify,
+  incomingEvents,
+  insertIncoming,
+  parametersOf,
+  type TracedEvent,
+} from './event-record.ts';
 import { AuditConflictError, refusalOf } from './event-refused.ts';
 import { sameContent } from './same-content.ts';
 import { whereTaken } from './where-taken.ts';
@@ -53,7 +59,7 @@ interface Found {
  * The result is in the order of `events`. Throws AuditConflictError (the id is stored with other content) and
  * FutureEventError, each with the event's index; inside a transaction both must roll it back, as any throw does.
  */
-export async function writeAuditEvents(executor: Executor, events: readonly NewAuditEvent[]): Promise<WrittenEvent[]> {
+export async function writeAuditEvents(executor: Executor, events: readonly TracedEvent[]): Promise<WrittenEvent[]> {
   const identified = events.map(identify);
   const indexOf = new Map(identified.map(({ id }, index) => [id, index]));
   if (indexOf.size < events.length) throw new Error('Two events of one call have the same id.');

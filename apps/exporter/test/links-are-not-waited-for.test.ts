@@ -1,0 +1,18 @@
+import { leaseBatch } from '@auditbox/db/export/lease-batch.ts';
+import { sealBatches } from '@auditbox/db/export/seal-batches.ts';
+import { lockAuditLog } from '@auditbox/testing/lock-audit-log.ts';
+import { openTestDatabase } from '@auditbox/testing/test-database.ts';
+import { someEvents } from '@auditbox/testing/test-events.ts';
+import { expect, test } from 'vitest';
+import { requestsOf } from '../src/requests-of.ts';
+
+test('an upload whose links cannot be read in a second goes without them', async () => {
+  const db = await openTestDatabase();
+  await db.store(someEvents(1));
+  await sealBatches(db, { grain: 'hour', maxRows: 10, maxBytes: 10_000, lingerMs: 0, maxBatches: 1 });
+  const batch = (await leaseBatch(db, 60_000)) ?? expect.fail('no batch');
+  const unlock = await lockAuditLog(db);
+  expect(await requestsOf(db, batch)).toEqual([]);
+  await unlock();
+  await db.close(1_000);
+});
