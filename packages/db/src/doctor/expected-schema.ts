@@ -35,7 +35,7 @@ export const expectedTables: readonly ExpectedTable[] = [auditLog, outbox, prune
 /** Triggers of audit_log and of each of its partitions; drizzle has no words for them. */
 export const expectedTriggers = ['audit_log_to_outbox', 'audit_log_append_only', 'audit_log_keep_unexported'] as const;
 
-/** drizzle writes `timestamp (6) with time zone`. */
+/** drizzle writes `timestamp (6) with time zone` and `varchar(55)`. */
 function typeInPostgres(type: string): string {
-  return type.replace(' (', '(');
+  return type.replace(' (', '(').replace(/^varchar/, 'character varying');
 }
