@@ -1,6 +1,7 @@
 import { inject } from 'vitest';
 import { type App, endApps, spawnApp } from './spawn-app.ts';
 import { openTestDatabase, type TestDatabase } from './test-database.ts';
+import { urlAs } from './test-roles.ts';
 
 export const masterKey = 'master-key-of-the-tests';
 
@@ -35,7 +36,7 @@ export interface ApiFixture {
 export async function createApiFixture(settings: Record<string, string> = {}): Promise<ApiFixture> {
   const db = await openTestDatabase(inject('databaseServer'));
   const app = spawnApp('api/src/main.ts', {
-    DATABASE_URL: db.url,
+    DATABASE_URL: urlAs('api', db.url),
     PORT: '0',
     AUDIT_MASTER_KEY: masterKey,
     LOG_LEVEL: 'debug',
