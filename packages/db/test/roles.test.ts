@@ -190,7 +190,8 @@ test('a later migration keeps rights up to date where the roles are in use, and 
 test('who migrates and may not make roles is told so, and what to do', async () => {
   const own = await startOwnPostgres();
   const server = new URL(own.url);
-  await own.sql.unsafe("create role migrator login password 'm'; create database theirs owner migrator").simple();
+  await own.sql`create role migrator login password 'm'`;
+  await own.sql`create database theirs owner migrator`;
   [server.username, server.password, server.pathname] = ['migrator', 'm', '/theirs'];
   const migrate = () => spawnApp(main, { DATABASE_URL: server.href }, ['--roles']);
   const refused = migrate();
