@@ -9,12 +9,13 @@ import { migrateDatabase } from '@auditbox/db/migrate.ts';
 import { closeMonth } from '@auditbox/db/partitions/close-month.ts';
 import { dropMonth } from '@auditbox/db/partitions/drop-month.ts';
 import { recordedEdge } from '@auditbox/db/query/recorded-edge.ts';
+import { eventually } from '@auditbox/testing/eventually.ts';
 import { startOwnPostgres } from '@auditbox/testing/own-postgres.ts';
 import { spawnApp } from '@auditbox/testing/spawn-app.ts';
 import { createTestDatabase } from '@auditbox/testing/template-database.ts';
 import { openTestDatabase, type TestDatabase } from '@auditbox/testing/test-database.ts';
 import { anEvent } from '@auditbox/testing/test-events.ts';
-import { type ProcessRole, urlAs } from '@auditbox/testing/test-roles.ts';
+import { migrateWithRoles, type ProcessRole, urlAs } from '@auditbox/testing/test-roles.ts';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 
 const main = new URL('../src/main.ts', import.meta.url);
@@ -164,16 +165,31 @@ test('each process can tell that its database is fit, and which transactions run
 });
 
 test('asked for twice, and by migrators of several databases at once, the roles are right in each', async () => {
-  const urls = await Promise.all([1, 2, 3].map(() => createTestDatabase(inject('databaseServer'), { empty: true })));
+  const own = await startOwnPostgres();
+  const urls = await Promise.all([1, 2, 3].map(() => createTestDatabase(own.url, { empty: true })));
+  const { promise: go, resolve: letGo } = Promise.withResolvers<void>();
+  const another = own.sql.begin(async (tx) => {
+    await tx`create role auditbox_api nologin`;
+    await go;
+  });
   const apps = [...urls, ...urls].map((url) => spawnApp(main, { DATABASE_URL: url }, ['--roles']));
+  await eventually(async () => {
+    expect(await own.sql`select from pg_locks where not granted and locktype = 'transactionid'`).not.toHaveLength(0);
+  }, 30_000);
+  letGo();
+  await another;
   expect(await Promise.all(apps.map(({ ended }) => ended))).toEqual(apps.map(() => 0));
   expect(apps[0]?.output()).toContain('The roles auditbox_api, auditbox_exporter and auditbox_retention');
+  await migrateWithRoles(own.url);
   for (const url of urls) {
     const as = openAs('api', url);
     expect(await storeEachEvent(as, [identify(auditEventOf(anEvent()))])).toMatchObject([{ stored: true }]);
     await expect(as.sql`delete from outbox`).rejects.toMatchObject(denied);
-    expect((await sealBatches(openAs('exporter', url), limits)).rows).toBe(1);
+    const asExporter = openAs('exporter', url);
+    expect((await sealBatches(asExporter, limits)).rows).toBe(1);
+    await Promise.all([as, asExporter].map((each) => each.close(1_000)));
   }
+  await own.close();
 });
 
 test('a later migration keeps rights up to date where the roles are in use, and only there', async () => {
