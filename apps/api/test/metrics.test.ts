@@ -6,6 +6,7 @@ import { endApps, spawnApp } from '@auditbox/testing/spawn-app.ts';
 import { startTcpProxy, type TcpProxy } from '@auditbox/testing/tcp-proxy.ts';
 import { openTestDatabase } from '@auditbox/testing/test-database.ts';
 import { anEvent, someEvents } from '@auditbox/testing/test-events.ts';
+import { urlAs } from '@auditbox/testing/test-roles.ts';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
 const requests = (metrics: Metrics, method: string, route: string, status: string) =>
@@ -142,7 +143,7 @@ describe('with other settings', () => {
     ],
   ])('a scrape is answered while the database is %s, and says so', async (_state, breakIt, mend) => {
     const db = await openTestDatabase();
-    const url = new URL(db.url);
+    const url = new URL(urlAs('api', db.url));
     const proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) });
     url.port = String(proxy.port);
     const app = spawnApp('api/src/main.ts', { DATABASE_URL: url.href, PORT: '0', AUDIT_MASTER_KEY: masterKey });

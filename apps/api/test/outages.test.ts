@@ -7,6 +7,7 @@ import { startTcpProxy } from '@auditbox/testing/tcp-proxy.ts';
 import { createTestDatabase } from '@auditbox/testing/template-database.ts';
 import { openTestDatabase } from '@auditbox/testing/test-database.ts';
 import { anEvent, someEvents } from '@auditbox/testing/test-events.ts';
+import { migrateWithRoles, urlAs } from '@auditbox/testing/test-roles.ts';
 import { afterEach, expect, inject, test } from 'vitest';
 
 afterEach(endApps);
@@ -22,7 +23,7 @@ test('a database that is down at start and one that goes away later: 503 with Re
   const db = await openTestDatabase();
   const { hostname: host, port } = new URL(db.url);
   const proxy = await startTcpProxy({ host, port: Number(port) });
-  const url = new URL(db.url);
+  const url = new URL(urlAs('api', db.url));
   url.port = String(proxy.port);
   await proxy.down();
   const app = spawnApp('api/src/main.ts', { DATABASE_URL: url.href, PORT: '0', AUDIT_MASTER_KEY: masterKey });
@@ -58,7 +59,11 @@ test('an api that is killed at random moments keeps all that it acknowledged', a
   const acknowledged: string[] = [];
   const fixture = await createApiFixture();
   for (let kills = 0; kills < 3; kills += 1) {
-    const app = spawnApp('api/src/main.ts', { DATABASE_URL: fixture.db.url, PORT: '0', AUDIT_MASTER_KEY: masterKey });
+    const app = spawnApp('api/src/main.ts', {
+      DATABASE_URL: urlAs('api', fixture.db.url),
+      PORT: '0',
+      AUDIT_MASTER_KEY: masterKey,
+    });
     const api = `http://127.0.0.1:${(await app.line(/^The api listens/)).port}`;
     const before = acknowledged.length;
     const write = async () => {
@@ -102,7 +107,7 @@ test('SIGTERM while it starts is heard', async () => {
   const { hostname: host, port } = new URL(db.url);
   const proxy = await startTcpProxy({ host, port: Number(port) });
   proxy.swallow(true);
-  const url = new URL(db.url);
+  const url = new URL(urlAs('api', db.url));
   url.port = String(proxy.port);
   const app = spawnApp('api/src/main.ts', { DATABASE_URL: url.href, PORT: '0', AUDIT_MASTER_KEY: masterKey });
   await app.line(/^The api listens/);
@@ -126,7 +131,7 @@ test('a half-open database connection: 503, and it works again once the line doe
   const db = await openTestDatabase();
   const { hostname: host, port } = new URL(db.url);
   const proxy = await startTcpProxy({ host, port: Number(port) });
-  const url = new URL(db.url);
+  const url = new URL(urlAs('api', db.url));
   url.port = String(proxy.port);
   const start = async () => {
     const app = spawnApp('api/src/main.ts', { DATABASE_URL: url.href, PORT: '0', AUDIT_MASTER_KEY: masterKey });
@@ -149,10 +154,15 @@ test('a half-open database connection: 503, and it works again once the line doe
 
 test('what was acknowledged is there after Postgres was killed, although the database asks for asynchronous commits', async () => {
   const own = await startOwnPostgres();
+  await migrateWithRoles(own.url);
   await own.sql`alter system set synchronous_commit = off`;
   await own.sql`alter system set wal_writer_delay = '10s'`;
   await own.sql`select pg_reload_conf()`;
-  const app = spawnApp('api/src/main.ts', { DATABASE_URL: own.url, PORT: '0', AUDIT_MASTER_KEY: masterKey });
+  const app = spawnApp('api/src/main.ts', {
+    DATABASE_URL: urlAs('api', own.url),
+    PORT: '0',
+    AUDIT_MASTER_KEY: masterKey,
+  });
   const api = `http://127.0.0.1:${(await app.line(/^The api listens/)).port}`;
   const events = someEvents(50);
   const answers = await Promise.all(events.map((event) => post(api, event)));
@@ -177,7 +187,10 @@ test('missing and wrong settings stop it at once, all named', async () => {
 
 test('a port that is taken stops it with a sentence', async () => {
   const fixture = await createApiFixture();
-  const second = spawnApp('api/src/main.ts', { DATABASE_URL: fixture.db.url, PORT: new URL(fixture.url).port });
+  const second = spawnApp('api/src/main.ts', {
+    DATABASE_URL: urlAs('api', fixture.db.url),
+    PORT: new URL(fixture.url).port,
+  });
   expect(await second.ended).toBe(1);
   expect(second.output()).toContain('The api cannot listen: listen EADDRINUSE');
   await fixture.close();
@@ -185,7 +198,7 @@ test('a port that is taken stops it with a sentence', async () => {
 
 test('a database without the tables is explained', async () => {
   const url = await createTestDatabase(inject('databaseServer'), { empty: true });
-  const app = spawnApp('api/src/main.ts', { DATABASE_URL: url, PORT: '0', AUDIT_MASTER_KEY: masterKey });
+  const app = spawnApp('api/src/main.ts', { DATABASE_URL: urlAs('api', url), PORT: '0', AUDIT_MASTER_KEY: masterKey });
   const api = `http://127.0.0.1:${(await app.line(/^The api listens/)).port}`;
   const refused = await post(api, anEvent());
   expect(refused.status).toBe(503);

@@ -4,6 +4,7 @@ import { type OwnPostgres, startOwnPostgres } from '@auditbox/testing/own-postgr
 import { type OwnReplica, startOwnReplica } from '@auditbox/testing/own-replica.ts';
 import { type App, endApps, spawnApp } from '@auditbox/testing/spawn-app.ts';
 import { anEvent } from '@auditbox/testing/test-events.ts';
+import { migrateWithRoles, urlAs } from '@auditbox/testing/test-roles.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 let primary: OwnPostgres;
@@ -12,10 +13,11 @@ let api: App;
 let url: string;
 beforeAll(async () => {
   primary = await startOwnPostgres();
+  await migrateWithRoles(primary.url);
   replica = await startOwnReplica(primary);
   api = spawnApp('api/src/main.ts', {
-    DATABASE_URL: primary.url,
-    DATABASE_READ_URL: replica.url,
+    DATABASE_URL: urlAs('api', primary.url),
+    DATABASE_READ_URL: urlAs('api', replica.url),
     PORT: '0',
     AUDIT_MASTER_KEY: masterKey,
   });

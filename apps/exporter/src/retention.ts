@@ -1,7 +1,6 @@
 import type { Database } from '@auditbox/db/connect.ts';
 import { closeMonth } from '@auditbox/db/partitions/close-month.ts';
 import { dropMonth } from '@auditbox/db/partitions/drop-month.ts';
-import { hasUnexported } from '@auditbox/db/partitions/has-unexported.ts';
 import { listExpiredMonths } from '@auditbox/db/partitions/list-expired-months.ts';
 import type { Logger } from 'pino';
 
@@ -12,11 +11,8 @@ import type { Logger } from 'pino';
 export async function removeExpiredMonths(db: Database, retentionDays: number, logger: Logger): Promise<void> {
   for (const month of await listExpiredMonths(db, retentionDays)) {
     if (!month.isClosed) await closeMonth(db, month);
-    if (await hasUnexported(db, month)) {
-      logger.warn({ month: month.name }, 'A month past retention is kept: not all of its events are exported.');
-      continue;
-    }
-    await dropMonth(db, month);
-    logger.info({ month: month.name, retentionDays }, 'A month past retention was removed from the database.');
+    if (await dropMonth(db, month))
+      logger.info({ month: month.name, retentionDays }, 'A month past retention was removed from the database.');
+    else logger.warn({ month: month.name }, 'A month past retention is kept: not all of its events are exported.');
   }
 }

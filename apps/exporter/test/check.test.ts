@@ -75,7 +75,7 @@ test('where all works it says so, in words and in JSON, leaves one object of its
     expect.stringMatching(/^audit_logs\/_auditbox_check_[\w-]{36}$/),
   ]);
   expect(output).not.toMatch(/TESTSECRET|TESTKEY/);
-  expect(output).not.toContain(new URL(rig.db.url).password);
+  expect(output).not.toContain(new URL(rig.env.DATABASE_URL ?? '').password);
 });
 
 test('it exports nothing and changes no row', async () => {

@@ -43,7 +43,7 @@ test('a role that may not see the list of migrations is ready by what it can see
     create role ${role} login password 'secret-of-the-role';
     grant select, insert, update, delete on all tables in schema public to ${role};
     grant usage on all sequences in schema public to ${role}`);
-  const url = new URL(rig.db.url);
+  const url = new URL(rig.env.DATABASE_URL ?? '');
   url.username = role;
   url.password = 'secret-of-the-role';
   const app = rig.start([], { DATABASE_URL: url.href });

@@ -140,7 +140,7 @@ test('an exporter whose clock is an hour ahead shows it', async () => {
 });
 
 test('while the database is down scrapes are answered: it is said to be down, and old numbers are gone', async () => {
-  const url = new URL(rig.db.url);
+  const url = new URL(rig.env.DATABASE_URL ?? '');
   const proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) });
   url.port = String(proxy.port);
   const app = rig.start([], { DATABASE_URL: url.href });

@@ -4,6 +4,8 @@ import { Command, Option } from 'commander';
 export interface MigrateCommand {
   /** Null leaves the index of words as it is. */
   readonly searchIndex: 'on' | 'off' | null;
+  /** Whether to make the roles that processes may run under. Those that are there stay either way. */
+  readonly roles: boolean;
 }
 
 /** Reads the command line; on `--help` or an error commander prints and ends the process. */
@@ -18,9 +20,14 @@ export function parseCommand(argv: readonly string[]): MigrateCommand {
         'the index of words in values, which makes `q` quick at any size and inserts dearer: make or remove it',
       ).choices(['on', 'off']),
     )
+    .option(
+      '--roles',
+      'make the roles auditbox_api, auditbox_exporter and auditbox_retention, whose members may do what their process needs and no more; takes CREATEROLE. Later runs keep their rights up to date without it',
+      false,
+    )
     .showHelpAfterError()
     .allowExcessArguments(false)
     .parse([...argv], { from: 'user' });
-  const { searchIndex = null } = cli.opts<{ searchIndex?: 'on' | 'off' }>();
-  return { searchIndex };
+  const { searchIndex = null, roles } = cli.opts<{ searchIndex?: 'on' | 'off'; roles: boolean }>();
+  return { searchIndex, roles };
 }

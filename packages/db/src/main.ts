@@ -1,15 +1,16 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseCommand } from './cli.ts';
-import { connectDatabase } from './connect.ts';
+import { connectDatabase, type Database } from './connect.ts';
 import { databaseFault, describeFault, isPassingFault } from './database-error.ts';
 import { migrateDatabase } from './migrate.ts';
+import { RolesForbiddenError, setUpRoles } from './roles/set-up-roles.ts';
 import { dropSearchIndex, makeSearchIndex } from './search-index.ts';
 
 /* `npm run migrate`: brings the schema up to date, waiting for a database that is not there yet. */
 
 const waitMs = 60_000;
 
-const { searchIndex } = parseCommand(process.argv.slice(2));
+const { searchIndex, roles } = parseCommand(process.argv.slice(2));
 const url = process.env.DATABASE_URL;
 if (!url) leave('DATABASE_URL is not set; it takes a URL such as postgres://user:password@host:5432/database.');
 const giveUpAt = performance.now() + waitMs;
@@ -26,9 +27,25 @@ for (let told = false; ; told = true) {
   }
 }
 process.stdout.write('The schema is up to date.\n');
-if (searchIndex !== null) await switchSearchIndex(url, searchIndex);
+if (searchIndex !== null) await inDatabase(url, (db) => switchSearchIndex(db, searchIndex));
+if (roles) await inDatabase(url, makeRoles);
 
-async function switchSearchIndex(databaseUrl: string, state: 'on' | 'off'): Promise<void> {
+async function switchSearchIndex(db: Database, state: 'on' | 'off'): Promise<void> {
+  if (state === 'off') await dropSearchIndex(db);
+  else await makeSearchIndex(db, (line) => process.stdout.write(`Indexing words: ${line}\n`));
+  process.stdout.write(`The index of words is ${state}.\n`);
+}
+
+async function makeRoles(db: Database): Promise<void> {
+  const { seeSessions } = await setUpRoles(db);
+  process.stdout.write('The roles auditbox_api, auditbox_exporter and auditbox_retention have their rights here.\n');
+  if (!seeSessions)
+    process.stderr.write(
+      'They may not see which transactions run, which `recorded_after` may need: have `grant pg_read_all_stats to auditbox_api, auditbox_exporter` run by who may.\n',
+    );
+}
+
+async function inDatabase(databaseUrl: string, work: (db: Database) => Promise<void>): Promise<void> {
   const db = connectDatabase({
     url: databaseUrl,
     application: 'auditbox migrate',
@@ -36,10 +53,9 @@ async function switchSearchIndex(databaseUrl: string, state: 'on' | 'off'): Prom
     statementTimeoutMs: 0,
   });
   try {
-    if (state === 'off') await dropSearchIndex(db);
-    else await makeSearchIndex(db, (line) => process.stdout.write(`Indexing words: ${line}\n`));
-    process.stdout.write(`The index of words is ${state}.\n`);
+    await work(db);
   } catch (error) {
+    if (error instanceof RolesForbiddenError) leave(error.message);
     const fault = databaseFault(error);
     leave(fault ? describeFault(fault) : String(error));
   } finally {

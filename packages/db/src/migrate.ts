@@ -2,17 +2,18 @@ import { fileURLToPath } from 'node:url';
 import { drizzle } from 'drizzle-orm/postgres-js';
 import { migrate } from 'drizzle-orm/postgres-js/migrator';
 import postgres from 'postgres';
+import { migrationLock } from './migration-lock.ts';
 import { makePartitions } from './partitions/make-partitions.ts';
 import { monthsFrom } from './partitions/months-from.ts';
+import { grantRights } from './roles/grant-rights.ts';
+import { haveRights } from './roles/have-rights.ts';
 
 const migrationsFolder = fileURLToPath(new URL('../../../drizzle', import.meta.url));
-
-/** Any number will do; every migrator of Auditbox takes this one. */
-const migrationLock = 7_283_104_911;
 
 /**
  * Brings the schema up to date. Several processes may call it at once: an advisory lock lets one work while the others
  * wait and then find nothing to do. The lock ends with the connection, so a migrator that dies blocks nobody.
+ * Where setUpRoles was called before, the roles get their rights on what is new.
  */
 export async function migrateDatabase(url: string): Promise<void> {
   const sql = postgres(url, {
@@ -26,6 +27,7 @@ export async function migrateDatabase(url: string): Promise<void> {
     await sql`select pg_advisory_lock(${migrationLock})`;
     await migrate(drizzle(sql), { migrationsFolder });
     await makePartitions({ sql, answer: (send) => Promise.resolve(send()) }, monthsFrom(new Date()));
+    if (await haveRights(sql)) await grantRights(sql);
   } finally {
     await sql.end({ timeout: 5 });
   }

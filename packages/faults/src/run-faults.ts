@@ -1,6 +1,6 @@
-import { migrateDatabase } from '@auditbox/db/migrate.ts';
 import { type OwnPostgres, startOwnPostgres } from '@auditbox/testing/own-postgres.ts';
 import { createTemplate } from '@auditbox/testing/template-database.ts';
+import { migrateWithRoles } from '@auditbox/testing/test-roles.ts';
 import type { Fault } from './faults/fault.ts';
 import { createJudge } from './oracle/judge.ts';
 import { playRound, type RoundResult } from './play-round.ts';
@@ -91,7 +91,7 @@ function partsOf(fault: Fault, asked: number): Part[] {
 async function startServer(parent?: string): Promise<OwnPostgres> {
   const settings = [...postgresSettings, ...(parent === undefined ? [] : ['max_wal_size=64MB', 'min_wal_size=32MB'])];
   const postgres = await startOwnPostgres({ settings, ...(parent !== undefined && { parent }) });
-  await createTemplate(postgres.url, migrateDatabase);
+  await createTemplate(postgres.url, migrateWithRoles);
   return postgres;
 }
 

@@ -4,6 +4,7 @@ import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/e
 import { type Metrics, readMetrics } from '@auditbox/testing/read-metrics.ts';
 import { spawnApp } from '@auditbox/testing/spawn-app.ts';
 import { anEvent } from '@auditbox/testing/test-events.ts';
+import { urlAs } from '@auditbox/testing/test-roles.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readAlerts, readDashboardQueries, selectorsOf } from './what-is-asked.ts';
 
@@ -23,7 +24,11 @@ beforeAll(async () => {
       return { status: 503, code: 'SlowDown' };
     },
   };
-  const api = spawnApp('api/src/main.ts', { DATABASE_URL: rig.db.url, PORT: '0', AUDIT_MASTER_KEY: masterKey });
+  const api = spawnApp('api/src/main.ts', {
+    DATABASE_URL: urlAs('api', rig.db.url),
+    PORT: '0',
+    AUDIT_MASTER_KEY: masterKey,
+  });
   const exporter = rig.start([], { EXPORT_RETRY_CAP_MS: '100' });
   const apiUrl = `http://127.0.0.1:${(await api.line(/^The api listens/)).port}`;
   const exporterUrl = `http://127.0.0.1:${(await exporter.line(/^The exporter runs/)).port}`;

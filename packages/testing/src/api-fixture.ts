@@ -1,6 +1,7 @@
 import { inject } from 'vitest';
 import { type App, endApps, spawnApp } from './spawn-app.ts';
 import { openTestDatabase, type TestDatabase } from './test-database.ts';
+import { urlAs } from './test-roles.ts';
 
 export const masterKey = 'master-key-of-the-tests';
 
@@ -39,7 +40,7 @@ export interface ApiFixture extends RunningApi {
 export async function createApiFixture(settings: Record<string, string> = {}): Promise<ApiFixture> {
   const db = await openTestDatabase(inject('databaseServer'));
   return {
-    ...(await startApi(db.url, settings)),
+    ...(await startApi(urlAs('api', db.url), settings)),
     db,
     async close() {
       await endApps();

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { migrateDatabase } from '@auditbox/db/migrate.ts';
 import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers';
 import type { TestProject } from 'vitest/node';
 import { testCredentials } from './bucket.ts';
 import { createTemplate } from './template-database.ts';
+import { migrateWithRoles } from './test-roles.ts';
 
 /*
  * A real Postgres and a real S3 in containers. TEST_POSTGRES_IMAGE is any image with the official one's contract;
@@ -26,7 +26,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   }
   const [database, s3] = await Promise.all([startPostgres(), startS3()]);
   const server = `postgres://postgres:container@${database.getHost()}:${database.getMappedPort(5432)}/postgres`;
-  await createTemplate(server, migrateDatabase);
+  await createTemplate(server, migrateWithRoles);
   project.provide('containers', true);
   project.provide('databaseServer', server);
   project.provide('s3Endpoint', `http://${s3.getHost()}:${s3.getFirstMappedPort()}`);

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { migrateDatabase } from '@auditbox/db/migrate.ts';
 import { clusterUrl, initCluster } from '@auditbox/embedded/postgres/cluster.ts';
 import { createPostgresRunner } from '@auditbox/embedded/postgres/runner.ts';
 import { findFreePort } from '@auditbox/embedded/stack/free-port.ts';
@@ -10,6 +9,7 @@ import { postgresService, type StackPlan, s3Service } from '@auditbox/embedded/s
 import { type Service, supervise } from '@auditbox/embedded/stack/supervise.ts';
 import type { TestProject } from 'vitest/node';
 import { createTemplate } from './template-database.ts';
+import { migrateWithRoles } from './test-roles.ts';
 
 /*
  * One Postgres and one object store for a whole test run, from npm, without a container engine. Each test file makes
@@ -42,7 +42,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
   const services: Service[] = [supervise(postgresService(runner, plan), events), supervise(s3Service(plan), events)];
   await Promise.all(services.map(({ ready }) => ready));
-  await createTemplate(clusterUrl(cluster), migrateDatabase);
+  await createTemplate(clusterUrl(cluster), migrateWithRoles);
   project.provide('databaseServer', clusterUrl(cluster));
   project.provide('s3Endpoint', `http://127.0.0.1:${plan.s3.port}`);
   return async () => {

@@ -3,6 +3,7 @@ import { createTestBucket, type TestBucket, testCredentials } from './bucket.ts'
 import { type S3Proxy, startS3Proxy } from './s3-proxy.ts';
 import { type App, endApps, spawnApp } from './spawn-app.ts';
 import { openTestDatabase, type TestDatabase } from './test-database.ts';
+import { exporterRole, urlAs } from './test-roles.ts';
 
 /** A database, a bucket behind a proxy that can fail, and exporters as processes of their own. */
 export interface ExporterFixture {
@@ -23,7 +24,11 @@ export async function createExporterFixture(): Promise<ExporterFixture> {
   const bucket = await createTestBucket(inject('s3Endpoint'));
   const env = exporterEnv({ databaseUrl: db.url, endpoint: proxy.endpoint, bucket: bucket.name });
   const start: ExporterFixture['start'] = (args = [], settings = {}) =>
-    spawnApp('exporter/src/main.ts', { ...env, ...settings }, args);
+    spawnApp(
+      'exporter/src/main.ts',
+      { ...env, DATABASE_URL: urlAs(exporterRole(settings), db.url), ...settings },
+      args,
+    );
   return {
     db,
     proxy,
@@ -55,7 +60,7 @@ export function exporterEnv({
   bucket: string;
 }) {
   return {
-    DATABASE_URL: databaseUrl,
+    DATABASE_URL: urlAs('exporter', databaseUrl),
     S3_BUCKET: bucket,
     S3_ENDPOINT: endpoint,
     S3_REGION: 'us-east-1',

@@ -9,14 +9,5 @@ import type { ExpiredMonth } from './list-expired-months.ts';
  * and is tried again another time. If we die right after, the partition stays closed and the next call finds it so.
  */
 export async function closeMonth(db: Database, { name }: ExpiredMonth): Promise<void> {
-  await db.answer(() =>
-    db.sql.unsafe(`
-      do $$
-      begin
-        perform set_config('lock_timeout', '500ms', true);
-        alter table ${name} add constraint audit_log_month_closed check (false) not valid;
-      exception when duplicate_object or undefined_table then
-        null; -- Another exporter was here before.
-      end $$`),
-  );
+  await db.answer(() => db.sql`select audit_log_close_month(${name})`);
 }

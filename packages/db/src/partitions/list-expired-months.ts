@@ -4,9 +4,6 @@ import type { Database } from '../connect.ts';
 export interface ExpiredMonth {
   /** Of the partition's table: `audit_log_2026_07`. */
   readonly name: string;
-  /** Its first instant, and the one that is not in it any more; as the server writes them. */
-  readonly from: string;
-  readonly to: string;
   /** Whether closeMonth was called for it. */
   readonly isClosed: boolean;
 }
@@ -18,8 +15,7 @@ export interface ExpiredMonth {
 export async function listExpiredMonths(db: Database, retentionDays: number): Promise<ExpiredMonth[]> {
   return db.answer(
     () => db.sql<ExpiredMonth[]>`
-      select name, starts_at::text as from, (starts_at at time zone 'UTC' + interval '1 month') at time zone 'UTC' as to,
-        exists (select from pg_constraint where conrelid = month.oid and conname = 'audit_log_month_closed') as "isClosed"
+      select name, exists (select from pg_constraint where conrelid = month.oid and conname = 'audit_log_month_closed') as "isClosed"
       from (
         select c.oid, c.relname as name, to_timestamp(right(c.relname, 7), 'YYYY_MM') as starts_at
         from pg_inherits i join pg_class c on c.oid = i.inhrelid

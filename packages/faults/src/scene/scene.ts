@@ -4,6 +4,7 @@ import type { OwnPostgres } from '@auditbox/testing/own-postgres.ts';
 import { type S3Proxy, startS3Proxy } from '@auditbox/testing/s3-proxy.ts';
 import { startTcpProxy, type TcpProxy } from '@auditbox/testing/tcp-proxy.ts';
 import { createTestDatabase } from '@auditbox/testing/template-database.ts';
+import { exporterRole, type ProcessRole, urlAs } from '@auditbox/testing/test-roles.ts';
 import { type Fleet, startFleet } from './fleet.ts';
 import { type Pace, quickSettings } from './pace.ts';
 
@@ -56,11 +57,15 @@ export async function openScene({ postgres, store, pace, settings, nodeVariables
     maxConnections: 3,
     statementTimeoutMs: 60_000,
   });
-  const throughLine = new URL(databaseUrl);
-  throughLine.port = String(line.port);
-  const common = { DATABASE_URL: throughLine.href, LOG_LEVEL: 'info', ...nodeVariables };
+  const throughLine = (role: ProcessRole) => {
+    const url = new URL(urlAs(role, databaseUrl));
+    url.port = String(line.port);
+    return url.href;
+  };
+  const common = { LOG_LEVEL: 'info', ...nodeVariables };
   const exporterEnv = {
     ...common,
+    DATABASE_URL: throughLine(exporterRole(settings)),
     ...(pace === 'quick' && quickSettings),
     // A real store under load answers late, not never: given up on each time, it would never be done with.
     ...(!store.canLie && {
@@ -79,7 +84,7 @@ export async function openScene({ postgres, store, pace, settings, nodeVariables
   };
   const apis = startFleet({
     main: 'api/src/main.ts',
-    env: { ...common, PORT: '0', AUDIT_MASTER_KEY: masterKey },
+    env: { ...common, DATABASE_URL: throughLine('api'), PORT: '0', AUDIT_MASTER_KEY: masterKey },
     listens: /^The api listens/,
     count: 1,
   });

@@ -1,0 +1,38 @@
+import type { Sql } from 'postgres';
+import { migrationLock } from '../migration-lock.ts';
+
+/**
+ * Gives the three roles their rights in this database, and takes away what an earlier version gave. Called by
+ * `npm run migrate -- --roles`, and by each later `npm run migrate` of the database, so that new tables are covered;
+ * partitions of audit_log need no rights of their own. One transaction, so that running processes keep theirs. Takes the
+ * migrators' lock, and none on the tables. If we die right after: all or nothing is granted.
+ *
+ * No role may write outbox rows or audit rows alone: the trigger on audit_log writes the first with its owner's rights.
+ */
+export async function grantRights(sql: Sql): Promise<void> {
+  await sql
+    .unsafe(`
+    select pg_advisory_xact_lock(${migrationLock});
+    revoke all on audit_log, outbox, outbox_status, export_batch, pruned_event, api_key
+      from auditbox_api, auditbox_exporter, auditbox_retention;
+
+    grant usage on schema public to auditbox_api, auditbox_exporter, auditbox_retention;
+    grant usage on schema drizzle to auditbox_api, auditbox_exporter;
+    grant select on drizzle.__drizzle_migrations to auditbox_api, auditbox_exporter;
+    grant execute on function audit_log_make_partition(timestamptz) to auditbox_api, auditbox_exporter;
+
+    grant insert, select on audit_log to auditbox_api;
+    grant select on outbox, outbox_status, export_batch, pruned_event, api_key to auditbox_api;
+    grant execute on function audit_words(json, json, json) to auditbox_api;
+
+    grant select on audit_log, outbox, outbox_status to auditbox_exporter;
+    grant update (batch_id, quarantine_reason) on outbox to auditbox_exporter;
+    grant select, insert, update, delete on export_batch to auditbox_exporter;
+    grant usage on sequence export_batch_id_seq to auditbox_exporter;
+
+    grant select on audit_log, outbox, outbox_status, export_batch, pruned_event to auditbox_retention;
+    grant delete on audit_log to auditbox_retention;
+    grant execute on function audit_log_close_month(text), audit_log_drop_month(text), outbox_prune(integer, integer)
+      to auditbox_retention`)
+    .simple();
+}
