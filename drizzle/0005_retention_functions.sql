@@ -79,5 +79,9 @@ language sql security definer set search_path = pg_catalog, public, pg_temp as $
   select count(*)::integer from gone
 $$;
 --> statement-breakpoint
+-- Functions are everybody's unless it is said.
 revoke execute on function audit_log_close_month(text), audit_log_drop_month(text), outbox_prune(integer, integer)
 from public;
+--> statement-breakpoint
+-- Whoever may call it may put it on a table of his own, and it writes with its owner's rights: outbox rows of no event.
+revoke execute on function audit_log_to_outbox(), audit_log_keep_unexported() from public;

@@ -23,11 +23,10 @@ export function parseCommand(argv: readonly string[]): MigrateCommand {
     .option(
       '--roles',
       'make the roles auditbox_api, auditbox_exporter and auditbox_retention, whose members may do what their process needs and no more; takes CREATEROLE. Later runs keep their rights up to date without it',
-      false,
     )
     .showHelpAfterError()
     .allowExcessArguments(false)
     .parse([...argv], { from: 'user' });
-  const { searchIndex = null, roles } = cli.opts<{ searchIndex?: 'on' | 'off'; roles: boolean }>();
+  const { searchIndex = null, roles = false } = cli.opts<{ searchIndex?: 'on' | 'off'; roles?: boolean }>();
   return { searchIndex, roles };
 }
