@@ -71,7 +71,8 @@ export async function openScene({ postgres, store, pace, settings, nodeVariables
     ...(!store.canLie && {
       S3_OBJECT_LOCK_MODE: 'COMPLIANCE',
       S3_OBJECT_LOCK_DAYS: '1',
-      S3_REQUEST_TIMEOUT_MS: '5000',
+      S3_REQUEST_TIMEOUT_MS: '2000',
+      EXPORT_LEASE_MS: '4000',
     }),
     S3_BUCKET: bucket.name,
     S3_ENDPOINT: proxy?.endpoint ?? store.endpoint,
