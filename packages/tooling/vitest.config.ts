@@ -1,6 +1,10 @@
+import { existsSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 
 const common = { testTimeout: 60_000, hookTimeout: 120_000 };
+
+/** The database's tests run on the embedded Postgres, and, where there is an engine, on the container's, which is older. */
+const hasEngine = process.env.DOCKER_HOST !== undefined || existsSync('/var/run/docker.sock');
 
 /** Pure tests; tests on the embedded Postgres and store; tests on containers, which say so when they cannot run. */
 export default defineConfig({
@@ -20,7 +24,10 @@ export default defineConfig({
         test: {
           ...common,
           name: 'containers',
-          include: ['{apps,packages}/*/test/containers/*.test.ts'],
+          include: [
+            '{apps,packages}/*/test/containers/*.test.ts',
+            ...(hasEngine ? ['packages/db/test/**/*.test.ts'] : []),
+          ],
           globalSetup: 'packages/testing/src/container-services.ts',
         },
       },

@@ -24,7 +24,7 @@ test('it waits for a database that is not there yet', async () => {
   const url = new URL(await createTestDatabase(inject('databaseServer'), { empty: true }));
   const proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) });
   await proxy.down();
-  url.port = String(proxy.port);
+  url.host = `127.0.0.1:${proxy.port}`;
   const app = migrate(url.href);
   await eventually(() => expect(app.output()).toContain('Waiting up to 60 s for it.'));
   await proxy.up();
