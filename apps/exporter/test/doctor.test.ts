@@ -4,6 +4,7 @@ import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/e
 import { startOwnPostgres } from '@auditbox/testing/own-postgres.ts';
 import { createTestDatabase } from '@auditbox/testing/template-database.ts';
 import { someEvents } from '@auditbox/testing/test-events.ts';
+import { urlAs } from '@auditbox/testing/test-roles.ts';
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { bucketLock } from '../src/check/bucket-lock.ts';
@@ -242,6 +243,14 @@ test('a transaction that stays open is told with its session, and with what ends
     expect(says).toContain(`session pid ${pid} (test, idle in transaction), open for`);
     expect(advice).toContain(`select pg_terminate_backend(${pid})`);
   });
+});
+
+test('the roles that --roles makes are not warned of, with the retention and without', async () => {
+  for (const role of ['exporter', 'exporter with retention'] as const) {
+    const { about, code } = await doctor({ DATABASE_URL: urlAs(role, rig.db.url) });
+    expect(about('role')).toMatchObject({ state: 'works' });
+    expect(code).toBe(0);
+  }
 });
 
 test('a superuser, an owner, and one who may change the record are warned of, which is no failure', async () => {

@@ -45,3 +45,14 @@ test('a store that refuses is told at once, with the permission that is missing'
   expect(await app.ended).toBe(1);
   expect(app.output()).toContain('(s3:CreateBucket)');
 });
+
+test("in AWS's own S3 a bucket that is missing is not made", async () => {
+  const app = rig.start(['--make-bucket'], {
+    S3_BUCKET: name,
+    S3_ENDPOINT: '',
+    AWS_ENDPOINT_URL_S3: rig.proxy.endpoint,
+  });
+  expect(await app.ended).toBe(1);
+  expect(app.output()).toContain(`The bucket "${name}" does not exist`);
+  expect(rig.proxy.requests.map(({ method }) => method)).toEqual(['HEAD']);
+});

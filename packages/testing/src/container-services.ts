@@ -10,7 +10,7 @@ import { migrateWithRoles } from './test-roles.ts';
  * TEST_S3_IMAGE is MinIO, or a Ceph gateway that listens on 7480 and takes S3_ACCESS_KEY and S3_SECRET_KEY.
  */
 const postgresImage = process.env.TEST_POSTGRES_IMAGE ?? 'postgres:18';
-export const s3Image = process.env.TEST_S3_IMAGE ?? 'quay.io/minio/minio:RELEASE.2025-04-22T22-12-26Z';
+export const s3Image = process.env.TEST_S3_IMAGE ?? 'quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z';
 
 /** Where the store listens in its container. */
 export const s3Port = s3Image.includes('minio') ? 9000 : 7480;

@@ -16,16 +16,17 @@ export interface DatabaseChecked {
 export async function checkDatabaseState(db: Database): Promise<DatabaseChecked> {
   // The first statement waits for the connection, which would count as the clock's.
   const reached = await orFault(databaseTime(db));
-  if (isFault(reached)) {
+  const askedAt = Date.now();
+  const time = isFault(reached) ? reached : await orFault(databaseTime(db));
+  const answeredAt = Date.now();
+  if (isFault(time)) {
     const findings = [
-      fails('database', describeFault(reached), { advice: 'Look at DATABASE_URL.' }),
+      fails('database', describeFault(time), { advice: 'Look at DATABASE_URL.' }),
       unknown('schema', 'The database could not be asked.', { needed: true }),
     ];
     return { findings, time: null, aheadMs: null };
   }
-  const askedAt = Date.now();
-  const time = await databaseTime(db);
-  const aheadMs = Date.parse(time) - (askedAt + Date.now()) / 2;
+  const aheadMs = Date.parse(time) - (askedAt + answeredAt) / 2;
   return { findings: [works('database', 'It answers.'), await checkSchema(db)], time, aheadMs };
 }
 

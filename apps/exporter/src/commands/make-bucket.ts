@@ -4,16 +4,21 @@ import type { Exporter } from '../compose.ts';
 const waitMs = 120_000;
 const retryEveryMs = 1_000;
 
-/** Makes the bucket unless it is there, waiting for a store that has just been started. Resolves to an exit code. */
+/**
+ * Makes the bucket unless it is there, waiting for a store that has just been started; in AWS's own S3 only looks for it.
+ * Resolves to an exit code.
+ */
 export async function makeBucket({ config, inspector, bucketMaker }: Exporter, signal: AbortSignal): Promise<number> {
   const where = `s3://${config.S3_BUCKET}`;
+  // A wrong name must not become a bucket that no policy of the account's holds for.
+  const ownStore = config.S3_ENDPOINT !== undefined;
   const giveUpAt = performance.now() + waitMs;
   for (let told = false; ; told = true) {
     const { refusal } = await inspector.bucket(signal);
     const outcome =
       refusal === null
         ? ({ kind: 'there' } as const)
-        : refusal.code === 'NoSuchBucket'
+        : refusal.code === 'NoSuchBucket' && ownStore
           ? await bucketMaker(signal)
           : refusal;
     if (outcome.kind !== 'refused') {

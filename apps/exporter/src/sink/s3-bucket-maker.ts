@@ -4,7 +4,7 @@ import { toFault } from './s3-fault.ts';
 import type { S3Config } from './s3-settings.ts';
 import type { SinkRefusal } from './sink.ts';
 
-/** Makes the bucket, for stores of one's own: in an account of AWS's, buckets come with policies and from other tools. */
+/** Makes the bucket. */
 export type BucketMaker = (signal: AbortSignal) => Promise<{ readonly kind: 'made' | 'there' } | SinkRefusal>;
 
 /** With Object Lock where objects are to be locked: no store lets a bucket have it later than it was made, or not easily. */

@@ -13,7 +13,7 @@ export interface Holder {
 
 /**
  * Open transactions of this database, the oldest first, and slots that nobody reads and that hold rows. Sessions of other
- * roles show only with pg_read_all_stats. Called by `npm run doctor`; takes no locks.
+ * roles show only with pg_read_all_stats; what replicas hold by hot_standby_feedback does not show. Called by `npm run doctor`; takes no locks.
  */
 export async function listHolders(db: Database): Promise<Holder[]> {
   return db.answer(

@@ -20,6 +20,8 @@ const masterKey = 'master-key-of-the-composition';
 
 /** Four events that a real LiteLLM wrote; they may not be copied into the project, so they are read where they lie. */
 const realFile = new URL('../../../../../shared/data/litellm-audit.ndjson', import.meta.url);
+if (inject('containers') && !existsSync(realFile))
+  process.stderr.write('\nThe events of a real LiteLLM are not there; others are posted in their place.\n');
 const real = (): WireEvent[] =>
   existsSync(realFile)
     ? readFileSync(realFile, 'utf8')
@@ -81,6 +83,13 @@ describe.skipIf(!inject('containers') || compose === null)('the composition of d
     return ((await answer.json()) as { export: { state: string } }).export.state;
   };
   const expectExported = () => eventually(() => expectExactlyOnce(openTestBucket(storeUrl, 'auditbox'), ids), 60_000);
+  /** Brings the composition to the state that .env would now describe. */
+  const variables: Record<string, string> = {};
+  const change = async (changed: Record<string, string>) => {
+    Object.assign(variables, changed);
+    await system.run(['up', '-d'], variables);
+    await eventually(async () => expect((await fetch(`${api}/readyz`)).status).toBe(200));
+  };
   const running = async (service: string) => (await system.containers(service)).filter(({ State }) => State.Running);
 
   test("LiteLLM's events are posted to one container and lie in the store, each once, by the other", async () => {
@@ -138,7 +147,7 @@ describe.skipIf(!inject('containers') || compose === null)('the composition of d
   });
 
   test('three exporters share the work, each event exported by one', async () => {
-    await system.run(['up', '-d', '--no-recreate', '--scale', 'exporter=3']);
+    await change({ EXPORTERS: '3' });
     expect(await running('exporter')).toHaveLength(3);
     await post(
       Array.from({ length: 12 }, (_, hour) => someEvents(5, { updated_at: `2026-07-03T${10 + hour}:00:00Z` })).flat(),
@@ -146,13 +155,28 @@ describe.skipIf(!inject('containers') || compose === null)('the composition of d
     await expectExported();
   });
 
+  test('both do their work as members of the roles that migrate makes', async () => {
+    await system.run(['run', '--rm', 'migrate', 'node', 'packages/db/src/main.ts', '--roles']);
+    const logins = `
+      create role app_api login password 'of-the-api' in role auditbox_api;
+      create role app_exporter login password 'of-the-exporter' in role auditbox_exporter;`;
+    await system.run(['exec', '-T', 'postgres', 'psql', '-U', 'auditbox', '-v', 'ON_ERROR_STOP=1', '-c', logins]);
+    await change({
+      API_DATABASE_URL: 'postgres://app_api:of-the-api@postgres:5432/auditbox',
+      EXPORTER_DATABASE_URL: 'postgres://app_exporter:of-the-exporter@postgres:5432/auditbox',
+    });
+    await post(someEvents(20));
+    await expectExported();
+    const { stdout } = await system.run(['run', '--rm', 'one-off', '--doctor'], variables);
+    expect(stdout).toContain('Connected as app_exporter, which cannot change audit_log.');
+  });
+
   test('an event over the size limit is set aside; under a larger limit a one-off --replay-failed exports it', async () => {
     const large = anEvent({ updated_values: { text: 'x'.repeat(200_000) } });
     await post([large]);
     await eventually(async () => expect(await stateOf(large.id)).toBe('quarantined'));
-    const larger = { EXPORT_BATCH_MAX_BYTES: '1000000' };
-    await system.run(['up', '-d', '--scale', 'exporter=3'], larger);
-    await system.run(['run', '--rm', 'one-off', '--replay-failed'], larger);
+    await change({ EXPORT_BATCH_MAX_BYTES: '1000000' });
+    await system.run(['run', '--rm', 'one-off', '--replay-failed'], variables);
     await expectExported();
     expect(await stateOf(large.id)).toBe('done');
   });
