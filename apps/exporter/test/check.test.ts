@@ -5,6 +5,7 @@ import { type StsStub, startStsStub } from '@auditbox/testing/sts-stub.ts';
 import { createTestDatabase } from '@auditbox/testing/template-database.ts';
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import type { Finding } from '../src/check/finding.ts';
 
 /* `npm run exporter -- --check` says what works, what does not, and what to do. */
 
@@ -21,15 +22,6 @@ afterEach(async () => {
   await rig.close();
   sts.close();
 });
-
-interface Finding {
-  readonly what: string;
-  readonly state: string;
-  readonly needed: boolean;
-  readonly says: string;
-  readonly permission: string | null;
-  readonly advice: string | null;
-}
 
 async function check(settings: Record<string, string> = {}) {
   const app = rig.start(['--check', '--json'], { LOG_LEVEL: 'fatal', ...settings });

@@ -8,6 +8,7 @@ import { urlAs } from '@auditbox/testing/test-roles.ts';
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { bucketLock } from '../src/check/bucket-lock.ts';
+import type { Finding } from '../src/check/finding.ts';
 
 /* `npm run doctor` tells each trouble with its remedy, and changes nothing. */
 
@@ -17,15 +18,6 @@ beforeEach(async () => {
   rig = await createExporterFixture();
 });
 afterEach(() => rig.close());
-
-interface Finding {
-  readonly what: string;
-  readonly state: string;
-  readonly needed: boolean;
-  readonly says: string;
-  readonly permission: string | null;
-  readonly advice: string | null;
-}
 
 async function doctor(settings: Record<string, string> = {}, args: readonly string[] = []) {
   const app = rig.start(['--doctor', '--json', ...args], { LOG_LEVEL: 'fatal', ...settings });
