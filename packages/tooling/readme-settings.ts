@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { apiSettings } from '../../apps/api/src/config.ts';
-import { exporterSettings } from '../../apps/exporter/src/config.ts';
+import { apiSettings } from '../../apps/api/src/settings.ts';
+import { exporterSettings } from '../../apps/exporter/src/settings.ts';
 import { commonSettings, hostSetting } from '../process/src/common-settings.ts';
 import type { SettingTable } from '../process/src/settings.ts';
 

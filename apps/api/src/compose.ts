@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
-import { eventReader } from '@auditbox/core/read-event.ts';
-import { checkDatabase } from '@auditbox/db/check-database.ts';
-import { connectDatabase } from '@auditbox/db/connect.ts';
+import { eventReader } from '@auditbox/core/event/read-event.ts';
+import { checkDatabase } from '@auditbox/db/database/check-database.ts';
+import { connectDatabase } from '@auditbox/db/database/connect.ts';
 import { getEvent } from '@auditbox/db/events/get-event.ts';
 import { storeEachEvent } from '@auditbox/db/events/store-each.ts';
 import { storeAuditEvents } from '@auditbox/db/events/store-events.ts';
@@ -16,18 +16,18 @@ import { startWatchdog } from '@auditbox/process/watchdog.ts';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 import { createApp } from './app.ts';
-import { createAuth } from './auth.ts';
-import { createCoalescer } from './coalescer.ts';
-import type { ApiConfig } from './config.ts';
+import { createAuth } from './http/auth.ts';
 import { createApiMetrics } from './metrics/api-metrics.ts';
 import { createApiScrape } from './metrics/api-scrape.ts';
 import { apiDocument } from './openapi/document.ts';
-import { exportQueryReader } from './query/export-query.ts';
-import { historyQueryReader } from './query/history-query.ts';
-import { listQueryReader } from './query/list-query.ts';
-import { statsQueryReader } from './query/stats-query.ts';
-import { readFrom } from './read-from.ts';
-import { connectReaders } from './readers.ts';
+import { readFrom } from './read/choose-reader.ts';
+import { exportQueryReader } from './read/export/export-query.ts';
+import { historyQueryReader } from './read/history/history-query.ts';
+import { listQueryReader } from './read/list/list-query.ts';
+import { connectReaders } from './read/readers.ts';
+import { statsQueryReader } from './read/stats/stats-query.ts';
+import type { ApiConfig } from './settings.ts';
+import { createCoalescer } from './write/coalescer.ts';
 
 const statementTimeoutMs = 10_000;
 

@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { explainUnready } from '@auditbox/db/check-database.ts';
+import { explainUnready } from '@auditbox/db/database/check-database.ts';
 import { createLogger } from '@auditbox/process/logger.ts';
 import { leaveWith, runMain } from '@auditbox/process/run-main.ts';
 import { readSettings } from '@auditbox/process/settings.ts';
 import { listenForShutdown, untilAborted } from '@auditbox/process/shutdown.ts';
 import { startTracing } from '@auditbox/process/tracing.ts';
 import { composeApi } from './compose.ts';
-import { type ApiConfig, apiSettings } from './config.ts';
+import { type ApiConfig, apiSettings } from './settings.ts';
 
 /** Below the ten seconds that Docker waits before it kills. */
 const stopGraceMs = 8_000;

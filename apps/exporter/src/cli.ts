@@ -1,4 +1,4 @@
-import { lowerBound, upperBound } from '@auditbox/core/event-time.ts';
+import { lowerBound, upperBound } from '@auditbox/core/event/event-time.ts';
 import { Command, InvalidArgumentError } from 'commander';
 
 /** What `npm run doctor` was asked to do. */

@@ -1,23 +1,23 @@
-import { connectDatabase, type Database } from '@auditbox/db/connect.ts';
+import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
 import { leaseBatch } from '@auditbox/db/export/lease-batch.ts';
 import type { SealLimits } from '@auditbox/db/export/seal-batches.ts';
 import type { Tracing } from '@auditbox/process/tracing.ts';
 import { startWatchdog } from '@auditbox/process/watchdog.ts';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
-import { createBatchLedger } from './batch-ledger.ts';
-import type { ExporterConfig } from './config.ts';
-import { createGate, type Gate } from './gate.ts';
+import type { Sink } from './destinations/destination.ts';
+import type { Inspector } from './destinations/inspector.ts';
+import { createS3Access } from './destinations/s3/s3-access.ts';
+import { type BucketMaker, createBucketMaker } from './destinations/s3/s3-bucket-maker.ts';
+import { createS3Client } from './destinations/s3/s3-client.ts';
+import { createS3Sink } from './destinations/s3/s3-destination.ts';
+import { createS3Inspector } from './destinations/s3/s3-inspector.ts';
+import { createBatchLedger } from './export/batch-ledger.ts';
+import { createGate, type Gate } from './export/destination-gate.ts';
+import { createPollPace, type PollPace } from './export/poll-pace.ts';
+import type { UploadLoop } from './export/upload-loop.ts';
 import { createExportMetrics } from './metrics/export-metrics.ts';
-import { createPollPace, type PollPace } from './poll-pace.ts';
-import type { Inspector } from './sink/inspector.ts';
-import { createS3Access } from './sink/s3-access.ts';
-import { type BucketMaker, createBucketMaker } from './sink/s3-bucket-maker.ts';
-import { createS3Client } from './sink/s3-client.ts';
-import { createS3Inspector } from './sink/s3-inspector.ts';
-import { createS3Sink } from './sink/s3-sink.ts';
-import type { Sink } from './sink/sink.ts';
-import type { UploadLoop } from './upload-loop.ts';
+import type { ExporterConfig } from './settings.ts';
 
 /** All parts of an exporter, of which each command uses what it needs. */
 export interface Exporter {

@@ -1,4 +1,4 @@
-import { databaseFault, describeFault } from '@auditbox/db/database-error.ts';
+import { databaseFault, describeFault } from '@auditbox/db/database/database-error.ts';
 import { createLogger } from '@auditbox/process/logger.ts';
 import { leaveWith, runMain } from '@auditbox/process/run-main.ts';
 import { readSettings } from '@auditbox/process/settings.ts';
@@ -11,7 +11,7 @@ import { makeBucket } from './commands/make-bucket.ts';
 import { replay } from './commands/replay.ts';
 import { run } from './commands/run.ts';
 import { composeDoctor, composeExporter, type Exporter } from './compose.ts';
-import { type ExporterConfig, exporterRelations, exporterSettings } from './config.ts';
+import { type ExporterConfig, exporterRelations, exporterSettings } from './settings.ts';
 
 /** Below the ten seconds that Docker waits before it kills. */
 const stopGraceMs = 8_000;

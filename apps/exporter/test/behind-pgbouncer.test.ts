@@ -1,4 +1,4 @@
-import { connectDatabase } from '@auditbox/db/connect.ts';
+import { connectDatabase } from '@auditbox/db/database/connect.ts';
 import { masterKey } from '@auditbox/testing/api-fixture.ts';
 import { eventually } from '@auditbox/testing/eventually.ts';
 import { expectExactlyOnce } from '@auditbox/testing/expect-exactly-once.ts';

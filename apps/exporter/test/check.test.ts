@@ -5,7 +5,7 @@ import { type StsStub, startStsStub } from '@auditbox/testing/sts-stub.ts';
 import { createTestDatabase } from '@auditbox/testing/template-database.ts';
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
-import type { Finding } from '../src/check/finding.ts';
+import type { Finding } from '../src/diagnose/finding.ts';
 
 /* `npm run exporter -- --check` says what works, what does not, and what to do. */
 

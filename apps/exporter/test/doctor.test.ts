@@ -7,8 +7,8 @@ import { someEvents } from '@auditbox/testing/test-events.ts';
 import { urlAs } from '@auditbox/testing/test-roles.ts';
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
-import { bucketLock } from '../src/check/bucket-lock.ts';
-import type { Finding } from '../src/check/finding.ts';
+import { bucketLock } from '../src/diagnose/bucket/bucket-lock.ts';
+import type { Finding } from '../src/diagnose/finding.ts';
 
 /* `npm run doctor` tells each trouble with its remedy, and changes nothing. */
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createGate } from '../src/gate.ts';
+import { createGate } from '../src/export/destination-gate.ts';
 
 const refused = { class: 'transient', code: 'SlowDown', reason: 'down' } as const;
 const blocked = { class: 'blocked', code: 'AccessDenied', reason: 'no rights' } as const;

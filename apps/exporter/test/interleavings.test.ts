@@ -1,7 +1,7 @@
 import { gunzipSync } from 'node:zlib';
-import { auditEventOf } from '@auditbox/core/audit-event-of.ts';
-import type { LeasedBatch } from '@auditbox/core/batch.ts';
-import { partitionFolder } from '@auditbox/core/partition.ts';
+import { auditEventOf } from '@auditbox/core/event/audit-event-of.ts';
+import type { LeasedBatch } from '@auditbox/core/export/batch.ts';
+import { partitionFolder } from '@auditbox/core/export/partition.ts';
 import { writeAuditEvents } from '@auditbox/db/events/write-events.ts';
 import { failBatch } from '@auditbox/db/export/fail-batch.ts';
 import { leaseBatch } from '@auditbox/db/export/lease-batch.ts';
@@ -14,10 +14,10 @@ import fc from 'fast-check';
 import postgres, { type Sql } from 'postgres';
 import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createBatchLedger } from '../src/batch-ledger.ts';
-import { exportBatch } from '../src/export-batch.ts';
+import type { Sink } from '../src/destinations/destination.ts';
+import { createBatchLedger } from '../src/export/batch-ledger.ts';
+import { exportBatch } from '../src/export/export-batch.ts';
 import { createExportMetrics } from '../src/metrics/export-metrics.ts';
-import type { Sink } from '../src/sink/sink.ts';
 
 /*
  * Random interleavings of writers' transactions with the exporter's steps, on a real Postgres: transactions that stay

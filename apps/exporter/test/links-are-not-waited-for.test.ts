@@ -4,7 +4,7 @@ import { lockAuditLog } from '@auditbox/testing/lock-audit-log.ts';
 import { openTestDatabase } from '@auditbox/testing/test-database.ts';
 import { someEvents } from '@auditbox/testing/test-events.ts';
 import { expect, test } from 'vitest';
-import { requestsOf } from '../src/requests-of.ts';
+import { requestsOf } from '../src/export/trace-links.ts';
 
 test('an upload whose links cannot be read in a second goes without them', async () => {
   const db = await openTestDatabase();

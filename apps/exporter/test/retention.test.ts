@@ -4,7 +4,7 @@ import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/e
 import { anEvent } from '@auditbox/testing/test-events.ts';
 import pino from 'pino';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { removeExpiredMonths } from '../src/retention.ts';
+import { removeExpiredMonths } from '../src/housekeeping/expire-months.ts';
 
 let rig: ExporterFixture;
 beforeEach(async () => {

@@ -5,9 +5,9 @@ import pino from 'pino';
 import postgres from 'postgres';
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createPollPace } from '../src/export/poll-pace.ts';
+import { runSealLoop } from '../src/export/seal-loop.ts';
 import { createExportMetrics } from '../src/metrics/export-metrics.ts';
-import { createPollPace } from '../src/poll-pace.ts';
-import { runSealLoop } from '../src/seal-loop.ts';
 
 let db: TestDatabase;
 let stop: () => Promise<void>;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { changesBetween } from '../src/changes-between.ts';
-import { printPatch } from '../src/json-patch.ts';
-import type { JsonText } from '../src/json-text.ts';
+import { changesBetween } from '../src/history/changes-between.ts';
+import { printPatch } from '../src/json/json-patch.ts';
+import type { JsonText } from '../src/json/json-text.ts';
 
 const printed = (before: string | null, after: string | null, partial: boolean): string =>
   printPatch(changesBetween(before as JsonText | null, after as JsonText | null, { partial }));

@@ -1,7 +1,7 @@
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { csvColumns, csvHeader, csvRow } from '../src/csv-row.ts';
+import { csvColumns, csvHeader, csvRow } from '../src/text/csv-row.ts';
 
 const read = (text: string): string[][] => parse(text, { record_delimiter: '\r\n' });
 const dangerous = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { classifyRefusal } from '../src/error-class.ts';
+import { classifyRefusal } from '../src/export/error-class.ts';
 
 test.each([
   [500, 'InternalError', 'transient'],

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { lowerBound, parseEventTime, upperBound } from '../src/event-time.ts';
+import { lowerBound, parseEventTime, upperBound } from '../src/event/event-time.ts';
 
 test.each([
   ['2026-07-03T11:46:50Z', '2026-07-03T11:46:50.000000Z', 0],

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { applyPatch, type Operation } from 'rfc6902';
 import { expect, test } from 'vitest';
-import { jsonPatch, printPatch } from '../src/json-patch.ts';
-import type { JsonText } from '../src/json-text.ts';
+import { jsonPatch, printPatch } from '../src/json/json-patch.ts';
+import type { JsonText } from '../src/json/json-text.ts';
 
 const printed = (before: string | null, after: string | null): string =>
   printPatch(jsonPatch(before as JsonText | null, after as JsonText | null));

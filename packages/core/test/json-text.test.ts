@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { arrayElements, compactText, objectMembers } from '../src/json-text.ts';
+import { arrayElements, compactText, objectMembers } from '../src/json/json-text.ts';
 
 const anyIndent = fc.constantFrom(undefined, 1, 2, '\t');
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { objectKey } from '../src/object-key.ts';
+import { objectKey } from '../src/export/object-key.ts';
 
 const sha256 = '0123456789abcdef'.repeat(4);
 const firstOccurredAt = '2026-07-03T23:59:59.999000Z';

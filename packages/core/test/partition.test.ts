@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { partitionEndMs } from '../src/partition.ts';
+import { partitionEndMs } from '../src/export/partition.ts';
 
 test.each([
   ['2026-07-03T11', '2026-07-03T12:00:00.000Z'],

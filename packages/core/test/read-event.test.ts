@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { auditEventOf } from '../src/audit-event-of.ts';
-import { eventReader } from '../src/read-event.ts';
-import { readEvents, splitJsonArray, splitNdjson } from '../src/read-events.ts';
+import { auditEventOf } from '../src/event/audit-event-of.ts';
+import { eventReader } from '../src/event/read-event.ts';
+import { readEvents, splitJsonArray, splitNdjson } from '../src/event/read-events.ts';
 
 const readEvent = eventReader(['created', 'updated']);
 const read = (text: string) => readEvent(text, JSON.parse(text));

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { retryDelayMs } from '../src/retry-delay.ts';
+import { retryDelayMs } from '../src/export/retry-delay.ts';
 
 const backoff = { baseMs: 500, capMs: 30_000 };
 const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });

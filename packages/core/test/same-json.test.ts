@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { JsonText } from '../src/json-text.ts';
-import { sameJson } from '../src/same-json.ts';
+import type { JsonText } from '../src/json/json-text.ts';
+import { sameJson } from '../src/json/same-json.ts';
 
 test.each([
   ['{"a":1,"b":[2,{}]}', '{"b":[2,{}],"a":1}'],

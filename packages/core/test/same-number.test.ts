@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { sameNumber } from '../src/same-number.ts';
+import { sameNumber } from '../src/json/same-number.ts';
 
 test.each([
   ['1', '1.0'],

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createSweep } from '../src/sweep.ts';
+import { createSweep } from '../src/export/sweep.ts';
 
 /** A sweep whose clock the test sets. */
 function sweepAt() {

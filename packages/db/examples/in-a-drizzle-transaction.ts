@@ -1,4 +1,4 @@
-import { auditEventOf } from '@auditbox/core/audit-event-of.ts';
+import { auditEventOf } from '@auditbox/core/event/audit-event-of.ts';
 import { writeAuditEvents } from '@auditbox/db/events/write-events.ts';
 import { eq } from 'drizzle-orm';
 import { integer, pgTable, text } from 'drizzle-orm/pg-core';

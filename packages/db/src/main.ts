@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { parseCommand } from './cli.ts';
-import { connectDatabase, type Database } from './connect.ts';
-import { databaseFault, describeFault, isPassingFault } from './database-error.ts';
-import { migrateDatabase } from './migrate.ts';
-import { RolesForbiddenError, setUpRoles } from './roles/set-up-roles.ts';
-import { dropSearchIndex, makeSearchIndex } from './search-index.ts';
+import { connectDatabase, type Database } from './database/connect.ts';
+import { databaseFault, describeFault, isPassingFault } from './database/database-error.ts';
+import { parseCommand } from './migrate/cli.ts';
+import { migrateDatabase } from './migrate/migrate.ts';
+import { RolesForbiddenError, setUpRoles } from './migrate/roles/set-up-roles.ts';
+import { dropSearchIndex, makeSearchIndex } from './migrate/search-index.ts';
 
 /* `npm run migrate`: brings the schema up to date, waiting for a database that is not there yet. */
 

@@ -1,5 +1,5 @@
-import type { LeasedBatch } from '@auditbox/core/batch.ts';
-import { connectDatabase } from '@auditbox/db/connect.ts';
+import type { LeasedBatch } from '@auditbox/core/export/batch.ts';
+import { connectDatabase } from '@auditbox/db/database/connect.ts';
 import { extendLease } from '@auditbox/db/export/extend-lease.ts';
 import { failBatch } from '@auditbox/db/export/fail-batch.ts';
 import { leaseBatch } from '@auditbox/db/export/lease-batch.ts';

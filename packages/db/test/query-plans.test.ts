@@ -1,4 +1,4 @@
-import { connectDatabase, type Database } from '@auditbox/db/connect.ts';
+import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
 import type { EventFilter } from '@auditbox/db/query/event-filter.ts';
 import { type EventOrder, type EventPosition, sortKeys, typeOf } from '@auditbox/db/query/event-order.ts';
 import { findStatement } from '@auditbox/db/query/find-events.ts';

@@ -1,4 +1,4 @@
-import { connectDatabase } from '@auditbox/db/connect.ts';
+import { connectDatabase } from '@auditbox/db/database/connect.ts';
 import { findEvents } from '@auditbox/db/query/find-events.ts';
 import { openTestDatabase } from '@auditbox/testing/test-database.ts';
 import { expect, test } from 'vitest';

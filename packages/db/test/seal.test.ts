@@ -1,4 +1,4 @@
-import { connectDatabase } from '@auditbox/db/connect.ts';
+import { connectDatabase } from '@auditbox/db/database/connect.ts';
 import { getEvent } from '@auditbox/db/events/get-event.ts';
 import { pruneOutbox } from '@auditbox/db/export/prune-outbox.ts';
 import { sealBatches, sealStatement } from '@auditbox/db/export/seal-batches.ts';

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { auditEventOf } from '@auditbox/core/audit-event-of.ts';
+import { auditEventOf } from '@auditbox/core/event/audit-event-of.ts';
 import { writeAuditEvents } from '@auditbox/db/events/write-events.ts';
 import { type App, spawnProgram } from '@auditbox/testing/spawn-app.ts';
 import { openTestDatabase, type TestDatabase } from '@auditbox/testing/test-database.ts';
@@ -122,7 +122,7 @@ test('the outbox knows how many bytes a line takes at most', async () => {
     anEvent({ changed_by: 'a "quoted"\tname \\ ☃', updated_values: { text: 'ž'.repeat(1000), none: null } }),
     anEvent({ updated_at: '2026-07-03T11:46:50Z', before_value: null }),
   ]);
-  const { eventJson } = await import('@auditbox/db/event-json.ts');
+  const { eventJson } = await import('@auditbox/db/sql/event-json.ts');
   const rows = await db.sql<{ bytes: number; line: string }[]>`
     select o.bytes, ${db.sql.unsafe(eventJson)} as line from outbox o join audit_log a on a.id = o.audit_id`;
   for (const { bytes, line } of rows) {

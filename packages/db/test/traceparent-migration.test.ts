@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { migrateDatabase } from '@auditbox/db/migrate.ts';
+import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
 import { eventually } from '@auditbox/testing/eventually.ts';
 import { spawnApp } from '@auditbox/testing/spawn-app.ts';
 import { createTestDatabase } from '@auditbox/testing/template-database.ts';

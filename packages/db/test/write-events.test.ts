@@ -1,4 +1,4 @@
-import { auditEventOf } from '@auditbox/core/audit-event-of.ts';
+import { auditEventOf } from '@auditbox/core/event/audit-event-of.ts';
 import { getEvent } from '@auditbox/db/events/get-event.ts';
 import { storeAuditEvents } from '@auditbox/db/events/store-events.ts';
 import { openTestDatabase, type TestDatabase } from '@auditbox/testing/test-database.ts';

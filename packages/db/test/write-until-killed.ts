@@ -1,4 +1,4 @@
-import { auditEventOf } from '@auditbox/core/audit-event-of.ts';
+import { auditEventOf } from '@auditbox/core/event/audit-event-of.ts';
 import { writeAuditEvents } from '@auditbox/db/events/write-events.ts';
 import { someEvents } from '@auditbox/testing/test-events.ts';
 import postgres from 'postgres';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { partitionFolder } from '@auditbox/core/partition.ts';
+import { partitionFolder } from '@auditbox/core/export/partition.ts';
 import { expect } from 'vitest';
 import type { TestBucket } from './bucket.ts';
 

@@ -1,4 +1,4 @@
-import type { Database } from '@auditbox/db/connect.ts';
+import type { Database } from '@auditbox/db/database/connect.ts';
 
 /** Makes every statement on audit_log wait until the function that it resolves to is called. */
 export async function lockAuditLog(db: Database): Promise<() => Promise<void>> {

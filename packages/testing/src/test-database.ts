@@ -1,5 +1,5 @@
-import { auditEventOf } from '@auditbox/core/audit-event-of.ts';
-import { connectDatabase, type Database } from '@auditbox/db/connect.ts';
+import { auditEventOf } from '@auditbox/core/event/audit-event-of.ts';
+import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
 import { storeAuditEvents } from '@auditbox/db/events/store-events.ts';
 import { inject } from 'vitest';
 import { createTestDatabase } from './template-database.ts';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { AuditEventInput } from '@auditbox/core/audit-event-of.ts';
+import type { AuditEventInput } from '@auditbox/core/event/audit-event-of.ts';
 
 /** An audit event on the wire, with an id, so that tests find it again. */
 export type WireEvent = Omit<AuditEventInput, 'updated_at'> & { readonly id: string; readonly updated_at?: string };

@@ -1,5 +1,5 @@
-import { migrateDatabase } from '@auditbox/db/migrate.ts';
-import { setUpRoles } from '@auditbox/db/roles/set-up-roles.ts';
+import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
+import { setUpRoles } from '@auditbox/db/migrate/roles/set-up-roles.ts';
 import postgres from 'postgres';
 
 /** The logins of a test server that processes under test run as, and the roles that they are members of. */

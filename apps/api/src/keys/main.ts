@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { connectDatabase } from '@auditbox/db/connect.ts';
-import { databaseFault, describeFault } from '@auditbox/db/database-error.ts';
+import { connectDatabase } from '@auditbox/db/database/connect.ts';
+import { databaseFault, describeFault } from '@auditbox/db/database/database-error.ts';
 import { createKey, listKeys, revokeKey } from '@auditbox/db/keys/api-keys.ts';
 import { commonSettings } from '@auditbox/process/common-settings.ts';
 import { leaveWith } from '@auditbox/process/run-main.ts';
 import { readSettings } from '@auditbox/process/settings.ts';
-import { hashKey } from '../auth.ts';
+import { hashKey } from '../http/auth.ts';
 import { keysCli } from './cli.ts';
 
 const { DATABASE_URL } = commonSettings;

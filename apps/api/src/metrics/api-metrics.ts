@@ -1,7 +1,7 @@
 import type { EachOutcome } from '@auditbox/db/events/store-each.ts';
 import type { WrittenEvent } from '@auditbox/db/events/write-events.ts';
 import { Counter, Histogram, type Registry } from 'prom-client';
-import type { Refusal } from '../problem.ts';
+import type { Refusal } from '../http/problem.ts';
 import { createRequestSeconds, type RequestSeconds } from './request-seconds.ts';
 
 /** What the api counts of its own work. */

@@ -1,11 +1,11 @@
-import type { Database } from '@auditbox/db/connect.ts';
-import { databaseTime } from '@auditbox/db/database-time.ts';
+import type { Database } from '@auditbox/db/database/connect.ts';
+import { databaseTime } from '@auditbox/db/database/database-time.ts';
 import { createDatabaseGauges } from '@auditbox/process/metrics/database-gauges.ts';
 import { addDatabaseUse } from '@auditbox/process/metrics/database-use.ts';
 import { addProcessMetrics } from '@auditbox/process/metrics/process-metrics.ts';
 import { createScrape, type Scrape } from '@auditbox/process/metrics/scrape.ts';
 import { Gauge, type Registry } from 'prom-client';
-import type { Coalescer, CoalescerLimits } from '../coalescer.ts';
+import type { Coalescer, CoalescerLimits } from '../write/coalescer.ts';
 
 /** All that an api tells Prometheus. */
 export function createApiScrape(

@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express';
 import { Histogram, type Registry } from 'prom-client';
-import { routeOf } from '../route-of.ts';
+import { routeOf } from '../http/route-template.ts';
 
 /** Notes how long a request took, once its answer is sent or its caller has gone. */
 export type RequestSeconds = (request: Request, response: Response, seconds: number) => void;

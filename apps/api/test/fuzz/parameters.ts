@@ -1,5 +1,5 @@
-import { lowerBound, upperBound } from '@auditbox/core/event-time.ts';
-import { splitEscaped } from '@auditbox/core/split-escaped.ts';
+import { lowerBound, upperBound } from '@auditbox/core/event/event-time.ts';
+import { splitEscaped } from '@auditbox/core/text/split-escaped.ts';
 import fc from 'fast-check';
 import { hostileText } from './hostile-text.ts';
 import type { ListedEvent } from './recorded-events.ts';

@@ -1,10 +1,10 @@
-import { checkBucket, notAsked } from '../check/check-bucket.ts';
-import { checkDatabaseState } from '../check/check-database.ts';
-import { checkObjects } from '../check/check-objects.ts';
-import { compareClocks } from '../check/compare-clocks.ts';
-import type { Finding } from '../check/finding.ts';
-import { reportFindings } from '../check/report-findings.ts';
 import type { Exporter } from '../compose.ts';
+import { checkBucket, notAsked } from '../diagnose/bucket/check-bucket.ts';
+import { checkObjects } from '../diagnose/bucket/check-objects.ts';
+import { compareClocks } from '../diagnose/compare-clocks.ts';
+import { checkDatabaseState } from '../diagnose/database/check-database.ts';
+import type { Finding } from '../diagnose/finding.ts';
+import { reportFindings } from '../diagnose/report-findings.ts';
 
 /**
  * Tries all that exports take and tells what works, what does not and why. Leaves one small object in the bucket.

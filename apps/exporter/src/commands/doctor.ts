@@ -1,8 +1,8 @@
-import { compareClocks } from '../check/compare-clocks.ts';
-import { reportFindings } from '../check/report-findings.ts';
 import type { Doctor } from '../compose.ts';
-import { examineBucket } from '../doctor/examine-bucket.ts';
-import { examineDatabase } from '../doctor/examine-database.ts';
+import { examineBucket } from '../diagnose/bucket/examine-bucket.ts';
+import { compareClocks } from '../diagnose/compare-clocks.ts';
+import { examineDatabase } from '../diagnose/database/examine-database.ts';
+import { reportFindings } from '../diagnose/report-findings.ts';
 
 /**
  * Looks at the database and the bucket and tells what is wrong, each with its remedy; one that is down does not hide the

@@ -3,8 +3,8 @@ import { findUnexported, lastOutboxId, type Unexported } from '@auditbox/db/expo
 import type { Shutdown } from '@auditbox/process/shutdown.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
 import type { Exporter } from '../compose.ts';
-import { probeDestination } from '../probe-destination.ts';
-import { runUploadLoop } from '../upload-loop.ts';
+import { probeDestination } from '../destinations/probe.ts';
+import { runUploadLoop } from '../export/upload-loop.ts';
 
 /** How often a drain looks whether anything is left, and tells that it still works. */
 const lookEveryMs = 100;

@@ -7,8 +7,8 @@ import type { Shutdown } from '@auditbox/process/shutdown.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
 import type { ExporterCommand } from '../cli.ts';
 import type { Exporter } from '../compose.ts';
-import { probeDestination } from '../probe-destination.ts';
-import { runUploadLoop } from '../upload-loop.ts';
+import { probeDestination } from '../destinations/probe.ts';
+import { runUploadLoop } from '../export/upload-loop.ts';
 
 type ReplayCommand = Extract<ExporterCommand, { kind: 'replay' }>;
 

@@ -1,14 +1,14 @@
-import { checkDatabase, explainUnready } from '@auditbox/db/check-database.ts';
+import { checkDatabase, explainUnready } from '@auditbox/db/database/check-database.ts';
 import { serveHealth } from '@auditbox/process/health-server.ts';
 import type { Shutdown } from '@auditbox/process/shutdown.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
 import { createTurns } from '@auditbox/process/turns.ts';
 import type { Exporter } from '../compose.ts';
-import { startHousekeeping } from '../housekeeping.ts';
+import { probeDestination } from '../destinations/probe.ts';
+import { runSealLoop } from '../export/seal-loop.ts';
+import { runUploadLoop } from '../export/upload-loop.ts';
+import { startHousekeeping } from '../housekeeping/schedule.ts';
 import { createExporterScrape } from '../metrics/exporter-scrape.ts';
-import { probeDestination } from '../probe-destination.ts';
-import { runSealLoop } from '../seal-loop.ts';
-import { runUploadLoop } from '../upload-loop.ts';
 
 /** A turn may take a few deadlines of the database's, and two requests to the store; one that takes longer is stuck. */
 const stuckAfterMs = 120_000;

@@ -1,5 +1,5 @@
-import type { Database } from '@auditbox/db/connect.ts';
-import { databaseFault } from '@auditbox/db/database-error.ts';
+import type { Database } from '@auditbox/db/database/connect.ts';
+import { databaseFault } from '@auditbox/db/database/database-error.ts';
 import { findPendingRows, type PendingRows } from '@auditbox/db/observe/pending-rows.ts';
 import { findUnfinishedBatches } from '@auditbox/db/observe/unfinished-batches.ts';
 import type { Question } from '@auditbox/process/metrics/database-gauges.ts';

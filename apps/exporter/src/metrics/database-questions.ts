@@ -1,5 +1,5 @@
-import type { Database } from '@auditbox/db/connect.ts';
-import { databaseTime } from '@auditbox/db/database-time.ts';
+import type { Database } from '@auditbox/db/database/connect.ts';
+import { databaseTime } from '@auditbox/db/database/database-time.ts';
 import { horizonHeldS } from '@auditbox/db/observe/horizon.ts';
 import { countQuarantinedRows } from '@auditbox/db/observe/quarantined-rows.ts';
 import type { Question } from '@auditbox/process/metrics/database-gauges.ts';

@@ -1,5 +1,5 @@
 import { Gauge, type Registry } from 'prom-client';
-import type { Gate } from '../gate.ts';
+import type { Gate } from '../export/destination-gate.ts';
 
 /** What the gate knows of the destination. Read when asked for, so nothing is kept up to date in between. */
 export function addDestinationGauges(registry: Registry, gate: Gate): void {

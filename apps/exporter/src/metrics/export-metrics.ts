@@ -1,6 +1,6 @@
-import type { LeasedBatch } from '@auditbox/core/batch.ts';
-import type { ErrorClass } from '@auditbox/core/error-class.ts';
-import { partitionEndMs } from '@auditbox/core/partition.ts';
+import type { LeasedBatch } from '@auditbox/core/export/batch.ts';
+import type { ErrorClass } from '@auditbox/core/export/error-class.ts';
+import { partitionEndMs } from '@auditbox/core/export/partition.ts';
 import { Counter, Histogram, type Registry } from 'prom-client';
 
 /** The steps from pending rows to a done batch. */

@@ -1,4 +1,4 @@
-import { connectDatabase } from '@auditbox/db/connect.ts';
+import { connectDatabase } from '@auditbox/db/database/connect.ts';
 import { createDatabaseGauges } from '@auditbox/process/metrics/database-gauges.ts';
 import { addDatabaseUse } from '@auditbox/process/metrics/database-use.ts';
 import { addProcessMetrics } from '@auditbox/process/metrics/process-metrics.ts';

@@ -1,5 +1,5 @@
-import { createSweep } from '@auditbox/core/sweep.ts';
-import { connectDatabase, type Database } from '@auditbox/db/connect.ts';
+import { createSweep } from '@auditbox/core/export/sweep.ts';
+import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
 import { type SealLimits, type SealRange, sealBatches, sealStatement } from '@auditbox/db/export/seal-batches.ts';
 import { type Answer, createLedger } from '../figures.ts';
 import { names } from '../names.ts';

@@ -1,4 +1,4 @@
-import { migrateDatabase } from '@auditbox/db/migrate.ts';
+import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
 import { type OwnPostgres, startOwnPostgres } from '@auditbox/testing/own-postgres.ts';
 import { createTemplate, createTestDatabase } from '@auditbox/testing/template-database.ts';
 import postgres, { type Sql } from 'postgres';

@@ -1,4 +1,4 @@
-import type { Database } from '../connect.ts';
+import type { Database } from '../database/connect.ts';
 import type { ExpectedTable } from './expected-schema.ts';
 
 export interface Drift {

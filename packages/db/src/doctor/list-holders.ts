@@ -1,4 +1,4 @@
-import type { Database } from '../connect.ts';
+import type { Database } from '../database/connect.ts';
 
 /** Something that keeps Postgres from removing what it might still see. */
 export interface Holder {

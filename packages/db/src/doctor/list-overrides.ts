@@ -1,4 +1,4 @@
-import type { Database } from '../connect.ts';
+import type { Database } from '../database/connect.ts';
 
 /** A setting that ALTER DATABASE or ALTER ROLE gave to sessions that may write events. */
 export interface Override {

@@ -1,4 +1,4 @@
-import type { Database } from '../connect.ts';
+import type { Database } from '../database/connect.ts';
 
 /** How one of our tables, or a partition of one, is kept by vacuum. */
 export interface TableUpkeep {

@@ -1,4 +1,4 @@
-import type { Database } from '../connect.ts';
+import type { Database } from '../database/connect.ts';
 
 export interface Durability {
   /** As in a session that sets nothing itself, of this role in this database. */

@@ -1,4 +1,4 @@
-import type { Database } from '../connect.ts';
+import type { Database } from '../database/connect.ts';
 
 /** What the connection's role may do that it need not, or should. */
 export interface Role {

@@ -1,6 +1,6 @@
 import { randomBytes, randomFillSync } from 'node:crypto';
-import type { NewAuditEvent } from '@auditbox/core/audit-event.ts';
-import { isTraceparent } from '@auditbox/core/traceparent.ts';
+import type { NewAuditEvent } from '@auditbox/core/event/audit-event.ts';
+import { isTraceparent } from '@auditbox/core/event/traceparent.ts';
 import { v7 as uuidv7 } from 'uuid';
 
 /** An event to be written, and where the request that brought it is traced; that is stored, but is no part of the event. */

@@ -1,6 +1,6 @@
-import type { NewAuditEvent } from '@auditbox/core/audit-event.ts';
-import { databaseFault } from '../database-error.ts';
-import { monthOf } from '../partitions/make-partitions.ts';
+import type { NewAuditEvent } from '@auditbox/core/event/audit-event.ts';
+import { databaseFault } from '../database/database-error.ts';
+import { monthOf } from '../months/make-partitions.ts';
 
 /** What a writer's statement can be refused for, by one of its events. */
 export type EventRefusal = AuditConflictError | FutureEventError | ClosedMonthError;

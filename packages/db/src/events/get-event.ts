@@ -1,6 +1,6 @@
-import type { ExportState } from '@auditbox/core/batch.ts';
-import type { Database } from '../connect.ts';
-import { eventJson } from '../event-json.ts';
+import type { ExportState } from '@auditbox/core/export/batch.ts';
+import type { Database } from '../database/connect.ts';
+import { eventJson } from '../sql/event-json.ts';
 import { whereTaken } from './where-taken.ts';
 
 /** Where an event's archived copy is. The key, hash and time are null until it is there. */

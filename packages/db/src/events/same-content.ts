@@ -1,7 +1,7 @@
-import type { NewAuditEvent } from '@auditbox/core/audit-event.ts';
-import { parseEventTime } from '@auditbox/core/event-time.ts';
-import { compactText, type JsonText, objectMembers } from '@auditbox/core/json-text.ts';
-import { sameJson } from '@auditbox/core/same-json.ts';
+import type { NewAuditEvent } from '@auditbox/core/event/audit-event.ts';
+import { parseEventTime } from '@auditbox/core/event/event-time.ts';
+import { compactText, type JsonText, objectMembers } from '@auditbox/core/json/json-text.ts';
+import { sameJson } from '@auditbox/core/json/same-json.ts';
 
 /**
  * Whether an event says what the stored one says. `storedJson` is the stored event on the wire. An event without a time

@@ -1,7 +1,7 @@
-import type { Database } from '../connect.ts';
-import { databaseFault, isDataFault } from '../database-error.ts';
-import { eventJson } from '../event-json.ts';
-import { lacksPartition, makePartitions } from '../partitions/make-partitions.ts';
+import type { Database } from '../database/connect.ts';
+import { databaseFault, isDataFault } from '../database/database-error.ts';
+import { lacksPartition, makePartitions } from '../months/make-partitions.ts';
+import { eventJson } from '../sql/event-json.ts';
 import { type IdentifiedEvent, incomingEvents, insertIncoming, parametersOf } from './event-record.ts';
 import { AuditConflictError, FutureEventError, isTaken, refusalOf, removedMessage } from './event-refused.ts';
 import { sameContent } from './same-content.ts';

@@ -1,5 +1,5 @@
-import type { Database } from '../connect.ts';
-import { lacksPartition, makePartitions } from '../partitions/make-partitions.ts';
+import type { Database } from '../database/connect.ts';
+import { lacksPartition, makePartitions } from '../months/make-partitions.ts';
 import type { TracedEvent } from './event-record.ts';
 import { FutureEventError, isTaken } from './event-refused.ts';
 import { timesOf } from './times-of.ts';

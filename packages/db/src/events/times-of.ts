@@ -1,4 +1,4 @@
-import type { NewAuditEvent } from '@auditbox/core/audit-event.ts';
+import type { NewAuditEvent } from '@auditbox/core/event/audit-event.ts';
 
 /** The event times, ISO 8601 in UTC; an event without one gets about now. */
 export function timesOf(events: readonly NewAuditEvent[]): string[] {

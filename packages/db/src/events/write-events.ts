@@ -1,5 +1,5 @@
 import { sql as drizzleSql, type SQL } from 'drizzle-orm';
-import { eventJson } from '../event-json.ts';
+import { eventJson } from '../sql/event-json.ts';
 import {
   type IdentifiedEvent,
   identify,

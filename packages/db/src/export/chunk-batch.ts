@@ -1,4 +1,4 @@
-import type { Database } from '../connect.ts';
+import type { Database } from '../database/connect.ts';
 
 /** Rows of a batch that are rendered by one statement. */
 export interface BatchChunk {

@@ -1,5 +1,5 @@
-import type { LeasedBatch } from '@auditbox/core/batch.ts';
-import type { Database } from '../connect.ts';
+import type { LeasedBatch } from '@auditbox/core/export/batch.ts';
+import type { Database } from '../database/connect.ts';
 
 /** Why, and whether an object of the batch may lie under the key that was written down. */
 export interface Failure {

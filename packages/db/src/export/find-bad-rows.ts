@@ -1,5 +1,5 @@
-import type { Database } from '../connect.ts';
-import { databaseFault, isDataFault } from '../database-error.ts';
+import type { Database } from '../database/connect.ts';
+import { databaseFault, isDataFault } from '../database/database-error.ts';
 import { type BatchRow, listBatchRows } from './list-batch-rows.ts';
 import type { BadRow } from './quarantine-rows.ts';
 import { renderChunk } from './render-chunk.ts';

@@ -1,5 +1,5 @@
-import type { Partition } from '@auditbox/core/partition.ts';
-import type { Database } from '../connect.ts';
+import type { Partition } from '@auditbox/core/export/partition.ts';
+import type { Database } from '../database/connect.ts';
 
 /** Which failed batches and quarantined rows; all of them where nothing is said. */
 export interface FailedSelector {

@@ -1,7 +1,7 @@
-import type { LeasedBatch } from '@auditbox/core/batch.ts';
-import type { Database } from '../connect.ts';
-import { idsIn } from '../ids-in.ts';
-import { isoUtc } from '../iso-utc.ts';
+import type { LeasedBatch } from '@auditbox/core/export/batch.ts';
+import type { Database } from '../database/connect.ts';
+import { idsIn } from '../sql/ids-in.ts';
+import { isoUtc } from '../sql/iso-utc.ts';
 import type { ReplayIds } from './replay-failed.ts';
 
 /** As it comes: the render's columns are all null or none. */

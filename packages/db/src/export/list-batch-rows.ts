@@ -1,4 +1,4 @@
-import type { Database } from '../connect.ts';
+import type { Database } from '../database/connect.ts';
 
 /** One row of a batch. */
 export interface BatchRow {

@@ -1,5 +1,5 @@
-import type { LeasedBatch } from '@auditbox/core/batch.ts';
-import type { Database } from '../connect.ts';
+import type { LeasedBatch } from '@auditbox/core/export/batch.ts';
+import type { Database } from '../database/connect.ts';
 
 /**
  * `uploading → done`: the objects are in the bucket. A batch's one row marks all of its outbox rows done. Says for each

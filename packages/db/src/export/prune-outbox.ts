@@ -1,4 +1,4 @@
-import type { Database } from '../connect.ts';
+import type { Database } from '../database/connect.ts';
 
 /**
  * Deletes up to `maxRows` outbox rows whose batch was exported longer than `retentionDays` ago, and says how many. The

@@ -1,5 +1,5 @@
-import type { LeasedBatch } from '@auditbox/core/batch.ts';
-import type { Database } from '../connect.ts';
+import type { LeasedBatch } from '@auditbox/core/export/batch.ts';
+import type { Database } from '../database/connect.ts';
 
 /** A row that makes its batch impossible. */
 export interface BadRow {

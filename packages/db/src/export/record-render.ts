@@ -1,5 +1,5 @@
-import type { LeasedBatch, RenderedObject } from '@auditbox/core/batch.ts';
-import type { Database } from '../connect.ts';
+import type { LeasedBatch, RenderedObject } from '@auditbox/core/export/batch.ts';
+import type { Database } from '../database/connect.ts';
 
 /** A batch, and what it was rendered to. */
 export interface BatchRender {

@@ -1,5 +1,5 @@
-import type { LeasedBatch } from '@auditbox/core/batch.ts';
-import type { Database } from '../connect.ts';
+import type { LeasedBatch } from '@auditbox/core/export/batch.ts';
+import type { Database } from '../database/connect.ts';
 
 /** Why a batch goes back: only a try that reached the object counts as an attempt. */
 export interface Release {

@@ -1,4 +1,4 @@
-import type { Database } from '../connect.ts';
+import type { Database } from '../database/connect.ts';
 import { chunkBatch } from './chunk-batch.ts';
 import { type RenderedLines, renderChunk } from './render-chunk.ts';
 

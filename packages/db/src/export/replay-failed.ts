@@ -1,5 +1,5 @@
-import type { Database } from '../connect.ts';
-import { idsIn } from '../ids-in.ts';
+import type { Database } from '../database/connect.ts';
+import { idsIn } from '../sql/ids-in.ts';
 
 /** Failed batches and quarantined rows by their ids. */
 export interface ReplayIds {

@@ -1,5 +1,5 @@
-import type { Database } from '../connect.ts';
-import { idsIn } from '../ids-in.ts';
+import type { Database } from '../database/connect.ts';
+import { idsIn } from '../sql/ids-in.ts';
 import type { ReplayIds } from './replay-failed.ts';
 
 /** How far a replay has come, in rows. Rows that are neither have failed or were quarantined again. */

@@ -1,7 +1,7 @@
-import type { Grain } from '@auditbox/core/partition.ts';
+import type { Grain } from '@auditbox/core/export/partition.ts';
 import type { Fragment, Sql } from 'postgres';
-import type { Database } from '../connect.ts';
-import { idsIn } from '../ids-in.ts';
+import type { Database } from '../database/connect.ts';
+import { idsIn } from '../sql/ids-in.ts';
 
 /** When pending rows become a batch, and how large. */
 export interface SealLimits {

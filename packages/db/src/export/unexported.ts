@@ -1,4 +1,4 @@
-import type { Database } from '../connect.ts';
+import type { Database } from '../database/connect.ts';
 
 /** What has not reached the bucket. The first two are yes or no, since counting them grows with the backlog. */
 export interface Unexported {

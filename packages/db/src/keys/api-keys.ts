@@ -1,6 +1,6 @@
 import { and, eq, isNull, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/postgres-js';
-import type { Database } from '../connect.ts';
+import type { Database } from '../database/connect.ts';
 import { apiKey } from '../schema.ts';
 
 /** What a key may do. */

@@ -1,4 +1,4 @@
-import type { Database } from '../connect.ts';
+import type { Database } from '../database/connect.ts';
 
 /**
  * How long the oldest transaction has been open that keeps Postgres from removing what it might still see, in seconds: of

@@ -1,4 +1,4 @@
-import type { Database } from '../connect.ts';
+import type { Database } from '../database/connect.ts';
 
 /** Outbox rows that are in no batch yet. */
 export interface PendingRows {

@@ -1,4 +1,4 @@
-import type { Database } from '../connect.ts';
+import type { Database } from '../database/connect.ts';
 
 /** Beyond it the number says nothing new, and counting would take long. */
 const countMost = 100_000;

@@ -1,4 +1,4 @@
-import type { Database } from '../connect.ts';
+import type { Database } from '../database/connect.ts';
 
 /** Batches that are not done, and their rows. */
 export interface UnfinishedBatches {

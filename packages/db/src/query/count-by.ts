@@ -1,6 +1,6 @@
 import type { Fragment, Sql } from 'postgres';
-import type { Database } from '../connect.ts';
-import { isoUtc } from '../iso-utc.ts';
+import type { Database } from '../database/connect.ts';
+import { isoUtc } from '../sql/iso-utc.ts';
 import type { EventFilter } from './event-filter.ts';
 import { matching } from './matching.ts';
 

@@ -1,5 +1,5 @@
-import type { Database } from '../connect.ts';
-import { eventTime } from '../event-json.ts';
+import type { Database } from '../database/connect.ts';
+import { eventTime } from '../sql/event-json.ts';
 import type { EventPosition } from './event-order.ts';
 import { positionOf } from './order-sql.ts';
 import { type ExportPart, partOf } from './part-of.ts';

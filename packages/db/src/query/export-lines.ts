@@ -1,6 +1,6 @@
-import type { Database } from '../connect.ts';
-import { eventJson, eventLine } from '../event-json.ts';
-import { isOneLineEach } from '../one-line-each.ts';
+import type { Database } from '../database/connect.ts';
+import { eventJson, eventLine } from '../sql/event-json.ts';
+import { isOneLineEach } from '../sql/one-line-each.ts';
 import type { EventPosition } from './event-order.ts';
 import { positionOf } from './order-sql.ts';
 import { type ExportPart, partOf } from './part-of.ts';

@@ -1,6 +1,6 @@
 import type { Fragment, Sql } from 'postgres';
-import type { Database } from '../connect.ts';
-import { eventJson } from '../event-json.ts';
+import type { Database } from '../database/connect.ts';
+import { eventJson } from '../sql/event-json.ts';
 import type { EventFilter } from './event-filter.ts';
 import type { EventOrder, EventPosition } from './event-order.ts';
 import { type Matching, matching } from './matching.ts';

@@ -1,4 +1,4 @@
-import type { Database } from '../connect.ts';
+import type { Database } from '../database/connect.ts';
 
 /**
  * The recorded time before which no event can appear any more: all transactions that could hold one have ended. ISO 8601

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { migrateDatabase } from '@auditbox/db/migrate.ts';
+import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
 import { clusterUrl, initCluster } from '../postgres/cluster.ts';
 import { createPostgresRunner, type PostgresRunner } from '../postgres/runner.ts';

@@ -1,4 +1,4 @@
-import type { Database } from '@auditbox/db/connect.ts';
+import type { Database } from '@auditbox/db/database/connect.ts';
 import { renderBatch } from '@auditbox/db/export/render-batch.ts';
 import type { Archive, ArchivedObject } from './archive.ts';
 

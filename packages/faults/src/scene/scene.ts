@@ -1,4 +1,4 @@
-import { connectDatabase, type Database } from '@auditbox/db/connect.ts';
+import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
 import { createTestBucket, type TestBucket, testCredentials } from '@auditbox/testing/bucket.ts';
 import type { OwnPostgres } from '@auditbox/testing/own-postgres.ts';
 import { type S3Proxy, startS3Proxy } from '@auditbox/testing/s3-proxy.ts';
