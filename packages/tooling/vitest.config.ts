@@ -17,7 +17,7 @@ export default defineConfig({
           ...common,
           name: 'services',
           include: ['packages/{db,embedded,client,observability}/test/**/*.test.ts', 'apps/*/test/*.test.ts'],
-          globalSetup: 'packages/testing/src/embedded-services.ts',
+          globalSetup: 'packages/testing/src/servers/embedded-services.ts',
         },
       },
       {
@@ -28,7 +28,7 @@ export default defineConfig({
             '{apps,packages}/*/test/containers/*.test.ts',
             ...(hasEngine ? ['packages/db/test/**/*.test.ts'] : []),
           ],
-          globalSetup: 'packages/testing/src/container-services.ts',
+          globalSetup: 'packages/testing/src/servers/container-services.ts',
         },
       },
     ],

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { type ApiFixture, createApiFixture, masterKey } from '@auditbox/testing/api-fixture.ts';
-import { eventually } from '@auditbox/testing/eventually.ts';
-import { spawnApp } from '@auditbox/testing/spawn-app.ts';
-import { anEvent } from '@auditbox/testing/test-events.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { type ApiFixture, createApiFixture, masterKey } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
+import { spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 let api: ApiFixture;

@@ -1,7 +1,7 @@
 import { Agent, type IncomingMessage, request as send } from 'node:http';
 import { text } from 'node:stream/consumers';
-import { type ApiFixture, createApiFixture, masterKey } from '@auditbox/testing/api-fixture.ts';
-import { anEvent } from '@auditbox/testing/test-events.ts';
+import { type ApiFixture, createApiFixture, masterKey } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 let api: ApiFixture;

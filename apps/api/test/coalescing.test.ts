@@ -1,7 +1,7 @@
-import { type ApiFixture, createApiFixture, masterKey } from '@auditbox/testing/api-fixture.ts';
-import { eventually } from '@auditbox/testing/eventually.ts';
-import { lockAuditLog } from '@auditbox/testing/lock-audit-log.ts';
-import { anEvent, someEvents, type WireEvent } from '@auditbox/testing/test-events.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { type ApiFixture, createApiFixture, masterKey } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { lockAuditLog } from '@auditbox/testing/fixtures/lock-audit-log.ts';
+import { anEvent, someEvents, type WireEvent } from '@auditbox/testing/fixtures/test-events.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 /* Single events of concurrent requests share statements; each request's fate stays its own. */

@@ -1,4 +1,4 @@
-import { type ApiFixture, createApiFixture } from '@auditbox/testing/api-fixture.ts';
+import { type ApiFixture, createApiFixture } from '@auditbox/testing/fixtures/api-fixture.ts';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createChecks, type Place } from './fuzz/checks.ts';

@@ -1,5 +1,5 @@
-import { type ApiFixture, createApiFixture } from '@auditbox/testing/api-fixture.ts';
-import { anEvent, type WireEvent } from '@auditbox/testing/test-events.ts';
+import { type ApiFixture, createApiFixture } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { anEvent, type WireEvent } from '@auditbox/testing/fixtures/test-events.ts';
 import { applyPatch, type Operation } from 'rfc6902';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 

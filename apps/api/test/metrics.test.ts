@@ -1,12 +1,12 @@
-import { type ApiFixture, createApiFixture, masterKey } from '@auditbox/testing/api-fixture.ts';
-import { eventually } from '@auditbox/testing/eventually.ts';
-import { lockAuditLog } from '@auditbox/testing/lock-audit-log.ts';
-import { type Metrics, readMetrics } from '@auditbox/testing/read-metrics.ts';
-import { endApps, spawnApp } from '@auditbox/testing/spawn-app.ts';
-import { startTcpProxy, type TcpProxy } from '@auditbox/testing/tcp-proxy.ts';
-import { openTestDatabase } from '@auditbox/testing/test-database.ts';
-import { anEvent, someEvents } from '@auditbox/testing/test-events.ts';
-import { urlAs } from '@auditbox/testing/test-roles.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { type Metrics, readMetrics } from '@auditbox/testing/expectations/read-metrics.ts';
+import { type ApiFixture, createApiFixture, masterKey } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { lockAuditLog } from '@auditbox/testing/fixtures/lock-audit-log.ts';
+import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { startTcpProxy, type TcpProxy } from '@auditbox/testing/proxies/tcp-proxy.ts';
+import { endApps, spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
+import { openTestDatabase } from '@auditbox/testing/servers/test-database.ts';
+import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
 const requests = (metrics: Metrics, method: string, route: string, status: string) =>

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { type ApiFixture, createApiFixture } from '@auditbox/testing/api-fixture.ts';
-import { anEvent } from '@auditbox/testing/test-events.ts';
+import { type ApiFixture, createApiFixture } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';

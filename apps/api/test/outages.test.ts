@@ -1,13 +1,13 @@
-import { createApiFixture, masterKey } from '@auditbox/testing/api-fixture.ts';
-import { eventually } from '@auditbox/testing/eventually.ts';
-import { lockAuditLog } from '@auditbox/testing/lock-audit-log.ts';
-import { startOwnPostgres } from '@auditbox/testing/own-postgres.ts';
-import { endApps, spawnApp } from '@auditbox/testing/spawn-app.ts';
-import { startTcpProxy } from '@auditbox/testing/tcp-proxy.ts';
-import { createTestDatabase } from '@auditbox/testing/template-database.ts';
-import { openTestDatabase } from '@auditbox/testing/test-database.ts';
-import { anEvent, someEvents } from '@auditbox/testing/test-events.ts';
-import { migrateWithRoles, urlAs } from '@auditbox/testing/test-roles.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { createApiFixture, masterKey } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { lockAuditLog } from '@auditbox/testing/fixtures/lock-audit-log.ts';
+import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { startTcpProxy } from '@auditbox/testing/proxies/tcp-proxy.ts';
+import { startOwnPostgres } from '@auditbox/testing/servers/own-postgres.ts';
+import { endApps, spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
+import { createTestDatabase } from '@auditbox/testing/servers/template-database.ts';
+import { openTestDatabase } from '@auditbox/testing/servers/test-database.ts';
+import { migrateWithRoles, urlAs } from '@auditbox/testing/servers/test-roles.ts';
 import { afterEach, expect, inject, test } from 'vitest';
 
 afterEach(endApps);

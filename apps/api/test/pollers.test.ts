@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type AuditClient, createClient } from '@auditbox/client/audit-client.ts';
-import { type ApiFixture, createApiFixture, masterKey } from '@auditbox/testing/api-fixture.ts';
-import { anEvent, someEvents } from '@auditbox/testing/test-events.ts';
+import { type ApiFixture, createApiFixture, masterKey } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 let api: ApiFixture;

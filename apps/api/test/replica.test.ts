@@ -1,10 +1,10 @@
-import { masterKey } from '@auditbox/testing/api-fixture.ts';
-import { eventually } from '@auditbox/testing/eventually.ts';
-import { type OwnPostgres, startOwnPostgres } from '@auditbox/testing/own-postgres.ts';
-import { type OwnReplica, startOwnReplica } from '@auditbox/testing/own-replica.ts';
-import { type App, endApps, spawnApp } from '@auditbox/testing/spawn-app.ts';
-import { anEvent } from '@auditbox/testing/test-events.ts';
-import { migrateWithRoles, urlAs } from '@auditbox/testing/test-roles.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { masterKey } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
+import { type OwnPostgres, startOwnPostgres } from '@auditbox/testing/servers/own-postgres.ts';
+import { type OwnReplica, startOwnReplica } from '@auditbox/testing/servers/own-replica.ts';
+import { type App, endApps, spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
+import { migrateWithRoles, urlAs } from '@auditbox/testing/servers/test-roles.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 let primary: OwnPostgres;

@@ -1,7 +1,7 @@
-import { type ApiFixture, createApiFixture } from '@auditbox/testing/api-fixture.ts';
-import { eventually } from '@auditbox/testing/eventually.ts';
-import { lockAuditLog } from '@auditbox/testing/lock-audit-log.ts';
-import { someEvents } from '@auditbox/testing/test-events.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { type ApiFixture, createApiFixture } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { lockAuditLog } from '@auditbox/testing/fixtures/lock-audit-log.ts';
+import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 /* Counting is bounded, and so are pages by number: what lies deeper is reached by cursor. */

@@ -1,7 +1,7 @@
-import { type ApiFixture, createApiFixture } from '@auditbox/testing/api-fixture.ts';
-import { eventually } from '@auditbox/testing/eventually.ts';
-import { anEvent } from '@auditbox/testing/test-events.ts';
-import { startTraceCollector, type TraceCollector } from '@auditbox/testing/trace-collector.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { type ApiFixture, createApiFixture } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
+import { startTraceCollector, type TraceCollector } from '@auditbox/testing/stubs/trace-collector.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 let collector: TraceCollector;

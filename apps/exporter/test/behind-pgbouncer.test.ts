@@ -1,12 +1,12 @@
 import { connectDatabase } from '@auditbox/db/database/connect.ts';
-import { masterKey } from '@auditbox/testing/api-fixture.ts';
-import { eventually } from '@auditbox/testing/eventually.ts';
-import { expectExactlyOnce } from '@auditbox/testing/expect-exactly-once.ts';
-import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
-import { lockAuditLog } from '@auditbox/testing/lock-audit-log.ts';
-import { hasPgBouncer, type OwnPgBouncer, startOwnPgBouncer } from '@auditbox/testing/own-pgbouncer.ts';
-import { spawnApp } from '@auditbox/testing/spawn-app.ts';
-import { anEvent, someEvents } from '@auditbox/testing/test-events.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { expectExactlyOnce } from '@auditbox/testing/expectations/expect-exactly-once.ts';
+import { masterKey } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
+import { lockAuditLog } from '@auditbox/testing/fixtures/lock-audit-log.ts';
+import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { hasPgBouncer, type OwnPgBouncer, startOwnPgBouncer } from '@auditbox/testing/servers/own-pgbouncer.ts';
+import { spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 /* Apis and exporters behind a real PgBouncer that is set up as docs/pgbouncer.ini says, with a pool of five for each. */

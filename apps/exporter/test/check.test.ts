@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
-import type { InsteadOf, SeenRequest } from '@auditbox/testing/s3-proxy.ts';
-import { type StsStub, startStsStub } from '@auditbox/testing/sts-stub.ts';
-import { createTestDatabase } from '@auditbox/testing/template-database.ts';
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
+import type { InsteadOf, SeenRequest } from '@auditbox/testing/proxies/s3-proxy.ts';
+import { createTestDatabase } from '@auditbox/testing/servers/template-database.ts';
+import { type StsStub, startStsStub } from '@auditbox/testing/stubs/sts-stub.ts';
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import type { Finding } from '../src/diagnose/finding.ts';

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { eventually } from '@auditbox/testing/eventually.ts';
-import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
-import { startOwnPostgres } from '@auditbox/testing/own-postgres.ts';
-import { createTestDatabase } from '@auditbox/testing/template-database.ts';
-import { someEvents } from '@auditbox/testing/test-events.ts';
-import { urlAs } from '@auditbox/testing/test-roles.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
+import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { startOwnPostgres } from '@auditbox/testing/servers/own-postgres.ts';
+import { createTestDatabase } from '@auditbox/testing/servers/template-database.ts';
+import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { bucketLock } from '../src/diagnose/bucket/bucket-lock.ts';

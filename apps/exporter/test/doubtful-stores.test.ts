@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { expectExactlyOnce } from '@auditbox/testing/expect-exactly-once.ts';
-import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
-import type { SeenRequest } from '@auditbox/testing/s3-proxy.ts';
-import { spawnProgram } from '@auditbox/testing/spawn-app.ts';
-import { someEvents } from '@auditbox/testing/test-events.ts';
+import { expectExactlyOnce } from '@auditbox/testing/expectations/expect-exactly-once.ts';
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
+import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import type { SeenRequest } from '@auditbox/testing/proxies/s3-proxy.ts';
+import { spawnProgram } from '@auditbox/testing/servers/spawn-app.ts';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 

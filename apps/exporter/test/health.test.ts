@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { eventually } from '@auditbox/testing/eventually.ts';
-import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
-import type { App } from '@auditbox/testing/spawn-app.ts';
-import { someEvents } from '@auditbox/testing/test-events.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
+import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import type { App } from '@auditbox/testing/servers/spawn-app.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 let rig: ExporterFixture;

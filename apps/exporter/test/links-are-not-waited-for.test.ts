@@ -1,8 +1,8 @@
 import { leaseBatch } from '@auditbox/db/export/lease-batch.ts';
 import { sealBatches } from '@auditbox/db/export/seal-batches.ts';
-import { lockAuditLog } from '@auditbox/testing/lock-audit-log.ts';
-import { openTestDatabase } from '@auditbox/testing/test-database.ts';
-import { someEvents } from '@auditbox/testing/test-events.ts';
+import { lockAuditLog } from '@auditbox/testing/fixtures/lock-audit-log.ts';
+import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { openTestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import { expect, test } from 'vitest';
 import { requestsOf } from '../src/export/trace-links.ts';
 

@@ -1,9 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { createApiFixture } from '@auditbox/testing/api-fixture.ts';
-import { createTestBucket } from '@auditbox/testing/bucket.ts';
-import { exporterEnv } from '@auditbox/testing/exporter-fixture.ts';
-import { spawnApp } from '@auditbox/testing/spawn-app.ts';
-import { anEvent } from '@auditbox/testing/test-events.ts';
+import { createApiFixture } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { exporterEnv } from '@auditbox/testing/fixtures/exporter-fixture.ts';
+import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
+import { createTestBucket } from '@auditbox/testing/servers/bucket.ts';
+import { spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
 import { expect, inject, test } from 'vitest';
 
 /** Shaped like the events of a LiteLLM proxy: values of every kind, an empty key, floats that do not end. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { eventually } from '@auditbox/testing/eventually.ts';
-import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
-import { startTcpProxy } from '@auditbox/testing/tcp-proxy.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
+import { startTcpProxy } from '@auditbox/testing/proxies/tcp-proxy.ts';
 import { HeadBucketCommand } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 

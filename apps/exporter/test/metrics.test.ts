@@ -1,9 +1,9 @@
-import { eventually } from '@auditbox/testing/eventually.ts';
-import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
-import { type Metrics, readMetrics } from '@auditbox/testing/read-metrics.ts';
-import type { App } from '@auditbox/testing/spawn-app.ts';
-import { startTcpProxy } from '@auditbox/testing/tcp-proxy.ts';
-import { anEvent, someEvents } from '@auditbox/testing/test-events.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { type Metrics, readMetrics } from '@auditbox/testing/expectations/read-metrics.ts';
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
+import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { startTcpProxy } from '@auditbox/testing/proxies/tcp-proxy.ts';
+import type { App } from '@auditbox/testing/servers/spawn-app.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 let rig: ExporterFixture;

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
-import { eventually } from '@auditbox/testing/eventually.ts';
-import { expectExactlyOnce } from '@auditbox/testing/expect-exactly-once.ts';
-import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
-import type { InsteadOf, SeenRequest } from '@auditbox/testing/s3-proxy.ts';
-import { anEvent, someEvents } from '@auditbox/testing/test-events.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { expectExactlyOnce } from '@auditbox/testing/expectations/expect-exactly-once.ts';
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
+import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import type { InsteadOf, SeenRequest } from '@auditbox/testing/proxies/s3-proxy.ts';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 

@@ -1,10 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { eventually } from '@auditbox/testing/eventually.ts';
-import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
-import { type StsStub, startStsStub, temporaryKey } from '@auditbox/testing/sts-stub.ts';
-import { someEvents } from '@auditbox/testing/test-events.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
+import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { type StsStub, startStsStub, temporaryKey } from '@auditbox/testing/stubs/sts-stub.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 /* Whose credentials sign the requests. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
-import type { SeenRequest } from '@auditbox/testing/s3-proxy.ts';
-import { anEvent, someEvents } from '@auditbox/testing/test-events.ts';
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
+import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import type { SeenRequest } from '@auditbox/testing/proxies/s3-proxy.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 /* What the settings make of the requests, as the store gets them. */

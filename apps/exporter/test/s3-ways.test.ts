@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { type ConnectProxy, startConnectProxy } from '@auditbox/testing/connect-proxy.ts';
-import { eventually } from '@auditbox/testing/eventually.ts';
-import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
-import { anEvent, someEvents } from '@auditbox/testing/test-events.ts';
-import { startTlsFront, type TlsFront } from '@auditbox/testing/tls-front.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
+import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { type ConnectProxy, startConnectProxy } from '@auditbox/testing/proxies/connect-proxy.ts';
+import { startTlsFront, type TlsFront } from '@auditbox/testing/proxies/tls-front.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 /* Ways to the store: TLS with an authority of one's own, and a proxy. */

@@ -1,6 +1,6 @@
-import { eventually } from '@auditbox/testing/eventually.ts';
-import { openTestDatabase, type TestDatabase } from '@auditbox/testing/test-database.ts';
-import { anEvent } from '@auditbox/testing/test-events.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
+import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import pino from 'pino';
 import postgres from 'postgres';
 import { Registry } from 'prom-client';

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { eventually } from '@auditbox/testing/eventually.ts';
-import { expectExactlyOnce } from '@auditbox/testing/expect-exactly-once.ts';
-import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
-import { startTcpProxy } from '@auditbox/testing/tcp-proxy.ts';
-import { createTestDatabase } from '@auditbox/testing/template-database.ts';
-import { someEvents } from '@auditbox/testing/test-events.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { expectExactlyOnce } from '@auditbox/testing/expectations/expect-exactly-once.ts';
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
+import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { startTcpProxy } from '@auditbox/testing/proxies/tcp-proxy.ts';
+import { createTestDatabase } from '@auditbox/testing/servers/template-database.ts';
 import { CreateBucketCommand } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 

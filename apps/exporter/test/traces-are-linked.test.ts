@@ -1,9 +1,9 @@
-import { startApi } from '@auditbox/testing/api-fixture.ts';
-import { eventually } from '@auditbox/testing/eventually.ts';
-import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
-import { lockAuditLog } from '@auditbox/testing/lock-audit-log.ts';
-import { anEvent, someEvents } from '@auditbox/testing/test-events.ts';
-import { startTraceCollector, type TraceCollector } from '@auditbox/testing/trace-collector.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
+import { lockAuditLog } from '@auditbox/testing/fixtures/lock-audit-log.ts';
+import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { startTraceCollector, type TraceCollector } from '@auditbox/testing/stubs/trace-collector.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 let collector: TraceCollector;

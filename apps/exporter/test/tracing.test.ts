@@ -1,7 +1,7 @@
-import { eventually } from '@auditbox/testing/eventually.ts';
-import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
-import { someEvents } from '@auditbox/testing/test-events.ts';
-import { startTraceCollector, type TraceCollector } from '@auditbox/testing/trace-collector.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
+import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { startTraceCollector, type TraceCollector } from '@auditbox/testing/stubs/trace-collector.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 let collector: TraceCollector;

@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { apiDocument } from '@auditbox/api/openapi/document.ts';
+import { apiDocument } from '@auditbox/api/http/openapi/document.ts';
 import openapiTS, { astToString, COMMENT_HEADER } from 'openapi-typescript';
 
 /*

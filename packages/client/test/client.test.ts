@@ -1,10 +1,10 @@
 import { ApiProblem } from '@auditbox/client/api-problem.ts';
 import { type AuditClient, createClient } from '@auditbox/client/audit-client.ts';
-import { type ApiFixture, createApiFixture, masterKey } from '@auditbox/testing/api-fixture.ts';
-import { eventually } from '@auditbox/testing/eventually.ts';
-import { lockAuditLog } from '@auditbox/testing/lock-audit-log.ts';
-import { startTcpProxy, type TcpProxy } from '@auditbox/testing/tcp-proxy.ts';
-import { anEvent, someEvents } from '@auditbox/testing/test-events.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { type ApiFixture, createApiFixture, masterKey } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { lockAuditLog } from '@auditbox/testing/fixtures/lock-audit-log.ts';
+import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { startTcpProxy, type TcpProxy } from '@auditbox/testing/proxies/tcp-proxy.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 let api: ApiFixture;

@@ -1,6 +1,6 @@
 import { sealBatches } from '@auditbox/db/export/seal-batches.ts';
-import { openTestDatabase, type TestDatabase } from '@auditbox/testing/test-database.ts';
-import { anEvent } from '@auditbox/testing/test-events.ts';
+import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
+import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 let db: TestDatabase;

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { openTestDatabase, type TestDatabase } from '@auditbox/testing/test-database.ts';
+import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import { drizzle } from 'drizzle-orm/postgres-js';
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';

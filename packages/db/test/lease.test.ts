@@ -8,8 +8,8 @@ import { quarantineRows } from '@auditbox/db/export/quarantine-rows.ts';
 import { recordRender } from '@auditbox/db/export/record-render.ts';
 import { releaseBatch } from '@auditbox/db/export/release-batch.ts';
 import { sealBatches } from '@auditbox/db/export/seal-batches.ts';
-import { openTestDatabase, type TestDatabase } from '@auditbox/testing/test-database.ts';
-import { someEvents } from '@auditbox/testing/test-events.ts';
+import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 let db: TestDatabase;

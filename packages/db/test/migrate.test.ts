@@ -1,7 +1,7 @@
-import { eventually } from '@auditbox/testing/eventually.ts';
-import { spawnApp } from '@auditbox/testing/spawn-app.ts';
-import { startTcpProxy } from '@auditbox/testing/tcp-proxy.ts';
-import { createTestDatabase } from '@auditbox/testing/template-database.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { startTcpProxy } from '@auditbox/testing/proxies/tcp-proxy.ts';
+import { spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
+import { createTestDatabase } from '@auditbox/testing/servers/template-database.ts';
 import postgres from 'postgres';
 import { expect, inject, test } from 'vitest';
 

@@ -11,9 +11,9 @@ import { dropSearchIndex, makeSearchIndex } from '@auditbox/db/migrate/search-in
 import { closeMonth } from '@auditbox/db/months/close-month.ts';
 import { dropMonth } from '@auditbox/db/months/drop-month.ts';
 import { listExpiredMonths } from '@auditbox/db/months/list-expired-months.ts';
-import { createTestDatabase } from '@auditbox/testing/template-database.ts';
-import { openTestDatabase, type TestDatabase } from '@auditbox/testing/test-database.ts';
-import { anEvent, type WireEvent } from '@auditbox/testing/test-events.ts';
+import { anEvent, type WireEvent } from '@auditbox/testing/fixtures/test-events.ts';
+import { createTestDatabase } from '@auditbox/testing/servers/template-database.ts';
+import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 

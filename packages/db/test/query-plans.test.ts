@@ -1,8 +1,8 @@
 import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
-import type { EventFilter } from '@auditbox/db/query/event-filter.ts';
-import { type EventOrder, type EventPosition, sortKeys, typeOf } from '@auditbox/db/query/event-order.ts';
-import { findStatement } from '@auditbox/db/query/find-events.ts';
-import { openTestDatabase, type TestDatabase } from '@auditbox/testing/test-database.ts';
+import type { EventFilter } from '@auditbox/db/queries/event-filter.ts';
+import { type EventOrder, type EventPosition, sortKeys, typeOf } from '@auditbox/db/queries/event-order.ts';
+import { findStatement } from '@auditbox/db/queries/find-events.ts';
+import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 

@@ -1,6 +1,6 @@
 import { connectDatabase } from '@auditbox/db/database/connect.ts';
-import { findEvents } from '@auditbox/db/query/find-events.ts';
-import { openTestDatabase } from '@auditbox/testing/test-database.ts';
+import { findEvents } from '@auditbox/db/queries/find-events.ts';
+import { openTestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import { expect, test } from 'vitest';
 
 test('questions of many shapes leave no statement behind in the memory of a connection', async () => {

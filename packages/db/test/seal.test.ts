@@ -2,9 +2,9 @@ import { connectDatabase } from '@auditbox/db/database/connect.ts';
 import { getEvent } from '@auditbox/db/events/get-event.ts';
 import { pruneOutbox } from '@auditbox/db/export/prune-outbox.ts';
 import { sealBatches, sealStatement } from '@auditbox/db/export/seal-batches.ts';
-import { eventually } from '@auditbox/testing/eventually.ts';
-import { openTestDatabase, type TestDatabase } from '@auditbox/testing/test-database.ts';
-import { anEvent, someEvents } from '@auditbox/testing/test-events.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 let db: TestDatabase;

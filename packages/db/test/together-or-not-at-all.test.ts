@@ -1,9 +1,9 @@
 import { fileURLToPath } from 'node:url';
 import { auditEventOf } from '@auditbox/core/event/audit-event-of.ts';
 import { writeAuditEvents } from '@auditbox/db/events/write-events.ts';
-import { type App, spawnProgram } from '@auditbox/testing/spawn-app.ts';
-import { openTestDatabase, type TestDatabase } from '@auditbox/testing/test-database.ts';
-import { anEvent, someEvents } from '@auditbox/testing/test-events.ts';
+import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { type App, spawnProgram } from '@auditbox/testing/servers/spawn-app.ts';
+import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import postgres from 'postgres';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 

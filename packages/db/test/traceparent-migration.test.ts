@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
-import { eventually } from '@auditbox/testing/eventually.ts';
-import { spawnApp } from '@auditbox/testing/spawn-app.ts';
-import { createTestDatabase } from '@auditbox/testing/template-database.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
+import { createTestDatabase } from '@auditbox/testing/servers/template-database.ts';
 import postgres, { type Sql } from 'postgres';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 

@@ -1,8 +1,8 @@
 import { auditEventOf } from '@auditbox/core/event/audit-event-of.ts';
 import { getEvent } from '@auditbox/db/events/get-event.ts';
 import { storeAuditEvents } from '@auditbox/db/events/store-events.ts';
-import { openTestDatabase, type TestDatabase } from '@auditbox/testing/test-database.ts';
-import { anEvent, someEvents } from '@auditbox/testing/test-events.ts';
+import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 let db: TestDatabase;

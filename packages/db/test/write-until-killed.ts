@@ -1,6 +1,6 @@
 import { auditEventOf } from '@auditbox/core/event/audit-event-of.ts';
 import { writeAuditEvents } from '@auditbox/db/events/write-events.ts';
-import { someEvents } from '@auditbox/testing/test-events.ts';
+import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import postgres from 'postgres';
 
 /* Writes batches of 20 events, a line `written` for each. A process of its own: the driver may end it with the backend. */

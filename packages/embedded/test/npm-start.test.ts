@@ -5,9 +5,9 @@ import { chmod, cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promi
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { eventually } from '@auditbox/testing/eventually.ts';
-import { type App, endApps, spawnProgram } from '@auditbox/testing/spawn-app.ts';
-import { anEvent } from '@auditbox/testing/test-events.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
+import { type App, endApps, spawnProgram } from '@auditbox/testing/servers/spawn-app.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 const root = resolve(import.meta.dirname, '../../..');

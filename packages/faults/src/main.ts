@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startOwnStore } from '@auditbox/testing/own-store.ts';
+import { startOwnStore } from '@auditbox/testing/servers/own-store.ts';
 import { parseCommand } from './cli.ts';
 import { type FaultResult, runFaults } from './run-faults.ts';
 import { toTable } from './table.ts';

@@ -1,6 +1,6 @@
-import { type OwnPostgres, startOwnPostgres } from '@auditbox/testing/own-postgres.ts';
-import { createTemplate } from '@auditbox/testing/template-database.ts';
-import { migrateWithRoles } from '@auditbox/testing/test-roles.ts';
+import { type OwnPostgres, startOwnPostgres } from '@auditbox/testing/servers/own-postgres.ts';
+import { createTemplate } from '@auditbox/testing/servers/template-database.ts';
+import { migrateWithRoles } from '@auditbox/testing/servers/test-roles.ts';
 import type { Fault } from './faults/fault.ts';
 import { createJudge } from './oracle/judge.ts';
 import { playRound, type RoundResult } from './play-round.ts';

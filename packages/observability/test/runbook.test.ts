@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { spawnApp } from '@auditbox/testing/spawn-app.ts';
-import { openTestDatabase, type TestDatabase } from '@auditbox/testing/test-database.ts';
+import { spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
+import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readAlerts } from './what-is-asked.ts';
 

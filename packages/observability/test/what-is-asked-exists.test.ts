@@ -1,10 +1,10 @@
-import { masterKey } from '@auditbox/testing/api-fixture.ts';
-import { eventually } from '@auditbox/testing/eventually.ts';
-import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
-import { type Metrics, readMetrics } from '@auditbox/testing/read-metrics.ts';
-import { spawnApp } from '@auditbox/testing/spawn-app.ts';
-import { anEvent } from '@auditbox/testing/test-events.ts';
-import { urlAs } from '@auditbox/testing/test-roles.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { type Metrics, readMetrics } from '@auditbox/testing/expectations/read-metrics.ts';
+import { masterKey } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
+import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
+import { spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
+import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readAlerts, readDashboardQueries, selectorsOf } from './what-is-asked.ts';
 

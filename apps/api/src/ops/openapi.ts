@@ -1,5 +1,5 @@
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
-import { refusing } from '../openapi/refusals.ts';
+import { refusing } from '../http/openapi/refusals.ts';
 
 const health = { tags: ['Health'], security: [] };
 const words = { 'text/plain': { schema: { type: 'string' } } } as const;

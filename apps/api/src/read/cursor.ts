@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { EventFilter } from '@auditbox/db/query/event-filter.ts';
-import { type EventOrder, type EventPosition, sortKeys, typeOf } from '@auditbox/db/query/event-order.ts';
+import type { EventFilter } from '@auditbox/db/queries/event-filter.ts';
+import { type EventOrder, type EventPosition, sortKeys, typeOf } from '@auditbox/db/queries/event-order.ts';
 import { z } from 'zod';
 
 /*

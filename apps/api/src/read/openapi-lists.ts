@@ -1,5 +1,5 @@
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
-import { refusing } from '../openapi/refusals.ts';
+import { refusing } from '../http/openapi/refusals.ts';
 import { exportParameters } from './export/export-query.ts';
 import { eventList } from './list/event-list.ts';
 import { listParameters } from './list/list-query.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
-import { refusing } from '../openapi/refusals.ts';
+import { refusing } from '../http/openapi/refusals.ts';
 import { exportedEvent } from './event/exported-event.ts';
 import { objectHistory } from './history/history-answer.ts';
 import { historyParameters } from './history/history-query.ts';

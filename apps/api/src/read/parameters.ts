@@ -1,6 +1,6 @@
 import { lowerBound, upperBound } from '@auditbox/core/event/event-time.ts';
 import { splitEscaped } from '@auditbox/core/text/split-escaped.ts';
-import { sortKeys } from '@auditbox/db/query/event-order.ts';
+import { sortKeys } from '@auditbox/db/queries/event-order.ts';
 import { z } from 'zod';
 
 /*

@@ -1,6 +1,6 @@
 import { type Checked, type Problem, printPath } from '@auditbox/core/event/audit-event.ts';
 import { splitEscaped } from '@auditbox/core/text/split-escaped.ts';
-import type { ValueAt } from '@auditbox/db/query/event-filter.ts';
+import type { ValueAt } from '@auditbox/db/queries/event-filter.ts';
 import type { z } from 'zod';
 
 /** A place in a value as a parameter: `updated_values.max_budget=25`. */

@@ -1,6 +1,6 @@
 import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
 import { replicaLagMs } from '@auditbox/db/database/replica-lag.ts';
-import type { EventFilter } from '@auditbox/db/query/event-filter.ts';
+import type { EventFilter } from '@auditbox/db/queries/event-filter.ts';
 import type { Reader } from './choose-reader.ts';
 
 /** The pools that answer questions, apart from those that write: a slow question must not make a write wait. */

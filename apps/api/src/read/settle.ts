@@ -1,5 +1,5 @@
-import type { EventFilter } from '@auditbox/db/query/event-filter.ts';
-import { HiddenSessionsError } from '@auditbox/db/query/recorded-edge.ts';
+import type { EventFilter } from '@auditbox/db/queries/event-filter.ts';
+import { HiddenSessionsError } from '@auditbox/db/queries/recorded-edge.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
 
 export interface SettleDependencies {

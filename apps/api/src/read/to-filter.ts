@@ -1,4 +1,4 @@
-import type { EventFilter, ValueAt } from '@auditbox/db/query/event-filter.ts';
+import type { EventFilter, ValueAt } from '@auditbox/db/queries/event-filter.ts';
 import type { z } from 'zod';
 import type { filterParameters } from './parameters.ts';
 

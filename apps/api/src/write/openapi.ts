@@ -1,7 +1,7 @@
 import type { Actions } from '@auditbox/core/event/event-schema.ts';
 import type { z } from 'zod';
 import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject } from 'zod-openapi';
-import { refusing } from '../openapi/refusals.ts';
+import { refusing } from '../http/openapi/refusals.ts';
 import { auditEvent } from '../read/audit-event.ts';
 import { batchReceipt } from './batch-receipt.ts';
 import { maxBatchEvents } from './post-batch.ts';

@@ -1,4 +1,4 @@
-import { anEvent, type WireEvent } from '@auditbox/testing/test-events.ts';
+import { anEvent, type WireEvent } from '@auditbox/testing/fixtures/test-events.ts';
 
 /** An event as the api lists it. */
 export interface ListedEvent extends WireEvent {

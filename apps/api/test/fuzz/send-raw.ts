@@ -1,5 +1,5 @@
 import { Agent, request } from 'node:http';
-import { masterKey } from '@auditbox/testing/api-fixture.ts';
+import { masterKey } from '@auditbox/testing/fixtures/api-fixture.ts';
 
 export interface RawAnswer {
   readonly status: number;

@@ -1,10 +1,14 @@
-import { createApiFixture } from '@auditbox/testing/api-fixture.ts';
-import { createTestBucket } from '@auditbox/testing/bucket.ts';
-import { eventually } from '@auditbox/testing/eventually.ts';
-import { expectExactlyOnce } from '@auditbox/testing/expect-exactly-once.ts';
-import { createExporterFixture, type ExporterFixture, exporterEnv } from '@auditbox/testing/exporter-fixture.ts';
-import { spawnApp } from '@auditbox/testing/spawn-app.ts';
-import { anEvent, someEvents } from '@auditbox/testing/test-events.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { expectExactlyOnce } from '@auditbox/testing/expectations/expect-exactly-once.ts';
+import { createApiFixture } from '@auditbox/testing/fixtures/api-fixture.ts';
+import {
+  createExporterFixture,
+  type ExporterFixture,
+  exporterEnv,
+} from '@auditbox/testing/fixtures/exporter-fixture.ts';
+import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { createTestBucket } from '@auditbox/testing/servers/bucket.ts';
+import { spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 

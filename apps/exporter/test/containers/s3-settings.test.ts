@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { createTestBucket, type TestBucket } from '@auditbox/testing/bucket.ts';
-import { startConnectProxy } from '@auditbox/testing/connect-proxy.ts';
-import { expectExactlyOnce } from '@auditbox/testing/expect-exactly-once.ts';
-import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/exporter-fixture.ts';
-import { someEvents } from '@auditbox/testing/test-events.ts';
-import { startTlsFront } from '@auditbox/testing/tls-front.ts';
+import { expectExactlyOnce } from '@auditbox/testing/expectations/expect-exactly-once.ts';
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
+import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { startConnectProxy } from '@auditbox/testing/proxies/connect-proxy.ts';
+import { startTlsFront } from '@auditbox/testing/proxies/tls-front.ts';
+import { createTestBucket, type TestBucket } from '@auditbox/testing/servers/bucket.ts';
 import { HeadObjectCommand, ListObjectVersionsCommand } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 

@@ -1,6 +1,6 @@
 import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
-import { type OwnPostgres, startOwnPostgres } from '@auditbox/testing/own-postgres.ts';
-import { createTemplate, createTestDatabase } from '@auditbox/testing/template-database.ts';
+import { type OwnPostgres, startOwnPostgres } from '@auditbox/testing/servers/own-postgres.ts';
+import { createTemplate, createTestDatabase } from '@auditbox/testing/servers/template-database.ts';
 import postgres, { type Sql } from 'postgres';
 import { cpuMsOfFamily } from './cpu-time.ts';
 import { type NullStore, startNullStore } from './null-store.ts';

@@ -1,4 +1,4 @@
-import type { WireEvent } from '@auditbox/testing/test-events.ts';
+import type { WireEvent } from '@auditbox/testing/fixtures/test-events.ts';
 import type { Random } from '../random.ts';
 import type { Scene } from '../scene/scene.ts';
 import type { Writer } from '../scene/writer.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { spawnProgram } from '@auditbox/testing/spawn-app.ts';
-import { anEvent, type WireEvent } from '@auditbox/testing/test-events.ts';
+import { anEvent, type WireEvent } from '@auditbox/testing/fixtures/test-events.ts';
+import { spawnProgram } from '@auditbox/testing/servers/spawn-app.ts';
 import { masterKey, type Scene } from '../scene/scene.ts';
 import { BrokenPromise, type Fault } from './fault.ts';
 

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { eventually } from '@auditbox/testing/eventually.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import postgres, { type Sql } from 'postgres';
 import type { Scene } from '../scene/scene.ts';
 import { fillDisk } from '../scene/small-disk.ts';

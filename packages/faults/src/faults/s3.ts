@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Misbehaviour, S3Proxy, SeenRequest } from '@auditbox/testing/s3-proxy.ts';
+import type { Misbehaviour, S3Proxy, SeenRequest } from '@auditbox/testing/proxies/s3-proxy.ts';
 import type { Fault, Strike } from './fault.ts';
 
 /*

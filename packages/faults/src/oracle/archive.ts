@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
-import type { TestBucket } from '@auditbox/testing/bucket.ts';
+import type { TestBucket } from '@auditbox/testing/servers/bucket.ts';
 import {
   GetObjectCommand,
   type GetObjectCommandOutput,

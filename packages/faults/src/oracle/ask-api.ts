@@ -1,4 +1,4 @@
-import { eventually } from '@auditbox/testing/eventually.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import type { Fleet } from '../scene/fleet.ts';
 import { masterKey, type Scene } from '../scene/scene.ts';
 import type { Sent } from '../scene/writer.ts';

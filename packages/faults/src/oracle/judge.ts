@@ -1,4 +1,4 @@
-import type { WireEvent } from '@auditbox/testing/test-events.ts';
+import type { WireEvent } from '@auditbox/testing/fixtures/test-events.ts';
 import type { Fault } from '../faults/fault.ts';
 import type { Scene } from '../scene/scene.ts';
 import type { Sent } from '../scene/writer.ts';

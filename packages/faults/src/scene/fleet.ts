@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { type App, spawnProgram } from '@auditbox/testing/spawn-app.ts';
+import { type App, spawnProgram } from '@auditbox/testing/servers/spawn-app.ts';
 
 /** A process of a fleet. */
 interface Member {

@@ -1,10 +1,10 @@
 import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
-import { createTestBucket, type TestBucket, testCredentials } from '@auditbox/testing/bucket.ts';
-import type { OwnPostgres } from '@auditbox/testing/own-postgres.ts';
-import { type S3Proxy, startS3Proxy } from '@auditbox/testing/s3-proxy.ts';
-import { startTcpProxy, type TcpProxy } from '@auditbox/testing/tcp-proxy.ts';
-import { createTestDatabase } from '@auditbox/testing/template-database.ts';
-import { exporterRole, type ProcessRole, urlAs } from '@auditbox/testing/test-roles.ts';
+import { type S3Proxy, startS3Proxy } from '@auditbox/testing/proxies/s3-proxy.ts';
+import { startTcpProxy, type TcpProxy } from '@auditbox/testing/proxies/tcp-proxy.ts';
+import { createTestBucket, type TestBucket, testCredentials } from '@auditbox/testing/servers/bucket.ts';
+import type { OwnPostgres } from '@auditbox/testing/servers/own-postgres.ts';
+import { createTestDatabase } from '@auditbox/testing/servers/template-database.ts';
+import { exporterRole, type ProcessRole, urlAs } from '@auditbox/testing/servers/test-roles.ts';
 import { type Fleet, startFleet } from './fleet.ts';
 import { type Pace, quickSettings } from './pace.ts';
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { anEvent, type WireEvent } from '@auditbox/testing/test-events.ts';
+import { anEvent, type WireEvent } from '@auditbox/testing/fixtures/test-events.ts';
 import type { Random } from '../random.ts';
 import type { Fleet } from './fleet.ts';
 import { masterKey } from './scene.ts';

@@ -1,12 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { openTestBucket, testCredentials } from '@auditbox/testing/bucket.ts';
-import { type Composition, type ContainerSeen, findCompose, openComposition } from '@auditbox/testing/composition.ts';
-import { s3Image, s3Port } from '@auditbox/testing/container-services.ts';
-import { eventually } from '@auditbox/testing/eventually.ts';
-import { expectExactlyOnce } from '@auditbox/testing/expect-exactly-once.ts';
-import { anEvent, someEvents, type WireEvent } from '@auditbox/testing/test-events.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { expectExactlyOnce } from '@auditbox/testing/expectations/expect-exactly-once.ts';
+import { anEvent, someEvents, type WireEvent } from '@auditbox/testing/fixtures/test-events.ts';
+import { openTestBucket, testCredentials } from '@auditbox/testing/servers/bucket.ts';
+import {
+  type Composition,
+  type ContainerSeen,
+  findCompose,
+  openComposition,
+} from '@auditbox/testing/servers/composition.ts';
+import { s3Image, s3Port } from '@auditbox/testing/servers/container-services.ts';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 
 const compose = findCompose();

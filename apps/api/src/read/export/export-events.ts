@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import type { Checked } from '@auditbox/core/event/audit-event.ts';
 import { csvHeader, csvRow } from '@auditbox/core/text/csv-row.ts';
-import type { EventPosition } from '@auditbox/db/query/event-order.ts';
-import type { ExportedCells } from '@auditbox/db/query/export-cells.ts';
-import type { ExportedLines } from '@auditbox/db/query/export-lines.ts';
-import type { ExportPart } from '@auditbox/db/query/part-of.ts';
+import type { EventPosition } from '@auditbox/db/queries/event-order.ts';
+import type { ExportedCells } from '@auditbox/db/queries/export-cells.ts';
+import type { ExportedLines } from '@auditbox/db/queries/export-lines.ts';
+import type { ExportPart } from '@auditbox/db/queries/part-of.ts';
 import type { Request, RequestHandler, Response } from 'express';
 import { HttpProblem } from '../../http/problem.ts';
 import type { Reader } from '../choose-reader.ts';

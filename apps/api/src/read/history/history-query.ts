@@ -1,5 +1,5 @@
 import type { Checked } from '@auditbox/core/event/audit-event.ts';
-import type { EventPosition } from '@auditbox/db/query/event-order.ts';
+import type { EventPosition } from '@auditbox/db/queries/event-order.ts';
 import { z } from 'zod';
 import { type CursorList, readCursor } from '../cursor.ts';
 import { filterParameters, partParameters } from '../parameters.ts';

@@ -1,5 +1,5 @@
 import type { Checked } from '@auditbox/core/event/audit-event.ts';
-import type { EventPage, EventQuery } from '@auditbox/db/query/find-events.ts';
+import type { EventPage, EventQuery } from '@auditbox/db/queries/find-events.ts';
 import type { Request, RequestHandler } from 'express';
 import { HttpProblem } from '../../http/problem.ts';
 import { sendJson } from '../../http/send-json.ts';

@@ -1,4 +1,4 @@
-import { groups } from '@auditbox/db/query/count-by.ts';
+import { groups } from '@auditbox/db/queries/count-by.ts';
 import { z } from 'zod';
 
 /** What `GET /audit/stats` answers. */

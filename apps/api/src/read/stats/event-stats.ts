@@ -1,5 +1,5 @@
 import type { Checked } from '@auditbox/core/event/audit-event.ts';
-import type { EventCount, EventCountQuery } from '@auditbox/db/query/count-by.ts';
+import type { EventCount, EventCountQuery } from '@auditbox/db/queries/count-by.ts';
 import type { Request, RequestHandler } from 'express';
 import { HttpProblem } from '../../http/problem.ts';
 import { sendJson } from '../../http/send-json.ts';

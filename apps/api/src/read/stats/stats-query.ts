@@ -1,5 +1,5 @@
 import type { Checked } from '@auditbox/core/event/audit-event.ts';
-import { type EventCountQuery, groups } from '@auditbox/db/query/count-by.ts';
+import { type EventCountQuery, groups } from '@auditbox/db/queries/count-by.ts';
 import { z } from 'zod';
 import { filterParameters } from '../parameters.ts';
 import { readSearch } from '../read-search.ts';

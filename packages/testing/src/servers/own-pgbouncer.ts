@@ -5,7 +5,7 @@ import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findFreePort } from '@auditbox/embedded/stack/free-port.ts';
-import { eventually } from './eventually.ts';
+import { eventually } from '../expectations/eventually.ts';
 import { type App, spawnProgram } from './spawn-app.ts';
 
 /** A PgBouncer in transaction mode before one database, as docs/pgbouncer.ini sets it up. */
@@ -15,7 +15,7 @@ export interface OwnPgBouncer {
   close(): Promise<void>;
 }
 
-const documented = new URL('../../../docs/pgbouncer.ini', import.meta.url);
+const documented = new URL('../../../../docs/pgbouncer.ini', import.meta.url);
 
 /** Whether the program is there: TEST_PGBOUNCER, or pgbouncer in the PATH. */
 export const hasPgBouncer = spawnSync(programName(), ['--version']).status === 0;

@@ -9,7 +9,7 @@ import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
 import { clusterUrl, initCluster, serverCommand } from '@auditbox/embedded/postgres/cluster.ts';
 import { createPostgresRunner } from '@auditbox/embedded/postgres/runner.ts';
 import { findFreePort } from '@auditbox/embedded/stack/free-port.ts';
-import { eventually } from './eventually.ts';
+import { eventually } from '../expectations/eventually.ts';
 
 /** A Postgres server of a test's own, to be killed. */
 export interface OwnPostgres {

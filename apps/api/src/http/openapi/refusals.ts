@@ -1,5 +1,5 @@
 import type { ZodOpenApiResponseObject, ZodOpenApiResponsesObject } from 'zod-openapi';
-import { problemDocument } from '../http/problem-document.ts';
+import { problemDocument } from '../problem-document.ts';
 
 type Headers = ZodOpenApiResponseObject['headers'];
 

@@ -1,9 +1,9 @@
 import { type Actions, eventSchema } from '@auditbox/core/event/event-schema.ts';
 import { createDocument, type ZodOpenApiObject, type ZodOpenApiOverride } from 'zod-openapi';
-import { healthPaths } from '../ops/openapi.ts';
-import { listPaths } from '../read/openapi-lists.ts';
-import { lookPaths } from '../read/openapi-looks.ts';
-import { writePaths } from '../write/openapi.ts';
+import { healthPaths } from '../../ops/openapi.ts';
+import { listPaths } from '../../read/openapi-lists.ts';
+import { lookPaths } from '../../read/openapi-looks.ts';
+import { writePaths } from '../../write/openapi.ts';
 
 const description = `A durable audit log: who changed what, when.
 

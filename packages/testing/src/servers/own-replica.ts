@@ -8,7 +8,7 @@ import { serverCommand } from '@auditbox/embedded/postgres/cluster.ts';
 import { createPostgresRunner } from '@auditbox/embedded/postgres/runner.ts';
 import { findFreePort } from '@auditbox/embedded/stack/free-port.ts';
 import postgres from 'postgres';
-import { eventually } from './eventually.ts';
+import { eventually } from '../expectations/eventually.ts';
 import type { OwnPostgres } from './own-postgres.ts';
 
 /** A hot standby that streams from a primary. */

@@ -2,8 +2,8 @@ import { auditEventOf } from '@auditbox/core/event/audit-event-of.ts';
 import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
 import { storeAuditEvents } from '@auditbox/db/events/store-events.ts';
 import { inject } from 'vitest';
+import type { WireEvent } from '../fixtures/test-events.ts';
 import { createTestDatabase } from './template-database.ts';
-import type { WireEvent } from './test-events.ts';
 
 /** A migrated database of a test's own. */
 export interface TestDatabase extends Database {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { partitionFolder } from '@auditbox/core/export/partition.ts';
 import { expect } from 'vitest';
-import type { TestBucket } from './bucket.ts';
+import type { TestBucket } from '../servers/bucket.ts';
 
 /**
  * The promise, read from outside: each id is in exactly one object, none is missing and none is foreign; every row lies
