@@ -28,7 +28,7 @@ test('a database that is down at start and one that goes away later: 503 with Re
   await proxy.down();
   const app = spawnApp('api/src/main.ts', { DATABASE_URL: url.href, PORT: '0', AUDIT_MASTER_KEY: masterKey });
   const api = `http://127.0.0.1:${(await app.line(/^The api listens/)).port}`;
-  await app.line(/^The database cannot be used now/);
+  await app.line(/^The database is not available now/);
 
   const refused = await post(api, anEvent());
   expect(refused.status).toBe(503);
@@ -202,6 +202,6 @@ test('a database without the tables is explained', async () => {
   const api = `http://127.0.0.1:${(await app.line(/^The api listens/)).port}`;
   const refused = await post(api, anEvent());
   expect(refused.status).toBe(503);
-  expect(await refused.text()).toContain('The database must be set up first (42P01).');
+  expect(await refused.text()).toContain('The database is not set up correctly (42P01).');
   await app.line(/run `npm run migrate`/);
 });

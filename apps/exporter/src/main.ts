@@ -1,4 +1,4 @@
-import { databaseFault, describeFault } from '@auditbox/db/database/database-error.ts';
+import { toDatabaseError } from '@auditbox/db/database/database-error.ts';
 import { createLogger } from '@auditbox/process/logger.ts';
 import { leaveWith, runMain } from '@auditbox/process/run-main.ts';
 import { readSettings } from '@auditbox/process/settings.ts';
@@ -55,9 +55,9 @@ async function execute(
     if (asked.kind === 'check') return await check(exporter, asked, shutdown.taking);
     return asked.kind === 'drain' ? await drain(exporter, shutdown) : await replay(exporter, asked, shutdown);
   } catch (error) {
-    const fault = databaseFault(error);
+    const fault = toDatabaseError(error);
     if (fault === null) throw error;
-    logger.error(describeFault(fault));
+    logger.error(fault.sentence);
     return 1;
   }
 }

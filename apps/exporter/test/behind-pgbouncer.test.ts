@@ -99,9 +99,7 @@ describe.skipIf(!hasPgBouncer)('behind PgBouncer in transaction mode (needs pgbo
       statementTimeoutMs: 5_000,
     });
     const asked = Array.from({ length: 400 }, (_, number) =>
-      db.answer(() =>
-        number % 2 === 0 ? db.sql`select 'even' as answer` : db.sql`select ${`${number}`}::text as answer`,
-      ),
+      db.query((sql) => (number % 2 === 0 ? sql`select 'even' as answer` : sql`select ${`${number}`}::text as answer`)),
     );
     const answers = (await Promise.all(asked)).map(([row]) => row?.answer);
     await db.close(1_000);

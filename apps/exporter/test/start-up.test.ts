@@ -143,7 +143,7 @@ test('a database that is down at start and goes away later: it waits, says so, a
   url.port = String(proxy.port);
   await proxy.down();
   const app = rig.start([], { DATABASE_URL: url.href });
-  await app.line(/^The database cannot be used now/);
+  await app.line(/^The database is not available now/);
   await proxy.up();
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 3 }));
   await proxy.down();

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { connectDatabase, type Database } from './database/connect.ts';
-import { databaseFault, describeFault, isPassingFault } from './database/database-error.ts';
+import { toDatabaseError } from './database/database-error.ts';
 import { parseCommand } from './migrate/cli.ts';
 import { migrateDatabase } from './migrate/migrate.ts';
 import { RolesForbiddenError, setUpRoles } from './migrate/roles/set-up-roles.ts';
@@ -19,10 +19,10 @@ for (let told = false; ; told = true) {
     await migrateDatabase(url);
     break;
   } catch (error) {
-    const fault = databaseFault(error);
+    const fault = toDatabaseError(error);
     if (fault === null) leave(String(error));
-    if (!isPassingFault(fault) || performance.now() > giveUpAt) leave(describeFault(fault));
-    if (!told) process.stderr.write(`${describeFault(fault)} Waiting up to ${waitMs / 1000} s for it.\n`);
+    if (!fault.retry || performance.now() > giveUpAt) leave(fault.sentence);
+    if (!told) process.stderr.write(`${fault.sentence} Waiting up to ${waitMs / 1000} s for it.\n`);
     await delay(500);
   }
 }
@@ -56,8 +56,8 @@ async function inDatabase(databaseUrl: string, work: (db: Database) => Promise<v
     await work(db);
   } catch (error) {
     if (error instanceof RolesForbiddenError) leave(error.message);
-    const fault = databaseFault(error);
-    leave(fault ? describeFault(fault) : String(error));
+    const fault = toDatabaseError(error);
+    leave(fault ? fault.sentence : String(error));
   } finally {
     await db.close(1_000);
   }

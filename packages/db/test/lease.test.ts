@@ -128,7 +128,7 @@ test('a lease can be kept by its holder while the work takes long', async () => 
 test('more statements than can be answered in time are refused, not queued', async () => {
   const one = connectDatabase({ url: db.url, application: 'busy', maxConnections: 1, statementTimeoutMs: 20_000 });
   const answers = await Promise.allSettled(
-    Array.from({ length: 60 }, async () => one.answer(() => one.sql`select pg_sleep(0.01)`)),
+    Array.from({ length: 60 }, async () => one.query((sql) => sql`select pg_sleep(0.01)`)),
   );
   const refused = answers.filter(({ status }) => status === 'rejected');
   expect(refused).toHaveLength(10);

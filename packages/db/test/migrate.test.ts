@@ -34,7 +34,7 @@ test('it waits for a database that is not there yet', async () => {
 
 test.each([
   ['', 'DATABASE_URL is not set'],
-  ['postgres://nobody:wrong@127.0.0.1:{port}/postgres', 'The database cannot be used as it is set up: '],
+  ['postgres://nobody:wrong@127.0.0.1:{port}/postgres', "The database's set-up is wrong (login refused): "],
 ])('with DATABASE_URL "%s" it stops at once and says why', async (url, sentence) => {
   const { port } = new URL(inject('databaseServer'));
   const app = migrate(url.replace('{port}', port));

@@ -1,12 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import type { Problem } from '@auditbox/core/event/audit-event.ts';
-import {
-  DatabaseBusyError,
-  databaseFault,
-  isMisconfigured,
-  isPassingFault,
-  isTimeout,
-} from '@auditbox/db/database/database-error.ts';
+import { type DatabaseError, toDatabaseError } from '@auditbox/db/database/database-error.ts';
 import type { ErrorRequestHandler } from 'express';
 import type { Logger } from 'pino';
 
@@ -69,19 +63,24 @@ export function problemHandler(logger: Logger, onWriteRefused: (refusal: Refusal
 
 function toProblem(error: unknown): HttpProblem {
   if (error instanceof HttpProblem) return error;
-  const fault = databaseFault(error);
+  const fault = toDatabaseError(error);
   if (isClientError(error)) return new HttpProblem(error.status, clientErrorDetail(error));
-  if (fault && (isPassingFault(fault) || isMisconfigured(fault))) {
+  if (fault && (fault.retry || isSetUpWrong(fault))) {
     // Addresses and names of ours are for the log, not for callers.
-    const why = isMisconfigured(fault)
-      ? 'must be set up first'
-      : isTimeout(fault)
+    const why = isSetUpWrong(fault)
+      ? 'is not set up correctly'
+      : fault.kind === 'timeout'
         ? 'did not answer in time'
-        : 'cannot be used now';
-    const refusal = error instanceof DatabaseBusyError ? 'overload' : 'database';
+        : 'is not available now';
+    const refusal = fault.kind === 'busy' ? 'overload' : 'database';
     return new HttpProblem(503, `The database ${why} (${fault.code}).`, { headers: { 'retry-after': '1' }, refusal });
   }
   return new HttpProblem(500, 'Something went wrong here; nothing was stored unless an earlier answer said so.');
+}
+
+/** A person must change login, rights or tables first. */
+function isSetUpWrong({ kind }: DatabaseError): boolean {
+  return kind === 'misconfigured' || kind === 'schema';
 }
 
 function refusalOf(status: number): Refusal {

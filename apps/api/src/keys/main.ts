@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { connectDatabase } from '@auditbox/db/database/connect.ts';
-import { databaseFault, describeFault } from '@auditbox/db/database/database-error.ts';
+import { toDatabaseError } from '@auditbox/db/database/database-error.ts';
 import { createKey, listKeys, revokeKey } from '@auditbox/db/keys/api-keys.ts';
 import { commonSettings } from '@auditbox/process/common-settings.ts';
 import { leaveWith } from '@auditbox/process/run-main.ts';
@@ -44,6 +44,6 @@ const cli = keysCli({
 });
 
 cli.parseAsync().catch((error: unknown) => {
-  const fault = databaseFault(error);
-  leaveWith(fault && !(error instanceof Error && error.name === 'SettingsError') ? describeFault(fault) : error);
+  const fault = toDatabaseError(error);
+  leaveWith(fault && !(error instanceof Error && error.name === 'SettingsError') ? fault.sentence : error);
 });

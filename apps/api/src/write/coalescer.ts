@@ -1,4 +1,4 @@
-import { DatabaseBusyError } from '@auditbox/db/database/database-error.ts';
+import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import { type IdentifiedEvent, identify, type TracedEvent } from '@auditbox/db/events/event-record.ts';
 import type { EachOutcome, StoredEvent } from '@auditbox/db/events/store-each.ts';
 
@@ -108,7 +108,7 @@ export function createCoalescer(
     write(event) {
       const bytes = sizeOf(event);
       if (queue.length >= limits.maxWaiting || queuedBytes + bytes > limits.maxWaitingBytes) {
-        return Promise.reject(new DatabaseBusyError(queue.length));
+        return Promise.reject(DatabaseError.busy(queue.length));
       }
       return new Promise((resolve, reject) => {
         queue.push({ event: identify(event), bytes, resolve, reject });

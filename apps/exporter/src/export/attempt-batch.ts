@@ -1,6 +1,6 @@
 import type { LeasedBatch } from '@auditbox/core/export/batch.ts';
 import { type Backoff, retryDelayMs } from '@auditbox/core/export/retry-delay.ts';
-import { databaseFault, describeFault } from '@auditbox/db/database/database-error.ts';
+import { toDatabaseError } from '@auditbox/db/database/database-error.ts';
 import { failBatch } from '@auditbox/db/export/fail-batch.ts';
 import { releaseBatch } from '@auditbox/db/export/release-batch.ts';
 import type { Tracing } from '@auditbox/process/tracing.ts';
@@ -79,10 +79,10 @@ async function exportOrRelease(
     span?.end(isDone ? { attributes: { 'auditbox.object_key': outcome.key } } : { failure: outcome.kind });
     return outcome;
   } catch (error) {
-    const fault = databaseFault(error);
+    const fault = toDatabaseError(error);
     span?.end({ failure: fault?.code ?? 'fault' });
     deps.metrics.attempted('fault');
-    if (fault !== null) await releaseForLater(deps, batch, describeFault(fault)).catch(() => {});
+    if (fault !== null) await releaseForLater(deps, batch, fault.sentence).catch(() => {});
     throw error;
   }
 }

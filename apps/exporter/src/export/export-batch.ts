@@ -1,7 +1,7 @@
 import type { LeasedBatch, RenderedObject } from '@auditbox/core/export/batch.ts';
 import { objectKey } from '@auditbox/core/export/object-key.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
-import { databaseFault, isDataFault } from '@auditbox/db/database/database-error.ts';
+import { toDatabaseError } from '@auditbox/db/database/database-error.ts';
 import { extendLease } from '@auditbox/db/export/extend-lease.ts';
 import { findBadRows } from '@auditbox/db/export/find-bad-rows.ts';
 import { quarantineRows } from '@auditbox/db/export/quarantine-rows.ts';
@@ -110,8 +110,8 @@ async function render(deps: ExportDependencies, batch: LeasedBatch): Promise<Ren
     deps.metrics.took('compress', body.compressMs / 1000);
     return body.rows === batch.rowCount ? body : null;
   } catch (error) {
-    const fault = databaseFault(error);
-    if (fault === null || !isDataFault(fault)) throw error;
+    const fault = toDatabaseError(error);
+    if (fault === null || fault.kind !== 'data') throw error;
     return null;
   }
 }

@@ -1,5 +1,5 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
-import { databaseFault } from '@auditbox/db/database/database-error.ts';
+import { toDatabaseError } from '@auditbox/db/database/database-error.ts';
 import { findPendingRows, type PendingRows } from '@auditbox/db/observe/pending-rows.ts';
 import { findUnfinishedBatches } from '@auditbox/db/observe/unfinished-batches.ts';
 import type { Question } from '@auditbox/process/metrics/database-gauges.ts';
@@ -39,7 +39,7 @@ export function backlogQuestion(db: Database, lowWater: () => string): Question 
       try {
         return await findPendingRows(db);
       } catch (error) {
-        if (databaseFault(error)?.code !== queryCanceled) throw error;
+        if (toDatabaseError(error)?.code !== queryCanceled) throw error;
         humbleUntil = performance.now() + humbleMs;
       }
     }

@@ -1,5 +1,5 @@
 import type { Database } from './connect.ts';
-import { databaseFault, describeFault } from './database-error.ts';
+import { toDatabaseError } from './database-error.ts';
 import { checkSchemaVersion, SchemaOutdatedError } from './schema-version.ts';
 
 /**
@@ -9,7 +9,7 @@ import { checkSchemaVersion, SchemaOutdatedError } from './schema-version.ts';
 export async function checkDatabase(db: Database): Promise<string | null> {
   const state = await checkSchemaVersion(db);
   // Whatever is noted about migrations, the tables must be there.
-  await db.answer(() => db.sql`select from outbox_status limit 0`);
+  await db.query((sql) => sql`select from outbox_status limit 0`);
   switch (state) {
     case 'newer':
       return "The database's schema is newer than this version of Auditbox; upgrade this process soon.";
@@ -25,7 +25,7 @@ export async function checkDatabase(db: Database): Promise<string | null> {
 /** One sentence for the operator about why checkDatabase threw; what is no fault of the database's is thrown again. */
 export function explainUnready(error: unknown): string {
   if (error instanceof SchemaOutdatedError) return error.message;
-  const fault = databaseFault(error);
+  const fault = toDatabaseError(error);
   if (fault === null) throw error;
-  return describeFault(fault);
+  return fault.sentence;
 }

@@ -1,20 +1,22 @@
+import { within } from '@auditbox/core/within.ts';
 import postgres, { type Sql } from 'postgres';
-import { DatabaseBusyError, DatabaseSilentError } from './database-error.ts';
+import { DatabaseError, toDatabaseError } from './database-error.ts';
 
-/** The one connection pool of a process. */
+/** The connection pool of a process. */
 export interface Database {
-  /** Tagged statements, prepared unless they are only reads. Times go in and come out as text. Ask for it each time: it may be another pool. */
-  readonly sql: Sql;
   /**
-   * Sends a statement and waits for it, but not for ever: the driver's pool can hang after a backend died, and a
-   * connection can be half open. Throws DatabaseSilentError; what the statement did is then unknown, and later ones
-   * get a new pool: nobody can tell a connection that will never speak again from one whose statements are slow, and
-   * each dead one would cost another deadline. When too many wait already it throws DatabaseBusyError and sends nothing.
+   * Sends the statement that `send` makes and waits for the answer up to a deadline. The driver's pool can hang after a
+   * backend died, and a connection can be half open. Throws DatabaseError. After a missed deadline
+   * the effect of the statement is unknown, and later statements get a new pool: nobody can tell a dead connection from
+   * a slow one, and each dead one would cost another deadline. When too many statements wait already, nothing is sent.
+   * Statements are prepared unless the pool only reads. Times go in and come out as text.
    */
-  answer<T>(send: () => PromiseLike<T>): Promise<T>;
-  /** When a statement was last answered, be it with an error, by performance.now(): the driver's sign of life. */
+  query<T>(send: (sql: Sql) => PromiseLike<T>): Promise<T>;
+  /** The driver itself, without deadline and DatabaseError. It may be another pool after each statement. */
+  readonly sql: Sql;
+  /** When a statement was last answered, an error included, by performance.now(): the driver's sign of life. */
   readonly answeredAt: number;
-  /** Statements that were sent through `answer` and are not answered; what is more than `maxConnections` waits in line. */
+  /** Statements without an answer. Those above `maxConnections` wait in the driver's queue. */
   readonly statements: number;
   readonly maxConnections: number;
   /** Waits up to `timeoutMs` for running statements, then drops the connections. */
@@ -76,18 +78,23 @@ export function connectDatabase(options: DatabaseOptions): Database {
       return waiting;
     },
     maxConnections,
-    async answer<T>(send: () => PromiseLike<T>): Promise<T> {
-      if (waiting >= maxConnections * waitingPerConnection) throw new DatabaseBusyError(waiting);
+    async query<T>(send: (sql: Sql) => PromiseLike<T>): Promise<T> {
+      if (waiting >= maxConnections * waitingPerConnection) throw DatabaseError.busy(waiting);
       waiting += 1;
       const pool = sql;
       try {
-        // Made a plain promise first: a builder of drizzle's runs anew for each `then`.
-        const statement = Promise.resolve(send());
+        // Made a plain promise first: a builder of drizzle runs anew for each `then`.
+        const statement = Promise.resolve(send(pool));
         const answered = () => {
           answeredAt = performance.now();
         };
         statement.then(answered, answered);
-        return await withDeadline(statement, deadlineMs, () => giveUp(pool));
+        return await within(deadlineMs, statement, () => {
+          giveUp(pool);
+          throw DatabaseError.silent(deadlineMs);
+        });
+      } catch (error) {
+        throw toDatabaseError(error) ?? error;
       } finally {
         waiting -= 1;
       }
@@ -163,17 +170,4 @@ function keepTimesAsText({ options }: Sql): void {
     options.serializers[type] = asItIs;
   }
   for (const type of jsonTypes) options.serializers[type] = asItIs;
-}
-
-async function withDeadline<T>(statement: Promise<T>, deadlineMs: number, onSilence: () => void): Promise<T> {
-  const { promise: silence, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    onSilence();
-    reject(new DatabaseSilentError(deadlineMs));
-  }, deadlineMs);
-  try {
-    return await Promise.race([statement, silence]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,100 +1,170 @@
-/** No answer within the deadline: a half-open connection, or the driver's pool hangs. */
-export class DatabaseSilentError extends Error {
-  override readonly name = 'DatabaseSilentError';
-  readonly code = 'DATABASE_SILENT';
-  constructor(deadlineMs: number) {
-    super(`The database did not answer within ${deadlineMs} ms.`);
-  }
+/** What an error of the database means for its caller. */
+export type DatabaseErrorKind =
+  /** The server cannot be reached, restarts, or ended the connection. */
+  | 'unreachable'
+  /** The server, or our deadline, gave up on a statement. Its effect may be unknown. */
+  | 'timeout'
+  /** Too many of our statements wait; this one was not sent. */
+  | 'busy'
+  /** Disk, memory or connections of the server are used up. */
+  | 'full'
+  /** The server is a standby, or set to read only. */
+  | 'read-only'
+  /** Another transaction was in the way. */
+  | 'conflict'
+  /** Login, TLS, rights or the database's name: a person must change something. */
+  | 'misconfigured'
+  /** Tables, columns or functions are missing: `migrate` has not run, or of another version. */
+  | 'schema'
+  /** A value of the statement is invalid, too large, or damaged on disk. */
+  | 'data'
+  /** A constraint or a trigger refused a row. */
+  | 'constraint'
+  /** Any other error. */
+  | 'unexpected';
+
+interface Meaning {
+  readonly kind: DatabaseErrorKind;
+  /** What happened, in words for a person. */
+  readonly name: string;
+  /** Whether the same statement may succeed later without anybody's help. */
+  readonly retry: boolean;
 }
 
-/** More statements wait than can be answered in time; this one was not sent. */
-export class DatabaseBusyError extends Error {
-  override readonly name = 'DatabaseBusyError';
-  readonly code = 'DATABASE_BUSY';
-  constructor(waiting: number) {
-    super(`${waiting} statements wait for the database already.`);
+/** By SQLSTATE, its class (two characters), or a code of the driver, of Node or of this file. The longest prefix counts. */
+const meanings: Readonly<Record<string, Meaning>> = {
+  '08': { kind: 'unreachable', name: 'connection failure', retry: true },
+  '22': { kind: 'data', name: 'invalid value', retry: false },
+  '23': { kind: 'constraint', name: 'constraint violation', retry: false },
+  '25006': { kind: 'read-only', name: 'read-only server', retry: true },
+  '28': { kind: 'misconfigured', name: 'login refused', retry: false },
+  '3D': { kind: 'misconfigured', name: 'unknown database', retry: false },
+  '3F000': { kind: 'schema', name: 'unknown schema', retry: false },
+  '40001': { kind: 'conflict', name: 'serialization failure', retry: true },
+  '40P01': { kind: 'conflict', name: 'deadlock', retry: true },
+  '42501': { kind: 'misconfigured', name: 'missing right', retry: false },
+  '42703': { kind: 'schema', name: 'unknown column', retry: false },
+  '42883': { kind: 'schema', name: 'unknown function', retry: false },
+  '42P01': { kind: 'schema', name: 'unknown table', retry: false },
+  '53': { kind: 'full', name: 'out of resources', retry: true },
+  '53100': { kind: 'full', name: 'disk full', retry: true },
+  '53300': { kind: 'full', name: 'too many connections', retry: true },
+  '54': { kind: 'data', name: 'value too large', retry: false },
+  '55P03': { kind: 'conflict', name: 'lock not available', retry: true },
+  '57014': { kind: 'timeout', name: 'statement cancelled', retry: true },
+  '57P': { kind: 'unreachable', name: 'server is shutting down or starting', retry: true },
+  XX001: { kind: 'data', name: 'damaged data', retry: false },
+  CONNECT: { kind: 'unreachable', name: 'connection failure', retry: true },
+  DATABASE_BUSY: { kind: 'busy', name: 'too many statements wait', retry: true },
+  DATABASE_SILENT: { kind: 'timeout', name: 'no answer', retry: true },
+  UNSAFE_TRANSACTION: { kind: 'unreachable', name: 'connection in an unknown state', retry: true },
+  SASL: { kind: 'misconfigured', name: 'login refused', retry: false },
+  ERR_TLS: { kind: 'misconfigured', name: 'TLS failure', retry: false },
+  ERR_SSL: { kind: 'misconfigured', name: 'TLS failure', retry: false },
+};
+
+/** OpenSSL's codes for certificates have their word in the middle: UNABLE_TO_VERIFY_LEAF_SIGNATURE, CERT_HAS_EXPIRED. */
+const certificateCode = /CERT|SIGNATURE/;
+const certificate: Meaning = { kind: 'misconfigured', name: 'certificate refused', retry: false };
+const network: Meaning = { kind: 'unreachable', name: 'network failure', retry: true };
+const unknown: Meaning = { kind: 'unexpected', name: 'unexpected error', retry: false };
+
+function meaningOf(code: string, isNetwork: boolean): Meaning | null {
+  for (let length = code.length; length > 0; length--) {
+    const meaning = meanings[code.slice(0, length)];
+    if (meaning) return meaning;
   }
+  if (certificateCode.test(code)) return certificate;
+  return isNetwork ? network : null;
 }
 
-/** What is known of a failed statement. `code` is an SQLSTATE, a network errno or a code of the driver's. */
-export interface DatabaseFault {
+interface Details {
+  readonly constraint?: string | null;
+  readonly table?: string | null;
+  readonly detail?: string | null;
+  readonly isNetwork?: boolean;
+}
+
+/** A statement failed, or could not be sent. Made by `Database.query` alone; its cause is what the driver threw. */
+export class DatabaseError extends Error {
+  override readonly name = 'DatabaseError';
+  /** An SQLSTATE, a code of the driver or of Node, `DATABASE_SILENT` or `DATABASE_BUSY`. */
   readonly code: string;
+  readonly kind: DatabaseErrorKind;
+  /** Whether the same statement may succeed later without anybody's help. */
+  readonly retry: boolean;
   readonly constraint: string | null;
   readonly table: string | null;
+  /** May quote a row: for our own comparisons, not for a log. */
   readonly detail: string | null;
-  readonly message: string;
-}
+  readonly #means: string;
 
-/** SQLSTATEs, network errnos and the driver's codes: other errors carry codes too. */
-const databaseCode =
-  /^([0-9A-Z]{5}|CONNECT.*|DATABASE_.*|E[A-Z]+|UNSAFE_TRANSACTION|SASL.*|ERR_(TLS|SSL).*|.*(CERT|SIGNATURE).*)$/;
+  constructor(code: string, message: string, details: Details = {}, options?: ErrorOptions) {
+    super(message, options);
+    const { kind, name, retry } = meaningOf(code, details.isNetwork ?? false) ?? unknown;
+    this.code = code;
+    this.kind = kind;
+    this.retry = retry;
+    this.#means = name;
+    this.constraint = details.constraint ?? null;
+    this.table = details.table ?? null;
+    this.detail = details.detail ?? null;
+  }
 
-/** The database's own error inside whatever was thrown (drizzle wraps it), or null if it was something else. */
-export function databaseFault(error: unknown): DatabaseFault | null {
-  for (let inner: unknown = error; inner instanceof Error; inner = inner.cause) {
-    const {
-      code,
-      constraint_name: constraint,
-      table_name: table,
-      detail,
-      message,
-    } = inner as Error & Record<string, unknown>;
-    if (typeof code === 'string' && databaseCode.test(code)) {
-      return {
-        code,
-        constraint: textOr(constraint),
-        table: textOr(table),
-        detail: textOr(detail),
-        message: message || reasonOf(inner, code),
-      };
+  /** No answer within the deadline: a half-open connection, or the driver's pool hangs. */
+  static silent(deadlineMs: number): DatabaseError {
+    return new DatabaseError('DATABASE_SILENT', `The database did not answer within ${deadlineMs} ms.`);
+  }
+
+  /** More statements wait than can be answered in time; this one was not sent. */
+  static busy(waiting: number): DatabaseError {
+    return new DatabaseError('DATABASE_BUSY', `${waiting} statements already wait for the database.`);
+  }
+
+  /** One sentence for the operator, without values of the statement. */
+  get sentence(): string {
+    const why = `${this.message} (${this.code})`;
+    switch (this.kind) {
+      case 'schema':
+        return `The database's schema is not up to date: ${why}. Run \`npm run migrate\`.`;
+      case 'misconfigured':
+        return `The database's set-up is wrong (${this.#means}): ${why}.`;
+      default:
+        return this.retry
+          ? `The database is not available now (${this.#means}): ${why}.`
+          : `The database refused a statement (${this.#means}): ${why}.`;
     }
   }
-  return null;
 }
 
-function textOr(value: unknown): string | null {
+/**
+ * The DatabaseError for what a statement threw, or null if the database has no part in it. drizzle wraps the driver's
+ * error in one that has the statement's parameters, which is looked into. For statements in a caller's transaction; `Database.query` does it by itself.
+ */
+export function toDatabaseError(thrown: unknown): DatabaseError | null {
+  let inner: unknown = thrown;
+  while (inner instanceof Error && 'params' in inner) inner = inner.cause;
+  if (inner instanceof DatabaseError) return inner;
+  if (!(inner instanceof Error)) return null;
+  const { code, constraint_name, table_name, detail, syscall } = inner as Error & Record<string, unknown>;
+  if (typeof code !== 'string') return null;
+  const isNetwork = /^E[A-Z]+$/.test(code) && (networkCalls.has(syscall) || inner instanceof AggregateError);
+  // Other errors have codes too, ours among them.
+  if (inner.name !== 'PostgresError' && meaningOf(code, isNetwork) === null) return null;
+  const details = { constraint: text(constraint_name), table: text(table_name), detail: text(detail), isNetwork };
+  return new DatabaseError(code, messageOf(inner, code), details, { cause: thrown });
+}
+
+/** An ENOENT of a file is not the database's error; that of a socket is. */
+const networkCalls = new Set<unknown>(['connect', 'getaddrinfo', 'read', 'write']);
+
+function text(value: unknown): string | null {
   return typeof value === 'string' ? value : null;
 }
 
-/** A refused connection to a name with several addresses is an AggregateError without a message of its own. */
-function reasonOf(error: Error, code: string): string {
+/** A refused connection to a name with several addresses is an AggregateError without a message. */
+function messageOf(error: Error, code: string): string {
+  if (error.message) return error.message;
   const [first] = error instanceof AggregateError ? error.errors : [];
   return first instanceof Error ? first.message : code;
-}
-
-/** Network, driver and server states in which the same statement may succeed later. SQLSTATEs by class or in full. */
-const passing = /^(08...|53...|57014|57P0[1-5]|25006|40001|40P01|55P03|CONNECT|DATABASE_|E[A-Z]+$|UNSAFE_TRANSACTION)/;
-
-/** Whether a fault says "not now" (unreachable, restarting, full, too slow) rather than "never". */
-export function isPassingFault({ code }: DatabaseFault): boolean {
-  return passing.test(code);
-}
-
-/** Whether the server, or we, gave up on a statement that ran too long. */
-export function isTimeout({ code }: DatabaseFault): boolean {
-  return code === '57014' || code === 'DATABASE_SILENT';
-}
-
-/** Whether the tables are not there yet, or are of an older version. */
-function isMissingSchema({ code }: DatabaseFault): boolean {
-  return code === '42P01' || code === '42703';
-}
-
-/** Whether it says that the database is set up wrongly: login, TLS, rights, name, tables. A person must mend it first. */
-export function isMisconfigured(fault: DatabaseFault): boolean {
-  return isMissingSchema(fault) || /^(28|3D|42501|SASL|ERR_)|CERT|SIGNATURE/.test(fault.code);
-}
-
-/** Whether the statement's data are to blame, and not the state of the server: they will be refused again. */
-export function isDataFault({ code }: DatabaseFault): boolean {
-  return /^(22|54|XX001)/.test(code);
-}
-
-/** One sentence for the operator, without values: the server's detail can quote a row. */
-export function describeFault(fault: DatabaseFault): string {
-  if (isMissingSchema(fault))
-    return `The database's schema is not up to date (${fault.message}); run \`npm run migrate\`.`;
-  if (isPassingFault(fault)) return `The database cannot be used now: ${fault.message} (${fault.code}).`;
-  if (isMisconfigured(fault)) return `The database cannot be used as it is set up: ${fault.message} (${fault.code}).`;
-  return `The database refused a statement: ${fault.message} (${fault.code}).`;
 }

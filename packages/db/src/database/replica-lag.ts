@@ -5,8 +5,8 @@ import type { Database } from './connect.ts';
  * the api now and then; takes no locks. A replica that receives nothing any more says 0 too: the primary knows of that.
  */
 export async function replicaLagMs(db: Database): Promise<number> {
-  const [row] = await db.answer(
-    () => db.sql<[{ lag: number }]>`
+  const [row] = await db.query(
+    (sql) => sql<[{ lag: number }]>`
       select case
         when not pg_is_in_recovery() or pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() then 0
         else coalesce(extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000, 0)

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Database } from './connect.ts';
-import { databaseFault } from './database-error.ts';
+import { toDatabaseError } from './database-error.ts';
 
 /** How the database's schema stands to the one that this version was written for. */
 export type SchemaState =
@@ -27,14 +27,14 @@ const ours = lastMigration();
  */
 export async function checkSchemaVersion(db: Database): Promise<SchemaState> {
   try {
-    const [row] = await db.answer(
-      () => db.sql<[{ madeAt: number | null }]>`
+    const [row] = await db.query(
+      (sql) => sql<[{ madeAt: number | null }]>`
         select max(created_at)::float8 as "madeAt" from drizzle.__drizzle_migrations`,
     );
     if (row.madeAt === null || row.madeAt < ours.when) throw new SchemaOutdatedError();
     return row.madeAt > ours.when ? 'newer' : 'current';
   } catch (error) {
-    const code = databaseFault(error)?.code;
+    const code = toDatabaseError(error)?.code;
     if (code === noSuchTable) throw new SchemaOutdatedError();
     if (code === noRight) return 'unknown';
     throw error;

@@ -14,8 +14,8 @@ export interface Drift {
  * takes no locks.
  */
 export async function findDrift(db: Database, tables: readonly ExpectedTable[]): Promise<Drift[]> {
-  return db.answer(
-    () => db.sql<Drift[]>`
+  return db.query(
+    (sql) => sql<Drift[]>`
       with tables as (
         select t.name, t.columns, t.indexes, t.checks, to_regclass(format('public.%I', t.name)) as oid
         from json_to_recordset(${JSON.stringify(tables)}::text::json)

@@ -11,8 +11,8 @@ export interface IdleTrigger {
  * doctor`; reads catalogs, takes no locks.
  */
 export async function findIdleTriggers(db: Database, triggers: readonly string[]): Promise<IdleTrigger[]> {
-  return db.answer(
-    () => db.sql<IdleTrigger[]>`
+  return db.query(
+    (sql) => sql<IdleTrigger[]>`
       select c.relname as table, e.name as trigger,
         case when t.oid is null then 'missing' else 'disabled' end as problem
       from pg_class c cross join json_array_elements_text(${JSON.stringify(triggers)}::text::json) as e(name)

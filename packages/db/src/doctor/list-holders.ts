@@ -16,8 +16,8 @@ export interface Holder {
  * roles show only with pg_read_all_stats; what replicas hold by hot_standby_feedback does not show. Called by `npm run doctor`; takes no locks.
  */
 export async function listHolders(db: Database): Promise<Holder[]> {
-  return db.answer(
-    () => db.sql<Holder[]>`
+  return db.query(
+    (sql) => sql<Holder[]>`
       select kind, name, extract(epoch from clock_timestamp() - began_at)::float8 as "openForS", statement
       from (
         select 'session' as kind, format('pid %s (%s, %s)', pid, coalesce(nullif(application_name, ''), 'no name'), state) as name,

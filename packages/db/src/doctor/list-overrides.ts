@@ -12,8 +12,8 @@ export interface Override {
  * locks.
  */
 export async function listOverrides(db: Database, name: string): Promise<Override[]> {
-  return db.answer(
-    () => db.sql<Override[]>`
+  return db.query(
+    (sql) => sql<Override[]>`
       select o.option_value as value,
         concat_ws(' in database ',
           case when s.setrole = 0 then format('alter database %I', current_database())

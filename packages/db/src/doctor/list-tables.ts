@@ -17,8 +17,8 @@ export interface TableUpkeep {
 
 /** Our tables and partitions that hold rows. Called by `npm run doctor`; reads catalogs and statistics, takes no locks. */
 export async function listTables(db: Database, names: readonly string[]): Promise<TableUpkeep[]> {
-  return db.answer(
-    () => db.sql<TableUpkeep[]>`
+  return db.query(
+    (sql) => sql<TableUpkeep[]>`
       with roots as (
         select to_regclass(format('public.%I', name)) as oid
         from json_array_elements_text(${JSON.stringify(names)}::text::json) as name

@@ -12,8 +12,8 @@ export interface Durability {
 
 /** Called by `npm run doctor`, on a connection that leaves the server's settings alone; takes no locks. */
 export async function readDurability(db: Database): Promise<Durability> {
-  const [row] = await db.answer(
-    () => db.sql<[Durability]>`
+  const [row] = await db.query(
+    (sql) => sql<[Durability]>`
       select current_setting('synchronous_commit') as "synchronousCommit", current_setting('fsync') as fsync,
         current_setting('full_page_writes') as "fullPageWrites",
         current_setting('synchronous_standby_names') <> '' as "synchronousReplicas",

@@ -12,8 +12,8 @@ export interface Role {
 
 /** Called by `npm run doctor`; reads catalogs, takes no locks. Without a table audit_log nothing of it is true. */
 export async function readRole(db: Database): Promise<Role> {
-  const [row] = await db.answer(
-    () => db.sql<[Role]>`
+  const [row] = await db.query(
+    (sql) => sql<[Role]>`
       select r.rolname as name, r.rolsuper as "isSuperuser",
         coalesce((select pg_has_role(c.relowner, 'member') from pg_class c where c.oid = audit_log), false) as "ownsRecord",
         concat_ws(', ',

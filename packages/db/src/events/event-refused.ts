@@ -1,5 +1,5 @@
 import type { NewAuditEvent } from '@auditbox/core/event/audit-event.ts';
-import { databaseFault } from '../database/database-error.ts';
+import { toDatabaseError } from '../database/database-error.ts';
 import { monthOf } from '../months/make-partitions.ts';
 
 /** What a writer's statement can be refused for, by one of its events. */
@@ -16,7 +16,7 @@ export function refusalOf(error: unknown, events: readonly { readonly id: string
 
 /** Whether an insert found an id taken that was free when it looked: trying again finds the event. */
 export function isTaken(error: unknown): boolean {
-  const constraint = databaseFault(error)?.constraint ?? '';
+  const constraint = toDatabaseError(error)?.constraint ?? '';
   return /^(audit_log_\d{4}_\d\d_pkey|outbox_audit_id_destination|pruned_event_pkey)$/.test(constraint);
 }
 
@@ -35,7 +35,7 @@ export class AuditConflictError extends Error {
 
   /** The audit row is gone by retention, its outbox row is still there: storing it again would export it twice. */
   static from(error: unknown, events: readonly { readonly id: string }[]): AuditConflictError | null {
-    const fault = databaseFault(error);
+    const fault = toDatabaseError(error);
     if (!/^(outbox_audit_id_destination|pruned_event_pkey)$/.test(fault?.constraint ?? '')) return null;
     const index = events.findIndex(({ id }) => fault?.detail?.includes(id));
     return new AuditConflictError(index, removedMessage, { cause: error });
@@ -64,7 +64,7 @@ export class FutureEventError extends Error {
 
   /** The trigger names the event by its id in the error's detail. */
   static from(error: unknown, events: readonly { readonly id: string }[]): FutureEventError | null {
-    const fault = databaseFault(error);
+    const fault = toDatabaseError(error);
     if (fault?.constraint !== 'audit_log_occurred_at_not_future') return null;
     return new FutureEventError(
       events.findIndex(({ id }) => id === fault.detail),
@@ -84,7 +84,7 @@ export class ClosedMonthError extends Error {
   }
 
   static from(error: unknown, events: readonly { readonly id: string }[]): ClosedMonthError | null {
-    const fault = databaseFault(error);
+    const fault = toDatabaseError(error);
     if (fault?.constraint !== 'audit_log_month_closed') return null;
     return new ClosedMonthError(
       events.findIndex(({ id }) => fault.detail?.includes(id)),

@@ -16,8 +16,8 @@ export interface ExportStatus {
  * pruned_event names.
  */
 export async function getEvent(db: Database, id: string): Promise<{ json: string; exported: ExportStatus } | null> {
-  const [row] = await db.answer(
-    () => db.sql<{ json: string; state: ExportState | null; key: string; sha256: string; at: string }[]>`
+  const [row] = await db.query(
+    (sql) => sql<{ json: string; state: ExportState | null; key: string; sha256: string; at: string }[]>`
     select
       ${db.sql.unsafe(eventJson)} as json, s.state,
       coalesce(s.object_key, b.object_key) as key, coalesce(s.sha256, b.sha256) as sha256,

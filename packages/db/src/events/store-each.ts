@@ -1,5 +1,5 @@
 import type { Database } from '../database/connect.ts';
-import { databaseFault, isDataFault } from '../database/database-error.ts';
+import { toDatabaseError } from '../database/database-error.ts';
 import { lacksPartition, makePartitions } from '../months/make-partitions.ts';
 import { eventJson } from '../sql/event-json.ts';
 import { type IdentifiedEvent, incomingEvents, insertIncoming, parametersOf } from './event-record.ts';
@@ -71,8 +71,8 @@ export async function storeEachEvent(
 /** After a fault nothing is stored: the event to blame is set aside, the others are written again. */
 async function setAside(db: Database, events: readonly IdentifiedEvent[], error: unknown): Promise<EachOutcome[]> {
   const refused = error instanceof FutureEventError ? error : refusalOf(error, events);
-  const fault = databaseFault(error);
-  const blamesData = refused !== null || (fault !== null && (isDataFault(fault) || fault.constraint !== null));
+  const fault = toDatabaseError(error);
+  const blamesData = refused !== null || (fault !== null && (fault.kind === 'data' || fault.constraint !== null));
   if (!blamesData) throw error;
   if (events.length === 1) return [{ stored: false, error: refused ?? (error as Error) }];
   // Without a name for the culprit, halves find it.
@@ -95,6 +95,6 @@ function stored(event: StoredEvent): EachOutcome {
 }
 
 async function ask(db: Database, statement: string, parameters: string[]): Promise<Map<string, StoredEvent>> {
-  const rows = await db.answer(() => db.sql.unsafe<StoredEvent[]>(statement, parameters, { prepare: true }));
+  const rows = await db.query((sql) => sql.unsafe<StoredEvent[]>(statement, parameters, { prepare: true }));
   return new Map(rows.map((row) => [row.id, row]));
 }

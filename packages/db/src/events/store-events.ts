@@ -14,7 +14,7 @@ import { type WrittenEvent, writeAuditEvents } from './write-events.ts';
 export async function storeAuditEvents(db: Database, events: readonly TracedEvent[]): Promise<WrittenEvent[]> {
   for (let triesLeft = 5; ; triesLeft -= 1) {
     try {
-      return await db.answer(() => writeAuditEvents(db.sql, events));
+      return await db.query((sql) => writeAuditEvents(sql, events));
     } catch (error) {
       if (triesLeft === 0) throw error;
       if (lacksPartition(error)) {

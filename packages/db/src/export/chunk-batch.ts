@@ -19,8 +19,8 @@ const chunkBytes = 1024 * 1024;
  * locks.
  */
 export async function chunkBatch(db: Database, batchId: string): Promise<BatchChunk[]> {
-  return db.answer(
-    () => db.sql<BatchChunk[]>`
+  return db.query(
+    (sql) => sql<BatchChunk[]>`
       select count(*)::int as rows, '{' || string_agg(audit_id::text, ',' order by occurred_at, audit_id) || '}' as "auditIds",
         min(occurred_at)::text as "firstOccurredAt", max(occurred_at)::text as "lastOccurredAt"
       from (

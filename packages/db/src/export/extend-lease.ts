@@ -7,8 +7,8 @@ import type { Database } from '../database/connect.ts';
  * lease runs out by the database's clock.
  */
 export async function extendLease(db: Database, { id, leaseToken }: LeasedBatch, leaseMs: number): Promise<boolean> {
-  const rows = await db.answer(
-    () => db.sql`
+  const rows = await db.query(
+    (sql) => sql`
       update export_batch set leased_until = clock_timestamp() + ${leaseMs} * interval '1 millisecond'
       where id = ${id} and lease_token = ${leaseToken} and state = 'uploading'
       returning id`,

@@ -18,8 +18,8 @@ export async function failBatch(
   { error, keepRender }: Failure,
 ): Promise<boolean> {
   const forget = keepRender ? db.sql`` : db.sql`, object_key = null, sha256 = null, bytes = null, object_bytes = null`;
-  const rows = await db.answer(
-    () => db.sql`
+  const rows = await db.query(
+    (sql) => sql`
     update export_batch
     set state = 'failed', lease_token = null, leased_until = null, last_error = ${error} ${forget}
     where id = ${id} and lease_token = ${leaseToken} and state = 'uploading'

@@ -1,5 +1,5 @@
 import type { Database } from '../database/connect.ts';
-import { databaseFault, isDataFault } from '../database/database-error.ts';
+import { toDatabaseError } from '../database/database-error.ts';
 import { type BatchRow, listBatchRows } from './list-batch-rows.ts';
 import type { BadRow } from './quarantine-rows.ts';
 import { renderChunk } from './render-chunk.ts';
@@ -37,8 +37,8 @@ async function whyIncomplete(db: Database, rows: readonly BatchRow[]): Promise<s
     const lines = await renderChunk(db, { rows: rows.length, auditIds, firstOccurredAt, lastOccurredAt });
     return lines.rows === rows.length ? null : 'The audit row is not there any more.';
   } catch (error) {
-    const fault = databaseFault(error);
-    if (fault === null || !isDataFault(fault)) throw error;
+    const fault = toDatabaseError(error);
+    if (fault === null || fault.kind !== 'data') throw error;
     return `The event cannot be rendered: ${fault.message} (${fault.code}).`;
   }
 }

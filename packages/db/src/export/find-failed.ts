@@ -18,9 +18,8 @@ export interface Failed {
 
 /** Called by replay; takes no locks. */
 export async function findFailed(db: Database, { occurredFrom, occurredTo, batchId }: FailedSelector): Promise<Failed> {
-  const { sql } = db;
-  const batches = await db.answer(
-    () => sql<Failed['batches'][number][]>`
+  const batches = await db.query(
+    (sql) => sql<Failed['batches'][number][]>`
     select id::text, partition, row_count as rows, last_error as error
     from export_batch
     where state = 'failed'
@@ -29,8 +28,8 @@ export async function findFailed(db: Database, { occurredFrom, occurredTo, batch
       and (${occurredTo}::timestamptz is null or first_occurred_at <= ${occurredTo}::timestamptz)
     order by id`,
   );
-  const rows = await db.answer(
-    () => sql<Failed['rows'][number][]>`
+  const rows = await db.query(
+    (sql) => sql<Failed['rows'][number][]>`
     select id::text as "outboxId", audit_id as "auditId", quarantine_reason as reason
     from outbox
     where quarantine_reason is not null

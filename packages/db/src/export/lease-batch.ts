@@ -1,4 +1,5 @@
 import type { LeasedBatch } from '@auditbox/core/export/batch.ts';
+import type { Sql } from 'postgres';
 import type { Database } from '../database/connect.ts';
 import { idsIn } from '../sql/ids-in.ts';
 import { isoUtc } from '../sql/iso-utc.ts';
@@ -23,21 +24,20 @@ export async function leaseBatch(
   leaseMs: number,
   only: ReplayIds | null = null,
 ): Promise<LeasedBatch | null> {
-  const { sql } = db;
-  const among =
+  const among = (sql: Sql) =>
     only === null
       ? sql``
       : sql`and (id in (${idsIn(sql, only.batchIds)})
           or id in (select batch_id from outbox where id in (${idsIn(sql, only.outboxIds)})))`;
-  const [batch] = await db.answer(
-    () => sql<LeasedRow[]>`
+  const [batch] = await db.query(
+    (sql) => sql<LeasedRow[]>`
     with due as materialized (
       select id from export_batch
       where destination = 's3' and (
           (state = 'sealed' and next_attempt_at <= clock_timestamp())
           or (state = 'uploading' and leased_until <= clock_timestamp())
         )
-        ${among}
+        ${among(sql)}
       order by next_attempt_at, id
       limit 1
       for update skip locked

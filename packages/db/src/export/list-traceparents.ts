@@ -13,8 +13,8 @@ const mostRows = 10_000;
  */
 export async function listTraceparents(db: Database, batch: LeasedBatch, most: number): Promise<string[]> {
   const { id, firstOccurredAt, lastOccurredAt } = batch;
-  const rows = await db.answer(
-    () => db.sql<{ traceparent: string }[]>`
+  const rows = await db.query(
+    (sql) => sql<{ traceparent: string }[]>`
       select distinct traceparent
       from (select audit_id, occurred_at from outbox where batch_id = ${id} limit ${mostRows}) o
       cross join lateral (

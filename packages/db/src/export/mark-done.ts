@@ -11,8 +11,8 @@ import type { Database } from '../database/connect.ts';
  */
 export async function markDone(db: Database, batches: readonly LeasedBatch[]): Promise<boolean[]> {
   const held = JSON.stringify(batches.map(({ id, leaseToken }) => ({ id, token: leaseToken })));
-  const rows = await db.answer(
-    () => db.sql<{ token: string }[]>`
+  const rows = await db.query(
+    (sql) => sql<{ token: string }[]>`
     update export_batch b
     set state = 'done', exported_at = clock_timestamp(), lease_token = null, leased_until = null, last_error = null
     from json_to_recordset(${held}::text::json) as held (id bigint, token uuid)

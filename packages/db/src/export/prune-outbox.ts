@@ -6,8 +6,8 @@ import type { Database } from '../database/connect.ts';
  * the exporter's housekeeping, outside of any transaction, until it returns 0. Locks the rows that it deletes and skips locked ones. If we die right after, the next call goes on.
  */
 export async function pruneOutbox(db: Database, retentionDays: number, maxRows: number): Promise<number> {
-  const [row] = await db.answer(
-    () => db.sql<[{ deleted: number }]>`select outbox_prune(${retentionDays}::int, ${maxRows}::int) as deleted`,
+  const [row] = await db.query(
+    (sql) => sql<[{ deleted: number }]>`select outbox_prune(${retentionDays}::int, ${maxRows}::int) as deleted`,
   );
   return row.deleted;
 }

@@ -19,8 +19,8 @@ export async function quarantineRows(
   { id, leaseToken }: LeasedBatch,
   bad: readonly BadRow[],
 ): Promise<boolean> {
-  const rows = await db.answer(
-    () => db.sql`
+  const rows = await db.query(
+    (sql) => sql`
     with held as materialized (
       select id, row_count from export_batch
       where id = ${id} and lease_token = ${leaseToken} and state = 'uploading'

@@ -17,8 +17,8 @@ export interface BatchRender {
  */
 export async function recordRender(db: Database, renders: readonly BatchRender[], leaseMs: number): Promise<boolean[]> {
   const records = renders.map(({ batch: { id, leaseToken: token }, rendered }) => ({ id, token, ...rendered }));
-  const rows = await db.answer(
-    () => db.sql<{ token: string }[]>`
+  const rows = await db.query(
+    (sql) => sql<{ token: string }[]>`
     update export_batch b
     set object_key = new.key, sha256 = new.sha256, bytes = new.bytes, object_bytes = new."objectBytes",
       leased_until = clock_timestamp() + ${leaseMs} * interval '1 millisecond'

@@ -19,8 +19,8 @@ export async function releaseBatch(
   { id, leaseToken }: LeasedBatch,
   { delayMs, countsAsAttempt, error }: Release,
 ): Promise<boolean> {
-  const rows = await db.answer(
-    () => db.sql`
+  const rows = await db.query(
+    (sql) => sql`
     update export_batch
     set state = 'sealed', lease_token = null, leased_until = null,
       attempts = attempts - ${countsAsAttempt ? 0 : 1}::int,

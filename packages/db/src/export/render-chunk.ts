@@ -22,8 +22,8 @@ export async function renderChunk(db: Database, chunk: BatchChunk): Promise<Rend
 
 async function render(db: Database, chunk: BatchChunk, line: string): Promise<RenderedLines> {
   const { auditIds, firstOccurredAt, lastOccurredAt } = chunk;
-  const [row] = await db.answer(() =>
-    db.sql<[{ rows: number; lines: string }]>`
+  const [row] = await db.query((sql) =>
+    sql<[{ rows: number; lines: string }]>`
       select count(line)::int as rows, coalesce(string_agg(line, e'\n' order by place) || e'\n', '') as lines
       from (
         select wanted.place, ${db.sql.unsafe(line)} as line

@@ -13,8 +13,8 @@ export interface ReplayIds {
  * Locks those rows. If we die right after, any exporter goes on with them.
  */
 export async function replayFailed(db: Database, { batchIds, outboxIds }: ReplayIds): Promise<void> {
-  await db.answer(
-    () => db.sql`
+  await db.query(
+    (sql) => sql`
     with batches as (
       update export_batch set state = 'sealed', next_attempt_at = clock_timestamp()
       where state = 'failed' and id in (${idsIn(db.sql, batchIds)})

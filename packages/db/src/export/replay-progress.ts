@@ -10,8 +10,8 @@ export interface ReplayProgress {
 
 /** Called by replay until nothing is under way; takes no locks. */
 export async function replayProgress(db: Database, { batchIds, outboxIds }: ReplayIds): Promise<ReplayProgress> {
-  const [row] = await db.answer(
-    () => db.sql<[ReplayProgress]>`
+  const [row] = await db.query(
+    (sql) => sql<[ReplayProgress]>`
       select
         coalesce(sum(rows) filter (where state = 'done'), 0)::int as sent,
         coalesce(sum(rows) filter (where state in ('pending', 'sealed', 'uploading')), 0)::int as "underWay"

@@ -66,7 +66,7 @@ const sealLock = 7_283_104_912;
  * through the index of pending rows, which its statistics call empty, and a backlog would take time by its square.
  */
 export async function sealBatches(db: Database, limits: SealLimits, range: SealRange = {}): Promise<Sealed> {
-  const [sealed] = await db.answer(() => db.sql<[Sealed]>`${sealStatement(db.sql, limits, range)}`);
+  const [sealed] = await db.query((sql) => sql<[Sealed]>`${sealStatement(db.sql, limits, range)}`);
   return sealed;
 }
 

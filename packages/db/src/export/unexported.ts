@@ -10,14 +10,14 @@ export interface Unexported {
 
 /** The newest outbox row: what a drain that begins now has to see exported. Takes no locks. */
 export async function lastOutboxId(db: Database): Promise<string> {
-  const [row] = await db.answer(() => db.sql<[{ id: string }]>`select coalesce(max(id), 0)::text as id from outbox`);
+  const [row] = await db.query((sql) => sql<[{ id: string }]>`select coalesce(max(id), 0)::text as id from outbox`);
   return row.id;
 }
 
 /** What is left of the outbox rows up to an id. Called by drain to know when to stop; takes no locks. */
 export async function findUnexported(db: Database, upTo: string): Promise<Unexported> {
-  const [row] = await db.answer(
-    () => db.sql<[Unexported]>`
+  const [row] = await db.query(
+    (sql) => sql<[Unexported]>`
       select
         exists (
           select from outbox where batch_id is null and quarantine_reason is null and id <= ${upTo}

@@ -21,8 +21,6 @@ const storedKey = {
   revokedAt: apiKey.revokedAt,
 };
 
-const orm = (db: Database) => drizzle(db.sql);
-
 /** Stores a key's hash. False if there is a key of that name already. */
 export async function createKey(
   db: Database,
@@ -31,8 +29,8 @@ export async function createKey(
   scopes: readonly Scope[],
 ): Promise<boolean> {
   const values = { name, keyHash, scopes: [...scopes] };
-  const rows = await db.answer(() =>
-    orm(db).insert(apiKey).values(values).onConflictDoNothing().returning({ id: apiKey.id }),
+  const rows = await db.query((client) =>
+    drizzle(client).insert(apiKey).values(values).onConflictDoNothing().returning({ id: apiKey.id }),
   );
   return rows.length === 1;
 }
@@ -40,14 +38,16 @@ export async function createKey(
 /** What the key with this hash may do, or null if there is none in force. */
 export async function findKeyScopes(db: Database, keyHash: string): Promise<readonly Scope[] | null> {
   const inForce = and(eq(apiKey.keyHash, keyHash), isNull(apiKey.revokedAt));
-  const [row] = await db.answer(() => orm(db).select({ scopes: apiKey.scopes }).from(apiKey).where(inForce).execute());
+  const [row] = await db.query((client) =>
+    drizzle(client).select({ scopes: apiKey.scopes }).from(apiKey).where(inForce).execute(),
+  );
   return row ? (row.scopes as Scope[]) : null;
 }
 
 /** All keys, oldest first. */
 export async function listKeys(db: Database): Promise<readonly StoredKey[]> {
-  const rows = await db.answer(() =>
-    orm(db).select(storedKey).from(apiKey).orderBy(apiKey.createdAt, apiKey.name).execute(),
+  const rows = await db.query((client) =>
+    drizzle(client).select(storedKey).from(apiKey).orderBy(apiKey.createdAt, apiKey.name).execute(),
   );
   return rows as StoredKey[];
 }
@@ -55,6 +55,8 @@ export async function listKeys(db: Database): Promise<readonly StoredKey[]> {
 /** Ends a key for good. False if there is no such key in force. */
 export async function revokeKey(db: Database, name: string): Promise<boolean> {
   const inForce = and(eq(apiKey.name, name), isNull(apiKey.revokedAt));
-  const revocation = orm(db).update(apiKey).set({ revokedAt: sql`now()` }).where(inForce).returning({ id: apiKey.id });
-  return (await db.answer(() => revocation.execute())).length === 1;
+  const rows = await db.query((client) =>
+    drizzle(client).update(apiKey).set({ revokedAt: sql`now()` }).where(inForce).returning({ id: apiKey.id }).execute(),
+  );
+  return rows.length === 1;
 }

@@ -26,7 +26,7 @@ export async function migrateDatabase(url: string): Promise<void> {
   try {
     await sql`select pg_advisory_lock(${migrationLock})`;
     await migrate(drizzle(sql), { migrationsFolder });
-    await makePartitions({ sql, answer: (send) => Promise.resolve(send()) }, monthsFrom(new Date()));
+    await makePartitions({ query: (send) => Promise.resolve(send(sql)) }, monthsFrom(new Date()));
     if (await haveRights(sql)) await grantRights(sql);
   } finally {
     await sql.end({ timeout: 5 });

@@ -9,5 +9,5 @@ import type { ExpiredMonth } from './list-expired-months.ts';
  * and is tried again another time. If we die right after, the partition stays closed and the next call finds it so.
  */
 export async function closeMonth(db: Database, { name }: ExpiredMonth): Promise<void> {
-  await db.answer(() => db.sql`select audit_log_close_month(${name})`);
+  await db.query((sql) => sql`select audit_log_close_month(${name})`);
 }

@@ -10,6 +10,6 @@ import type { ExpiredMonth } from './list-expired-months.ts';
  * ids that are forgotten while their events are there could be stored again.
  */
 export async function dropMonth(db: Database, { name }: ExpiredMonth): Promise<boolean> {
-  const [row] = await db.answer(() => db.sql<[{ gone: boolean }]>`select audit_log_drop_month(${name}) as gone`);
+  const [row] = await db.query((sql) => sql<[{ gone: boolean }]>`select audit_log_drop_month(${name}) as gone`);
   return row.gone;
 }

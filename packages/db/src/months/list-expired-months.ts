@@ -13,8 +13,8 @@ export interface ExpiredMonth {
  * takes no locks. Partitions are known by their names, which audit_log_make_partition gives them.
  */
 export async function listExpiredMonths(db: Database, retentionDays: number): Promise<ExpiredMonth[]> {
-  return db.answer(
-    () => db.sql<ExpiredMonth[]>`
+  return db.query(
+    (sql) => sql<ExpiredMonth[]>`
       select name, exists (select from pg_constraint where conrelid = month.oid and conname = 'audit_log_month_closed') as "isClosed"
       from (
         select c.oid, c.relname as name, to_timestamp(right(c.relname, 7), 'YYYY_MM') as starts_at

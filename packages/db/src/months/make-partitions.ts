@@ -1,5 +1,5 @@
 import type { Database } from '../database/connect.ts';
-import { databaseFault } from '../database/database-error.ts';
+import { toDatabaseError } from '../database/database-error.ts';
 
 /**
  * Makes the partitions of audit_log that event times belong to, where they are missing; gives the months (`2026-07`)
@@ -8,12 +8,12 @@ import { databaseFault } from '../database/database-error.ts';
  * die right after, the partitions are there.
  */
 export async function makePartitions(
-  { answer, sql }: Pick<Database, 'answer' | 'sql'>,
+  db: Pick<Database, 'query'>,
   times: readonly string[],
 ): Promise<ReadonlySet<string>> {
   const months = JSON.stringify([...new Set(times.map(monthOf))]);
-  const rows = await answer(
-    () => sql<{ month: string }[]>`
+  const rows = await db.query(
+    (sql) => sql<{ month: string }[]>`
       select month from json_array_elements_text(${months}::text::json) as month
       where audit_log_make_partition((month || '-01T00:00:00Z')::timestamptz) is null`,
   );
@@ -27,6 +27,6 @@ export function monthOf(time: string): string {
 
 /** Whether an insert failed because the event's month has no partition. */
 export function lacksPartition(error: unknown): boolean {
-  const fault = databaseFault(error);
+  const fault = toDatabaseError(error);
   return fault?.code === '23514' && fault.constraint === null && fault.table === 'audit_log';
 }

@@ -9,8 +9,8 @@ import type { Database } from '../database/connect.ts';
  * all prepared transactions. Called by the exporter's metrics; takes no locks.
  */
 export async function horizonHeldS(db: Database): Promise<number> {
-  const [row] = await db.answer(
-    () => db.sql<[{ heldS: number }]>`
+  const [row] = await db.query(
+    (sql) => sql<[{ heldS: number }]>`
       select greatest(0, coalesce(extract(epoch from clock_timestamp() - min(began_at)), 0))::float8 as "heldS"
       from (
         select xact_start as began_at from pg_stat_activity

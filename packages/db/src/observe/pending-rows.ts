@@ -18,8 +18,8 @@ const countMost = 10_000;
  * Called by the exporter's metrics; takes no locks.
  */
 export async function findPendingRows(db: Database, after = '0'): Promise<PendingRows> {
-  const [row] = await db.answer(
-    () => db.sql<[PendingRows]>`
+  const [row] = await db.query(
+    (sql) => sql<[PendingRows]>`
       with pending as materialized (
         select id, recorded_at from outbox
         where batch_id is null and quarantine_reason is null and destination = 's3' and id > ${after}

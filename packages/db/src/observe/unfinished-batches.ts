@@ -22,8 +22,8 @@ const countMost = 100_000;
  * metrics; takes no locks. Reads the two partial indexes of such batches, and one outbox row.
  */
 export async function findUnfinishedBatches(db: Database): Promise<UnfinishedBatches> {
-  const [row] = await db.answer(
-    () => db.sql<[Record<`${keyof BatchCounts}${'' | 'Rows'}` | 'oldestAgeS', number>]>`
+  const [row] = await db.query(
+    (sql) => sql<[Record<`${keyof BatchCounts}${'' | 'Rows'}` | 'oldestAgeS', number>]>`
       with waiting as materialized (
         select id, state, row_count from export_batch where state in ('sealed', 'uploading') limit ${countMost}
       ), failed as materialized (

@@ -24,7 +24,7 @@ export interface EventCount {
 
 /** Called by `GET /audit/stats`; reads an index over all of the filter's events, and takes no locks. */
 export async function countBy(db: Database, query: EventCountQuery): Promise<EventCount[]> {
-  return db.answer(() => db.sql<EventCount[]>`${countStatement(db.sql, query)}`);
+  return db.query((sql) => sql<EventCount[]>`${countStatement(db.sql, query)}`);
 }
 
 /** The one statement of countBy, so that its plan can be looked at too. */

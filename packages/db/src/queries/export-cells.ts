@@ -12,8 +12,7 @@ export interface ExportedCells {
 
 /** The next events of an export as cells. Called by `GET /audit/export`, part after part; takes no locks. */
 export async function exportCells(db: Database, part: ExportPart): Promise<ExportedCells> {
-  const { sql } = db;
-  const rows = (await db.answer(() =>
+  const rows = (await db.query((sql) =>
     sql`
       select id, updated_at, changed_by, changed_by_api_key, action, table_name, object_id, before_value, updated_values,
         context, recorded_at, position

@@ -20,8 +20,7 @@ export async function exportLines(db: Database, part: ExportPart): Promise<Expor
 }
 
 async function read(db: Database, part: ExportPart, line: string): Promise<ExportedLines> {
-  const { sql } = db;
-  const [row] = await db.answer(() =>
+  const [row] = await db.query((sql) =>
     sql<[{ rows: number; lines: string; last: string | null }]>`
       select count(*)::int as rows, coalesce(string_agg(line, e'\n' order by place) || e'\n', '') as lines,
         (array_agg(position order by place desc))[1] as last

@@ -37,8 +37,8 @@ export interface EventPage {
  */
 export async function findEvents(db: Database, query: EventQuery): Promise<EventPage> {
   const { limit, countUpTo } = query;
-  const rows = await db.answer(
-    () => db.sql<{ total: string | null; json: string | null; position: string }[]>`${findStatement(db.sql, query)}`,
+  const rows = await db.query(
+    (sql) => sql<{ total: string | null; json: string | null; position: string }[]>`${findStatement(db.sql, query)}`,
   );
   const found = rows.filter(({ json }) => json !== null);
   const total = rows[0]?.total ?? null;

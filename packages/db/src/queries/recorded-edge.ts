@@ -12,9 +12,8 @@ import type { Database } from '../database/connect.ts';
  * A backend tells the server when its statement began a moment after it began: `marginMs` is more than that moment.
  */
 export async function recordedEdge(db: Database, marginMs: number): Promise<string> {
-  const { sql } = db;
-  const [row] = await db.answer(
-    () => sql<[{ edge: string; hidden: boolean }]>`
+  const [row] = await db.query(
+    (sql) => sql<[{ edge: string; hidden: boolean }]>`
       select
         to_char(
           least(min(since), clock_timestamp() - ${marginMs} * interval '1 millisecond') at time zone 'UTC',

@@ -13,8 +13,8 @@ const lookEveryMs = 20;
 export async function comeToRest({ db, pace }: Scene): Promise<void> {
   const giveUpAt = performance.now() + patienceMs[pace];
   for (;;) {
-    const open = await db.answer(
-      () => db.sql<{ state: string; error: string | null; count: number }[]>`
+    const open = await db.query(
+      (sql) => sql<{ state: string; error: string | null; count: number }[]>`
       select state, last_error as error, count(*)::int as count
       from outbox_status where state not in ('done', 'quarantined') group by 1, 2`,
     );

@@ -1,6 +1,6 @@
 import { checkDatabase, explainUnready } from '@auditbox/db/database/check-database.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
-import { type DatabaseFault, databaseFault, describeFault } from '@auditbox/db/database/database-error.ts';
+import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import { databaseTime } from '@auditbox/db/database/database-time.ts';
 import { type Finding, fails, unknown, works } from '../finding.ts';
 
@@ -17,11 +17,11 @@ export async function checkDatabaseState(db: Database): Promise<DatabaseChecked>
   // The first statement waits for the connection, which would count as the clock's.
   const reached = await orFault(databaseTime(db));
   const askedAt = Date.now();
-  const time = isFault(reached) ? reached : await orFault(databaseTime(db));
+  const time = reached instanceof DatabaseError ? reached : await orFault(databaseTime(db));
   const answeredAt = Date.now();
-  if (isFault(time)) {
+  if (time instanceof DatabaseError) {
     const findings = [
-      fails('database', describeFault(time), { advice: 'Look at DATABASE_URL.' }),
+      fails('database', time.sentence, { advice: 'Look at DATABASE_URL.' }),
       unknown('schema', 'The database could not be asked.', { needed: true }),
     ];
     return { findings, time: null, aheadMs: null };
@@ -39,16 +39,11 @@ async function checkSchema(db: Database): Promise<Finding> {
   }
 }
 
-async function orFault<T>(answer: Promise<T>): Promise<T | DatabaseFault> {
+async function orFault<T>(answer: Promise<T>): Promise<T | DatabaseError> {
   try {
     return await answer;
   } catch (error) {
-    const fault = databaseFault(error);
-    if (fault === null) throw error;
-    return fault;
+    if (error instanceof DatabaseError) return error;
+    throw error;
   }
-}
-
-function isFault(answer: unknown): answer is DatabaseFault {
-  return typeof answer === 'object' && answer !== null && 'constraint' in answer;
 }

@@ -1,5 +1,5 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
-import { databaseFault, describeFault } from '@auditbox/db/database/database-error.ts';
+import { toDatabaseError } from '@auditbox/db/database/database-error.ts';
 import { type Finding, unknown } from '../finding.ts';
 
 /** A question to the database, by the name of its finding. */
@@ -13,10 +13,10 @@ export async function take({ what, find }: Look, db: Database): Promise<Finding>
   try {
     return await find(db);
   } catch (error) {
-    const fault = databaseFault(error);
+    const fault = toDatabaseError(error);
     if (fault === null) throw error;
     const isForbidden = fault.code === '42501';
-    return unknown(what, describeFault(fault), {
+    return unknown(what, fault.sentence, {
       needed: !isForbidden,
       permission: isForbidden ? 'the right to read this' : null,
     });

@@ -1,5 +1,5 @@
 import type { Database } from '../../database/connect.ts';
-import { databaseFault } from '../../database/database-error.ts';
+import { toDatabaseError } from '../../database/database-error.ts';
 import { grantRights } from './grant-rights.ts';
 import { makeRoles } from './make-roles.ts';
 import { showSessions } from './show-sessions.ts';
@@ -25,7 +25,7 @@ export async function setUpRoles({ sql }: Pick<Database, 'sql'>): Promise<{ read
   try {
     await makeRoles(sql);
   } catch (cause) {
-    throw databaseFault(cause)?.code === '42501' ? new RolesForbiddenError({ cause }) : cause;
+    throw toDatabaseError(cause)?.code === '42501' ? new RolesForbiddenError({ cause }) : cause;
   }
   await grantRights(sql);
   return { seeSessions: await showSessions(sql) };

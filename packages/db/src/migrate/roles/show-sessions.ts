@@ -1,5 +1,5 @@
 import type { Sql } from 'postgres';
-import { databaseFault } from '../../database/database-error.ts';
+import { toDatabaseError } from '../../database/database-error.ts';
 
 /**
  * Lets the api and the exporter see other users' sessions, by which pollers know what may still appear, and the metrics
@@ -12,7 +12,7 @@ export async function showSessions(sql: Sql): Promise<boolean> {
     try {
       await sql`grant pg_read_all_stats to auditbox_api, auditbox_exporter`;
     } catch (error) {
-      const code = databaseFault(error)?.code;
+      const code = toDatabaseError(error)?.code;
       if (code === '42501') return false;
       // Migrators of two databases grant the same thing at once: unique violation, or "tuple concurrently updated".
       if (triesLeft === 0 || (code !== '23505' && code !== 'XX000')) throw error;
