@@ -17,6 +17,8 @@ export interface App {
   readonly output: () => string;
   /** Resolves to the first log line, past or to come, whose message matches; rejects when the process ends first. */
   line(message: RegExp): Promise<LogLine>;
+  /** The same for a log line with this `event`; `isMeant` narrows it. */
+  event(name: string, isMeant?: (line: LogLine) => boolean): Promise<LogLine>;
   signal(name: NodeJS.Signals): void;
   /** Resolves when the process has ended, to its exit code, or the name of the signal that ended it. */
   readonly ended: Promise<number | NodeJS.Signals>;
@@ -54,6 +56,21 @@ export function spawnProgram(
       notify();
     });
   }
+  async function first(isMeant: (line: LogLine) => boolean, wanted: string): Promise<LogLine> {
+    let over = false;
+    void ended.then(() => {
+      over = true;
+      notify();
+    });
+    for (;;) {
+      const found = log.find(isMeant);
+      if (found) return found;
+      if (over) throw new Error(`The process ended without ${wanted}:\n${output}`);
+      await new Promise<void>((resolve) => {
+        listeners = [...listeners, resolve];
+      });
+    }
+  }
   const ended = once(child, 'close').then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals);
   const app: App = {
     pid: child.pid as number,
@@ -61,21 +78,8 @@ export function spawnProgram(
     output: () => output,
     signal: (signal) => void child.kill(signal),
     ended,
-    async line(message) {
-      let over = false;
-      void ended.then(() => {
-        over = true;
-        notify();
-      });
-      for (;;) {
-        const found = log.find(({ msg }) => message.test(msg));
-        if (found) return found;
-        if (over) throw new Error(`The process ended without a line like ${message}:\n${output}`);
-        await new Promise<void>((resolve) => {
-          listeners = [...listeners, resolve];
-        });
-      }
-    },
+    line: (message) => first(({ msg }) => message.test(msg), `a line like ${message}`),
+    event: (name, isMeant = () => true) => first((line) => line.event === name && isMeant(line), `the event ${name}`),
   };
   apps.add(app);
   void ended.then(() => apps.delete(app));
