@@ -11,7 +11,7 @@ export default defineConfig({
   test: {
     maxWorkers: 3,
     projects: [
-      { test: { ...common, name: 'pure', include: ['packages/{core,process}/test/**/*.test.ts'] } },
+      { test: { ...common, name: 'pure', include: ['packages/{core,process,tooling}/test/**/*.test.ts'] } },
       {
         test: {
           ...common,

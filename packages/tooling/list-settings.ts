@@ -5,11 +5,11 @@ import { commonSettings, hostSetting } from '../process/src/common-settings.ts';
 import type { SettingTable } from '../process/src/settings.ts';
 
 /*
- * Writes the README's tables of settings from the schemas that read them; with --check it only says whether they are
- * up to date. Also says which settings docker-compose.yml does not pass on.
+ * Writes the tables of docs/settings.md from the schemas that read the settings. With --check it writes nothing and
+ * fails when the tables are out of date. It also fails when docker-compose.yml does not pass a setting on.
  */
 
-const readme = new URL('../../README.md', import.meta.url);
+const page = new URL('../../docs/settings.md', import.meta.url);
 const shared = { ...commonSettings, HOST: hostSetting };
 
 const tables = {
@@ -18,37 +18,37 @@ const tables = {
   'settings-exporter': without(exporterSettings, shared),
 };
 
-const before = await readFile(readme, 'utf8');
+const before = await readFile(page, 'utf8');
 const after = Object.entries(tables).reduce(replaceTable, before);
 const compose = await readFile(new URL('../../docker-compose.yml', import.meta.url), 'utf8');
-const forgotten = Object.keys({ ...apiSettings, ...exporterSettings }).filter((name) => !compose.includes(`${name}:`));
-if (forgotten.length > 0) {
-  process.stderr.write(`docker-compose.yml does not pass on ${forgotten.join(', ')}.\n`);
+const missing = Object.keys({ ...apiSettings, ...exporterSettings }).filter((name) => !compose.includes(`${name}:`));
+if (missing.length > 0) {
+  process.stderr.write(`docker-compose.yml does not pass on ${missing.join(', ')}.\n`);
   process.exitCode = 1;
 }
 if (process.argv.includes('--check')) {
   if (after !== before) {
-    process.stderr.write("README.md's settings are out of date; run `npm run format`.\n");
+    process.stderr.write('docs/settings.md is out of date; run `npm run format`.\n');
     process.exitCode = 1;
   }
 } else {
-  await writeFile(readme, after);
+  await writeFile(page, after);
 }
 
-function without(table: SettingTable, left: SettingTable): SettingTable {
-  return Object.fromEntries(Object.entries(table).filter(([name]) => !(name in left)));
+function without(table: SettingTable, others: SettingTable): SettingTable {
+  return Object.fromEntries(Object.entries(table).filter(([name]) => !(name in others)));
 }
 
 function replaceTable(text: string, [name, table]: [string, SettingTable]): string {
   const [start, end] = [`<!-- ${name} -->\n`, `<!-- /${name} -->`];
   const from = text.indexOf(start);
   const to = text.indexOf(end);
-  if (from === -1 || to === -1) throw new Error(`README.md has no place marked ${name}.`);
+  if (from === -1 || to === -1) throw new Error(`docs/settings.md has no place marked ${name}.`);
   const rows = Object.entries(table).map(
     ([setting, { fallback, accepts, meaning }]) =>
       `| \`${setting}\` | ${fallback} | ${escapeCell(accepts)} | ${meaning} |\n`,
   );
-  const lines = ['\n| setting | default | takes | meaning |\n', '|---|---|---|---|\n', ...rows, '\n'].join('');
+  const lines = ['\n| setting | default | accepts | meaning |\n', '|---|---|---|---|\n', ...rows, '\n'].join('');
   return text.slice(0, from + start.length) + lines + text.slice(to);
 }
 
