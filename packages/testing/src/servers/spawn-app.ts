@@ -30,7 +30,7 @@ const apps = new Set<App>();
 
 /** Starts an app with nothing but the given environment. */
 export function spawnApp(name: AppName | URL, env: Record<string, string>, args: readonly string[] = []): App {
-  const file = typeof name === 'string' ? new URL(`../../../apps/${name}`, import.meta.url) : name;
+  const file = typeof name === 'string' ? new URL(`../../../../apps/${name}`, import.meta.url) : name;
   return spawnProgram(process.execPath, [fileURLToPath(file), ...args], { env });
 }
 
