@@ -1,5 +1,5 @@
 import { gunzipSync } from 'node:zlib';
-import { auditEventOf } from '@auditbox/core/event/audit-event-of.ts';
+import { createAuditEvent } from '@auditbox/core/event/create-audit-event.ts';
 import type { LeasedBatch } from '@auditbox/core/export/batch.ts';
 import { partitionFolder } from '@auditbox/core/export/partition.ts';
 import { writeAuditEvents } from '@auditbox/db/events/write-events.ts';
@@ -130,7 +130,7 @@ async function createWriters(url: string) {
       const at = taken.writer;
       if (taken.do === 'insert') {
         const event = anEvent({ updated_at: `2026-07-03T0${taken.hour}:30:00Z` });
-        await writeAuditEvents(connections[at] as Sql, [auditEventOf(event)]);
+        await writeAuditEvents(connections[at] as Sql, [createAuditEvent(event)]);
       } else if (taken.do === 'begin' && !open[at]) {
         await run(at, 'begin');
         open[at] = true;

@@ -181,13 +181,13 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         NewAuditEvent: {
-            /** @description Makes a repeated request harmless. A new one is made if left out. */
+            /** @description Makes a repeated request harmless. When absent, the server makes a new id. */
             id?: string | null;
-            /** @description When it happened: RFC 3339 with an offset, kept to the microsecond. The database's now if left out. */
+            /** @description When the change happened: RFC 3339 with an offset, stored to the microsecond. When absent, the database uses its current time. */
             updated_at?: string | null;
             /** @description Who changed it. */
             changed_by: string;
-            /** @description The hash of the key it was changed with; the caller's if left out. */
+            /** @description The hash of the API key that made the change. When absent, the hash of the caller's key. */
             changed_by_api_key?: string | null;
             /** @description What was done. */
             action: string;
@@ -195,11 +195,11 @@ export interface components {
             table_name: string;
             /** @description The object that was changed. */
             object_id: string;
-            /** @description Any JSON, kept as it is written: the object before. */
+            /** @description The object before the change: any JSON, stored as it is written. */
             before_value?: unknown;
-            /** @description Any JSON, kept as it is written: the object after, or what was set. */
+            /** @description The object after the change, or the fields that were set: any JSON, stored as it is written. */
             updated_values?: unknown;
-            /** @description What else is known: IP address, user agent, request id. */
+            /** @description Anything else about the change, such as IP address, user agent, request id. */
             context?: {
                 [key: string]: unknown;
             } | null;

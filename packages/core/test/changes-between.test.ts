@@ -20,22 +20,22 @@ test('a member that a partial update adds is added', () => {
   );
 });
 
-test('below its members a partial update is complete', () => {
+test('below its outermost members a partial update is complete', () => {
   expect(printed(row, '{"metadata":{"tier":1},"models":["m"]}', true)).toBe(
     '[{"op":"remove","path":"/metadata/team"},{"op":"remove","path":"/models/1"}]',
   );
   expect(printed('{"":{"a":1}}', '{"":{}}', true)).toBe('[{"op":"remove","path":"//a"}]');
 });
 
-test('an array has no members to leave out: it is complete', () => {
+test('an array is never partial', () => {
   expect(printed('[1,2]', '[1]', true)).toBe('[{"op":"remove","path":"/1"}]');
 });
 
-test('without partial, what the state after lacks is removed', () => {
+test('without partial, a member that is missing afterwards is removed', () => {
   expect(printed('{"a":1,"b":2}', '{"a":1}', false)).toBe('[{"op":"remove","path":"/b"}]');
   expect(printed('{"a":1}', null, false)).toBe('[{"op":"remove","path":""}]');
 });
 
-test('a partial update of nothing is the beginning of a value', () => {
+test('a partial update of an absent value adds the value', () => {
   expect(printed(null, '{"a":1}', true)).toBe('[{"op":"add","path":"","value":{"a":1}}]');
 });

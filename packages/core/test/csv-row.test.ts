@@ -10,7 +10,7 @@ const anyText = fc.oneof(
   fc.string({ unit: fc.constantFrom(...dangerous, '"', "'", ',', ';', ' ', '\u00a0', '\ufeff', 'a', '1') }),
 );
 
-test('another implementation reads the cells that were written, but for an apostrophe in front of formulas', () => {
+test('another CSV parser reads the cells that were written, except for the apostrophe in front of formulas', () => {
   const anyRow = fc.array(fc.option(anyText), { minLength: csvColumns.length, maxLength: csvColumns.length });
   fc.assert(
     fc.property(fc.array(anyRow), (rows) => {
@@ -25,7 +25,7 @@ test('another implementation reads the cells that were written, but for an apost
 
 const withoutGuard = (cell: string, text: string) => (cell === `'${text}` ? text : cell);
 
-test('no cell begins as a formula does, whatever white space is in front', () => {
+test('no cell begins like a formula, even after white space', () => {
   fc.assert(
     fc.property(anyText, (text) => {
       const cell = read(csvRow([text]))[0]?.[0] ?? '';
@@ -56,11 +56,11 @@ test.each([
   ['a\r\nb', '"a\r\nb"'],
   ['', '""'],
   [null, ''],
-])('%j is written as it is', (text, cell) => {
+])('%j is written unchanged', (text, cell) => {
   expect(csvRow([text])).toBe(`${cell}\r\n`);
 });
 
-test('a long text of blanks is judged in no noticeable time', { timeout: 2_000 }, () => {
+test('a million blanks are checked within two seconds', { timeout: 2_000 }, () => {
   const blanks = ' '.repeat(1_000_000);
   expect(csvRow([blanks])).toBe(`"${blanks}"\r\n`);
 });

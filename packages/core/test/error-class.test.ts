@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { classifyRefusal } from '../src/export/error-class.ts';
+import { classifyDestinationError } from '../src/export/error-class.ts';
 
 test.each([
   [500, 'InternalError', 'transient'],
@@ -35,5 +35,5 @@ test.each([
   [400, 'KeyTooLongError', 'permanent'],
   [400, 'MetadataTooLarge', 'permanent'],
 ] as const)('%s %s is %s', (status, code, errorClass) => {
-  expect(classifyRefusal({ status, code })).toBe(errorClass);
+  expect(classifyDestinationError({ status, code })).toBe(errorClass);
 });

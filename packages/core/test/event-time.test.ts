@@ -12,7 +12,7 @@ test.each([
   expect(parseEventTime(text)).toEqual({ utc, fractionDigits });
 });
 
-test('digits behind the microsecond are cut, so that no event moves into the next hour', () => {
+test('digits after the microsecond are cut, so that no event moves into the next hour', () => {
   expect(parseEventTime('2026-07-03T11:59:59.999999999Z')).toEqual({
     utc: '2026-07-03T11:59:59.999999Z',
     fractionDigits: 6,
@@ -35,11 +35,11 @@ test.each([
   'infinity',
   'now',
   '',
-])('%s is refused', (text) => {
+])('%s is rejected', (text) => {
   expect(parseEventTime(text)).toBeNull();
 });
 
-test('a lower bound in nanoseconds is rounded up, an upper one down, so that both bounds stay inclusive', () => {
+test('a lower bound in nanoseconds is rounded up and an upper bound down, so that both stay inclusive', () => {
   expect(lowerBound('2026-07-03T11:59:59.999999001Z')).toBe('2026-07-03T12:00:00.000000Z');
   expect(upperBound('2026-07-03T11:59:59.999999999Z')).toBe('2026-07-03T11:59:59.999999Z');
 });

@@ -7,7 +7,7 @@ import type { JsonText } from '../src/json/json-text.ts';
 const printed = (before: string | null, after: string | null): string =>
   printPatch(jsonPatch(before as JsonText | null, after as JsonText | null));
 
-/** Names and values that meet again in another value; rfc6902 refuses the names of prototypes, which a table below has. */
+/** Names and values that are likely to repeat. Without the names of prototypes: rfc6902 rejects them; a table below tests them. */
 const anyName = fc
   .oneof(fc.constantFrom('', '/', '~', '~1', '~01', 'a', '0', '-', 'é', '\u{1f4a5}'), fc.string({ unit: 'grapheme' }))
   .filter((name) => !['__proto__', 'constructor', 'prototype'].includes(name));
@@ -28,10 +28,10 @@ const anyState = fc.option(
   { nil: null },
 );
 
-/** The states are a member of a document, so that the library, too, can tell no state from JSON's null. */
-const documentOf = (state: string | null) => (state === null ? {} : { state: JSON.parse(state) });
+/** Wraps the state into a document, so that the library can distinguish an absent state from JSON's null. */
+const toDocument = (state: string | null) => (state === null ? {} : { state: JSON.parse(state) });
 function patched(before: string | null, patch: string) {
-  const document = documentOf(before);
+  const document = toDocument(before);
   const operations: Operation[] = JSON.parse(patch);
   const errors = applyPatch(
     document,
@@ -44,7 +44,7 @@ function patched(before: string | null, patch: string) {
 test('another implementation makes the state after from the state before and the patch, for any JSON', () => {
   fc.assert(
     fc.property(anyState, anyState, (before, after) => {
-      expect(patched(before, printed(before, after))).toEqual(documentOf(after));
+      expect(patched(before, printed(before, after))).toEqual(toDocument(after));
     }),
     { numRuns: 1000 },
   );
@@ -56,7 +56,7 @@ test('the same holds where elements of an array went, came and changed', () => {
     fc.property(anyElements, anyElements, anyElements, anyElements, (head, gone, come, tail) => {
       const [before, after] = [gone, come].map((middle) => JSON.stringify([...head, ...middle, ...tail]));
       const patch = printed(before as string, after as string);
-      expect(patched(before as string, patch)).toEqual(documentOf(after as string));
+      expect(patched(before as string, patch)).toEqual(toDocument(after as string));
       expect(JSON.parse(patch).every(({ path }: Operation) => Number(path.split('/')[1]) >= head.length)).toBe(true);
     }),
   );
@@ -113,7 +113,7 @@ test.each([
   expect(printed(before, after)).toBe(patch);
 });
 
-test('an element that goes from a long array is one operation', () => {
+test('removing an element from a long array is one operation', () => {
   const long = Array.from({ length: 10_000 }, (_, id) => ({ id }));
   expect(printed(JSON.stringify(long), JSON.stringify(long.toSpliced(5000, 1)))).toBe(
     '[{"op":"remove","path":"/5000"}]',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { auditEventOf } from '../src/event/audit-event-of.ts';
+import { createAuditEvent } from '../src/event/create-audit-event.ts';
 import { eventReader } from '../src/event/read-event.ts';
 import { readEvents, splitJsonArray, splitNdjson } from '../src/event/read-events.ts';
 
@@ -14,7 +14,7 @@ test('values keep every digit, null stays null, Unicode stays', () => {
   expect(event).toMatchObject({ ok: true, value: { beforeValue: null, updatedValues: values } });
 });
 
-test('what is left out gets its default later', () => {
+test('absent fields stay null, for the writer to fill in', () => {
   expect(read(`{${least}}`)).toEqual({
     ok: true,
     value: {
@@ -57,42 +57,42 @@ const wrong = [
 ] as const;
 
 test.each(wrong.map(([text, path]) => [path || 'the whole', path, text]))(
-  'an event that is wrong at %s is refused there',
+  'an event that is wrong at %s is rejected with that path',
   (_place, path, text) => {
     expect(read(text)).toMatchObject({ ok: false, problems: [{ path }] });
   },
 );
 
-test('an escaped backslash before u0000 is text like any other', () => {
+test('an escaped backslash before u0000 is ordinary text', () => {
   expect(read(`{${least},"updated_values":"\\\\u0000"}`)).toMatchObject({ ok: true });
 });
 
-test('one bad event makes a batch wrong and is named by its index', () => {
+test('one bad event rejects the whole list and is named by its index', () => {
   const good = `{${least}}`;
   const bad = `{${least.replace('updated', 'zapped')}}`;
   const events = readEvents(splitNdjson([good, '', good, bad].join('\n')), readEvent, 10);
   expect(events).toMatchObject({ ok: false, problems: [{ path: '[2].action' }] });
 });
 
-test('a batch that names one id twice is refused', () => {
+test('a list that contains an id twice is rejected', () => {
   const event = `{${least},"id":"621d20b6-2e02-432f-8b98-345d2d1c3ce8"}`;
   const events = readEvents(splitJsonArray(`[${event}, ${event.replace('621d', '621D')}]`), readEvent, 10);
   expect(events).toMatchObject({ ok: false, problems: [{ path: '[1].id' }] });
 });
 
-test.each(['[]', '{}', '"x"'])('the batch %s is refused', (text) => {
+test.each(['[]', '{}', '"x"'])('the list %s is rejected', (text) => {
   expect(readEvents(splitJsonArray(text), readEvent, 10)).toMatchObject({ ok: false, problems: [{ path: '' }] });
 });
 
-test('a service is told every field that is wrong', () => {
+test('the error names every wrong field', () => {
   const input = { changed_by: 'ana', action: '', table_name: '', object_id: '42' };
-  expect(() => auditEventOf(input)).toThrow(/action: .*; table_name: must not be empty/);
+  expect(() => createAuditEvent(input)).toThrow(/action: .*; table_name: must not be empty/);
 });
 
-test('a service can give digits that a JavaScript number cannot hold', () => {
+test('a service can pass digits that a JavaScript number cannot hold', () => {
   const rawJSON = (JSON as unknown as { rawJSON(text: string): unknown }).rawJSON;
   const input = { changed_by: 'ana', action: 'updated', table_name: 'teams', object_id: '42' };
-  expect(auditEventOf({ ...input, updated_values: { n: rawJSON('12345678901234567890') } }).updatedValues).toBe(
+  expect(createAuditEvent({ ...input, updated_values: { n: rawJSON('12345678901234567890') } }).updatedValues).toBe(
     '{"n":12345678901234567890}',
   );
 });

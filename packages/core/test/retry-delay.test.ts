@@ -5,7 +5,7 @@ import { retryDelayMs } from '../src/export/retry-delay.ts';
 const backoff = { baseMs: 500, capMs: 30_000 };
 const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 
-test('no wait is longer than the cap, however many failures', () => {
+test('no wait is longer than the cap after any number of failures', () => {
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 1_000_000 }), random, (failures, drawn) => {
       const delayMs = retryDelayMs(failures, backoff, drawn);

@@ -7,7 +7,7 @@ test.each([
   ['"\\u00e9"', '"é"'],
   ['12345678901234567890', '12345678901234567890'],
   [null, 'null'],
-])('%s says the same as %s', (left, right) => {
+])('%s equals %s', (left, right) => {
   expect(sameJson(left as JsonText | null, right as JsonText)).toBe(true);
 });
 

@@ -28,7 +28,7 @@ test.each([
   expect(sameNumber(left, right)).toBe(false);
 });
 
-test('a number is one however far its point is moved, and differs from its neighbours', () => {
+test('a number stays equal when its point moves, and differs from its neighbours', () => {
   fc.assert(
     fc.property(fc.bigInt(), fc.nat(30), (number, places) => {
       const moved = `${number}${'0'.repeat(places)}.0${'0'.repeat(places)}e-${places}`;
@@ -38,7 +38,7 @@ test('a number is one however far its point is moved, and differs from its neigh
   );
 });
 
-test('many zeros inside a number cost no noticeable time', { timeout: 2_000 }, () => {
+test('a number with 200,000 inner zeros is compared within two seconds', { timeout: 2_000 }, () => {
   const zeros = '0'.repeat(200_000);
   expect(sameNumber(`1${zeros}1`, `1${zeros}1.0`)).toBe(true);
 });

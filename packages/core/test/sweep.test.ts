@@ -10,59 +10,59 @@ function sweepAt() {
 const nothing = { tookSome: false, seenUpTo: '0' };
 
 test.each([40, 3_000_000, 12_345_678])(
-  'a round leaves out no id up to a low-water mark of %i, also when looks are slow',
+  'a round reads every id up to a low-water mark of %i, also when reads are slow',
   (lowWater) => {
     const { clock, sweep } = sweepAt();
     for (let round = 0; round < 3; round += 1) {
       let covered = 0;
-      for (let looks = 0; covered < lowWater; looks += 1) {
-        expect(looks).toBeLessThan(1_000);
+      for (let reads = 0; covered < lowWater; reads += 1) {
+        expect(reads).toBeLessThan(1_000);
         clock.ms += sweep.dueInMs();
         const slice = sweep.next(String(lowWater));
         expect(Number(slice?.after)).toBe(covered);
         const ms = (Number(slice?.upTo) - covered) / 1_000;
         covered = Number(slice?.upTo);
         clock.ms += ms;
-        sweep.looked({ ...nothing, ms });
+        sweep.finished({ ...nothing, ms });
       }
     }
   },
 );
 
-test('after the first round looking takes a twentieth of the time at most, and a look about 50 ms', () => {
+test('after the first round reads take at most a twentieth of the time, and one read takes about 50 ms', () => {
   const { clock, sweep } = sweepAt();
-  let looking = 0;
+  let reading = 0;
   let from = Number.POSITIVE_INFINITY;
   let longest = 0;
-  for (let looks = 0; looks < 2_000; looks += 1) {
+  for (let reads = 0; reads < 2_000; reads += 1) {
     clock.ms += sweep.dueInMs();
     const slice = sweep.next('10000000');
     if (slice === null) continue;
-    // A microsecond for each dead entry, as under a snapshot that is held.
+    // A microsecond for each dead index entry, as while an old snapshot is open.
     const ms = (Number(slice.upTo) - Number(slice.after)) / 1_000;
     clock.ms += ms;
-    if (slice.after === '0' && looks > 0 && from === Number.POSITIVE_INFINITY) from = clock.ms;
+    if (slice.after === '0' && reads > 0 && from === Number.POSITIVE_INFINITY) from = clock.ms;
     if (clock.ms > from) {
-      looking += ms;
+      reading += ms;
       longest = Math.max(longest, ms);
     }
-    sweep.looked({ ...nothing, ms });
+    sweep.finished({ ...nothing, ms });
   }
-  expect(looking / (clock.ms - from)).toBeLessThan(0.06);
+  expect(reading / (clock.ms - from)).toBeLessThan(0.06);
   expect(longest).toBeLessThan(101);
 });
 
-test('a slice that gave rows is looked at again behind them before the sweep goes on', () => {
+test('a slice that had rows is read again after them before the sweep continues', () => {
   const { sweep } = sweepAt();
   expect(sweep.next('100')).toEqual({ after: '0', upTo: '100' });
-  sweep.looked({ tookSome: true, seenUpTo: '40', ms: 1 });
+  sweep.finished({ tookSome: true, seenUpTo: '40', ms: 1 });
   expect(sweep.next('100')).toEqual({ after: '40', upTo: '100' });
-  sweep.looked({ ...nothing, ms: 1 });
+  sweep.finished({ ...nothing, ms: 1 });
   expect(sweep.next('100')).toBeNull();
   expect(sweep.dueInMs()).toBe(5_000);
 });
 
-test('a slice that could not be looked at stays the next one, a little later', () => {
+test('a slice that was not read stays the next one, a little later', () => {
   const { clock, sweep } = sweepAt();
   const slice = sweep.next('3000000');
   sweep.notNow();
@@ -71,7 +71,7 @@ test('a slice that could not be looked at stays the next one, a little later', (
   expect(sweep.next('3000000')).toEqual(slice);
 });
 
-test('a look that fails is tried again as a smaller one from the same id, until it is small', () => {
+test('a failed read is retried with a smaller slice from the same id, down to the smallest size', () => {
   const { clock, sweep } = sweepAt();
   const sizes = [1, 2, 3, 4].map(() => {
     clock.ms += sweep.dueInMs();

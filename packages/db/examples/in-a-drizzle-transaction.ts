@@ -1,4 +1,4 @@
-import { auditEventOf } from '@auditbox/core/event/audit-event-of.ts';
+import { createAuditEvent } from '@auditbox/core/event/create-audit-event.ts';
 import { writeAuditEvents } from '@auditbox/db/events/write-events.ts';
 import { eq } from 'drizzle-orm';
 import { integer, pgTable, text } from 'drizzle-orm/pg-core';
@@ -11,7 +11,7 @@ export async function removeTeam(db: PostgresJsDatabase, teamId: string, changed
   await db.transaction(async (tx) => {
     const [before] = await tx.delete(teams).where(eq(teams.id, teamId)).returning();
     await writeAuditEvents(tx, [
-      auditEventOf({
+      createAuditEvent({
         changed_by: changedBy,
         action: 'deleted',
         table_name: 'teams',

@@ -1,4 +1,4 @@
-import { auditEventOf } from '@auditbox/core/event/audit-event-of.ts';
+import { createAuditEvent } from '@auditbox/core/event/create-audit-event.ts';
 import { writeAuditEvents } from '@auditbox/db/events/write-events.ts';
 import type { Sql } from 'postgres';
 
@@ -8,7 +8,7 @@ export async function changeBudget(sql: Sql, teamId: string, budget: number, cha
     const [before] = await tx`select max_budget from teams where id = ${teamId} for update`;
     const [after] = await tx`update teams set max_budget = ${budget} where id = ${teamId} returning max_budget`;
     await writeAuditEvents(tx, [
-      auditEventOf({
+      createAuditEvent({
         changed_by: changedBy,
         action: 'updated',
         table_name: 'teams',

@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { auditEventOf } from '@auditbox/core/event/audit-event-of.ts';
+import { createAuditEvent } from '@auditbox/core/event/create-audit-event.ts';
 import { connectDatabase } from '@auditbox/db/database/connect.ts';
 import { identify } from '@auditbox/db/events/event-record.ts';
 import { getEvent } from '@auditbox/db/events/get-event.ts';
@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => db.close(1_000));
 
 const limits = { grain: 'hour', maxRows: 100, maxBytes: 1_000_000, lingerMs: 0, maxBatches: 100 } as const;
-const one = (event: WireEvent) => identify(auditEventOf(event));
+const one = (event: WireEvent) => identify(createAuditEvent(event));
 const placeOf = async (id: string | undefined) =>
   (
     await db.sql<{ table: string }[]>`select tableoid::regclass::text as table from audit_log where id = ${id ?? null}`

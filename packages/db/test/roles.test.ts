@@ -1,4 +1,4 @@
-import { auditEventOf } from '@auditbox/core/event/audit-event-of.ts';
+import { createAuditEvent } from '@auditbox/core/event/create-audit-event.ts';
 import { checkDatabase } from '@auditbox/db/database/check-database.ts';
 import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
 import { identify } from '@auditbox/db/events/event-record.ts';
@@ -54,7 +54,7 @@ const markAllDone = () => db.sql`
 
 test('what the api inserts gets its outbox row, in whatever month, and it can write none itself', async () => {
   for (const updated_at of [new Date().toISOString(), '1987-06-05T00:00:00Z']) {
-    const event = identify(auditEventOf(anEvent({ updated_at })));
+    const event = identify(createAuditEvent(anEvent({ updated_at })));
     expect(await storeEachEvent(api, [event])).toMatchObject([{ stored: true }]);
     expect(await db.sql`select from outbox where audit_id = ${event.id}`).toHaveLength(1);
   }
@@ -196,7 +196,7 @@ test('asked for twice, and by migrators of several databases at once, the roles 
   await migrateWithRoles(own.url);
   for (const url of urls) {
     const as = openAs('api', url);
-    expect(await storeEachEvent(as, [identify(auditEventOf(anEvent()))])).toMatchObject([{ stored: true }]);
+    expect(await storeEachEvent(as, [identify(createAuditEvent(anEvent()))])).toMatchObject([{ stored: true }]);
     await expect(as.sql`delete from outbox`).rejects.toMatchObject(denied);
     const asExporter = openAs('exporter', url);
     expect((await sealBatches(asExporter, limits)).rows).toBe(1);
@@ -238,7 +238,7 @@ test('who migrates and may not make roles is told so, and what to do', async () 
   await own.sql.unsafe("create role test_api login password 'under-test' in role auditbox_api").simple();
   const as = openAs('api', server.href);
   expect(await checkDatabase(as)).toBeNull();
-  expect(await storeEachEvent(as, [identify(auditEventOf(anEvent()))])).toMatchObject([{ stored: true }]);
+  expect(await storeEachEvent(as, [identify(createAuditEvent(anEvent()))])).toMatchObject([{ stored: true }]);
   await as.close(1_000);
   await own.close();
 });

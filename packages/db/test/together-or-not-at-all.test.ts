@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { auditEventOf } from '@auditbox/core/event/audit-event-of.ts';
+import { createAuditEvent } from '@auditbox/core/event/create-audit-event.ts';
 import { writeAuditEvents } from '@auditbox/db/events/write-events.ts';
 import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import { type App, spawnProgram } from '@auditbox/testing/servers/spawn-app.ts';
@@ -40,7 +40,7 @@ test('a COPY gets its outbox rows too', async () => {
 
 test("a caller's rollback takes both", async () => {
   const rolledBack = db.sql.begin(async (tx) => {
-    await writeAuditEvents(tx, someEvents(3).map(auditEventOf));
+    await writeAuditEvents(tx, someEvents(3).map(createAuditEvent));
     throw new Error('the business change failed');
   });
   await expect(rolledBack).rejects.toThrow('the business change failed');
@@ -49,9 +49,9 @@ test("a caller's rollback takes both", async () => {
 
 test('a savepoint that is rolled back takes both, and the rest stays', async () => {
   await db.sql.begin(async (tx) => {
-    await writeAuditEvents(tx, [auditEventOf(anEvent())]);
+    await writeAuditEvents(tx, [createAuditEvent(anEvent())]);
     const undone = tx.savepoint(async (inner) => {
-      await writeAuditEvents(inner, [auditEventOf(anEvent())]);
+      await writeAuditEvents(inner, [createAuditEvent(anEvent())]);
       throw new Error('undo');
     });
     await expect(undone).rejects.toThrow('undo');
@@ -62,7 +62,7 @@ test('a savepoint that is rolled back takes both, and the rest stays', async () 
 test('a backend that is killed in mid-transaction leaves neither', async () => {
   const writer = postgres(db.url, { max: 1, onnotice: () => {}, fetch_types: false });
   const killed = writer.begin(async (tx) => {
-    await writeAuditEvents(tx, someEvents(5).map(auditEventOf));
+    await writeAuditEvents(tx, someEvents(5).map(createAuditEvent));
     const [{ pid }] = await tx<[{ pid: number }]>`select pg_backend_pid() as pid`;
     await db.sql`select pg_terminate_backend(${pid}, 5000)`;
     await tx`select 1`;

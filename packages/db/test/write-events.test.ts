@@ -1,4 +1,4 @@
-import { auditEventOf } from '@auditbox/core/event/audit-event-of.ts';
+import { createAuditEvent } from '@auditbox/core/event/create-audit-event.ts';
 import { getEvent } from '@auditbox/db/events/get-event.ts';
 import { storeAuditEvents } from '@auditbox/db/events/store-events.ts';
 import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
@@ -11,7 +11,8 @@ beforeAll(async () => {
 });
 afterAll(() => db.close(1_000));
 
-const store = (...events: Parameters<typeof auditEventOf>[0][]) => storeAuditEvents(db, events.map(auditEventOf));
+const store = (...events: Parameters<typeof createAuditEvent>[0][]) =>
+  storeAuditEvents(db, events.map(createAuditEvent));
 
 test('the same event again is the same event', async () => {
   const event = anEvent({ updated_at: '2026-07-03T11:46:50.2Z', updated_values: { a: 1, b: [null, { c: 'ž' }] } });
@@ -98,7 +99,7 @@ test.each([
   '[]',
   'true',
 ])('the value %s comes back as it came', async (value) => {
-  const event = { ...auditEventOf(anEvent()), updatedValues: value as never };
+  const event = { ...createAuditEvent(anEvent()), updatedValues: value as never };
   const [written] = await storeAuditEvents(db, [event]);
   const { json } = (await getEvent(db, written?.id ?? '')) ?? { json: '' };
   const [, stored] = /"updated_values":(.*),"context"/.exec(json) ?? [];
@@ -139,7 +140,7 @@ test.each([
   [traceparent.replace('00f067aa0ba902b7', '0'.repeat(16)), null],
   [`\x1f${traceparent}`, null],
 ])('where an event is traced is kept if it is a traceparent, and never refuses the event: %j', async (given, kept) => {
-  const [event, neighbour] = someEvents(2).map(auditEventOf);
+  const [event, neighbour] = someEvents(2).map(createAuditEvent);
   if (!event || !neighbour) throw new Error('two events');
   await storeAuditEvents(db, [neighbour, { ...event, traceparent: given }]);
   const [again] = await storeAuditEvents(db, [{ ...event, traceparent: traceparent.replace('4b', '5b') }]);

@@ -1,4 +1,4 @@
-import { auditEventOf } from '@auditbox/core/event/audit-event-of.ts';
+import { createAuditEvent } from '@auditbox/core/event/create-audit-event.ts';
 import { writeAuditEvents } from '@auditbox/db/events/write-events.ts';
 import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import postgres from 'postgres';
@@ -14,7 +14,7 @@ for (;;) {
   });
   try {
     for (;;) {
-      await writeAuditEvents(sql, someEvents(20).map(auditEventOf));
+      await writeAuditEvents(sql, someEvents(20).map(createAuditEvent));
       process.stdout.write('written\n');
     }
   } catch {

@@ -62,7 +62,7 @@ async function sweepOnce(loop: SealLoop, sweep: Sweep, lowWater: string): Promis
   try {
     const sealed = await seal(loop, slice);
     const { looked, batches, quarantined, seenUpTo } = sealed;
-    if (looked) sweep.looked({ tookSome: batches + quarantined > 0, seenUpTo, ms: performance.now() - startedAt });
+    if (looked) sweep.finished({ tookSome: batches + quarantined > 0, seenUpTo, ms: performance.now() - startedAt });
     else sweep.notNow();
     return sealed;
   } catch (error) {

@@ -108,7 +108,7 @@ async function sweepRound(db: Database, lowWater: string): Promise<{ roundS: num
       startedAt = performance.now();
     }
     const ms = await timeOf(db, slice);
-    sweep.looked({ tookSome: false, seenUpTo: slice.upTo, ms });
+    sweep.finished({ tookSome: false, seenUpTo: slice.upTo, ms });
     if (rounds < 2) continue;
     longestMs = Math.max(longestMs, ms);
     if (slice.upTo === lowWater) return { roundS: (performance.now() - startedAt) / 1000, longestMs };

@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { eventTimeForm, parseEventTime } from './event-time.ts';
 
-/** Longest text of a field that is searched by, in UTF-16 units: an index entry holds at most about 2,700 bytes. */
+/** Longest text of an indexed field, in UTF-16 units. A Postgres index entry holds at most about 2,700 bytes. */
 const maxTextLength = 512;
 
-/** Which actions an event may have: a closed set, or any that is not empty. */
+/** Which actions an event may have: a closed set, or any text that is not empty. */
 export type Actions = readonly string[] | 'any';
 
-/** An audit event as it comes in over the wire, with LiteLLM's field names. */
+/** The schema of an audit event on the wire, with LiteLLM's field names. */
 export function eventSchema(actions: Actions) {
   const text = z.string({ error: wanted('a text') }).max(maxTextLength, `is longer than ${maxTextLength} characters`);
   const name = text.min(1, 'must not be empty');
@@ -15,28 +15,32 @@ export function eventSchema(actions: Actions) {
     id: z
       .guid('must be a UUID')
       .nullish()
-      .describe('Makes a repeated request harmless. A new one is made if left out.'),
+      .describe('Makes a repeated request harmless. When absent, the server makes a new id.'),
     updated_at: z
       .string({ error: wanted(eventTimeForm) })
       .transform(toEventTime)
       .nullish()
-      .describe("When it happened: RFC 3339 with an offset, kept to the microsecond. The database's now if left out."),
+      .describe(
+        'When the change happened: RFC 3339 with an offset, stored to the microsecond. When absent, the database uses its current time.',
+      ),
     changed_by: text.describe('Who changed it.'),
-    changed_by_api_key: text.nullish().describe("The hash of the key it was changed with; the caller's if left out."),
+    changed_by_api_key: text
+      .nullish()
+      .describe("The hash of the API key that made the change. When absent, the hash of the caller's key."),
     action: (actions === 'any' ? name : z.enum(actions, { error: wanted(`one of ${actions.join(', ')}`) })).describe(
       'What was done.',
     ),
     table_name: name.describe('The kind of object that was changed.'),
     object_id: name.describe('The object that was changed.'),
-    before_value: z.unknown().optional().describe('Any JSON, kept as it is written: the object before.'),
+    before_value: z.unknown().optional().describe('The object before the change: any JSON, stored as it is written.'),
     updated_values: z
       .unknown()
       .optional()
-      .describe('Any JSON, kept as it is written: the object after, or what was set.'),
+      .describe('The object after the change, or the fields that were set: any JSON, stored as it is written.'),
     context: z
       .record(z.string(), z.unknown(), 'must be an object')
       .nullish()
-      .describe('What else is known: IP address, user agent, request id.'),
+      .describe('Anything else about the change, such as IP address, user agent, request id.'),
   };
   return z.strictObject(fields, { error: ({ code }) => (code === 'invalid_type' ? 'must be an object' : undefined) });
 }

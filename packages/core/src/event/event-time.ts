@@ -1,9 +1,9 @@
 /**
- * Times on the wire: RFC 3339 (https://www.rfc-editor.org/rfc/rfc3339), kept in UTC to the microsecond, which is what
- * Postgres holds, with the number of fraction digits that came in. Nothing here reads a clock.
+ * Times on the wire are RFC 3339 (https://www.rfc-editor.org/rfc/rfc3339). They are kept in UTC to the microsecond, as
+ * in Postgres, with the number of fraction digits that the input had. No function here reads a clock.
  */
 
-/** An instant in UTC and how many digits of a second's fraction it was given with (0 to 6). */
+/** An instant in UTC, and how many fraction digits the input had (0 to 6). */
 export interface EventTime {
   /** Always six fraction digits, e.g. `2026-07-03T11:46:50.269000Z`. */
   readonly utc: string;
@@ -16,13 +16,13 @@ export const eventTimeForm = 'an RFC 3339 time with an offset, such as 2026-07-0
 const rfc3339 = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
 const dateOnly = /^\d{4}-\d\d-\d\d$/;
 const firstEventSecond = 0;
-/** Postgres reads years from 0001; RFC 3339 writes them up to 9999. */
+/** Postgres accepts years from 0001; RFC 3339 has years up to 9999. */
 const firstSecond = Date.parse('0001-01-01T00:00:00Z') / 1000;
 const lastSecond = Date.UTC(9999, 11, 31, 23, 59, 59) / 1000;
 
 /**
- * The instant that an RFC 3339 text names, between 1970 and 9999, or null. Digits behind the microsecond are cut,
- * never rounded: rounding could move an event into the next hour. A leap second (`:60`) is not an instant here.
+ * The instant that an RFC 3339 text names, between 1970 and 9999, or null. Digits after the microsecond are cut, never
+ * rounded, because rounding could move an event into the next hour. A leap second (`:60`) is rejected.
  */
 export function parseEventTime(text: string): EventTime | null {
   const time = parse(text);
@@ -31,8 +31,8 @@ export function parseEventTime(text: string): EventTime | null {
 }
 
 /**
- * The first instant that a lower bound admits, or null if there is none: nanoseconds are rounded up, since a stored
- * time has microseconds; a date (`2026-07-03`) means its first instant in UTC.
+ * The first instant that a lower bound includes, or null when the text is not a time. Nanoseconds are rounded up,
+ * because a stored time has microseconds. A date (`2026-07-03`) means its first instant in UTC.
  */
 export function lowerBound(text: string): string | null {
   const time = parse(dateOnly.test(text) ? `${text}T00:00:00Z` : text);
@@ -42,7 +42,7 @@ export function lowerBound(text: string): string | null {
   return time.seconds === lastSecond ? null : print(time.seconds + 1, 0);
 }
 
-/** The last instant that an inclusive upper bound admits, or null; a date means the end of that day in UTC. */
+/** The last instant that an upper bound includes, or null. A date means the end of that day in UTC. */
 export function upperBound(text: string): string | null {
   const time = parse(dateOnly.test(text) ? `${text}T23:59:59.999999Z` : text);
   return time && print(time.seconds, time.micros);
@@ -55,7 +55,7 @@ function parse(text: string): { seconds: number; micros: number; digits: number;
   if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return null;
   if (Number(offsetHour) > 23 || Number(offsetMinute) > 59) return null;
   const local = Date.parse(`${date}T${hour}:${minute}:${second}Z`) / 1000;
-  // Date.parse rolls 30 February over to March; a date that prints differently was none.
+  // Date.parse turns 30 February into a day of March. Such a date prints differently from the input, so it is rejected.
   if (Number.isNaN(local) || new Date(local * 1000).toISOString().slice(0, 10) !== date) return null;
   const offset = (Number(offsetHour) * 60 + Number(offsetMinute)) * 60;
   const seconds = sign === '-' ? local + offset : local - offset;

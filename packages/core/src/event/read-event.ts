@@ -2,12 +2,12 @@ import type { z } from 'zod';
 import { compactText, type JsonSlice, type JsonText, maxDepth, objectMembers } from '../json/json-text.ts';
 import { type Checked, maxProblems, type NewAuditEvent, type Problem, printPath } from './audit-event.ts';
 import { type Actions, eventSchema } from './event-schema.ts';
-import { findUnstorableText, holdsUnstorableText, problemAt } from './unstorable-text.ts';
+import { findUnstorableText, holdsUnstorableText, unstorableProblem } from './unstorable-text.ts';
 
-/** Reads one event: its JSON text, and the value that `JSON.parse` made of it. */
+/** Reads one event from its JSON text and the value that `JSON.parse` made of that text. */
 export type ReadEvent = (text: string, parsed: unknown) => Checked<NewAuditEvent>;
 
-/** A reader for events of these actions. */
+/** Makes a reader that accepts these actions. */
 export function eventReader(actions: Actions): ReadEvent {
   const schema = eventSchema(actions);
   return (text, parsed) => {
@@ -20,7 +20,7 @@ export function eventReader(actions: Actions): ReadEvent {
       if (value.depth > maxDepth) problems.push({ path: name, message: `nests deeper than ${maxDepth} levels` });
       else if (holdsUnstorableText(text.slice(value.start, value.end))) {
         const found = findUnstorableText(result.data[name as keyof typeof result.data], [name], maxProblems);
-        problems.push(...(found.length > 0 ? found : [problemAt([name])]));
+        problems.push(...(found.length > 0 ? found : [unstorableProblem([name])]));
       }
       slices.set(name, value);
     }
@@ -34,7 +34,7 @@ function toEvent(
   text: string,
   slices: ReadonlyMap<string, JsonSlice>,
 ): NewAuditEvent {
-  const textOf = (name: string): JsonText | null => {
+  const memberText = (name: string): JsonText | null => {
     const slice = slices.get(name);
     const value = slice && compactText(text, slice);
     return value === undefined || value === 'null' ? null : value;
@@ -47,9 +47,9 @@ function toEvent(
     action: wire.action,
     tableName: wire.table_name,
     objectId: wire.object_id,
-    beforeValue: textOf('before_value'),
-    updatedValues: textOf('updated_values'),
-    context: textOf('context'),
+    beforeValue: memberText('before_value'),
+    updatedValues: memberText('updated_values'),
+    context: memberText('context'),
   };
 }
 

@@ -2,10 +2,10 @@ import { arrayElements } from '../json/json-text.ts';
 import { type Checked, maxProblems, type NewAuditEvent, type Problem } from './audit-event.ts';
 import type { ReadEvent } from './read-event.ts';
 
-/** Texts of a batch's events with what `JSON.parse` made of them; or why the whole is none. */
+/** The texts of several events, each with the value that `JSON.parse` made of it; or why the input is not a list of events. */
 export type BatchTexts = Checked<readonly { readonly text: string; readonly parsed: unknown }[]>;
 
-/** The events of a JSON array's text. Throws SyntaxError when it is not JSON. */
+/** Splits the text of a JSON array into its events. Throws SyntaxError when the text is not JSON. */
 export function splitJsonArray(text: string): BatchTexts {
   const parsed: unknown = JSON.parse(text);
   if (!Array.isArray(parsed)) return { ok: false, problems: [{ path: '', message: 'must be an array of events' }] };
@@ -17,8 +17,8 @@ export function splitJsonArray(text: string): BatchTexts {
 }
 
 /**
- * The events of NDJSON text (https://github.com/ndjson/ndjson-spec): one a line; blank lines do not count. Throws
- * SyntaxError, with the line's number, when one is not JSON.
+ * Splits NDJSON text (https://github.com/ndjson/ndjson-spec) into its events, one per line. Blank lines are skipped.
+ * Throws SyntaxError with the line's number when a line is not JSON.
  */
 export function splitNdjson(text: string): BatchTexts {
   const texts: { text: string; parsed: unknown }[] = [];
@@ -33,13 +33,13 @@ export function splitNdjson(text: string): BatchTexts {
   return { ok: true, value: texts };
 }
 
-/** Reads every event; one that is wrong makes the whole wrong, with its index in the path of each problem. */
+/** Reads every event. One wrong event makes the whole list wrong; the path of each problem starts with its index. */
 export function readEvents(texts: BatchTexts, readEvent: ReadEvent, maxEvents: number): Checked<NewAuditEvent[]> {
   if (!texts.ok) return texts;
   const { length } = texts.value;
   if (length === 0) return { ok: false, problems: [{ path: '', message: 'holds no event' }] };
   if (length > maxEvents) {
-    return { ok: false, problems: [{ path: '', message: `holds ${length} events; at most ${maxEvents} are taken` }] };
+    return { ok: false, problems: [{ path: '', message: `holds ${length} events; at most ${maxEvents} are allowed` }] };
   }
   const events: NewAuditEvent[] = [];
   const problems: Problem[] = [];
@@ -48,7 +48,7 @@ export function readEvents(texts: BatchTexts, readEvent: ReadEvent, maxEvents: n
     if (problems.length >= maxProblems) break;
     const event = readEvent(text, parsed);
     if (!event.ok) {
-      problems.push(...event.problems.map(({ path, message }) => ({ path: withIndex(index, path), message })));
+      problems.push(...event.problems.map(({ path, message }) => ({ path: prependIndex(index, path), message })));
       continue;
     }
     const { id } = event.value;
@@ -60,6 +60,6 @@ export function readEvents(texts: BatchTexts, readEvent: ReadEvent, maxEvents: n
   return problems.length > 0 ? { ok: false, problems: problems.slice(0, maxProblems) } : { ok: true, value: events };
 }
 
-function withIndex(index: number, path: string): string {
+function prependIndex(index: number, path: string): string {
   return path === '' || path.startsWith('[') ? `[${index}]${path}` : `[${index}].${path}`;
 }

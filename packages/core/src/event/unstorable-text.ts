@@ -1,11 +1,11 @@
 import { type Problem, printPath } from './audit-event.ts';
 
-/** Any escape; what follows a backslash is taken with it, so that an escaped backslash starts nothing. */
+/** Any escape. The match includes the character after the backslash, so an escaped backslash does not start an escape. */
 const escapes = /\\(?:u([0-9a-fA-F]{4})|[^u])/g;
 
 /**
- * Whether JSON text holds, anywhere, what no Postgres text can: U+0000, or half of a surrogate pair. Text that was
- * decoded from UTF-8 can only hold them as escapes.
+ * Whether JSON text contains a character that a Postgres text cannot hold: U+0000, or half of a surrogate pair. Text
+ * decoded from UTF-8 can contain them only as escapes.
  */
 export function holdsUnstorableText(text: string): boolean {
   if (!text.includes('\\u')) return false;
@@ -21,22 +21,22 @@ export function holdsUnstorableText(text: string): boolean {
   return highEnd !== -1;
 }
 
-/** Where in a parsed value such text is, up to `most` places. A repeated name hides its earlier values from this. */
+/** Finds up to `most` places of such text in a parsed value. Cannot see the earlier values of a repeated name. */
 export function findUnstorableText(value: unknown, path: readonly PropertyKey[], most: number): Problem[] {
-  if (typeof value === 'string') return isUnstorable(value) ? [problemAt(path)] : [];
+  if (typeof value === 'string') return isUnstorable(value) ? [unstorableProblem(path)] : [];
   if (typeof value !== 'object' || value === null) return [];
   const problems: Problem[] = [];
   for (const [name, member] of Array.isArray(value) ? value.entries() : Object.entries(value)) {
     const memberPath = [...path, typeof name === 'string' ? name.toWellFormed().replaceAll('\0', '\\u0000') : name];
-    if (typeof name === 'string' && isUnstorable(name)) problems.push(problemAt(memberPath));
+    if (typeof name === 'string' && isUnstorable(name)) problems.push(unstorableProblem(memberPath));
     problems.push(...findUnstorableText(member, memberPath, most - problems.length));
     if (problems.length >= most) break;
   }
   return problems.slice(0, most);
 }
 
-/** What is wrong at such a place. */
-export function problemAt(path: readonly PropertyKey[]): Problem {
+/** The problem to report for one such place. */
+export function unstorableProblem(path: readonly PropertyKey[]): Problem {
   return {
     path: printPath(path),
     message: 'contains U+0000 or half of a surrogate pair, which cannot be stored',

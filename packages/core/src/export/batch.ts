@@ -1,18 +1,18 @@
 import type { Partition } from './partition.ts';
 
-/** What a batch was rendered to: written down before the upload, so that a retry knows the object it may have left. */
+/** The object of a batch. Recorded before the upload, so that a retry knows which object the earlier attempt may have left. */
 export interface RenderedObject {
   readonly key: string;
-  /** Of the uncompressed NDJSON, 64 hexadecimal digits. */
+  /** Hash of the uncompressed NDJSON, 64 hexadecimal digits. */
   readonly sha256: string;
-  /** Length of the object itself. */
+  /** Length of the compressed object. */
   readonly objectBytes: number;
 }
 
 /**
- * A batch that this process has the lease of. Its states, which the table checks:
- * `sealed → uploading → done`, `uploading → sealed` (retry, lost lease, shutdown), `uploading → failed`,
- * `failed → sealed` (replay). What each keeps true: packages/db/src/export/STATES.md.
+ * A batch whose lease this process holds. The table checks the state changes: `sealed → uploading → done`,
+ * `uploading → sealed` (retry, lost lease, shutdown), `uploading → failed`, `failed → sealed` (replay). The invariants of
+ * each state are in packages/db/src/export/STATES.md.
  */
 export interface LeasedBatch {
   readonly id: string;
@@ -21,14 +21,14 @@ export interface LeasedBatch {
   /** ISO 8601 in UTC, six fraction digits. */
   readonly firstOccurredAt: string;
   readonly lastOccurredAt: string;
-  /** This attempt included. */
+  /** Number of attempts, including this one. */
   readonly attempts: number;
   readonly leaseToken: string;
   /** By the database's clock, ISO 8601 in UTC, six fraction digits. */
   readonly leasedAt: string;
-  /** Of an earlier attempt, whose answer may have been lost. */
+  /** The object of an earlier attempt. Its upload may have succeeded even if the response was lost. */
   readonly rendered: RenderedObject | null;
 }
 
-/** Where an event's exported copy stands. */
+/** How far the export of an event has come. */
 export type ExportState = 'pending' | 'sealed' | 'uploading' | 'done' | 'failed' | 'quarantined';

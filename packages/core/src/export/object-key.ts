@@ -1,22 +1,22 @@
 import { type Partition, partitionFolder } from './partition.ts';
 
-/** What an object's key is made of: nothing else, so that the same batch always has the same key. */
+/** Everything that an object's key depends on, so that the same batch always has the same key. */
 export interface KeyParts {
-  /** Starts the key as it is; ends in `/` when it names a folder. */
+  /** Put in front of the key unchanged. Ends in `/` when it names a folder. */
   readonly prefix: string;
   readonly partition: Partition;
   /** Event time of the batch's first row, ISO 8601 in UTC. */
   readonly firstOccurredAt: string;
   readonly batchId: string;
-  /** Of the uncompressed NDJSON, 64 hexadecimal digits. */
+  /** Hash of the uncompressed NDJSON, 64 hexadecimal digits. */
   readonly sha256: string;
 }
 
 /**
  * `<prefix>dt=2026-07-03/hour=11/114650_000000000042_0123456789ab.ndjson.gz`.
  *
- * The hash makes the key a name of the content: a database that was restored from a backup deals out old batch ids to
- * other rows, and those must not meet the older object's key.
+ * The hash makes the key depend on the content. A database that was restored from a backup gives old batch ids to
+ * other rows, and the key of their object must differ from the key of the older object.
  */
 export function objectKey({ prefix, partition, firstOccurredAt, batchId, sha256 }: KeyParts): string {
   const timeOfDay = firstOccurredAt.slice(11, 19).replaceAll(':', '');

@@ -1,11 +1,11 @@
 const anHourMs = 3_600_000;
 
-/** How wide a partition is. */
+/** Width of a partition. */
 export type Grain = 'hour' | 'day';
 
 /**
- * The UTC hour (`2026-07-03T11`) or day (`2026-07-03`) of event time that an object is filed under: an ISO 8601 time
- * of reduced precision, so that a person can read it in the table and text order is time order.
+ * The UTC hour (`2026-07-03T11`) or day (`2026-07-03`) of event time that an object is filed under. The ISO 8601 form
+ * is readable in the table, and its text order is its time order.
  */
 export type Partition = string;
 

@@ -1,42 +1,44 @@
-/** Outbox ids to look at: behind `after`, up to `upTo`. */
+/** Outbox ids to read: greater than `after`, up to and including `upTo`. */
 interface Slice {
   readonly after: string;
   readonly upTo: string;
 }
 
-/** What a look at a slice came to. */
-interface SliceLook {
-  /** Whether rows were taken, so that there may be more. */
+/** Result of reading a slice. */
+interface SliceResult {
+  /** Whether rows were sealed or quarantined. If so, the slice may hold more. */
   readonly tookSome: boolean;
   readonly seenUpTo: string;
   readonly ms: number;
 }
 
 /**
- * Goes through the ids that the polls have left behind, round after round, for rows that committed late with a low id or
- * came out of quarantine; the first round is for what was there before the process. It goes slice by slice: the index of
- * pending rows keeps an entry for every row that was sealed since the oldest snapshot that is open anywhere, and when
- * one is held for hours, a look at all of them would outlast any deadline. While looks are quick, a slice is all.
+ * Reads the ids below the low-water mark again, round after round, because the polls start above it. It finds rows that
+ * committed late with a low id and rows that left quarantine. The first round finds rows from before the process started.
+ *
+ * A round is cut into slices. The index of pending rows keeps an entry for every row sealed since the oldest open
+ * snapshot. When a snapshot stays open for hours, reading all entries at once would exceed any deadline. While reads are
+ * quick, one slice covers the whole round.
  */
 export interface Sweep {
-  /** How long until a slice is due. */
+  /** Milliseconds until a slice is due. */
   dueInMs(): number;
-  /** The slice that is due now, or null. `lowWater` is where the polls begin. */
+  /** The slice that is due now, or null. The polls read the ids above `lowWater`. */
   next(lowWater: string): Slice | null;
-  /** What a look at that slice came to. */
-  looked(look: SliceLook): void;
-  /** The slice was not looked at, for another sealer was at work: it is due again a little later. */
+  /** The slice was read. */
+  finished(result: SliceResult): void;
+  /** The slice was not read because another sealer was active. It is due again a little later. */
   notNow(): void;
-  /** The look failed, perhaps for taking too long: a smaller slice is due from there a little later. */
+  /** Reading failed, perhaps because it took too long. A smaller slice from the same id is due a little later. */
   failed(): void;
 }
 
-/** From the end of one round to the beginning of the next. */
+/** Pause between two rounds. */
 const restMs = 5_000;
-/** What a look should take, and the longest share of time that is spent with looking. */
-const lookMs = 50;
+/** Intended duration of one read, and the largest share of time spent on reads after the first round. */
+const readMs = 50;
 const share = 1 / 20;
-const leastIds = 10_000;
+const minIds = 10_000;
 
 /** `now` is a clock that never goes back, in milliseconds. */
 export function createSweep(now: () => number): Sweep {
@@ -47,10 +49,10 @@ export function createSweep(now: () => number): Sweep {
   let ids = 1_000_000;
   let dueAt = now();
 
-  function endRound(breathMs: number): void {
+  function endRound(pauseMs: number): void {
     after = 0;
     isFirstRound = false;
-    dueAt = now() + Math.max(breathMs, restMs);
+    dueAt = now() + Math.max(pauseMs, restMs);
   }
 
   return {
@@ -64,24 +66,24 @@ export function createSweep(now: () => number): Sweep {
       endRound(0);
       return null;
     },
-    looked({ tookSome, seenUpTo, ms }) {
+    finished({ tookSome, seenUpTo, ms }) {
       if (tookSome) {
         after = Number(seenUpTo);
         return;
       }
-      // A slice that ended at the low-water mark says nothing about larger ones.
-      const factor = Math.max(0.1, Math.min(isLastOfRound ? 1 : 2, lookMs / ms));
-      ids = Math.max(leastIds, ids * factor);
+      // A slice that was cut at the low-water mark does not show how long a larger one would take.
+      const factor = Math.max(0.1, Math.min(isLastOfRound ? 1 : 2, readMs / ms));
+      ids = Math.max(minIds, ids * factor);
       after = upTo;
-      const breathMs = isFirstRound ? 0 : ms / share;
-      dueAt = now() + breathMs;
-      if (isLastOfRound) endRound(breathMs);
+      const pauseMs = isFirstRound ? 0 : ms / share;
+      dueAt = now() + pauseMs;
+      if (isLastOfRound) endRound(pauseMs);
     },
     notNow() {
-      dueAt = now() + lookMs;
+      dueAt = now() + readMs;
     },
     failed() {
-      ids = Math.max(leastIds, Math.min(ids, upTo - after) / 10);
+      ids = Math.max(minIds, Math.min(ids, upTo - after) / 10);
       dueAt = now() + restMs;
     },
   };

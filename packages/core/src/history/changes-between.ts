@@ -4,14 +4,15 @@ import type { JsonText } from '../json/json-text.ts';
 /**
  * What an event changed, as a JSON Patch from its `before_value` to its `updated_values`.
  *
- * Some writers record the whole new state as `updated_values`, others only the members that were set: LiteLLM's key
- * update records what the request named, and its blocking of a key an empty object. Nothing in an event tells the two
- * apart, so the caller must. With `partial`, a member that `after` leaves out is unsaid, not removed; if `after` is
- * null, everything is. Only the outermost object can be partial: below its members, and in arrays, `after` is complete.
+ * Some writers record the whole new state as `updated_values`. Others record only the members that were set: LiteLLM's
+ * key update records the members of the request, and blocking a key records an empty object. An event does not show
+ * which of the two it is, so the caller must say. With `partial`, a member that `after` does not contain is unchanged,
+ * not removed; if `after` is null, nothing changed. Only the outermost object can be partial. Below its members, and in
+ * arrays, `after` is complete.
  *
- * Recommended: `partial` for every action but created, deleted and rotated. The row of a table loses no column, and an
- * emptied one is null, so partial loses nothing there, whereas its opposite reports removals that never were. It does
- * hide the members that documents without fixed names drop: let readers of such ask for `partial: false`.
+ * Recommended: `partial` for every action except created, deleted and rotated. A table row never loses a column, and an
+ * emptied column is null, so `partial` hides nothing there. The opposite would report removals that never happened. For
+ * documents without fixed member names `partial` hides removed members; their readers should use `partial: false`.
  */
 export function changesBetween(
   before: JsonText | null,
@@ -21,6 +22,6 @@ export function changesBetween(
   if (!partial) return jsonPatch(before, after);
   if (after === null) return [];
   const patch = jsonPatch(before, after);
-  const isUnsaid = ({ op, path }: PatchOperation) => op === 'remove' && !path.includes('/', 1);
-  return before?.startsWith('{') ? patch.filter((operation) => !isUnsaid(operation)) : patch;
+  const isUnknown = ({ op, path }: PatchOperation) => op === 'remove' && !path.includes('/', 1);
+  return before?.startsWith('{') ? patch.filter((operation) => !isUnknown(operation)) : patch;
 }

@@ -1,21 +1,21 @@
 import { arrayElements, type JsonText, maxDepth, objectMembers } from './json-text.ts';
 import { sameNumber } from './same-number.ts';
 
-/** One step of a JSON Patch (RFC 6902). Its path is a JSON Pointer (RFC 6901); its value is text, so digits survive. */
+/** One step of a JSON Patch (RFC 6902). The path is a JSON Pointer (RFC 6901). The value is text, so it keeps every digit. */
 export type PatchOperation =
   | { readonly op: 'add' | 'replace'; readonly path: string; readonly value: JsonText }
   | { readonly op: 'remove'; readonly path: string };
 
 /**
- * What turns `before` into `after`. Null is no value at all: a value that begins is added at the empty path, one that
- * ends is removed there. JSON's null is a value like others.
+ * The patch that turns `before` into `after`. `null` means that there is no value: the patch then adds or removes the
+ * value at the empty path. JSON's null is a value like any other.
  *
- * Objects are compared member by member; of a repeated name the last counts. Arrays keep the elements that begin and end
- * both with the same text, and are compared by position in between: always right, bounded, not always the shortest.
- * Numbers are equal if their values are (RFC 6902, 4.6); `sameJson` is stricter. Where text differs below
- * `maxDepth` levels, it is replaced whole. Time grows with length times depth.
+ * Objects are compared member by member; the last value of a repeated name counts. Arrays keep their equal elements at
+ * the start and at the end, and are compared by position in between. The patch is always right and its cost is bounded,
+ * but it is not always the shortest. Numbers are equal if their values are equal (RFC 6902, 4.6); `sameJson` is stricter.
+ * Values that differ below `maxDepth` levels are replaced whole. Time grows with length times depth.
  *
- * A table may hold values with white space between tokens: `compactText` makes them JsonText first.
+ * Values in the table may have white space between tokens. Call `compactText` on them first.
  */
 export function jsonPatch(before: JsonText | null, after: JsonText | null): PatchOperation[] {
   if (before === null) return after === null ? [] : [{ op: 'add', path: '', value: after }];
@@ -51,7 +51,7 @@ function compareValues(pair: Pair, patch: PatchOperation[]): void {
 }
 
 function compareObjects({ before, after, path, depth }: Pair, patch: PatchOperation[]): void {
-  const [old, fresh] = [membersOf(before), membersOf(after)];
+  const [old, fresh] = [memberTexts(before), memberTexts(after)];
   for (const [name, value] of old) {
     const memberPath = `${path}/${escapeName(name)}`;
     const now = fresh.get(name);
@@ -64,7 +64,7 @@ function compareObjects({ before, after, path, depth }: Pair, patch: PatchOperat
 }
 
 function compareArrays({ before, after, path, depth }: Pair, patch: PatchOperation[]): void {
-  const [old, fresh] = [elementsOf(before), elementsOf(after)];
+  const [old, fresh] = [elementTexts(before), elementTexts(after)];
   const shorter = Math.min(old.length, fresh.length);
   let start = 0;
   while (start < shorter && old[start] === fresh[start]) start += 1;
@@ -76,7 +76,7 @@ function compareArrays({ before, after, path, depth }: Pair, patch: PatchOperati
     const now = freshMiddle[at] as JsonText;
     compareValues({ before: value, after: now, path: `${path}/${start + at}`, depth: depth + 1 }, patch);
   }
-  // From the end, so that no step moves an element that a later one names.
+  // From the end, so that no step moves an element that a later step names.
   for (let at = oldMiddle.length - 1; at >= freshMiddle.length; at -= 1) {
     patch.push({ op: 'remove', path: `${path}/${start + at}` });
   }
@@ -90,11 +90,11 @@ function sameScalar(left: JsonText, right: JsonText): boolean {
   return sameNumber(left, right);
 }
 
-function membersOf(text: JsonText): Map<string, JsonText> {
+function memberTexts(text: JsonText): Map<string, JsonText> {
   return new Map(objectMembers(text).map(({ name, value }) => [name, text.slice(value.start, value.end) as JsonText]));
 }
 
-function elementsOf(text: JsonText): JsonText[] {
+function elementTexts(text: JsonText): JsonText[] {
   return arrayElements(text).map(({ start, end }) => text.slice(start, end) as JsonText);
 }
 

@@ -1,8 +1,8 @@
 /**
  * JSON kept as text. A value goes from the request to the table and to the object without being printed again, so
- * numbers keep every digit, keys their order and escapes their form: `JSON.parse` and `JSON.stringify` lose the first.
+ * numbers keep every digit, keys keep their order and escapes keep their form. `JSON.parse` would lose digits.
  *
- * Every function here but `readJson` takes text that `JSON.parse` has accepted; that makes the scanning this short.
+ * Every function here requires text that `JSON.parse` has accepted. The scanning code relies on that.
  */
 
 declare const checked: unique symbol;
@@ -10,7 +10,7 @@ declare const checked: unique symbol;
 /** A JSON value as text, without white space between its tokens. */
 export type JsonText = string & { readonly [checked]: true };
 
-/** Deepest nesting of a value: below what the parsers of common consumers stop at, and Postgres's stack bears it. */
+/** Deepest nesting of a value. Common JSON parsers accept this depth, and so does Postgres's stack. */
 export const maxDepth = 128;
 
 /** A value inside a larger text: where it starts and ends, and how deeply it nests (0 for a scalar). */
@@ -26,7 +26,7 @@ const isSpace = (code: number): boolean => code === 0x20 || code === 0x0a || cod
 const isOpening = (code: number): boolean => code === 0x7b || code === 0x5b;
 const isClosing = (code: number): boolean => code === 0x7d || code === 0x5d;
 
-/** The members of a JSON object, in their order, duplicates included. Names are unescaped. */
+/** The members of a JSON object in order, including duplicates. Names are unescaped. */
 export function objectMembers(text: string): { readonly name: string; readonly value: JsonSlice }[] {
   const members: { name: string; value: JsonSlice }[] = [];
   let at = skipSpace(text, skipSpace(text, 0) + 1);
@@ -40,7 +40,7 @@ export function objectMembers(text: string): { readonly name: string; readonly v
   return members;
 }
 
-/** The elements of a JSON array, in their order. */
+/** The elements of a JSON array in order. */
 export function arrayElements(text: string): JsonSlice[] {
   const elements: JsonSlice[] = [];
   let at = skipSpace(text, skipSpace(text, 0) + 1);
@@ -52,7 +52,7 @@ export function arrayElements(text: string): JsonSlice[] {
   return elements;
 }
 
-/** The text of a slice without white space between tokens; strings are untouched. */
+/** The text of a slice without white space between tokens. Strings stay unchanged. */
 export function compactText(text: string, { start, end }: JsonSlice): JsonText {
   let compact = '';
   let kept = start;
@@ -104,7 +104,7 @@ function skipSpace(text: string, start: number): number {
   return at;
 }
 
-/** From an opening quote to just behind the closing one: the first quote with an even number of backslashes before it. */
+/** Where a string ends: after the first quote that has an even number of backslashes before it. */
 function skipString(text: string, start: number): number {
   for (let at = text.indexOf('"', start + 1); at !== -1; at = text.indexOf('"', at + 1)) {
     let escapes = at - 1;

@@ -1,15 +1,15 @@
 import { arrayElements, type JsonText, objectMembers } from './json-text.ts';
 
 /**
- * Whether two JSON texts say the same: the order of names and string escapes do not count, every digit of a number and
- * every repetition of a name do. `null` stands for an absent value and equals JSON's null.
+ * Whether two JSON texts are equal. The order of names and the form of string escapes do not matter; every digit of a
+ * number and every repetition of a name do. `null` stands for an absent value and equals JSON's null.
  */
 export function sameJson(left: JsonText | null, right: JsonText | null): boolean {
   const [a, b] = [left ?? 'null', right ?? 'null'];
   return a === b || canonical(a) === canonical(b);
 }
 
-/** One text for all that say the same. Scalars stay text: as numbers, 1.0 would equal 1. */
+/** The same text for all equal JSON texts. Scalars stay text because as numbers 1.0 would equal 1. */
 function canonical(text: string): string {
   switch (text[0]) {
     case '{': {

@@ -1,21 +1,21 @@
 const parts = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
 
 /**
- * Whether two texts are JSON numbers of one value, to the last digit: 1e2 equals 100, 1.0 equals 1 and -0 equals 0, but
- * 9007199254740993 does not equal 9007199254740992. Anything but a number equals nothing.
+ * Whether two texts are JSON numbers with the same exact value: 1e2 equals 100, 1.0 equals 1 and -0 equals 0, but
+ * 9007199254740993 does not equal 9007199254740992. A text that is not a number equals nothing.
  */
 export function sameNumber(left: string, right: string): boolean {
   const normal = normalForm(left);
   return normal !== null && normal === normalForm(right);
 }
 
-/** One text for all numbers of a value: digits without zeros at either end, and the power of ten to take them by. */
+/** The same text for all numbers of one value: digits without zeros at either end, and the power of ten. */
 function normalForm(text: string): string | null {
   const match = parts.exec(text);
   if (!match) return null;
   const [, sign = '', whole = '', fraction = '', exponent = '0'] = match;
   const digits = (whole + fraction).replace(/^0+/, '');
-  // Not by /0+$/, which looks at each run of zeros once for each of its zeros.
+  // Not by /0+$/: its time grows with the square of the length of a run of zeros.
   let end = digits.length;
   while (digits[end - 1] === '0') end -= 1;
   if (end === 0) return '0';

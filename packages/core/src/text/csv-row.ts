@@ -1,6 +1,6 @@
 const formula = /^(?:[\t\r\n]|[\s\p{C}]*[=+\-@＝＋－＠])/u;
 
-/** The columns of an event's CSV form, named and ordered as the fields on the wire. */
+/** The CSV columns of an event, with the names and the order of the wire fields. */
 export const csvColumns = [
   'id',
   'updated_at',
@@ -19,14 +19,14 @@ export const csvColumns = [
 export const csvHeader = csvRow(csvColumns);
 
 /**
- * One line of CSV (RFC 4180) with its line break. Every text is quoted; null is an empty cell without quotes, which tells
- * it from an empty text where a reader cares, as Postgres does.
+ * One line of CSV (RFC 4180) with its line break. Every text is quoted. Null is an empty cell without quotes, so that
+ * readers such as Postgres can tell it from an empty text.
  *
- * A text that a spreadsheet could take for a formula gets an apostrophe in front: those that begin with = + - @ or their
- * full-width forms, also behind white space and characters that nobody sees, and those that begin with a tab or line
- * break. So -5 becomes '-5, and such cells are not what was recorded. NDJSON is the exact form.
+ * A text that a spreadsheet could read as a formula gets an apostrophe in front. These are texts that begin with a tab or
+ * a line break, or with = + - @ or their full-width forms, also after white space and invisible characters. So -5 becomes
+ * '-5, and such a cell differs from the recorded text. NDJSON is the exact form.
  *
- * No cell is safe in a program that is told to split at another character than the comma.
+ * No cell is safe in a program that splits at a character other than the comma.
  */
 export function csvRow(fields: readonly (string | null)[]): string {
   return `${fields.map(csvCell).join()}\r\n`;

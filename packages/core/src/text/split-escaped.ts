@@ -1,4 +1,4 @@
-/** Splits at each separator that has no backslash in front of it; `\` makes the next character an ordinary one. */
+/** Splits at each separator without a backslash in front of it. A backslash makes the next character an ordinary one. */
 export function splitEscaped(text: string, separator: string): string[] {
   const parts: string[] = [];
   let part = '';

@@ -1,4 +1,4 @@
-import { auditEventOf } from '@auditbox/core/event/audit-event-of.ts';
+import { createAuditEvent } from '@auditbox/core/event/create-audit-event.ts';
 import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
 import { storeAuditEvents } from '@auditbox/db/events/store-events.ts';
 import { inject } from 'vitest';
@@ -21,7 +21,7 @@ export async function openTestDatabase(server = inject('databaseServer')): Promi
     ...db,
     url,
     async store(events) {
-      await storeAuditEvents(db, events.map(auditEventOf));
+      await storeAuditEvents(db, events.map(createAuditEvent));
     },
     async states() {
       const rows = await db.sql<{ state: string; count: number }[]>`

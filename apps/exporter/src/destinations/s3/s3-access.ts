@@ -1,4 +1,4 @@
-import { classifyRefusal } from '@auditbox/core/export/error-class.ts';
+import { classifyDestinationError } from '@auditbox/core/export/error-class.ts';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { SinkRefusal } from '../destination.ts';
 import { explainRefusal, type SinkPlace } from './explain-refusal.ts';
@@ -44,7 +44,7 @@ export function createS3Access(client: S3Client, config: S3Config): S3Access {
     refusal(fault, permissions) {
       const permission = missingPermission(fault, permissions);
       const message = explainRefusal(fault, place, permission);
-      return { kind: 'refused', class: classifyRefusal(fault), code: fault.code, message, permission };
+      return { kind: 'refused', class: classifyDestinationError(fault), code: fault.code, message, permission };
     },
   };
 }

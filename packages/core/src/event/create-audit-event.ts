@@ -1,7 +1,7 @@
 import type { NewAuditEvent } from './audit-event.ts';
 import { eventReader } from './read-event.ts';
 
-/** An audit event as a TypeScript service writes it: wire names, values as JSON.stringify prints them. */
+/** An audit event as a TypeScript service gives it: field names of the wire, values as JSON.stringify prints them. */
 export interface AuditEventInput {
   readonly id?: string;
   readonly updated_at?: string | Date;
@@ -17,7 +17,7 @@ export interface AuditEventInput {
 }
 
 /**
- * The input is no audit event; the message names every field that is wrong.
+ * The input is not a valid audit event. The message names every wrong field.
  *
  * @public for services that catch it
  */
@@ -28,11 +28,11 @@ export class InvalidAuditEventError extends Error {
 
 const readEvent = eventReader('any');
 
-/** A checked event from a service's own values. Throws InvalidAuditEventError. Any action that is not empty will do. */
-export function auditEventOf(input: AuditEventInput): NewAuditEvent {
+/** Checks a service's values and returns the event. Accepts any action that is not empty. Throws InvalidAuditEventError. */
+export function createAuditEvent(input: AuditEventInput): NewAuditEvent {
   const text = JSON.stringify(input);
   const event = readEvent(text, JSON.parse(text));
   if (event.ok) return event.value;
   const sentences = event.problems.map(({ path, message }) => `${path}: ${message}`);
-  throw new InvalidAuditEventError(`Not an audit event: ${sentences.join('; ')}.`);
+  throw new InvalidAuditEventError(`Invalid audit event: ${sentences.join('; ')}.`);
 }
