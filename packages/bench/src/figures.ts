@@ -1,24 +1,24 @@
-/** One thing measured: several times, under one condition, of one contender. */
+/** One measure of one contender under one condition, taken several times. */
 export interface Figure {
-  /** `auditbox`, or what it is compared with. */
+  /** `auditbox`, or the alternative that it is compared with. */
   readonly contender: string;
-  /** Under which condition, such as `128 connections, single events`. */
+  /** Such as `128 connections, single events`. */
   readonly condition: string;
-  /** What is measured, with its unit, such as `events/s`. */
+  /** The measure with its unit, such as `events/s`. */
   readonly measure: string;
-  /** One for each turn, in order: turns of contenders alternate, so equal places were measured side by side. */
+  /** One value per turn, in order. Contenders alternate within a turn, so values at the same index were measured close in time. */
   readonly values: readonly number[];
 }
 
-/** All that answers one question. */
-export interface Answer {
-  /** The file name of its plot, and what `--only` takes. */
+/** Everything that one benchmark measured. */
+export interface BenchmarkResult {
+  /** The name for `--only`, and the file name of the plot. */
   readonly name: string;
   readonly title: string;
   readonly figures: readonly Figure[];
-  /** Which measure the plot shows. */
+  /** The measure that the plot shows. */
   readonly plotted: string;
-  /** Shown as they are below the table. */
+  /** Printed unchanged below the table. */
   readonly notes?: readonly string[];
 }
 
@@ -29,7 +29,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2;
 }
 
-/** The median of the ratios turn by turn, so that a machine that slows down in between does not count. */
+/** The median of the ratios of each turn, so that a machine that slows down between turns does not distort the ratio. */
 export function ratio({ values: ours }: Figure, { values: theirs }: Figure): number {
   return median(ours.map((value, turn) => value / (theirs[turn] ?? Number.NaN)));
 }
@@ -61,4 +61,10 @@ export function createLedger(): {
     },
     figures: () => [...all.values()],
   };
+}
+
+/** The same contenders, starting with another one in each turn, because the position may influence the figure. */
+export function rotate<T>(contenders: readonly T[], turn: number): readonly T[] {
+  const from = turn % contenders.length;
+  return [...contenders.slice(from), ...contenders.slice(0, from)];
 }

@@ -1,7 +1,7 @@
 const count = (value: number) => value.toLocaleString('en-US');
 const several = (value: number, what: string) => `${count(value)} ${what}${value === 1 ? '' : 's'}`;
 
-/** Contenders and conditions as the tables call them; targets find their figures by them. */
+/** Names of contenders and conditions in the tables. The targets find their figures by these names. */
 export const names = {
   auditbox: 'auditbox',
   twoInserts: 'Express with two INSERTs',

@@ -1,9 +1,10 @@
 import createApi, { type Client } from 'openapi-fetch';
 import { v7 as uuidv7 } from 'uuid';
-import { answerOf } from './answer-of.ts';
+import { readBody } from './api-problem.ts';
 import type { paths } from './api-types.ts';
 import { type PollOptions, type PollQuery, poll, type RecordedPart } from './poll.ts';
 import { printQuery } from './print-query.ts';
+import { retryWrite } from './retry-write.ts';
 import type {
   AuditEvent,
   BatchReceipt,
@@ -13,37 +14,36 @@ import type {
   ListQuery,
   NewAuditEvent,
 } from './wire.ts';
-import { writeAgain } from './write-again.ts';
 
 export interface ClientOptions {
-  /** Where the api is: `http://127.0.0.1:4000`. */
+  /** URL of the api, such as `http://127.0.0.1:4000`. */
   readonly baseUrl: string;
-  /** An API key with the scopes that are needed. */
+  /** An API key with the required scopes. */
   readonly key: string;
 }
 
-/** The api as functions. All of them throw ApiProblem when it refuses, and what fetch throws when it is not reached. */
+/** The api as functions. They throw ApiProblem for an error response, and fetch's error when the api is not reached. */
 export interface AuditClient {
-  /** Every route, typed, with nothing added. */
+  /** Direct typed access to every route. */
   readonly api: Client<paths>;
-  /** One part of the matching events: by `page`, on from a `cursor`, or with `recorded_after`. */
+  /** One page of the matching events: by `page`, from a `cursor`, or with `recorded_after`. */
   list(query?: ListQuery, options?: CallOptions): Promise<EventList>;
-  /** All matching events, one after the other; newest first unless asked otherwise. */
+  /** All matching events, one after the other. Newest first by default. */
   events(query?: Omit<ListQuery, 'page' | 'recorded_after'>, options?: CallOptions): AsyncGenerator<AuditEvent, void>;
-  /** What is recorded from a time on, for ever. */
+  /** All events recorded after a time. Runs until aborted. */
   poll(query: PollQuery, options: PollOptions): AsyncGenerator<RecordedPart, void>;
-  /** All matching events as NDJSON or CSV, as they come; the stream fails when the connection breaks on the way. */
+  /** Streams all matching events as NDJSON or CSV. The stream fails when the connection breaks. */
   export(query?: ExportQuery, options?: CallOptions): Promise<ReadableStream<Uint8Array>>;
   /**
-   * Records an event; it is on disk when this resolves. It gets an id unless it has one, and is sent again when the answer
-   * is lost. If this throws in the end it may still be stored: who tries again then gives an id of its own.
+   * Records an event. When this resolves, the event is on disk. An event without an id gets one, and is sent again when the
+   * response is lost. If this throws, the event may be stored all the same. To retry safely, pass an event with an id.
    */
   write(event: NewAuditEvent, options?: { readonly signal?: AbortSignal }): Promise<AuditEvent>;
-  /** The same for events that are stored together or not at all. */
+  /** Records several events, all or none of them. */
   writeBatch(events: readonly NewAuditEvent[], options?: { readonly signal?: AbortSignal }): Promise<BatchReceipt>;
 }
 
-/** Makes a client. Numbers of values are read as doubles; `export` gives the text as it was recorded. */
+/** Makes a client. It parses numbers in values as doubles; `export` returns the recorded text. */
 export function createClient({ baseUrl, key }: ClientOptions): AuditClient {
   const api = createApi<paths>({
     baseUrl,
@@ -51,30 +51,34 @@ export function createClient({ baseUrl, key }: ClientOptions): AuditClient {
     querySerializer: printQuery,
   });
   const list: AuditClient['list'] = (query = {}, options = {}) =>
-    answerOf(api.GET('/audit', { params: { query, header: preferring(options) }, ...aborting(options) }));
+    readBody(api.GET('/audit', { params: { query, header: makeHeader(options) }, ...makeSignal(options) }));
   return {
     api,
     list,
     async *events({ page_size = 100, cursor: begin = '', ...query } = {}, options = {}) {
       for (let cursor: string | null = begin; cursor !== null; ) {
-        const part: EventList = await list({ ...query, page_size, cursor }, options);
-        yield* part.audit_logs;
-        cursor = part.next_cursor;
+        const page: EventList = await list({ ...query, page_size, cursor }, options);
+        yield* page.audit_logs;
+        cursor = page.next_cursor;
       }
     },
     poll: (query, options) => poll(list, query, options),
     async export(query = {}, options = {}) {
-      const header = preferring(options);
-      const asked = api.GET('/audit/export', { params: { query, header }, parseAs: 'stream', ...aborting(options) });
-      return (await answerOf(asked)) as ReadableStream<Uint8Array>;
+      const header = makeHeader(options);
+      const request = api.GET('/audit/export', {
+        params: { query, header },
+        parseAs: 'stream',
+        ...makeSignal(options),
+      });
+      return (await readBody(request)) as ReadableStream<Uint8Array>;
     },
     write(event, options = {}) {
       const body = withId(event);
-      return writeAgain(() => answerOf(api.POST('/audit', { body, ...aborting(options) })), options.signal);
+      return retryWrite(() => readBody(api.POST('/audit', { body, ...makeSignal(options) })), options.signal);
     },
     writeBatch(events, options = {}) {
       const body = events.map(withId);
-      return writeAgain(() => answerOf(api.POST('/audit/batch', { body, ...aborting(options) })), options.signal);
+      return retryWrite(() => readBody(api.POST('/audit/batch', { body, ...makeSignal(options) })), options.signal);
     },
   };
 }
@@ -83,10 +87,10 @@ function withId(event: NewAuditEvent): NewAuditEvent {
   return { ...event, id: event.id ?? uuidv7() };
 }
 
-function preferring({ readPrimary = false }: CallOptions): { Prefer?: string } {
+function makeHeader({ readPrimary = false }: CallOptions): { Prefer?: string } {
   return readPrimary ? { Prefer: 'read-primary' } : {};
 }
 
-function aborting({ signal }: { readonly signal?: AbortSignal | undefined }): { signal?: AbortSignal } {
+function makeSignal({ signal }: { readonly signal?: AbortSignal | undefined }): { signal?: AbortSignal } {
   return signal ? { signal } : {};
 }

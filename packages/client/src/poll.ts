@@ -1,42 +1,42 @@
-import { isPassing } from './answer-of.ts';
+import { isTransient } from './api-problem.ts';
 import { sleep } from './sleep.ts';
 import type { AuditEvent, CallOptions, EventList, ListQuery } from './wire.ts';
 
-/** What to wait for. `recorded_after` stays the same as long as a cursor is used; `cursor` goes on where one was handed out. */
+/** Filters of a poll. With a `cursor` from an earlier poll, use the same `recorded_after` as in that poll. */
 export type PollQuery = Omit<ListQuery, 'page' | 'sort_by' | 'sort_order'> & { readonly recorded_after: string };
 
 export interface PollOptions {
-  /** Ends the polling; a request under way is given up. */
+  /** Ends the polling and aborts a running request. */
   readonly signal: AbortSignal;
-  /** How long to wait once all was seen. */
+  /** Pause when there are no more events. Default: 1,000 ms. */
   readonly intervalMs?: number;
-  /** Told of each fault that is waited out: the api was not reached, or could not answer. */
-  readonly onFault?: (fault: unknown) => void;
+  /** Called for each transient error before the poll retries: the api was not reached or failed. */
+  readonly onError?: (error: unknown) => void;
 }
 
-/** Events in the order of recording, and the place behind them. */
+/** Events in the order of recording, and the cursor after them. */
 export interface RecordedPart {
   readonly events: readonly AuditEvent[];
-  /** Store it once the events are dealt with: a poll with it and the same query begins behind them. */
+  /** Store it after processing the events. A poll with this cursor and the same query starts after them. */
   readonly cursor: string;
 }
 
 /**
- * For ever: what was recorded after `recorded_after`, also by transactions that committed late, each event once. Waits out
- * faults that pass; throws ApiProblem when the api refuses.
+ * Yields all events recorded after `recorded_after`, each once, including events of transactions that committed late. Runs
+ * until aborted. Retries transient errors. Throws ApiProblem when the api rejects the request.
  */
 export async function* poll(
   list: (query: ListQuery, options: CallOptions) => Promise<EventList>,
   { page_size = 100, cursor: begin, ...query }: PollQuery,
-  { signal, intervalMs = 1_000, onFault }: PollOptions,
+  { signal, intervalMs = 1_000, onError }: PollOptions,
 ): AsyncGenerator<RecordedPart, void> {
   let cursor = begin ?? '';
   const next = async (): Promise<EventList | null> => {
     try {
       return await list({ ...query, page_size, cursor }, { signal });
     } catch (error) {
-      if (!signal.aborted && !isPassing(error)) throw error;
-      if (!signal.aborted) onFault?.(error);
+      if (!signal.aborted && !isTransient(error)) throw error;
+      if (!signal.aborted) onError?.(error);
       return null;
     }
   };

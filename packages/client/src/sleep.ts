@@ -1,4 +1,4 @@
-/** Resolves after a time, or as soon as the signal aborts. */
+/** Resolves after `ms` milliseconds, or earlier when the signal aborts. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const wake = () => {

@@ -4,18 +4,18 @@ import type { components, operations } from './api-types.ts';
 export type NewAuditEvent = components['schemas']['NewAuditEvent'];
 /** A recorded event. */
 export type AuditEvent = components['schemas']['AuditEvent'];
-/** A part of the matching events. */
+/** A page of the matching events. */
 export type EventList = components['schemas']['EventList'];
-/** What became of a batch. */
+/** The result of storing a batch. */
 export type BatchReceipt = components['schemas']['BatchReceipt'];
-/** What to list, and which part of it. */
+/** Filters and position of a list. */
 export type ListQuery = NonNullable<operations['listEvents']['parameters']['query']>;
-/** What to export. */
+/** Filters and format of an export. */
 export type ExportQuery = NonNullable<operations['exportEvents']['parameters']['query']>;
 
-/** How to ask. */
+/** Options of a read. */
 export interface CallOptions {
   readonly signal?: AbortSignal;
-  /** See all that was acknowledged before, also where a replica answers reads. */
+  /** Read from the primary, so that all acknowledged events are visible even when reads normally use a replica. */
   readonly readPrimary?: boolean;
 }

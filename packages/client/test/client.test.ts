@@ -21,9 +21,9 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-const idsOf = (events: readonly { readonly id: string }[]) => events.map(({ id }) => id).sort();
+const sortedIds = (events: readonly { readonly id: string }[]) => events.map(({ id }) => id).sort();
 
-test('what is written is there, with an id', async () => {
+test('a written event can be read, and has an id', async () => {
   const { id: _none, ...event } = anEvent({ object_id: 'written' });
   const stored = await client.write(event);
   expect(stored).toMatchObject(event);
@@ -31,13 +31,13 @@ test('what is written is there, with an id', async () => {
   expect(page).toMatchObject({ audit_logs: [stored], total: 1 });
 });
 
-test('a batch is written together, and again without harm', async () => {
+test('a batch can be written twice without harm', async () => {
   const events = someEvents(3);
   expect(await client.writeBatch(events)).toEqual({ created: 3, existing: 0, ids: events.map(({ id }) => id) });
   expect(await client.writeBatch(events)).toMatchObject({ created: 0, existing: 3 });
 });
 
-test('a refusal is an ApiProblem with all that is wrong', async () => {
+test('a rejected request throws an ApiProblem that lists every problem', async () => {
   const refused = await client.list({ page: 0, sort_by: 'id' }).catch((error: unknown) => error);
   expect(refused).toBeInstanceOf(ApiProblem);
   expect(refused).toMatchObject({ status: 400, problem: { title: 'Bad Request', errors: [{ path: 'page' }] } });
@@ -46,7 +46,7 @@ test('a refusal is an ApiProblem with all that is wrong', async () => {
   await expect(Array.fromAsync(stranger.events())).rejects.toMatchObject({ status: 401 });
 });
 
-test('events goes through all that match, by cursor, in the order asked for', async () => {
+test('events yields all matching events in the requested order', async () => {
   const events = Array.from({ length: 25 }, (_, n) =>
     anEvent({ table_name: 'many', updated_at: `2026-07-03T11:00:${String(n).padStart(2, '0')}Z` }),
   );
@@ -58,18 +58,18 @@ test('events goes through all that match, by cursor, in the order asked for', as
 test.each<[string, Parameters<AuditClient['list']>[0], string[]]>([
   ['commas and backslashes in a value', { table_name: ['a,b', 'c\\'] }, ['comma', 'backslash']],
   ['several values', { object_id: ['comma', 'part'] }, ['comma', 'part']],
-  ['a place in a value', { values: { 'updated_values.a\\.b': 'x & y', 'context.ip': '::1' } }, ['place']],
-])('%s is asked for exactly', async (_what, query, names) => {
+  ['a path into a value', { values: { 'updated_values.a\\.b': 'x & y', 'context.ip': '::1' } }, ['place']],
+])('a filter with %s matches exactly', async (_what, query, names) => {
   const found = await Array.fromAsync(client.events(query));
   expect(found.map(({ object_id }) => object_id).sort()).toEqual(names.sort());
 });
 
-test('an export streams what matches, in both forms', async () => {
+test('an export streams the matching events in both formats', async () => {
   const events = someEvents(20, { table_name: 'exported' });
   await api.db.store(events);
   const query = { table_name: ['exported'] };
   const lines = (await new Response(await client.export(query)).text()).trimEnd().split('\n');
-  expect(idsOf(lines.map((line) => JSON.parse(line)))).toEqual(idsOf(events));
+  expect(sortedIds(lines.map((line) => JSON.parse(line)))).toEqual(sortedIds(events));
   const csv = await new Response(await client.export({ ...query, format: 'csv' })).text();
   expect(csv.trimEnd().split('\r\n')).toHaveLength(21);
 });
@@ -81,7 +81,7 @@ async function breakable(): Promise<{ proxy: TcpProxy; client: AuditClient }> {
   return { proxy, client: createClient({ baseUrl: `http://127.0.0.1:${proxy.port}`, key: masterKey }) };
 }
 
-test('a write whose answer is lost is sent again and stored once', async () => {
+test('a write whose response is lost is sent again and stored once', async () => {
   const { proxy, client } = await breakable();
   const unlock = await lockAuditLog(api.db);
   const written = client.write({ ...anEvent({ table_name: 'lost' }), id: null });
@@ -97,29 +97,29 @@ test('a write whose answer is lost is sent again and stored once', async () => {
   await proxy.down();
 });
 
-test('a poll waits out an api that is not reached', async () => {
+test('a poll continues after the api was not reachable', async () => {
   const { proxy, client } = await breakable();
   await proxy.down();
   const stop = new AbortController();
   const [event] = someEvents(1, { table_name: 'away' });
   await api.db.store(event ? [event] : []);
-  let faults = 0;
-  const onFault = () => {
-    faults += 1;
-    if (faults === 1) void proxy.up();
+  let errors = 0;
+  const onError = () => {
+    errors += 1;
+    if (errors === 1) void proxy.up();
   };
   for await (const { events } of client.poll(
     { recorded_after: '2020-01-01', table_name: ['away'] },
-    { signal: stop.signal, intervalMs: 20, onFault },
+    { signal: stop.signal, intervalMs: 20, onError },
   )) {
-    expect(idsOf(events)).toEqual([event?.id]);
+    expect(sortedIds(events)).toEqual([event?.id]);
     stop.abort();
   }
-  expect(faults).toBeGreaterThan(0);
+  expect(errors).toBeGreaterThan(0);
   await proxy.down();
 });
 
-test('a poll goes on from the cursor that it handed out', async () => {
+test('a poll continues from the cursor that it returned', async () => {
   const query = { recorded_after: '2020-01-01', table_name: ['polled'], page_size: 5 };
   const events = someEvents(12, { table_name: 'polled' });
   await api.db.store(events.slice(0, 6));
@@ -139,5 +139,5 @@ test('a poll goes on from the cursor that it handed out', async () => {
   await pollUntil(6);
   await api.db.store(events.slice(6));
   await pollUntil(12);
-  expect(seen.sort()).toEqual(idsOf(events));
+  expect(seen.sort()).toEqual(sortedIds(events));
 });

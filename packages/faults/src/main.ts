@@ -7,8 +7,8 @@ import { type FaultResult, runFaults } from './run-faults.ts';
 import { toTable } from './table.ts';
 
 /*
- * `npm run test:faults`: real processes on a real Postgres and a store that can lie, killed, stopped, cut off and lied to,
- * until a table says that nothing was lost and nothing doubled. Exit code 0 if so, else 1.
+ * `npm run test:faults` runs real processes on a real Postgres and a store behind a proxy, and causes faults: kills, stops,
+ * broken connections, false responses. It prints a table. The exit code is 0 when no event was lost or doubled, else 1.
  */
 
 const { faults, rounds, onlyRound, seed, pace, holdMs, lanes } = parseCommand(process.argv.slice(2));
@@ -17,7 +17,7 @@ process.once('SIGINT', () => interrupted.abort());
 process.once('SIGTERM', () => interrupted.abort());
 
 const say = (text: string) => void process.stdout.write(`${text}\n`);
-say(`seed ${seed}; ${faults.length} faults, ${rounds} rounds each, ${lanes} at once, ${pace} settings`);
+say(`seed ${seed}; ${faults.length} faults, ${rounds} rounds each, ${lanes} at the same time, ${pace} settings`);
 
 const cache = await mkdtemp(join(tmpdir(), 'auditbox-cache-'));
 const store = await startOwnStore();
@@ -26,8 +26,8 @@ let played = 0;
 let kills = 0;
 let events = 0;
 const broken: string[] = [];
-/** One cause has many effects. */
-const mostShown = 10;
+/** One error often causes many problems, so only the first ones are printed. */
+const maxShown = 10;
 
 const results = await runFaults(
   {
@@ -41,33 +41,33 @@ const results = await runFaults(
     store: { endpoint: store.endpoint, canLie: true },
     nodeVariables: { NODE_COMPILE_CACHE: cache },
   },
-  tell,
+  report,
   interrupted.signal,
 ).finally(async () => {
   await store.close();
   await rm(cache, { recursive: true, force: true });
 });
 say(`\n${toTable(results)}`);
-for (const { fault, notPlayed } of results) if (notPlayed) say(`NOT PLAYED: ${fault.name}, for ${notPlayed}.`);
+for (const { fault, notPlayed } of results) if (notPlayed) say(`NOT PLAYED: ${fault.name}: ${notPlayed}.`);
 say(
   broken.length === 0
     ? `${played} rounds, ${kills} kills, ${events} events: nothing lost, nothing doubled.`
-    : 'Promises were broken, see above.',
+    : 'Promises were broken. See above.',
 );
 process.exit(broken.length === 0 && !interrupted.signal.aborted ? 0 : 1);
 
-function tell({ fault, rounds: part, kills: more, crashes, notPlayed }: FaultResult, firstRound: number): void {
+function report({ fault, rounds: part, kills: more, crashes, notPlayed }: FaultResult, firstRound: number): void {
   played += part.length;
   kills += more;
   for (const [index, round] of part.entries()) {
     events += round.events;
     if (round.problems.length === 0) continue;
     const settings = pace === 'default' ? ' --default-settings' : '';
-    const again = `npm run test:faults -- --seed ${seed} --only ${fault.name} --round ${firstRound + index} --hold ${holdMs / 1000}${settings}`;
-    broken.push(again);
-    const shown = round.problems.slice(0, mostShown).join('\n  ');
+    const command = `npm run test:faults -- --seed ${seed} --only ${fault.name} --round ${firstRound + index} --hold ${holdMs / 1000}${settings}`;
+    broken.push(command);
+    const shown = round.problems.slice(0, maxShown).join('\n  ');
     say(
-      `BROKEN in round ${firstRound + index}: ${round.problems.length} problems\n  ${shown}\n  play it again: ${again}`,
+      `BROKEN in round ${firstRound + index}: ${round.problems.length} problems\n  ${shown}\n  repeat it: ${command}`,
     );
   }
   const minutes = ((performance.now() - startedAt) / 60_000).toFixed(1);

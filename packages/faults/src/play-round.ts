@@ -1,39 +1,39 @@
 import type { Aftermath, Fault } from './faults/fault.ts';
 import type { Judge } from './oracle/judge.ts';
 import { createRandom } from './random.ts';
-import { comeToRest } from './scene/come-to-rest.ts';
-import { patienceMs as patienceOf } from './scene/pace.ts';
+import { patienceMs as patienceByPace } from './scene/pace.ts';
 import type { Scene } from './scene/scene.ts';
+import { waitUntilExported } from './scene/wait-until-exported.ts';
 import { startWriter } from './scene/writer.ts';
 
-/** What came of one round. */
+/** Result of one round. */
 export interface RoundResult {
-  /** Acknowledged events. */
+  /** Number of acknowledged events. */
   readonly events: number;
   readonly lost: number;
   readonly doubled: number;
   readonly problems: readonly string[];
-  /** From the end of the fault, a kill for one, to the next batch that was done. Null if none was left to do. */
+  /** From the end of the fault, such as a kill, to the next finished batch. Null when no batch was left. */
   readonly nextDoneMs: number | null;
-  /** From the end of the fault until everything acknowledged was in the bucket. */
+  /** From the end of the fault until all acknowledged events were in the bucket. */
   readonly allDoneMs: number;
-  /** The longest time in which no event was acknowledged. */
+  /** The longest time without an acknowledged event. */
   readonly silenceMs: number;
-  /** False when the fault may still be going on: nothing more can be played in this scene. */
+  /** False when the fault may still be active. Then the scene cannot be used again. */
   readonly isOver: boolean;
 }
 
 export interface RoundPlan {
   readonly fault: Fault;
   readonly seed: number;
-  /** Counted from 0. With seed and fault it decides all that is drawn. */
+  /** Counted from 0. Seed, fault and round determine all random choices. */
   readonly round: number;
   readonly holdMs: number;
 }
 
 const dayMs = 86_400_000;
 
-/** Writes, lets a fault happen meanwhile, waits until all is at rest, and judges. */
+/** Writes events, causes the fault during the writing, waits until all events are exported, and judges. */
 export async function playRound(scene: Scene, judge: Judge, plan: RoundPlan): Promise<RoundResult> {
   const { fault, seed, round, holdMs } = plan;
   const randomFor = (what: string) => createRandom(seed, `${fault.name} ${round} ${what}`);
@@ -42,7 +42,7 @@ export async function playRound(scene: Scene, judge: Judge, plan: RoundPlan): Pr
     randomFor('first caller'),
     randomFor('second caller'),
   ]);
-  const patienceMs = patienceOf[scene.pace] + holdMs;
+  const patienceMs = patienceByPace[scene.pace] + holdMs;
   const problems: string[] = [];
   let isOver = true;
   let recoveryFrom: number | null = null;
@@ -51,30 +51,30 @@ export async function playRound(scene: Scene, judge: Judge, plan: RoundPlan): Pr
     const recoveryBegins = () => {
       recoveryFrom = Date.now();
     };
-    const testify = (told: Aftermath) => {
-      aftermath = told;
+    const testify = (given: Aftermath) => {
+      aftermath = given;
     };
     const random = randomFor('fault');
     await withPatience(fault.strike({ scene, writer, day, random, holdMs, recoveryBegins, testify }), patienceMs);
     recoveryFrom ??= Date.now();
-    // Life goes on after the fault.
+    // The api must accept events after the fault.
     await withPatience(writer.acknowledged(1), patienceMs);
   } catch (error) {
     isOver = false;
-    problems.push(inWords(error));
+    problems.push(formatError(error));
   }
   await writer.stop();
-  await comeToRest(scene).catch((error: unknown) => problems.push(inWords(error)));
-  problems.push(...writer.wrongAnswers);
+  await waitUntilExported(scene).catch((error: unknown) => problems.push(formatError(error)));
+  problems.push(...writer.wrongResponses);
   const sent = new Map(writer.sent);
-  for (const event of aftermath.sent) sent.set(event.id, { event, said: 'acknowledged' });
+  for (const event of aftermath.sent) sent.set(event.id, { event, outcome: 'acknowledged' });
   const verdict = await judge.judge({ day, sent, quarantined: aftermath.quarantined }).catch((error: unknown) => ({
     lost: 0,
     doubled: 0,
-    problems: [`It could not be judged: ${inWords(error)}`],
+    problems: [`The round could not be judged: ${formatError(error)}`],
   }));
   return {
-    events: [...sent.values()].filter(({ said }) => said === 'acknowledged').length,
+    events: [...sent.values()].filter(({ outcome }) => outcome === 'acknowledged').length,
     lost: verdict.lost,
     doubled: verdict.doubled,
     problems: [...problems, ...verdict.problems],
@@ -84,7 +84,7 @@ export async function playRound(scene: Scene, judge: Judge, plan: RoundPlan): Pr
   };
 }
 
-function inWords(error: unknown): string {
+function formatError(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 

@@ -2,13 +2,13 @@ import { writeSync } from 'node:fs';
 import { armCrashPoints } from '@auditbox/process/crash-point.ts';
 
 /*
- * Loaded before an app by the fault suite, and by nothing else: `node --import preload.ts main.ts`.
+ * The fault suite loads this file before an app: `node --import preload.ts main.ts`. Nothing else loads it.
  *
- * FAULT_POINT    the crash point at which the process gets FAULT_SIGNAL
- * FAULT_HIT      at which passing of it, 1 for the first
- * FAULT_DELAY_MS how long after it
- * FAULT_CLOCK_MS how far this process's clock is ahead, negative for behind
- * FAULT_CLOCK_MINUTE or: its clock is ahead so far that it stands just before this minute of an hour
+ * FAULT_POINT        the crash point at which the process gets FAULT_SIGNAL
+ * FAULT_HIT          which time the process reaches the point, 1 for the first
+ * FAULT_DELAY_MS     how long after it the signal is sent
+ * FAULT_CLOCK_MS     how far this process's clock is ahead; negative for behind
+ * FAULT_CLOCK_MINUTE instead of FAULT_CLOCK_MS: set the clock ahead to just before this minute of an hour
  */
 const { FAULT_POINT, FAULT_SIGNAL = 'SIGKILL', FAULT_HIT = '1', FAULT_DELAY_MS = '0' } = process.env;
 const { FAULT_CLOCK_MS, FAULT_CLOCK_MINUTE } = process.env;
@@ -40,7 +40,7 @@ if (aheadMs !== 0) {
   });
 }
 
-/** To six seconds before it: the process has to start first, on a busy machine too. */
+/** Milliseconds to six seconds before the minute. The process needs this time to start on a busy machine. */
 function untilMs(minute: number): number {
   const hourMs = 3_600_000;
   return (minute * 60_000 - 6_000 - (Date.now() % hourMs) + hourMs) % hourMs;

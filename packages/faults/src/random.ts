@@ -2,16 +2,16 @@ import { createHash } from 'node:crypto';
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 
-/** Draws that are the same for the same seed. */
+/** Random choices that depend only on a seed. */
 export interface Random {
-  /** A whole number; both ends included. */
+  /** A whole number, both ends included. */
   between(least: number, most: number): number;
-  /** True this often out of 100. */
+  /** True in `percent` of 100 cases. */
   chance(percent: number): boolean;
   pick<T>(choices: readonly T[]): T;
 }
 
-/** A source of its own for each name, so that one round can be played again without those before it. */
+/** Makes an independent source for each name, so that one round can be repeated without the rounds before it. */
 export function createRandom(seed: number, name: string): Random {
   const start = createHash('sha256').update(`${seed} ${name}`).digest().readInt32LE();
   const generator = xoroshiro128plus(start);

@@ -10,14 +10,14 @@ import { mountSmallDisk } from './scene/small-disk.ts';
 
 export interface RunPlan {
   readonly faults: readonly Fault[];
-  /** Of each fault; one with a share plays that part of it, at least one. */
+  /** Rounds per fault. A fault with a share plays that part of them, at least one. */
   readonly rounds: number;
-  /** Play this one alone, of each fault; null for all. */
+  /** Play only this round of each fault. Null for all rounds. */
   readonly onlyRound: number | null;
   readonly seed: number;
   readonly pace: Pace;
   readonly holdMs: number;
-  /** Scenes at the same time, each with a Postgres of its own. */
+  /** Number of scenes at the same time, each with its own Postgres. */
   readonly lanes: number;
   readonly store: Store;
   readonly nodeVariables: Readonly<Record<string, string>>;
@@ -27,21 +27,21 @@ export interface RunPlan {
 export interface FaultResult {
   readonly fault: Fault;
   readonly rounds: readonly RoundResult[];
-  /** Processes that were killed. */
+  /** Number of killed processes. */
   readonly kills: number;
-  /** Processes that ended by themselves and were started again, by exit code or signal. */
+  /** Number of processes that ended on their own and were restarted, by exit code or signal. */
   readonly crashes: ReadonlyMap<number | string, number>;
-  /** Null, or why the fault could not be played here. */
+  /** Why the fault could not be played. Null when it was played. */
   readonly notPlayed: string | null;
 }
 
-/** Told of each part as it is done. */
+/** Called after each part. */
 export type Progress = (part: FaultResult, firstRound: number) => void;
 
-/** Rounds that share a scene: later ones also watch that nothing of the earlier ones changes. */
+/** Rounds in one scene. Later rounds also check that nothing of earlier rounds changes. */
 const roundsPerScene = 20;
 
-/** As some faults take every connection there is, there are not many. */
+/** A low limit, because some faults use all connections. */
 const postgresSettings = ['max_connections=50'];
 
 interface Part {
@@ -51,14 +51,14 @@ interface Part {
 }
 
 /**
- * Plays all faults in turns; resolves to what came of them, part by part. `signal` ends it early, with what there is of
- * each.
+ * Plays all faults and returns the results, one for each part. When `signal` aborts, it ends early and returns the results so
+ * far.
  */
 export async function runFaults(plan: RunPlan, progress: Progress, signal: AbortSignal): Promise<FaultResult[]> {
   const { onlyRound } = plan;
   const parts =
     onlyRound === null
-      ? plan.faults.flatMap((fault) => partsOf(fault, plan.rounds)).sort((a, b) => a.from - b.from)
+      ? plan.faults.flatMap((fault) => splitIntoParts(fault, plan.rounds)).sort((a, b) => a.from - b.from)
       : plan.faults.map((fault) => ({ fault, from: onlyRound, to: onlyRound + 1 }));
   const results: FaultResult[] = [];
   const work = async () => {
@@ -73,14 +73,14 @@ export async function runFaults(plan: RunPlan, progress: Progress, signal: Abort
       await postgres.close();
     }
   };
-  // All lanes end before a fault of one is told, so that nothing is left running.
+  // Wait for all lanes before an error is thrown, so that nothing is left running.
   const ends = await Promise.allSettled(Array.from({ length: Math.min(plan.lanes, parts.length) }, work));
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
   return results;
 }
 
-function partsOf(fault: Fault, asked: number): Part[] {
-  const rounds = Math.max(1, Math.round(asked * (fault.share ?? 1)));
+function splitIntoParts(fault: Fault, requested: number): Part[] {
+  const rounds = Math.max(1, Math.round(requested * (fault.share ?? 1)));
   const parts: Part[] = [];
   for (let from = 0; from < rounds; from += roundsPerScene) {
     parts.push({ fault, from, to: Math.min(rounds, from + roundsPerScene) });
@@ -98,7 +98,7 @@ async function startServer(parent?: string): Promise<OwnPostgres> {
 async function playPart(plan: RunPlan, part: Part, postgres: OwnPostgres, signal: AbortSignal): Promise<FaultResult> {
   if (!part.fault.needsSmallDisk) return playOn(postgres, plan, part, signal);
   const disk = await mountSmallDisk();
-  if (!disk) return notPlayed(part.fault, 'it takes root on Linux to mount a small disk');
+  if (!disk) return notPlayed(part.fault, 'mounting a small disk needs root on Linux');
   try {
     const small = await startServer(disk.folder);
     return await playOn(small, plan, part, signal).finally(() => small.close());
@@ -110,10 +110,10 @@ async function playPart(plan: RunPlan, part: Part, postgres: OwnPostgres, signal
 async function playOn(postgres: OwnPostgres, plan: RunPlan, part: Part, signal: AbortSignal): Promise<FaultResult> {
   const { pace, store, seed, holdMs, nodeVariables } = plan;
   const { fault } = part;
-  if (fault.needsLies && !store.canLie) return notPlayed(fault, 'it takes a store that lies');
+  if (fault.needsLies && !store.canLie) return notPlayed(fault, 'it needs the S3 proxy');
   const scene = await openScene({ postgres, store, pace, nodeVariables, settings: fault.settings ?? {} });
   try {
-    await ready(scene);
+    await waitUntilReady(scene);
     const judge = createJudge(scene, fault);
     const rounds: RoundResult[] = [];
     for (let round = part.from; round < part.to && !signal.aborted; round += 1) {
@@ -134,11 +134,11 @@ async function playOn(postgres: OwnPostgres, plan: RunPlan, part: Part, signal: 
   }
 }
 
-async function ready({ apis, exporters }: Scene): Promise<void> {
+async function waitUntilReady({ apis, exporters }: Scene): Promise<void> {
   await Promise.all([...apis.members, ...exporters.members].map(({ port }) => port));
 }
 
-/** A part that could not be played to its end counts as a broken round, so that the others still make their table. */
+/** A part that failed counts as a broken round, so that the table still shows the other parts. */
 function broken({ fault }: Part, error: unknown): FaultResult {
   const problem = error instanceof Error ? (error.stack ?? error.message) : String(error);
   const nothing = { events: 0, lost: 0, doubled: 0, nextDoneMs: null, allDoneMs: 0, silenceMs: 0, isOver: false };

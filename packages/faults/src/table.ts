@@ -15,14 +15,14 @@ const heads = [
   'events',
   'lost',
   'doubled',
-  'longest without a 2xx',
-  'longest until the next batch',
+  'longest time without a 2xx',
+  'longest time to the next batch',
   'longest recovery',
 ];
 
 /**
- * The results as a table in Markdown, one line for each fault and one for all. `crashes` are processes that ended by
- * themselves. Recovery is from the end of the fault, a kill for one, until everything acknowledged is in the bucket.
+ * The results as a Markdown table with one line per fault and a line with the sums. `crashes` counts processes that ended
+ * on their own. The recovery time is from the end of the fault, such as a kill, until all acknowledged events are in the bucket.
  */
 export function toTable(results: readonly FaultResult[]): string {
   const faults = catalogue.filter((fault) => results.some((result) => result.fault === fault));

@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 
 /** A kept-alive connection that sends one request at a time. */
 export interface Connection {
-  /** Resolves to the answer's status once all of it is there. */
+  /** Resolves to the status once the whole response has arrived. */
   send(request: Buffer): Promise<number>;
   close(): void;
 }
@@ -11,8 +11,8 @@ export interface Connection {
 const headEnd = Buffer.from('\r\n\r\n');
 
 /**
- * Bare sockets and ready-made requests: a client library would take more of the machine than the server that is measured.
- * It reads just what the measured servers answer: Content-Length, no chunks.
+ * Uses bare sockets and prepared requests, because a client library would use more processor time than the measured
+ * server. It understands only the responses of the measured servers: with Content-Length, not chunked.
  */
 export async function openConnection(port: number): Promise<Connection> {
   const socket: Socket = connect(port, '127.0.0.1').setNoDelay();
@@ -21,8 +21,8 @@ export async function openConnection(port: number): Promise<Connection> {
   let size = 0;
   let expected = Number.POSITIVE_INFINITY;
   let status = 0;
-  let settle = Promise.withResolvers<number>();
-  const fail = () => settle.reject(new Error('The server closed the connection.'));
+  let response = Promise.withResolvers<number>();
+  const fail = () => response.reject(new Error('The server closed the connection.'));
   socket.on('error', fail).on('close', fail);
   socket.on('data', (part) => {
     received.push(part);
@@ -32,7 +32,7 @@ export async function openConnection(port: number): Promise<Connection> {
     received = [];
     size = 0;
     expected = Number.POSITIVE_INFINITY;
-    settle.resolve(status);
+    response.resolve(status);
   });
 
   function readHead(): void {
@@ -43,16 +43,16 @@ export async function openConnection(port: number): Promise<Connection> {
     const head = all.toString('latin1', 0, end);
     status = Number(head.slice(9, 12));
     const length = /content-length: *(\d+)/i.exec(head)?.[1];
-    if (length === undefined) throw new Error(`An answer without Content-Length: ${head}`);
+    if (length === undefined) throw new Error(`The response has no Content-Length: ${head}`);
     expected = end + headEnd.length + Number(length);
   }
 
   return {
     send(request) {
-      settle = Promise.withResolvers();
-      settle.promise.catch(() => {});
+      response = Promise.withResolvers();
+      response.promise.catch(() => {});
       socket.write(request);
-      return settle.promise;
+      return response.promise;
     },
     close() {
       socket.removeListener('close', fail);

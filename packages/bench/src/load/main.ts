@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventBodies } from '../workload/event-bodies.ts';
 import { type Connection, openConnection } from './connection.ts';
-import type { LoadPlan, LoadResult } from './plan.ts';
+import type { LoadPlan, LoadResult } from './run-load.ts';
 
-/* A load generator, started with its plan as JSON in the first argument; prints its result as JSON and ends. */
+/* The load generator. Its first argument is the plan as JSON. It prints its result as JSON and ends. */
 
 const plan = JSON.parse(process.argv[2] ?? '') as LoadPlan;
-const requests = requestsOf(plan);
+const requests = buildRequests(plan);
 const connections = await Promise.all(Array.from({ length: plan.connections }, () => openConnection(plan.port)));
 const startedAt = performance.now();
 const countFrom = startedAt + plan.warmUpMs;
@@ -40,7 +40,7 @@ async function asFastAsAnswered(): Promise<void> {
   );
 }
 
-/** Late when no connection is free, but never left out: a server that is slow must not be asked less. */
+/** A request is late when no connection is free, but it is never skipped: a slow server must not get fewer requests. */
 async function atSteadyRate(perSecond: number): Promise<void> {
   await Promise.all(
     connections.map(async (connection, index) => {
@@ -70,7 +70,7 @@ async function send(connection: Connection): Promise<void> {
   times.push(to - from);
 }
 
-function requestsOf({ path, key, eventsPerRequest, port }: LoadPlan): Buffer[] {
+function buildRequests({ path, key, eventsPerRequest, port }: LoadPlan): Buffer[] {
   const distinct = 500;
   const bodies = eventBodies(distinct);
   return Array.from({ length: Math.max(20, Math.ceil(distinct / eventsPerRequest)) }, (_, index) => {

@@ -5,7 +5,7 @@ import type { DrainPeer } from './peer.ts';
 import { pgBoss } from './pg-boss/prefill.ts';
 import { pgTransactionalOutbox } from './pg-transactional-outbox/prefill.ts';
 
-/** With the share of the rows that each gets, so that a slow one ends too: what counts is the rate. */
+/** The alternatives. `share` reduces the number of rows for slow ones, so that a run ends; only the rate is compared. */
 export const drainPeers: readonly { readonly peer: DrainPeer; readonly share: number }[] = [
   { peer: handWrittenLoop, share: 1 },
   { peer: { ...handWrittenLoop, name: names.handWrittenQuickGzip, settings: { GZIP_LEVEL: '3' } }, share: 1 },

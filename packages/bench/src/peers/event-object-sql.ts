@@ -1,6 +1,6 @@
 /**
- * A row `e` of the workload as the JSON object that queues carry: the fields of our export lines. `to_char` prints as many
- * digits as the workload has.
+ * A row `e` of the workload as the JSON object in the queues, with the fields of our export lines. `to_char` prints the
+ * three fraction digits that the workload has.
  */
 export const eventObject = `
   json_build_object(

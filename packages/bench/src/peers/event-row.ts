@@ -12,14 +12,14 @@ interface EventBody extends Record<(typeof required)[number], string> {
   readonly context?: JSONValue;
 }
 
-/** Whether the fields that an event cannot do without are there; nothing else is looked at. */
+/** Whether the required fields are present. Checks nothing else. */
 export function isEvent(body: unknown): body is EventBody {
   if (typeof body !== 'object' || body === null) return false;
   const fields = body as Record<string, unknown>;
   return required.every((name) => typeof fields[name] === 'string' && fields[name] !== '');
 }
 
-/** An event of the wire as a row of the table audit. */
+/** Converts an event on the wire to a row of the table audit. */
 export function eventRow(event: EventBody) {
   return {
     id: event.id ?? randomUUID(),

@@ -2,15 +2,15 @@ import type { UploadLines } from './upload-lines.ts';
 
 export interface ObjectBufferOptions {
   readonly upload: UploadLines;
-  /** How many events make an object. */
+  /** Events per object. */
   readonly size: number;
-  /** How long an event waits at most for others, in milliseconds. */
+  /** Longest time that an event waits for others, in milliseconds. */
   readonly waitMs: number;
 }
 
 /**
- * For libraries that hand out jobs one by one: gathers events into objects. `add` settles as the upload of the object
- * that the event went into does.
+ * Collects events into objects, for libraries that hand out jobs one by one. `add` resolves or rejects with the upload of
+ * the object that contains the event.
  */
 export function createObjectBuffer({ upload, size, waitMs }: ObjectBufferOptions) {
   let events: unknown[] = [];

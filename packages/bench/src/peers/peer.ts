@@ -1,14 +1,17 @@
-/** What somebody would otherwise put together to get audit events from Postgres to S3, in objects of 1,000. */
+/** An alternative to Auditbox that exports audit events from Postgres to S3 in objects of 1,000. */
 export interface DrainPeer {
-  /** As the tables of figures show it. */
+  /** Name in the tables of figures. */
   readonly name: string;
-  /** Makes the peer's own tables in an empty database and fills them with `rows` events of the workload, all pending. */
+  /** Creates the peer's tables in an empty database and fills them with `rows` pending events of the workload. */
   prefill(databaseUrl: string, rows: number): Promise<void>;
   /**
-   * The exporter: a program that takes DATABASE_URL, S3_ENDPOINT and S3_BUCKET from the environment, prints the line
-   * `ready` when it begins to take rows, and works until it gets SIGTERM.
+   * The exporter. It reads DATABASE_URL, S3_ENDPOINT and S3_BUCKET from the environment, prints the line `ready` before it
+   * exports the first row, and runs until SIGTERM.
    */
   readonly program: URL;
-  /** More of its environment. */
+  /** Additional environment variables. */
   readonly settings?: Readonly<Record<string, string>>;
 }
+
+/** Name of the jobs that carry one audit event each. */
+export const jobName = 'export_event';

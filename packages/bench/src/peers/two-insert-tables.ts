@@ -1,6 +1,6 @@
 import postgres from 'postgres';
 
-/** The columns of our own audit_log, and a thin outbox. */
+/** The columns of our audit_log, and a small outbox. */
 const tables = `
   create table audit (
     id uuid primary key default gen_random_uuid(),
@@ -24,8 +24,8 @@ const tables = `
   );
   create index outbox_pending on outbox (id) where status = 'pending'`;
 
-/** What our own audit_log is asked by, as anyone would index it. */
-const questions = [
+/** Indexes for the filters that our api offers. */
+const indexes = [
   'occurred_at, id',
   'recorded_at, id',
   'changed_by, occurred_at',
@@ -35,10 +35,10 @@ const questions = [
   'object_id, occurred_at',
 ];
 
-/** Makes what the two-insert api writes to, in a database that has neither table yet. */
+/** Creates the tables of the two-INSERT api in an empty database. */
 export async function createTwoInsertTables(databaseUrl: string, { indexed }: { indexed: boolean }): Promise<void> {
   const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} });
   await sql.unsafe(tables).simple();
-  if (indexed) await sql.unsafe(questions.map((columns) => `create index on audit (${columns})`).join(';')).simple();
+  if (indexed) await sql.unsafe(indexes.map((columns) => `create index on audit (${columns})`).join(';')).simple();
   await sql.end();
 }

@@ -6,9 +6,9 @@ import { eventRow, isEvent } from './event-row.ts';
 import { setting } from './setting.ts';
 
 /**
- * The api that anyone would write: a row of audit and one of outbox in one transaction. It takes DATABASE_URL, PORT
- * (0: any) and API_KEY from the environment, needs the tables of `createTwoInsertTables`, prints `ready <port>`, and
- * ends at SIGTERM.
+ * The simplest possible api: it inserts a row into audit and a row into outbox in one transaction. It reads DATABASE_URL,
+ * PORT (0 means any free port) and API_KEY from the environment, needs the tables of `createTwoInsertTables`, prints
+ * `ready <port>` and ends at SIGTERM.
  */
 const token = setting('API_KEY');
 const sql = postgres(setting('DATABASE_URL'), { max: 10 });
@@ -37,7 +37,7 @@ app.post('/audit', async (request, response) => {
 app.post('/audit/batch', async (request, response) => {
   const body: unknown = request.body;
   if (!Array.isArray(body) || body.length === 0 || !body.every(isEvent)) {
-    response.status(400).json({ error: 'An array of events is wanted.' });
+    response.status(400).json({ error: 'The body must be an array of events.' });
     return;
   }
   const rows = body.map(eventRow);

@@ -4,16 +4,16 @@ import { gzip } from 'node:zlib';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { setting } from './setting.ts';
 
-/** zlib's default, 6, unless GZIP_LEVEL says otherwise. */
+/** zlib's default is 6. */
 const gzipLevel = Number(process.env.GZIP_LEVEL ?? 6);
 
-/** Rows of an object, the same for all peers. */
+/** Rows per object, the same for all peers that can choose it. */
 export const rowsPerObject = 1000;
 
-/** Puts events into the bucket as one object, one JSON line each; resolves when the store has taken it. */
+/** Uploads events as one object with one JSON line per event. */
 export type UploadLines = (events: readonly unknown[]) => Promise<void>;
 
-/** Takes S3_ENDPOINT and S3_BUCKET from the environment. */
+/** Reads S3_ENDPOINT and S3_BUCKET from the environment. */
 export function connectStore(): UploadLines {
   const compress = promisify(gzip);
   const bucket = setting('S3_BUCKET');

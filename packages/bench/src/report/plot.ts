@@ -1,8 +1,8 @@
 import * as echarts from 'echarts';
-import { type Answer, findFigure, median } from '../figures.ts';
+import { type BenchmarkResult, findFigure, median } from '../figures.ts';
 
-/** An answer's plotted measure as bars, one group for each condition: SVG text. */
-export function toPlot({ title, figures, plotted }: Answer): string {
+/** Draws a result's plotted measure as bars, one group per condition. Returns SVG. */
+export function drawPlot({ title, figures, plotted }: BenchmarkResult): string {
   const shown = figures.filter(({ measure }) => measure === plotted);
   const conditions = [...new Set(shown.map(({ condition }) => condition))];
   const contenders = [...new Set(shown.map(({ contender }) => contender))];

@@ -1,23 +1,23 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
-import type { Answer } from '../figures.ts';
-import { toPlot } from './plot.ts';
-import { toTable } from './table.ts';
-import { toTargets } from './targets.ts';
+import type { BenchmarkResult } from '../figures.ts';
+import { drawPlot } from './plot.ts';
+import { formatTable } from './table.ts';
+import { formatTargets } from './targets.ts';
 
-/** Writes `figures.md`, `figures.json` with every turn, and a plot for each question. */
-export async function writeReport(folder: string, answers: readonly Answer[]): Promise<void> {
+/** Writes `figures.md`, `figures.json` with the values of every turn, and one plot per benchmark. */
+export async function writeReport(folder: string, results: readonly BenchmarkResult[]): Promise<void> {
   await mkdir(folder, { recursive: true });
-  const machine = machineHere();
-  const tables = [`${machine}\n`, ...answers.map(toTable), toTargets(answers)].join('\n');
+  const machine = describeMachine();
+  const tables = [`${machine}\n`, ...results.map(formatTable), formatTargets(results)].join('\n');
   await writeFile(join(folder, 'figures.md'), tables);
-  await writeFile(join(folder, 'figures.json'), `${JSON.stringify({ machine, answers }, null, 1)}\n`);
-  for (const answer of answers) await writeFile(join(folder, `${answer.name}.svg`), toPlot(answer));
+  await writeFile(join(folder, 'figures.json'), `${JSON.stringify({ machine, results }, null, 1)}\n`);
+  for (const result of results) await writeFile(join(folder, `${result.name}.svg`), drawPlot(result));
 }
 
-/** What the figures were measured on. */
-function machineHere(): string {
+/** The machine on which the figures were measured. */
+function describeMachine(): string {
   const [cpu] = cpus();
   const memory = Math.round(totalmem() / 1024 ** 3);
   return `${cpus().length} cores (${cpu?.model.trim()}), ${memory} GiB, Node ${process.versions.node}, ${new Date().toISOString().slice(0, 10)}`;

@@ -4,12 +4,12 @@ import type { Rig } from './rig.ts';
 /** The key that the load generator uses. */
 export const benchKey = 'key-of-the-benchmark';
 
-/** As npm's scripts start them: V8's young generation need not grow for buffers that live outside of it. */
+/** As in package.json. A small young generation is enough because buffers live outside of V8's heap. */
 const ownNodeArguments = ['--max-semi-space-size=8'];
 
 const appFile = (path: string) => new URL(`../../../../apps/${path}`, import.meta.url);
 
-/** Starts the api as a user would, at its defaults. */
+/** Starts the api with default settings. */
 export async function startApi({ nodeArguments }: Rig, databaseUrl: string): Promise<Program & { port: number }> {
   const program = await startProgram({
     file: appFile('api/src/main.ts'),
@@ -17,10 +17,10 @@ export async function startApi({ nodeArguments }: Rig, databaseUrl: string): Pro
     ready: /The api listens/,
     nodeArguments: [...ownNodeArguments, ...nodeArguments],
   });
-  return { ...program, port: portIn(program.readyLine) };
+  return { ...program, port: readPort(program.readyLine) };
 }
 
-/** Starts an exporter to the null store; `settings` replace defaults. */
+/** Starts an exporter to the null store. `settings` override the defaults. */
 export async function startExporter(
   { nodeArguments, store }: Rig,
   databaseUrl: string,
@@ -34,7 +34,7 @@ export async function startExporter(
   });
 }
 
-/** How any exporter finds the null store. */
+/** The environment variables that lead an exporter to the null store. */
 export function storeEnvironment(endpoint: string): Record<string, string> {
   return {
     S3_ENDPOINT: endpoint,
@@ -46,6 +46,6 @@ export function storeEnvironment(endpoint: string): Record<string, string> {
   };
 }
 
-function portIn(logLine: string): number {
+function readPort(logLine: string): number {
   return (JSON.parse(logLine) as { port: number }).port;
 }

@@ -1,19 +1,23 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Tally } from '../store/tally.ts';
 import { type Program, startProgram } from './program.ts';
 
-/** What has arrived, by the objects' metadata. */
+const checkEveryMs = 50;
+const giveUpAfterMs = 120_000;
+
+/** Number of objects and rows so far, according to the objects' metadata. */
 export interface StoreProgress {
   readonly objects: number;
   readonly rows: number;
   readonly bytes: number;
-  /** When the newest object was there, in milliseconds since 1970. */
+  /** Arrival of the newest object, in milliseconds since 1970. */
   readonly lastAt: number;
 }
 
-/** The null store, from outside. */
+/** Controls the null store, which is a separate process. */
 export interface NullStore {
   readonly endpoint: string;
-  /** Forgets everything. `delayMs` is how long each PUT takes; without `keep` nothing can be tallied. */
+  /** Deletes all objects. Each PUT then lasts at least `delayMs`. Without `keep`, bodies are dropped and cannot be tallied. */
   start(options: { readonly delayMs: number; readonly keep?: boolean }): Promise<void>;
   progress(): Promise<StoreProgress>;
   tally(): Promise<Tally>;
@@ -35,4 +39,18 @@ export async function startNullStore(): Promise<NullStore> {
     tally: () => ask('/tally'),
     close: () => program.stop(),
   };
+}
+
+/** Resolves once `rows` rows have arrived. Throws when no row arrives for two minutes. */
+export async function waitUntilExported(store: NullStore, rows: number): Promise<StoreProgress> {
+  let seen = -1;
+  let movedAt = performance.now();
+  for (;;) {
+    const progress = await store.progress();
+    if (progress.rows >= rows) return progress;
+    if (progress.rows !== seen) movedAt = performance.now();
+    seen = progress.rows;
+    if (performance.now() - movedAt > giveUpAfterMs) throw new Error(`Only ${seen} of ${rows} rows have arrived.`);
+    await sleep(checkEveryMs);
+  }
 }

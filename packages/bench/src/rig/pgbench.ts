@@ -12,9 +12,9 @@ const samples = 2_000;
 const warmUpSeconds = 2;
 
 /**
- * Transactions a second of pgbench (https://www.postgresql.org/docs/current/pgbench.html), each inserting `rows` events
- * into audit_log, whose trigger writes the outbox rows. The events are copied from a small table, so nothing is sent,
- * parsed or computed: the most that Postgres itself can do. Null where pgbench is not installed.
+ * Transactions per second of pgbench (https://www.postgresql.org/docs/current/pgbench.html). Each inserts `rows` events
+ * into audit_log, whose trigger writes the outbox rows. The events are copied from a small table, so nothing is sent or
+ * parsed: this is the upper limit of Postgres. Null when pgbench is not installed.
  */
 export async function runPgbench(
   { url, sql }: BenchDatabase,
@@ -37,7 +37,7 @@ insert into audit_log (id, ${columns}) select uuidv7(), ${columns} from sample w
     await run('pgbench', [...args, warmUpSeconds, url].map(String));
     const { stdout } = await run('pgbench', [...args, seconds, url].map(String));
     const tps = /^tps = ([\d.]+)/m.exec(stdout)?.[1];
-    if (tps === undefined) throw new Error(`pgbench said something else: ${stdout}`);
+    if (tps === undefined) throw new Error(`Unexpected output of pgbench: ${stdout}`);
     return Number(tps);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;

@@ -3,40 +3,40 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { cpuMsOf } from './cpu-time.ts';
+import { readCpuMs } from './cpu-time.ts';
 
-/** A process that is measured or measures. */
+/** A process of the benchmark. */
 export interface Program {
-  /** When it said that it is ready, in milliseconds since 1970. */
+  /** Time of its ready line, in milliseconds since 1970. */
   readonly readyAt: number;
-  /** The line with which it said so. */
+  /** The output line that matched `ready`. */
   readonly readyLine: string;
-  /** Bytes of memory at its highest (Linux's VmHWM); null where the system does not tell. */
+  /** Peak memory in bytes (Linux's VmHWM). Null on other systems. */
   peakMemory(): Promise<number | null>;
-  /** Processor time that it took since it was ready; null where the system does not tell. */
+  /** Processor time since the ready line. Null on systems other than Linux. */
   cpuMs(): Promise<number | null>;
-  /** SIGTERM, then its end. Throws if it ended by itself before, or badly. */
+  /** Sends SIGTERM and waits for the end. Throws if the process had already ended. */
   stop(): Promise<void>;
 }
 
 export interface ProgramPlan {
   readonly file: URL;
-  /** All of its environment. */
+  /** The complete environment. */
   readonly env: Readonly<Record<string, string>>;
-  /** What the line looks like that says it is ready. */
+  /** Matches the output line that reports readiness. */
   readonly ready: RegExp;
-  /** For Node itself. */
+  /** Options of Node. */
   readonly nodeArguments?: readonly string[];
 }
 
 const living = new Set<ChildProcess>();
 
-/** Ends at once what still runs, so that a measurement that failed leaves nothing behind. */
+/** Kills all running programs, so that a failed measurement leaves no process behind. */
 export function killPrograms(): void {
   for (const child of living) child.kill('SIGKILL');
 }
 
-/** Resolves once the program says that it is ready. */
+/** Starts a program and waits for its ready line. */
 export async function startProgram({ file, env, ready, nodeArguments = [] }: ProgramPlan): Promise<Program> {
   const child = spawn(process.execPath, [...nodeArguments, fileURLToPath(file)], {
     env,
@@ -58,13 +58,13 @@ export async function startProgram({ file, env, ready, nodeArguments = [] }: Pro
   ended.catch(() => {});
   const readyLine = await Promise.race([said, ended]);
   const pid = child.pid as number;
-  const cpuAtStart = await cpuMsOf(pid);
+  const cpuAtStart = await readCpuMs(pid);
   return {
     readyAt: performance.timeOrigin + performance.now(),
     readyLine,
-    peakMemory: () => peakMemoryOf(pid),
+    peakMemory: () => readPeakMemory(pid),
     async cpuMs() {
-      const cpu = await cpuMsOf(pid);
+      const cpu = await readCpuMs(pid);
       return cpu === null || cpuAtStart === null ? null : cpu - cpuAtStart;
     },
     async stop() {
@@ -75,7 +75,7 @@ export async function startProgram({ file, env, ready, nodeArguments = [] }: Pro
   };
 }
 
-async function peakMemoryOf(pid: number): Promise<number | null> {
+async function readPeakMemory(pid: number): Promise<number | null> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1];
   return kilobytes === undefined ? null : Number(kilobytes) * 1024;

@@ -4,12 +4,12 @@ import type { BenchDatabase } from './rig.ts';
 
 const rowsPerStatement = 50_000;
 const loaders = 2;
-/** For `GET /audit/:id`: so many events are known to be exported. */
+/** Number of events whose export is recorded, for `GET /audit/:id`. */
 const knownEvents = 1_000;
 
 /**
- * Fills a database with a year's record, as if all of it were exported and its outbox rows pruned: without the trigger,
- * which would only write what is not asked for here. Then everything as autovacuum leaves it.
+ * Fills a database with the events of a year, as if all were exported and their outbox rows pruned. The trigger is off
+ * because this benchmark does not read outbox rows. A vacuum at the end replaces autovacuum.
  */
 export async function fillRecord(
   { url, sql }: BenchDatabase,
@@ -30,7 +30,7 @@ export async function fillRecord(
         await own.unsafe(`insert into audit_log (${columns}) ${recordSql(first, last, rows, until)}`);
         done += last - first + 1;
         if (done % 1_000_000 === 0)
-          say(`query: ${done.toLocaleString('en-US')} of ${rows.toLocaleString('en-US')} rows are there`);
+          say(`query: ${done.toLocaleString('en-US')} of ${rows.toLocaleString('en-US')} rows inserted`);
       }
       await own.end();
     }),

@@ -2,33 +2,33 @@ import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
 import { type OwnPostgres, startOwnPostgres } from '@auditbox/testing/servers/own-postgres.ts';
 import { createTemplate, createTestDatabase } from '@auditbox/testing/servers/template-database.ts';
 import postgres, { type Sql } from 'postgres';
-import { cpuMsOfFamily } from './cpu-time.ts';
+import { readFamilyCpuMs } from './cpu-time.ts';
 import { type NullStore, startNullStore } from './null-store.ts';
 import { killPrograms } from './program.ts';
 
-/** A database of one run. */
+/** A database of one measurement. */
 export interface BenchDatabase {
   readonly url: string;
   readonly sql: Sql;
-  /** Removes it, so that the next run finds the same room on the disk and in memory. */
+  /** Deletes the database, so that the next measurement has the same space on disk and in memory. */
   drop(): Promise<void>;
 }
 
-/** What every measurement needs: a real Postgres whose commits reach the disk, and the null store. */
+/** The servers of every measurement: a real Postgres whose commits reach the disk, and the null store. */
 export interface Rig {
   readonly store: NullStore;
-  /** Arguments of Node for the processes of ours that are measured. */
+  /** Options of Node for the measured Auditbox processes. */
   readonly nodeArguments: readonly string[];
   /** A database with Auditbox's schema, or an empty one. */
   database(options?: { readonly empty?: boolean }): Promise<BenchDatabase>;
-  /** Processor time of all of Postgres so far; null where the system does not tell. */
+  /** Processor time of all Postgres processes so far. Null on systems other than Linux. */
   postgresCpuMs(): Promise<number | null>;
-  /** Says how far it is. */
+  /** Prints progress. */
   say(line: string): void;
   close(): Promise<void>;
 }
 
-/** Enough that neither checkpoints nor a cold cache decide, on any machine with a few gigabytes; all else as it comes. */
+/** Large enough that checkpoints and a cold cache do not decide the result. All other settings are defaults. */
 const postgresSettings = ['shared_buffers=1GB', 'max_wal_size=8GB', 'checkpoint_timeout=30min'];
 
 export async function openRig(nodeArguments: readonly string[], say: (line: string) => void): Promise<Rig> {
@@ -39,7 +39,7 @@ export async function openRig(nodeArguments: readonly string[], say: (line: stri
     store,
     nodeArguments,
     say,
-    postgresCpuMs: () => cpuMsOfFamily(server.pid),
+    postgresCpuMs: () => readFamilyCpuMs(server.pid),
     async database(options = {}) {
       const url = await createTestDatabase(server.url, options);
       const sql = postgres(url, { max: 2, onnotice: () => {} });

@@ -1,13 +1,13 @@
 import type { BenchDatabase } from './rig.ts';
 
-/** What a run made Postgres write. */
+/** What Postgres wrote during a measurement. */
 export interface WriteCost {
   readonly walBytes: number;
-  /** Row versions that an update or delete left behind for vacuum. */
+  /** Row versions that updates and deletes left for vacuum. */
   readonly deadRows: number;
 }
 
-/** Begins to count; the result is what was written until it is called. Processes that wrote must have ended by then. */
+/** Starts counting. The returned function reports the writes since then; the writing processes must have ended before. */
 export async function countWrites({ sql }: BenchDatabase): Promise<() => Promise<WriteCost>> {
   const read = async () => {
     const [row] = await sql<[{ wal: number; dead: number }]>`

@@ -4,14 +4,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Received, tally } from './tally.ts';
 
 /*
- * An object store that keeps nothing for long: it takes objects after a given delay, honours If-None-Match, and tells
- * what it took. A process of its own, so that it can be measured apart from what is measured. While a run goes on it
- * believes the row count in an object's metadata, since unpacking would take the time of others; `/tally` unpacks all.
+ * An object store in memory. It stores each object after a given delay, honours If-None-Match and counts objects and
+ * rows. It is a separate process, so that its processor time is not part of the measured processes. During a run it uses
+ * the row count in the object's metadata, because unpacking would slow the measured processes. `/tally` unpacks all.
  *
- *   PUT, HEAD /bucket/key   as S3 would
- *   POST /start?delayMs=30&keep=false   forget everything, take objects like this from now on
+ *   PUT, HEAD /bucket/key               as in S3
+ *   POST /start?delayMs=30&keep=false   delete all objects and set the options
  *   GET /progress                       {objects, rows, bytes, lastAt}
- *   GET /tally                          what all objects really hold
+ *   GET /tally                          the real content of all objects
  */
 
 let delayMs = 0;
@@ -24,13 +24,13 @@ let lastAt = 0;
 const now = () => performance.timeOrigin + performance.now();
 
 const server = createServer((request, response) => {
-  answer(request, response).catch((error: unknown) => {
+  respond(request, response).catch((error: unknown) => {
     process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
     response.destroy();
   });
 });
 
-async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { pathname, searchParams } = new URL(request.url ?? '/', 'http://store');
   switch (`${request.method} ${pathname}`) {
     case 'POST /start':
@@ -44,12 +44,12 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
     case 'GET /tally':
       return sendJson(response, await tally([...objects.values()]));
   }
-  if (request.method === 'PUT') return take(pathname, request, response);
+  if (request.method === 'PUT') return store(pathname, request, response);
   const known = objects.get(pathname);
   response.writeHead(known ? 200 : 404, known ? { etag: '"bench"' } : {}).end();
 }
 
-async function take(key: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function store(key: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const body = Buffer.concat(await request.toArray());
   if (delayMs > 0) await sleep(delayMs);
   const claimed = Number(request.headers['x-amz-meta-rows'] ?? 0);
@@ -58,7 +58,7 @@ async function take(key: string, request: IncomingMessage, response: ServerRespo
     response.end('<Error><Code>PreconditionFailed</Code></Error>');
     return;
   }
-  // The start-up probe's object has no rows.
+  // The object of the start-up probe has no rows.
   if (claimed > 0) {
     lastAt = now();
     objects.set(key, { at: lastAt, claimed, body: keep ? body : null });

@@ -1,24 +1,24 @@
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 
-/** An object as it came in. */
+/** A received object. */
 export interface Received {
-  /** When it was there, in milliseconds since 1970. */
+  /** Time of arrival, in milliseconds since 1970. */
   readonly at: number;
-  /** Rows by its metadata. */
+  /** Number of rows according to the metadata. */
   readonly claimed: number;
-  /** Null where bodies are not kept. */
+  /** Null when bodies are not kept. */
   readonly body: Buffer | null;
 }
 
-/** What objects hold. */
+/** The content of all objects. */
 export interface Tally {
   readonly objects: number;
   readonly lines: number;
-  /** Different ids. */
+  /** Number of distinct ids. */
   readonly ids: number;
   readonly bytes: number;
-  /** Milliseconds from an event's recording to its object, at these shares of all events; null without events. */
+  /** Milliseconds from the recording of an event to its object, as percentiles. Null without events. */
   readonly lagMs: { readonly p50: number; readonly p99: number; readonly max: number } | null;
 }
 
@@ -26,7 +26,7 @@ const unpack = promisify(gunzip);
 const newline = 10;
 const recordedAt = '"recorded_at":"';
 
-/** Unpacks every object and counts. The first member of a line is its `id`. */
+/** Unpacks and counts every object. Relies on `id` being the first member of a line. */
 export async function tally(received: readonly Received[]): Promise<Tally> {
   const ids = new Set<string>();
   const lags: number[] = [];
@@ -35,7 +35,7 @@ export async function tally(received: readonly Received[]): Promise<Tally> {
   for (const { at, body } of received) {
     if (body === null) continue;
     bytes += body.length;
-    for (const line of linesOf(await unpack(body))) {
+    for (const line of splitLines(await unpack(body))) {
       lines += 1;
       ids.add(line.slice(7, 43));
       const from = line.lastIndexOf(recordedAt) + recordedAt.length;
@@ -54,7 +54,7 @@ export async function tally(received: readonly Received[]): Promise<Tally> {
   };
 }
 
-function* linesOf(text: Buffer): Generator<string> {
+function* splitLines(text: Buffer): Generator<string> {
   for (let from = 0; from < text.length; ) {
     const end = text.indexOf(newline, from);
     yield text.toString('utf8', from, end);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** JSON texts of events without id and time, of the same shape and size as those of `eventsSql`. */
+/** JSON texts of events without id and time, with the shape and size of the events of `eventsSql`. */
 export function eventBodies(count: number): string[] {
   return Array.from({ length: count }, (_, n) => JSON.stringify(event(n)));
 }

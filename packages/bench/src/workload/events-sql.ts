@@ -1,7 +1,7 @@
 /**
- * `select` of audit events numbered `first` to `last`, in the columns of audit_log: about a kilobyte each as a line of
- * NDJSON, twenty a second of event time from a past morning on, with few actors making most of the changes. The parameters
- * are SQL expressions.
+ * A `select` of audit events with the numbers `first` to `last`, in the columns of audit_log. Each is about a kilobyte as
+ * a line of NDJSON. There are twenty per second of event time, starting on a past morning. A few actors make most of the
+ * changes. The parameters are SQL expressions.
  */
 export function eventsSql(first: string, last: string): string {
   return `
@@ -20,7 +20,7 @@ export function eventsSql(first: string, last: string): string {
   from generate_series(${first}, ${last}) as n`;
 }
 
-/** With the shape of LiteLLM's keys; `%s` are numbers and a hash. */
+/** The shape of LiteLLM's keys. The placeholders are numbers and a hash. */
 const valuesJson =
   '{"spend":%1$s.125,"token":"%2$s","models":["gpt-5","claude-5"],"metadata":{},"key_name":"sk-...%3$sxpQ","policies":[],' +
   '"key_alias":"team-%3$s","created_at":"2026-07-03T11:44:05.842000Z","auto_rotate":false,"permissions":{},' +

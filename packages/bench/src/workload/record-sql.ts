@@ -1,6 +1,6 @@
 /*
- * A record of a year for questions: few actors make most changes, few objects get most of them, some actions are rare.
- * Numbers are made from the row's own by multiplying, so that a row is the same in each run.
+ * The events of a year, for the read benchmark. A few actors make most of the changes, a few objects get most of them, and
+ * some actions are rare. All values are computed from the row number, so that a row is the same in each run.
  */
 
 const prime = { actor: 2_654_435_761, object: 1_597_334_677, action: 3_266_489_917, team: 668_265_263 } as const;
@@ -9,7 +9,7 @@ const share = (of: keyof typeof prime) => `((n::bigint * ${prime[of]}) % 4294967
 export const columns =
   'id, occurred_at, occurred_at_digits, recorded_at, changed_by, changed_by_api_key, action, table_name, object_id, before_value, updated_values, context';
 
-/** `select` of rows `first` to `last` of `count`, spread over the year that ends at `until`. */
+/** A `select` of rows `first` to `last` of `count`, spread over the year that ends at `until`. */
 export function recordSql(first: number, last: number, count: number, until: string): string {
   const token = `'"token":"' || md5((floor(200000 * ${share('object')}))::text) || '",'`;
   const team = `case when n % 3 = 0 then '"team_id":"team-' || floor(2000 * power(${share('team')}, 4))::int || '",' else '' end`;

@@ -7,10 +7,10 @@ import { postgresFaults } from './postgres.ts';
 import { s3Faults } from './s3.ts';
 import { stops } from './stops.ts';
 
-/** One of each kind at the same time: a kill, a trouble with Postgres, and one with S3 where that can be had. */
+/** A kill, a fault of Postgres and a fault of S3 at the same time. Without a fake S3 there is no fault of S3. */
 const mixed: Fault = {
   name: 'mixed',
-  about: 'a kill, a fault of Postgres and one of S3 at once',
+  about: 'a kill, a fault of Postgres and a fault of S3 at the same time',
   share: 2,
   async strike(strike) {
     const { random, scene } = strike;
@@ -18,7 +18,7 @@ const mixed: Fault = {
       !alone && !overwrites && !needsSmallDisk && share === undefined && (scene.proxy !== null || !needsLies);
     const kinds = [kills, postgresFaults, s3Faults].map((kind) => kind.filter(isFit));
     const picked = kinds.filter((kind) => kind.length > 0).map((kind) => random.pick(kind));
-    // A source of its own for each: which draws first must not depend on the time.
+    // Each fault gets its own random source, so that its choices do not depend on timing.
     const seeds = picked.map(() => random.between(0, 2 ** 31 - 1));
     await Promise.all(
       picked.map((fault, index) => fault.strike({ ...strike, random: createRandom(seeds[index] ?? 0, fault.name) })),

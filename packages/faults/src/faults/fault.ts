@@ -3,57 +3,57 @@ import type { Random } from '../random.ts';
 import type { Scene } from '../scene/scene.ts';
 import type { Writer } from '../scene/writer.ts';
 
-/** What a fault works with. */
+/** Everything that a fault can use. */
 export interface Strike {
   readonly scene: Scene;
-  /** Somebody writes all the time, before, during and after. */
+  /** Writes events before, during and after the fault. */
   readonly writer: Writer;
   readonly random: Random;
   /** The day of the events. */
   readonly day: string;
-  /** How long faults that last do so. */
+  /** Duration of faults that last. */
   readonly holdMs: number;
-  /** Recovery counts from here; else from the end of the strike. */
+  /** The recovery time starts now. Without this call it starts at the end of the strike. */
   recoveryBegins(): void;
-  /** Tells the judge what he could not know. */
+  /** Gives the judge facts that it cannot see from outside. */
   testify(aftermath: Aftermath): void;
 }
 
-/** One way in which things go wrong. */
+/** One kind of failure. */
 export interface Fault {
   readonly name: string;
-  /** What happens, in a few words. */
+  /** A short description, for the table. */
   readonly about: string;
-  /** It takes a store that lies, so a real one cannot be had for it. */
+  /** Needs the S3 proxy, which can fake errors and responses. Not playable on a real store. */
   readonly needsLies?: true;
-  /** It takes a Postgres on a disk so small that it can be filled. */
+  /** Needs a Postgres on a small disk that can be filled. */
   readonly needsSmallDisk?: true;
-  /** How many of the rounds that were asked for are played, for faults that take long; 1 for all. */
+  /** Share of the requested rounds that is played, for slow faults. Default: 1. */
   readonly share?: number;
-  /** Settings of the exporters. */
+  /** Additional settings of the exporters. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** How large the events' values are, for a batch of several chunks; else a few hundred bytes. */
+  /** Size of the events' values, to make batches of several chunks. Default: a few hundred bytes. */
   readonly valueBytes?: number;
-  /** Outbox rows are deleted after their export. */
+  /** Outbox rows are deleted after their export, so they may be missing. */
   readonly prunes?: true;
-  /** The store overwrites, so an object may be written twice. */
+  /** The store ignores If-None-Match, so an object may be written twice. */
   readonly overwrites?: true;
-  /** It cannot be one of several at once. */
+  /** Cannot be combined with other faults. */
   readonly alone?: true;
   /**
-   * Lets it happen, once or several times; resolves the moment that it is over, and nothing hinders any more. Throws
-   * when something is not as promised.
+   * Causes the fault, once or several times. Resolves when the fault is over and the processes can recover. Throws when a
+   * promise is broken.
    */
   strike(strike: Strike): Promise<void>;
 }
 
-/** What the fault itself sent, and the ids of those that must stay in quarantine. */
+/** Events that the fault itself sent, and the ids of events that must stay in quarantine. */
 export interface Aftermath {
   readonly sent: readonly WireEvent[];
   readonly quarantined: ReadonlySet<string>;
 }
 
-/** Something was not as promised while the fault lasted. */
+/** A promise was broken during the fault. */
 export class BrokenPromise extends Error {
   override readonly name = 'BrokenPromise';
 }

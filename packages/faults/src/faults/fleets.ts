@@ -6,12 +6,12 @@ const hourMs = 3_600_000;
 const wrongClocks = (['ahead', 'behind'] as const).map(
   (direction): Fault => ({
     name: `exporter-clock-${direction}`,
-    about: `exporters whose clock is hours ${direction}, killed too`,
+    about: `exporters with a clock that is hours ${direction}, also killed`,
     async strike({ scene: { exporters }, writer, random }) {
       const clock = () => ({
         FAULT_CLOCK_MS: String(random.between(1, 72) * hourMs * (direction === 'ahead' ? 1 : -1)),
       });
-      // A lease that was taken by a clock of its own would be over at once, or never.
+      // If leases used the exporter's clock, a lease would end immediately or never.
       exporters.arm({ ...clock(), FAULT_POINT: 'exporter after the upload' }, random.between(1, 3));
       await exporters.killAll();
       await exporters.disarmed();
@@ -27,7 +27,7 @@ const wrongClocks = (['ahead', 'behind'] as const).map(
 
 const crowd: Fault = {
   name: 'many-coming-and-going',
-  about: 'two to four exporters and apis, joining, leaving and being killed',
+  about: 'two to four exporters and apis that start, stop and are killed',
   async strike({ scene: { apis, exporters }, writer, random }) {
     for (let left = random.between(3, 6); left > 0; left -= 1) {
       exporters.resize(random.between(2, 4));

@@ -4,8 +4,8 @@ import type { Scene } from '../scene/scene.ts';
 import { BrokenPromise, type Fault, type Strike } from './fault.ts';
 
 /**
- * Kills in a row at one point, at least and at most: whoever takes over is killed there too. An api starts slower. With
- * default settings each may cost a lease.
+ * Smallest and largest number of consecutive kills at one point: the next process is killed at the same point. An api
+ * starts more slowly, so it is killed less often. With default settings each kill may cost a lease time.
  */
 const inARow = {
   quick: { exporters: [3, 12], apis: [1, 5] },
@@ -15,31 +15,31 @@ const inARow = {
 const exporterPoints: readonly (readonly [name: string, point: CrashPoint, about: string])[] = [
   ['before-seal', 'exporter before the seal', 'killed before the seal'],
   ['after-seal', 'exporter after the seal', 'killed after the seal'],
-  ['after-lease', 'exporter after the lease', 'killed with a lease, before it rendered'],
+  ['after-lease', 'exporter after the lease', 'killed with a lease, before rendering'],
   ['while-rendering', 'exporter while rendering', 'killed while rendering'],
   ['before-upload', 'exporter before the upload', 'killed before the PUT'],
-  ['after-upload', 'exporter after the upload', 'killed after the PUT, before the mark'],
-  ['after-mark', 'exporter after the mark', 'killed after the mark'],
+  ['after-upload', 'exporter after the upload', 'killed after the PUT, before the batch is marked done'],
+  ['after-mark', 'exporter after the mark', 'killed after the batch is marked done'],
 ];
 
 const exporterKills = exporterPoints.map(
   ([name, point, about]): Fault => ({
     name: `exporter-killed-${name}`,
     about: `exporters ${about}`,
-    // Two chunks or more, or a render would be over when it is half done.
+    // Two chunks or more, because the crash point is between two chunks.
     ...(name === 'while-rendering' && { valueBytes: 80_000 }),
     strike: (strike) => killAt(strike, 'exporters', point),
   }),
 );
 
-/** Half of the request reaches the store, and nobody is there any more to send the rest. */
+/** Half of the request reaches the store. The exporter dies before it sends the other half. */
 const killedInMidBody: Fault = {
   name: 'exporter-killed-in-mid-body',
   about: 'exporters killed when half of the PUT is sent',
   alone: true,
   needsLies: true,
   async strike({ scene: { exporters, proxy, pace }, random }) {
-    if (!proxy) throw new Error('The store cannot lie here.');
+    if (!proxy) throw new Error('This fault needs the S3 proxy.');
     const [least, most] = inARow[pace].exporters;
     let left = random.between(least, most);
     const { promise: over, resolve } = Promise.withResolvers<void>();
@@ -57,7 +57,7 @@ const killedInMidBody: Fault = {
   },
 };
 
-/** The request is on its way or at the store, whole or in part. */
+/** At the kill, the request may be unsent, partly received or stored. */
 const killedDuringUpload: Fault = {
   name: 'exporter-killed-during-upload',
   about: 'exporters killed a few milliseconds into the PUT',
@@ -66,7 +66,7 @@ const killedDuringUpload: Fault = {
 
 const killedInShutdown: Fault = {
   name: 'exporter-killed-in-shutdown',
-  about: 'exporters told to stop, then killed while they finish',
+  about: 'exporters that get SIGTERM, then SIGKILL while they finish',
   alone: true,
   async strike({ scene: { exporters, pace }, writer, random }) {
     const [least, most] = inARow[pace].exporters;
@@ -91,7 +91,7 @@ const apiKills: readonly Fault[] = [
   },
   {
     name: 'api-killed-after-commit',
-    about: 'apis killed after the commit, before the answer',
+    about: 'apis killed after the commit, before the response',
     strike: (strike) => killAt(strike, 'apis', 'api after the commit'),
   },
   {
@@ -125,7 +125,7 @@ const killedAtRandom: Fault = {
   },
 };
 
-/** Deleting what is past retention, the one thing that takes rows away. */
+/** Pruning is the only step that deletes outbox rows. */
 const killedInPrune: Fault = {
   name: 'exporter-killed-in-prune',
   about: 'exporters killed between two deletes of old outbox rows',
@@ -137,7 +137,7 @@ const killedInPrune: Fault = {
     await writer.acknowledged(20);
     await waitFor(db.sql, (sql) => sql`select from outbox_status where state = 'done'`);
     await db.sql`update export_batch set exported_at = exported_at - interval '2 days' where state = 'done'`;
-    // Housekeeping runs at a fixed minute; a clock that is off brings it about.
+    // Housekeeping runs at a fixed minute. A wrong clock makes it run soon.
     const justBefore = { FAULT_CLOCK_MINUTE: '23' };
     exporters.arm({ ...justBefore, FAULT_POINT: 'exporter between two prunes' }, random.between(1, 2));
     await exporters.killAll();
@@ -168,17 +168,17 @@ async function killAt(
   fleet.arm(variables, random.between(least, most));
   await fleet.killAll();
   await fleet.disarmed();
-  if (fleet.struck === struckBefore) throw new BrokenPromise(`No process came to the point "${point}".`);
+  if (fleet.struck === struckBefore) throw new BrokenPromise(`No process reached the crash point "${point}".`);
 }
 
 type Sql = Scene['db']['sql'];
 
-/** Asks until there is a row. */
+/** Repeats the query until it returns a row. */
 async function waitFor<S extends Pick<Sql, 'unsafe'>>(
   sql: S,
-  ask: (sql: S) => PromiseLike<readonly unknown[]>,
+  query: (sql: S) => PromiseLike<readonly unknown[]>,
 ): Promise<void> {
-  while ((await ask(sql)).length === 0) await sleep(20);
+  while ((await query(sql)).length === 0) await sleep(20);
 }
 
 export const kills: readonly Fault[] = [

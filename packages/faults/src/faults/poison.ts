@@ -7,13 +7,13 @@ import { BrokenPromise, type Fault } from './fault.ts';
 
 const oversize: Fault = {
   name: 'poison-too-large',
-  about: 'events over the size limit among others, then replayed under a larger one',
+  about: 'events over the size limit, replayed later with a larger limit',
   settings: { EXPORT_BATCH_MAX_BYTES: '8192' },
   async strike({ scene, writer, day, testify }) {
     const sent = await post(scene, day, 'x'.repeat(9_000));
     await writer.acknowledged(10);
     await quarantined(scene, sent, /EXPORT_BATCH_MAX_BYTES is 8192/);
-    // Or one of those, with its lower limit, seals the rows first and quarantines them again.
+    // Otherwise one of these exporters, with the lower limit, could seal the rows first and quarantine them again.
     await retireAll(scene);
     await replay(scene);
     scene.exporters.resize(1);
@@ -23,14 +23,14 @@ const oversize: Fault = {
 
 const unrenderable: Fault = {
   name: 'poison-not-renderable',
-  about: 'rows that cannot be rendered, for their event is gone from the table',
+  about: 'rows that cannot be rendered because their event was deleted from the table',
   async strike({ scene, writer, day, testify }) {
     const { db, exporters } = scene;
     exporters.resize(0);
     await exporters.killAll();
     const sent = await post(scene, day, 'poison');
     const ids = new Set(sent.map(({ id }) => id));
-    // No api and no INSERT can make such a row; a damaged table can.
+    // The api and INSERT cannot make such a row. A damaged table can.
     await db.sql.begin(async (tx) => {
       await tx`set local session_replication_role = replica`;
       await tx`delete from audit_log where id in ${tx([...ids])}`;
@@ -51,7 +51,7 @@ async function post({ apis }: Scene, day: string, value: string): Promise<readon
       headers: { authorization: `Bearer ${masterKey}`, 'content-type': 'application/json' },
       body: JSON.stringify(event),
     });
-    if (!answer.ok) throw new BrokenPromise(`The api refused the row: ${await answer.text()}`);
+    if (!answer.ok) throw new BrokenPromise(`The api rejected the event: ${await answer.text()}`);
   }
   return events;
 }

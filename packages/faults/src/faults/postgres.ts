@@ -8,7 +8,7 @@ import type { Fault } from './fault.ts';
 
 const stopped: Fault = {
   name: 'postgres-killed',
-  about: 'Postgres killed or stopped at once, and started again',
+  about: 'Postgres killed or stopped immediately, then restarted',
   async strike({ scene: { postgres: server }, random }) {
     for (let left = random.between(1, 3); left > 0; left -= 1) {
       await sleep(random.between(0, 500));
@@ -30,11 +30,11 @@ const backendsTerminated: Fault = {
 
 const outOfConnections: Fault = {
   name: 'postgres-out-of-connections',
-  about: 'all connections taken by others',
+  about: 'all connections used by other clients',
   async strike({ scene: { databaseUrl, db }, holdMs }) {
     const others: Sql[] = [];
     try {
-      // Until none of theirs is left: they come back as fast as we do.
+      // Repeat until Auditbox has no connection left, because its processes reconnect while we connect.
       do {
         await terminateBackends(db.sql);
         others.push(...(await takeConnections(databaseUrl)));
@@ -48,7 +48,7 @@ const outOfConnections: Fault = {
 
 const halfOpen: Fault = {
   name: 'postgres-half-open',
-  about: 'connections to Postgres that swallow everything, then break or stay dumb',
+  about: 'connections to Postgres that drop all data, then break or stay silent',
   share: 0.1,
   async strike({ scene: { line }, holdMs, random }) {
     line.swallow(true);
@@ -60,21 +60,21 @@ const halfOpen: Fault = {
 
 const snapshotHeld: Fault = {
   name: 'postgres-snapshot-held',
-  about: 'a snapshot is held open all the while',
+  about: 'a snapshot stays open',
   share: 0.2,
   strike: async ({ scene, writer, holdMs }) =>
     holding(scene.databaseUrl, 'begin isolation level repeatable read; select count(*) from outbox', async () => {
-      await goesOn(scene, writer, holdMs);
+      await waitForExport(scene, writer, holdMs);
     }),
 };
 
 const writerElsewhere: Fault = {
   name: 'postgres-writer-elsewhere',
-  about: 'a transaction that writes stays open in another database',
+  about: 'a writing transaction stays open in another database',
   share: 0.2,
   strike: async ({ scene, writer, holdMs }) =>
     holding(scene.postgres.url, 'begin; select pg_current_xact_id()', async () => {
-      await goesOn(scene, writer, holdMs);
+      await waitForExport(scene, writer, holdMs);
     }),
 };
 
@@ -85,15 +85,15 @@ const diskFull: Fault = {
   share: 0.1,
   async strike({ scene, holdMs }) {
     const free = await fillDisk(scene.postgres.folder);
-    await untilFull(scene);
+    await fillTable(scene);
     await sleep(holdMs);
     await free();
     await eventually(() => scene.db.sql`drop table if exists ballast`);
   },
 };
 
-/** Until Postgres itself has said so, or died of it. */
-async function untilFull({ db }: Scene): Promise<void> {
+/** Inserts until Postgres reports a full disk or stops because of it. */
+async function fillTable({ db }: Scene): Promise<void> {
   try {
     await db.sql`create table ballast as select repeat('x', 1000) as x from generate_series(1, 100000)`;
     for (;;) await db.sql`insert into ballast select * from ballast`;
@@ -110,7 +110,7 @@ async function terminateBackends(sql: Scene['db']['sql']): Promise<number> {
   return terminated.length;
 }
 
-/** Until the server has none left for anybody but a superuser's last resort. */
+/** Opens connections until the server has none left except those reserved for superusers. */
 async function takeConnections(url: string): Promise<Sql[]> {
   const taken: Sql[] = [];
   for (;;) {
@@ -136,8 +136,8 @@ async function holding(url: string, statements: string, work: () => Promise<void
   }
 }
 
-/** Batches are exported all the while, and at its very end; if not, the strike is never over. */
-async function goesOn({ db }: Scene, writer: Writer, holdMs: number): Promise<void> {
+/** Waits until a batch is exported at the end of the hold time. Without one, the strike does not end and counts as stuck. */
+async function waitForExport({ db }: Scene, writer: Writer, holdMs: number): Promise<void> {
   const done = async () => {
     const [row] = await db.sql<{ count: number }[]>`
       select count(*)::int as count from export_batch where state = 'done'`;

@@ -3,8 +3,8 @@ import type { Misbehaviour, S3Proxy, SeenRequest } from '@auditbox/testing/proxi
 import type { Fault, Strike } from './fault.ts';
 
 /*
- * A store that refuses, breaks or lies for a while. Each request is treated so with a chance of its own, since a store
- * that is half down is worse than one that is.
+ * A store that fails or sends false responses for a while. Each request is affected with a given chance, because a store
+ * that fails sometimes is harder to handle than a store that always fails.
  */
 
 type Intervention = S3Proxy['intervene'];
@@ -16,7 +16,7 @@ function misbehaving(name: string, about: string, how: Misbehaviour): Fault {
     name: `s3-${name}`,
     about: `S3 ${about}`,
     needsLies: true,
-    // Uploads are hit by count, the rest as often.
+    // Uploads count as hits. Other requests are affected in half of the cases.
     strike: (strike) =>
       intervene(strike, (hit) => ({
         before: (seen) => ((isUpload(seen) ? hit() : strike.random.chance(50)) ? how : undefined),
@@ -24,16 +24,19 @@ function misbehaving(name: string, about: string, how: Misbehaviour): Fault {
   };
 }
 
-const refusals = [
+const errors = [
   misbehaving('500', 'answers 500', { status: 500, code: 'InternalError' }),
   misbehaving('slow-down', 'answers 503 SlowDown', { status: 503, code: 'SlowDown' }),
   misbehaving('forbidden', 'answers 403', { status: 403, code: 'AccessDenied' }),
-  misbehaving('bucket-gone', 'has lost the bucket, and finds it again', { status: 404, code: 'NoSuchBucket' }),
+  misbehaving('bucket-gone', 'answers that the bucket does not exist, for a while', {
+    status: 404,
+    code: 'NoSuchBucket',
+  }),
   misbehaving('conflict', 'answers 409', { status: 409, code: 'ConditionalRequestConflict' }),
   misbehaving('silent', 'does not answer', 'silence'),
   misbehaving('reset', 'breaks connections', 'reset'),
   misbehaving('web-page', 'answers 200 with a web page', 'web page'),
-  misbehaving('trickle', 'trickles an answer that never ends', 'trickle'),
+  misbehaving('trickle', 'sends a response that never ends', 'trickle'),
 ];
 
 const lies: readonly Fault[] = [
@@ -46,7 +49,7 @@ const lies: readonly Fault[] = [
   },
   {
     name: 's3-answer-lost',
-    about: 'S3 stores the object, and its answer is lost',
+    about: 'S3 stores the object, and the response is lost',
     needsLies: true,
     strike: (strike) => {
       const how = strike.random.pick<Misbehaviour>(['reset', 'silence', 'web page', { status: 500, code: 'Internal' }]);
@@ -55,14 +58,14 @@ const lies: readonly Fault[] = [
   },
   {
     name: 's3-wrong-checksum',
-    about: 'S3 claims to have stored other bytes',
+    about: 'S3 reports the checksum of other bytes',
     needsLies: true,
     strike: (strike) =>
       intervene(strike, (hit) => ({ after: (seen) => (isUpload(seen) && hit() ? 'wrong checksum' : undefined) })),
   },
   {
     name: 's3-overwrites',
-    about: 'S3 ignores If-None-Match, and answers are lost',
+    about: 'S3 ignores If-None-Match, and responses are lost',
     needsLies: true,
     overwrites: true,
     strike: (strike) =>
@@ -77,7 +80,7 @@ async function intervene(
   { scene: { proxy }, writer, random, holdMs }: Strike,
   as: (hit: () => boolean) => Intervention,
 ): Promise<void> {
-  if (!proxy) throw new Error('The store cannot lie here.');
+  if (!proxy) throw new Error('This fault needs the S3 proxy.');
   const percent = random.pick([30, 70, 100]);
   let hits = 0;
   proxy.intervene = as(() => {
@@ -91,4 +94,4 @@ async function intervene(
   proxy.intervene = {};
 }
 
-export const s3Faults: readonly Fault[] = [...refusals, ...lies];
+export const s3Faults: readonly Fault[] = [...errors, ...lies];

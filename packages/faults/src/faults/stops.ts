@@ -1,22 +1,23 @@
 import type { CrashPoint } from '@auditbox/process/crash-point.ts';
 import { openArchive } from '../oracle/archive.ts';
-import { comeToRest } from '../scene/come-to-rest.ts';
 import type { Scene } from '../scene/scene.ts';
+import { waitUntilExported } from '../scene/wait-until-exported.ts';
 import { BrokenPromise, type Fault, type Strike } from './fault.ts';
 
 /*
- * SIGSTOP past the lease: another exporter takes over and finishes. What wakes up then is stale, and changes nothing.
+ * An exporter is stopped with SIGSTOP for longer than its lease. Another exporter takes over and finishes. When the first
+ * one continues, it must not change anything.
  */
 
 const points: readonly (readonly [name: string, point: CrashPoint, about: string])[] = [
   ['after-lease', 'exporter after the lease', 'with a lease'],
   ['before-upload', 'exporter before the upload', 'before the PUT'],
-  ['after-upload', 'exporter after the upload', 'after the PUT, before the mark'],
+  ['after-upload', 'exporter after the upload', 'after the PUT, before the batch is marked done'],
 ];
 
 export const stops: readonly Fault[] = points.map(([name, point, about]) => ({
   name: `exporter-stopped-${name}`,
-  about: `an exporter stopped ${about}, taken over, woken`,
+  about: `an exporter paused ${about}, continued after another took over`,
   strike: (strike) => stopAndWake(strike, point),
 }));
 
@@ -29,10 +30,10 @@ async function stopAndWake({ scene, writer, recoveryBegins }: Strike, point: Cra
   recoveryBegins();
   exporters.resize(2);
   await writer.stop();
-  await comeToRest(scene);
+  await waitUntilExported(scene);
   const before = await snapshot(scene);
   stale.app.signal('SIGCONT');
-  // It has learned of its loss when it says so; one that was stopped after its last word may also just end.
+  // The exporter logs that it lost the lease. If it was stopped after its last database call, it may end without this line.
   await Promise.race([stale.app.line(/^The lease was lost/).catch(() => {}), stale.app.ended]);
   const after = await snapshot(scene);
   if (after !== before) throw new BrokenPromise(`The stale exporter changed something: ${before} became ${after}.`);
@@ -41,7 +42,7 @@ async function stopAndWake({ scene, writer, recoveryBegins }: Strike, point: Cra
 
 async function snapshot({ bucket, db, proxy }: Scene): Promise<string> {
   const archive = openArchive(bucket, { isVersioned: proxy === null });
-  await archive.look();
+  await archive.refresh();
   const objects = [...archive.objects.values()].map(({ key, etag }) => [key, etag]);
   const batches = await db.sql`select * from export_batch order by id`;
   const rows = await db.sql`select id::text, batch_id::text, quarantine_reason from outbox order by id`;

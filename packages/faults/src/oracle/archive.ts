@@ -8,32 +8,32 @@ import {
   ListObjectVersionsCommand,
 } from '@aws-sdk/client-s3';
 
-/** An object of the bucket, read once. */
+/** An object of the bucket. */
 export interface ArchivedObject {
   readonly key: string;
   readonly etag: string;
-  /** Of the lines as they are. */
+  /** Hash of the uncompressed lines. */
   readonly sha256: string;
   readonly metadata: Readonly<Record<string, string>>;
   readonly ndjson: Buffer;
   readonly events: readonly ArchivedEvent[];
 }
 
-/** What is looked at of a line. */
+/** The fields of a line that are checked. */
 export interface ArchivedEvent {
   readonly id: string;
   readonly updated_at: string;
   readonly updated_values: unknown;
 }
 
-/** What an auditor has seen in a bucket so far. Objects never change, so each is read once. */
+/** All objects of a bucket so far. Objects never change, so each is read once. */
 export interface Archive {
   readonly objects: ReadonlyMap<string, ArchivedObject>;
-  /** Looks again; returns the objects that are new and says what has happened to old ones that must not. */
-  look(): Promise<{ readonly fresh: readonly ArchivedObject[]; readonly problems: readonly string[] }>;
+  /** Reads the bucket again. Returns the new objects, and a problem for each known object that changed or is missing. */
+  refresh(): Promise<{ readonly fresh: readonly ArchivedObject[]; readonly problems: readonly string[] }>;
 }
 
-/** A bucket that keeps versions tells of every overwrite and delete. */
+/** In a versioned bucket, every overwrite and delete is visible too. */
 export function openArchive({ client, name: Bucket }: TestBucket, { isVersioned }: { isVersioned: boolean }): Archive {
   const objects = new Map<string, ArchivedObject>();
 
@@ -60,7 +60,7 @@ export function openArchive({ client, name: Bucket }: TestBucket, { isVersioned 
       const page = await client.send(
         new ListObjectVersionsCommand({ Bucket, ...(marker !== undefined && { KeyMarker: marker }) }),
       );
-      // A store that ignores If-None-Match here may keep the same bytes twice, but never others.
+      // A store that ignores If-None-Match may keep two versions of the same bytes, but not of different bytes.
       for (const { Key = '', ETag = '' } of page.Versions ?? []) {
         if ((etags.get(Key) ?? ETag) !== ETag) problems.push(`${Key} has versions of different content`);
         etags.set(Key, ETag);
@@ -72,14 +72,14 @@ export function openArchive({ client, name: Bucket }: TestBucket, { isVersioned 
   }
 
   async function read(key: string): Promise<ArchivedObject> {
-    const answer: GetObjectCommandOutput = await client.send(new GetObjectCommand({ Bucket, Key: key }));
-    const ndjson = gunzipSync((await answer.Body?.transformToByteArray()) ?? Buffer.alloc(0));
+    const response: GetObjectCommandOutput = await client.send(new GetObjectCommand({ Bucket, Key: key }));
+    const ndjson = gunzipSync((await response.Body?.transformToByteArray()) ?? Buffer.alloc(0));
     const lines = ndjson.toString().split('\n').slice(0, -1);
     return {
       key,
-      etag: answer.ETag ?? '',
+      etag: response.ETag ?? '',
       sha256: createHash('sha256').update(ndjson).digest('hex'),
-      metadata: answer.Metadata ?? {},
+      metadata: response.Metadata ?? {},
       ndjson,
       events: lines.map((line) => JSON.parse(line)),
     };
@@ -87,11 +87,11 @@ export function openArchive({ client, name: Bucket }: TestBucket, { isVersioned 
 
   return {
     objects,
-    async look() {
+    async refresh() {
       const etags = await list();
       const problems = isVersioned ? await findOtherVersions() : [];
       for (const { key, etag } of objects.values()) {
-        if (!etags.has(key)) problems.push(`${key} is gone`);
+        if (!etags.has(key)) problems.push(`${key} is missing`);
         else if (etags.get(key) !== etag) problems.push(`${key} has changed`);
       }
       const fresh: ArchivedObject[] = [];

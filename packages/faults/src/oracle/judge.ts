@@ -3,20 +3,20 @@ import type { Fault } from '../faults/fault.ts';
 import type { Scene } from '../scene/scene.ts';
 import type { Sent } from '../scene/writer.ts';
 import { type ArchivedEvent, openArchive } from './archive.ts';
-import { askApi } from './ask-api.ts';
+import { checkReads } from './check-reads.ts';
 import { findDisagreements } from './ledger.ts';
 
-/** What came of a round. */
+/** Result of a round. */
 interface Verdict {
-  /** Acknowledged, and in no object. */
+  /** Number of acknowledged events that are in no object. */
   readonly lost: number;
-  /** In more than one object, or twice in one. */
+  /** Number of events in more than one object, or twice in one object. */
   readonly doubled: number;
-  /** Everything that is not as promised, lost and doubled included, in sentences. */
+  /** One sentence per broken promise, including lost and doubled events. */
   readonly problems: readonly string[];
 }
 
-/** What was sent about a day, and what was said to it. `quarantined` ones must be in no object. */
+/** The events sent for a day with the results for the writer. `quarantined` events must be in no object. */
 interface RoundRecord {
   readonly day: string;
   readonly sent: ReadonlyMap<string, Sent>;
@@ -29,8 +29,8 @@ export interface Judge {
 }
 
 /**
- * Reads what anybody could read from outside: what callers were told, the objects of the bucket, `GET /audit`, and the
- * status view. It remembers all rounds of its scene, so that nothing of an earlier one may change later.
+ * Checks everything that is visible from outside: the responses to callers, the objects of the bucket, `GET /audit` and
+ * the status view. It remembers all rounds of its scene, so it notices when something of an earlier round changes.
  */
 export function createJudge(scene: Scene, fault: Fault): Judge {
   const prunes = fault.prunes === true;
@@ -39,17 +39,17 @@ export function createJudge(scene: Scene, fault: Fault): Judge {
   const sent = new Map<string, Sent>();
   const quarantined = new Set<string>();
   const timesArchived = new Map<string, number>();
-  /** Doubled ones that an earlier round was told of. */
-  const told = new Set<string>();
+  /** Doubled events that an earlier round already reported. */
+  const reported = new Set<string>();
 
   return {
     async judge(record) {
       for (const [id, event] of record.sent) sent.set(id, event);
       for (const id of record.quarantined) quarantined.add(id);
-      const { fresh, problems: changes } = await archive.look();
+      const { fresh, problems: changes } = await archive.refresh();
       const problems = [...changes];
       for (const { key, events, sha256, metadata } of fresh) {
-        if (metadata.sha256 !== sha256) problems.push(`${key} holds other lines than its metadata say`);
+        if (metadata.sha256 !== sha256) problems.push(`${key} does not match the hash in its metadata`);
         if (metadata.rows !== String(events.length))
           problems.push(`${key} holds ${events.length} rows, not ${metadata.rows}`);
         for (const event of events) {
@@ -64,31 +64,31 @@ export function createJudge(scene: Scene, fault: Fault): Judge {
       }
       const ids = [...record.sent];
       const lost = ids.filter(
-        ([id, { said }]) => said === 'acknowledged' && !timesArchived.has(id) && !quarantined.has(id),
+        ([id, { outcome }]) => outcome === 'acknowledged' && !timesArchived.has(id) && !quarantined.has(id),
       );
-      const doubled = [...timesArchived].filter(([id, times]) => times > 1 && !told.has(id));
-      for (const [id] of doubled) told.add(id);
+      const doubled = [...timesArchived].filter(([id, times]) => times > 1 && !reported.has(id));
+      for (const [id] of doubled) reported.add(id);
       problems.push(
         ...lost.map(([id]) => `${id} is lost`),
-        ...doubled.map(([id, times]) => `${id} is in ${times} places`),
+        ...doubled.map(([id, times]) => `${id} is archived ${times} times`),
       );
       for (const id of quarantined) if (timesArchived.has(id)) problems.push(`${id} is quarantined and exported`);
       problems.push(...(await findDisagreements(scene.db, { archive, fresh, timesArchived, quarantined, prunes })));
-      problems.push(...(await askApi(scene, record.day, { fresh, timesArchived, sent, prunes })));
+      problems.push(...(await checkReads(scene, record.day, { fresh, timesArchived, sent, prunes })));
       return { lost: lost.length, doubled: doubled.length, problems };
     },
   };
 }
 
-/** The archived line says what was sent, and lies under the hour that was sent. */
+/** The archived line must equal the sent event and be filed under its hour. */
 function compareToSent(archived: ArchivedEvent, key: string, sent: WireEvent | undefined): string[] {
   const { id, updated_at: at } = archived;
-  if (!sent) return [`${key} holds ${id}, which nobody sent`];
+  if (!sent) return [`${key} holds ${id}, which was never sent`];
   const { updated_at: sentAt = '' } = sent;
   const problems: string[] = [];
   if (!key.includes(`dt=${sentAt.slice(0, 10)}/hour=${sentAt.slice(11, 13)}/`))
-    problems.push(`${id} of ${sentAt} lies in ${key}`);
-  if (at !== sentAt) problems.push(`${id} was sent as of ${sentAt} and archived as of ${at}`);
+    problems.push(`${id} of ${sentAt} is filed under ${key}`);
+  if (at !== sentAt) problems.push(`${id} was sent with the time ${sentAt} and archived with ${at}`);
   if (JSON.stringify(archived.updated_values) !== JSON.stringify(sent.updated_values))
     problems.push(`${id} was archived with other values`);
   return problems;

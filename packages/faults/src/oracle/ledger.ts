@@ -5,14 +5,14 @@ import type { Archive, ArchivedObject } from './archive.ts';
 interface Seen {
   readonly archive: Archive;
   readonly fresh: readonly ArchivedObject[];
-  /** By event id. */
+  /** Number of copies by event id. */
   readonly timesArchived: ReadonlyMap<string, number>;
   readonly quarantined: ReadonlySet<string>;
   /** Whether outbox rows may be gone after their export. */
   readonly prunes: boolean;
 }
 
-/** Where the database says other things than the bucket: rows without a partner, states, hashes, bytes. */
+/** Compares the database with the bucket: missing rows, states, hashes, bytes. Returns the differences. */
 export async function findDisagreements(db: Database, seen: Seen): Promise<string[]> {
   return [
     ...(await findOddRows(db, seen)),
@@ -21,7 +21,7 @@ export async function findDisagreements(db: Database, seen: Seen): Promise<strin
   ];
 }
 
-/** Every audit row has its outbox row, which is done and in the bucket, or was pruned after that. */
+/** Every audit row must have an outbox row that is done and in the bucket, or was pruned after that. */
 async function findOddRows(
   { sql }: Database,
   { timesArchived, quarantined, archive, prunes }: Seen,
@@ -43,14 +43,14 @@ async function findOddRows(
       if (!prunes) problems.push(`${id} has an audit row and no outbox row`);
       continue;
     }
-    if (state !== 'done') problems.push(`${id} is in the bucket and ${state} in the view`);
+    if (state !== 'done') problems.push(`${id} is in the bucket, but ${state} in the view`);
     else if (!archive.objects.get(key ?? '')?.events.some((event) => event.id === id))
-      problems.push(`${id} is not in ${key}, as the view says`);
+      problems.push(`${id} is not in ${key}, although the view says so`);
   }
   return problems;
 }
 
-/** Every batch is done, and has an object of its hash and row count; every object has a batch. */
+/** Every batch must be done and have an object with its hash and row count. Every object must have a batch. */
 async function findOddBatches({ sql }: Database, { objects }: Archive): Promise<string[]> {
   const batches = await sql<{ key: string; sha256: string; rows: number; state: string }[]>`
     select object_key as key, sha256, row_count as rows, state from export_batch`;
@@ -60,13 +60,13 @@ async function findOddBatches({ sql }: Database, { objects }: Archive): Promise<
   for (const { key, sha256, rows, state } of batches) {
     if (state !== 'done') problems.push(`the batch of ${key} is ${state}`);
     const object = objects.get(key);
-    if (object?.sha256 !== sha256) problems.push(`${key} has another hash than its batch`);
-    if (object?.events.length !== rows) problems.push(`${key} has not the ${rows} rows of its batch`);
+    if (object?.sha256 !== sha256) problems.push(`${key} does not have the hash of its batch`);
+    if (object?.events.length !== rows) problems.push(`${key} does not have the ${rows} rows of its batch`);
   }
   return problems;
 }
 
-/** Rendering a batch once more gives the very bytes that were archived. */
+/** Rendering a batch again must give the archived bytes. */
 async function findOtherBytes(db: Database, { fresh, prunes }: Seen): Promise<string[]> {
   const problems: string[] = [];
   for (const { key, ndjson } of fresh) {
@@ -74,12 +74,12 @@ async function findOtherBytes(db: Database, { fresh, prunes }: Seen): Promise<st
       select b.id::text, (select count(*) from outbox o where o.batch_id = b.id) = b.row_count as "isWhole"
       from export_batch b where b.object_key = ${key}`;
     if (!batch?.isWhole) {
-      if (!prunes) problems.push(`${key} has not all rows of its batch behind it`);
+      if (!prunes) problems.push(`${key} has outbox rows missing`);
       continue;
     }
     const chunks: Buffer[] = [];
     for await (const chunk of renderBatch(db, batch.id)) chunks.push(chunk.ndjson);
-    if (!Buffer.concat(chunks).equals(ndjson)) problems.push(`${key} holds other bytes than its batch renders to`);
+    if (!Buffer.concat(chunks).equals(ndjson)) problems.push(`${key} differs from a new rendering of its batch`);
   }
   return problems;
 }

@@ -4,29 +4,29 @@ import { type App, spawnProgram } from '@auditbox/testing/servers/spawn-app.ts';
 /** A process of a fleet. */
 interface Member {
   readonly app: App;
-  /** Where it listens, once it does. */
+  /** Resolves to its port once it listens. */
   readonly port: Promise<number>;
-  /** Whether it was started to die or stop at a crash point. */
+  /** Whether a crash point is set for it. */
   readonly isArmed: boolean;
 }
 
-/** Processes of one app, kept at a number: whatever ends one, another starts, as a supervisor would do. */
+/** A fixed number of processes of one app. When one ends, another starts, as with a supervisor. */
 export interface Fleet {
   readonly members: ReadonlySet<Member>;
-  /** How many ended by SIGKILL, sent by us or at a crash point. */
+  /** Number of processes that ended by SIGKILL, from this suite or at a crash point. */
   readonly kills: number;
-  /** How many came to the crash point that they were armed for. */
+  /** Number of processes that reached their crash point. */
   readonly struck: number;
-  /** How many ended by themselves, by exit code or signal. */
+  /** Number of processes that ended on their own, by exit code or signal. */
   readonly crashes: ReadonlyMap<number | string, number>;
-  /** The next `count` processes are started with these variables for the preload. */
+  /** Starts the next `count` processes with these variables for the preload. */
   arm(variables: Readonly<Record<string, string>>, count: number): void;
-  /** Resolves to one that was armed, once it is started. */
+  /** Resolves to an armed process once it has started. */
   armed(): Promise<Member>;
-  /** Resolves when none that was armed lives or is still to be started. */
+  /** Resolves when no armed process runs or is waiting to start. */
   disarmed(): Promise<void>;
   resize(count: number): void;
-  /** SIGKILL to all that run; others start in their place. */
+  /** Sends SIGKILL to all running processes. Others start in their place. */
   killAll(): Promise<void>;
   close(): Promise<void>;
 }
@@ -39,8 +39,8 @@ export interface FleetPlan {
   readonly count: number;
 }
 
-const fileOf = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-const preload = fileOf('../preload.ts');
+const resolveFile = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const preload = resolveFile('../preload.ts');
 const restartDelayMs = 20;
 
 export function startFleet({ main, env, listens, count }: FleetPlan): Fleet {
@@ -55,31 +55,31 @@ export function startFleet({ main, env, listens, count }: FleetPlan): Fleet {
 
   function start(): void {
     const variables = armed.shift();
-    const args = ['--import', preload, fileOf(`../../../../apps/${main}`)];
+    const args = ['--import', preload, resolveFile(`../../../../apps/${main}`)];
     const app = spawnProgram(process.execPath, args, { env: { ...env, ...variables } });
     const port = app.line(listens).then((line) => line.port as number);
     port.catch(() => {});
     const member: Member = { app, port, isArmed: variables !== undefined };
     members.add(member);
-    tellChange();
+    signalChange();
     void app.ended.then((how) => {
       if (app.log.some(({ msg }) => msg === 'At the crash point.')) struck += 1;
       if (how === 'SIGKILL') kills += 1;
-      // One that was told to stop before it could listen for it.
+      // SIGTERM is not a crash: the process was stopped before it had a handler for it.
       else if (how !== 0 && how !== 'SIGTERM') crashes.set(how, (crashes.get(how) ?? 0) + 1);
       members.delete(member);
       setTimeout(fill, restartDelayMs);
-      tellChange();
+      signalChange();
     });
   }
 
-  function tellChange(): void {
+  function signalChange(): void {
     changed.resolve();
     changed = Promise.withResolvers();
   }
 
   function fill(): void {
-    // A fault that was given up may still be at work.
+    // A fault that timed out may still be active.
     if (closed) return;
     while (members.size < wanted) start();
   }
@@ -120,7 +120,7 @@ export function startFleet({ main, env, listens, count }: FleetPlan): Fleet {
     killAll: () => end([...members], 'SIGKILL'),
     async close() {
       closed = true;
-      // A stopped process hears nothing else.
+      // A process stopped with SIGSTOP reacts only to SIGKILL.
       await end([...members], 'SIGKILL');
     },
   };

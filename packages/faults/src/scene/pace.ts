@@ -1,7 +1,7 @@
-/** Settings of the exporters: short, so that thousands of faults take an hour, or all defaults, to measure recovery. */
+/** Settings of the exporters: short times, so that thousands of faults take an hour; or defaults, to measure recovery. */
 export type Pace = 'quick' | 'default';
 
-/** What `quick` sets; `default` sets nothing. */
+/** Settings of `quick`. With `default` none are set. */
 export const quickSettings = {
   EXPORT_LEASE_MS: '1000',
   S3_REQUEST_TIMEOUT_MS: '500',
@@ -12,5 +12,5 @@ export const quickSettings = {
   EXPORT_RETRY_CAP_MS: '500',
 } as const;
 
-/** How long a round may take to come to rest before something counts as stuck. */
+/** Longest time until all events of a round are exported. After that the round counts as stuck. */
 export const patienceMs = { quick: 120_000, default: 300_000 } as const;

@@ -8,26 +8,26 @@ import { exporterRole, type ProcessRole, urlAs } from '@auditbox/testing/servers
 import { type Fleet, startFleet } from './fleet.ts';
 import { type Pace, quickSettings } from './pace.ts';
 
-/** Real processes on a database and a bucket of their own, with everything at hand that can go wrong. */
+/** Real processes with their own database and bucket, and proxies that can cause faults. */
 export interface Scene {
   readonly pace: Pace;
   readonly postgres: OwnPostgres;
-  /** Our own way into the database, past the line: for what is done to it and for looking at it. */
+  /** A direct connection to the database, not through the proxy, for faults and checks. */
   readonly db: Database;
   readonly databaseUrl: string;
-  /** Between the processes and Postgres. */
+  /** Proxy between the processes and Postgres. */
   readonly line: TcpProxy;
-  /** Between the exporters and the store; null when they reach it directly. */
+  /** Proxy between the exporters and the store. Null when they use the store directly. */
   readonly proxy: S3Proxy | null;
   readonly bucket: TestBucket;
   readonly apis: Fleet;
   readonly exporters: Fleet;
-  /** Settings of the exporters, for a command run beside them. */
+  /** Settings of the exporters, for commands of the exporter. */
   readonly exporterEnv: Readonly<Record<string, string>>;
   close(): Promise<void>;
 }
 
-/** Where objects go: an embedded store behind a proxy that can lie, or a real one that is left alone. */
+/** The store for objects: an embedded store behind a proxy that can lie, or a real store without a proxy. */
 export interface Store {
   readonly endpoint: string;
   readonly canLie: boolean;
@@ -37,9 +37,9 @@ export interface ScenePlan {
   readonly postgres: OwnPostgres;
   readonly store: Store;
   readonly pace: Pace;
-  /** What a fault needs the exporters to be set to. */
+  /** Additional settings of the exporters. */
   readonly settings: Readonly<Record<string, string>>;
-  /** Variables of Node's own, for every process. */
+  /** Environment variables of Node, for every process. */
   readonly nodeVariables: Readonly<Record<string, string>>;
 }
 
@@ -67,7 +67,7 @@ export async function openScene({ postgres, store, pace, settings, nodeVariables
     ...common,
     DATABASE_URL: throughLine(exporterRole(settings)),
     ...(pace === 'quick' && quickSettings),
-    // A real store under load answers late, not never: given up on each time, it would never be done with.
+    // A real store under load is slow. With the short time-out of the quick settings, uploads would never finish.
     ...(!store.canLie && {
       S3_OBJECT_LOCK_MODE: 'COMPLIANCE',
       S3_OBJECT_LOCK_DAYS: '1',

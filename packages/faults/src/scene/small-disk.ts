@@ -7,13 +7,13 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const megabytes = 160;
 
-/** A file system of its own, too small for much. */
+/** A small separate file system. */
 export interface SmallDisk {
   readonly folder: string;
   remove(): Promise<void>;
 }
 
-/** Mounts one in memory; null where that is not allowed (it takes root on Linux). */
+/** Mounts a file system in memory. Null when mounting is not allowed; it needs root on Linux. */
 export async function mountSmallDisk(): Promise<SmallDisk | null> {
   const folder = await mkdtemp(join(tmpdir(), 'auditbox-disk-'));
   try {
@@ -32,11 +32,11 @@ export async function mountSmallDisk(): Promise<SmallDisk | null> {
   };
 }
 
-/** Writes a file until nothing more fits; returns what makes the room again. */
+/** Fills the disk with a file. Returns a function that deletes the file. */
 export async function fillDisk(folder: string): Promise<() => Promise<void>> {
   const ballast = join(folder, 'ballast');
   const { bavail, bsize } = await statfs(folder);
-  // Postgres grows at the same time, so it may be full before all of it is written.
+  // Postgres writes at the same time, so the disk may be full before the file is complete.
   await writeFile(ballast, Buffer.alloc(bavail * bsize, 1)).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOSPC') throw error;
   });

@@ -5,74 +5,74 @@ import type { Random } from '../random.ts';
 import type { Fleet } from './fleet.ts';
 import { masterKey } from './scene.ts';
 
-/** What was said to a caller about an event: a 2xx, or nothing that settles it. */
-type Said = 'acknowledged' | 'uncertain';
+/** What the caller knows about an event: a 2xx acknowledged it, or the outcome is unknown. */
+type Outcome = 'acknowledged' | 'uncertain';
 
-/** An event as it was sent, and what came back. */
+/** A sent event and its outcome. */
 export interface Sent {
   readonly event: WireEvent;
-  readonly said: Said;
+  readonly outcome: Outcome;
 }
 
-/** A caller of the api who keeps writing whatever happens, and remembers what was said. */
+/** Callers of the api that keep writing during faults and remember the outcomes. */
 export interface Writer {
-  /** By id of the event. */
+  /** All sent events by id. */
   readonly sent: ReadonlyMap<string, Sent>;
-  /** The longest time in which nothing was acknowledged. */
+  /** The longest time without an acknowledged event. */
   readonly longestSilenceMs: number;
-  /** Answers that a caller must never get. */
-  readonly wrongAnswers: readonly string[];
-  /** Resolves when that many more events were acknowledged, or it was stopped. */
+  /** Responses that a caller must never get. */
+  readonly wrongResponses: readonly string[];
+  /** Resolves when `more` further events are acknowledged, or the writer is stopped. */
   acknowledged(more: number): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** What is written about. */
+/** Content of the events. */
 interface Subject {
   readonly day: string;
-  /** The most that an event's values take. */
+  /** Largest size of an event's values. */
   readonly valueBytes?: number | undefined;
 }
 
-/** Callers give up on an answer after this long, and ask again. */
+/** Callers abort a request after this time and send it again. */
 const requestTimeoutMs = 5_000;
-/** Callers that write all the time, but leave the machine to the processes that start. */
-const mostPauseMs = 250;
+/** Longest pause between two writes. Leaves processor time to processes that start. */
+const maxPauseMs = 250;
 const retryMs = 40;
 
 /**
- * Writes events of one day, single and in batches, through whichever api is there. Most of what was not answered is sent
- * again with the same ids; some is left as it is, for nobody knows whether it was stored. One caller for each source of
- * randomness.
+ * Writes events of one day, singly and in batches, through any api of the fleet. Most unanswered events are sent again
+ * with the same ids. Some are not sent again; it stays unknown whether they were stored. There is one caller per random
+ * source.
  */
 export function startWriter(apis: Fleet, { day, valueBytes = 300 }: Subject, randoms: readonly Random[]): Writer {
   const sent = new Map<string, Sent>();
-  const wrongAnswers: string[] = [];
+  const wrongResponses: string[] = [];
   let stopped = false;
   let count = 0;
-  let heardAt = performance.now();
+  let acknowledgedAt = performance.now();
   let longestSilenceMs = 0;
 
   async function write(random: Random): Promise<void> {
     while (!stopped) {
       const events = someEvents(random, day, valueBytes);
-      for (const event of events) sent.set(event.id, { event, said: 'uncertain' });
+      for (const event of events) sent.set(event.id, { event, outcome: 'uncertain' });
       while (!(await post(random, events)) && !stopped && random.chance(80)) await sleep(retryMs);
-      await sleep(random.between(0, mostPauseMs));
+      await sleep(random.between(0, maxPauseMs));
     }
   }
 
   async function post(random: Random, events: readonly WireEvent[]): Promise<boolean> {
-    const answer = await send(random, events).catch(() => null);
-    if (answer === null || answer.status >= 500) return false;
-    if (!answer.ok) {
-      wrongAnswers.push(`${answer.status} ${await answer.text()}`);
+    const response = await send(random, events).catch(() => null);
+    if (response === null || response.status >= 500) return false;
+    if (!response.ok) {
+      wrongResponses.push(`${response.status} ${await response.text()}`);
       return true;
     }
-    for (const event of events) sent.set(event.id, { event, said: 'acknowledged' });
+    for (const event of events) sent.set(event.id, { event, outcome: 'acknowledged' });
     count += events.length;
-    longestSilenceMs = Math.max(longestSilenceMs, performance.now() - heardAt);
-    heardAt = performance.now();
+    longestSilenceMs = Math.max(longestSilenceMs, performance.now() - acknowledgedAt);
+    acknowledgedAt = performance.now();
     return true;
   }
 
@@ -92,9 +92,9 @@ export function startWriter(apis: Fleet, { day, valueBytes = 300 }: Subject, ran
   const writing = Promise.all(randoms.map(write));
   return {
     sent,
-    wrongAnswers,
+    wrongResponses,
     get longestSilenceMs() {
-      return Math.max(longestSilenceMs, stopped ? 0 : performance.now() - heardAt);
+      return Math.max(longestSilenceMs, stopped ? 0 : performance.now() - acknowledgedAt);
     },
     async acknowledged(more) {
       for (const from = count; count < from + more && !stopped; ) await sleep(10);
@@ -106,13 +106,13 @@ export function startWriter(apis: Fleet, { day, valueBytes = 300 }: Subject, ran
   };
 }
 
-/** Mostly one or few, of hours all over the day, some at its very edges. */
+/** One to twelve events, with times across the day and at its limits. */
 function someEvents(random: Random, day: string, valueBytes: number): WireEvent[] {
   const count = random.chance(60) ? 1 : random.between(2, 12);
   const hour = String(random.pick([0, 11, 11, 11, 12, 23])).padStart(2, '0');
-  const rest = random.pick(['00:00', '00:00.000001', '15:00', '46:50.123', '59:59.999999']);
+  const minutes = random.pick(['00:00', '00:00.000001', '15:00', '46:50.123', '59:59.999999']);
   const value = 'x'.repeat(random.between(0, valueBytes));
   return Array.from({ length: count }, () =>
-    anEvent({ id: randomUUID(), updated_at: `${day}T${hour}:${rest}Z`, updated_values: { value } }),
+    anEvent({ id: randomUUID(), updated_at: `${day}T${hour}:${minutes}Z`, updated_values: { value } }),
   );
 }

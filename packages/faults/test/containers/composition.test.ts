@@ -16,17 +16,17 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 
 const compose = findCompose();
 if (inject('containers') && compose === null)
-  process.stderr.write(
-    '\nSKIPPED: the tests of docker-compose.yml. They need docker compose, of version 2 or 1.29.\n\n',
-  );
+  process.stderr.write('\nSKIPPED: the tests of docker-compose.yml. They need docker compose 2 or 1.29.\n\n');
 
 const nodeImage = process.env.NODE_IMAGE ?? 'node:24-slim';
 const masterKey = 'master-key-of-the-composition';
 
-/** Four events that a real LiteLLM wrote; they may not be copied into the project, so they are read where they lie. */
+/** Four events that a real LiteLLM wrote. They may not be copied into the project, so they are read from outside. */
 const realFile = new URL('../../../../../shared/data/litellm-audit.ndjson', import.meta.url);
 if (inject('containers') && !existsSync(realFile))
-  process.stderr.write('\nThe events of a real LiteLLM are not there; others are posted in their place.\n');
+  process.stderr.write(
+    '\nThe file with events of a real LiteLLM is missing; the test posts generated events instead.\n',
+  );
 const real = (): WireEvent[] =>
   existsSync(realFile)
     ? readFileSync(realFile, 'utf8')
@@ -39,7 +39,7 @@ describe.skipIf(!inject('containers') || compose === null)('the composition of d
   let system: Composition;
   let api: string;
   let storeUrl: string;
-  /** Of all that a 201 was given for. */
+  /** Ids of all acknowledged events. */
   const ids: string[] = [];
 
   beforeAll(async () => {
@@ -88,7 +88,7 @@ describe.skipIf(!inject('containers') || compose === null)('the composition of d
     return ((await answer.json()) as { export: { state: string } }).export.state;
   };
   const expectExported = () => eventually(() => expectExactlyOnce(openTestBucket(storeUrl, 'auditbox'), ids), 60_000);
-  /** Brings the composition to the state that .env would now describe. */
+  /** Restarts the services whose variables changed. */
   const variables: Record<string, string> = {};
   const change = async (changed: Record<string, string>) => {
     Object.assign(variables, changed);
@@ -97,12 +97,12 @@ describe.skipIf(!inject('containers') || compose === null)('the composition of d
   };
   const running = async (service: string) => (await system.containers(service)).filter(({ State }) => State.Running);
 
-  test("LiteLLM's events are posted to one container and lie in the store, each once, by the other", async () => {
+  test("LiteLLM's events, posted to the api container, are each in the store exactly once", async () => {
     await post([...real(), ...someEvents(20)]);
     await expectExported();
   });
 
-  test('migrate and bucket ran once and ended with 0; the health checks of both apps pass', async () => {
+  test('migrate and bucket ran once and ended with 0, and the health checks of both apps pass', async () => {
     for (const job of ['migrate', 'bucket'])
       expect((await system.containers(job)).map(({ State }) => [State.Running, State.ExitCode])).toEqual([[false, 0]]);
     for (const service of ['api', 'exporter']) {
@@ -113,7 +113,7 @@ describe.skipIf(!inject('containers') || compose === null)('the composition of d
     }
   });
 
-  test('both run without rights: no root, nothing to write to, and hold no development dependency', async () => {
+  test('both containers run without root, without a writable file system and without development dependencies', async () => {
     for (const service of ['api', 'exporter']) {
       const [container] = await running(service);
       expect(container?.Config.User).toBe('1000:1000');
@@ -140,7 +140,7 @@ describe.skipIf(!inject('containers') || compose === null)('the composition of d
       expect((await system.imageBytes(image)) - base).toBeLessThan(300_000_000);
   });
 
-  test('an exporter that dies by SIGKILL comes back by itself, and nothing is lost or doubled', async () => {
+  test('an exporter that is killed restarts on its own, and no event is lost or doubled', async () => {
     const [before] = (await running('exporter')) as [ContainerSeen];
     await post(someEvents(20));
     process.kill(before.State.Pid, 'SIGKILL');
@@ -151,7 +151,7 @@ describe.skipIf(!inject('containers') || compose === null)('the composition of d
     expect(after?.State.Pid).not.toBe(before.State.Pid);
   });
 
-  test('three exporters share the work, each event exported by one', async () => {
+  test('three exporters share the work, and each event is exported once', async () => {
     await change({ EXPORTERS: '3' });
     expect(await running('exporter')).toHaveLength(3);
     await post(
@@ -160,7 +160,7 @@ describe.skipIf(!inject('containers') || compose === null)('the composition of d
     await expectExported();
   });
 
-  test('both do their work as members of the roles that migrate makes', async () => {
+  test('both apps work as members of the roles that migrate creates', async () => {
     await system.run(['run', '--rm', 'migrate', 'node', 'packages/db/src/main.ts', '--roles']);
     const logins = `
       create role app_api login password 'of-the-api' in role auditbox_api;
@@ -176,7 +176,7 @@ describe.skipIf(!inject('containers') || compose === null)('the composition of d
     expect(stdout).toContain('Connected as app_exporter, which cannot change audit_log.');
   });
 
-  test('an event over the size limit is set aside; under a larger limit a one-off --replay-failed exports it', async () => {
+  test('an event over the size limit is quarantined, and --replay-failed with a larger limit exports it', async () => {
     const large = anEvent({ updated_values: { text: 'x'.repeat(200_000) } });
     await post([large]);
     await eventually(async () => expect(await stateOf(large.id)).toBe('quarantined'));
@@ -186,7 +186,7 @@ describe.skipIf(!inject('containers') || compose === null)('the composition of d
     expect(await stateOf(large.id)).toBe('done');
   });
 
-  test('everything stops within its grace period, after finishing what was under way', async () => {
+  test('everything finishes its work and stops within its grace period', async () => {
     await post(someEvents(20));
     await system.run(['stop']);
     for (const service of ['api', 'exporter'])

@@ -4,8 +4,8 @@ import { runFaults } from '../../src/run-faults.ts';
 
 const playable = catalogue.filter(({ needsLies }) => !needsLies);
 
-describe.skipIf(!inject('containers'))('on a real S3, in a bucket whose objects nobody can overwrite or delete', () => {
-  test('nothing is lost and nothing doubled by any fault that needs no lying store', { timeout: 600_000 }, async () => {
+describe.skipIf(!inject('containers'))('on a real S3, in a bucket with object lock', () => {
+  test('no fault that works without the S3 proxy loses or doubles an event', { timeout: 600_000 }, async () => {
     const results = await runFaults(
       {
         faults: playable,

@@ -3,8 +3,7 @@ import postgres from 'postgres';
 import { eventsSql } from '../../workload/events-sql.ts';
 import { eventObject } from '../event-object-sql.ts';
 import { inChunks } from '../in-chunks.ts';
-import type { DrainPeer } from '../peer.ts';
-import { task } from './task.ts';
+import { type DrainPeer, jobName } from '../peer.ts';
 
 /** graphile-worker with one job per event, added in the writer's transaction. */
 export const graphileWorker: DrainPeer = {
@@ -15,7 +14,7 @@ export const graphileWorker: DrainPeer = {
     await inChunks(rows, (first, last) =>
       sql.unsafe(`
         select count(*) from graphile_worker.add_jobs(array(
-          select ('${task}', ${eventObject}, null, null, null, null, null, null)::graphile_worker.job_spec
+          select ('${jobName}', ${eventObject}, null, null, null, null, null, null)::graphile_worker.job_spec
           from (${eventsSql(String(first), String(last))}) e
         ))`),
     );

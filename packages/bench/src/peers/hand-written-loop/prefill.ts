@@ -4,7 +4,7 @@ import { inChunks } from '../in-chunks.ts';
 import type { DrainPeer } from '../peer.ts';
 import { createTwoInsertTables } from '../two-insert-tables.ts';
 
-/** An outbox table and `for update skip locked`, as in any article about it. */
+/** An outbox table and `for update skip locked`, as most articles describe it. */
 export const handWrittenLoop: DrainPeer = {
   name: 'hand-written loop',
   async prefill(databaseUrl, rows) {

@@ -3,10 +3,10 @@ import postgres from 'postgres';
 import { setting } from '../setting.ts';
 import { connectStore, rowsPerObject } from '../upload-lines.ts';
 
-/** Each has its own transaction, which is open while it uploads. */
+/** Each loop has its own transaction, which stays open during the upload. */
 const loops = 4;
 
-/** How long an empty outbox is left alone. */
+/** Pause when the outbox is empty. */
 const idleMs = 100;
 
 const sql = postgres(setting('DATABASE_URL'), { max: loops });
@@ -26,7 +26,7 @@ async function runLoop(): Promise<void> {
   }
 }
 
-/** Whether there was something to export. The rows stay locked until the object is in the bucket. */
+/** Returns whether there were rows to export. The rows stay locked until the object is in the bucket. */
 function exportBatch(): Promise<boolean> {
   return sql.begin(async (transaction) => {
     const rows = await transaction`

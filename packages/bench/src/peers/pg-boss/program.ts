@@ -1,9 +1,9 @@
 import { PgBoss } from 'pg-boss';
+import { jobName } from '../peer.ts';
 import { setting } from '../setting.ts';
 import { connectStore, rowsPerObject } from '../upload-lines.ts';
-import { queue } from './queue.ts';
 
-/** Each fetches and settles its own batches; eight drain no faster, two are slower. */
+/** Each worker fetches and completes its own batches. Eight are not faster, two are slower. */
 const workers = 4;
 
 const upload = connectStore();
@@ -14,11 +14,11 @@ process.once('SIGTERM', () => boss.stop());
 
 process.stdout.write('ready\n');
 await boss.work(
-  queue,
+  jobName,
   {
     batchSize: rowsPerObject,
     localConcurrency: workers,
-    // After a full batch the next is fetched at once; half a second is the shortest interval otherwise.
+    // After a full batch the next is fetched immediately. The shortest polling interval is half a second.
     burstWhenBatchFull: true,
     pollingIntervalSeconds: 0.5,
   },

@@ -7,7 +7,7 @@ import type { DrainPeer } from '../peer.ts';
 
 const names = {
   outboxOrInbox: 'outbox',
-  // The roles are only for grants, which the owner of the tables does without.
+  // The roles are only for grants. The tables' owner needs no grants.
   database: '',
   listenerRole: '',
   schema: 'public',
@@ -16,7 +16,7 @@ const names = {
   nextMessagesName: 'next_outbox_messages',
 } as const;
 
-/** Not one of the library's own: its polling function looks through all that is pending, and otherwise sorts it each time. */
+/** Added by us. Without this index, the library's polling function sorts all pending rows at each call. */
 const pollingIndex = `
   create index outbox_next on outbox (segment, created_at) include (id)
   where processed_at is null and abandoned_at is null`;

@@ -1,21 +1,26 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { getDisabledLogger, IsolationLevel, initializePollingMessageListener } from 'pg-transactional-outbox';
+import type { PoolConfig } from 'pg';
+import {
+  getDisabledLogger,
+  IsolationLevel,
+  initializePollingMessageListener,
+  type PollingListenerConfig,
+} from 'pg-transactional-outbox';
 import { createObjectBuffer } from '../object-buffer.ts';
 import { setting } from '../setting.ts';
 import { connectStore } from '../upload-lines.ts';
-import { listenerConfig } from './listener-config.ts';
 
 /**
- * The library keeps a transaction and so a connection open for each message until its handler is done. So an object can
- * have no more rows than there are connections: 1,000 are out of reach, these leave room below Postgres's default of 100.
- * With 300 or 1,000 connections, on a server that allows them, it is not faster.
+ * The library keeps a transaction, and so a connection, open for each message until its handler is done. So an object
+ * has at most as many rows as there are connections, and 1,000 are not possible. 80 stays below Postgres's default of 100
+ * connections. On a server that allows 300 or 1,000 connections it is not faster.
  */
 const connections = 80;
 
-/** Messages that are fetched and not done yet. */
+/** Most messages that are fetched and not done. */
 const maxInFlight = 4000;
 
-/** Fetched at once at least, because the polling function looks through everything pending each time. */
+/** Fewest messages per fetch, because the polling function reads all pending rows at each call. */
 const minBatch = 2000;
 
 const buffer = createObjectBuffer({ upload: connectStore(), size: connections, waitMs: 50 });
@@ -27,7 +32,7 @@ const [shutdown] = initializePollingMessageListener(
   getDisabledLogger(),
   {
     messageProcessingTransactionLevelStrategy: () => IsolationLevel.ReadCommitted,
-    // The default one fetches single messages at first. 0 means not now; without the delay the listener would spin.
+    // The default strategy starts with single messages. 0 means "do not fetch now"; without the delay the listener would spin.
     batchSizeStrategy: async (inFlight) => {
       if (inFlight <= maxInFlight - minBatch) return maxInFlight;
       await delay(5);
@@ -39,3 +44,26 @@ process.once('SIGTERM', async () => {
   await shutdown();
   process.exit();
 });
+
+/** Settings of the polling listener. Each message in progress uses one of the `connections`. */
+function listenerConfig(connectionString: string, connections: number): PollingListenerConfig {
+  const listener: PoolConfig = { connectionString, max: 1 };
+  const handler: PoolConfig = { connectionString, max: connections };
+  return {
+    outboxOrInbox: 'outbox',
+    dbListenerConfig: listener,
+    dbHandlerConfig: handler,
+    settings: {
+      dbSchema: 'public',
+      dbTable: 'outbox',
+      nextMessagesFunctionName: 'next_outbox_messages',
+      nextMessagesPollingIntervalInMs: 50,
+      // While messages wait for a connection, they must not be fetched again and must not time out.
+      nextMessagesLockInMs: 60_000,
+      messageProcessingTimeoutInMs: 60_000,
+      // Off by default for an outbox.
+      enableMaxAttemptsProtection: false,
+      enablePoisonousMessageProtection: false,
+    },
+  };
+}

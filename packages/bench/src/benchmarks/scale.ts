@@ -1,23 +1,23 @@
-import { type Answer, createLedger } from '../figures.ts';
+import { type BenchmarkResult, createLedger } from '../figures.ts';
 import { names } from '../names.ts';
 import { startExporter } from '../rig/auditbox.ts';
+import { waitUntilExported } from '../rig/null-store.ts';
 import { oldBacklog, prefill } from '../rig/prefill.ts';
 import type { Rig } from '../rig/rig.ts';
-import { untilExported } from '../rig/until-exported.ts';
 
-/** What more exporters bring on one machine, and what a larger backlog costs one of them in time and memory. */
+/** Rate of several exporters on one machine; rate and memory of one exporter with growing backlogs. */
 
 export interface ScalePlan {
   /** Drained by one, two and four exporters. */
   readonly rows: number;
-  /** Drained by one. 0 shows what an idle exporter takes. */
+  /** Drained by one exporter. 0 shows the memory of an idle exporter. */
   readonly backlogs: readonly number[];
 }
 
-/** Bodies of millions of events are counted by their metadata and their ledger, and not kept. */
+/** For larger backlogs the store does not keep bodies; rows are counted by object metadata and by the batch table. */
 const keepUpTo = 1_000_000;
 
-export async function scale(rig: Rig, { rows, backlogs }: ScalePlan): Promise<Answer> {
+export async function scale(rig: Rig, { rows, backlogs }: ScalePlan): Promise<BenchmarkResult> {
   const ledger = createLedger();
   for (const exporters of [1, 2, 4]) {
     const condition = names.exporters(exporters, rows);
@@ -43,14 +43,14 @@ async function measure(rig: Rig, count: number, rows: number) {
   await store.start({ delayMs: 30, keep });
   const exporters = await Promise.all(Array.from({ length: count }, () => startExporter(rig, db.url, oldBacklog)));
   const startedAt = Math.min(...exporters.map(({ readyAt }) => readyAt));
-  const { lastAt } = await untilExported(store, rows);
+  const { lastAt } = await waitUntilExported(store, rows);
   const peaks = await Promise.all(exporters.map(({ peakMemory }) => peakMemory()));
   await Promise.all(exporters.map(({ stop }) => stop()));
   const [row] = await db.sql<[{ rows: number }]>`
     select coalesce(sum(row_count), 0)::int as rows from export_batch where state = 'done'`;
   const { lines } = keep ? await store.tally() : { lines: rows };
   if (row.rows !== rows || lines !== rows)
-    throw new Error(`${lines} lines arrived and ${row.rows} are done; there are ${rows} events.`);
+    throw new Error(`${lines} lines arrived and ${row.rows} rows are done; there are ${rows} events.`);
   await db.drop();
   const known = peaks.filter((peak) => peak !== null);
   return {

@@ -1,13 +1,13 @@
 import { createSweep } from '@auditbox/core/export/sweep.ts';
 import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
 import { type SealLimits, type SealRange, sealBatches, sealStatement } from '@auditbox/db/export/seal-batches.ts';
-import { type Answer, createLedger } from '../figures.ts';
+import { type BenchmarkResult, createLedger } from '../figures.ts';
 import { names } from '../names.ts';
 import type { BenchDatabase, Rig } from '../rig/rig.ts';
 
 /**
- * What a poll costs that finds nothing, beside rows that were exported before, and while a snapshot is held open so that
- * nothing of what they left behind can be removed; and what the sweep over all of them costs.
+ * The cost of a poll that finds nothing when the outbox holds exported rows: without and with an open snapshot, which
+ * keeps their dead index entries. Also the cost of the sweep over all these rows.
  */
 
 const limits: SealLimits = {
@@ -19,12 +19,12 @@ const limits: SealLimits = {
 };
 const polls = 100;
 
-export async function poll(rig: Rig, { exported }: { exported: readonly number[] }): Promise<Answer> {
+export async function poll(rig: Rig, { exported }: { exported: readonly number[] }): Promise<BenchmarkResult> {
   const ledger = createLedger();
   const notes: string[] = [];
   for (const rows of exported) {
     for (const held of rows === 0 ? [false] : [false, true]) {
-      const condition = `${rows.toLocaleString('en-US')} exported rows${held ? ', a snapshot held' : ''}`;
+      const condition = `${rows.toLocaleString('en-US')} exported rows${held ? ', with an open snapshot' : ''}`;
       const { figures, plan } = await measureOne(rig, rows, held);
       notes.push(`How a poll finds pending rows, ${condition}:\n${plan}`);
       for (const [measure, value] of Object.entries(figures)) {
@@ -47,26 +47,26 @@ async function measureOne(rig: Rig, rows: number, held: boolean) {
   });
   const release = await exportRows(bench, rows, held);
   const lowWater = String(rows);
-  // As after the first poll that came by: it is the entries' marks that make the next one quick.
-  await timeOf(db, { after: lowWater });
+  // The first poll marks dead index entries, which makes later polls quick. Only those are measured.
+  await timePoll(db, { after: lowWater });
   const times: number[] = [];
-  for (let turn = 0; turn < polls; turn += 1) times.push(await timeOf(db, { after: lowWater }));
+  for (let turn = 0; turn < polls; turn += 1) times.push(await timePoll(db, { after: lowWater }));
   times.sort((a, b) => a - b);
   const { roundS, longestMs } = await sweepRound(db, lowWater);
-  const plan = await planOf(db, lowWater);
+  const plan = await explainPoll(db, lowWater);
   await release();
   await db.close(1_000);
   await bench.drop();
   const figures: Record<string, number> = {
     'poll ms': times[polls >> 1] ?? Number.NaN,
-    'longest look of the sweep, ms': longestMs,
+    'longest read of the sweep, ms': longestMs,
     'round of the sweep, s': roundS,
   };
   return { figures, plan };
 }
 
-/** The part of the plan that looks at the outbox: the rest works on what that found. */
-async function planOf(db: Database, lowWater: string): Promise<string> {
+/** The part of the plan that reads the outbox. The other parts only process its rows. */
+async function explainPoll(db: Database, lowWater: string): Promise<string> {
   const rows = await db.sql<{ 'QUERY PLAN': string }[]>`
     explain (analyze, costs off, buffers) ${sealStatement(db.sql, limits, { after: lowWater })}`;
   const lines = rows.map((row) => row['QUERY PLAN']);
@@ -75,7 +75,7 @@ async function planOf(db: Database, lowWater: string): Promise<string> {
   return [...lines.slice(from, to), ...lines.filter((line) => line.startsWith('Execution Time'))].join('\n');
 }
 
-/** Rows that were pending and are in a batch now, as the index of pending rows remembers them. */
+/** Makes rows that were pending and are in a batch now, so that the index of pending rows holds their dead entries. */
 async function exportRows({ sql }: BenchDatabase, rows: number, held: boolean): Promise<() => Promise<void>> {
   await sql`
     insert into outbox (audit_id, occurred_at, recorded_at, bytes)
@@ -93,7 +93,7 @@ async function exportRows({ sql }: BenchDatabase, rows: number, held: boolean): 
   };
 }
 
-/** A round after the first ones, in which the sweep finds its pace. */
+/** Measures the second round. In the first, the sweep adapts the size of its slices. */
 async function sweepRound(db: Database, lowWater: string): Promise<{ roundS: number; longestMs: number }> {
   const sweep = createSweep(() => performance.now());
   if (lowWater === '0') return { roundS: 0, longestMs: 0 };
@@ -107,7 +107,7 @@ async function sweepRound(db: Database, lowWater: string): Promise<{ roundS: num
       rounds += 1;
       startedAt = performance.now();
     }
-    const ms = await timeOf(db, slice);
+    const ms = await timePoll(db, slice);
     sweep.finished({ tookSome: false, seenUpTo: slice.upTo, ms });
     if (rounds < 2) continue;
     longestMs = Math.max(longestMs, ms);
@@ -115,9 +115,9 @@ async function sweepRound(db: Database, lowWater: string): Promise<{ roundS: num
   }
 }
 
-async function timeOf(db: Database, range: SealRange): Promise<number> {
+async function timePoll(db: Database, range: SealRange): Promise<number> {
   const startedAt = performance.now();
   const { rows } = await sealBatches(db, limits, range);
-  if (rows > 0) throw new Error(`A poll that should find nothing took ${rows} rows.`);
+  if (rows > 0) throw new Error(`A poll that should find nothing sealed ${rows} rows.`);
   return performance.now() - startedAt;
 }

@@ -2,15 +2,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { patienceMs } from './pace.ts';
 import type { Scene } from './scene.ts';
 
-/** Something did not reach the bucket, although nothing hinders it any more. */
+/** An event did not reach the bucket although the fault is over. */
 class StuckError extends Error {
   override readonly name = 'StuckError';
 }
 
-const lookEveryMs = 20;
+const checkEveryMs = 20;
 
-/** Resolves when every outbox row is exported or quarantined; throws StuckError when that takes too long. */
-export async function comeToRest({ db, pace }: Scene): Promise<void> {
+/** Resolves when every outbox row is exported or quarantined. Throws StuckError when that takes too long. */
+export async function waitUntilExported({ db, pace }: Scene): Promise<void> {
   const giveUpAt = performance.now() + patienceMs[pace];
   for (;;) {
     const open = await db.query(
@@ -19,7 +19,7 @@ export async function comeToRest({ db, pace }: Scene): Promise<void> {
       from outbox_status where state not in ('done', 'quarantined') group by 1, 2`,
     );
     if (open.length === 0) return;
-    if (performance.now() > giveUpAt) throw new StuckError(`Still there: ${JSON.stringify(open)}`);
-    await sleep(lookEveryMs);
+    if (performance.now() > giveUpAt) throw new StuckError(`Not exported: ${JSON.stringify(open)}`);
+    await sleep(checkEveryMs);
   }
 }

@@ -17,8 +17,8 @@ interface Page {
   readonly total_pages: number;
 }
 
-/** Where `GET /audit` and `GET /audit/:id` say other things than callers were told or the bucket holds. */
-export async function askApi(
+/** Compares `GET /audit` and `GET /audit/:id` with the responses to the writer and with the bucket. Returns the differences. */
+export async function checkReads(
   { apis }: Scene,
   day: string,
   { fresh, timesArchived, sent, prunes }: Seen,
@@ -26,9 +26,9 @@ export async function askApi(
   const problems: string[] = [];
   const listed = new Set<string>();
   for (let page = 1, pages = 1; page <= pages; page += 1) {
-    const answer = await get<Page>(apis, `?start_date=${day}&end_date=${day}&page_size=100&page=${page}`);
-    for (const { id } of answer?.audit_logs ?? []) listed.add(id);
-    pages = answer?.total_pages ?? 0;
+    const list = await get<Page>(apis, `?start_date=${day}&end_date=${day}&page_size=100&page=${page}`);
+    for (const { id } of list?.audit_logs ?? []) listed.add(id);
+    pages = list?.total_pages ?? 0;
   }
   for (const id of listed) if (!timesArchived.has(id)) problems.push(`GET /audit lists ${id}, which is in no object`);
   for (const { key, sha256, events } of fresh) {
@@ -37,22 +37,24 @@ export async function askApi(
     for (const { id } of events) if (sent.has(id) && !listed.has(id)) problems.push(`GET /audit does not list ${id}`);
     const found = await get<{ export: Record<string, unknown> }>(apis, `/${first.id}`);
     const exported = found?.export ?? { state: 'unknown' };
-    // A pruned outbox row takes the object's name along.
+    // When the outbox row is pruned, the name of the object is gone too.
     const isPruned = prunes && exported.state === 'done' && exported.object_key === null;
     if (isPruned || (exported.state === 'done' && exported.object_key === key && exported.sha256 === sha256)) continue;
-    problems.push(`GET /audit/${first.id} says ${JSON.stringify(exported)}, but ${key} holds it with ${sha256}`);
+    problems.push(
+      `GET /audit/${first.id} returns ${JSON.stringify(exported)}, but ${key} holds the event with ${sha256}`,
+    );
   }
   return problems;
 }
 
-/** Some api of the fleet may just be leaving, or have lost its connections: then another, or the same later. Null is a 404. */
+/** Retries, because an api of the fleet may be stopping or may have lost its connections. Returns null for a 404. */
 async function get<T>({ members }: Fleet, path: string): Promise<T | null> {
   return eventually(async () => {
     const [api] = members;
     const url = `http://127.0.0.1:${await api?.port}/audit${path}`;
     const response = await fetch(url, { headers: { authorization: `Bearer ${masterKey}` } });
     if (response.status === 404) return null;
-    if (!response.ok) throw new Error(`GET ${url} was answered with ${response.status}.`);
+    if (!response.ok) throw new Error(`GET ${url} returned ${response.status}.`);
     return (await response.json()) as T;
   });
 }

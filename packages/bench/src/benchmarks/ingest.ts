@@ -1,6 +1,6 @@
-import type { Answer } from '../figures.ts';
-import { createLedger } from '../figures.ts';
-import type { LoadPlan } from '../load/plan.ts';
+import type { BenchmarkResult } from '../figures.ts';
+import { createLedger, rotate } from '../figures.ts';
+import type { LoadPlan } from '../load/run-load.ts';
 import { runLoad } from '../load/run-load.ts';
 import { names } from '../names.ts';
 import { createTwoInsertTables } from '../peers/two-insert-tables.ts';
@@ -9,9 +9,8 @@ import { runPgbench } from '../rig/pgbench.ts';
 import { type Program, startProgram } from '../rig/program.ts';
 import type { BenchDatabase, Rig } from '../rig/rig.ts';
 import { countWrites } from '../rig/write-cost.ts';
-import { rotate } from '../rotate.ts';
 
-/** How many events a second are taken, and how long one waits: ours, the handler that anyone would write, and pgbench. */
+/** Stored events per second and response times: our api, a simple handler with two INSERTs, and pgbench. */
 
 const batch = 200;
 
@@ -42,10 +41,13 @@ const twoInserts = (name: string, indexed: boolean): Contender => ({
   },
 });
 
-/** With our indexes, since it is to answer our questions, and with none but its keys. */
+/** The handler is measured with our indexes, because it must serve the same reads, and with only primary keys. */
 const contenders = [auditbox, twoInserts(names.twoInserts, true), twoInserts(names.twoInsertsBare, false)];
 
-export async function ingest(rig: Rig, { turns, seconds }: { turns: number; seconds: number }): Promise<Answer> {
+export async function ingest(
+  rig: Rig,
+  { turns, seconds }: { turns: number; seconds: number },
+): Promise<BenchmarkResult> {
   const ledger = createLedger();
   for (const eventsPerRequest of [1, batch]) {
     for (const connections of [1, 32, 128]) {
@@ -66,7 +68,7 @@ export async function ingest(rig: Rig, { turns, seconds }: { turns: number; seco
           }
           rig.say(`ingest, ${condition}: ${contender.name} ${Math.round(eventsPerSecond)} events/s`);
         }
-        // Its clients are no HTTP connections: once for each size of transaction, beside the figures it is compared with.
+        // The number of pgbench clients differs from the number of HTTP connections, so pgbench runs once per transaction size.
         if (connections !== (eventsPerRequest === 1 ? 128 : 32)) continue;
         const eventsPerSecond = await pgbench(rig, eventsPerRequest, seconds);
         if (eventsPerSecond === null) continue;
@@ -75,7 +77,7 @@ export async function ingest(rig: Rig, { turns, seconds }: { turns: number; seco
       }
     }
   }
-  return { name: 'ingest', title: 'Events taken per second', figures: ledger.figures(), plotted: 'events/s' };
+  return { name: 'ingest', title: 'Events stored per second', figures: ledger.figures(), plotted: 'events/s' };
 }
 
 async function measure(
@@ -100,7 +102,8 @@ async function measure(
   const { walBytes, deadRows } = await written();
   await expectRows(db, [contender === auditbox ? 'audit_log' : 'audit', 'outbox'], acknowledged);
   await db.drop();
-  if (Object.keys(refused).length > 0) throw new Error(`${contender.name} refused: ${JSON.stringify(refused)}`);
+  if (Object.keys(refused).length > 0)
+    throw new Error(`${contender.name} rejected requests: ${JSON.stringify(refused)}`);
   return {
     eventsPerSecond,
     requestMs,
@@ -110,11 +113,11 @@ async function measure(
     'bytes of WAL an event': walBytes / acknowledged,
     'dead rows an event': deadRows / acknowledged,
     'peak MB of the api': peakMemory && peakMemory / 1e6,
-    'cores that the load generator took': ownCores,
+    'cores that the load generator used': ownCores,
   };
 }
 
-/** Every figure is also a check that nothing is missing. */
+/** Every measurement also checks that no event is missing. */
 async function expectRows({ sql }: BenchDatabase, tables: readonly string[], expected: number): Promise<void> {
   for (const table of tables) {
     const [row] = await sql<[{ count: number }]>`select count(*)::int as count from ${sql(table)}`;
@@ -122,7 +125,7 @@ async function expectRows({ sql }: BenchDatabase, tables: readonly string[], exp
   }
 }
 
-/** The most that Postgres itself takes into our tables, of several numbers of clients; null without pgbench. */
+/** The best rate of inserts into our tables without an api, over several numbers of clients. Null without pgbench. */
 async function pgbench(rig: Rig, rows: number, seconds: number): Promise<number | null> {
   let best: number | null = null;
   for (const clients of rows === 1 ? [32] : [4, 8]) {

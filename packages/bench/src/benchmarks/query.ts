@@ -1,10 +1,10 @@
-import { type Answer, createLedger } from '../figures.ts';
+import { type BenchmarkResult, createLedger } from '../figures.ts';
 import { names } from '../names.ts';
 import { benchKey, startApi } from '../rig/auditbox.ts';
 import { fillRecord } from '../rig/record.ts';
 import type { BenchDatabase, Rig } from '../rig/rig.ts';
 
-/** How long a page takes by each filter, with and without a total, as the record grows; how fast an export is. */
+/** Response time of a page by each filter, with and without a total, for growing tables; and the rate of an export. */
 
 interface Event {
   readonly id: string;
@@ -18,9 +18,9 @@ interface Event {
   readonly updated_values: Record<string, unknown> | null;
 }
 
-interface Asked {
+interface Filter {
   readonly search: Record<string, string>;
-  /** What every event of the answer must be. */
+  /** Whether an event of the response matches the filter. */
   readonly holds: (event: Event) => boolean;
 }
 
@@ -28,8 +28,8 @@ const pageSize = 50;
 const twoFilters = 'changed_by and action';
 const samples = 500;
 
-/** Each from an event that is there. */
-const filters: Readonly<Record<string, (event: Event) => Asked>> = {
+/** Makes each filter from an event that exists, so that it matches at least one. */
+const filters: Readonly<Record<string, (event: Event) => Filter>> = {
   none: () => ({ search: {}, holds: () => true }),
   'changed_by, common': () => by('changed_by', 'user0@example.com'),
   changed_by: ({ changed_by }) => by('changed_by', changed_by),
@@ -61,27 +61,30 @@ const filters: Readonly<Record<string, (event: Event) => Asked>> = {
   }),
 };
 
-function by(name: 'changed_by' | 'changed_by_api_key' | 'action' | 'table_name' | 'object_id', value: string): Asked {
+function by(name: 'changed_by' | 'changed_by_api_key' | 'action' | 'table_name' | 'object_id', value: string): Filter {
   return { search: { [name]: value }, holds: (event) => event[name] === value };
 }
 
-export async function query(rig: Rig, { rows, asks }: { rows: readonly number[]; asks: number }): Promise<Answer> {
+export async function query(
+  rig: Rig,
+  { rows, reads }: { rows: readonly number[]; reads: number },
+): Promise<BenchmarkResult> {
   const ledger = createLedger();
   for (const count of rows) {
     const condition = names.record(count);
-    for (const [measure, value] of Object.entries(await measureOne(rig, count, asks))) {
+    for (const [measure, value] of Object.entries(await measureOne(rig, count, reads))) {
       ledger.add(names.auditbox, condition, measure, value);
       rig.say(`query, ${condition}: ${measure} ${value.toPrecision(3)}`);
     }
   }
-  return { name: 'query', title: 'Questions', figures: ledger.figures(), plotted: names.slowestPage };
+  return { name: 'query', title: 'Reads', figures: ledger.figures(), plotted: names.slowestPage };
 }
 
-async function measureOne(rig: Rig, rows: number, asks: number): Promise<Record<string, number>> {
+async function measureOne(rig: Rig, rows: number, reads: number): Promise<Record<string, number>> {
   const db = await rig.database();
   await fillRecord(db, rows, rig.say);
   const api = await startApi(rig, db.url);
-  const ask = async (path: string) => {
+  const request = async (path: string) => {
     const response = await fetch(`http://127.0.0.1:${api.port}${path}`, {
       headers: { authorization: `Bearer ${benchKey}` },
     });
@@ -95,31 +98,31 @@ async function measureOne(rig: Rig, rows: number, asks: number): Promise<Record<
     ['with total', {}],
   ] as const) {
     const slowest: number[] = [];
-    for (const [name, of] of Object.entries(filters)) {
+    for (const [name, makeFilter] of Object.entries(filters)) {
       const times: number[] = [];
-      for (let turn = 0; turn < asks + 5; turn += 1) {
-        const { search, holds } = of(known[(turn * 31) % known.length] as Event);
+      for (let turn = 0; turn < reads + 5; turn += 1) {
+        const { search, holds } = makeFilter(known[(turn * 31) % known.length] as Event);
         const startedAt = performance.now();
         const page = (await (
-          await ask(`/audit?${new URLSearchParams({ ...search, ...extra, page_size: String(pageSize) })}`)
+          await request(`/audit?${new URLSearchParams({ ...search, ...extra, page_size: String(pageSize) })}`)
         ).json()) as {
           audit_logs: Event[];
         };
-        // The first ones warm up.
+        // The first five reads warm up.
         if (turn >= 5) times.push(performance.now() - startedAt);
         if (page.audit_logs.length === 0 || !page.audit_logs.every(holds))
-          throw new Error(`${name} found something else.`);
+          throw new Error(`The filter "${name}" returned no event, or an event that does not match.`);
       }
       times.sort((a, b) => a - b);
       const p95 = times[Math.floor(times.length * 0.95)] ?? Number.NaN;
-      // No index counts what two filters have in common.
+      // Not a single filter: no index can count the rows that match both.
       if (name !== twoFilters) slowest.push(p95);
       figures[`${name}, ${mode}: p50 ms`] = times[times.length >> 1] ?? Number.NaN;
       figures[`${name}, ${mode}: p95 ms`] = p95;
     }
     figures[mode === 'by cursor' ? names.slowestPage : names.slowestTotal] = Math.max(...slowest);
   }
-  Object.assign(figures, await measureExport(ask, rows));
+  Object.assign(figures, await measureExport(request, rows));
   const peak = await api.peakMemory();
   if (peak !== null) figures[names.exportPeak] = peak / 1e6;
   await api.stop();
@@ -136,14 +139,17 @@ async function someEvents({ sql }: BenchDatabase): Promise<Event[]> {
   return sql<Event[]>`select *, occurred_at::text as updated_at from audit_log limit ${samples}`;
 }
 
-/** The whole record as NDJSON; every line is counted. */
-async function measureExport(ask: (path: string) => Promise<Response>, rows: number): Promise<Record<string, number>> {
+/** Exports all events as NDJSON and counts the lines. */
+async function measureExport(
+  request: (path: string) => Promise<Response>,
+  rows: number,
+): Promise<Record<string, number>> {
   const startedAt = performance.now();
-  const { body } = await ask('/audit/export?format=ndjson');
+  const { body } = await request('/audit/export?format=ndjson');
   let lines = 0;
   for await (const part of body as unknown as AsyncIterable<Uint8Array>) {
     for (let at = part.indexOf(10); at !== -1; at = part.indexOf(10, at + 1)) lines += 1;
   }
-  if (lines !== rows) throw new Error(`The export has ${lines} lines of ${rows}.`);
+  if (lines !== rows) throw new Error(`The export has ${lines} lines; there are ${rows} events.`);
   return { [names.exportRate]: rows / ((performance.now() - startedAt) / 1000) };
 }

@@ -1,25 +1,24 @@
-import { type Answer, createLedger } from '../figures.ts';
+import { type BenchmarkResult, createLedger, rotate } from '../figures.ts';
 import { names } from '../names.ts';
 import { drainPeers } from '../peers/drain-peers.ts';
 import { startExporter, storeEnvironment } from '../rig/auditbox.ts';
+import { waitUntilExported } from '../rig/null-store.ts';
 import { oldBacklog, prefill } from '../rig/prefill.ts';
 import { type Program, startProgram } from '../rig/program.ts';
 import type { BenchDatabase, Rig } from '../rig/rig.ts';
-import { untilExported } from '../rig/until-exported.ts';
 import { countWrites } from '../rig/write-cost.ts';
-import { rotate } from '../rotate.ts';
 
-/** How many events a second an exporter gets out of a full outbox: ours, and what one would put together otherwise. */
+/** Events per second that an exporter drains from a full outbox: Auditbox and its alternatives. */
 
 interface Contender {
   readonly name: string;
-  /** Slow ones get fewer, so that a run ends. */
+  /** Fewer for slow contenders, so that a run ends. */
   readonly rows: number;
   open(rig: Rig, rows: number): Promise<BenchDatabase>;
   start(rig: Rig, db: BenchDatabase): Promise<Program>;
 }
 
-export async function drain(rig: Rig, { turns, rows }: { turns: number; rows: number }): Promise<Answer> {
+export async function drain(rig: Rig, { turns, rows }: { turns: number; rows: number }): Promise<BenchmarkResult> {
   const ledger = createLedger();
   for (const delayMs of [0, 30]) {
     const condition = names.drain(delayMs);
@@ -77,7 +76,7 @@ async function measure(rig: Rig, contender: Contender, delayMs: number) {
   const written = await countWrites(db);
   const postgresBefore = await rig.postgresCpuMs();
   const program = await contender.start(rig, db);
-  const { lastAt } = await untilExported(store, rows);
+  const { lastAt } = await waitUntilExported(store, rows);
   const peakMemory = await program.peakMemory();
   const ownCpuMs = await program.cpuMs();
   await program.stop();

@@ -1,2 +1,0 @@
-/** Of the jobs that carry one audit event each. */
-export const queue = 'audit-export';
