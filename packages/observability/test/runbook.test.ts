@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs';
 import { spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
 import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readAlerts } from './what-is-asked.ts';
+import { readAlerts } from './queries.ts';
 
 const runbook = readFileSync(new URL('../../../docs/RUNBOOK.md', import.meta.url), 'utf8');
 const headings = [...runbook.matchAll(/^##? (.+)$/gm)].map(([, title = '']) => title);
-const anchors = new Set(headings.map(anchorOf));
+const anchors = new Set(headings.map(toAnchor));
 const alerts = readAlerts();
 
 let db: TestDatabase;
@@ -15,49 +15,46 @@ beforeAll(async () => {
 });
 afterAll(() => db.close(1_000));
 
-test.each(alerts)(
-  'the alert $alert says how urgent it is and names a chapter that exists',
-  ({ labels, annotations }) => {
-    expect(['page', 'ticket']).toContain(labels.severity);
-    const [file, anchor = ''] = (annotations.runbook_url ?? '').split('#');
-    expect(file).toBe('docs/RUNBOOK.md');
-    expect(anchors).toContain(anchor);
-  },
-);
+test.each(alerts)('the alert $alert has a severity and links to an existing chapter', ({ labels, annotations }) => {
+  expect(['page', 'ticket']).toContain(labels.severity);
+  const [file, anchor = ''] = (annotations.runbook_url ?? '').split('#');
+  expect(file).toBe('docs/RUNBOOK.md');
+  expect(anchors).toContain(anchor);
+});
 
-test('every chapter about an alert is about one that exists', () => {
+test('every chapter about an alert belongs to an existing alert', () => {
   const chapters = headings.filter((title) => title.startsWith('Auditbox'));
   expect(chapters.sort()).toEqual(alerts.map(({ alert }) => alert).sort());
 });
 
-test('every link within it leads somewhere', () => {
+test('every link within the runbook has a target', () => {
   const links = [...runbook.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor = '']) => anchor);
   expect(links.filter((anchor) => !anchors.has(anchor))).toEqual([]);
 });
 
 const statements = blocks('sql').flatMap((block) => block.split(/;\s*\n/).filter((text) => text.trim() !== ''));
 
-test.each(statements)('Postgres takes the statement %s', async (statement) => {
+test.each(statements)('Postgres accepts the statement %s', async (statement) => {
   await db.sql.unsafe(statement);
 });
 
-test('the commands in it have the flags that it gives them', async () => {
+test('every flag in the commands of the runbook exists', async () => {
   const commands = blocks('sh')
     .flatMap((block) => block.split('\n'))
     .map((line) => line.trim());
-  const ours = commands.filter((line) => line.startsWith('npm run'));
-  expect(ours.length).toBeGreaterThan(5);
+  const npmCommands = commands.filter((line) => line.startsWith('npm run'));
+  expect(npmCommands.length).toBeGreaterThan(5);
   const helps = new Map<string, string>();
-  for (const command of ours) {
+  for (const command of npmCommands) {
     const [, app = '', verb = ''] = /^npm run (exporter|keys) -- (?:([a-z]+)\b)?/.exec(command) ?? [];
     expect(app, command).not.toBe('');
     const about = `${app} ${verb}`;
-    if (!helps.has(about)) helps.set(about, await helpOf(app as 'exporter' | 'keys', verb));
+    if (!helps.has(about)) helps.set(about, await readHelp(app as 'exporter' | 'keys', verb));
     for (const [flag] of command.matchAll(/ --[a-z][a-z-]*/g)) expect(helps.get(about), command).toContain(flag);
   }
 });
 
-async function helpOf(app: 'exporter' | 'keys', verb: string): Promise<string> {
+async function readHelp(app: 'exporter' | 'keys', verb: string): Promise<string> {
   const file = app === 'keys' ? 'api/src/keys/main.ts' : 'exporter/src/main.ts';
   const shown = spawnApp(file, {}, [...(verb === '' ? [] : [verb]), '--help']);
   expect(await shown.ended).toBe(0);
@@ -70,8 +67,8 @@ function blocks(language: string): string[] {
   );
 }
 
-/** As GitHub makes them. */
-function anchorOf(title: string): string {
+/** Makes an anchor as GitHub does. */
+function toAnchor(title: string): string {
   return title
     .toLowerCase()
     .replace(/[^\w\- ]/g, '')

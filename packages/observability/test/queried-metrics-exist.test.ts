@@ -6,21 +6,21 @@ import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
 import { spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
 import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { readAlerts, readDashboardQueries, selectorsOf } from './what-is-asked.ts';
+import { findSelectors, readAlerts, readDashboardQueries } from './queries.ts';
 
-/* A query for what does not exist is no error: a panel stays empty, an alert never fires. */
+/* Prometheus reports no error for a metric that does not exist: the panel stays empty and the alert never fires. */
 
 let rig: ExporterFixture;
 let metrics: readonly Metrics[];
 
-/** Both processes, after something of each kind has happened. */
+/** Reads the metrics of both processes after an event, a rejected request and an error of the store. */
 beforeAll(async () => {
   rig = await createExporterFixture();
-  let isRefused = false;
+  let hasFailed = false;
   rig.proxy.intervene = {
     before: ({ path }) => {
-      if (isRefused || !path.includes('.ndjson.gz')) return undefined;
-      isRefused = true;
+      if (hasFailed || !path.includes('.ndjson.gz')) return undefined;
+      hasFailed = true;
       return { status: 503, code: 'SlowDown' };
     },
   };
@@ -44,32 +44,32 @@ beforeAll(async () => {
 });
 afterAll(() => rig.close());
 
-/** What Prometheus itself adds to what it reads. */
-const ofPrometheus = { metrics: ['up'], labels: ['job', 'instance'] };
+/** Metrics and labels that Prometheus adds. */
+const addedByPrometheus = { metrics: ['up'], labels: ['job', 'instance'] };
 
-const asked = [
+const queries = [
   ...readAlerts().map(({ alert, expr }) => [`alert ${alert}`, expr] as const),
   ...readDashboardQueries().map(([title, expr]) => [`panel "${title}"`, expr] as const),
 ];
 
-test.each(asked)('%s asks for metrics and labels that the processes have: %s', (_who, expr) => {
-  const selectors = selectorsOf(expr);
+test.each(queries)('%s uses metrics and labels that the processes export: %s', (_who, expr) => {
+  const selectors = findSelectors(expr);
   expect(selectors).not.toHaveLength(0);
   for (const { metric, labels } of selectors) {
-    if (ofPrometheus.metrics.includes(metric)) continue;
+    if (addedByPrometheus.metrics.includes(metric)) continue;
     const series = metrics.flatMap(({ text }) => text.split('\n')).filter((line) => /^\w+/.exec(line)?.[0] === metric);
-    expect(series, `${metric} is told by no process`).not.toHaveLength(0);
-    for (const label of labels.filter((name) => !ofPrometheus.labels.includes(name)))
+    expect(series, `${metric} is exported by no process`).not.toHaveLength(0);
+    for (const label of labels.filter((name) => !addedByPrometheus.labels.includes(name)))
       expect(series[0], `${metric} has no label ${label}`).toMatch(new RegExp(`[{,]${label}="`));
   }
 });
 
-test('each of our metrics is asked for by a panel or an alert', () => {
-  const families = new Set(asked.flatMap(([, expr]) => selectorsOf(expr).map(({ metric }) => familyOf(metric))));
-  const told = metrics.flatMap(({ names }) => [...names]).filter((name) => name.startsWith('auditbox_'));
-  expect(told.map(familyOf).filter((name) => !families.has(name))).toEqual([]);
+test('each of our metrics is used by a panel or an alert', () => {
+  const families = new Set(queries.flatMap(([, expr]) => findSelectors(expr).map(({ metric }) => toFamily(metric))));
+  const exported = metrics.flatMap(({ names }) => [...names]).filter((name) => name.startsWith('auditbox_'));
+  expect(exported.map(toFamily).filter((name) => !families.has(name))).toEqual([]);
 });
 
-function familyOf(name: string): string {
+function toFamily(name: string): string {
   return name.replace(/_(bucket|sum|count)$/, '');
 }

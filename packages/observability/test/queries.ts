@@ -10,32 +10,32 @@ export interface Alert {
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-/** What a query asks of one metric. */
+/** One metric in a query. */
 export interface Selector {
   readonly metric: string;
-  /** Labels that it is matched by. */
+  /** Labels in its matchers. */
   readonly labels: readonly string[];
 }
 
 const folder = new URL('../', import.meta.url);
-const textOf = (path: string) => readFileSync(new URL(path, folder), 'utf8');
+const readText = (path: string) => readFileSync(new URL(path, folder), 'utf8');
 
 /** The alert rules. */
 export function readAlerts(): readonly Alert[] {
-  const { groups } = parse(textOf('prometheus/alerts.yml')) as { groups: { rules: Alert[] }[] };
+  const { groups } = parse(readText('prometheus/alerts.yml')) as { groups: { rules: Alert[] }[] };
   return groups.flatMap(({ rules }) => rules);
 }
 
-/** The queries of the dashboard, by the panel's title. */
+/** The queries of the dashboard with the titles of their panels. */
 export function readDashboardQueries(): readonly (readonly [title: string, expr: string])[] {
-  const { panels } = JSON.parse(textOf('grafana/dashboards/auditbox.json')) as {
+  const { panels } = JSON.parse(readText('grafana/dashboards/auditbox.json')) as {
     panels: { title: string; targets?: { expr: string }[] }[];
   };
   return panels.flatMap(({ title, targets = [] }) => targets.map(({ expr }) => [title, expr] as const));
 }
 
-/** What a query asks for; throws when it is no PromQL. Grafana's variables stand for a duration. */
-export function selectorsOf(expr: string): readonly Selector[] {
+/** The selectors of a query. Throws when the query is not PromQL. Grafana's interval variable stands for a duration. */
+export function findSelectors(expr: string): readonly Selector[] {
   const query = expr.replaceAll('$__rate_interval', '1m');
   const selectors: Selector[] = [];
   parser
