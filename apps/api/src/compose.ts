@@ -101,7 +101,6 @@ export function composeApi(config: ApiConfig, logger: Logger, tracing: Tracing |
     checkReady: () => checkDatabase(db),
     close: async () => {
       watchdog.stop();
-      await tracing?.close();
       await Promise.all([db.close(1_000), readers.close(1_000)]);
     },
   };

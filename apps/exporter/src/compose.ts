@@ -110,7 +110,6 @@ export function composeExporter(config: ExporterConfig, logger: Logger, tracing:
     },
     async close() {
       watchdog.stop();
-      await tracing?.close();
       sink.close();
       await db.close(1_000);
     },

@@ -154,7 +154,7 @@ test('SIGTERM finishes the upload under way, takes nothing new and exits with 0'
   const app = rig.start([], { EXPORT_CONCURRENCY: '1' });
   await reached;
   app.signal('SIGTERM');
-  await app.line(/^Stopping/);
+  await app.event('stopping');
   await rig.db.store(someEvents(1));
   letGo();
   expect(await app.ended).toBe(0);
@@ -176,7 +176,7 @@ test('a second signal leaves at once; the lease runs out and nothing is lost', a
   const app = rig.start([], shortLease);
   await reached;
   app.signal('SIGINT');
-  await app.line(/^Stopping/);
+  await app.event('stopping');
   app.signal('SIGINT');
   expect(await app.ended).toBe(1);
   rig.proxy.intervene = {};

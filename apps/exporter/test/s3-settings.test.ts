@@ -38,9 +38,9 @@ test('all that is wrong is named at once: single settings, and those that do not
     'S3_CHECKSUM is none; S3_OBJECT_LOCK_MODE takes sha256 or md5',
     'S3_ROLE_EXTERNAL_ID is set; it takes S3_ROLE_ARN.',
     'S3_STS_ENDPOINT is set; it takes S3_ROLE_ARN.',
-    'S3_EXPECTED_BUCKET_OWNER is "12345"; it takes an AWS account id of 12 digits.',
-    'S3_CA_FILE is "/nowhere/ca.pem"; it takes a file of certificates in PEM.',
-    'HTTPS_PROXY is set to something else; it takes a URL such as http://proxy:3128.',
+    'S3_EXPECTED_BUCKET_OWNER is "12345"; it must be an AWS account id of 12 digits.',
+    'S3_CA_FILE is "/nowhere/ca.pem"; it must be a file of certificates in PEM.',
+    'HTTPS_PROXY has an invalid value (not shown, because it is secret); it must be a URL such as http://proxy:3128.',
     'S3_CONNECTION_TIMEOUT_MS is 2000; it takes at most S3_REQUEST_TIMEOUT_MS (1000).',
     'EXPORT_PARTITION is "week"',
   ]) {

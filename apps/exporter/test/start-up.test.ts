@@ -26,10 +26,10 @@ test('missing and wrong settings stop it at once, all named with what they take'
     DATABASE_URL: 'nowhere',
   });
   expect(await app.ended).toBe(1);
-  expect(app.output()).toContain('S3_BUCKET is not set; it takes');
-  expect(app.output()).toContain('EXPORT_PARTITION is "week"; it takes hour or day.');
-  expect(app.output()).toContain('EXPORT_CONCURRENCY is "0"; it takes a whole number from 1 to 64.');
-  expect(app.output()).toContain('DATABASE_URL is set to something else; it takes');
+  expect(app.output()).toContain('S3_BUCKET is not set; it must be');
+  expect(app.output()).toContain('EXPORT_PARTITION is "week"; it must be hour or day.');
+  expect(app.output()).toContain('EXPORT_CONCURRENCY is "0"; it must be a whole number from 1 to 64.');
+  expect(app.output()).toContain('DATABASE_URL has an invalid value (not shown, because it is secret); it must be');
 });
 
 test.each([

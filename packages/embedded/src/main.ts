@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { portRange } from '@auditbox/process/common-settings.ts';
-import { leaveWith } from '@auditbox/process/run-main.ts';
+import { exitWith } from '@auditbox/process/exit-with.ts';
 import { readSettings, wholeNumber } from '@auditbox/process/settings.ts';
 import { createLinePrinter } from './stack/show-line.ts';
 import { createStack } from './stack/stack.ts';
@@ -52,6 +52,6 @@ function readPort(): number {
   try {
     return readSettings(settings, process.env).PORT;
   } catch (error) {
-    leaveWith(error);
+    exitWith(error);
   }
 }

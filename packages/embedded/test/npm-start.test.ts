@@ -169,7 +169,7 @@ test('a child that cannot live stops the whole with its last words and a non-zer
   const app = npmStart({ EXPORT_PARTITION: 'week' });
   expect(await app.ended).toBe(1);
   expect(app.output()).toContain('exporter cannot live (exit code 1). Its last words:');
-  expect(app.output()).toMatch(/EXPORT_PARTITION is "week"; it takes hour or day\..*Everything has stopped\./s);
+  expect(app.output()).toMatch(/EXPORT_PARTITION is "week"; it must be hour or day\..*Everything has stopped\./s);
 });
 
 test('a process id that an earlier start left, and another program has by now, stops nobody', async () => {
@@ -219,5 +219,5 @@ test.each([/Starting Postgres/, /ready to accept connections/, /Starting the api
 test('a wrong port is refused at once', async () => {
   const app = npmStart({ PORT: 'http' });
   expect(await app.ended).toBe(1);
-  expect(app.output()).toContain('PORT is "http"; it takes a whole number from 0 to 65535.');
+  expect(app.output()).toContain('PORT is "http"; it must be a whole number from 0 to 65535.');
 });

@@ -1,3 +1,4 @@
+import { within } from '@auditbox/core/within.ts';
 import type { Aftermath, Fault } from './faults/fault.ts';
 import type { Judge } from './oracle/judge.ts';
 import { createRandom } from './random.ts';
@@ -88,14 +89,10 @@ function formatError(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-async function withPatience<T>(work: Promise<T>, patienceMs: number): Promise<T> {
-  const { promise: over, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`The fault was not over after ${patienceMs} ms.`)), patienceMs);
-  try {
-    return await Promise.race([work, over]);
-  } finally {
-    clearTimeout(timer);
-  }
+function withPatience<T>(work: Promise<T>, patienceMs: number): Promise<T> {
+  return within<T, never>(patienceMs, work, () => {
+    throw new Error(`The fault was not over after ${patienceMs} ms.`);
+  });
 }
 
 async function recovery({ db }: Scene, from: number): Promise<{ nextDoneMs: number | null; allDoneMs: number }> {

@@ -1,4 +1,4 @@
-/** Moments at which a process may die with the most to lose. The fault suite kills or stops processes right there. */
+/** The moments at which the death of a process is most dangerous. The fault suite kills or stops processes there. */
 export type CrashPoint =
   | 'api before the write'
   | 'api after the commit'
@@ -14,12 +14,12 @@ export type CrashPoint =
 
 let strike: ((point: CrashPoint) => void) | null = null;
 
-/** Says that the process has come to a point. Does nothing unless something was armed. */
+/** Reports that the process has reached a point. Does nothing unless a handler is armed. */
 export function crashPoint(point: CrashPoint): void {
   strike?.(point);
 }
 
-/** Calls `handler` at each point from now on. No setting leads here: only a module loaded before the app can call it. */
+/** Calls `handler` at each point from now on. No setting does this. Only a module that is loaded before the app can call it. */
 export function armCrashPoints(handler: (point: CrashPoint) => void): void {
   strike = handler;
 }

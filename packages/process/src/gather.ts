@@ -1,7 +1,7 @@
 /**
- * Makes one call of many: what comes while a call is under way waits and is sent by the next one together, in the order
- * in which it came. Nobody waits for company, but all wait for the call under way: it needs a deadline. `sendAll` resolves to a result for each item; when it rejects, all of
- * its items do.
+ * Combines many calls into few. The first item is sent at once. Items that arrive during a call wait and are sent
+ * together by the next call, in order of arrival. All of them wait for the call in progress, so it needs a deadline.
+ * `sendAll` resolves to one result for each item. When it rejects, all its items are rejected.
  */
 export function gather<Item, Result>(
   sendAll: (items: readonly Item[]) => Promise<readonly Result[]>,

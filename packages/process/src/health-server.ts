@@ -1,34 +1,35 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { exitWith } from './exit-with.ts';
 import type { Scrape } from './metrics/scrape.ts';
-import { leaveWith } from './run-main.ts';
 
-/** What a process tells about its health. */
 export interface Health {
-  /** Whether its loops make turns; when not, it should be started again. */
+  /** Whether all loops still make progress. If not, the process should be restarted. */
   alive(): boolean;
-  /** Throws a sentence when it could not do its work now; else resolves to a warning, or null. */
+  /** Throws an error with a sentence when the process cannot work now. Otherwise resolves to a warning or null. */
   ready(): Promise<string | null>;
   readonly metrics: Scrape;
 }
 
-/** Serves `GET /livez`, `GET /readyz` and `GET /metrics` for a process that has no other HTTP. Resolves to the port it listens on. */
+/** Serves `GET /livez`, `GET /readyz` and `GET /metrics` for a process without any other HTTP. */
 export async function serveHealth(
   health: Health,
   host: string,
   port: number,
 ): Promise<{ port: number; close(): void }> {
   const server = createServer(async ({ url = '' }, response) => {
-    const { status, text, type = 'text/plain' } = await answerTo(url.split('?', 1).join(), health);
+    const { status, text, type = 'text/plain' } = await respond(url.split('?', 1).join(), health);
     response.writeHead(status, { 'content-type': type }).end(text);
   });
   server.listen(port, host);
-  await once(server, 'listening').catch((error: Error) => leaveWith(`Health cannot be served: ${error.message}.`));
+  await once(server, 'listening').catch((error: Error) =>
+    exitWith(`The health server cannot listen: ${error.message}.`),
+  );
   return { port: (server.address() as AddressInfo).port, close: () => server.close() };
 }
 
-async function answerTo(path: string, health: Health): Promise<{ status: number; text: string; type?: string }> {
+async function respond(path: string, health: Health): Promise<{ status: number; text: string; type?: string }> {
   try {
     switch (path) {
       case '/livez':

@@ -1,8 +1,8 @@
 import pino, { type Logger, type LoggerOptions } from 'pino';
 
 /**
- * A logger of one JSON object a line. Error objects are reduced to what is safe to show: a database's error carries the
- * statement's parameters and quotes rows in its detail, and drizzle's prints the parameters in its message.
+ * A logger that writes one JSON object per line. It logs only the safe parts of an error. A database error contains the
+ * parameters of the statement and quotes rows in its detail, and drizzle's error has the parameters in its message.
  */
 export function createLogger(service: string, level: string, output: 'stdout' | 'stderr' = 'stdout'): Logger {
   const options: LoggerOptions = {

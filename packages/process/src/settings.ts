@@ -2,21 +2,20 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 
 /*
- * Settings come from the environment, once, in `main.ts`. A setting is a zod schema over its text, with what it means
- * and what it accepts; the README's tables are made from the same.
+ * Settings are read once, in `main.ts`, from the environment. A setting is a zod schema over its text, together with its
+ * meaning and the values that it accepts. The tables in the documentation are generated from the same objects.
  */
 
-/** One setting: how its text is read, and what people are told about it. */
 export interface Setting<T> {
   readonly schema: z.ZodType<T, string | undefined>;
   readonly meaning: string;
   readonly accepts: string;
-  /** As the README shows it. */
+  /** As the documentation shows it. */
   readonly fallback: string;
   readonly secret: boolean;
 }
 
-/** Settings by the names of their environment variables. */
+/** Settings by environment variable. */
 export type SettingTable = Readonly<Record<string, Setting<unknown>>>;
 
 /** The values of a table of settings. */
@@ -24,15 +23,15 @@ export type SettingValues<T extends SettingTable> = {
   readonly [Name in keyof T]: T[Name] extends Setting<infer Value> ? Value : never;
 };
 
-/** What some settings, right by themselves, must be to each other. */
+/** A condition between settings that are each right by themselves. */
 export interface Relation<T extends SettingTable> {
-  /** Looked at only where all of these are right, so that one mistake is named once. */
+  /** The condition is checked only when all of these settings are right, so that each mistake is reported once. */
   readonly between: readonly (keyof T)[];
-  /** A sentence on what is wrong, or null. */
+  /** A sentence about the problem, or null. */
   readonly problem: (values: SettingValues<T>) => string | null;
 }
 
-/** Some settings are wrong; the message has a line for each. */
+/** The message has one line for each problem. */
 class SettingsError extends Error {
   override readonly name = 'SettingsError';
   readonly code = 'BAD_SETTINGS';
@@ -41,8 +40,8 @@ class SettingsError extends Error {
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Reads all settings of a table; an empty text counts as not set. Throws SettingsError naming every setting that is
- * wrong, its value (unless it is secret) and what is accepted, and each relation that does not hold.
+ * Reads all settings of a table. An empty text counts as not set. Throws a SettingsError that names every wrong setting,
+ * its value (unless it is secret) and the accepted values, and every relation that does not hold.
  */
 export function readSettings<T extends SettingTable>(
   table: T,
@@ -55,7 +54,7 @@ export function readSettings<T extends SettingTable>(
     const text = environment[name] === '' ? undefined : environment[name];
     const result = setting.schema.safeParse(text);
     if (result.success) values[name] = result.data;
-    else problems.push(`${name} ${stateOf(text, setting)}; it takes ${setting.accepts}.`);
+    else problems.push(`${name} ${stateOf(text, setting)}; it must be ${setting.accepts}.`);
   }
   for (const { between, problem } of relations) {
     const sentence = between.every((name) => name in values) ? problem(values as SettingValues<T>) : null;
@@ -67,23 +66,21 @@ export function readSettings<T extends SettingTable>(
 
 function stateOf(text: string | undefined, { secret }: Setting<unknown>): string {
   if (text === undefined) return 'is not set';
-  return secret ? 'is set to something else' : `is ${JSON.stringify(text)}`;
+  return secret ? 'has an invalid value (not shown, because it is secret)' : `is ${JSON.stringify(text)}`;
 }
 
 interface Words<T> {
   readonly meaning: string;
   readonly fallback?: T;
-  /** Instead of the fallback, for the README. */
+  /** Shown in the documentation instead of the fallback. */
   readonly fallbackShown?: string;
 }
 
-/** A whole number of some unit. */
 export function wholeNumber(range: { min: number; max: number }, words: Words<number>): Setting<number> {
   const number = z.string().regex(/^\d+$/).transform(Number).pipe(z.number().min(range.min).max(range.max));
   return setting(number, `a whole number from ${range.min} to ${range.max}`, words);
 }
 
-/** One of a closed set of words. */
 export function oneOf<const T extends string>(options: readonly T[], words: Words<T>): Setting<T> {
   return setting(z.enum(options), options.join(' or '), words);
 }
@@ -94,18 +91,18 @@ export function flag(words: Words<boolean>): Setting<boolean> {
   return setting(boolean, 'true or false', words);
 }
 
-/** A text of a form; `accepts` puts the form into words. */
+/** A text that matches a pattern. `accepts` describes the pattern for people. */
 export function textOf(form: RegExp, accepts: string, words: Words<string>): Setting<string> {
   return setting(z.string().regex(form), accepts, words);
 }
 
-/** A URL of one of some protocols. */
+/** A URL whose protocol, such as `https:`, matches a pattern. */
 export function urlOf(protocol: RegExp, accepts: string, words: Words<string>): Setting<string> {
   const url = z.string().refine((text) => URL.canParse(text) && protocol.test(new URL(text).protocol));
   return setting(url, accepts, words);
 }
 
-/** The path of a file, which is read at once: its content is the value. `parse` throws at what it does not take. */
+/** The path of a file. The value is the parsed content, read at once. `parse` throws when it does not accept the content. */
 export function fileOf<T>(parse: (content: string) => T, accepts: string, words: Words<never>): Setting<T> {
   const file = z.string().transform((path, context) => {
     try {
@@ -118,7 +115,7 @@ export function fileOf<T>(parse: (content: string) => T, accepts: string, words:
   return setting(file, accepts, words);
 }
 
-/** Words separated by commas; blanks around them do not count. */
+/** Words separated by commas. Spaces around them are ignored. */
 export function listOf(accepts: string, words: Words<readonly string[]>): Setting<readonly string[]> {
   const list = z
     .string()
@@ -127,12 +124,12 @@ export function listOf(accepts: string, words: Words<readonly string[]>): Settin
   return setting(list, accepts, words);
 }
 
-/** The same setting, but it may be left out. */
+/** The same setting, but it need not be set. */
 export function optional<T>({ schema, ...rest }: Setting<T>): Setting<T | undefined> {
   return { ...rest, schema: schema.optional() };
 }
 
-/** The same setting, never shown in a message. */
+/** The same setting, but messages never show its value. */
 export function secret<T>(shown: Setting<T>): Setting<T> {
   return { ...shown, secret: true };
 }

@@ -1,30 +1,32 @@
 import { once } from 'node:events';
-import type { Logger } from 'pino';
+import type { ProcessLog } from './log.ts';
 
-/** Resolves once a signal is aborted, also when it was before. */
+/** Resolves once a signal is aborted; at once if it already is. */
 export async function untilAborted(signal: AbortSignal): Promise<void> {
   if (!signal.aborted) await once(signal, 'abort');
 }
 
-/** Two ways to be told to end: `taking` says take nothing new and finish; `working` says give up what is under way. */
+/** The two stages of a shutdown. */
 export interface Shutdown {
+  /** Aborted first: take no new work, finish the work in progress. */
   readonly taking: AbortSignal;
+  /** Aborted later: give up the work in progress. */
   readonly working: AbortSignal;
 }
 
 /**
- * The first SIGTERM or SIGINT aborts `taking`, and `graceMs` later `working`; the second signal ends the process at
- * once, which loses nothing: leases run out by themselves.
+ * The first SIGTERM or SIGINT aborts `taking`, and `graceMs` later `working`. The second signal ends the process at
+ * once. That loses nothing, because leases expire by themselves.
  */
-export function listenForShutdown(logger: Logger, graceMs: number): Shutdown {
+export function listenForShutdown(log: ProcessLog, graceMs: number): Shutdown {
   const taking = new AbortController();
   const working = new AbortController();
   const onSignal = (signal: NodeJS.Signals) => {
     if (taking.signal.aborted) {
-      logger.warn({ signal }, 'Second signal: leaving at once.');
+      log.secondSignal(signal);
       process.exit(1);
     }
-    logger.info({ signal, graceMs }, 'Stopping: finishing what is under way. A second signal leaves at once.');
+    log.stopping(signal, graceMs);
     taking.abort();
     setTimeout(() => working.abort(), graceMs).unref();
   };

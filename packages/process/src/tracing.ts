@@ -1,41 +1,41 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { within } from '@auditbox/core/within.ts';
 
 /*
- * Traces by OpenTelemetry. Its packages are loaded only when there is somewhere to send traces to: they take as long to
- * load as the rest of a process.
+ * Traces by OpenTelemetry. Its packages are loaded only when an endpoint is set, because loading them lasts as long as
+ * loading the whole rest of the process.
  */
 
 type Attributes = Record<string, string | number | boolean>;
 
-/** A piece of work, from when it began to `end`. */
+/** A piece of work, from its begin to `end`. */
 export interface Span {
-  /** Names it for others (W3C Trace Context, 55 characters); undefined when it is not sampled, so that nobody would find it. */
+  /** Its name for other processes (W3C Trace Context, 55 characters). Undefined when the span is not sampled, because no collector has it then. */
   readonly traceparent: string | undefined;
-  /** `links` are the `traceparent`s of spans that led to it; what is none is left out. */
+  /** `links` are the `traceparent`s of spans that led to this one. An invalid `traceparent` is left out. */
   child(name: string, attributes: Attributes, links?: readonly string[]): Span;
-  /** `name` replaces the one that it began with; `failure` says in a few words what went wrong, if anything did. */
+  /** `name` replaces the first name. `failure` is a short reason, only for work that failed. */
   end(about: { name?: string; attributes?: Attributes; failure?: string }): void;
 }
 
 export interface Tracing {
-  /** Begins a trace, or goes on with the one that a caller's `headers` name (W3C Trace Context). */
+  /** Begins a trace, or continues the one in a caller's `headers` (W3C Trace Context). */
   begin(kind: 'server' | 'internal', name: string, attributes: Attributes, headers?: object): Span;
-  /** Sends what is left, for two seconds at most. */
+  /** Sends the spans that still wait, for two seconds at most. */
   close(): Promise<void>;
 }
 
-/** Spans wait this long for company; those that a slow collector does not take in time are dropped. */
+/** Spans are collected for this long and then sent together. Spans that a slow collector does not accept in time are dropped. */
 const sendEveryMs = 1_000;
 const closeWithinMs = 2_000;
 
 /**
- * Sends spans to the OTLP/HTTP `endpoint`, all of those that a caller samples and all traces that begin here; null when
- * there is none. A collector that is down costs spans and nothing else.
+ * Sends spans to the OTLP/HTTP `endpoint`: those of traces that a caller samples, and all traces that begin here.
+ * Resolves to null when no endpoint is set. A collector that is down costs spans and nothing else.
  */
 export async function startTracing(
   service: string,
   endpoint: string | undefined,
-  onFault: (fault: string) => void,
+  onError: (reason: string) => void,
 ): Promise<Tracing | null> {
   if (endpoint === undefined) return null;
   const [api, sdk, { OTLPTraceExporter }, { defaultResource, resourceFromAttributes }, core] = await Promise.all([
@@ -45,7 +45,7 @@ export async function startTracing(
     import('@opentelemetry/resources'),
     import('@opentelemetry/core'),
   ]);
-  core.setGlobalErrorHandler((error) => onFault(error instanceof Error ? error.message : String(error)));
+  core.setGlobalErrorHandler((error) => onError(error instanceof Error ? error.message : String(error)));
   const exporter = new OTLPTraceExporter({ url: `${endpoint.replace(/\/$/, '')}/v1/traces` });
   const provider = new sdk.TracerProvider({
     resource: defaultResource().merge(resourceFromAttributes({ 'service.name': service })),
@@ -67,7 +67,8 @@ export async function startTracing(
     const { traceId, spanId } = span.spanContext();
     return {
       traceparent: span.isRecording() ? `00-${traceId}-${spanId}-01` : undefined,
-      child: (childName, about, led) => begin('internal', childName, about, api.trace.setSpan(parent, span), led),
+      child: (childName, childAttributes, childLinks) =>
+        begin('internal', childName, childAttributes, api.trace.setSpan(parent, span), childLinks),
       end({ name: newName, attributes: more = {}, failure }) {
         if (newName !== undefined) span.updateName(newName);
         span.setAttributes(more);
@@ -80,8 +81,11 @@ export async function startTracing(
   return {
     begin: (kind, name, attributes, headers = {}) =>
       begin(kind, name, attributes, propagator.extract(api.ROOT_CONTEXT, headers, api.defaultTextMapGetter)),
-    close: async () => {
-      await Promise.race([provider.shutdown().catch(() => {}), delay(closeWithinMs, undefined, { ref: false })]);
-    },
+    close: () =>
+      within(
+        closeWithinMs,
+        provider.shutdown().catch(() => {}),
+        () => {},
+      ),
   };
 }

@@ -1,17 +1,18 @@
 import type { Logger } from 'pino';
+import { createProcessLog } from './log.ts';
 
 export interface Watched {
-  /** Sends something that the database answers at once when all is well. */
+  /** Sends a statement that the database answers at once when all is well. */
   readonly canary: () => Promise<unknown>;
-  /** When anything was last answered, be it with an error, by performance.now(). */
+  /** When the database last answered any statement, with a result or an error, as a reading of performance.now(). */
   readonly answeredAt: () => number;
 }
 
 /**
- * Ends the process (exit 70) when nothing is answered for `deadlineMs` although a canary waits: then the database
- * driver's pool hangs, and only a new process helps. An error is an answer: a database that is down does not kill its
- * clients; and neither does a slow one, whose answers come late. The supervisor starts the process again; nothing is
- * lost by it.
+ * Ends the process with exit code 70 when a canary waits and the database answered nothing for `deadlineMs`. The pool of
+ * the database driver then hangs, and only a new process helps. An error counts as an answer, so a database that is
+ * down does not end its clients. A slow database does not end them either, because its late answers count. The
+ * supervisor starts the process again, and nothing is lost.
  */
 export function startWatchdog(
   { canary, answeredAt }: Watched,
@@ -21,14 +22,14 @@ export function startWatchdog(
   const timer = setInterval(() => {
     if (waitingSince === null) {
       waitingSince = performance.now();
-      const settled = () => {
+      const answered = () => {
         waitingSince = null;
       };
-      canary().then(settled, settled);
+      canary().then(answered, answered);
       return;
     }
     if (performance.now() - Math.max(waitingSince, answeredAt()) < deadlineMs) return;
-    logger.fatal({ deadlineMs }, 'The database driver does not answer any more; leaving, to be started again.');
+    createProcessLog(logger).databaseDriverHung(deadlineMs);
     process.exit(70);
   }, everyMs);
   timer.unref();

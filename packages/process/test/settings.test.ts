@@ -8,15 +8,15 @@ const table = {
   LOUD: flag({ meaning: '', fallback: false }),
 };
 
-test('every wrong setting is named at once, with its value and what it takes', () => {
+test('every wrong setting is named at once, with its value and the accepted values', () => {
   const read = () => readSettings(table, { LOG_LEVEL: 'laut', SIZE: '10', LOUD: 'yes' });
   expect(read).toThrow(
     [
       'Wrong settings:',
-      'DATABASE_URL is not set; it takes a URL such as postgres://user:password@host:5432/database.',
-      'LOG_LEVEL is "laut"; it takes trace or debug or info or warn or error or fatal.',
-      'SIZE is "10"; it takes a whole number from 1 to 9.',
-      'LOUD is "yes"; it takes true or false.',
+      'DATABASE_URL is not set; it must be a URL such as postgres://user:password@host:5432/database.',
+      'LOG_LEVEL is "laut"; it must be trace or debug or info or warn or error or fatal.',
+      'SIZE is "10"; it must be a whole number from 1 to 9.',
+      'LOUD is "yes"; it must be true or false.',
     ].join('\n  '),
   );
 });

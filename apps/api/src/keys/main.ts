@@ -3,7 +3,7 @@ import { connectDatabase } from '@auditbox/db/database/connect.ts';
 import { toDatabaseError } from '@auditbox/db/database/database-error.ts';
 import { createKey, listKeys, revokeKey } from '@auditbox/db/keys/api-keys.ts';
 import { commonSettings } from '@auditbox/process/common-settings.ts';
-import { leaveWith } from '@auditbox/process/run-main.ts';
+import { exitWith } from '@auditbox/process/exit-with.ts';
 import { readSettings } from '@auditbox/process/settings.ts';
 import { hashKey } from '../http/auth.ts';
 import { keysCli } from './cli.ts';
@@ -24,7 +24,7 @@ const cli = keysCli({
   create: (name, scopes) =>
     withDatabase(async (db) => {
       const key = `ab_${randomBytes(32).toString('base64url')}`;
-      if (!(await createKey(db, name, hashKey(key), scopes))) leaveWith(`There is a key named "${name}" already.`);
+      if (!(await createKey(db, name, hashKey(key), scopes))) exitWith(`There is a key named "${name}" already.`);
       process.stderr.write(`The key "${name}" (${scopes.join(', ')}); it is not shown again:\n`);
       process.stdout.write(`${key}\n`);
     }),
@@ -38,12 +38,12 @@ const cli = keysCli({
     }),
   revoke: (name) =>
     withDatabase(async (db) => {
-      if (!(await revokeKey(db, name))) leaveWith(`There is no key named "${name}" in force.`);
+      if (!(await revokeKey(db, name))) exitWith(`There is no key named "${name}" in force.`);
       process.stderr.write(`The key "${name}" is revoked.\n`);
     }),
 });
 
 cli.parseAsync().catch((error: unknown) => {
   const fault = toDatabaseError(error);
-  leaveWith(fault && !(error instanceof Error && error.name === 'SettingsError') ? fault.sentence : error);
+  exitWith(fault && !(error instanceof Error && error.name === 'SettingsError') ? fault.sentence : error);
 });

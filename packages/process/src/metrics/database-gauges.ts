@@ -1,25 +1,26 @@
-import { setTimeout as delay } from 'node:timers/promises';
+import { within } from '@auditbox/core/within.ts';
 import { Gauge, type Registry } from 'prom-client';
 
-/** Gauges, not registered yet, whose values one question to the database yields. `ask` sets them; when it throws they are absent. */
+/** Gauges that one query to the database sets. They are not registered yet. When `ask` throws, they are absent. */
 export interface Question {
   readonly gauges: readonly Gauge[];
   ask(): Promise<void>;
 }
 
 export interface DatabaseGaugesOptions {
-  /** In this order. When the first is not answered, the database counts as down and the others are not asked. */
+  /** Asked in this order. When the first fails, the database counts as down and the others are not asked. */
   readonly questions: readonly [Question, ...Question[]];
   readonly onFault: (error: unknown) => void;
-  /** Answers are this good for the next scrape. */
+  /** A scrape reuses values that are not older than this. */
   readonly cacheMs?: number;
-  /** A scrape waits no longer than this. */
+  /** The longest wait of a scrape. */
   readonly deadlineMs?: number;
 }
 
 /**
- * Asks the database when Prometheus asks us, at most every few seconds, and never lets a scrape fail or wait for it: what
- * is not answered is absent, so that an old value is never taken for a new one, and auditbox_database_up is 0.
+ * Reads gauges from the database when Prometheus scrapes the process, but at most once in `cacheMs`. A database that is
+ * slow or down neither fails a scrape nor delays it by more than `deadlineMs`. Its gauges are then absent, so that
+ * nobody takes an old value for a new one, and auditbox_database_up is 0.
  */
 export function createDatabaseGauges(
   registry: Registry,
@@ -27,7 +28,7 @@ export function createDatabaseGauges(
 ): { refresh(): Promise<void> } {
   const up = new Gauge({
     name: 'auditbox_database_up',
-    help: 'Whether the database answered this process when Prometheus asked, within 4 seconds. When 0, gauges that come from it are absent.',
+    help: '1 if the database answered this process within 4 seconds at this scrape. At 0 the gauges read from the database are absent.',
     registers: [registry],
   });
   for (const { gauges } of questions) {
@@ -65,10 +66,10 @@ export function createDatabaseGauges(
       underWay ??= askAll().finally(() => {
         underWay = null;
       });
-      const isInTime = await Promise.race([underWay.then(() => true), delay(deadlineMs, false, { ref: false })]);
-      if (isInTime) return;
-      up.set(0);
-      for (const { gauges } of questions) forget(gauges);
+      await within(deadlineMs, underWay, () => {
+        up.set(0);
+        for (const { gauges } of questions) forget(gauges);
+      });
     },
   };
 }
@@ -76,7 +77,7 @@ export function createDatabaseGauges(
 function forget(gauges: readonly Gauge[]): void {
   for (const gauge of gauges) {
     gauge.reset();
-    // One without labels is at 0 then, not absent.
+    // Without this a gauge without labels would be 0, not absent.
     gauge.remove({});
   }
 }

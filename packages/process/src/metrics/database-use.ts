@@ -5,11 +5,11 @@ interface Pool {
   readonly maxConnections: number;
 }
 
-/** How busy a process's connections to the database are. Read when asked for. */
+/** Gauges of the process's connections to the database, read at each scrape. */
 export function addDatabaseUse(registry: Registry, pool: Pool): void {
   new Gauge({
     name: 'auditbox_database_statements',
-    help: 'Statements that are not answered yet. More than auditbox_database_connections_max wait in line.',
+    help: 'Statements without an answer so far. Those above auditbox_database_connections_max wait for a connection.',
     registers: [registry],
     collect() {
       this.set(pool.statements);
@@ -17,7 +17,7 @@ export function addDatabaseUse(registry: Registry, pool: Pool): void {
   });
   new Gauge({
     name: 'auditbox_database_connections_max',
-    help: 'Most connections that this process opens for its work.',
+    help: 'The largest number of connections that this process opens for its work.',
     registers: [registry],
   }).set(pool.maxConnections);
 }

@@ -2,14 +2,14 @@ import { readFileSync } from 'node:fs';
 import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
 
 /**
- * What any process says of itself: processor, memory, garbage collection and event loop delay under the names that other
- * Node processes use (`process_*`, `nodejs_*`), and which build it is.
+ * Processor, memory, garbage collection and event loop delay, under the names of prom-client (`process_*`, `nodejs_*`),
+ * which common dashboards expect; and the version of the build.
  */
 export function addProcessMetrics(registry: Registry): void {
   collectDefaultMetrics({ register: registry });
   new Gauge({
     name: 'auditbox_build_info',
-    help: 'Always 1; its labels say which version of Auditbox and of Node runs.',
+    help: 'Always 1. Its labels are the versions of Auditbox and of Node.',
     labelNames: ['version', 'node'],
     registers: [registry],
   })

@@ -1,13 +1,13 @@
 import type { Registry } from 'prom-client';
 
-/** All metrics of a process, when they are asked for. */
+/** All metrics of a process, for Prometheus. */
 export interface Scrape {
-  /** In Prometheus's text format. Never rejects because of the database. */
+  /** The metrics in Prometheus's text format. Never rejects because of the database. */
   text(): Promise<string>;
   readonly contentType: string;
 }
 
-/** `beforeText` brings up to date what nobody keeps up to date in between. */
+/** `beforeText` updates the metrics that are not kept up to date between scrapes. */
 export function createScrape(registry: Registry, beforeText: () => Promise<void>): Scrape {
   return {
     contentType: registry.contentType,

@@ -1,0 +1,5 @@
+/** Prints an error's message, or a sentence, to standard error and ends the process with exit code 1. */
+export function exitWith(error: unknown): never {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}

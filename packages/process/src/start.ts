@@ -1,0 +1,73 @@
+import type { Logger } from 'pino';
+import { exitWith } from './exit-with.ts';
+import { createProcessLog, type ProcessLog } from './log.ts';
+import { createLogger } from './logger.ts';
+import { listenForShutdown, type Shutdown } from './shutdown.ts';
+import { startTracing, type Tracing } from './tracing.ts';
+
+/** Less than the ten seconds after which Docker kills a container. */
+const stopGraceMs = 8_000;
+
+/** The settings that starting a process needs. */
+interface StartSettings {
+  readonly logLevel: string;
+  /** Traces are off when it is undefined. */
+  readonly otlpEndpoint: string | undefined;
+}
+
+/** What a running process works with. */
+export interface Context<Settings> {
+  readonly settings: Settings;
+  readonly logger: Logger;
+  readonly tracing: Tracing | null;
+  readonly shutdown: Shutdown;
+}
+
+export interface StartOptions<Settings> {
+  readonly service: 'api' | 'exporter';
+  /** Reads all settings from the environment. Throws an error whose message names every wrong setting. */
+  readonly read: () => Settings;
+  readonly startSettings: (settings: Settings) => StartSettings;
+  /** `stderr` keeps the standard output free for the result of a command. */
+  readonly logTo?: 'stdout' | 'stderr';
+  /** Resolves to the exit code when the work is done. */
+  readonly run: (context: Context<Settings>) => Promise<number>;
+}
+
+/**
+ * Runs an app from its settings to its exit code. Wrong settings end the process with exit code 1 before anything is
+ * started. An error that nobody caught ends it with exit code 1 after one log line: the state is unknown then, and a
+ * restart is always safe.
+ */
+export function start<Settings>({ service, read, startSettings, logTo, run }: StartOptions<Settings>): void {
+  const settings = readOrExit(read);
+  const { logLevel, otlpEndpoint } = startSettings(settings);
+  const logger = createLogger(service, logLevel, logTo);
+  const log = createProcessLog(logger);
+  exitOnUnexpectedError(log, async () => {
+    const tracing = await startTracing(`auditbox-${service}`, otlpEndpoint, log.tracingUnavailable);
+    const shutdown = listenForShutdown(log, stopGraceMs);
+    const exitCode = await run({ settings, logger, tracing, shutdown });
+    await tracing?.close();
+    // An open handle, such as a request for credentials without an answer, must not keep the process alive.
+    process.exit(exitCode);
+  });
+}
+
+function readOrExit<Settings>(read: () => Settings): Settings {
+  try {
+    return read();
+  } catch (error) {
+    exitWith(error);
+  }
+}
+
+function exitOnUnexpectedError(log: ProcessLog, main: () => Promise<void>): void {
+  const exit = (error: unknown) => {
+    log.unexpectedError(error);
+    process.exit(1);
+  };
+  process.on('uncaughtException', exit);
+  process.on('unhandledRejection', exit);
+  main().catch(exit);
+}
