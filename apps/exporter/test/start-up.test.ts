@@ -162,7 +162,7 @@ test('a database that is down at start and goes away later: it waits, says so, a
 test('an empty database is explained: run the migration', async () => {
   const drain = await rig.drain({ DATABASE_URL: await createTestDatabase(inject('databaseServer'), { empty: true }) });
   expect(await drain.ended).toBe(1);
-  expect(drain.output()).toContain('run `npm run migrate`');
+  expect(drain.output()).toContain('Run `npm run migrate`');
 });
 
 test('no secret reaches the log', async () => {
