@@ -6,8 +6,8 @@ import { createLinePrinter } from './stack/show-line.ts';
 import { createStack } from './stack/stack.ts';
 
 /*
- * `npm start`: the whole system on this machine with nothing else installed. Postgres, the object store, the api and
- * the exporter are processes of their own; this one starts, watches and stops them.
+ * `npm start`: the whole system on this machine, with nothing else installed. Postgres, the object store, the api and
+ * the exporter are separate processes. This process starts, watches and stops them.
  */
 
 const settings = { PORT: wholeNumber(portRange, { meaning: '', fallback: 4000 }) };
@@ -23,7 +23,7 @@ const stack = createStack({
 });
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void exit(0));
-// Nobody reads any more (`npm start | head`), or a terminal was closed.
+// The reader has gone (`npm start | head`), or the terminal was closed.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => void exit(1));
 process.on('uncaughtException', fail);
 process.on('unhandledRejection', fail);
@@ -43,7 +43,7 @@ async function exit(code: number): Promise<void> {
   process.exit(code);
 }
 
-/** npm that is killed takes nobody with it; then we have another parent, and nobody is left to stop us. */
+/** A killed npm does not stop its children. This process then gets another parent, which would never stop it. */
 function stopWithParent(parent: number): void {
   setInterval(() => void (process.ppid === parent || exit(1)), 500).unref();
 }

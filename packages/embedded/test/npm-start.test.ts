@@ -14,7 +14,7 @@ const root = resolve(import.meta.dirname, '../../..');
 const isRoot = process.getuid?.() === 0;
 let clone: string;
 
-/** The project's files in a folder of its own, so that its .auditbox is a test's; open to nobody else, like a home. */
+/** Copies the project to a new folder, so that each test has its own .auditbox. No other user can enter it, like a home. */
 beforeEach(async () => {
   clone = await mkdtemp(join(tmpdir(), 'auditbox-clone-'));
   const filter = (path: string) => !path.includes('node_modules');
@@ -48,12 +48,12 @@ function npmStart(env: Record<string, string> = {}, options: { uid?: number; gid
 }
 
 async function running(app: App): Promise<Started> {
-  await eventually(() => expect(app.output()).toContain('Ctrl-C stops all'), 50_000);
+  await eventually(() => expect(app.output()).toContain('Ctrl-C stops everything'), 50_000);
   const api = / {2}api +(\S+)/.exec(app.output())?.[1] ?? '';
   return { app, api, key: readFileSync(join(clone, '.auditbox/master-key'), 'utf8').trim() };
 }
 
-/** Ids of all processes of this clone's stack, by their command lines: also those that have lost their parent. */
+/** Ids of all processes of this clone's stack, found by their command lines, so that orphans are included. */
 function ours(): number[] {
   const lines = execFileSync('ps', ['-e', '-o', 'pid=,args='], { encoding: 'utf8' }).split('\n');
   return lines.filter((line) => line.includes(`${clone}/`)).map((line) => Number.parseInt(line, 10));
@@ -76,9 +76,9 @@ const exported = (api: string, key: string, id: string) =>
     return body.export.object_key as string;
   });
 
-test('the printed commands work, the object appears, and after a stop and a start all is still there', async () => {
+test('the printed commands work, the object appears, and a restart keeps everything', async () => {
   const first = await running(npmStart());
-  expect(first.app.output()).toContain(`${first.key}   (shown once`);
+  expect(first.app.output()).toContain(`${first.key}   (shown only now`);
   const [post = '', get = ''] = first.app.output().match(/^ {2}curl .*?\n(?= *$)/gms) ?? [];
   const stored = JSON.parse(execFileSync('sh', ['-c', post], { encoding: 'utf8' }));
   expect(stored).toMatchObject({ changed_by: 'ana@example.com', updated_values: { max_budget: 25 } });
@@ -104,7 +104,7 @@ test('the printed commands work, the object appears, and after a stop and a star
   expect(await second.app.ended).toBe(0);
 });
 
-test.runIf(isRoot)('it works as a user, in a folder of that user', async () => {
+test.runIf(isRoot)('it works as an ordinary user, in a folder of that user', async () => {
   const nobody = { uid: 65_534, gid: 65_534 };
   execFileSync('chown', ['-R', '65534:65534', clone]);
   const { app, api, key } = await running(npmStart({}, nobody));
@@ -140,7 +140,7 @@ test('everything listens on loopback only', async () => {
   await app.ended;
 });
 
-test('a port that is taken is not used', async () => {
+test('another port is used when the preferred port is in use', async () => {
   const other = createServer().listen(4_000, '127.0.0.1');
   await once(other, 'listening').catch(() => {});
   const { app, api, key } = await running(npmStart());
@@ -156,7 +156,7 @@ test('each child that dies is reported and started again', async () => {
   const isReaper = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('reaper.ts');
   for (const pid of ours()) if (pid !== supervisor() && !isReaper(pid)) process.kill(pid, 'SIGKILL');
   for (const name of ['postgres', 's3', 'api', 'exporter']) {
-    await eventually(() => expect(app.output()).toContain(`${name} ended (SIGKILL); starting it again`));
+    await eventually(() => expect(app.output()).toContain(`${name} ended (SIGKILL). It is started again`));
   }
   const event = anEvent();
   await eventually(async () => expect((await call(api, key, '/audit', event)).status).toBeLessThan(202), 40_000);
@@ -165,14 +165,14 @@ test('each child that dies is reported and started again', async () => {
   await app.ended;
 });
 
-test('a child that cannot live stops the whole with its last words and a non-zero exit', async () => {
+test('a child that keeps ending stops the whole stack, which prints its last lines and exits with 1', async () => {
   const app = npmStart({ EXPORT_PARTITION: 'week' });
   expect(await app.ended).toBe(1);
-  expect(app.output()).toContain('exporter cannot live (exit code 1). Its last words:');
+  expect(app.output()).toContain('exporter keeps ending (exit code 1). Its last lines:');
   expect(app.output()).toMatch(/EXPORT_PARTITION is "week"; it must be hour or day\..*Everything has stopped\./s);
 });
 
-test('a process id that an earlier start left, and another program has by now, stops nobody', async () => {
+test('a process id of an earlier start, now used by another program, does not prevent a start', async () => {
   await mkdir(join(clone, '.auditbox'));
   await writeFile(join(clone, '.auditbox/pid'), String(process.pid));
   const { app } = await running(npmStart());
@@ -180,24 +180,24 @@ test('a process id that an earlier start left, and another program has by now, s
   expect(await app.ended).toBe(0);
 });
 
-test('a second start in the same folder is refused and disturbs nothing', async () => {
+test('a second start in the same folder is refused and does not disturb the first', async () => {
   const { app, api, key } = await running(npmStart());
   const second = npmStart();
   expect(await second.ended).toBe(1);
-  expect(second.output()).toContain(`Auditbox runs in this folder already (process ${supervisor()}).`);
+  expect(second.output()).toContain(`Auditbox already runs in this folder (process ${supervisor()}).`);
   expect((await call(api, key, '/audit')).status).toBe(200);
   app.signal('SIGTERM');
   expect(await app.ended).toBe(0);
 });
 
-test.each(['SIGKILL', 'SIGHUP'] as const)('the stack that gets a %s leaves no process behind', async (signal) => {
+test.each(['SIGKILL', 'SIGHUP'] as const)('a stack that receives %s leaves no process behind', async (signal) => {
   const { app } = await running(npmStart());
   process.kill(supervisor(), signal);
   await app.ended;
   await eventually(() => expect(ours()).toEqual([]));
 });
 
-test('npm that is killed leaves no process behind', async () => {
+test('a killed npm leaves no process behind', async () => {
   const { app } = await running(npmStart());
   app.signal('SIGKILL');
   await app.ended;

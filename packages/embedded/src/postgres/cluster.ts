@@ -8,19 +8,18 @@ import type { PostgresRunner } from './runner.ts';
 const user = 'auditbox';
 const database = 'postgres';
 
-/** Where an embedded cluster is and how to get in. */
+/** An embedded Postgres cluster: its files, its port and the password of its superuser. */
 export interface Cluster {
   readonly folder: string;
   readonly port: number;
   readonly password: string;
 }
 
-/** The URL of a database in the cluster. */
 export function clusterUrl({ port, password }: Cluster, name = database): string {
   return `postgres://${user}:${password}@127.0.0.1:${port}/${name}`;
 }
 
-/** Makes the cluster's files unless they are there; half-made ones are made anew. `signal` breaks it off. */
+/** Creates the cluster's files unless they exist. Incomplete files of an interrupted start are replaced. */
 export async function initCluster(
   runner: PostgresRunner,
   { folder, password }: Cluster,
@@ -29,7 +28,9 @@ export async function initCluster(
   if (existsSync(folder) && !existsSync(`${folder}.making`)) {
     const { uid } = await stat(folder);
     if (uid === runner.uid) return;
-    throw new Error(`${folder} belongs to another user (${uid}, not ${runner.uid}): it was started as somebody else.`);
+    throw new Error(
+      `${folder} belongs to another user (${uid}, not ${runner.uid}), because it was created by that user. Start as that user, or delete the folder.`,
+    );
   }
   await mkdir(dirname(folder), { recursive: true });
   await rm(folder, { recursive: true, force: true });
@@ -45,7 +46,7 @@ export async function initCluster(
   await rm(`${folder}.making`);
 }
 
-/** The command line of the server, listening on loopback only. `settings` are Postgres's own, as `name=value`. */
+/** The command line of a server that listens on loopback only. `settings` are settings of Postgres, as `name=value`. */
 export function serverCommand(runner: PostgresRunner, { folder, port }: Cluster, settings: readonly string[] = []) {
   const all = [
     'listen_addresses=127.0.0.1',
@@ -66,12 +67,12 @@ function runInitdb(runner: PostgresRunner, args: readonly string[], signal: Abor
     signal,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
-  let words = '';
+  let output = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    words += text;
+    output += text;
   });
   return new Promise((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (code) => (code === 0 ? resolve() : reject(new Error(`initdb failed (${code}): ${words}`))));
+    child.once('close', (code) => (code === 0 ? resolve() : reject(new Error(`initdb failed (${code}): ${output}`))));
   });
 }

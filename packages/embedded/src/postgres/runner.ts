@@ -3,23 +3,23 @@ import { chmod, chown, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { copyPostgres, findPostgres, isReachableByOthers } from './binaries.ts';
 
-/** How Postgres's programs are started here. */
+/** How the programs of Postgres are started on this machine. */
 export interface PostgresRunner {
-  /** The command line of a program of the server's (`initdb`, `postgres`). */
+  /** The command line of a program (`initdb`, `postgres`). */
   commandOf(program: string, args: readonly string[]): { readonly file: string; readonly args: string[] };
-  /** The user that Postgres's files belong to. */
+  /** The owner of Postgres's files. */
   readonly uid: number | undefined;
   readonly spawnOptions: { readonly uid?: number; readonly gid?: number };
   /** Gives a file or folder to the user that Postgres runs as. */
   own(path: string): Promise<void>;
-  /** Removes what was made to start programs. */
+  /** Deletes the copy of the programs, if one was made. */
   dispose(): Promise<void>;
 }
 
 /**
- * Decides how Postgres can run on data in `dataParent`. It refuses to run as root, so root hands it to the user
- * `postgres`, or `nobody`. When that user cannot pass through the folders above (a clone under /root), the binaries
- * are copied to where it can, and the server keeps one capability: to pass through folders.
+ * Decides how Postgres can run on data in `dataParent`. Postgres refuses to run as root, so root runs it as the user
+ * `postgres` or `nobody`. That user may be unable to enter the folders above, for example in a clone under /root. Then
+ * the binaries are copied to a folder that it can enter, and the server keeps one capability: to enter any folder.
  */
 export async function createPostgresRunner(dataParent: string): Promise<PostgresRunner> {
   const home = await findPostgres();
@@ -46,7 +46,7 @@ export async function createPostgresRunner(dataParent: string): Promise<Postgres
   return {
     commandOf: (program, args) => ({
       file: 'setpriv',
-      args: [...passThroughFolders(user), `${copy}/bin/${program}`, ...args],
+      args: [...mayEnterFolders(user), `${copy}/bin/${program}`, ...args],
     }),
     uid: user.uid,
     spawnOptions: {},
@@ -55,8 +55,8 @@ export async function createPostgresRunner(dataParent: string): Promise<Postgres
   };
 }
 
-/** setpriv of util-linux. Containers give root the wider capability of the two, but rarely the narrower one. */
-function passThroughFolders({ uid, gid }: { uid: number; gid: number }): string[] {
+/** Arguments of util-linux's setpriv. The narrower capability comes first, but root in a container rarely has it. */
+function mayEnterFolders({ uid, gid }: { uid: number; gid: number }): string[] {
   const ids = [`--reuid=${uid}`, `--regid=${gid}`, '--clear-groups'];
   const withCapability = (name: string) => [...ids, `--inh-caps=-all,+${name}`, `--ambient-caps=-all,+${name}`];
   for (const args of [withCapability('dac_read_search'), withCapability('dac_override')]) {
@@ -66,7 +66,7 @@ function passThroughFolders({ uid, gid }: { uid: number; gid: number }): string[
     } catch {}
   }
   throw new Error(
-    'Postgres does not run as root, and no other user can enter this folder. Start it as a user, or from a folder that others can enter, such as one under /opt.',
+    'Postgres does not run as root, and no other user can enter this folder. Start it as another user, or from a folder that all users can enter, such as one under /opt.',
   );
 }
 
@@ -78,5 +78,5 @@ function findUser(): { uid: number; gid: number } {
       return { uid: id('-u'), gid: id('-g') };
     } catch {}
   }
-  throw new Error('Postgres does not run as root, and there is no user named postgres or nobody to run it as.');
+  throw new Error('Postgres does not run as root, and this machine has no user named postgres or nobody.');
 }

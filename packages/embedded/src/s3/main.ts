@@ -2,14 +2,14 @@ import net from 'node:net';
 import { startFauxqs } from 'fauxqs';
 
 /*
- * The embedded object store, as a process of its own: `node main.ts PORT FOLDER BUCKET`. Objects are plain files. It
- * checks no credentials and overwrites what is there; it is for trying Auditbox out, not for keeping evidence.
+ * The embedded object store: `node main.ts PORT FOLDER BUCKET`. Objects are plain files. It accepts any credentials and
+ * overwrites existing objects. Use it to try Auditbox out, not to keep evidence.
  */
 
 const [port, folder, bucket] = process.argv.slice(2);
 if (!port || !folder || !bucket) throw new Error('usage: node main.ts PORT FOLDER BUCKET');
 
-// The library listens on all interfaces; without credentials it must not be reachable from other machines.
+// The library listens on all interfaces. A store without credentials must not be reachable from other machines.
 const listen = net.Server.prototype.listen;
 net.Server.prototype.listen = function (this: net.Server, ...args: unknown[]) {
   const [first, ...rest] = args;

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 
-/** The preferred port of 127.0.0.1 if nothing listens there, else any that is free. */
+/** Returns the preferred port of 127.0.0.1 if it is free, otherwise any free port. */
 export async function findFreePort(preferred: number): Promise<number> {
   return (await tryPort(preferred)) ?? (await tryPort(0)) ?? preferred;
 }

@@ -1,8 +1,8 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 
 /**
- * Makes a folder one stack's own by a file with its process id. Throws when another stack that runs has it. A file that
- * was left behind does not count, nor does its number when some other program has it by now.
+ * Reserves a folder for this stack by a file with its process id. Throws when another running stack has the folder. A
+ * file of a dead process is replaced, also when another program has that process id now.
  */
 export async function lockFolder(file: string): Promise<{ release(): Promise<void> }> {
   for (;;) {
@@ -14,7 +14,7 @@ export async function lockFolder(file: string): Promise<{ release(): Promise<voi
     }
     const owner = Number(await readFile(file, 'utf8').catch(() => ''));
     if (owner > 0 && (await isStack(owner)))
-      throw new Error(`Auditbox runs in this folder already (process ${owner}).`);
+      throw new Error(`Auditbox already runs in this folder (process ${owner}).`);
     await rm(file, { force: true });
   }
 }
@@ -23,10 +23,10 @@ async function isStack(pid: number): Promise<boolean> {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    // EPERM: it runs as somebody else.
+    // EPERM means that the process exists and belongs to another user.
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
   }
-  // Where there is no /proc the number alone must do.
+  // Without /proc the process id alone decides.
   const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => 'embedded/src/main.ts');
   return command.includes('embedded/src/main.ts');
 }

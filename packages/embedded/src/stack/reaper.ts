@@ -1,9 +1,9 @@
 import { createInterface } from 'node:readline';
 
 /*
- * Ends what the stack started when the stack itself is killed and cannot. It is a process of its own that reads from
- * the stack's pipe: `+PID SIGNAL` for a process that was started and the signal that stops it, `-PID` for one that
- * ended. When the pipe ends, it stops all that are left, and after a while by force.
+ * Ends the processes of a stack that was killed and could not end them itself. It reads from the stack's pipe:
+ * `+PID SIGNAL` for a started process and the signal that stops it, `-PID` for a process that has ended. When the pipe
+ * closes, it stops the processes that still run, and kills them after ten seconds.
  */
 
 const graceMs = 10_000;

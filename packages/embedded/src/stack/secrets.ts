@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 
-/** A secret of the stack's, made the first time it is asked for and kept in a file that only its owner can read. */
+/** Returns a secret of the stack. The first call creates it, in a file that only its owner can read. */
 export async function keepSecret(file: string, prefix: string): Promise<{ value: string; isNew: boolean }> {
   try {
     return { value: (await readFile(file, 'utf8')).trim(), isNew: false };

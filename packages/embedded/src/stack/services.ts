@@ -4,14 +4,14 @@ import { type Cluster, clusterUrl, serverCommand } from '../postgres/cluster.ts'
 import type { PostgresRunner } from '../postgres/runner.ts';
 import type { ServiceSpec } from './supervise.ts';
 
-/** What the services of the stack need to know of each other. */
+/** What the services of the stack must know about each other. */
 export interface StackPlan {
   readonly cluster: Cluster;
   readonly s3: { readonly port: number; readonly folder: string; readonly bucket: string };
   readonly apiPort: number;
   readonly exporterPort: number;
   readonly masterKey: string;
-  /** The environment that `npm start` was called with; settings that the stack does not decide pass through. */
+  /** The environment of `npm start`. Settings that the stack does not decide are passed on to the services. */
   readonly environment: NodeJS.ProcessEnv;
 }
 
@@ -21,7 +21,7 @@ export function postgresService(runner: PostgresRunner, { cluster }: StackPlan):
   return {
     name: 'postgres',
     ...serverCommand(runner, cluster),
-    // From a folder that its user may not enter, a child of Postgres could not start.
+    // A child process of Postgres cannot start in a folder that its user may not enter.
     options: { ...runner.spawnOptions, cwd: '/' },
     stopSignal: 'SIGINT',
     isReady: () => accepts(cluster.port),
@@ -58,7 +58,7 @@ export function exporterService(plan: StackPlan): ServiceSpec {
   return nodeService('exporter', '../../../../apps/exporter/src/main.ts', env, plan.exporterPort);
 }
 
-/** Whatever the shell says of AWS, databases and stores is about others than the embedded ones. */
+/** Drops the shell's settings of AWS, databases and stores, because they describe other servers than the embedded ones. */
 function baseEnvironment({ environment, cluster }: StackPlan): NodeJS.ProcessEnv {
   const foreign = /^(AWS_|S3_(?!PREFIX$)|DATABASE_URL$|PORT$|METRICS_PORT$|AUDIT_MASTER_KEY$)/;
   const kept = Object.entries(environment).filter(([name]) => !foreign.test(name));
@@ -70,7 +70,7 @@ function nodeService(name: string, path: string, env: NodeJS.ProcessEnv, port: n
   return { name, file: process.execPath, args: [fileOf(path)], options: { env }, stopSignal: 'SIGTERM', isReady };
 }
 
-/** Whether something accepts connections on a port of 127.0.0.1. */
+/** Whether a server accepts connections on a port of 127.0.0.1. */
 function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = createConnection({ port, host: '127.0.0.1' });

@@ -1,6 +1,6 @@
 import { prettyFactory } from 'pino-pretty';
 
-/** Prints lines of all services in one form: the apps' JSON unfolded, others as they are behind their service's name. */
+/** Prints the lines of all services, each after the name of its service. JSON of the apps is made readable. */
 export function createLinePrinter(
   write: (text: string) => void,
   colorize: boolean,

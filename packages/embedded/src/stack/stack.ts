@@ -13,21 +13,21 @@ import { type Service, type ServiceSpec, supervise } from './supervise.ts';
 import { welcomeText } from './welcome.ts';
 
 export interface StackOptions {
-  /** Where all data are kept. */
+  /** The folder of all data. */
   readonly home: string;
   readonly apiPort: number;
   readonly environment: NodeJS.ProcessEnv;
-  /** Shows a line of a service's, or of the stack's own. */
+  /** Shows a line of a service or of the stack itself. */
   readonly showLine: (service: string, text: string) => void;
-  /** A service could not be kept running. */
+  /** Called when a service ended too often and is not restarted any more. */
   readonly onGivenUp: () => void;
 }
 
-/** The whole system as processes of this one. */
+/** The whole system, as child processes. */
 export interface Stack {
-  /** Resolves to what a newcomer should read once everything works; rejects when it cannot, or is stopped first. */
+  /** Resolves to the welcome text once everything works. Rejects when a part cannot start or the stack is stopped first. */
   start(): Promise<string>;
-  /** Ends everything, in the reverse order of starting: nobody loses what he depends on before he is done. */
+  /** Ends everything in the reverse order of starting, so that no process loses a server that it still needs. */
   stop(): Promise<void>;
 }
 
@@ -47,10 +47,10 @@ export function createStack(options: StackOptions): Stack {
     const service = supervise(spec, {
       reaper,
       line: showLine,
-      restarting: (name, how, delayMs) => say(`${name} ended (${how}); starting it again in ${delayMs} ms.`),
-      gaveUp: (name, how, lastWords) => {
-        say(`${name} cannot live (${how}). Its last words:`);
-        for (const words of lastWords) showLine(name, words);
+      restarting: (name, how, delayMs) => say(`${name} ended (${how}). It is started again in ${delayMs} ms.`),
+      gaveUp: (name, how, lastLines) => {
+        say(`${name} keeps ending (${how}). Its last lines:`);
+        for (const line of lastLines) showLine(name, line);
         options.onGivenUp();
       },
     });
@@ -89,7 +89,7 @@ export function createStack(options: StackOptions): Stack {
     async stop() {
       stopping.abort(new Error('Stopped before everything had started.'));
       say('Stopping.');
-      // What start() still makes is stopped too: it ends at the next service that it wants to run.
+      // start() may still be running. It fails at the next service that it starts, so stop the services that it started.
       for (let service = services.pop(); service; service = services.pop()) await service.stop(stopGraceMs);
       await starting?.catch(() => {});
       for (let service = services.pop(); service; service = services.pop()) await service.stop(stopGraceMs);
@@ -111,7 +111,7 @@ async function makePlan({ home, apiPort, environment }: StackOptions, masterKey:
   };
 }
 
-/** Postgres accepts connections a moment before it serves them. */
+/** Tries again, because Postgres accepts connections a moment before it serves them. */
 async function migrate(url: string, signal: AbortSignal): Promise<void> {
   for (let triesLeft = 50; ; triesLeft -= 1) {
     try {

@@ -3,47 +3,45 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Reaper } from './start-reaper.ts';
 
-/** A process to be kept running. */
+/** A process that is kept running. */
 export interface ServiceSpec {
   readonly name: string;
   readonly file: string;
   readonly args: readonly string[];
   readonly options: SpawnOptions;
-  /** Sent to stop it gracefully. */
+  /** The signal for a graceful stop. */
   readonly stopSignal: NodeJS.Signals;
-  /** Resolves once the service does its work; tried again until then. */
+  /** Whether the service works now. Called until it does. */
   readonly isReady: () => Promise<boolean>;
 }
 
 export interface SuperviseEvents {
-  /** Told of every process that starts and ends; cleans up after us. */
+  /** Learns about every process that starts and ends, and ends the survivors if this process is killed. */
   readonly reaper?: Reaper;
-  /** A line that a service wrote. */
   line(service: string, text: string): void;
-  /** A service ended and is started again after `delayMs`. */
   restarting(service: string, how: string, delayMs: number): void;
-  /** A service ended too often at once; `lastWords` are its last lines. Nothing is restarted any more. */
-  gaveUp(service: string, how: string, lastWords: readonly string[]): void;
+  /** A service ended too often soon after its start. It is not restarted any more. */
+  gaveUp(service: string, how: string, lastLines: readonly string[]): void;
 }
 
 /** A service under supervision. */
 export interface Service {
-  /** Resolves when it does its work; rejects when it was given up first. */
+  /** Resolves when the service works. Rejects when it keeps ending instead. */
   readonly ready: Promise<void>;
-  /** Ends it, by force after `graceMs`; resolves when the process is gone. */
+  /** Stops the service, by SIGKILL after `graceMs`. Resolves when the process is gone. */
   stop(graceMs: number): Promise<void>;
 }
 
 const quickDeathMs = 10_000;
-const quickDeathsMost = 5;
-const lastWordsMost = 15;
+const maxQuickDeaths = 5;
+const maxLastLines = 15;
 
 /**
- * Starts a service and starts it again whenever it ends, waiting longer after each quick death. The child is a process
- * group of its own, so that Ctrl-C in a terminal reaches only us and the order of stopping is ours.
+ * Starts a service and starts it again whenever it ends, after a longer wait for each quick death. The child has its own
+ * process group. Ctrl-C in a terminal then reaches only this process, which stops the services in order.
  */
 export function supervise(spec: ServiceSpec, events: SuperviseEvents): Service {
-  const lastWords: string[] = [];
+  const lastLines: string[] = [];
   const ready = Promise.withResolvers<void>();
   ready.promise.catch(() => {});
   let child: ChildProcess | null = null;
@@ -61,9 +59,9 @@ export function supervise(spec: ServiceSpec, events: SuperviseEvents): Service {
     child = started;
     if (started.pid !== undefined) events.reaper?.started(started.pid, spec.stopSignal);
     for (const stream of [started.stdout, started.stderr]) {
-      if (stream) createInterface(stream).on('line', hear);
+      if (stream) createInterface(stream).on('line', onLine);
     }
-    started.once('error', (error) => hear(error.message));
+    started.once('error', (error) => onLine(error.message));
     started.once('close', (code, signal) => {
       if (started.pid !== undefined) events.reaper?.ended(started.pid);
       ended(performance.now() - startedAt, signal ?? `exit code ${code}`);
@@ -71,9 +69,9 @@ export function supervise(spec: ServiceSpec, events: SuperviseEvents): Service {
     void awaitReady(started);
   }
 
-  function hear(text: string): void {
-    lastWords.push(text);
-    if (lastWords.length > lastWordsMost) lastWords.shift();
+  function onLine(text: string): void {
+    lastLines.push(text);
+    if (lastLines.length > maxLastLines) lastLines.shift();
     events.line(spec.name, text);
   }
 
@@ -81,10 +79,10 @@ export function supervise(spec: ServiceSpec, events: SuperviseEvents): Service {
     child = null;
     if (stopping) return;
     quickDeaths = livedMs < quickDeathMs ? quickDeaths + 1 : 1;
-    if (quickDeaths >= quickDeathsMost) {
+    if (quickDeaths >= maxQuickDeaths) {
       stopping = true;
-      ready.reject(new Error(`${spec.name} cannot live (${how}).`));
-      events.gaveUp(spec.name, how, lastWords);
+      ready.reject(new Error(`${spec.name} keeps ending (${how}).`));
+      events.gaveUp(spec.name, how, lastLines);
       return;
     }
     const delayMs = 250 * 2 ** quickDeaths;

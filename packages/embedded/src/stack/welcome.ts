@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { clusterUrl } from '../postgres/cluster.ts';
 import type { StackPlan } from './services.ts';
 
-/** The text that `npm start` shows once everything runs; the commands can be pasted as they are. */
+/** The text that `npm start` shows once everything runs. A test runs its commands as they are. */
 export function welcomeText(
   { cluster, s3, apiPort, exporterPort }: StackPlan,
   { home, newKey, readyMs }: { home: string; newKey: string | null; readyMs: number },
@@ -17,7 +17,7 @@ Auditbox runs (ready after ${(readyMs / 1000).toFixed(1)} s).
   exporter   http://127.0.0.1:${exporterPort}/readyz
   postgres   ${clusterUrl(cluster).replace(/:[^:@/]+@/, ':…@')}
   objects    ${join(s3.folder, 'buckets', s3.bucket, 'objects')}
-  key        ${newKey === null ? `in ${keyFile}` : `${newKey}   (shown once; kept in ${keyFile})`}
+  key        ${newKey === null ? `in ${keyFile}` : `${newKey}   (shown only now; stored in ${keyFile})`}
 
 Record an event:
 
@@ -26,11 +26,11 @@ Record an event:
     "before_value": {"max_budget": 10}, "updated_values": {"max_budget": 25}
   }'
 
-Ask for it:
+Read it:
 
   curl -sS "${apiUrl}/audit?table_name=teams" ${auth}
 
-About ten seconds later its object lies in the folder above; GET ${apiUrl}/audit/<id> names it. Ctrl-C stops all.
+About ten seconds later the folder above contains its object. GET ${apiUrl}/audit/<id> returns the object's key. Ctrl-C stops everything.
 
 `;
 }
