@@ -1,4 +1,4 @@
-/** Tries an assertion again and again until it holds; fails with its last error after `timeoutMs`. */
+/** Repeats an assertion until it holds. Fails with its last error after `timeoutMs`. */
 export async function eventually<T>(assertion: () => Promise<T> | T, timeoutMs = 20_000): Promise<T> {
   const giveUpAt = performance.now() + timeoutMs;
   for (;;) {

@@ -4,8 +4,8 @@ import { expect } from 'vitest';
 import type { TestBucket } from '../servers/bucket.ts';
 
 /**
- * The promise, read from outside: each id is in exactly one object, none is missing and none is foreign; every row lies
- * in the folder of its own hour; each object's hash and row count are what its metadata say.
+ * Checks the promise from outside. Each id is in exactly one object, no id is missing and no other id is there. Every
+ * row is in the folder of its hour. Each object's hash and row count equal its metadata.
  */
 export async function expectExactlyOnce(bucket: TestBucket, ids: readonly string[]): Promise<void> {
   const objects = await bucket.objects();

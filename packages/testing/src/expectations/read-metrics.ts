@@ -1,7 +1,7 @@
-/** Metrics as Prometheus would read them. */
+/** Metrics, read as Prometheus reads them. */
 export interface Metrics {
   readonly text: string;
-  /** Names of all that has at least one value. */
+  /** Names of the metrics with at least one value. */
   readonly names: ReadonlySet<string>;
   /** The value of a series written as in the text, such as `name` or `name{label="value"}`; undefined if it is absent. */
   value(series: string): number | undefined;

@@ -2,12 +2,12 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 
-/** An HTTP proxy as companies have them: it connects its clients to where they ask for. */
+/** An HTTP proxy such as companies run. It connects a client to the host that the client names. */
 export interface ConnectProxy {
   readonly port: number;
-  /** Each connection made: the target, and who asked by the Proxy-Authorization header. */
+  /** Each tunnel: its target, and the user in the Proxy-Authorization header. */
   readonly tunnels: { readonly target: string; readonly user: string | null }[];
-  /** Whether it refuses, as one that wants a password does. */
+  /** Whether it answers 407, like a proxy that requires a password. */
   refuses: boolean;
   close(): void;
 }

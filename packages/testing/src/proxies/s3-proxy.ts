@@ -2,16 +2,15 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** A request as the proxy saw it. */
 export interface SeenRequest {
   readonly method: string;
-  /** Bucket and key. */
+  /** The bucket and the key. */
   readonly path: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: Buffer;
 }
 
-/** An answer instead of the store's, as S3 words its errors. */
+/** An S3 error that the proxy returns instead of the store's response. */
 export interface InsteadOf {
   readonly status: number;
   readonly code: string;
@@ -20,28 +19,28 @@ export interface InsteadOf {
 }
 
 /**
- * What the client gets instead of the store's answer: an error, a broken connection, nothing at all, somebody's web page
- * with a 200, an answer that never ends.
+ * What the client gets instead of the store's response: an error, a broken connection, nothing at all, an unrelated web
+ * page with status 200, or a response that never ends.
  */
 export type Misbehaviour = InsteadOf | 'reset' | 'silence' | 'web page' | 'trickle';
 
-/** Before the store sees it, also: half of the body reaches it and the line breaks; or If-None-Match is not heeded. */
+/** Two more before the store gets the request: the connection breaks after half of the body, or If-None-Match is ignored. */
 type Before = Misbehaviour | 'half the body' | 'overwrite' | undefined;
-/** After the store did it, also: it claims to have stored other bytes. */
+/** One more after the store has done it: the response has the checksum of other bytes. */
 type After = Misbehaviour | 'wrong checksum' | undefined;
 
-/** What happens to a request. Each may look at it and decide; undefined lets the store decide. */
+/** Decides what happens to a request. Undefined passes it on to the store. */
 interface Intervention {
   before?(seen: SeenRequest): Before | Promise<Before>;
   after?(seen: SeenRequest): After | Promise<After>;
 }
 
-/** An S3 endpoint between an exporter and a real store: it can fail on purpose, and honours If-None-Match. */
+/** An S3 endpoint between an exporter and a real store. It can fail on purpose, and it honours If-None-Match. */
 export interface S3Proxy {
   readonly endpoint: string;
-  /** Kept unless `remember` is false. */
+  /** Empty if `remember` is false. */
   readonly requests: SeenRequest[];
-  /** Status and path of what the store itself answered, in order. */
+  /** The responses of the store itself, in order. */
   readonly answers: { readonly method: string; readonly path: string; readonly status: number }[];
   /** How often an object was written under each path. */
   readonly writes: ReadonlyMap<string, number>;
@@ -49,7 +48,7 @@ export interface S3Proxy {
   close(): Promise<void>;
 }
 
-/** Where a store does not know conditional PUTs (the embedded one does not), the proxy refuses the second PUT itself. */
+/** The proxy refuses a second conditional PUT itself, because some stores, such as the embedded one, ignore the condition. */
 export async function startS3Proxy(target: string, { remember = true } = {}): Promise<S3Proxy> {
   const requests: SeenRequest[] = [];
   const answers: { method: string; path: string; status: number }[] = [];
@@ -80,7 +79,7 @@ export async function startS3Proxy(target: string, { remember = true } = {}): Pr
     response.writeHead(result.status, { ...result.headers, ...lie }).end(result.body);
   }
 
-  /** Two PUTs of one key at the same moment must not both find nothing. */
+  /** One at a time: of two simultaneous PUTs of one key only the first may find no object. */
   function serially<T>(work: () => Promise<T>): Promise<T> {
     const result = writing.then(work);
     writing = result.catch(() => {});
@@ -131,7 +130,7 @@ async function isThere(target: string, path: string): Promise<boolean> {
 
 function forward(target: string, { method, path, headers, body }: SeenRequest) {
   return new Promise<{ status: number; headers: IncomingMessage['headers']; body: Buffer }>((resolve, reject) => {
-    // The host stays the one that the client signed.
+    // The Host header stays unchanged, because the client signed it.
     const outgoing = request(`${target}${path}`, { method, headers });
     outgoing.once('error', reject);
     outgoing.once('response', async (incoming) => {

@@ -1,35 +1,35 @@
 import { once } from 'node:events';
 import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net';
 
-/** A TCP proxy in front of a database, that can go away and come back on the same port, or swallow everything. */
+/** A TCP proxy in front of a database. It can go down and come up again on the same port, or swallow all data. */
 export interface TcpProxy {
   readonly port: number;
   /** Breaks all connections and refuses new ones. */
   down(): Promise<void>;
   up(): Promise<void>;
   /**
-   * Accepts and keeps connections, but passes nothing on: a half-open line. Those that were touched by it never speak
-   * again, as their bytes are missing; later ones do.
+   * Accepts and keeps connections but passes no data on, like a half-open connection. Connections that existed while it
+   * was on stay silent afterwards, because their bytes are missing. Later connections work.
    */
   swallow(on: boolean): void;
-  /** Breaks all connections; new ones are taken. */
+  /** Breaks all connections and accepts new ones. */
   reset(): void;
 }
 
 export async function startTcpProxy(target: { readonly host: string; readonly port: number }): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
-  /** One for each connection while it is swallowed, and from then on. */
-  const dumb = new WeakSet<Socket>();
+  /** The client side of each connection that was ever swallowed. */
+  const silenced = new WeakSet<Socket>();
   let swallowing = false;
   const server = createServer((inner) => {
     const outer = createConnection(target);
-    if (swallowing) dumb.add(inner);
+    if (swallowing) silenced.add(inner);
     for (const [from, to] of [
       [inner, outer],
       [outer, inner],
     ] as const) {
       sockets.add(from);
-      from.on('data', (data) => void (dumb.has(inner) || to.write(data)));
+      from.on('data', (data) => void (silenced.has(inner) || to.write(data)));
       from.on('close', () => {
         sockets.delete(from);
         to.destroy();
@@ -53,7 +53,7 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
     },
     swallow(on) {
       swallowing = on;
-      if (on) for (const socket of sockets) dumb.add(socket);
+      if (on) for (const socket of sockets) silenced.add(socket);
     },
     reset() {
       for (const socket of sockets) socket.destroy();

@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { createServer } from 'node:tls';
 import { generate } from 'selfsigned';
 
-/** An https endpoint in front of an http one, with a certificate that nobody trusts by himself. */
+/** An https endpoint in front of an http endpoint. No client trusts its certificate by default. */
 export interface TlsFront {
   readonly endpoint: string;
   /** The certificate, in PEM. */
   readonly certificateFile: string;
-  /** How many were made. */
+  /** The number of connections so far. */
   connections(): number;
   close(): Promise<void>;
 }

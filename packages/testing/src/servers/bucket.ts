@@ -5,23 +5,23 @@ import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, S3Client }
 /** Credentials of the stores that tests use. */
 export const testCredentials = { accessKeyId: 'TESTKEY', secretAccessKey: 'TESTSECRET' };
 
-/** An object as an auditor finds it. */
+/** An object, read as an auditor reads it. */
 interface StoredObject {
   readonly key: string;
   readonly metadata: Readonly<Record<string, string>>;
   readonly contentType: string | undefined;
   readonly contentEncoding: string | undefined;
-  /** The NDJSON, unpacked. */
+  /** The uncompressed NDJSON. */
   readonly text: string;
-  /** Its lines, parsed. */
+  /** The parsed lines. */
   readonly events: readonly { id: string; updated_at: string; [field: string]: unknown }[];
 }
 
-/** A bucket of a test's own, read from outside as an auditor would. */
+/** A bucket of one test, read from outside as an auditor reads it. */
 export interface TestBucket {
   readonly name: string;
   readonly client: S3Client;
-  /** All exported objects, by key. The start-up probe's object is none. */
+  /** All exported objects in the order of their keys, without the object of the start-up probe. */
   objects(): Promise<StoredObject[]>;
 }
 
@@ -36,7 +36,7 @@ export async function createTestBucket(endpoint: string, { objectLock = false } 
   return readBucket(client, name);
 }
 
-/** One that is there already, in a store with the tests' credentials. */
+/** Opens an existing bucket, in a store with the tests' credentials. */
 export function openTestBucket(endpoint: string, name: string): TestBucket {
   return readBucket(createTestClient(endpoint), name);
 }

@@ -11,11 +11,11 @@ const root = fileURLToPath(new URL('../../../../', import.meta.url));
 interface Ended {
   readonly code: number;
   readonly stdout: string;
-  /** Of both, for what failed. */
+  /** Standard output and standard error, for error messages. */
   readonly output: string;
 }
 
-/** What a container is and how it fares, as the engine tells it. */
+/** A container, as the engine describes it. */
 export interface ContainerSeen {
   readonly Id: string;
   readonly Image: string;
@@ -23,13 +23,13 @@ export interface ContainerSeen {
   readonly Config: { readonly User: string; readonly Healthcheck?: { readonly Test: readonly string[] } };
 }
 
-/** The repository's docker-compose.yml, as a project of a test's own. */
+/** The repository's docker-compose.yml, as the project of one test. */
 export interface Composition {
-  /** `variables` go before those of its .env. Rejects with what it printed if it does not end with 0. */
+  /** `variables` override those of .env. Rejects with the output if the exit code is not 0. */
   run(args: readonly string[], variables?: Record<string, string>): Promise<Ended>;
-  /** The same, but any exit code is an answer. */
+  /** The same, but resolves for any exit code. */
   ask(args: readonly string[], variables?: Record<string, string>): Promise<Ended>;
-  /** Where a service's port is reached from here, as host:port. */
+  /** The published address of a service's port, as host:port. */
   address(service: string, port: number): Promise<string>;
   containers(service: string): Promise<ContainerSeen[]>;
   imageBytes(name: string): Promise<number>;
@@ -37,13 +37,13 @@ export interface Composition {
   close(): Promise<void>;
 }
 
-/** Version 2, a plug-in of docker's, or version 1; null where there is neither. */
+/** The command of version 2 (a plug-in of docker) or version 1. Null if neither is installed. */
 export function findCompose(): readonly string[] | null {
   const there = ([program = '', ...args]: string[]) => spawnSync(program, [...args, 'version']).status === 0;
   return [['docker', 'compose'], ['docker-compose']].find(there) ?? null;
 }
 
-/** `env` becomes the .env; `override` is a second compose file, in JSON. */
+/** `env` becomes the file .env. `override` is a second compose file, in JSON. */
 export async function openComposition(
   compose: readonly string[],
   name: string,

@@ -6,21 +6,21 @@ import { createTemplate } from './template-database.ts';
 import { migrateWithRoles } from './test-roles.ts';
 
 /*
- * A real Postgres and a real S3 in containers. TEST_POSTGRES_IMAGE is any image with the official one's contract;
- * TEST_S3_IMAGE is MinIO, or a Ceph gateway that listens on 7480 and takes S3_ACCESS_KEY and S3_SECRET_KEY.
+ * A real Postgres and a real S3 in containers. TEST_POSTGRES_IMAGE is an image that is used like the official one.
+ * TEST_S3_IMAGE is MinIO, or a Ceph gateway that listens on 7480 and reads S3_ACCESS_KEY and S3_SECRET_KEY.
  */
 const postgresImage = process.env.TEST_POSTGRES_IMAGE ?? 'postgres:18';
 export const s3Image = process.env.TEST_S3_IMAGE ?? 'quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z';
 
-/** Where the store listens in its container. */
+/** The port of the store in its container. */
 export const s3Port = s3Image.includes('minio') ? 9000 : 7480;
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   if (!process.env.DOCKER_HOST && !existsSync('/var/run/docker.sock')) {
     const line = '='.repeat(100);
-    const words =
-      'SKIPPED: the tests on containers (a real S3, Postgres 15). They need a container engine: set DOCKER_HOST.';
-    process.stderr.write(`\n${line}\n${words}\n${line}\n\n`);
+    const sentence =
+      'SKIPPED: the tests on containers (a real S3, Postgres 15). They need a container engine. Set DOCKER_HOST.';
+    process.stderr.write(`\n${line}\n${sentence}\n${line}\n\n`);
     project.provide('containers', false);
     return async () => {};
   }

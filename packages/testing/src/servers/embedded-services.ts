@@ -12,8 +12,8 @@ import { createTemplate } from './template-database.ts';
 import { migrateWithRoles } from './test-roles.ts';
 
 /*
- * One Postgres and one object store for a whole test run, from npm, without a container engine. Each test file makes
- * databases and buckets of its own in them.
+ * One Postgres and one object store for a whole test run, from npm packages, without a container engine. Each test file
+ * creates its own databases and buckets in them.
  */
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
@@ -38,7 +38,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const events = {
     line: (_service: string, text: string) => void lines.push(text),
     restarting: () => {},
-    gaveUp: (name: string) => process.stderr.write(`${name} cannot live:\n${lines.slice(-20).join('\n')}\n`),
+    gaveUp: (name: string) => process.stderr.write(`${name} keeps ending:\n${lines.slice(-20).join('\n')}\n`),
   };
   const services: Service[] = [supervise(postgresService(runner, plan), events), supervise(s3Service(plan), events)];
   await Promise.all(services.map(({ ready }) => ready));

@@ -8,19 +8,19 @@ import { findFreePort } from '@auditbox/embedded/stack/free-port.ts';
 import { eventually } from '../expectations/eventually.ts';
 import { type App, spawnProgram } from './spawn-app.ts';
 
-/** A PgBouncer in transaction mode before one database, as docs/pgbouncer.ini sets it up. */
+/** A PgBouncer in transaction mode in front of one database, configured by docs/pgbouncer.ini. */
 export interface OwnPgBouncer {
-  /** The URL of one of the file's databases, for processes that prepare no statements. */
+  /** The URL of a database in the file. It turns prepared statements off. */
   urlOf(name: 'auditbox_api' | 'auditbox_exporter'): string;
   close(): Promise<void>;
 }
 
 const documented = new URL('../../../../docs/pgbouncer.ini', import.meta.url);
 
-/** Whether the program is there: TEST_PGBOUNCER, or pgbouncer in the PATH. */
+/** Whether the program is installed: TEST_PGBOUNCER, or pgbouncer in the PATH. */
 export const hasPgBouncer = spawnSync(programName(), ['--version']).status === 0;
 
-/** `poolSize` is how many connections to Postgres each of the file's databases may have. */
+/** `poolSize` limits the connections to Postgres for each database in the file. */
 export async function startOwnPgBouncer(
   databaseUrl: string,
   { poolSize }: { poolSize: number },
@@ -29,7 +29,7 @@ export async function startOwnPgBouncer(
   await chmod(folder, 0o755);
   const text = await readFile(documented, 'utf8');
   const file = join(folder, 'pgbouncer.ini');
-  // It refuses to run as root.
+  // PgBouncer refuses to run as root.
   const args = process.getuid?.() === 0 ? ['-u', 'nobody', file] : [file];
   for (let triesLeft = 5; ; triesLeft -= 1) {
     const port = await findFreePort(0);
@@ -37,7 +37,7 @@ export async function startOwnPgBouncer(
     const program = spawnProgram(programName(), args, { env: {} });
     const isUp = await Promise.race([eventually(() => reach(port)).then(() => true), program.ended.then(() => false)]);
     if (isUp) return handleOf(program, port, folder);
-    // Somebody may have taken the port meanwhile.
+    // Another process may have taken the port in the meantime.
     if (triesLeft === 0) throw new Error(`PgBouncer does not start:\n${program.output()}`);
   }
 }
@@ -63,7 +63,7 @@ function programName(): string {
   return process.env.TEST_PGBOUNCER ?? 'pgbouncer';
 }
 
-/** The last of two lines counts. Whoever reaches the port may in: the test's Postgres knows one user. */
+/** A later line overrides an earlier one. Any user may connect, because the test's Postgres has only one user. */
 function configuration(text: string, to: { databaseUrl: string; port: number; poolSize: number }): string {
   const { hostname, port, pathname, username, password } = new URL(to.databaseUrl);
   const server = `host=${hostname} port=${port} dbname=${pathname.slice(1)} user=${username} password=${password}`;

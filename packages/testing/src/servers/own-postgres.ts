@@ -11,31 +11,30 @@ import { createPostgresRunner } from '@auditbox/embedded/postgres/runner.ts';
 import { findFreePort } from '@auditbox/embedded/stack/free-port.ts';
 import { eventually } from '../expectations/eventually.ts';
 
-/** A Postgres server of a test's own, to be killed. */
+/** The Postgres server of one test, which may kill it. */
 export interface OwnPostgres {
-  /** Of a migrated database. */
+  /** The URL of a migrated database. */
   readonly url: string;
   readonly sql: Database['sql'];
-  /** Of the server's first process, the parent of all others. */
+  /** The server's first process, the parent of all others. */
   readonly pid: number;
-  /** Where all of it is. */
   readonly folder: string;
   /**
-   * Ends the server process and starts it again; resolves when it answers. SIGKILL: what is not on disk is gone.
-   * SIGQUIT: Postgres's own "immediate" stop.
+   * Ends the server process and starts it again. Resolves when the server answers. SIGKILL loses data that is not on
+   * disk. SIGQUIT is Postgres's "immediate" stop.
    */
   killAndRestart(signal?: 'SIGKILL' | 'SIGQUIT'): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface OwnPostgresOptions {
-  /** Where its folder is made; a folder that other users may enter. */
+  /** The folder for the server's files. Other users must be able to enter it. */
   readonly parent?: string;
-  /** Postgres's own settings, as `name=value`. */
+  /** Settings of Postgres, as `name=value`. */
   readonly settings?: readonly string[];
 }
 
-/** Whatever ends the server, it is started again until `close`. */
+/** The server is started again whenever it ends, until `close`. */
 export async function startOwnPostgres({
   parent = tmpdir(),
   settings = [],
@@ -52,7 +51,7 @@ export async function startOwnPostgres({
 
   function start(): void {
     server = spawn(file, args, { ...runner.spawnOptions, cwd: '/', stdio: 'ignore' });
-    // While backends of a killed server still end, the next one refuses to start.
+    // A new server refuses to start while backends of the killed server still run, so try again.
     server.once('exit', () => closing || setTimeout(start, 50));
   }
 

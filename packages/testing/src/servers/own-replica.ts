@@ -14,16 +14,15 @@ import type { OwnPostgres } from './own-postgres.ts';
 /** A hot standby that streams from a primary. */
 export interface OwnReplica {
   readonly url: string;
-  /** Nothing more is replayed until `resume`. */
+  /** Stops the replay until `resume`. */
   pause(): Promise<void>;
   resume(): Promise<void>;
   close(): Promise<void>;
 }
 
 /**
- * Copies a running primary by Postgres's low-level backup
- * (https://www.postgresql.org/docs/current/continuous-archiving.html#BACKUP-LOWLEVEL-BASE-BACKUP): the embedded
- * binaries have no pg_basebackup.
+ * Copies a running primary by Postgres's low-level backup, because the embedded binaries have no pg_basebackup:
+ * https://www.postgresql.org/docs/current/continuous-archiving.html#BACKUP-LOWLEVEL-BASE-BACKUP
  */
 export async function startOwnReplica(primary: OwnPostgres): Promise<OwnReplica> {
   const folder = await mkdtemp(join(tmpdir(), 'auditbox-replica-'));
@@ -53,7 +52,7 @@ export async function startOwnReplica(primary: OwnPostgres): Promise<OwnReplica>
       await sql`select pg_wal_replay_pause()`;
       await eventually(async () => {
         const [row] = await sql`select pg_get_wal_replay_pause_state() as state`;
-        if (row?.state !== 'paused') throw new Error('It still replays.');
+        if (row?.state !== 'paused') throw new Error('The replica still replays.');
       });
     },
     async resume() {
@@ -70,7 +69,7 @@ export async function startOwnReplica(primary: OwnPostgres): Promise<OwnReplica>
 }
 
 async function copyCluster(primary: OwnPostgres, to: string): Promise<string> {
-  // A backup begins and ends in one session.
+  // Postgres requires that one session begins and ends a backup.
   const session = postgres(primary.url, { max: 1, onnotice: () => {} });
   await session`select pg_backup_start('replica', true)`;
   await promisify(execFile)('cp', ['-a', join(primary.folder, 'postgres'), to]);

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { findFreePort } from '@auditbox/embedded/stack/free-port.ts';
 
-/** An embedded object store of one's own, as a process of its own. */
+/** The embedded object store of one test, as a separate process. */
 export interface OwnStore {
   readonly endpoint: string;
   close(): Promise<void>;
@@ -19,7 +19,7 @@ export async function startOwnStore(): Promise<OwnStore> {
   const main = fileURLToPath(new URL('../../../embedded/src/s3/main.ts', import.meta.url));
   const child: ChildProcess = spawn(process.execPath, [main, String(port), folder, 'auditbox'], {
     stdio: ['ignore', 'pipe', 'inherit'],
-    // Ctrl-C is for whoever started us, who then closes the store.
+    // Ctrl-C reaches only the process that started us, which then closes the store.
     detached: true,
   });
   if (!child.stdout) throw new Error('The store has no output.');

@@ -3,24 +3,23 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-/** A line of an app's log. */
 interface LogLine {
   readonly level: string;
   readonly msg: string;
   readonly [field: string]: unknown;
 }
 
-/** An app as a process of its own. */
+/** An app, as a separate process. */
 export interface App {
   readonly pid: number;
   readonly log: readonly LogLine[];
   readonly output: () => string;
-  /** Resolves to the first log line, past or to come, whose message matches; rejects when the process ends first. */
+  /** Resolves to the first log line, past or future, whose message matches. Rejects when the process ends first. */
   line(message: RegExp): Promise<LogLine>;
   /** The same for a log line with this `event`; `isMeant` narrows it. */
   event(name: string, isMeant?: (line: LogLine) => boolean): Promise<LogLine>;
   signal(name: NodeJS.Signals): void;
-  /** Resolves when the process has ended, to its exit code, or the name of the signal that ended it. */
+  /** Resolves when the process has ended, to its exit code or the signal that ended it. */
   readonly ended: Promise<number | NodeJS.Signals>;
 }
 
@@ -28,7 +27,7 @@ export type AppName = 'api/src/main.ts' | 'api/src/keys/main.ts' | 'exporter/src
 
 const apps = new Set<App>();
 
-/** Starts an app with nothing but the given environment. */
+/** Starts an app with only the given environment. */
 export function spawnApp(name: AppName | URL, env: Record<string, string>, args: readonly string[] = []): App {
   const file = typeof name === 'string' ? new URL(`../../../../apps/${name}`, import.meta.url) : name;
   return spawnProgram(process.execPath, [fileURLToPath(file), ...args], { env });
@@ -86,7 +85,7 @@ export function spawnProgram(
   return app;
 }
 
-/** Null for what is no log line, or half of one: the process was killed while it wrote. */
+/** Null if the text is not a log line, or only a part of one because the process was killed while it wrote. */
 function parseLine(text: string): LogLine | null {
   try {
     return text.startsWith('{') ? (JSON.parse(text) as LogLine) : null;
@@ -95,7 +94,7 @@ function parseLine(text: string): LogLine | null {
   }
 }
 
-/** Ends every app that a test left; for afterEach. */
+/** Ends every app that a test left running. Call it in afterEach. */
 export async function endApps(): Promise<void> {
   for (const app of apps) app.signal('SIGKILL');
   await Promise.all([...apps].map(({ ended }) => ended));

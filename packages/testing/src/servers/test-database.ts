@@ -5,12 +5,12 @@ import { inject } from 'vitest';
 import type { WireEvent } from '../fixtures/test-events.ts';
 import { createTestDatabase } from './template-database.ts';
 
-/** A migrated database of a test's own. */
+/** The migrated database of one test. */
 export interface TestDatabase extends Database {
   readonly url: string;
   /** Stores events as the api does. */
   store(events: readonly WireEvent[]): Promise<void>;
-  /** How many outbox rows are in each state. */
+  /** The number of outbox rows in each state. */
   states(): Promise<Record<string, number>>;
 }
 

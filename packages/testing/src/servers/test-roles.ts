@@ -2,7 +2,7 @@ import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
 import { setUpRoles } from '@auditbox/db/migrate/roles/set-up-roles.ts';
 import postgres from 'postgres';
 
-/** The logins of a test server that processes under test run as, and the roles that they are members of. */
+/** The logins of the processes under test, with the roles that they are members of. */
 const logins = {
   api: ['auditbox_api'],
   exporter: ['auditbox_exporter'],
@@ -13,7 +13,7 @@ export type ProcessRole = keyof typeof logins;
 
 const password = 'under-test';
 
-/** Migrates a database, and makes the roles and logins of its server, which has none of them yet. */
+/** Migrates a database and creates the roles and logins. The server must not have them yet. */
 export async function migrateWithRoles(url: string): Promise<void> {
   await migrateDatabase(url);
   const sql = postgres(url, { max: 1, onnotice: () => {} });
@@ -26,7 +26,7 @@ export async function migrateWithRoles(url: string): Promise<void> {
   }
 }
 
-/** The same database as the user that a process runs as. */
+/** The URL of the same database, with the login of a process. */
 export function urlAs(role: ProcessRole, databaseUrl: string): string {
   const url = new URL(databaseUrl);
   url.username = nameOf(role);
@@ -34,7 +34,7 @@ export function urlAs(role: ProcessRole, databaseUrl: string): string {
   return url.href;
 }
 
-/** The role that an exporter with these settings needs. */
+/** The role for an exporter with these settings. */
 export function exporterRole(settings: Readonly<Record<string, string>>): ProcessRole {
   const { AUDIT_RETENTION_DAYS: audit = '0', OUTBOX_RETENTION_DAYS: outbox = '0' } = settings;
   return audit === '0' && outbox === '0' ? 'exporter' : 'exporter with retention';

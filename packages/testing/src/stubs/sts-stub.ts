@@ -2,16 +2,16 @@ import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** A place where roles are assumed, as AWS STS speaks. It looks at no signature. */
+/** A stub of AWS STS, which assumes roles. It checks no signature. */
 export interface StsStub {
   readonly endpoint: string;
-  /** Parameters of each request, and the access key that signed it. */
+  /** The parameters of each request and the access key that signed it. */
   readonly requests: { readonly parameters: Record<string, string>; readonly accessKeyId: string | null }[];
   answers: 'credentials' | 'denial' | 'silence';
   close(): void;
 }
 
-/** What it gives to everybody. */
+/** The access key in every answer. */
 export const temporaryKey = 'ASIATEMPORARY';
 
 export async function startStsStub(): Promise<StsStub> {

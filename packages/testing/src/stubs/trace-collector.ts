@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** A span as it came over the wire. */
 interface ReceivedSpan {
   readonly service: string;
   readonly traceId: string;
@@ -13,7 +12,7 @@ interface ReceivedSpan {
   readonly attributes: Readonly<Record<string, unknown>>;
 }
 
-/** Takes traces by OTLP over HTTP, as a collector does. */
+/** Receives traces by OTLP over HTTP, as a collector does. */
 export interface TraceCollector {
   readonly endpoint: string;
   readonly spans: readonly ReceivedSpan[];
