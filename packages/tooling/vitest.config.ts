@@ -3,10 +3,10 @@ import { defineConfig } from 'vitest/config';
 
 const common = { testTimeout: 60_000, hookTimeout: 120_000 };
 
-/** The database's tests run on the embedded Postgres, and, where there is an engine, on the container's, which is older. */
+/** With a container engine, the tests of the database also run on the Postgres of a container, which is older than the embedded one. */
 const hasEngine = process.env.DOCKER_HOST !== undefined || existsSync('/var/run/docker.sock');
 
-/** Pure tests; tests on the embedded Postgres and store; tests on containers, which say so when they cannot run. */
+/** Pure tests, tests on the embedded Postgres and store, and tests on containers, which print a line when they cannot run. */
 export default defineConfig({
   test: {
     maxWorkers: 3,

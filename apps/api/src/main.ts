@@ -10,11 +10,10 @@ import { type ApiConfig, apiSettings } from './settings.ts';
 
 start({
   service: 'api',
-  read: () => readSettings(apiSettings, process.env),
-  startSettings: (settings) => ({
-    logLevel: settings.LOG_LEVEL,
-    otlpEndpoint: settings.OTEL_EXPORTER_OTLP_ENDPOINT,
-  }),
+  read() {
+    const settings = readSettings(apiSettings, process.env);
+    return { ...settings, logLevel: settings.LOG_LEVEL, tracesEndpoint: settings.OTEL_EXPORTER_OTLP_ENDPOINT };
+  },
   run: serve,
 });
 

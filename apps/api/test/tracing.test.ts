@@ -48,7 +48,7 @@ test('a collector that is down costs no request', async () => {
   collector.close();
   api = await createApiFixture({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint });
   expect((await api.request('/audit', { body: anEvent() })).status).toBe(201);
-  await api.app.event('tracing-unavailable');
+  await api.app.event('traces-not-sent');
   expect((await api.request('/audit', { body: anEvent() })).status).toBe(201);
   api.app.signal('SIGTERM');
   expect(await api.app.ended).toBe(0);

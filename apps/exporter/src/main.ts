@@ -15,12 +15,12 @@ const command = parseCommand(process.argv.slice(2));
 
 start({
   service: 'exporter',
-  read: () => readSettings(exporterSettings, process.env, exporterRelations),
-  startSettings: (settings) => ({
-    logLevel: settings.LOG_LEVEL,
+  read() {
+    const settings = readSettings(exporterSettings, process.env, exporterRelations);
     // The doctor makes no traces.
-    otlpEndpoint: command.kind === 'doctor' ? undefined : settings.OTEL_EXPORTER_OTLP_ENDPOINT,
-  }),
+    const tracesEndpoint = command.kind === 'doctor' ? null : settings.OTEL_EXPORTER_OTLP_ENDPOINT;
+    return { ...settings, logLevel: settings.LOG_LEVEL, tracesEndpoint };
+  },
   logTo: command.kind === 'run' ? 'stdout' : 'stderr',
   run: (context) => (command.kind === 'doctor' ? examine(command, context) : execute(command, context)),
 });

@@ -9,7 +9,7 @@ export interface ProcessLog {
   stopping(signal: NodeJS.Signals, graceMs: number): void;
   secondSignal(signal: NodeJS.Signals): void;
   databaseDriverHung(deadlineMs: number): void;
-  tracingUnavailable(reason: string): void;
+  tracesNotSent(reason: string): void;
 }
 
 export function createProcessLog(logger: Logger): ProcessLog {
@@ -31,7 +31,7 @@ export function createProcessLog(logger: Logger): ProcessLog {
         { event: 'database-driver-hung', deadlineMs },
         'The database driver has stopped answering; exiting so that the supervisor restarts the process.',
       ),
-    tracingUnavailable: (reason) =>
-      logger.warn({ event: 'tracing-unavailable', reason }, 'The trace collector did not accept traces.'),
+    tracesNotSent: (reason) =>
+      logger.warn({ event: 'traces-not-sent', reason }, 'The trace collector did not accept traces.'),
   };
 }

@@ -8,11 +8,11 @@ import { startTracing, type Tracing } from './tracing.ts';
 /** Less than the ten seconds after which Docker kills a container. */
 const stopGraceMs = 8_000;
 
-/** The settings that starting a process needs. */
+/** The settings that every process needs to start. */
 interface StartSettings {
   readonly logLevel: string;
-  /** Traces are off when it is undefined. */
-  readonly otlpEndpoint: string | undefined;
+  /** Without it there are no traces. */
+  readonly tracesEndpoint?: string | null | undefined;
 }
 
 /** What a running process works with. */
@@ -23,11 +23,10 @@ export interface Context<Settings> {
   readonly shutdown: Shutdown;
 }
 
-export interface StartOptions<Settings> {
+interface StartOptions<Settings extends StartSettings> {
   readonly service: 'api' | 'exporter';
   /** Reads all settings from the environment. Throws an error whose message names every wrong setting. */
   readonly read: () => Settings;
-  readonly startSettings: (settings: Settings) => StartSettings;
   /** `stderr` keeps the standard output free for the result of a command. */
   readonly logTo?: 'stdout' | 'stderr';
   /** Resolves to the exit code when the work is done. */
@@ -39,13 +38,12 @@ export interface StartOptions<Settings> {
  * started. An error that nobody caught ends it with exit code 1 after one log line: the state is unknown then, and a
  * restart is always safe.
  */
-export function start<Settings>({ service, read, startSettings, logTo, run }: StartOptions<Settings>): void {
+export function start<Settings extends StartSettings>({ service, read, logTo, run }: StartOptions<Settings>): void {
   const settings = readOrExit(read);
-  const { logLevel, otlpEndpoint } = startSettings(settings);
-  const logger = createLogger(service, logLevel, logTo);
+  const logger = createLogger(service, settings.logLevel, logTo);
   const log = createProcessLog(logger);
   exitOnUnexpectedError(log, async () => {
-    const tracing = await startTracing(`auditbox-${service}`, otlpEndpoint, log.tracingUnavailable);
+    const tracing = await startTracing(`auditbox-${service}`, settings.tracesEndpoint ?? null, log.tracesNotSent);
     const shutdown = listenForShutdown(log, stopGraceMs);
     const exitCode = await run({ settings, logger, tracing, shutdown });
     await tracing?.close();

@@ -34,10 +34,10 @@ const closeWithinMs = 2_000;
  */
 export async function startTracing(
   service: string,
-  endpoint: string | undefined,
+  endpoint: string | null,
   onError: (reason: string) => void,
 ): Promise<Tracing | null> {
-  if (endpoint === undefined) return null;
+  if (endpoint === null) return null;
   const [api, sdk, { OTLPTraceExporter }, { defaultResource, resourceFromAttributes }, core] = await Promise.all([
     import('@opentelemetry/api'),
     import('@opentelemetry/sdk-trace'),

@@ -1,12 +1,12 @@
-/** Loops that must make turns for as long as the process is well. */
+/** Whether the loops of a process make progress. A loop that has stopped makes the process unhealthy. */
 export interface Turns<Loop extends string> {
-  /** A loop has come round, or has something to show for the time that a turn takes. */
+  /** Records that a loop has finished an iteration, or a part of a long one. */
   turned(loop: Loop): void;
-  /** Whether every loop has turned within `limitMs`. */
+  /** Whether every loop has made progress within `limitMs`. */
   all(limitMs: number): boolean;
 }
 
-/** `now` is a clock that never goes back, in milliseconds. */
+/** `now` reads a monotonic clock in milliseconds. */
 export function createTurns<const Loop extends string>(loops: readonly Loop[], now: () => number): Turns<Loop> {
   const turnedAt = new Map(loops.map((loop) => [loop, now()]));
   return {

@@ -1,7 +1,7 @@
 import { gather } from '@auditbox/process/gather.ts';
 import { expect, test } from 'vitest';
 
-/** A call whose answers the test gives. */
+/** A function whose calls the test answers. */
 function held() {
   const calls: { items: readonly number[]; answer: PromiseWithResolvers<readonly string[]> }[] = [];
   const ask = gather<number, string>((items) => {
@@ -12,7 +12,7 @@ function held() {
   return { calls, ask };
 }
 
-test('the first is sent at once; what comes meanwhile is sent together, and each gets its own answer', async () => {
+test('the first item is sent at once, later items are sent together, and each gets its own result', async () => {
   const { calls, ask } = held();
   const first = ask(1);
   const others = [ask(2), ask(3)];
@@ -24,7 +24,7 @@ test('the first is sent at once; what comes meanwhile is sent together, and each
   expect(await Promise.all(others)).toEqual(['two', 'three']);
 });
 
-test('a failed call fails those in it alone', async () => {
+test('a failed call rejects only its own items', async () => {
   const { calls, ask } = held();
   const first = ask(1);
   const second = ask(2);

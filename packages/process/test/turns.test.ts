@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createTurns } from '../src/turns.ts';
 
-test('a process turns only while each of its loops does', () => {
+test('a process is healthy only while each of its loops makes progress', () => {
   let now = 0;
   const turns = createTurns(['seal', 'upload'], () => now);
   now = 900;
