@@ -7,7 +7,7 @@ let api: ApiFixture;
 const actors = ['ana', 'bob', 'eve'];
 const actions = ['created', 'updated', 'deleted'];
 
-/** Many share a time, so that only the tie-break orders them. */
+/** Several events share each time, so that only the tie-break orders them. */
 const events: WireEvent[] = Array.from({ length: 60 }, (_, n) =>
   anEvent({
     updated_at: `2026-07-03T11:${String(Math.floor(n / 6)).padStart(2, '0')}:00Z`,
@@ -27,7 +27,7 @@ beforeAll(async () => {
 afterAll(() => api.close());
 
 const list = async (query: string) => (await api.request(`/audit?${query}`)).body;
-const idsOf = (logs: readonly { id: string }[]) => logs.map(({ id }) => id);
+const getIds = (logs: readonly { id: string }[]) => logs.map(({ id }) => id);
 
 test('without parameters: the ten newest, with exact counts, under the names of LiteLLM', async () => {
   const body = await list('');
@@ -41,7 +41,7 @@ test('without parameters: the ten newest, with exact counts, under the names of 
     'next_cursor',
   ]);
   expect(body).toMatchObject({ total: 60, page: 1, page_size: 10, total_pages: 6 });
-  expect(idsOf(body.audit_logs)).toEqual(idsOf(byTimeAndId.toReversed().slice(0, 10)));
+  expect(getIds(body.audit_logs)).toEqual(getIds(byTimeAndId.toReversed().slice(0, 10)));
   expect(body.audit_logs[0]).toEqual({ ...byTimeAndId.at(-1), context: null, recorded_at: expect.any(String) });
 });
 
@@ -68,7 +68,7 @@ test.each([
 ])('%s finds exactly the matching events', async (query, matches) => {
   const expected = byTimeAndId.filter(matches);
   const body = await list(`${query}&page_size=100&sort_order=asc`);
-  expect(idsOf(body.audit_logs)).toEqual(idsOf(expected));
+  expect(getIds(body.audit_logs)).toEqual(getIds(expected));
   expect(body.total).toBe(expected.length);
 });
 
@@ -80,14 +80,14 @@ test.each([
 ] as const)('pages of 7 by %s %s hold every event once, in one order', async (column, order) => {
   const query = `page_size=7&sort_by=${column}&sort_order=${order}`;
   const pages = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8, 9].map((page) => list(`page=${page}&${query}`)));
-  const keyOf = (event: WireEvent) => `${event[column]} ${event.updated_at} ${event.id}`;
-  const ascending = [...events].sort((a, b) => keyOf(a).localeCompare(keyOf(b)));
+  const sortKey = (event: WireEvent) => `${event[column]} ${event.updated_at} ${event.id}`;
+  const ascending = [...events].sort((a, b) => sortKey(a).localeCompare(sortKey(b)));
   const expected = order === 'asc' ? ascending : ascending.reverse();
-  expect(pages.flatMap(({ audit_logs }) => idsOf(audit_logs))).toEqual(idsOf(expected));
+  expect(pages.flatMap(({ audit_logs }) => getIds(audit_logs))).toEqual(getIds(expected));
   expect(pages[0]).toMatchObject({ total: 60, total_pages: 9 });
 });
 
-test('a page behind the last is empty and still counts', async () => {
+test('a page after the last one is empty and has the total', async () => {
   expect(await list('page=1000000000&page_size=100')).toEqual({
     audit_logs: [],
     total: 60,
@@ -99,7 +99,7 @@ test('a page behind the last is empty and still counts', async () => {
   });
 });
 
-test('no match is an empty list of no pages', async () => {
+test('without a match the list is empty and has no pages', async () => {
   expect(await list('object_id=none')).toMatchObject({ audit_logs: [], total: 0, page: 1, total_pages: 0 });
 });
 
@@ -112,7 +112,7 @@ test.each(['updated_at', 'recorded_at', 'changed_by', 'changed_by_api_key', 'act
     const keys = logs.map((log) => `${log[column]} ${ties(log)}`);
     expect(keys).toEqual([...keys].sort());
     const down = (await list(`sort_by=${column}&sort_order=desc&page_size=100`)).audit_logs;
-    expect(idsOf(down)).toEqual(logs.map(({ id }) => id).reverse());
+    expect(getIds(down)).toEqual(logs.map(({ id }) => id).reverse());
   },
 );
 
@@ -139,18 +139,18 @@ test.each([
   ['changed_by=%00', 'changed_by'],
   ['user=ana', 'user'],
   ['__proto__=1', '__proto__'],
-])('?%s is a 400 that names it', async (query, path) => {
+])('?%s is a 400 that names the parameter', async (query, path) => {
   const { status, body } = await api.request(`/audit?${query}`);
   expect(status).toBe(400);
   expect(body.errors.map((error: { path: string }) => error.path)).toContain(path);
 });
 
-test('all wrong parameters are named at once', async () => {
+test('one answer names every invalid parameter', async () => {
   const { body } = await api.request('/audit?page=0&page_size=1000&nonsense=1');
   expect(body.errors.map(({ path }: { path: string }) => path).sort()).toEqual(['nonsense', 'page', 'page_size']);
 });
 
-test('one event with its export; the id in any case', async () => {
+test('one event with its export; the id may be in upper case', async () => {
   const [event] = events;
   const { status, body } = await api.request(`/audit/${event?.id.toUpperCase()}`);
   expect(status).toBe(200);
@@ -162,20 +162,20 @@ test('one event with its export; the id in any case', async () => {
   });
 });
 
-test('an id that is no UUID is a 400, an unknown one a 404', async () => {
+test('an id that is not a UUID is a 400, an unknown id is a 404', async () => {
   expect(await api.request('/audit/42')).toMatchObject({ status: 400, body: { errors: [{ path: 'id' }] } });
   expect((await api.request('/audit/%')).status).toBe(400);
   expect((await api.request('/audit/00000000-0000-4000-8000-000000000000')).status).toBe(404);
 });
 
-test('nothing else is there', async () => {
+test('other paths are a 404, other methods a 405', async () => {
   expect((await api.request('/')).status).toBe(404);
   expect(await api.request('/audit', { method: 'DELETE' })).toMatchObject({ status: 405 });
   expect((await api.request('/audit', { method: 'DELETE' })).headers.get('allow')).toBe('GET, POST');
   expect((await api.request(`/audit/${events[0]?.id}`, { method: 'PATCH', body: {} })).status).toBe(405);
 });
 
-test('a request line with a whole URL is read like any other', async () => {
+test('a request line with a complete URL works', async () => {
   const { port } = new URL(api.url);
   const socket = connect(Number(port), '127.0.0.1');
   socket.end(

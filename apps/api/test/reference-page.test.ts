@@ -9,7 +9,7 @@ afterAll(() => api.close());
 
 const get = (path: string) => api.request(path, { key: null });
 
-test('the reference page and all that it names come from the api, and nothing from elsewhere', async () => {
+test('the reference page and everything that it loads come from the api', async () => {
   const page = await get('/docs');
   expect(page.status).toBe(200);
   expect(page.headers.get('content-type')).toMatch(/^text\/html/);
@@ -25,13 +25,13 @@ test('the reference page and all that it names come from the api, and nothing fr
   expect(styles).not.toMatch(/@import|url\((?!["']?data:)/);
 });
 
-test('the page may use what the api serves and nothing else, the data routes nothing at all', async () => {
-  const policyOf = async (path: string) => (await get(path)).headers.get('content-security-policy') ?? '';
-  const policy = await policyOf('/docs');
+test('the page may load only from the api, and answers of data routes may load nothing', async () => {
+  const readPolicy = async (path: string) => (await get(path)).headers.get('content-security-policy') ?? '';
+  const policy = await readPolicy('/docs');
   expect(policy).toContain("default-src 'none'");
   expect(policy).not.toMatch(/https?:|unsafe|\*/);
   for (const path of ['/audit', '/openapi.json', '/livez']) {
-    expect(await policyOf(path)).toBe("default-src 'none';frame-ancestors 'none'");
+    expect(await readPolicy(path)).toBe("default-src 'none';frame-ancestors 'none'");
   }
 });
 
