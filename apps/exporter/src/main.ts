@@ -1,7 +1,6 @@
-import { toDatabaseError } from '@auditbox/db/database/database-error.ts';
+import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import { createLogger } from '@auditbox/process/logger.ts';
 import { leaveWith, runMain } from '@auditbox/process/run-main.ts';
-import { readSettings } from '@auditbox/process/settings.ts';
 import { listenForShutdown, type Shutdown } from '@auditbox/process/shutdown.ts';
 import { startTracing } from '@auditbox/process/tracing.ts';
 import { type DoctorCommand, type ExporterCommand, parseCommand } from './cli.ts';
@@ -10,61 +9,63 @@ import { drain } from './commands/drain.ts';
 import { makeBucket } from './commands/make-bucket.ts';
 import { replay } from './commands/replay.ts';
 import { run } from './commands/run.ts';
-import { composeDoctor, composeExporter, type Exporter } from './compose.ts';
-import { type ExporterConfig, exporterRelations, exporterSettings } from './settings.ts';
+import { composeDoctor, composeExporter } from './compose.ts';
+import { createExporterLog } from './log.ts';
+import { type ExporterSettings, readExporterSettings } from './settings.ts';
 
-/** Below the ten seconds that Docker waits before it kills. */
+/** Less than the ten seconds after which Docker kills a container. */
 const stopGraceMs = 8_000;
 
 const command = parseCommand(process.argv.slice(2));
-const config = readConfig();
-/** A command's result has the standard output for itself. */
-const logger = createLogger('exporter', config.LOG_LEVEL, command.kind === 'run' ? 'stdout' : 'stderr');
+const settings = readSettingsOrExit();
+/** The standard output of a command is its result. */
+const logger = createLogger('exporter', settings.logLevel, command.kind === 'run' ? 'stdout' : 'stderr');
+const log = createExporterLog(logger);
 
 runMain(logger, async () => {
-  if (command.kind === 'doctor') return examine(command);
-  const tracing = await startTracing('auditbox-exporter', config.OTEL_EXPORTER_OTLP_ENDPOINT, (fault) =>
-    logger.warn({ fault }, 'Traces are not taken.'),
-  );
-  const exporter = composeExporter(config, logger, tracing);
-  const shutdown = listenForShutdown(logger, stopGraceMs);
-  process.exitCode = await execute(command, exporter, shutdown);
-  await exporter.close();
-  // A look-up of credentials that nobody answers, for one, must not keep the process from ending.
+  process.exitCode = command.kind === 'doctor' ? await examine(command) : await start(command);
+  // A search for credentials that is never answered, for one, must not keep the process running.
   process.exit();
 });
 
-async function examine(asked: DoctorCommand): Promise<void> {
-  const composed = composeDoctor(config);
-  const shutdown = listenForShutdown(logger, stopGraceMs);
-  // It loads drizzle, which nothing else here takes.
-  const { doctor } = await import('./commands/doctor.ts');
-  process.exitCode = await doctor(composed, asked, shutdown.taking);
-  await composed.close();
-  process.exit();
+async function start(given: Exclude<ExporterCommand, DoctorCommand>): Promise<number> {
+  const tracing = await startTracing('auditbox-exporter', settings.tracesEndpoint ?? undefined, log.tracesNotSent);
+  const exporter = composeExporter(settings, logger, tracing);
+  const exitCode = await execute(given, exporter, listenForShutdown(logger, stopGraceMs));
+  await exporter.close();
+  return exitCode;
 }
 
 async function execute(
-  asked: Exclude<ExporterCommand, DoctorCommand>,
-  exporter: Exporter,
+  given: Exclude<ExporterCommand, DoctorCommand>,
+  exporter: ReturnType<typeof composeExporter>,
   shutdown: Shutdown,
 ): Promise<number> {
-  if (asked.kind === 'run') return run(exporter, shutdown);
+  if (given.kind === 'run') return run(exporter, shutdown);
   try {
-    if (asked.kind === 'make-bucket') return await makeBucket(exporter, shutdown.taking);
-    if (asked.kind === 'check') return await check(exporter, asked, shutdown.taking);
-    return asked.kind === 'drain' ? await drain(exporter, shutdown) : await replay(exporter, asked, shutdown);
+    if (given.kind === 'make-bucket') return await makeBucket(exporter, shutdown.taking);
+    if (given.kind === 'check') return await check(exporter, given, shutdown.taking);
+    return given.kind === 'drain' ? await drain(exporter, shutdown) : await replay(exporter, given, shutdown);
   } catch (error) {
-    const fault = toDatabaseError(error);
-    if (fault === null) throw error;
-    logger.error(fault.sentence);
+    if (!(error instanceof DatabaseError)) throw error;
+    log.commandFailed(error);
     return 1;
   }
 }
 
-function readConfig(): ExporterConfig {
+async function examine(given: DoctorCommand): Promise<number> {
+  const composed = composeDoctor(settings);
+  const shutdown = listenForShutdown(logger, stopGraceMs);
+  // Loaded here because it loads drizzle, which no other command needs.
+  const { doctor } = await import('./commands/doctor.ts');
+  const exitCode = await doctor(composed, given, shutdown.taking);
+  await composed.close();
+  return exitCode;
+}
+
+function readSettingsOrExit(): ExporterSettings {
   try {
-    return readSettings(exporterSettings, process.env, exporterRelations);
+    return readExporterSettings(process.env);
   } catch (error) {
     leaveWith(error);
   }

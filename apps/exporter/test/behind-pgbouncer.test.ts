@@ -80,7 +80,7 @@ describe.skipIf(!hasPgBouncer)('behind PgBouncer in transaction mode (needs pgbo
     const written = write(asks, stop.signal);
     for (let kills = 0; kills < 3; kills += 1) {
       const exporter = rig.start([], settings);
-      await exporter.line(/^Batch exported/);
+      await exporter.event('batch-exported');
       exporter.signal('SIGKILL');
       expect(await exporter.ended).toBe('SIGKILL');
     }

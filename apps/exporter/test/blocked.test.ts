@@ -20,7 +20,7 @@ beforeEach(async () => {
 afterEach(() => rig.close());
 
 const causes: readonly (readonly [what: string, answer: InsteadOf, said: RegExp])[] = [
-  ['missing rights', { status: 403, code: 'AccessDenied' }, /may not do this/],
+  ['missing rights', { status: 403, code: 'AccessDenied' }, /lack a permission/],
   ['a missing bucket', { status: 404, code: 'NoSuchBucket' }, /does not exist/],
   ['a bad KMS key', { status: 400, code: 'KMS.DisabledException' }, /KMS key cannot be used/],
   ['expired credentials', { status: 400, code: 'ExpiredToken' }, /have expired/],
@@ -41,12 +41,12 @@ test.each(causes)(
       },
     };
     const app = rig.start([], { EXPORT_RETRY_CAP_MS: '400' });
-    const { port } = await app.line(/^The exporter runs/);
+    const { port } = await app.event('exporter-running');
     const get = async (path: string) => {
       const response = await fetch(`http://127.0.0.1:${port}${path}`);
       return { status: response.status, text: await response.text() };
     };
-    const blocked = await app.line(/^Export is blocked/);
+    const blocked = await app.event('export-blocked');
     expect(blocked.reason).toMatch(said);
     // What was let pass before the first answer may come late; when it has, one batch probes.
     await eventually(() => expect(rig.proxy.requests.length).toBeGreaterThanOrEqual(8));
@@ -59,19 +59,19 @@ test.each(causes)(
     const backoffs = (performance.now() - watchedFrom) / 400;
 
     expect(await get('/readyz')).toEqual({ status: 200, text: 'ready\n' });
-    expect((await get('/metrics')).text).toMatch(/^auditbox_export_blocked 1$/m);
-    expect((await get('/metrics')).text).toMatch(/^auditbox_export_refused_seconds [1-9\d.]/m);
+    expect((await get('/metrics')).text).toMatch(/^auditbox_destination_blocked 1$/m);
+    expect((await get('/metrics')).text).toMatch(/^auditbox_destination_closed_seconds [1-9\d.]/m);
     expect(mostUnderWay).toBe(1);
     // Waits are random parts of 400 ms, so some come sooner; a loop without them makes hundreds.
     expect(probes).toBeLessThan(10 * (backoffs + 2));
     const [attempts] = await rig.db.sql`select max(attempts)::int as most from export_batch where state = 'sealed'`;
     expect(attempts?.most ?? 0).toBe(0);
-    expect(app.log.filter(({ msg }) => msg.startsWith('Export is blocked'))).toHaveLength(1);
+    expect(app.log.filter(({ event }) => event === 'export-blocked')).toHaveLength(1);
 
     rig.proxy.intervene = {};
-    await app.line(/takes objects again/);
+    await app.event('export-resumed');
     await eventually(async () => expect(await rig.db.states()).toEqual({ done: events.length }));
-    expect((await get('/metrics')).text).toMatch(/^auditbox_export_blocked 0$/m);
+    expect((await get('/metrics')).text).toMatch(/^auditbox_destination_blocked 0$/m);
     await expectExactlyOnce(
       rig.bucket,
       events.map(({ id }) => id),

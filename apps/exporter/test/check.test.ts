@@ -40,7 +40,7 @@ test('where all works it says so, in words and in JSON, leaves one object of its
   const words = rig.start(['--check'], { LOG_LEVEL: 'fatal' });
   expect(await words.ended).toBe(0);
   expect(words.output()).toContain('works          credentials: Found in the environment (AWS_ACCESS_KEY_ID).');
-  expect(words.output()).toContain('All that is needed works.');
+  expect(words.output()).toContain('Everything required works.');
   const { code, ok, findings, about, output } = await check();
   expect({ code, ok }).toEqual({ code: 0, ok: true });
   expect(findings.filter(({ needed, state }) => needed && state !== 'works')).toEqual([]);
@@ -60,7 +60,7 @@ test('where all works it says so, in words and in JSON, leaves one object of its
     'clocks',
   ]);
   expect(about('clocks')?.says).toBe(
-    "Beside this machine's, the database's is less than a second off, the store's less than a second off.",
+    "Compared with this machine's clock, the database's is less than a second off and the store's is less than a second off.",
   );
   expect(await keys()).toEqual([
     expect.stringMatching(/^audit_logs\/_auditbox_check_[\w-]{36}$/),
@@ -181,7 +181,7 @@ test.each([
 
 test('the role in use is named, with the time at which its credentials end, and no secret', async () => {
   const { about, output } = await check({ S3_ROLE_ARN: 'arn:aws:iam::1:role/r', S3_STS_ENDPOINT: sts.endpoint });
-  expect(about('credentials')?.says).toMatch(/the role arn:aws:iam::1:role\/r \(S3_ROLE_ARN\)\. These last until 20/);
+  expect(about('credentials')?.says).toMatch(/the role arn:aws:iam::1:role\/r \(S3_ROLE_ARN\)\. They expire at 20/);
   expect(output).not.toMatch(/temporary-|ASIA/);
 });
 

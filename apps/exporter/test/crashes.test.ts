@@ -53,7 +53,7 @@ test('SIGKILL after the upload and before the mark: one object, once', async () 
   expect(await rig.bucket.objects()).toHaveLength(1);
   // Found, not written again: not every store heeds If-None-Match.
   expect(rig.proxy.requests.filter(isUpload)).toHaveLength(1);
-  expect((await next.line(/Batch exported/)).attempt).toBe(2);
+  expect((await next.event('batch-exported')).attempt).toBe(2);
 });
 
 test('SIGKILL before the store saw the upload: one object, once', async () => {
@@ -103,7 +103,7 @@ test('an exporter stopped past its lease changes nothing when it wakes and goes 
   const [before] = await rig.db.sql`select * from export_batch`;
   stale.signal('SIGCONT');
   letGo();
-  await stale.line(/^The lease was lost/);
+  await stale.event('lease-lost');
   expect((await rig.db.sql`select * from export_batch`)[0]).toEqual(before);
   expect(rig.proxy.answers.filter(isUpload).map(({ status }) => status)).toEqual([200, 412]);
   await expectExactlyOnce(rig.bucket, ids);

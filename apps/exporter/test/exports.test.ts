@@ -73,7 +73,7 @@ test('rows wait for company until the linger is over or a batch is full', async 
   const app = rig.start([], { EXPORT_LINGER_MS: '86400000', EXPORT_BATCH_MAX_ROWS: '10' });
   const first = someEvents(9, { updated_at: '2026-07-03T11:00:00Z' });
   await rig.db.store(first);
-  await app.line(/never overwrites/);
+  await app.event('bucket-checked');
   const tenth = anEvent({ updated_at: '2026-07-03T11:00:00Z' });
   const elsewhere = anEvent({ updated_at: '2026-07-03T12:00:00Z' });
   expect(await rig.db.states()).toEqual({ pending: 9 });
@@ -114,11 +114,11 @@ test('two exporters at work: every id is in exactly one object', async () => {
   const events = Array.from({ length: 40 }, (_, n) =>
     someEvents(50, { updated_at: new Date(Date.UTC(2026, 6, 3, n % 5)).toISOString() }),
   );
-  await Promise.all(exporters.map((app) => app.line(/never overwrites/)));
+  await Promise.all(exporters.map((app) => app.event('bucket-checked')));
   for (const part of events) await rig.db.store(part);
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 2_000 }), 40_000);
   await expectExactlyOnce(rig.bucket, idsOf(events.flat()));
-  const exportedBy = exporters.map((app) => app.log.filter(({ msg }) => msg === 'Batch exported.').length);
+  const exportedBy = exporters.map((app) => app.log.filter(({ event }) => event === 'batch-exported').length);
   expect(Math.min(...exportedBy)).toBeGreaterThan(0);
 });
 

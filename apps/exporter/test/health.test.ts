@@ -12,7 +12,7 @@ beforeEach(async () => {
 afterEach(() => rig.close());
 
 async function ask(app: App, path: string): Promise<{ status: number; text: string }> {
-  const { port } = await app.line(/^The exporter runs/);
+  const { port } = await app.event('exporter-running');
   const response = await fetch(`http://127.0.0.1:${port}${path}`);
   return { status: response.status, text: await response.text() };
 }
@@ -23,7 +23,7 @@ test('a schema that is older than this version: not ready, and the command is na
   const app = rig.start();
   expect(await ask(app, '/readyz')).toEqual({ status: 503, text: expect.stringContaining('run `npm run migrate`') });
   expect((await ask(app, '/livez')).status).toBe(200);
-  await app.line(/schema is older than this version.*npm run migrate/);
+  await app.event('database-not-ready', ({ msg }) => /older than this version.*npm run migrate/.test(msg));
 });
 
 test('a schema that is newer, as in a rollback: ready with a warning, and it exports', async () => {
@@ -33,7 +33,7 @@ test('a schema that is newer, as in a rollback: ready with a warning, and it exp
   await rig.db.store(someEvents(3));
   const app = rig.start();
   expect(await ask(app, '/readyz')).toEqual({ status: 200, text: expect.stringMatching(/^ready\n.*newer than this/) });
-  await app.line(/schema is newer than this version/);
+  await app.event('schema-differs', ({ msg }) => msg.includes('newer than this version'));
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 3 }));
 });
 
@@ -56,7 +56,7 @@ test('a store that is down or refuses everything changes nothing about readiness
   await rig.db.store(someEvents(2));
   rig.proxy.intervene = { before: () => ({ status: 403, code: 'AccessDenied' }) };
   const app = rig.start();
-  await app.line(/^Export is blocked/);
+  await app.event('export-blocked');
   expect(await ask(app, '/readyz')).toEqual({ status: 200, text: 'ready\n' });
   expect(await ask(app, '/livez')).toEqual({ status: 200, text: 'alive\n' });
 });

@@ -16,7 +16,7 @@ afterEach(() => rig.close());
 const there = () => rig.bucket.client.send(new HeadBucketCommand({ Bucket: name }));
 
 test('the bucket is made once; asked for again, it is there', async () => {
-  for (const says of [`s3://${name} was made.`, `s3://${name} is there.`]) {
+  for (const says of [`s3://${name} was made.`, `s3://${name} exists.`]) {
     const app = rig.start(['--make-bucket'], { S3_BUCKET: name });
     expect(await app.ended).toBe(0);
     expect(app.output()).toContain(says);
@@ -29,7 +29,7 @@ test('a store that starts later is waited for', async () => {
   const line = await startTcpProxy({ host, port: Number(port) });
   await line.down();
   const app = rig.start(['--make-bucket'], { S3_BUCKET: name, S3_ENDPOINT: `http://127.0.0.1:${line.port}` });
-  await eventually(() => expect(app.output()).toContain('Waiting up to 120 s for it.'));
+  await eventually(() => expect(app.output()).toContain('Waiting up to 120 s for the store.'));
   await line.up();
   expect(await app.ended).toBe(0);
   await there();

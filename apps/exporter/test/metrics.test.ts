@@ -18,7 +18,7 @@ const refuse = (status: number, code: string) => {
 
 /** Answers of the database are kept for some seconds, so what it says is waited for. */
 async function shows(app: App, expected: (metrics: Metrics) => void): Promise<void> {
-  const { port } = await app.line(/^The exporter runs/);
+  const { port } = await app.event('exporter-running');
   await eventually(async () => expected(await readMetrics(`http://127.0.0.1:${port}`)));
 }
 
@@ -37,8 +37,8 @@ test('what was exported is counted in rows, objects and bytes, and each stage ha
   const [object] = await rig.bucket.objects();
   const [stored] = await rig.db.sql`select bytes::int, object_bytes::int as "objectBytes" from export_batch`;
   await shows(app, (metrics) => {
-    expect(metrics.value('auditbox_export_bytes_total')).toBe(Buffer.byteLength(object?.text ?? ''));
-    expect(metrics.value('auditbox_export_bytes_total')).toBe(stored?.bytes);
+    expect(metrics.value('auditbox_export_ndjson_bytes_total')).toBe(Buffer.byteLength(object?.text ?? ''));
+    expect(metrics.value('auditbox_export_ndjson_bytes_total')).toBe(stored?.bytes);
     expect(metrics.value('auditbox_export_object_bytes_total')).toBe(stored?.objectBytes);
   });
 });
@@ -77,9 +77,9 @@ test('a store that is down: rows are sealed, not pending, and the oldest unexpor
     );
     expect(unfinished.reduce((sum, count) => sum + count)).toBe(1);
     expect(metrics.value('auditbox_outbox_oldest_unexported_age_seconds')).toBeGreaterThanOrEqual(3600);
-    expect(metrics.value('auditbox_export_refusals_total{class="transient",code="SlowDown"}')).toBeGreaterThan(1);
-    expect(metrics.value('auditbox_export_refused_seconds')).toBeGreaterThan(0);
-    expect(metrics.value('auditbox_export_blocked')).toBe(0);
+    expect(metrics.value('auditbox_destination_errors_total{class="transient",code="SlowDown"}')).toBeGreaterThan(1);
+    expect(metrics.value('auditbox_destination_closed_seconds')).toBeGreaterThan(0);
+    expect(metrics.value('auditbox_destination_blocked')).toBe(0);
   });
 });
 
@@ -87,9 +87,9 @@ test('a blocked destination is told from one that is down, and since when', asyn
   refuse(403, 'AccessDenied');
   await rig.db.store(someEvents(1));
   await shows(rig.start([], { EXPORT_RETRY_CAP_MS: '100' }), (metrics) => {
-    expect(metrics.value('auditbox_export_blocked')).toBe(1);
-    expect(metrics.value('auditbox_export_blocked_seconds')).toBeGreaterThan(0);
-    expect(metrics.value('auditbox_export_refusals_total{class="blocked",code="AccessDenied"}')).toBeGreaterThan(0);
+    expect(metrics.value('auditbox_destination_blocked')).toBe(1);
+    expect(metrics.value('auditbox_destination_blocked_seconds')).toBeGreaterThan(0);
+    expect(metrics.value('auditbox_destination_errors_total{class="blocked",code="AccessDenied"}')).toBeGreaterThan(0);
   });
 });
 
@@ -98,8 +98,8 @@ test('a store that makes up codes does not make series without end', async () =>
   rig.proxy.intervene = { before: () => ({ status: 500, code: `MadeUp${++asked}` }) };
   await rig.db.store(someEvents(1));
   await shows(rig.start([], { EXPORT_RETRY_CAP_MS: '10' }), (metrics) => {
-    expect(metrics.value('auditbox_export_refusals_total{class="transient",code="other"}')).toBeGreaterThan(5);
-    expect(metrics.text.match(/^auditbox_export_refusals_total/gm)?.length).toBeLessThanOrEqual(51);
+    expect(metrics.value('auditbox_destination_errors_total{class="transient",code="other"}')).toBeGreaterThan(5);
+    expect(metrics.text.match(/^auditbox_destination_errors_total/gm)?.length).toBeLessThanOrEqual(51);
   });
 });
 
@@ -110,7 +110,7 @@ test('what waits for a person is counted: failed batches, their rows, quarantine
     expect(metrics.value('auditbox_batches{state="failed"}')).toBe(1);
     expect(metrics.value('auditbox_batch_rows{state="failed"}')).toBe(4);
     expect(metrics.value('auditbox_outbox_quarantined_rows')).toBe(1);
-    expect(metrics.value('auditbox_export_refusals_total{class="permanent",code="EntityTooLarge"}')).toBe(1);
+    expect(metrics.value('auditbox_destination_errors_total{class="permanent",code="EntityTooLarge"}')).toBe(1);
     // They have alerts of their own; the age is of what moves by itself.
     expect(metrics.value('auditbox_outbox_oldest_unexported_age_seconds')).toBe(0);
   });

@@ -34,17 +34,17 @@ test('503 for a while, then 403, then healthy: nothing is lost and nothing fails
   await eventually(() => expect(uploads()).toBeGreaterThanOrEqual(3));
   expect(await rig.db.states()).not.toHaveProperty('failed');
   refuse(accessDenied);
-  await app.line(/^Export is blocked/);
+  await app.event('export-blocked');
   const [before] = await rig.db.sql`select attempts from export_batch`;
   const probesBefore = uploads();
   await eventually(() => expect(uploads()).toBeGreaterThanOrEqual(probesBefore + 2));
   const [after] = await rig.db.sql`select attempts from export_batch`;
   expect(Number(after?.attempts)).toBeLessThanOrEqual(Number(before?.attempts) + 1);
   rig.proxy.intervene = {};
-  await app.line(/takes objects again/);
+  await app.event('export-resumed');
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 10 }), 60_000);
   await expectExactlyOnce(rig.bucket, ids);
-  expect(app.log.filter(({ msg }) => msg.startsWith('Export is blocked'))).toHaveLength(1);
+  expect(app.log.filter(({ event }) => event === 'export-blocked')).toHaveLength(1);
 });
 
 test('while the destination refuses everything, one batch at a time probes and no attempt is burnt', async () => {
@@ -78,7 +78,7 @@ test.each([
 ] as const)('%s is tried again until it works', async (_what, answer) => {
   refuse(answer);
   const app = rig.start();
-  await app.line(/^Upload failed, to be tried again/);
+  await app.event('upload-retried');
   rig.proxy.intervene = {};
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 10 }));
   await expectExactlyOnce(rig.bucket, ids);
@@ -102,7 +102,7 @@ test('an upload whose answer is lost is found and marked, not sent under another
 test('an upload whose answer was lost is found under its own key after S3_PREFIX has changed', async () => {
   rig.proxy.intervene = { after: (seen) => (isUpload(seen) ? 'reset' : undefined) };
   const app = rig.start();
-  await app.line(/^Upload failed/);
+  await app.event('upload-retried');
   app.signal('SIGTERM');
   await app.ended;
   rig.proxy.intervene = {};
@@ -183,7 +183,7 @@ test('a row that cannot be rendered is quarantined with its reason and its neigh
 test('a row that goes bad after an upload was refused is quarantined too', async () => {
   refuse(slowDown);
   const app = rig.start();
-  await app.line(/^Upload failed/);
+  await app.event('upload-retried');
   await loseAuditRow(ids[3] ?? '');
   rig.proxy.intervene = {};
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 9, quarantined: 1 }));
@@ -196,7 +196,7 @@ test('a row that goes bad after an upload was refused is quarantined too', async
 test('a table that cannot be read for a while blames no row', async () => {
   await rig.db.sql`alter table audit_log rename to audit_log_away`;
   const app = rig.start();
-  await app.line(/Trying again/);
+  await app.event('database-unavailable');
   await rig.db.sql`alter table audit_log_away rename to audit_log`;
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 10 }), 40_000);
   await expectExactlyOnce(rig.bucket, ids);
@@ -209,7 +209,7 @@ test('an endpoint that is no object store fails nothing', async () => {
   captive.listen(0, '127.0.0.1');
   await once(captive, 'listening');
   const app = rig.start([], { S3_ENDPOINT: `http://127.0.0.1:${(captive.address() as AddressInfo).port}` });
-  await app.line(/^Upload failed, to be tried again: .* no object store's/);
+  await app.event('upload-retried', ({ code }) => code === 'NoETag');
   app.signal('SIGTERM');
   expect(await app.ended).toBe(0);
   captive.close();
@@ -278,7 +278,7 @@ test('credentials that are waited for in vain are a passing error, and stop nobo
     AWS_ENDPOINT_URL_STS: `http://127.0.0.1:${(silent.address() as AddressInfo).port}`,
     S3_REQUEST_TIMEOUT_MS: '500',
   });
-  await app.line(/^Upload failed, to be tried again: .* did not answer within 500 ms/);
+  await app.event('upload-retried', ({ code }) => code === 'TimeoutError');
   app.signal('SIGTERM');
   expect(await app.ended).toBe(0);
   expect(await rig.db.states()).toEqual({ sealed: 10 });
@@ -288,7 +288,7 @@ test('credentials that are waited for in vain are a passing error, and stop nobo
 test('a row that is lost after an upload whose answer was lost: the object that is there is the batch', async () => {
   loseAnswers();
   const app = rig.start();
-  await app.line(/^Upload failed/);
+  await app.event('upload-retried');
   await loseAuditRow(ids[3] ?? '');
   rig.proxy.intervene = {};
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 10 }));

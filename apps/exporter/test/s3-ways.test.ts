@@ -73,13 +73,15 @@ test('a proxy that is down, or refuses, is named and waited for', async () => {
   const HTTPS_PROXY = `http://user:hunter2@127.0.0.1:${proxy.port}`;
   proxy.refuses = true;
   const app = rig.start([], { ...trusted, HTTPS_PROXY });
-  await app.line(/^The bucket cannot be used: The proxy does not let requests through \(HTTPS_PROXY\).* 407/);
-  await app.line(/^Upload failed, to be tried again/);
+  await app.event('bucket-unusable', ({ msg }) => /The proxy rejects the connection \(HTTPS_PROXY\).* 407/.test(msg));
+  await app.event('upload-retried');
   proxy.refuses = false;
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 3 }));
   proxy.close();
   const other = rig.start([], { ...trusted, HTTPS_PROXY });
-  await other.line(new RegExp(`cannot be reached: .*127.0.0.1:${proxy.port}`));
+  await other.event('bucket-unusable', ({ msg }) =>
+    new RegExp(`cannot be reached: .*127.0.0.1:${proxy.port}`).test(msg),
+  );
   expect(app.output() + other.output()).not.toContain('hunter2');
 });
 

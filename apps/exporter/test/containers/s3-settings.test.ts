@@ -112,7 +112,7 @@ describe.skipIf(!inject('containers'))('on a real S3, which verifies signatures 
 
   test.each([
     [{ AWS_SECRET_ACCESS_KEY: 'wrong' }, 'create', 'the secret key is wrong'],
-    [{ AWS_ACCESS_KEY_ID: 'UNKNOWN' }, 'create', 'does not know the access key'],
+    [{ AWS_ACCESS_KEY_ID: 'UNKNOWN' }, 'create', 'rejects the access key id'],
     [{ S3_BUCKET: 'no-such-bucket' }, 'bucket', 'does not exist'],
   ])('--check explains %j', async (settings, what, sentence) => {
     const { code, about } = await check(settings as Record<string, string>);
