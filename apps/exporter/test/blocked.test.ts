@@ -6,8 +6,8 @@ import type { InsteadOf } from '@auditbox/testing/proxies/s3-proxy.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 /*
- * Blocked is not failed: a destination that refuses everything costs no attempt, makes no hot loop, is said once, leaves
- * the exporter ready, and is over by itself.
+ * Blocked is not failed. A destination that refuses everything costs no attempt, causes no hot loop, is logged once, and
+ * leaves the exporter ready. The export resumes without a restart.
  */
 
 let rig: ExporterFixture;
@@ -27,7 +27,7 @@ const causes: readonly (readonly [what: string, answer: InsteadOf, said: RegExp]
 ];
 
 test.each(causes)(
-  '%s for a while: no attempt burnt, no hot loop, one line, ready, metric, resumes alone',
+  '%s for a while: no attempt used, no hot loop, one log line, ready, metric, resumes without a restart',
   async (_what, answer, said) => {
     let underWay = 0;
     let mostUnderWay = 0;
@@ -48,7 +48,7 @@ test.each(causes)(
     };
     const blocked = await app.event('export-blocked');
     expect(blocked.reason).toMatch(said);
-    // What was let pass before the first answer may come late; when it has, one batch probes.
+    // Uploads that passed the gate before the first answer may arrive late. After them, one batch probes.
     await eventually(() => expect(rig.proxy.requests.length).toBeGreaterThanOrEqual(8));
     await eventually(() => expect(underWay).toBe(0));
     mostUnderWay = 0;
@@ -62,7 +62,7 @@ test.each(causes)(
     expect((await get('/metrics')).text).toMatch(/^auditbox_destination_blocked 1$/m);
     expect((await get('/metrics')).text).toMatch(/^auditbox_destination_closed_seconds [1-9\d.]/m);
     expect(mostUnderWay).toBe(1);
-    // Waits are random parts of 400 ms, so some come sooner; a loop without them makes hundreds.
+    // Waits are random parts of 400 ms, so some are short. A loop without waits makes hundreds of requests.
     expect(probes).toBeLessThan(10 * (backoffs + 2));
     const [attempts] = await rig.db.sql`select max(attempts)::int as most from export_batch where state = 'sealed'`;
     expect(attempts?.most ?? 0).toBe(0);

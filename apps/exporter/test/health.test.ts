@@ -17,7 +17,7 @@ async function ask(app: App, path: string): Promise<{ status: number; text: stri
   return { status: response.status, text: await response.text() };
 }
 
-test('a schema that is older than this version: not ready, and the command is named', async () => {
+test('with a schema older than this version the exporter is not ready, and names the command to run', async () => {
   await rig.db.sql`
     delete from drizzle.__drizzle_migrations where created_at = (select max(created_at) from drizzle.__drizzle_migrations)`;
   const app = rig.start();
@@ -26,7 +26,7 @@ test('a schema that is older than this version: not ready, and the command is na
   await app.event('database-not-ready', ({ msg }) => /older than this version.*npm run migrate/.test(msg));
 });
 
-test('a schema that is newer, as in a rollback: ready with a warning, and it exports', async () => {
+test('with a newer schema, as in a rollback, the exporter is ready with a warning, and exports', async () => {
   await rig.db.sql`
     insert into drizzle.__drizzle_migrations (hash, created_at)
     select 'of a later version', max(created_at) + 1 from drizzle.__drizzle_migrations`;
@@ -37,7 +37,7 @@ test('a schema that is newer, as in a rollback: ready with a warning, and it exp
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 3 }));
 });
 
-test('a role that may not see the list of migrations is ready by what it can see', async () => {
+test('a role that cannot read the list of migrations makes the exporter ready with a warning', async () => {
   const role = `exporter_${randomBytes(6).toString('hex')}`;
   await rig.db.sql.unsafe(`
     create role ${role} login password 'secret-of-the-role';
@@ -52,7 +52,7 @@ test('a role that may not see the list of migrations is ready by what it can see
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 2 }));
 });
 
-test('a store that is down or refuses everything changes nothing about readiness', async () => {
+test('an exporter stays ready while the store is down or refuses everything', async () => {
   await rig.db.store(someEvents(2));
   rig.proxy.intervene = { before: () => ({ status: 403, code: 'AccessDenied' }) };
   const app = rig.start();

@@ -17,7 +17,7 @@ const monthsThere = async () =>
       select relid::regclass::text as name from pg_partition_tree('audit_log') where isleaf order by 1`
   ).map(({ name }) => name);
 
-test('a month past retention is removed once it is exported, and its events are in the bucket', async () => {
+test('a month past its retention is removed once it is exported, and its events are in the bucket', async () => {
   const old = anEvent({ updated_at: '2020-05-15T00:00:00Z' });
   const recent = anEvent();
   await rig.db.store([old, recent]);
@@ -29,7 +29,7 @@ test('a month past retention is removed once it is exported, and its events are 
   await expectExactlyOnce(rig.bucket, [old.id, recent.id]);
 });
 
-test("exporters that remove the same months at once do not get into each other's way", async () => {
+test('exporters can remove the same months at once', async () => {
   const years = Array.from({ length: 12 }, (_, n) => 2000 + n);
   await rig.db.store(years.map((year) => anEvent({ updated_at: `${year}-05-15T00:00:00Z` })));
   await rig.drain();
@@ -38,7 +38,7 @@ test("exporters that remove the same months at once do not get into each other's
   expect((await monthsThere()).filter((name) => name < 'audit_log_2020')).toEqual([]);
 });
 
-test('a month past retention that holds an event not exported yet is kept, and the log says so', async () => {
+test('a month past retention with an unexported event is kept, and logged', async () => {
   const old = anEvent({ updated_at: '2020-05-15T00:00:00Z' });
   await rig.db.store([old]);
   const exporter = rig.start([], {
@@ -50,7 +50,7 @@ test('a month past retention that holds an event not exported yet is kept, and t
   expect(await rig.db.sql`select id from audit_log`).toEqual([{ id: old.id }]);
 });
 
-test('an exporter makes the months ahead, so that writers find them', async () => {
+test('an exporter makes months ahead, so that writers find them', async () => {
   const next = new Date(Date.UTC(new Date().getUTCFullYear(), new Date().getUTCMonth() + 2, 1)).toISOString();
   const name = `audit_log_${next.slice(0, 7).replace('-', '_')}`;
   await rig.db.sql.unsafe(`drop table ${name}`).simple();

@@ -18,7 +18,7 @@ beforeEach(async () => {
 });
 afterEach(() => rig.close());
 
-test('missing and wrong settings stop it at once, all named with what they take', async () => {
+test('missing and wrong settings stop it at once, all named with what they accept', async () => {
   const app = rig.start([], {
     S3_BUCKET: '',
     EXPORT_PARTITION: 'week',
@@ -37,7 +37,7 @@ test.each([
   [{ S3_OBJECT_LOCK_MODE: 'COMPLIANCE' }, 'Only one of S3_OBJECT_LOCK_MODE and S3_OBJECT_LOCK_DAYS is set'],
   [{ EXPORT_CONCURRENCY: '64', EXPORT_BATCH_MAX_BYTES: '268435456' }, 'at most 1073741824 bytes may be in flight'],
   [{ S3_SSE_KMS_KEY_ID: 'k', S3_SSE: 'AES256' }, 'it needs S3_SSE=aws:kms'],
-])('settings that do not go together stop it: %j', async (settings, sentence) => {
+])('settings that contradict each other stop it: %j', async (settings, sentence) => {
   const app = rig.start([], settings as Record<string, string>);
   expect(await app.ended).toBe(1);
   expect(app.output()).toContain(sentence);
@@ -55,13 +55,13 @@ test.each([
   [['--once', '--replay-failed'], 1, 'exclude each other'],
   [['--replay-failed', '--from', 'yesterday'], 1, 'Expected a date'],
   [['--replay-failed', '--batch', 'x'], 1, 'Expected the number of a batch'],
-])('%j ends with %i and says what it takes', async (args, code, words) => {
+])('%j ends with %i and prints what is accepted', async (args, code, words) => {
   const app = rig.start(args);
   expect(await app.ended).toBe(code);
   expect(app.output()).toContain(words);
 });
 
-test('a bucket that does not exist is named in one sentence; once it is made, everything goes out', async () => {
+test('a bucket that does not exist is named in one sentence; once it is made, everything is exported', async () => {
   const Bucket = `later-${randomBytes(6).toString('hex')}`;
   const drain = await rig.drain({ S3_BUCKET: Bucket });
   expect(await drain.ended).toBe(1);
@@ -136,7 +136,7 @@ test('every upload is create-only, with a checksum, as gzip and without a conten
   expect(upload?.headers).not.toHaveProperty('content-encoding');
 });
 
-test('a database that is down at start and goes away later: it waits, says so, and exports when it is back', async () => {
+test('a database that is down at start, and again later, is logged and waited for, and the export resumes', async () => {
   const { hostname: host, port } = new URL(rig.db.url);
   const proxy = await startTcpProxy({ host, port: Number(port) });
   const url = new URL(rig.env.DATABASE_URL ?? '');
@@ -159,7 +159,7 @@ test('a database that is down at start and goes away later: it waits, says so, a
   await proxy.down();
 });
 
-test('an empty database is explained: run the migration', async () => {
+test('an empty database is reported with the command to run', async () => {
   const drain = await rig.drain({ DATABASE_URL: await createTestDatabase(inject('databaseServer'), { empty: true }) });
   expect(await drain.ended).toBe(1);
   expect(drain.output()).toContain('run `npm run migrate`');
