@@ -24,7 +24,7 @@ export function toS3Error(thrown: unknown): S3Error {
   const status = $metadata?.httpStatusCode ?? null;
   return {
     status,
-    // The errno of a network error says more than its name, which is "Error".
+    // The errno of a network error is more specific than its name, which is "Error".
     code: typeof code === 'string' && status === null ? code : (name ?? 'Unknown'),
     message: message ?? '',
     role: failedRole(thrown),
