@@ -35,7 +35,7 @@ test('all wrong settings are named at once, combinations included', async () => 
   for (const sentence of [
     'S3_SSE_KMS_KEY_ID is set; it needs S3_SSE=aws:kms.',
     'Only one of S3_OBJECT_LOCK_MODE and S3_OBJECT_LOCK_DAYS is set; set both or neither.',
-    'S3_CHECKSUM is none; S3_OBJECT_LOCK_MODE needs sha256 or md5',
+    'S3_CHECKSUM is "none"; S3_OBJECT_LOCK_MODE needs sha256 or md5',
     'S3_ROLE_EXTERNAL_ID is set; it needs S3_ROLE_ARN.',
     'S3_STS_ENDPOINT is set; it needs S3_ROLE_ARN.',
     'S3_EXPECTED_BUCKET_OWNER is "12345"; it takes an AWS account id of 12 digits.',

@@ -29,7 +29,7 @@ const giveUpAfterMs = 60_000;
 
 /**
  * Sends failed batches and quarantined rows again, and shows progress. Safe next to running exporters, which may do part
- * of the work. Resolves to the exit code: 0 all rows were sent (or there were none, or it was a dry run); 1 the
+ * of the work. Resolves to the exit code: 0 all rows were sent, or nothing was to be sent, or it was a dry run; 1 the
  * destination refuses everything; 2 some rows are left.
  */
 export async function replay(parts: ReplayParts, command: ReplayCommand, shutdown: Shutdown): Promise<number> {

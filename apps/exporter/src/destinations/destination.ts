@@ -39,7 +39,7 @@ export interface DestinationError {
 }
 
 /**
- * `exists`: there is an object with this key, whoever wrote it. `doubtful`: the answer did not come from a store, or the
+ * `exists`: there is an object with this key, perhaps of another writer. `doubtful`: the answer did not come from a store, or the
  * store reports that it received other bytes than were sent.
  */
 export type PutOutcome =

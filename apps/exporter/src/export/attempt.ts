@@ -9,7 +9,7 @@ import { type ExportOutcome, type ExportParts, exportBatch } from './export-batc
 /** One attempt at a leased batch. Resolves to what the destination's gate needs to know. Throws DatabaseError. */
 export type Attempt = (batch: LeasedBatch, working: AbortSignal) => Promise<SendResult>;
 
-/** No object of ours exists under the key, and none ever will. A replay may need another key. */
+/** Our object does not exist under the key, and cannot be created there. A replay may need another key. */
 const lostKeyCodes = new Set(['OtherObject', 'KeyTooLongError']);
 
 /** An attempt and what follows from its outcome: done, back to sealed with a wait, or failed. */

@@ -25,7 +25,7 @@ export async function makeS3Bucket(
   }
 }
 
-/** Neither us-east-1 nor a region of another store is a location constraint. */
+/** us-east-1 is not a location constraint, and neither are the regions of other stores. */
 function isConstraint(region: string): region is BucketLocationConstraint {
   return Object.values<string>(BucketLocationConstraint).includes(region);
 }

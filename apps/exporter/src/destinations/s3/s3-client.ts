@@ -5,7 +5,7 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { assumeRole } from './s3-credentials.ts';
 import type { S3Settings } from './s3-settings.ts';
 
-/** Besides the uploads, one start-up probe and one check of an object may be in flight. */
+/** In addition to the uploads, one start-up probe and one check of an object may be in flight. */
 const otherRequests = 2;
 
 /** The SDK's client for the settings. It tries each request once, because retrying is the batch's job. */

@@ -150,7 +150,7 @@ export const s3Relations: readonly Relation<typeof s3Environment>[] = [
     between: ['S3_OBJECT_LOCK_MODE', 'S3_CHECKSUM'],
     problem: ({ S3_OBJECT_LOCK_MODE: mode, S3_CHECKSUM: checksum }) =>
       mode !== undefined && checksum === 'none'
-        ? 'S3_CHECKSUM is none; S3_OBJECT_LOCK_MODE needs sha256 or md5, because S3 locks no object without a checksum.'
+        ? 'S3_CHECKSUM is "none"; S3_OBJECT_LOCK_MODE needs sha256 or md5, because S3 locks no object without a checksum.'
         : null,
   },
   {
@@ -172,7 +172,7 @@ function needs(name: keyof S3Environment, other: keyof S3Environment): Relation<
 
 const certificateBlock = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
-/** The certificates in a text, each in PEM. Throws when there is none, or when one is broken. */
+/** The certificates in a text, each in PEM. Throws when the text has no certificate or a broken one. */
 function parseCertificates(text: string): readonly string[] {
   const certificates = text.match(certificateBlock) ?? [];
   if (certificates.length === 0) throw new Error('The file has no certificate.');
