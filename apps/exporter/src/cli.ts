@@ -1,29 +1,32 @@
 import { lowerBound, upperBound } from '@auditbox/core/event/event-time.ts';
 import { Command, InvalidArgumentError } from 'commander';
 
-/** What `npm run doctor` was asked to do. */
+/** What `npm run doctor` was told to do. */
 export interface DoctorCommand {
   readonly kind: 'doctor';
   readonly json: boolean;
-  /** A transaction that is open for longer needs a person. */
+  /** A transaction that is open for longer is reported. */
   readonly maxOpenS: number;
 }
 
-/** What `npm run exporter` was asked to do. */
+/** Which failed batches and quarantined rows to send again. */
+export interface ReplayCommand {
+  readonly kind: 'replay';
+  readonly occurredFrom: string | null;
+  readonly occurredTo: string | null;
+  readonly batchId: string | null;
+  readonly dryRun: boolean;
+  readonly json: boolean;
+}
+
+/** What `npm run exporter` was told to do. */
 export type ExporterCommand =
   | { readonly kind: 'run' }
   | { readonly kind: 'drain' }
   | { readonly kind: 'make-bucket' }
   | { readonly kind: 'check'; readonly json: boolean }
   | DoctorCommand
-  | {
-      readonly kind: 'replay';
-      readonly occurredFrom: string | null;
-      readonly occurredTo: string | null;
-      readonly batchId: string | null;
-      readonly dryRun: boolean;
-      readonly json: boolean;
-    };
+  | ReplayCommand;
 
 interface Flags {
   readonly once?: true;
@@ -43,23 +46,26 @@ interface Flags {
 export function parseCommand(argv: readonly string[]): ExporterCommand {
   const cli = new Command('npm run exporter --')
     .description('Exports audit events to S3. Without a flag it runs until it is stopped.')
-    .option('--once', 'drain: export all there is without lingering, then exit')
+    .option('--once', 'drain: export everything that is there without lingering, then exit')
     .option('--replay-failed', 'send failed batches and quarantined rows again, then exit')
-    .option('--check', 'try what exports take (credentials, bucket, database, clocks), say what is missing, then exit')
-    .option('--make-bucket', 'make the bucket in a store of your own unless it is there, then exit')
+    .option(
+      '--check',
+      'try everything that exports need (credentials, bucket, database, clocks), print what is missing, then exit',
+    )
+    .option('--make-bucket', 'make the bucket unless it exists (not at AWS), then exit')
     .option(
       '--doctor',
-      'look at the database and the bucket, say what is wrong and what to do, then exit; writes nothing',
+      'print what is wrong with the database and the bucket and what to do, then exit; writes nothing',
     )
     .option('--max-open <seconds>', 'doctor: how long a transaction may be open (default: 1800)', seconds)
-    .option('--from <time>', 'replay: event time from here on, a date or RFC 3339', boundary(lowerBound))
-    .option('--to <time>', 'replay: event time up to here, included', boundary(upperBound))
+    .option('--from <time>', 'replay: events at or after this time, a date or RFC 3339', boundary(lowerBound))
+    .option('--to <time>', 'replay: events at or before this time', boundary(upperBound))
     .option('--batch <id>', 'replay: only this batch', batchId)
-    .option('--dry-run', 'replay: show what would be sent, change nothing')
+    .option('--dry-run', 'replay: print what would be sent, change nothing')
     .option('--json', 'replay, check, doctor: print the result as one JSON object')
     .addHelpText(
       'after',
-      '\nExit codes: 0 nothing is left, or all works; 1 it could not be done, or does not work and needs a person; 2 something is left.',
+      '\nExit codes: 0 nothing is left, or everything works; 1 it could not be done, or something required does not work; 2 something is left.',
     )
     .showHelpAfterError()
     .allowExcessArguments(false)
@@ -78,12 +84,11 @@ export function parseCommand(argv: readonly string[]): ExporterCommand {
     json,
   } = cli.opts<Flags>();
   const selectors = [from, to, batch, dryRun].some((value) => value !== null && value !== undefined);
-  if (selectors && !replayFailed) cli.error('error: --from, --to, --batch and --dry-run go with --replay-failed');
-  if (json && !replayFailed && !check && !doctor)
-    cli.error('error: --json goes with --replay-failed, --check or --doctor');
-  if (maxOpen !== undefined && !doctor) cli.error('error: --max-open goes with --doctor');
+  if (selectors && !replayFailed) cli.error('error: --from, --to, --batch and --dry-run need --replay-failed');
+  if (json && !replayFailed && !check && !doctor) cli.error('error: --json needs --replay-failed, --check or --doctor');
+  if (maxOpen !== undefined && !doctor) cli.error('error: --max-open needs --doctor');
   if ([once, check, doctor, makeBucket, replayFailed].filter(Boolean).length > 1)
-    cli.error('error: --once, --check, --doctor, --make-bucket and --replay-failed do not go together');
+    cli.error('error: --once, --check, --doctor, --make-bucket and --replay-failed exclude each other');
   if (makeBucket) return { kind: 'make-bucket' };
   if (doctor) return { kind: 'doctor', json: json === true, maxOpenS: maxOpen ?? 1800 };
   if (check) return { kind: 'check', json: json === true };
@@ -103,17 +108,17 @@ function boundary(read: (text: string) => string | null): (text: string) => stri
   return (text) => {
     const instant = read(text);
     if (instant === null)
-      throw new InvalidArgumentError('It takes a date (2026-07-03) or an RFC 3339 time with an offset.');
+      throw new InvalidArgumentError('Expected a date (2026-07-03) or an RFC 3339 time with an offset.');
     return instant;
   };
 }
 
 function batchId(text: string): string {
   if (/^[1-9]\d{0,17}$/.test(text)) return text;
-  throw new InvalidArgumentError('It takes the number of a batch.');
+  throw new InvalidArgumentError('Expected the number of a batch.');
 }
 
 function seconds(text: string): number {
   if (/^\d{1,7}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('It takes a whole number of seconds.');
+  throw new InvalidArgumentError('Expected a whole number of seconds.');
 }

@@ -1,135 +1,105 @@
-import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
-import { leaseBatch } from '@auditbox/db/export/lease-batch.ts';
-import type { SealLimits } from '@auditbox/db/export/seal-batches.ts';
+import { connectDatabase } from '@auditbox/db/database/connect.ts';
 import type { Tracing } from '@auditbox/process/tracing.ts';
+import { createTurns } from '@auditbox/process/turns.ts';
 import { startWatchdog } from '@auditbox/process/watchdog.ts';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
-import type { Sink } from './destinations/destination.ts';
-import type { Inspector } from './destinations/inspector.ts';
+import { createGate } from './destinations/gate.ts';
+import { makeS3Bucket } from './destinations/s3/make-bucket.ts';
 import { createS3Access } from './destinations/s3/s3-access.ts';
-import { type BucketMaker, createBucketMaker } from './destinations/s3/s3-bucket-maker.ts';
 import { createS3Client } from './destinations/s3/s3-client.ts';
-import { createS3Sink } from './destinations/s3/s3-destination.ts';
+import { createS3Destination } from './destinations/s3/s3-destination.ts';
 import { createS3Inspector } from './destinations/s3/s3-inspector.ts';
-import { createBatchLedger } from './export/batch-ledger.ts';
-import { createGate, type Gate } from './export/destination-gate.ts';
-import { createPollPace, type PollPace } from './export/poll-pace.ts';
-import type { UploadLoop } from './export/upload-loop.ts';
+import { createAttempt } from './export/attempt.ts';
+import { createLedger } from './export/ledger.ts';
+import { createPace } from './export/pace.ts';
+import { createSealLoop } from './export/seal-loop.ts';
+import { createSendLoop } from './export/send-loop.ts';
+import { createExporterLog } from './log.ts';
 import { createExportMetrics } from './metrics/export-metrics.ts';
-import type { ExporterConfig } from './settings.ts';
-
-/** All parts of an exporter, of which each command uses what it needs. */
-export interface Exporter {
-  readonly config: ExporterConfig;
-  readonly logger: Logger;
-  readonly db: Database;
-  readonly sink: Sink;
-  readonly inspector: Inspector;
-  readonly bucketMaker: BucketMaker;
-  readonly gate: Gate;
-  readonly registry: Registry;
-  readonly sealLimits: SealLimits;
-  readonly sealPace: PollPace;
-  readonly uploads: UploadLoop;
-  close(): Promise<void>;
-}
-
-/** What a look at a system takes, and nothing that could change it. */
-export interface Doctor {
-  readonly config: ExporterConfig;
-  /** Refuses to write, and leaves the settings of its sessions to the server. */
-  readonly db: Database;
-  readonly inspector: Inspector;
-  close(): Promise<void>;
-}
+import type { ExporterSettings } from './settings.ts';
 
 const statementTimeoutMs = 30_000;
 
-/** Most batches of one seal: uploads of that many partitions are then under way or waiting. */
-const maxBatchesPerSeal = 64;
-
-const firstRetryMs = 500;
-
-export function composeExporter(config: ExporterConfig, logger: Logger, tracing: Tracing | null): Exporter {
+/** Makes all parts of an exporter. Each command uses those that it needs. */
+export function composeExporter(settings: ExporterSettings, logger: Logger, tracing: Tracing | null) {
+  const { seal, send, pollIntervalMs } = settings;
+  const log = createExporterLog(logger);
   const db = connectDatabase({
-    url: config.DATABASE_URL,
+    url: settings.databaseUrl,
     application: 'auditbox exporter',
-    // One for each render, and for the sealer, the renders' and the marks' records, and the watchdog's canary.
-    maxConnections: config.EXPORT_CONCURRENCY + 4,
+    // One for each attempt, and one each for the sealer, the records of objects, the marks, and the watchdog.
+    maxConnections: send.concurrency + 4,
     statementTimeoutMs,
     avoidSeqScans: true,
   });
-  const access = createS3Access(createS3Client(config), config);
-  const sink = createS3Sink(access, config);
-  const backoff = { baseMs: firstRetryMs, capMs: config.EXPORT_RETRY_CAP_MS };
-  const gate = createGate(backoff, {
-    blocked: (reason) => logger.error({ reason }, 'Export is blocked; nothing is lost, it resumes by itself.'),
-    resumed: () => logger.info('The destination takes objects again.'),
-  });
-  const registry = new Registry();
   const watchdog = startWatchdog(
     { canary: () => db.sql`select 1`, answeredAt: () => db.answeredAt },
-    {
-      everyMs: 1_000,
-      deadlineMs: statementTimeoutMs + 10_000,
-      logger,
-    },
+    { everyMs: 1_000, deadlineMs: statementTimeoutMs + 10_000, logger },
   );
-  return {
-    config,
-    logger,
+  const access = createS3Access(createS3Client(settings.s3, send.concurrency), settings.s3);
+  const destination = createS3Destination(access, settings.s3);
+  const gate = createGate(send.backoff, log);
+  const ledger = createLedger(db, send);
+  const registry = new Registry();
+  const metrics = createExportMetrics(registry, seal);
+  const turns = createTurns(['seal', 'send'], () => performance.now());
+  const onProgress = () => turns.turned('send');
+  const sendLoop = createSendLoop({
+    ledger,
+    attempt: createAttempt({ db, destination, ledger, metrics, log, tracing, onProgress }),
+    gate,
+    pace: createPace(pollIntervalMs),
+    log,
+    concurrency: send.concurrency,
+    onProgress,
+  });
+  const sealLoop = createSealLoop({
     db,
-    sink,
-    inspector: createS3Inspector(access, config),
-    bucketMaker: createBucketMaker(access, config),
+    limits: seal,
+    pace: createPace(pollIntervalMs),
+    metrics,
+    log,
+    onSealed: sendLoop.wake,
+    onIteration: () => turns.turned('seal'),
+  });
+  return {
+    settings,
+    log,
+    db,
+    destination,
+    bucket: settings.s3.bucket,
+    inspector: createS3Inspector(access, settings.s3),
+    makeS3Bucket: (signal: AbortSignal) => makeS3Bucket(access, settings.s3, signal),
     gate,
     registry,
-    sealLimits: {
-      grain: config.EXPORT_PARTITION,
-      maxRows: config.EXPORT_BATCH_MAX_ROWS,
-      maxBytes: config.EXPORT_BATCH_MAX_BYTES,
-      lingerMs: config.EXPORT_LINGER_MS,
-      maxBatches: maxBatchesPerSeal,
-    },
-    sealPace: createPollPace(config.EXPORT_POLL_INTERVAL_MS),
-    uploads: {
-      db,
-      ledger: createBatchLedger(db, config.EXPORT_LEASE_MS),
-      sink,
-      gate,
-      backoff,
-      logger,
-      tracing,
-      metrics: createExportMetrics(registry, { lingerMs: config.EXPORT_LINGER_MS }),
-      prefix: config.S3_PREFIX,
-      leaseMs: config.EXPORT_LEASE_MS,
-      lease: () => leaseBatch(db, config.EXPORT_LEASE_MS),
-      concurrency: config.EXPORT_CONCURRENCY,
-      pace: createPollPace(config.EXPORT_POLL_INTERVAL_MS),
-    },
+    turns,
+    sealLoop,
+    sendLoop,
     async close() {
       watchdog.stop();
-      sink.close();
+      destination.close();
       await db.close(1_000);
     },
   };
 }
 
-export function composeDoctor(config: ExporterConfig): Doctor {
+/** Makes what reads the database and the bucket, and nothing that could change them. */
+export function composeDoctor(settings: ExporterSettings) {
   const db = connectDatabase({
-    url: config.DATABASE_URL,
+    url: settings.databaseUrl,
     application: 'auditbox doctor',
     maxConnections: 1,
     statementTimeoutMs: 10_000,
     onlyReads: 'any',
+    // The doctor checks what the server sets for a session, so it must not set it.
     ownCommit: false,
   });
-  const client = createS3Client(config);
+  const client = createS3Client(settings.s3, 0);
   return {
-    config,
+    settings,
     db,
-    inspector: createS3Inspector(createS3Access(client, config), config),
+    inspector: createS3Inspector(createS3Access(client, settings.s3), settings.s3),
     async close() {
       client.destroy();
       await db.close(1_000);

@@ -1,29 +1,36 @@
+import type { Backoff } from '@auditbox/core/export/retry-delay.ts';
+import type { SealLimits } from '@auditbox/db/export/seal-batches.ts';
 import { commonSettings, hostSetting, portRange } from '@auditbox/process/common-settings.ts';
-import { oneOf, type Relation, type SettingValues, wholeNumber } from '@auditbox/process/settings.ts';
-import { s3Relations } from './destinations/s3/s3-relations.ts';
-import { s3Settings } from './destinations/s3/s3-settings.ts';
+import { oneOf, type Relation, readSettings, type SettingValues, wholeNumber } from '@auditbox/process/settings.ts';
+import { s3Environment, s3Relations } from './destinations/s3/s3-environment.ts';
+import { parseS3Settings, type S3Settings } from './destinations/s3/s3-settings.ts';
 
-const aDayMs = 86_400_000;
+const dayMs = 86_400_000;
 
-/** A gigabyte: uncompressed bytes of all uploads at once, what bodies that do not compress would take of memory. */
+/** Uncompressed bytes of all uploads at once. Bodies that do not compress would need this much memory. */
 const maxBytesInFlight = 1024 ** 3;
 
-/** The exporter's settings. */
+/** A backfill over a thousand hours must not become a thousand uploads at once. */
+const maxBatchesPerSeal = 64;
+
+const firstRetryMs = 500;
+
+/** The exporter's environment variables. */
 export const exporterSettings = {
   ...commonSettings,
   HOST: hostSetting,
   METRICS_PORT: wholeNumber(portRange, {
-    meaning: "The exporter's port for /livez, /readyz and /metrics; 0 takes any free one.",
+    meaning: "The exporter's port for /livez, /readyz and /metrics; 0 chooses any free port.",
     fallback: 9464,
   }),
-  ...s3Settings,
+  ...s3Environment,
   EXPORT_POLL_INTERVAL_MS: wholeNumber(
     { min: 10, max: 60_000 },
     { meaning: 'Longest sleep between polls.', fallback: 1_000 },
   ),
   EXPORT_LINGER_MS: wholeNumber(
-    { min: 0, max: aDayMs },
-    { meaning: 'How long a row may wait for company.', fallback: 10_000 },
+    { min: 0, max: dayMs },
+    { meaning: 'How long a row may wait for other rows of its partition.', fallback: 10_000 },
   ),
   EXPORT_BATCH_MAX_ROWS: wholeNumber(
     { min: 1, max: 100_000 },
@@ -40,19 +47,20 @@ export const exporterSettings = {
   EXPORT_CONCURRENCY: wholeNumber({ min: 1, max: 64 }, { meaning: 'Uploads at once.', fallback: 4 }),
   EXPORT_LEASE_MS: wholeNumber(
     { min: 1_000, max: 3_600_000 },
-    { meaning: 'How long an exporter that died keeps its batches from others.', fallback: 60_000 },
+    { meaning: 'How long the batches of an exporter that died are kept from other exporters.', fallback: 60_000 },
   ),
   EXPORT_RETRY_CAP_MS: wholeNumber(
     { min: 10, max: 3_600_000 },
     {
-      meaning: 'Longest wait between two tries while the store refuses; waits grow from 500 ms up to it.',
+      meaning: 'Longest wait between two attempts while the store returns errors; waits grow from 500 ms to this.',
       fallback: 30_000,
     },
   ),
   OUTBOX_RETENTION_DAYS: wholeNumber(
     { min: 0, max: 36_500 },
     {
-      meaning: 'Delete outbox rows this long after their export; ids stay taken and objects stay named. 0 keeps them.',
+      meaning:
+        'Delete outbox rows this long after their export; ids stay taken and objects stay named. 0 keeps all rows.',
       fallback: 0,
     },
   ),
@@ -60,30 +68,84 @@ export const exporterSettings = {
     { min: 0, max: 36_500 },
     {
       meaning:
-        'Remove whole months of audit_log once all of a month is this old and exported; the objects stay. 0 keeps all.',
+        'Remove a month of audit_log once all of its events are this old and exported; the objects stay. 0 keeps all months.',
       fallback: 0,
     },
   ),
 } as const;
 
-/** Their values. */
-export type ExporterConfig = SettingValues<typeof exporterSettings>;
+type ExporterEnvironment = SettingValues<typeof exporterSettings>;
 
-/** What the settings must be to each other. */
-export const exporterRelations: readonly Relation<typeof exporterSettings>[] = [
+const relations: readonly Relation<typeof exporterSettings>[] = [
   ...s3Relations,
   {
     between: ['EXPORT_LEASE_MS', 'S3_REQUEST_TIMEOUT_MS'],
     problem: ({ EXPORT_LEASE_MS: leaseMs, S3_REQUEST_TIMEOUT_MS: requestMs }) =>
       leaseMs < 2 * requestMs
-        ? `EXPORT_LEASE_MS is ${leaseMs}; it takes twice S3_REQUEST_TIMEOUT_MS (${requestMs}) or more, or a lease ends during an upload.`
+        ? `EXPORT_LEASE_MS is ${leaseMs}; it must be at least twice S3_REQUEST_TIMEOUT_MS (${requestMs}); otherwise a lease can expire during an upload.`
         : null,
   },
   {
     between: ['EXPORT_CONCURRENCY', 'EXPORT_BATCH_MAX_BYTES'],
     problem: ({ EXPORT_CONCURRENCY: uploads, EXPORT_BATCH_MAX_BYTES: bytes }) =>
       uploads * bytes > maxBytesInFlight
-        ? `EXPORT_CONCURRENCY (${uploads}) times EXPORT_BATCH_MAX_BYTES (${bytes}) is ${uploads * bytes}; at most ${maxBytesInFlight} bytes may be in flight, since memory must hold them.`
+        ? `EXPORT_CONCURRENCY (${uploads}) times EXPORT_BATCH_MAX_BYTES (${bytes}) is ${uploads * bytes}; at most ${maxBytesInFlight} bytes may be in flight, because memory must hold them.`
         : null,
   },
 ];
+
+/** What the exporter was told by its environment. */
+export interface ExporterSettings {
+  readonly databaseUrl: string;
+  readonly logLevel: ExporterEnvironment['LOG_LEVEL'];
+  /** Where traces are sent; null sends none. */
+  readonly tracesEndpoint: string | null;
+  /** Where /livez, /readyz and /metrics are served. */
+  readonly health: { readonly host: string; readonly port: number };
+  readonly pollIntervalMs: number;
+  readonly seal: SealLimits;
+  readonly send: {
+    /** Most uploads at once. */
+    readonly concurrency: number;
+    readonly leaseMs: number;
+    readonly backoff: Backoff;
+  };
+  /** In days; null keeps everything. */
+  readonly retention: { readonly outboxDays: number | null; readonly auditDays: number | null };
+  readonly s3: S3Settings;
+}
+
+/** Reads the settings. Throws a SettingsError that names all wrong ones. */
+export function readExporterSettings(environment: Readonly<Record<string, string | undefined>>): ExporterSettings {
+  const values = readSettings(exporterSettings, environment, relations);
+  return freeze({
+    databaseUrl: values.DATABASE_URL,
+    logLevel: values.LOG_LEVEL,
+    tracesEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT ?? null,
+    health: { host: values.HOST, port: values.METRICS_PORT },
+    pollIntervalMs: values.EXPORT_POLL_INTERVAL_MS,
+    seal: {
+      grain: values.EXPORT_PARTITION,
+      maxRows: values.EXPORT_BATCH_MAX_ROWS,
+      maxBytes: values.EXPORT_BATCH_MAX_BYTES,
+      lingerMs: values.EXPORT_LINGER_MS,
+      maxBatches: maxBatchesPerSeal,
+    },
+    send: {
+      concurrency: values.EXPORT_CONCURRENCY,
+      leaseMs: values.EXPORT_LEASE_MS,
+      backoff: { baseMs: firstRetryMs, capMs: values.EXPORT_RETRY_CAP_MS },
+    },
+    retention: {
+      outboxDays: values.OUTBOX_RETENTION_DAYS || null,
+      auditDays: values.AUDIT_RETENTION_DAYS || null,
+    },
+    s3: parseS3Settings(values),
+  });
+}
+
+/** The nested objects too. */
+function freeze<T extends object>(settings: T): T {
+  for (const value of Object.values(settings)) if (typeof value === 'object' && value !== null) freeze(value);
+  return Object.freeze(settings);
+}

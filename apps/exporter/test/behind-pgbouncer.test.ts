@@ -9,7 +9,7 @@ import { hasPgBouncer, type OwnPgBouncer, startOwnPgBouncer } from '@auditbox/te
 import { spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-/* Apis and exporters behind a real PgBouncer that is set up as docs/pgbouncer.ini says, with a pool of five for each. */
+/* Apis and exporters behind a real PgBouncer, set up as in docs/pgbouncer.ini, with a pool of five for each. */
 
 describe.skipIf(!hasPgBouncer)('behind PgBouncer in transaction mode (needs pgbouncer)', () => {
   let rig: ExporterFixture;
@@ -36,7 +36,7 @@ describe.skipIf(!hasPgBouncer)('behind PgBouncer in transaction mode (needs pgbo
       });
   }
 
-  /** Forty at once, half of them with batches, until told to stop; resolves to what was acknowledged. */
+  /** Forty writers, half of them with batches, until told to stop. Resolves to the acknowledged events. */
   async function write(asks: readonly Ask[], stop: AbortSignal): Promise<string[]> {
     const writers = Array.from({ length: 40 }, async (_, writer) => {
       const ask = asks[writer % asks.length] as Ask;
@@ -52,7 +52,7 @@ describe.skipIf(!hasPgBouncer)('behind PgBouncer in transaction mode (needs pgbo
     return (await Promise.all(writers)).flat();
   }
 
-  /** All ids that a list has, following its cursors. */
+  /** All ids of a list, read page by page. */
   async function readList(ask: Ask, query: string): Promise<string[]> {
     const ids: string[] = [];
     for (let cursor = ''; ; ) {
@@ -68,7 +68,7 @@ describe.skipIf(!hasPgBouncer)('behind PgBouncer in transaction mode (needs pgbo
     }
   }
 
-  test('many write through two apis while exporters are killed: each event is in one object, once', async () => {
+  test('with many writers, two apis and killed exporters, each event is in one object, once', async () => {
     const asks = [await startApi(), await startApi()];
     const settings = {
       DATABASE_URL: bouncer.urlOf('auditbox_exporter'),
@@ -80,7 +80,7 @@ describe.skipIf(!hasPgBouncer)('behind PgBouncer in transaction mode (needs pgbo
     const written = write(asks, stop.signal);
     for (let kills = 0; kills < 3; kills += 1) {
       const exporter = rig.start([], settings);
-      await exporter.line(/^Batch exported/);
+      await exporter.event('batch-exported');
       exporter.signal('SIGKILL');
       expect(await exporter.ended).toBe('SIGKILL');
     }
@@ -91,7 +91,7 @@ describe.skipIf(!hasPgBouncer)('behind PgBouncer in transaction mode (needs pgbo
     await expectExactlyOnce(rig.bucket, ids);
   });
 
-  test('statements with and without parameters at once are all answered', async () => {
+  test('concurrent statements with and without parameters are all answered', async () => {
     const db = connectDatabase({
       url: bouncer.urlOf('auditbox_exporter'),
       application: 'test',
@@ -106,7 +106,7 @@ describe.skipIf(!hasPgBouncer)('behind PgBouncer in transaction mode (needs pgbo
     expect(answers).toEqual(answers.map((_, number) => (number % 2 === 0 ? 'even' : `${number}`)));
   });
 
-  test('sessions of exporters have what exporters ask for where they connect to Postgres itself', async () => {
+  test('sessions of exporters have the same settings as without PgBouncer', async () => {
     const asked = { application: 'test', maxConnections: 1, statementTimeoutMs: 30_000, avoidSeqScans: true };
     const settingsAt = async (url: string) => {
       const db = connectDatabase({ ...asked, url });
@@ -122,7 +122,7 @@ describe.skipIf(!hasPgBouncer)('behind PgBouncer in transaction mode (needs pgbo
     expect(await settingsAt(bouncer.urlOf('auditbox_exporter'))).toEqual(direct);
   });
 
-  test('lists, exports, the feed of what was recorded and the state of an export are answered', async () => {
+  test('lists, exports, the feed of recorded events and the state of an export are answered', async () => {
     const ask = await startApi();
     const events = someEvents(250);
     const ids = events.map(({ id }) => id).sort();
@@ -138,13 +138,13 @@ describe.skipIf(!hasPgBouncer)('behind PgBouncer in transaction mode (needs pgbo
     await expectExactlyOnce(rig.bucket, ids);
   });
 
-  test('a write that waits too long is ended by Postgres at its deadline, and writes go on', async () => {
+  test('a write that waits too long is ended by Postgres at its deadline, and later writes work', async () => {
     const ask = await startApi();
     const unlock = await lockAuditLog(rig.db);
     const events = [anEvent(), anEvent()];
     const statuses = Promise.all(events.map(async (event) => (await ask('/audit', event)).status));
     expect(await statuses).toEqual([503, 503]);
-    // Not the api's own deadline, which leaves the statement behind: nothing waits for the lock any more.
+    // The api's deadline alone would leave the statement in Postgres, waiting for the lock.
     expect(
       await rig.db.sql`select from pg_locks where not granted and database = (
       select oid from pg_database where datname = current_database())`,

@@ -6,8 +6,8 @@ import type { InsteadOf } from '@auditbox/testing/proxies/s3-proxy.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 /*
- * Blocked is not failed: a destination that refuses everything costs no attempt, makes no hot loop, is said once, leaves
- * the exporter ready, and is over by itself.
+ * Blocked is not failed. A destination that refuses everything costs no attempt, causes no hot loop, is logged once, and
+ * leaves the exporter ready. The export resumes without a restart.
  */
 
 let rig: ExporterFixture;
@@ -20,14 +20,14 @@ beforeEach(async () => {
 afterEach(() => rig.close());
 
 const causes: readonly (readonly [what: string, answer: InsteadOf, said: RegExp])[] = [
-  ['missing rights', { status: 403, code: 'AccessDenied' }, /may not do this/],
+  ['missing rights', { status: 403, code: 'AccessDenied' }, /lack a permission/],
   ['a missing bucket', { status: 404, code: 'NoSuchBucket' }, /does not exist/],
   ['a bad KMS key', { status: 400, code: 'KMS.DisabledException' }, /KMS key cannot be used/],
   ['expired credentials', { status: 400, code: 'ExpiredToken' }, /have expired/],
 ];
 
 test.each(causes)(
-  '%s for a while: no attempt burnt, no hot loop, one line, ready, metric, resumes alone',
+  '%s for a while: no attempt used, no hot loop, one log line, ready, metric, resumes without a restart',
   async (_what, answer, said) => {
     let underWay = 0;
     let mostUnderWay = 0;
@@ -41,14 +41,14 @@ test.each(causes)(
       },
     };
     const app = rig.start([], { EXPORT_RETRY_CAP_MS: '400' });
-    const { port } = await app.line(/^The exporter runs/);
+    const { port } = await app.event('exporter-running');
     const get = async (path: string) => {
       const response = await fetch(`http://127.0.0.1:${port}${path}`);
       return { status: response.status, text: await response.text() };
     };
-    const blocked = await app.line(/^Export is blocked/);
+    const blocked = await app.event('export-blocked');
     expect(blocked.reason).toMatch(said);
-    // What was let pass before the first answer may come late; when it has, one batch probes.
+    // Uploads that passed the gate before the first answer may arrive late. After them, one batch probes.
     await eventually(() => expect(rig.proxy.requests.length).toBeGreaterThanOrEqual(8));
     await eventually(() => expect(underWay).toBe(0));
     mostUnderWay = 0;
@@ -59,19 +59,19 @@ test.each(causes)(
     const backoffs = (performance.now() - watchedFrom) / 400;
 
     expect(await get('/readyz')).toEqual({ status: 200, text: 'ready\n' });
-    expect((await get('/metrics')).text).toMatch(/^auditbox_export_blocked 1$/m);
-    expect((await get('/metrics')).text).toMatch(/^auditbox_export_refused_seconds [1-9\d.]/m);
+    expect((await get('/metrics')).text).toMatch(/^auditbox_destination_blocked 1$/m);
+    expect((await get('/metrics')).text).toMatch(/^auditbox_destination_closed_seconds [1-9\d.]/m);
     expect(mostUnderWay).toBe(1);
-    // Waits are random parts of 400 ms, so some come sooner; a loop without them makes hundreds.
+    // Waits are random parts of 400 ms, so some are short. A loop without waits makes hundreds of requests.
     expect(probes).toBeLessThan(10 * (backoffs + 2));
     const [attempts] = await rig.db.sql`select max(attempts)::int as most from export_batch where state = 'sealed'`;
     expect(attempts?.most ?? 0).toBe(0);
-    expect(app.log.filter(({ msg }) => msg.startsWith('Export is blocked'))).toHaveLength(1);
+    expect(app.log.filter(({ event }) => event === 'export-blocked')).toHaveLength(1);
 
     rig.proxy.intervene = {};
-    await app.line(/takes objects again/);
+    await app.event('export-resumed');
     await eventually(async () => expect(await rig.db.states()).toEqual({ done: events.length }));
-    expect((await get('/metrics')).text).toMatch(/^auditbox_export_blocked 0$/m);
+    expect((await get('/metrics')).text).toMatch(/^auditbox_destination_blocked 0$/m);
     await expectExactlyOnce(
       rig.bucket,
       events.map(({ id }) => id),

@@ -7,7 +7,7 @@ import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import type { Finding } from '../src/diagnose/finding.ts';
 
-/* `npm run exporter -- --check` says what works, what does not, and what to do. */
+/* `npm run exporter -- --check` reports what works, what does not, and what to do. */
 
 let rig: ExporterFixture;
 let sts: StsStub;
@@ -36,11 +36,11 @@ const keys = async () => {
   return Contents.map(({ Key }) => Key);
 };
 
-test('where all works it says so, in words and in JSON, leaves one object of its own each time, and exits with 0', async () => {
+test('when everything works it reports so, in words and in JSON, leaves one object each time, and exits with 0', async () => {
   const words = rig.start(['--check'], { LOG_LEVEL: 'fatal' });
   expect(await words.ended).toBe(0);
   expect(words.output()).toContain('works          credentials: Found in the environment (AWS_ACCESS_KEY_ID).');
-  expect(words.output()).toContain('All that is needed works.');
+  expect(words.output()).toContain('Everything required works.');
   const { code, ok, findings, about, output } = await check();
   expect({ code, ok }).toEqual({ code: 0, ok: true });
   expect(findings.filter(({ needed, state }) => needed && state !== 'works')).toEqual([]);
@@ -60,7 +60,7 @@ test('where all works it says so, in words and in JSON, leaves one object of its
     'clocks',
   ]);
   expect(about('clocks')?.says).toBe(
-    "Beside this machine's, the database's is less than a second off, the store's less than a second off.",
+    "Compared with this machine's clock, the database's is less than a second off and the store's is less than a second off.",
   );
   expect(await keys()).toEqual([
     expect.stringMatching(/^audit_logs\/_auditbox_check_[\w-]{36}$/),
@@ -82,7 +82,7 @@ test.each([
     's3:PutObject, s3:PutObjectRetention, kms:GenerateDataKey',
     { S3_OBJECT_LOCK_MODE: 'GOVERNANCE', S3_OBJECT_LOCK_DAYS: '1', S3_SSE: 'aws:kms' },
   ],
-])('a PUT that is forbidden %s names %s, and where to allow it', async (_how, permission, settings) => {
+])('a forbidden PUT %s names %s, and where to allow it', async (_how, permission, settings) => {
   rig.proxy.intervene = { before: (seen) => (isPut(seen) ? forbidden : undefined) };
   const { code, about } = await check(settings as Record<string, string>);
   expect(code).toBe(1);
@@ -91,7 +91,7 @@ test.each([
   expect(about('create only')).toMatchObject({ state: 'unknown' });
 });
 
-test('where the store names the permission itself, it is this one', async () => {
+test('a permission that the store names itself is the one that is reported', async () => {
   rig.proxy.intervene = {
     before: (seen) =>
       isPut(seen) ? { ...forbidden, message: 'You may not perform: kms:GenerateDataKey on it' } : undefined,
@@ -103,7 +103,7 @@ test('where the store names the permission itself, it is this one', async () => 
 test.each([
   ['s3:GetObject is missing', 'find', /_check_[\w-]+$/, /s3:GetObject/],
   ['s3:ListBucket is missing', 'missing objects', /_missing$/, /s3:ListBucket/],
-])('where %s, "%s" does not work and exports are in danger', async (_what, what, path, permission) => {
+])('when %s, "%s" is reported as not working', async (_what, what, path, permission) => {
   rig.proxy.intervene = {
     before: ({ method, path: key }) => (method === 'HEAD' && path.test(key) ? forbidden : undefined),
   };
@@ -112,7 +112,7 @@ test.each([
   expect(about(what)).toMatchObject({ state: 'does not work', permission: expect.stringMatching(permission) });
 });
 
-test('what may not be asked of the bucket is unknown and stops nobody', async () => {
+test('what the credentials may not read about the bucket is unknown, and no failure', async () => {
   rig.proxy.intervene = {
     before: ({ method, path }) =>
       path === `/${rig.bucket.name}` || path === `/${rig.bucket.name}/` || /versioning|object-lock/.test(path)
@@ -128,7 +128,7 @@ test('what may not be asked of the bucket is unknown and stops nobody', async ()
   expect(code).toBe(0);
 });
 
-test('an object that may not be read back is told, and stops nobody', async () => {
+test('an object that cannot be read back is reported, and is no failure', async () => {
   rig.proxy.intervene = {
     before: ({ method, path }) => (method === 'GET' && path.includes('_auditbox_check_') ? forbidden : undefined),
   };
@@ -137,13 +137,13 @@ test('an object that may not be read back is told, and stops nobody', async () =
   expect(code).toBe(0);
 });
 
-test('a store that ignores If-None-Match cannot be relied on', async () => {
+test('a store that ignores If-None-Match fails the check', async () => {
   const { code, about } = await check({ S3_ENDPOINT: inject('s3Endpoint') });
   expect(about('create only')).toMatchObject({ state: 'does not work', needed: true });
   expect(code).toBe(1);
 });
 
-test('a bucket that does not exist is named, and nothing is tried on it', async () => {
+test('a bucket that does not exist is named, and no other request is sent to it', async () => {
   const S3_BUCKET = `nowhere-${randomBytes(6).toString('hex')}`;
   const { code, about } = await check({ S3_BUCKET });
   expect(code).toBe(1);
@@ -152,7 +152,7 @@ test('a bucket that does not exist is named, and nothing is tried on it', async 
   expect(rig.proxy.requests.filter(isPut)).toHaveLength(0);
 });
 
-test('a bucket in another region is told with the region to set', async () => {
+test('a bucket in another region is reported with the region to set', async () => {
   rig.proxy.intervene = {
     before: () => ({ status: 301, code: 'PermanentRedirect', headers: { 'x-amz-bucket-region': 'eu-central-1' } }),
   };
@@ -167,7 +167,7 @@ test.each([
     /No credentials were found/,
   ],
   ['a role that may not be assumed', { S3_ROLE_ARN: 'arn:aws:iam::1:role/r' }, /could not be assumed/],
-])('%s ends it before the store', async (_what, settings, says) => {
+])('%s ends the check before the store', async (_what, settings, says) => {
   sts.answers = 'denial';
   const { code, about } = await check({
     AWS_EC2_METADATA_DISABLED: 'true',
@@ -179,13 +179,13 @@ test.each([
   expect(rig.proxy.requests).toHaveLength(0);
 });
 
-test('the role in use is named, with the time at which its credentials end, and no secret', async () => {
+test('the role in use is named, with the expiry of its credentials, and no secret', async () => {
   const { about, output } = await check({ S3_ROLE_ARN: 'arn:aws:iam::1:role/r', S3_STS_ENDPOINT: sts.endpoint });
-  expect(about('credentials')?.says).toMatch(/the role arn:aws:iam::1:role\/r \(S3_ROLE_ARN\)\. These last until 20/);
+  expect(about('credentials')?.says).toMatch(/the role arn:aws:iam::1:role\/r \(S3_ROLE_ARN\)\. They expire at 20/);
   expect(output).not.toMatch(/temporary-|ASIA/);
 });
 
-test('the expected owner is sent with each of its requests', async () => {
+test('the expected owner is sent with each request', async () => {
   await check({ S3_EXPECTED_BUCKET_OWNER: '123456789012' });
   expect(rig.proxy.requests.length).toBeGreaterThan(6);
   for (const { headers } of rig.proxy.requests) {
@@ -193,13 +193,13 @@ test('the expected owner is sent with each of its requests', async () => {
   }
 });
 
-test('encryption that was asked for and is not there is a failure', async () => {
+test('requested encryption that an object lacks is a failure', async () => {
   const { code, about } = await check({ S3_SSE: 'aws:kms' });
   expect(about('encryption')).toMatchObject({ state: 'does not work', says: expect.stringContaining('aws:kms') });
   expect(code).toBe(1);
 });
 
-test('a database that is down, or whose schema is not there or old, is told; the store is looked at all the same', async () => {
+test('a database that is down, or whose schema is missing or old, is reported; the store is checked all the same', async () => {
   const down = await check({ DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing' });
   expect(down.about('database')).toMatchObject({ state: 'does not work' });
   expect(down.about('create')).toMatchObject({ state: 'works' });
@@ -212,7 +212,7 @@ test('a database that is down, or whose schema is not there or old, is told; the
   for (const { code } of [down, empty, old]) expect(code).toBe(1);
 });
 
-test('clocks that are apart are told', async () => {
+test('clocks that differ are reported', async () => {
   rig.proxy.intervene = {
     before: ({ method }) =>
       method === 'HEAD'
@@ -226,7 +226,7 @@ test('clocks that are apart are told', async () => {
   });
 });
 
-test('a store that does not answer is told after S3_REQUEST_TIMEOUT_MS, once', async () => {
+test('a store that does not answer is reported after S3_REQUEST_TIMEOUT_MS, once', async () => {
   rig.proxy.intervene = { before: () => 'silence' };
   const { code, about } = await check({ S3_REQUEST_TIMEOUT_MS: '500' });
   expect(code).toBe(1);

@@ -12,7 +12,7 @@ const ids = events.map(({ id }) => id);
 const isUpload = ({ method, path }: { method: string; path: string }) =>
   method === 'PUT' && path.includes('.ndjson.gz');
 
-/** Leases end soon, so that what a dead exporter held is taken over while a test waits. */
+/** Leases expire soon, so that another exporter gets a dead one's batches while a test waits. */
 const shortLease = { EXPORT_LEASE_MS: '2000', S3_REQUEST_TIMEOUT_MS: '1000' };
 
 beforeEach(async () => {
@@ -21,7 +21,7 @@ beforeEach(async () => {
 });
 afterEach(() => rig.close());
 
-/** Resolves when the first upload reaches the given point; the exporter hears nothing of it. */
+/** Resolves when the first upload reaches the given point. The exporter gets no answer. */
 function holdUpload(point: 'before' | 'after'): Promise<void> {
   return new Promise((resolve) => {
     rig.proxy.intervene = {
@@ -51,12 +51,12 @@ test('SIGKILL after the upload and before the mark: one object, once', async () 
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 10 }));
   await expectExactlyOnce(rig.bucket, ids);
   expect(await rig.bucket.objects()).toHaveLength(1);
-  // Found, not written again: not every store heeds If-None-Match.
+  // Found, not written again: not every store honours If-None-Match.
   expect(rig.proxy.requests.filter(isUpload)).toHaveLength(1);
-  expect((await next.line(/Batch exported/)).attempt).toBe(2);
+  expect((await next.event('batch-exported')).attempt).toBe(2);
 });
 
-test('SIGKILL before the store saw the upload: one object, once', async () => {
+test('SIGKILL before the store receives the upload: one object, once', async () => {
   const reached = holdUpload('before');
   const app = rig.start([], shortLease);
   await reached;
@@ -68,7 +68,7 @@ test('SIGKILL before the store saw the upload: one object, once', async () => {
   await expectExactlyOnce(rig.bucket, ids);
 });
 
-test('a batch that was sealed and then left is exported as it was sealed', async () => {
+test('a batch whose sealer died is exported as it was sealed', async () => {
   const limits = { grain: 'hour', maxRows: 100, maxBytes: 1_000_000, lingerMs: 0, maxBatches: 10 } as const;
   await sealBatches(rig.db, limits);
   const more = someEvents(5, { updated_at: '2026-07-03T11:50:00Z' });
@@ -78,7 +78,7 @@ test('a batch that was sealed and then left is exported as it was sealed', async
   expect((await rig.bucket.objects()).map(({ events: rows }) => rows.length).sort()).toEqual([10, 5]);
 });
 
-test('an exporter stopped past its lease changes nothing when it wakes and goes on uploading', async () => {
+test('an exporter stopped past its lease changes nothing when it wakes and continues the upload', async () => {
   const { promise: woken, resolve: letGo } = Promise.withResolvers<void>();
   const { promise: reached, resolve: tell } = Promise.withResolvers<void>();
   rig.proxy.intervene = {
@@ -96,14 +96,14 @@ test('an exporter stopped past its lease changes nothing when it wakes and goes 
   const [{ token }] = await rig.db.sql<[{ token: string }]>`select lease_token as token from export_batch`;
   const other = rig.start();
   await eventually(async () => {
-    // Again and again: a statement that renews the lease may have been on its way when the process was stopped.
+    // Repeatedly, because a statement that extends the lease may have been in flight when the process was stopped.
     await rig.db.sql`update export_batch set leased_until = now() where lease_token = ${token}`;
     expect(await rig.db.states()).toEqual({ done: 10 });
   });
   const [before] = await rig.db.sql`select * from export_batch`;
   stale.signal('SIGCONT');
   letGo();
-  await stale.line(/^The lease was lost/);
+  await stale.event('lease-lost');
   expect((await rig.db.sql`select * from export_batch`)[0]).toEqual(before);
   expect(rig.proxy.answers.filter(isUpload).map(({ status }) => status)).toEqual([200, 412]);
   await expectExactlyOnce(rig.bucket, ids);
@@ -111,7 +111,7 @@ test('an exporter stopped past its lease changes nothing when it wakes and goes 
   await other.ended;
 });
 
-test('backends killed while batches are rendered and marked: nothing fails, nothing is lost or doubled', async () => {
+test('backends killed while batches are encoded and marked: nothing fails, nothing is lost or doubled', async () => {
   const many = Array.from({ length: 6 }, (_, hour) =>
     someEvents(1_500, { updated_at: `2026-07-04T0${hour}:00:00Z` }),
   ).flat();
@@ -120,7 +120,7 @@ test('backends killed while batches are rendered and marked: nothing fails, noth
   let app = rig.start([], settings);
   const restart = () => {
     void app.ended.then((how) => {
-      // Fail-stop: the driver cannot always bear a lost backend; the supervisor starts the process again.
+      // Fail-stop: the driver does not survive every lost backend. The supervisor starts the process again.
       if (how === 'SIGKILL' || how === 0) return;
       app = rig.start([], settings);
       restart();
@@ -128,7 +128,7 @@ test('backends killed while batches are rendered and marked: nothing fails, noth
   };
   restart();
   let killed = 0;
-  // Until there is nothing left to disturb.
+  // Until every batch is done.
   while ((await rig.db.states()).done !== 9_010 && killed < 40) {
     const kills = await rig.db.sql`
       select pg_terminate_backend(pid) from pg_stat_activity
@@ -140,7 +140,7 @@ test('backends killed while batches are rendered and marked: nothing fails, noth
   await expectExactlyOnce(rig.bucket, [...ids, ...many.map(({ id }) => id)]);
 });
 
-test('SIGTERM finishes the upload under way, takes nothing new and exits with 0', async () => {
+test('SIGTERM finishes the upload in flight, starts no other and exits with 0', async () => {
   const { promise: go, resolve: letGo } = Promise.withResolvers<void>();
   const { promise: reached, resolve: tell } = Promise.withResolvers<void>();
   rig.proxy.intervene = {
@@ -161,7 +161,7 @@ test('SIGTERM finishes the upload under way, takes nothing new and exits with 0'
   expect(await rig.db.states()).toEqual({ done: 10, pending: 1 });
 });
 
-test('an upload that outlasts the grace is given back, without having cost an attempt', async () => {
+test('a batch whose upload outlasts the grace period is given back and costs no attempt', async () => {
   const reached = holdUpload('before');
   const app = rig.start();
   await reached;
@@ -171,7 +171,7 @@ test('an upload that outlasts the grace is given back, without having cost an at
   expect(batch).toEqual({ state: 'sealed', attempts: 0, lease_token: null });
 });
 
-test('a second signal leaves at once; the lease runs out and nothing is lost', async () => {
+test('a second signal ends the process at once; the lease expires and nothing is lost', async () => {
   const reached = holdUpload('before');
   const app = rig.start([], shortLease);
   await reached;

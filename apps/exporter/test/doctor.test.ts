@@ -7,10 +7,10 @@ import { createTestDatabase } from '@auditbox/testing/servers/template-database.
 import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
-import { bucketLock } from '../src/diagnose/bucket/bucket-lock.ts';
+import { describeObjectLock } from '../src/diagnose/bucket.ts';
 import type { Finding } from '../src/diagnose/finding.ts';
 
-/* `npm run doctor` tells each trouble with its remedy, and changes nothing. */
+/* `npm run doctor` reports each problem with its remedy, and changes nothing. */
 
 let rig: ExporterFixture;
 
@@ -28,8 +28,8 @@ async function doctor(settings: Record<string, string> = {}, args: readonly stri
   return { code, ok, findings, about, wrong, output: app.output() };
 }
 
-/** Runs it and expects this finding, and no other, to need a person. */
-async function trouble(what: string, settings: Record<string, string> = {}, args: readonly string[] = []) {
+/** Runs the doctor and expects that this check, and no other required one, fails. */
+async function findProblem(what: string, settings: Record<string, string> = {}, args: readonly string[] = []) {
   const { code, about, wrong } = await doctor(settings, args);
   expect(wrong).toEqual([what]);
   expect(code).toBe(1);
@@ -38,10 +38,10 @@ async function trouble(what: string, settings: Record<string, string> = {}, args
 
 const databaseName = () => new URL(rig.db.url).pathname.slice(1);
 
-test('of a healthy system it says so, in words and in JSON, and exits with 0; no secret is shown', async () => {
+test('a healthy system is reported as such, in words and in JSON, with exit code 0 and no secret', async () => {
   const words = rig.start(['--doctor'], { LOG_LEVEL: 'fatal' });
   expect(await words.ended).toBe(0);
-  expect(words.output()).toContain('All that is needed works.');
+  expect(words.output()).toContain('Everything required works.');
   const { code, ok, findings, wrong, output } = await doctor();
   expect({ code, ok, wrong }).toEqual({ code: 0, ok: true, wrong: [] });
   expect(findings.map(({ what }) => what)).toEqual([
@@ -49,7 +49,7 @@ test('of a healthy system it says so, in words and in JSON, and exits with 0; no
     'schema',
     'tables',
     'triggers',
-    'partitions',
+    'months',
     'role',
     'durability',
     'autovacuum',
@@ -72,18 +72,18 @@ test.each([
     'alter table audit_log_2026_07 disable trigger audit_log_to_outbox',
     'audit_log_2026_07 enable trigger audit_log_to_outbox',
   ],
-])('a trigger that was disabled is told with the statement that enables it: %s', async (statement, remedy) => {
+])('a disabled trigger is reported with the statement that enables it: %s', async (statement, remedy) => {
   await rig.db.sql.unsafe(statement);
-  expect((await trouble('triggers')).advice).toContain(`alter table ${remedy}`);
+  expect((await findProblem('triggers')).advice).toContain(`alter table ${remedy}`);
 });
 
-test('a trigger that is gone, or that a setting keeps from firing, is told', async () => {
+test('a trigger that is missing, or that a setting prevents from firing, is reported', async () => {
   await rig.db.sql`drop trigger audit_log_to_outbox on audit_log`;
-  expect((await trouble('triggers')).says).toContain('audit_log_to_outbox on audit_log is missing');
+  expect((await findProblem('triggers')).says).toContain('audit_log_to_outbox on audit_log is missing');
   await rig.db.sql.unsafe(`alter database ${databaseName()} set session_replication_role = replica`);
-  const skipping = await trouble('triggers');
-  expect(skipping.says).toContain('session_replication_role is replica');
-  expect(skipping.advice).toBe(`Run \`alter database ${databaseName()} reset session_replication_role\`.`);
+  const skipped = await findProblem('triggers');
+  expect(skipped.says).toContain('session_replication_role is replica');
+  expect(skipped.advice).toBe(`Run \`alter database ${databaseName()} reset session_replication_role\`.`);
 });
 
 test.each([
@@ -94,50 +94,50 @@ test.each([
   ['alter table api_key drop column revoked_at', 'column api_key.revoked_at is missing'],
   ['alter table api_key alter column name type varchar(9)', 'column api_key.name is of another type'],
   ['drop table pruned_event', 'table pruned_event is missing'],
-])('what is missing or changed in the schema is named: %s', async (statement, says) => {
+])('a missing or changed part of the schema is named: %s', async (statement, says) => {
   await rig.db.sql.unsafe(statement);
-  const finding = await trouble('tables');
+  const finding = await findProblem('tables');
   expect(finding.says).toContain(says);
   expect(finding.advice).toContain('npm run migrate');
 });
 
-test('an index whose making broke off is told with the statement that rebuilds it', async () => {
+test('an index that was built incompletely is reported with the statement that rebuilds it', async () => {
   await rig.db.store(someEvents(2));
   await expect(rig.db.sql`create unique index concurrently broken on outbox (destination)`).rejects.toThrow(
     /could not create unique index/,
   );
-  const { says, advice } = await trouble('tables');
+  const { says, advice } = await findProblem('tables');
   expect(says).toContain('index broken is invalid');
   expect(advice).toBe('Run `reindex index concurrently broken`.');
 });
 
-test('a month without a partition is told, and so is a DEFAULT partition', async () => {
+test('a month without a partition is reported, and so is a DEFAULT partition', async () => {
   const next = new Date();
   next.setUTCDate(1);
   next.setUTCMonth(next.getUTCMonth() + 1);
   const month = next.toISOString().slice(0, 7);
   await rig.db.sql.unsafe(`alter table audit_log detach partition audit_log_${month.replace('-', '_')}`);
-  const missing = await trouble('partitions');
+  const missing = await findProblem('months');
   expect(missing.says).toBe(`audit_log has no partition for ${month}.`);
   expect(missing.advice).toContain('npm run migrate');
   await rig.db.sql`create table leftovers partition of audit_log default`;
   const { wrong, about } = await doctor();
-  expect(wrong).toContain('partitions');
-  expect(about('partitions')?.advice).toContain('detach partition leftovers');
+  expect(wrong).toContain('months');
+  expect(about('months')?.advice).toContain('detach partition leftovers');
 });
 
 test.each([
   [(name: string) => `alter database ${name}`],
   [(name: string) => `alter role auditbox in database ${name}`],
-])('synchronous_commit that is off in the database is told with what set it', async (whose) => {
+])('synchronous_commit = off in the database is reported with the statement that set it', async (whose) => {
   const setting = whose(databaseName());
   await rig.db.sql.unsafe(`${setting} set synchronous_commit = off`);
-  const { says, advice } = await trouble('durability');
+  const { says, advice } = await findProblem('durability');
   expect(says).toContain(`synchronous_commit is off by \`${setting}\``);
   expect(advice).toBe(`Run \`${setting} reset synchronous_commit\`.`);
 });
 
-test('a server that does not flush, and does not vacuum, is told', async () => {
+test('a server that does not flush and does not vacuum is reported', async () => {
   const settings = [
     'fsync=off',
     'full_page_writes=off',
@@ -158,14 +158,14 @@ test('a server that does not flush, and does not vacuum, is told', async () => {
   }
 });
 
-test('a prepared transaction that nobody finishes is told, with what ends it', async () => {
+test('a forgotten prepared transaction is reported, with the statement that ends it', async () => {
   const own = await startOwnPostgres({ settings: ['max_prepared_transactions=2'] });
   try {
     await own.sql.begin(async (tx) => {
       await tx`select pg_current_xact_id()`;
       await tx.prepare('forgotten');
     });
-    const { says, advice } = await trouble('old transactions', { DATABASE_URL: own.url }, ['--max-open', '0']);
+    const { says, advice } = await findProblem('old transactions', { DATABASE_URL: own.url }, ['--max-open', '0']);
     expect(says).toContain('prepared transaction forgotten, open for');
     expect(advice).toContain("rollback prepared 'forgotten'");
   } finally {
@@ -185,15 +185,15 @@ test('a role that may not write events may have its own synchronous_commit', asy
   }
 });
 
-test('a table, or a partition, without autovacuum is told', async () => {
+test('a table or a month without autovacuum is reported', async () => {
   await rig.db.sql`alter table outbox set (autovacuum_enabled = off)`;
   await rig.db.sql`alter table audit_log_2026_07 set (autovacuum_enabled = false)`;
-  const { says, advice } = await trouble('autovacuum');
+  const { says, advice } = await findProblem('autovacuum');
   expect(says).toContain('audit_log_2026_07, outbox');
   expect(advice).toContain('alter table outbox reset (autovacuum_enabled)');
 });
 
-test('dead rows that nobody vacuums are counted', async () => {
+test('dead rows that are not vacuumed are counted', async () => {
   await rig.db.sql`alter table pruned_event set (autovacuum_enabled = off)`;
   await rig.db.sql`insert into pruned_event select gen_random_uuid(), now(), 1 from generate_series(1, 20000)`;
   await rig.db.sql.begin(async (tx) => {
@@ -209,35 +209,35 @@ test('dead rows that nobody vacuums are counted', async () => {
   expect(about('dead rows')?.advice).toContain('vacuum (verbose) pruned_event');
 });
 
-test('rows that are not frozen long after they should be are told', async () => {
+test('rows that are not frozen long after they should be are reported', async () => {
   await rig.db.sql`alter table api_key set (autovacuum_freeze_max_age = 100000)`;
   await rig.db.sql`create table spent (n int)`;
   await rig.db.sql.begin('isolation level repeatable read', async (tx) => {
-    // Autovacuum comes at once for such an age, and can freeze nothing while this transaction is open.
+    // Autovacuum starts at once for such an age, but can freeze nothing while this transaction is open.
     await tx`select pg_current_xact_id()`;
     await rig.db.sql.unsafe(`do $$ begin
       for n in 1..115000 loop
         begin insert into spent values (n); exception when others then raise; end;
       end loop; end $$`);
-    const { says, advice } = await trouble('transaction ids');
+    const { says, advice } = await findProblem('transaction ids');
     expect(says).toContain('api_key: rows are up to');
     expect(advice).toContain('vacuum (freeze, verbose) api_key');
   });
 });
 
-test('a transaction that stays open is told with its session, and with what ends it', async () => {
+test('a transaction that stays open is reported with its session and with the statement that ends it', async () => {
   await rig.db.sql.begin('isolation level repeatable read', async (tx) => {
     const [{ pid = 0 } = {}] = await tx<{ pid: number }[]>`select pg_backend_pid() as pid`;
     const young = await doctor();
     expect(young.code).toBe(0);
     expect(young.about('old transactions')?.says).toContain(`pid ${pid} (test, idle in transaction)`);
-    const { says, advice } = await trouble('old transactions', {}, ['--max-open', '0']);
+    const { says, advice } = await findProblem('old transactions', {}, ['--max-open', '0']);
     expect(says).toContain(`session pid ${pid} (test, idle in transaction), open for`);
     expect(advice).toContain(`select pg_terminate_backend(${pid})`);
   });
 });
 
-test('the roles that --roles makes are not warned of, with the retention and without', async () => {
+test('the roles that --roles makes cause no warning, with retention and without', async () => {
   for (const role of ['exporter', 'exporter with retention'] as const) {
     const { about, code } = await doctor({ DATABASE_URL: urlAs(role, rig.db.url) });
     expect(about('role')).toMatchObject({ state: 'works' });
@@ -245,7 +245,7 @@ test('the roles that --roles makes are not warned of, with the retention and wit
   }
 });
 
-test('a superuser, an owner, and one who may change the record are warned of, which is no failure', async () => {
+test('a superuser, an owner, and a role that can change the record cause a warning but no failure', async () => {
   const name = `doctor_${randomBytes(6).toString('hex')}`;
   const url = new URL(rig.db.url);
   url.username = name;
@@ -283,21 +283,21 @@ test('a superuser, an owner, and one who may change the record are warned of, wh
   }
 });
 
-test('a bucket that cannot be reached does not hide the database, nor the other way round', async () => {
+test('a bucket that cannot be reached does not hide the database, and vice versa', async () => {
   await rig.db.sql`drop index outbox_pending`;
   const noStore = await doctor({ S3_ENDPOINT: 'http://127.0.0.1:1' });
   expect(noStore.about('tables')).toMatchObject({ state: 'does not work' });
   expect(noStore.about('bucket')).toMatchObject({ state: 'does not work' });
   expect(noStore.about('versions')).toMatchObject({ state: 'unknown' });
   const noDatabase = await doctor({ DATABASE_URL: 'postgres://nobody:hidden-word@127.0.0.1:1/nothing' });
-  expect(noDatabase.about('database')).toMatchObject({ state: 'does not work', advice: 'Look at DATABASE_URL.' });
+  expect(noDatabase.about('database')).toMatchObject({ state: 'does not work', advice: 'Check DATABASE_URL.' });
   expect(noDatabase.about('tables')).toMatchObject({ state: 'unknown' });
   expect(noDatabase.about('bucket')).toMatchObject({ state: 'works' });
   expect(noDatabase.output).not.toContain('hidden-word');
   for (const { code } of [noStore, noDatabase]) expect(code).toBe(1);
 });
 
-test('a database without the schema is told once more for each thing, not by a crash', async () => {
+test('a database without the schema is reported by each check, not by a crash', async () => {
   const DATABASE_URL = await createTestDatabase(inject('databaseServer'), { empty: true });
   const { code, about } = await doctor({ DATABASE_URL });
   expect(code).toBe(1);
@@ -305,7 +305,7 @@ test('a database without the schema is told once more for each thing, not by a c
   expect(about('tables')?.says).toContain('table audit_log is missing');
 });
 
-test('what the store does not let it see is unknown, with the permission; clocks apart are told', async () => {
+test('a check that lacks a permission is unknown and names it; clocks that differ are reported', async () => {
   rig.proxy.intervene = {
     before: ({ path }) => (/\?(versioning|object-lock)/.test(path) ? { status: 403, code: 'AccessDenied' } : undefined),
   };
@@ -319,27 +319,30 @@ test('what the store does not let it see is unknown, with the permission; clocks
         ? { status: 403, code: 'AccessDenied', headers: { date: 'Wed, 01 Jul 2026 00:00:00 GMT' } }
         : undefined,
   };
-  expect((await trouble('clocks')).advice).toContain('NTP');
+  expect((await findProblem('clocks')).advice).toContain('NTP');
 });
 
-test('a bucket without versions and lock is advised to have them; a lock that is asked for and missing is a failure', async () => {
+test('versions and lock are recommended for a bucket without them; a lock that the settings request and the bucket lacks is a failure', async () => {
   const { about } = await doctor();
   expect(about('versions')).toMatchObject({ says: 'The bucket keeps no versions.', needed: false });
   expect(about('versions')?.advice).toContain('Enable versioning');
   expect(about('object lock')?.advice).toContain('Object Lock');
-  const lock = await trouble('object lock', { S3_OBJECT_LOCK_MODE: 'COMPLIANCE', S3_OBJECT_LOCK_DAYS: '1' });
-  expect(lock.advice).toBe('Enable it there.');
+  const lock = await findProblem('object lock', { S3_OBJECT_LOCK_MODE: 'COMPLIANCE', S3_OBJECT_LOCK_DAYS: '1' });
+  expect(lock.advice).toBe('Enable Object Lock in the bucket.');
 });
 
-test('a bucket with Object Lock that locks nothing by itself is advised a retention, unless the settings lock', () => {
-  const bucket = { kind: 'known', enabled: true, defaultRetention: null } as const;
-  expect(bucketLock(bucket, { S3_BUCKET: 'b' }).advice).toContain('default retention');
-  expect(bucketLock(bucket, { S3_BUCKET: 'b', S3_OBJECT_LOCK_MODE: 'COMPLIANCE' }).advice).toBeNull();
-  const retained = { ...bucket, defaultRetention: 'COMPLIANCE for 30 days' };
-  expect(bucketLock(retained, { S3_BUCKET: 'b' })).toMatchObject({ state: 'works', advice: null });
+test('a default retention is recommended for a bucket with Object Lock, unless the settings lock', () => {
+  const lock = { kind: 'known', enabled: true, defaultRetention: null } as const;
+  expect(describeObjectLock(lock, { bucket: 'b', objectLock: null }).advice).toContain('default retention');
+  expect(describeObjectLock(lock, { bucket: 'b', objectLock: { mode: 'COMPLIANCE', days: 1 } }).advice).toBeNull();
+  const retained = { ...lock, defaultRetention: 'COMPLIANCE for 30 days' };
+  expect(describeObjectLock(retained, { bucket: 'b', objectLock: null })).toMatchObject({
+    state: 'works',
+    advice: null,
+  });
 });
 
-test('it writes nothing, neither to the bucket nor to the database', async () => {
+test('it writes nothing to the bucket or the database', async () => {
   await rig.db.store(someEvents(1));
   const written = async () => {
     const [row] = await rig.db.sql`
@@ -351,7 +354,7 @@ test('it writes nothing, neither to the bucket nor to the database', async () =>
   await rig.db.sql`select pg_stat_force_next_flush()`;
   const before = await written();
   await doctor();
-  // A backend tells its statistics when it ends, which is a moment after its client.
+  // A backend reports its statistics when it ends, which is a moment after its client.
   await eventually(async () =>
     expect(await rig.db.sql`select from pg_stat_activity where application_name = 'auditbox doctor'`).toHaveLength(0),
   );

@@ -8,7 +8,7 @@ import { spawnProgram } from '@auditbox/testing/servers/spawn-app.ts';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
-/* A store's word is taken for what it can prove, and this machine's clock for nothing. */
+/* A store's answer counts only when the object proves it, and this machine's clock does not count. */
 
 let rig: ExporterFixture;
 const events = someEvents(10, { updated_at: '2026-07-03T11:46:50Z' });
@@ -22,7 +22,7 @@ beforeEach(async () => {
 });
 afterEach(() => rig.close());
 
-/** Puts other bytes under the key of an upload, with its label: a store that damages what it keeps. */
+/** Puts other bytes under the key of an upload, with its label, like a store that damages objects. */
 async function replaceObject(seen: SeenRequest, Body: Buffer): Promise<void> {
   const [, Bucket, ...key] = decodeURIComponent(seen.path.split('?')[0] ?? '').split('/');
   const Metadata = Object.fromEntries(
@@ -33,18 +33,18 @@ async function replaceObject(seen: SeenRequest, Body: Buffer): Promise<void> {
   await rig.bucket.client.send(new PutObjectCommand({ Bucket, Key: key.join('/'), Body, Metadata }));
 }
 
-/** One byte is another; it is as long as before. */
+/** One byte differs; the length is the same. */
 const damaged = ({ body }: SeenRequest) => body.map((byte, at) => (at === body.length >> 1 ? byte ^ 1 : byte));
 const packedOtherwise = ({ body }: SeenRequest) => gzipSync(gunzipSync(body), { level: 0 });
 
-test('a store that claims to have stored other bytes is checked by reading the object back', async () => {
+test('when a store reports that it stored other bytes, the object is read back', async () => {
   rig.proxy.intervene = { after: (seen) => (isUpload(seen) ? 'wrong checksum' : undefined) };
   expect(await (await rig.drain()).ended).toBe(0);
   expect(reads()).toHaveLength(1);
   await expectExactlyOnce(rig.bucket, ids);
 });
 
-test('a store that stored other bytes, and says so, makes the batch fail with an alarm', async () => {
+test('a store that stored other bytes, and reports it, makes the batch fail with an error in the log', async () => {
   rig.proxy.intervene = {
     after: async (seen) => {
       if (!isUpload(seen)) return undefined;
@@ -63,9 +63,9 @@ test('a store that stored other bytes, and says so, makes the batch fail with an
 
 test.each([
   ['damaged', damaged, 2, { failed: 10 }],
-  ['packed otherwise', packedOtherwise, 0, { done: 10 }],
+  ['compressed differently', packedOtherwise, 0, { done: 10 }],
 ] as const)(
-  'an object whose answer was lost, and that is %s, is judged by what it holds',
+  'an object that is %s, and whose upload had no answer, is compared by content',
   async (_how, change, code, states) => {
     let lost = 0;
     rig.proxy.intervene = {
@@ -81,7 +81,7 @@ test.each([
   },
 );
 
-test("an object's retention counts from the database's clock, whatever the exporter's says", async () => {
+test("an object's retention counts by the database's clock, not the exporter's", async () => {
   const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
   const preload = fileURLToPath(new URL('../../../packages/faults/src/preload.ts', import.meta.url));
   const threeDaysBehind = { FAULT_CLOCK_MS: String(-3 * 86_400_000) };

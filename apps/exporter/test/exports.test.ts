@@ -13,7 +13,7 @@ afterEach(() => rig.close());
 
 const idsOf = (events: readonly { id: string }[]) => events.map(({ id }) => id);
 
-test('an event at 23:59:59.999 that is exported another day lies under its own day and hour', async () => {
+test('an event at 23:59:59.999 that is exported the next day is filed under its own day and hour', async () => {
   const event = anEvent({ updated_at: '2026-07-03T23:59:59.999Z' });
   await rig.db.store([event]);
   expect(await (await rig.drain()).ended).toBe(0);
@@ -69,11 +69,11 @@ test('no object is larger than EXPORT_BATCH_MAX_ROWS or EXPORT_BATCH_MAX_BYTES a
   }
 });
 
-test('rows wait for company until the linger is over or a batch is full', async () => {
+test('rows wait for other rows until the linger is over or a batch is full', async () => {
   const app = rig.start([], { EXPORT_LINGER_MS: '86400000', EXPORT_BATCH_MAX_ROWS: '10' });
   const first = someEvents(9, { updated_at: '2026-07-03T11:00:00Z' });
   await rig.db.store(first);
-  await app.line(/never overwrites/);
+  await app.event('bucket-checked');
   const tenth = anEvent({ updated_at: '2026-07-03T11:00:00Z' });
   const elsewhere = anEvent({ updated_at: '2026-07-03T12:00:00Z' });
   expect(await rig.db.states()).toEqual({ pending: 9 });
@@ -96,7 +96,7 @@ test('rows that commit out of id order are all exported', async () => {
     await exported;
   });
   await inserted;
-  // These get higher outbox ids than the late ones, and go out first.
+  // These get higher outbox ids than the late ones, and are exported first.
   const early = someEvents(20);
   await rig.db.store(early);
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 20 }));
@@ -109,20 +109,20 @@ test('rows that commit out of id order are all exported', async () => {
   await late.end();
 });
 
-test('two exporters at work: every id is in exactly one object', async () => {
+test('with two exporters, every id is in exactly one object', async () => {
   const exporters = [rig.start([], { EXPORT_BATCH_MAX_ROWS: '37' }), rig.start([], { EXPORT_BATCH_MAX_ROWS: '41' })];
   const events = Array.from({ length: 40 }, (_, n) =>
     someEvents(50, { updated_at: new Date(Date.UTC(2026, 6, 3, n % 5)).toISOString() }),
   );
-  await Promise.all(exporters.map((app) => app.line(/never overwrites/)));
+  await Promise.all(exporters.map((app) => app.event('bucket-checked')));
   for (const part of events) await rig.db.store(part);
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 2_000 }), 40_000);
   await expectExactlyOnce(rig.bucket, idsOf(events.flat()));
-  const exportedBy = exporters.map((app) => app.log.filter(({ msg }) => msg === 'Batch exported.').length);
+  const exportedBy = exporters.map((app) => app.log.filter(({ event }) => event === 'batch-exported').length);
   expect(Math.min(...exportedBy)).toBeGreaterThan(0);
 });
 
-test('EXPORT_CONCURRENCY uploads are under way at once, and no more', async () => {
+test('EXPORT_CONCURRENCY uploads are in flight at once, and no more', async () => {
   await rig.db.store(Array.from({ length: 9 }, (_, n) => anEvent({ updated_at: `2026-07-03T0${n}:00:00Z` })));
   const { promise: three, resolve: tell } = Promise.withResolvers<void>();
   let open = 0;
@@ -133,7 +133,7 @@ test('EXPORT_CONCURRENCY uploads are under way at once, and no more', async () =
       open += 1;
       most = Math.max(most, open);
       if (open === 3) tell();
-      // Nobody goes on before three are here: an exporter that uploads one by one never ends.
+      // No upload is answered before three arrive, so an exporter that uploads one by one never ends.
       await three;
       open -= 1;
       return undefined;
@@ -143,7 +143,7 @@ test('EXPORT_CONCURRENCY uploads are under way at once, and no more', async () =
   expect(most).toBe(3);
 });
 
-test('the view and the ledger tell the object, its hash and its rows', async () => {
+test('the view and the batch name the object, its hash and its rows', async () => {
   await rig.db.store(someEvents(5, { updated_at: '2026-07-03T11:46:50.269Z' }));
   await rig.drain();
   const [object] = await rig.bucket.objects();
@@ -160,7 +160,7 @@ test('the view and the ledger tell the object, its hash and its rows', async () 
   });
 });
 
-test('line breaks in a value that came by a plain INSERT stay out of the NDJSON', async () => {
+test('line breaks in a value written by a plain INSERT are not in the NDJSON', async () => {
   await rig.db.sql`
     insert into audit_log (changed_by, action, table_name, object_id, updated_values)
     values ('psql', 'created', 't', '1', ${'{\n  "a": 1,\r\n  "b": "x\\ny"\n}'}::text::json)`;

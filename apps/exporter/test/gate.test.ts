@@ -1,59 +1,59 @@
 import { expect, test } from 'vitest';
-import { createGate } from '../src/export/destination-gate.ts';
+import { createGate } from '../src/destinations/gate.ts';
 
-const refused = { class: 'transient', code: 'SlowDown', reason: 'down' } as const;
+const failed = { class: 'transient', code: 'SlowDown', reason: 'down' } as const;
 const blocked = { class: 'blocked', code: 'AccessDenied', reason: 'no rights' } as const;
 const never = new AbortController().signal;
 
 function setUp(backoff = { baseMs: 1, capMs: 1 }) {
-  const told: string[] = [];
-  const gate = createGate(
-    backoff,
-    { blocked: (reason) => told.push(reason), resumed: () => told.push('resumed') },
-    () => 0.5,
-  );
-  const pass = async () => (await gate.pass(never)) ?? expect.fail('no pass');
-  return { gate, told, pass };
+  const logged: string[] = [];
+  const log = {
+    exportBlocked: (reason: string) => void logged.push(reason),
+    exportResumed: () => void logged.push('resumed'),
+  };
+  const gate = createGate(backoff, log, () => 0.5);
+  const enter = async () => (await gate.enter(never)) ?? expect.fail('no permit');
+  return { gate, logged, enter };
 }
 
-test('while it is open everybody passes', async () => {
-  const { pass } = setUp();
-  await Promise.all([pass(), pass(), pass()]);
+test('an open gate lets every upload through', async () => {
+  const { enter } = setUp();
+  await Promise.all([enter(), enter(), enter()]);
 });
 
-test('after a refusal one probe passes at a time, and a success opens it for all', async () => {
-  const { gate, told, pass } = setUp();
-  (await pass()).settle(refused);
-  const probe = await pass();
-  expect(await gate.pass(AbortSignal.timeout(50))).toBeNull();
-  probe.settle('reached');
-  expect(told).toEqual(['resumed']);
-  await Promise.all([pass(), pass()]);
+test('after an error one probe is let through at a time, and a success opens the gate for all', async () => {
+  const { gate, logged, enter } = setUp();
+  (await enter()).report(failed);
+  const probe = await enter();
+  expect(await gate.enter(AbortSignal.timeout(50))).toBeNull();
+  probe.report('reached');
+  expect(logged).toEqual(['resumed']);
+  await Promise.all([enter(), enter()]);
 });
 
-test('a probe that found nothing to try leaves the turn to the next', async () => {
-  const { pass } = setUp();
-  (await pass()).settle(refused);
-  (await pass()).settle('not tried');
-  (await pass()).settle('reached');
+test('a probe that found no batch leaves the permit to the next', async () => {
+  const { enter } = setUp();
+  (await enter()).report(failed);
+  (await enter()).report('not tried');
+  (await enter()).report('reached');
 });
 
-test('uploads that were under way at the first refusal do not lengthen the wait', async () => {
-  const { gate, pass } = setUp({ baseMs: 40, capMs: 10_000 });
-  const underWay = await Promise.all([pass(), pass(), pass(), pass(), pass(), pass(), pass(), pass()]);
-  for (const each of underWay) each.settle(refused);
-  expect(await gate.pass(AbortSignal.timeout(1_000))).not.toBeNull();
+test('uploads in flight at the first error do not lengthen the wait', async () => {
+  const { gate, enter } = setUp({ baseMs: 40, capMs: 10_000 });
+  const inFlight = await Promise.all([enter(), enter(), enter(), enter(), enter(), enter(), enter(), enter()]);
+  for (const each of inFlight) each.report(failed);
+  expect(await gate.enter(AbortSignal.timeout(1_000))).not.toBeNull();
 });
 
-test('a block is told once for each cause, whatever words it comes in, and a passing error in between does not end it', async () => {
-  const { gate, told, pass } = setUp();
-  (await pass()).settle(blocked);
-  (await pass()).settle(refused);
+test('a block is logged once for each cause, whatever its sentence, and a transient error in between does not end it', async () => {
+  const { gate, logged, enter } = setUp();
+  (await enter()).report(blocked);
+  (await enter()).report(failed);
   expect(gate.blockedReason).toBe('no rights');
-  (await pass()).settle(blocked);
-  (await pass()).settle({ ...blocked, reason: 'no rights for another key' });
-  (await pass()).settle({ ...blocked, code: 'NoSuchBucket', reason: 'no bucket' });
-  (await pass()).settle('reached');
-  expect(told).toEqual(['no rights', 'no bucket', 'resumed']);
+  (await enter()).report(blocked);
+  (await enter()).report({ ...blocked, reason: 'no rights for another key' });
+  (await enter()).report({ ...blocked, code: 'NoSuchBucket', reason: 'no bucket' });
+  (await enter()).report('reached');
+  expect(logged).toEqual(['no rights', 'no bucket', 'resumed']);
   expect(gate.blockedReason).toBeNull();
 });

@@ -12,32 +12,32 @@ beforeEach(async () => {
 afterEach(() => rig.close());
 
 async function ask(app: App, path: string): Promise<{ status: number; text: string }> {
-  const { port } = await app.line(/^The exporter runs/);
+  const { port } = await app.event('exporter-running');
   const response = await fetch(`http://127.0.0.1:${port}${path}`);
   return { status: response.status, text: await response.text() };
 }
 
-test('a schema that is older than this version: not ready, and the command is named', async () => {
+test('with a schema older than this version the exporter is not ready, and names the command to run', async () => {
   await rig.db.sql`
     delete from drizzle.__drizzle_migrations where created_at = (select max(created_at) from drizzle.__drizzle_migrations)`;
   const app = rig.start();
   expect(await ask(app, '/readyz')).toEqual({ status: 503, text: expect.stringContaining('run `npm run migrate`') });
   expect((await ask(app, '/livez')).status).toBe(200);
-  await app.line(/schema is older than this version.*npm run migrate/);
+  await app.event('database-not-ready', ({ msg }) => /older than this version.*npm run migrate/.test(msg));
 });
 
-test('a schema that is newer, as in a rollback: ready with a warning, and it exports', async () => {
+test('with a newer schema, as in a rollback, the exporter is ready with a warning, and exports', async () => {
   await rig.db.sql`
     insert into drizzle.__drizzle_migrations (hash, created_at)
     select 'of a later version', max(created_at) + 1 from drizzle.__drizzle_migrations`;
   await rig.db.store(someEvents(3));
   const app = rig.start();
   expect(await ask(app, '/readyz')).toEqual({ status: 200, text: expect.stringMatching(/^ready\n.*newer than this/) });
-  await app.line(/schema is newer than this version/);
+  await app.event('schema-differs', ({ msg }) => msg.includes('newer than this version'));
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 3 }));
 });
 
-test('a role that may not see the list of migrations is ready by what it can see', async () => {
+test('a role that cannot read the list of migrations makes the exporter ready with a warning', async () => {
   const role = `exporter_${randomBytes(6).toString('hex')}`;
   await rig.db.sql.unsafe(`
     create role ${role} login password 'secret-of-the-role';
@@ -52,11 +52,11 @@ test('a role that may not see the list of migrations is ready by what it can see
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 2 }));
 });
 
-test('a store that is down or refuses everything changes nothing about readiness', async () => {
+test('an exporter stays ready while the store is down or refuses everything', async () => {
   await rig.db.store(someEvents(2));
   rig.proxy.intervene = { before: () => ({ status: 403, code: 'AccessDenied' }) };
   const app = rig.start();
-  await app.line(/^Export is blocked/);
+  await app.event('export-blocked');
   expect(await ask(app, '/readyz')).toEqual({ status: 200, text: 'ready\n' });
   expect(await ask(app, '/livez')).toEqual({ status: 200, text: 'alive\n' });
 });

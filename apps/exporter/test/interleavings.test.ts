@@ -14,16 +14,16 @@ import fc from 'fast-check';
 import postgres, { type Sql } from 'postgres';
 import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Sink } from '../src/destinations/destination.ts';
-import { createBatchLedger } from '../src/export/batch-ledger.ts';
+import type { Destination } from '../src/destinations/destination.ts';
 import { exportBatch } from '../src/export/export-batch.ts';
+import { createLedger } from '../src/export/ledger.ts';
 import { createExportMetrics } from '../src/metrics/export-metrics.ts';
 
 /*
  * Random interleavings of writers' transactions with the exporter's steps, on a real Postgres: transactions that stay
- * open, savepoints, rollbacks, late commits; seals, attempts that die at every seam, leases that run out under their
- * holder, failures, replays, restarts, prunes. However they mix, in the end each committed id is in exactly one object, under the hour of
- * its own event time, and no object was written twice. Exporters that are wrong in one way each must break that.
+ * open, savepoints, rollbacks, late commits; seals, attempts that die between any two steps, leases that expire under
+ * their holder, failures, replays, restarts, prunes. In every mix, each committed id ends in exactly one object, under the
+ * hour of its event time, and no object is written twice. An exporter with one flaw must break that.
  */
 
 const writers = 3;
@@ -63,15 +63,15 @@ interface StoredRows {
   readonly writes: number;
 }
 
-/** One way in which an exporter can be wrong; none of them for ours. */
+/** One way in which an exporter can be wrong; ours has none. */
 interface Flaw {
-  /** Looks only behind the last id that it saw, as a cursor does. */
+  /** Reads only ids above the last one that it saw, as a cursor does. */
   readonly idCursor?: true;
-  /** After a crash it takes the rows out of the batch and composes batches anew. */
+  /** After a crash it takes the rows out of the batch and makes new batches. */
   readonly recomposes?: true;
   /** Marks a batch without naming its lease. */
   readonly marksWithoutToken?: true;
-  /** Overwrites what is there. */
+  /** Overwrites an existing object. */
   readonly overwrites?: true;
   /** Files by the hour of the export. */
   readonly filesByClock?: true;
@@ -83,14 +83,15 @@ function expectCrash(error: unknown): void {
   if (!(error instanceof Crash)) throw error;
 }
 
-/** A store that creates objects or refuses to, and can end an attempt at either side of the PUT. */
+/** A store that creates objects or refuses to, and can end an attempt before or after the PUT. */
 function createStore(flaw: Flaw) {
   const objects = new Map<string, StoredRows & { sha256: string; objectBytes: number }>();
-  const sinkFor = (fate: Fate, onPut: () => Promise<void>): Sink => ({
+  const destinationFor = (fate: Fate, onPut: () => Promise<void>): Destination => ({
+    prefix: '',
     async put({ key, sha256, body }) {
       if (fate === 'dies before the PUT') throw new Crash();
       if (fate === 'refused')
-        return { kind: 'refused', class: 'permanent', code: 'EntityTooLarge', message: 'too large' };
+        return { kind: 'error', class: 'permanent', code: 'EntityTooLarge', message: 'too large', permission: null };
       if (fate === 'overtaken at the PUT') await onPut();
       const lines = gunzipSync(body).toString().trim().split('\n');
       const there = objects.get(key);
@@ -111,13 +112,13 @@ function createStore(flaw: Flaw) {
       if (!there) return { kind: 'missing' };
       return { kind: 'read', content: { sha256: there.sha256, rows: there.ids.length } };
     },
-    probe: async () => ({ kind: 'healthy', key: 'probe', conditional: true, tellsMissing: true }),
+    probe: async () => ({ kind: 'healthy', key: 'probe', conditional: true, reportsMissing: true }),
     close() {},
   });
-  return { objects, sinkFor };
+  return { objects, destinationFor };
 }
 
-/** Writers with a connection each, whose transactions are opened and closed step by step. */
+/** Writers with one connection each. Their transactions are opened and closed step by step. */
 async function createWriters(url: string) {
   const connections = Array.from({ length: writers }, () =>
     postgres(url, { max: 1, fetch_types: false, onnotice: () => {} }),
@@ -156,7 +157,8 @@ function createExporter(db: TestDatabase, flaw: Flaw) {
   let cursor = '0';
   let hint = '0';
   const metrics = createExportMetrics(new Registry(), { lingerMs: 0 });
-  const deps = { db, ledger: createBatchLedger(db, 0), prefix: '', leaseMs: 0, metrics };
+  const ledger = createLedger(db, { leaseMs: 0, backoff: { baseMs: 1, capMs: 1 } });
+  const parts = { db, ledger, metrics };
 
   async function seal(): Promise<number> {
     const range: SealRange = { after: flaw.idCursor ? cursor : hint };
@@ -173,19 +175,20 @@ function createExporter(db: TestDatabase, flaw: Flaw) {
     return batches;
   }
 
-  /** The lease is over at once, so that the next attempt may take it from one that died. */
+  /** The lease expires at once, so that the next attempt can lease the batch of one that died. */
   async function attempt(fate: Fate): Promise<boolean> {
     const batch = await leaseBatch(db, 0);
     if (!batch) return false;
     const takeOver = async (othersFate: Fate) => {
       const other = await leaseBatch(db, 0);
-      const sink = store.sinkFor(othersFate, async () => {});
-      if (other) await exportBatch({ ...deps, sink }, other, never).catch(expectCrash);
+      const destination = store.destinationFor(othersFate, async () => {});
+      if (other) await exportBatch({ ...parts, destination }, other, never).catch(expectCrash);
     };
     if (fate === 'overtaken') await takeOver('dies before the PUT');
     try {
-      const outcome = await exportBatch({ ...deps, sink: store.sinkFor(fate, () => takeOver('fine')) }, batch, never);
-      if (outcome.kind === 'refused') await failBatch(db, batch, { error: outcome.message, keepRender: true });
+      const destination = store.destinationFor(fate, () => takeOver('fine'));
+      const outcome = await exportBatch({ ...parts, destination }, batch, never);
+      if (outcome.kind === 'error') await failBatch(db, batch, { error: outcome.message, keepRender: true });
       if (outcome.kind === 'lease lost' && flaw.marksWithoutToken) await markWithoutToken(batch);
     } catch (error) {
       expectCrash(error);
@@ -208,7 +211,7 @@ function createExporter(db: TestDatabase, flaw: Flaw) {
     await replayFailed(db, { batchIds: failed.map(({ id }) => id), outboxIds: [] });
   }
 
-  /** A process that starts, or sweeps, looks at everything again. */
+  /** A process that starts, or sweeps, reads everything again. */
   function restart(): void {
     hint = '0';
   }
@@ -220,7 +223,7 @@ function createExporter(db: TestDatabase, flaw: Flaw) {
   return { store, seal, attempt, replay, restart, prune };
 }
 
-/** What an outsider finds wrong once everything has come to rest; nothing for an exporter that keeps its promises. */
+/** What is wrong once all work has ended; nothing for an exporter that keeps its promises. */
 async function findWrong(db: TestDatabase, objects: ReadonlyMap<string, StoredRows>): Promise<string[]> {
   const wrong: string[] = [];
   const committed = await db.sql<{ id: string; hour: string }[]>`
@@ -284,7 +287,7 @@ describe('random interleavings of writers and exporters', () => {
 
   test.each([
     ['an id cursor instead of row state', { idCursor: true }],
-    ['batches composed anew after a crash', { recomposes: true }],
+    ['new batches after a crash', { recomposes: true }],
     ['a mark without the lease token', { marksWithoutToken: true }],
     ['an upload without If-None-Match', { overwrites: true }],
     ['a partition by the clock', { filesByClock: true }],

@@ -6,7 +6,7 @@ import { createTestBucket } from '@auditbox/testing/servers/bucket.ts';
 import { spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
 import { expect, inject, test } from 'vitest';
 
-/** Shaped like the events of a LiteLLM proxy: values of every kind, an empty key, floats that do not end. */
+/** Shaped like the events of a LiteLLM proxy: values of every kind, an empty key, long floats. */
 const shaped = [
   anEvent({
     updated_at: '2026-07-03T11:46:50.269000Z',
@@ -35,7 +35,7 @@ const shaped = [
   anEvent({ updated_at: '2026-07-03T11:48:12.979000Z', action: 'deleted', updated_values: {} }),
 ];
 
-/** Four events that a real LiteLLM wrote; they may not be copied into the project, so they are read where they lie. */
+/** Four events that a real LiteLLM wrote. They may not be copied into the project, so they are read from their folder. */
 const realFile = new URL('../../../../shared/data/litellm-audit.ndjson', import.meta.url);
 
 test.each([['shaped like', () => shaped], ...(existsSync(realFile) ? [['of', readReal] as const] : [])] as const)(

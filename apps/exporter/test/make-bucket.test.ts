@@ -15,8 +15,8 @@ afterEach(() => rig.close());
 
 const there = () => rig.bucket.client.send(new HeadBucketCommand({ Bucket: name }));
 
-test('the bucket is made once; asked for again, it is there', async () => {
-  for (const says of [`s3://${name} was made.`, `s3://${name} is there.`]) {
+test('the bucket is made once; a second run reports that it exists', async () => {
+  for (const says of [`s3://${name} was made.`, `s3://${name} exists.`]) {
     const app = rig.start(['--make-bucket'], { S3_BUCKET: name });
     expect(await app.ended).toBe(0);
     expect(app.output()).toContain(says);
@@ -24,19 +24,19 @@ test('the bucket is made once; asked for again, it is there', async () => {
   await there();
 });
 
-test('a store that starts later is waited for', async () => {
+test('--make-bucket waits for a store that starts later', async () => {
   const { hostname: host, port } = new URL(inject('s3Endpoint'));
   const line = await startTcpProxy({ host, port: Number(port) });
   await line.down();
   const app = rig.start(['--make-bucket'], { S3_BUCKET: name, S3_ENDPOINT: `http://127.0.0.1:${line.port}` });
-  await eventually(() => expect(app.output()).toContain('Waiting up to 120 s for it.'));
+  await eventually(() => expect(app.output()).toContain('Waiting up to 120 s for the store.'));
   await line.up();
   expect(await app.ended).toBe(0);
   await there();
   await line.down();
 });
 
-test('a store that refuses is told at once, with the permission that is missing', async () => {
+test('an error of the store is reported at once, with the permission that is missing', async () => {
   rig.proxy.intervene = {
     before: ({ method }) =>
       method === 'HEAD' ? { status: 404, code: 'NotFound' } : { status: 403, code: 'AccessDenied' },
@@ -46,7 +46,7 @@ test('a store that refuses is told at once, with the permission that is missing'
   expect(app.output()).toContain('(s3:CreateBucket)');
 });
 
-test("in AWS's own S3 a bucket that is missing is not made", async () => {
+test('at AWS a missing bucket is not made', async () => {
   const app = rig.start(['--make-bucket'], {
     S3_BUCKET: name,
     S3_ENDPOINT: '',

@@ -16,13 +16,13 @@ const refuse = (status: number, code: string) => {
   rig.proxy.intervene = { before: () => ({ status, code }) };
 };
 
-/** Answers of the database are kept for some seconds, so what it says is waited for. */
+/** Gauges from the database are cached for some seconds, so tests wait for their values. */
 async function shows(app: App, expected: (metrics: Metrics) => void): Promise<void> {
-  const { port } = await app.line(/^The exporter runs/);
+  const { port } = await app.event('exporter-running');
   await eventually(async () => expected(await readMetrics(`http://127.0.0.1:${port}`)));
 }
 
-test('what was exported is counted in rows, objects and bytes, and each stage has its time', async () => {
+test('exported rows, objects and bytes are counted, and each stage is timed', async () => {
   await rig.db.store(someEvents(7, { updated_at: '2026-07-03T11:00:00Z' }));
   const app = rig.start();
   await shows(app, (metrics) => {
@@ -37,13 +37,13 @@ test('what was exported is counted in rows, objects and bytes, and each stage ha
   const [object] = await rig.bucket.objects();
   const [stored] = await rig.db.sql`select bytes::int, object_bytes::int as "objectBytes" from export_batch`;
   await shows(app, (metrics) => {
-    expect(metrics.value('auditbox_export_bytes_total')).toBe(Buffer.byteLength(object?.text ?? ''));
-    expect(metrics.value('auditbox_export_bytes_total')).toBe(stored?.bytes);
+    expect(metrics.value('auditbox_export_ndjson_bytes_total')).toBe(Buffer.byteLength(object?.text ?? ''));
+    expect(metrics.value('auditbox_export_ndjson_bytes_total')).toBe(stored?.bytes);
     expect(metrics.value('auditbox_export_object_bytes_total')).toBe(stored?.objectBytes);
   });
 });
 
-test('rows of an hour that has long ended count as late, those of this hour do not', async () => {
+test('rows of an hour that ended long ago count as late; rows of this hour do not', async () => {
   const [now] = await rig.db
     .sql`select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as at`;
   await rig.db.store([...someEvents(3, { updated_at: '2026-07-03T11:00:00Z' }), anEvent({ updated_at: now?.at })]);
@@ -53,7 +53,7 @@ test('rows of an hour that has long ended count as late, those of this hour do n
   });
 });
 
-test('while rows linger, they are pending; the age counts from when the database took the event', async () => {
+test('rows that linger are pending; their age counts from when the database recorded the event', async () => {
   await rig.db.store(someEvents(5, { updated_at: '2026-07-03T11:00:00Z' }));
   await rig.db
     .sql`update outbox set recorded_at = recorded_at - interval '1 hour' where id = (select min(id) from outbox)`;
@@ -65,7 +65,7 @@ test('while rows linger, they are pending; the age counts from when the database
   });
 });
 
-test('a store that is down: rows are sealed, not pending, and the oldest unexported row still grows older', async () => {
+test('while the store is down, rows are sealed, not pending, and the age of the oldest unexported row grows', async () => {
   refuse(503, 'SlowDown');
   await rig.db.store(someEvents(6, { updated_at: '2026-07-03T11:00:00Z' }));
   await rig.db.sql`update outbox set recorded_at = recorded_at - interval '1 hour'`;
@@ -77,46 +77,46 @@ test('a store that is down: rows are sealed, not pending, and the oldest unexpor
     );
     expect(unfinished.reduce((sum, count) => sum + count)).toBe(1);
     expect(metrics.value('auditbox_outbox_oldest_unexported_age_seconds')).toBeGreaterThanOrEqual(3600);
-    expect(metrics.value('auditbox_export_refusals_total{class="transient",code="SlowDown"}')).toBeGreaterThan(1);
-    expect(metrics.value('auditbox_export_refused_seconds')).toBeGreaterThan(0);
-    expect(metrics.value('auditbox_export_blocked')).toBe(0);
+    expect(metrics.value('auditbox_destination_errors_total{class="transient",code="SlowDown"}')).toBeGreaterThan(1);
+    expect(metrics.value('auditbox_destination_closed_seconds')).toBeGreaterThan(0);
+    expect(metrics.value('auditbox_destination_blocked')).toBe(0);
   });
 });
 
-test('a blocked destination is told from one that is down, and since when', async () => {
+test('the metrics tell a blocked destination from one that is down, with the time since when', async () => {
   refuse(403, 'AccessDenied');
   await rig.db.store(someEvents(1));
   await shows(rig.start([], { EXPORT_RETRY_CAP_MS: '100' }), (metrics) => {
-    expect(metrics.value('auditbox_export_blocked')).toBe(1);
-    expect(metrics.value('auditbox_export_blocked_seconds')).toBeGreaterThan(0);
-    expect(metrics.value('auditbox_export_refusals_total{class="blocked",code="AccessDenied"}')).toBeGreaterThan(0);
+    expect(metrics.value('auditbox_destination_blocked')).toBe(1);
+    expect(metrics.value('auditbox_destination_blocked_seconds')).toBeGreaterThan(0);
+    expect(metrics.value('auditbox_destination_errors_total{class="blocked",code="AccessDenied"}')).toBeGreaterThan(0);
   });
 });
 
-test('a store that makes up codes does not make series without end', async () => {
+test('a store that invents error codes does not create endless series', async () => {
   let asked = 0;
   rig.proxy.intervene = { before: () => ({ status: 500, code: `MadeUp${++asked}` }) };
   await rig.db.store(someEvents(1));
   await shows(rig.start([], { EXPORT_RETRY_CAP_MS: '10' }), (metrics) => {
-    expect(metrics.value('auditbox_export_refusals_total{class="transient",code="other"}')).toBeGreaterThan(5);
-    expect(metrics.text.match(/^auditbox_export_refusals_total/gm)?.length).toBeLessThanOrEqual(51);
+    expect(metrics.value('auditbox_destination_errors_total{class="transient",code="other"}')).toBeGreaterThan(5);
+    expect(metrics.text.match(/^auditbox_destination_errors_total/gm)?.length).toBeLessThanOrEqual(51);
   });
 });
 
-test('what waits for a person is counted: failed batches, their rows, quarantined rows', async () => {
+test('failed batches, their rows, and quarantined rows are counted', async () => {
   refuse(400, 'EntityTooLarge');
   await rig.db.store([...someEvents(4), anEvent({ updated_values: 'x'.repeat(5_000) })]);
   await shows(rig.start([], { EXPORT_BATCH_MAX_BYTES: '4096' }), (metrics) => {
     expect(metrics.value('auditbox_batches{state="failed"}')).toBe(1);
     expect(metrics.value('auditbox_batch_rows{state="failed"}')).toBe(4);
     expect(metrics.value('auditbox_outbox_quarantined_rows')).toBe(1);
-    expect(metrics.value('auditbox_export_refusals_total{class="permanent",code="EntityTooLarge"}')).toBe(1);
-    // They have alerts of their own; the age is of what moves by itself.
+    expect(metrics.value('auditbox_destination_errors_total{class="permanent",code="EntityTooLarge"}')).toBe(1);
+    // These have their own alerts. The age is only of rows that need no person.
     expect(metrics.value('auditbox_outbox_oldest_unexported_age_seconds')).toBe(0);
   });
 });
 
-test('a transaction that is held open shows with its age, and the clocks with their difference', async () => {
+test('the age of a transaction that is held open is shown, and the difference of the clocks', async () => {
   const app = rig.start();
   const { promise: go, resolve: letGo } = Promise.withResolvers<void>();
   const held = rig.db.sql.begin('isolation level repeatable read', async (tx) => {
@@ -133,13 +133,13 @@ test('a transaction that is held open shows with its age, and the clocks with th
   await shows(app, (metrics) => expect(metrics.value('auditbox_database_horizon_held_seconds')).toBeLessThan(2));
 });
 
-test('an exporter whose clock is an hour ahead shows it', async () => {
+test('an exporter whose clock is an hour ahead reports it', async () => {
   const hourAhead = 'data:text/javascript,Date.now=(now=>()=>now()+36e5)(Date.now)';
   const app = rig.start([], { NODE_OPTIONS: `--import=${hourAhead}` });
   await shows(app, (metrics) => expect(metrics.value('auditbox_database_clock_skew_seconds')).toBeLessThan(-3500));
 });
 
-test('while the database is down scrapes are answered: it is said to be down, and old numbers are gone', async () => {
+test('while the database is down, scrapes are answered, report it as down, and omit old values', async () => {
   const url = new URL(rig.env.DATABASE_URL ?? '');
   const proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) });
   url.port = String(proxy.port);

@@ -28,26 +28,26 @@ const refuse = (answer: InsteadOf | 'reset') => {
   rig.proxy.intervene = { before: (seen) => (isUpload(seen) ? answer : undefined) };
 };
 
-test('503 for a while, then 403, then healthy: nothing is lost and nothing fails for good', async () => {
+test('503 for a while, then 403, then healthy: nothing is lost and no batch fails', async () => {
   refuse(slowDown);
   const app = rig.start();
   await eventually(() => expect(uploads()).toBeGreaterThanOrEqual(3));
   expect(await rig.db.states()).not.toHaveProperty('failed');
   refuse(accessDenied);
-  await app.line(/^Export is blocked/);
+  await app.event('export-blocked');
   const [before] = await rig.db.sql`select attempts from export_batch`;
   const probesBefore = uploads();
   await eventually(() => expect(uploads()).toBeGreaterThanOrEqual(probesBefore + 2));
   const [after] = await rig.db.sql`select attempts from export_batch`;
   expect(Number(after?.attempts)).toBeLessThanOrEqual(Number(before?.attempts) + 1);
   rig.proxy.intervene = {};
-  await app.line(/takes objects again/);
+  await app.event('export-resumed');
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 10 }), 60_000);
   await expectExactlyOnce(rig.bucket, ids);
-  expect(app.log.filter(({ msg }) => msg.startsWith('Export is blocked'))).toHaveLength(1);
+  expect(app.log.filter(({ event }) => event === 'export-blocked')).toHaveLength(1);
 });
 
-test('while the destination refuses everything, one batch at a time probes and no attempt is burnt', async () => {
+test('while the destination refuses everything, one batch at a time probes and no attempt is used', async () => {
   for (let hour = 0; hour < 8; hour += 1) await rig.db.store([anEvent({ updated_at: `2026-07-03T0${hour}:00:00Z` })]);
   let open = 0;
   const openAtOnce: number[] = [];
@@ -65,7 +65,7 @@ test('while the destination refuses everything, one batch at a time probes and n
   await eventually(() => expect(openAtOnce.length).toBeGreaterThanOrEqual(12));
   app.signal('SIGTERM');
   await app.ended;
-  // Those that were let pass before the first was refused may come late; then it is one by one.
+  // Uploads that passed the gate before the first error may arrive late. After them, there is one at a time.
   expect(openAtOnce.slice(8).every((count) => count === 1)).toBe(true);
   expect(await rig.db.sql`select sum(attempts)::int as attempts from export_batch`).toEqual([{ attempts: 0 }]);
   expect(await rig.db.states()).toEqual({ sealed: 18 });
@@ -75,16 +75,16 @@ test.each([
   ['a connection that breaks', 'reset'],
   ['409', { status: 409, code: 'ConditionalRequestConflict' }],
   ['500', { status: 500, code: 'InternalError' }],
-] as const)('%s is tried again until it works', async (_what, answer) => {
+] as const)('%s: the upload is tried again until it works', async (_what, answer) => {
   refuse(answer);
   const app = rig.start();
-  await app.line(/^Upload failed, to be tried again/);
+  await app.event('upload-retried');
   rig.proxy.intervene = {};
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 10 }));
   await expectExactlyOnce(rig.bucket, ids);
 });
 
-test('an upload whose answer is lost is found and marked, not sent under another name', async () => {
+test('an upload whose answer was lost is found and marked done, not sent under another key', async () => {
   let lost = 0;
   rig.proxy.intervene = {
     after: (seen) => {
@@ -102,7 +102,7 @@ test('an upload whose answer is lost is found and marked, not sent under another
 test('an upload whose answer was lost is found under its own key after S3_PREFIX has changed', async () => {
   rig.proxy.intervene = { after: (seen) => (isUpload(seen) ? 'reset' : undefined) };
   const app = rig.start();
-  await app.line(/^Upload failed/);
+  await app.event('upload-retried');
   app.signal('SIGTERM');
   await app.ended;
   rig.proxy.intervene = {};
@@ -111,7 +111,7 @@ test('an upload whose answer was lost is found under its own key after S3_PREFIX
   expect(await rig.bucket.objects()).toHaveLength(1);
 });
 
-test("somebody else's object under our key is never overwritten: the batch fails and says so", async () => {
+test('another object under our key is never overwritten: the batch fails with that reason', async () => {
   rig.proxy.intervene = {
     before: async (seen) => {
       if (!isUpload(seen)) return undefined;
@@ -141,7 +141,7 @@ test('a permanent error fails the batch and no other; --replay-failed sends it',
   await expectExactlyOnce(rig.bucket, [...ids, other.id]);
 });
 
-test('a row over EXPORT_BATCH_MAX_BYTES is quarantined with its reason and its neighbours go out; replay sends it', async () => {
+test('a row over EXPORT_BATCH_MAX_BYTES is quarantined with its reason and the other rows are exported; replay sends it', async () => {
   const large = anEvent({ updated_at: '2026-07-03T11:10:00Z', updated_values: 'x'.repeat(20_000) });
   await rig.db.store([large]);
   const settings = { EXPORT_BATCH_MAX_BYTES: '10000' };
@@ -159,13 +159,13 @@ test('a row over EXPORT_BATCH_MAX_BYTES is quarantined with its reason and its n
   await expectExactlyOnce(rig.bucket, [...ids, large.id]);
 });
 
-/** No INSERT can make such a row; a damaged table can. */
+/** No INSERT can cause this; a damaged table can. */
 async function loseAuditRow(id: string): Promise<void> {
   await rig.db.sql.unsafe('alter table audit_log disable trigger user').simple();
   await rig.db.sql`delete from audit_log where id = ${id}`;
 }
 
-test('a row that cannot be rendered is quarantined with its reason and its neighbours go out under their own time', async () => {
+test('a row that cannot be encoded is quarantined with its reason and the other rows are exported under their own time', async () => {
   const first = anEvent({ updated_at: '2026-07-03T11:01:00Z' });
   await rig.db.store([first]);
   await loseAuditRow(first.id);
@@ -180,10 +180,10 @@ test('a row that cannot be rendered is quarantined with its reason and its neigh
   expect(rows).toEqual([{ audit_id: first.id, last_error: 'The audit row is not there any more.' }]);
 });
 
-test('a row that goes bad after an upload was refused is quarantined too', async () => {
+test('a row that is damaged after a failed upload is quarantined too', async () => {
   refuse(slowDown);
   const app = rig.start();
-  await app.line(/^Upload failed/);
+  await app.event('upload-retried');
   await loseAuditRow(ids[3] ?? '');
   rig.proxy.intervene = {};
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 9, quarantined: 1 }));
@@ -193,30 +193,30 @@ test('a row that goes bad after an upload was refused is quarantined too', async
   );
 });
 
-test('a table that cannot be read for a while blames no row', async () => {
+test('a table that cannot be read for a while puts no row into quarantine', async () => {
   await rig.db.sql`alter table audit_log rename to audit_log_away`;
   const app = rig.start();
-  await app.line(/Trying again/);
+  await app.event('database-unavailable');
   await rig.db.sql`alter table audit_log_away rename to audit_log`;
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 10 }), 40_000);
   await expectExactlyOnce(rig.bucket, ids);
 });
 
-test('an endpoint that is no object store fails nothing', async () => {
+test('an endpoint that is not an object store fails no batch', async () => {
   const captive = createServer(
     (_request, response) => void response.writeHead(200, { 'content-type': 'text/html' }).end('<html>log in</html>'),
   );
   captive.listen(0, '127.0.0.1');
   await once(captive, 'listening');
   const app = rig.start([], { S3_ENDPOINT: `http://127.0.0.1:${(captive.address() as AddressInfo).port}` });
-  await app.line(/^Upload failed, to be tried again: .* no object store's/);
+  await app.event('upload-retried', ({ code }) => code === 'NoETag');
   app.signal('SIGTERM');
   expect(await app.ended).toBe(0);
   captive.close();
   expect(await rig.db.states()).toEqual({ sealed: 10 });
 });
 
-test('--once ends beside a writer that does not', async () => {
+test('--once ends although a writer continues', async () => {
   let writing = true;
   const writer = (async () => {
     while (writing) await rig.db.store(someEvents(1, { updated_at: '2026-07-05T00:00:00Z' }));
@@ -268,7 +268,7 @@ test('--replay-failed selects by time and batch, and --dry-run changes nothing',
   expect(await replay()).toMatchObject({ code: 0, result: { batches: [], rows: [], total: 0, sent: 0 } });
 });
 
-test('credentials that are waited for in vain are a passing error, and stop nobody from stopping', async () => {
+test('credentials that never arrive are a transient error, and do not delay a shutdown', async () => {
   // Stands in for an STS that accepts and never answers.
   const silent = createTcpServer(() => {});
   silent.listen(0, '127.0.0.1');
@@ -278,17 +278,17 @@ test('credentials that are waited for in vain are a passing error, and stop nobo
     AWS_ENDPOINT_URL_STS: `http://127.0.0.1:${(silent.address() as AddressInfo).port}`,
     S3_REQUEST_TIMEOUT_MS: '500',
   });
-  await app.line(/^Upload failed, to be tried again: .* did not answer within 500 ms/);
+  await app.event('upload-retried', ({ code }) => code === 'TimeoutError');
   app.signal('SIGTERM');
   expect(await app.ended).toBe(0);
   expect(await rig.db.states()).toEqual({ sealed: 10 });
   silent.close();
 });
 
-test('a row that is lost after an upload whose answer was lost: the object that is there is the batch', async () => {
+test('when the answer of an upload is lost and then a row, the existing object is the batch', async () => {
   loseAnswers();
   const app = rig.start();
-  await app.line(/^Upload failed/);
+  await app.event('upload-retried');
   await loseAuditRow(ids[3] ?? '');
   rig.proxy.intervene = {};
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 10 }));
@@ -306,21 +306,21 @@ test('a batch that failed for its key can be replayed under another prefix', asy
   expect((await rig.bucket.objects())[0]?.key).toMatch(/^short\/dt=2026-07-03\//);
 });
 
-test('a drain without a region stops with its reason, and burns no attempt', async () => {
+test('a drain without a region stops with its reason, and uses no attempt', async () => {
   const app = await rig.drain({ S3_ENDPOINT: '', S3_REGION: '' });
   expect(await app.ended).toBe(1);
   expect(app.output()).toContain('Region is missing');
   expect(await rig.db.states()).toEqual({ pending: 10 });
 });
 
-test('a store that does not tell a missing object from a forbidden one is reported at start', async () => {
+test('a store that reports a missing object as forbidden is reported at start', async () => {
   rig.proxy.intervene = { before: ({ method }) => (method === 'HEAD' ? accessDenied : undefined) };
   const app = await rig.drain();
   expect(await app.ended).toBe(0);
   expect(app.output()).toContain('lack s3:ListBucket');
 });
 
-test('a replay that meets a block ends with 1 and says how far it came', async () => {
+test('a replay that is blocked ends with 1 and prints its progress', async () => {
   refuse(tooLarge);
   await rig.drain();
   refuse(accessDenied);

@@ -7,7 +7,7 @@ import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import { type StsStub, startStsStub, temporaryKey } from '@auditbox/testing/stubs/sts-stub.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
-/* Whose credentials sign the requests. */
+/* Which credentials sign the requests. */
 
 const RoleArn = 'arn:aws:iam::123456789012:role/audit-writer';
 let rig: ExporterFixture;
@@ -51,21 +51,21 @@ test('S3_ROLE_ARN is assumed with the credentials found and the external id; its
   expect(app.output()).not.toMatch(/hunter2|temporary-secret|temporary-token/);
 });
 
-test('without S3_ROLE_EXTERNAL_ID none is sent', async () => {
+test('without S3_ROLE_EXTERNAL_ID no external id is sent', async () => {
   expect(await (await rig.drain(role)).ended).toBe(0);
   expect(sts.requests[0]?.parameters).not.toHaveProperty('ExternalId');
 });
 
-test('a role that may not be assumed is named, and is no fault of the bucket', async () => {
+test('a role that cannot be assumed is named, and the bucket is not blamed', async () => {
   sts.answers = 'denial';
   const app = await rig.drain(role);
   expect(await app.ended).toBe(1);
   expect(app.output()).toContain(`The role ${RoleArn} could not be assumed (S3_ROLE_ARN; AccessDenied)`);
-  expect(app.output()).not.toContain('may not do this at s3://');
+  expect(app.output()).not.toContain('lack a permission at s3://');
   expect(await rig.db.states()).toEqual({ pending: 3 });
 });
 
-test('an STS that does not answer holds nothing up for longer than S3_REQUEST_TIMEOUT_MS', async () => {
+test('an STS that does not answer delays nothing for longer than S3_REQUEST_TIMEOUT_MS', async () => {
   sts.answers = 'silence';
   const app = rig.start([], { ...role, S3_REQUEST_TIMEOUT_MS: '500', EXPORT_RETRY_CAP_MS: '200' });
   await eventually(() => expect(sts.requests.length).toBeGreaterThanOrEqual(3));
@@ -75,7 +75,7 @@ test('an STS that does not answer holds nothing up for longer than S3_REQUEST_TI
   expect(await app.ended).toBe(0);
 });
 
-test("a web identity's token is exchanged for a role, as Kubernetes provides it", async () => {
+test("a web identity's token is exchanged for a role, as in Kubernetes", async () => {
   const folder = await mkdtemp(join(tmpdir(), 'auditbox-token-'));
   const AWS_WEB_IDENTITY_TOKEN_FILE = join(folder, 'token');
   await writeFile(AWS_WEB_IDENTITY_TOKEN_FILE, 'a.signed.token');

@@ -4,7 +4,7 @@ import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import type { SeenRequest } from '@auditbox/testing/proxies/s3-proxy.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
-/* What the settings make of the requests, as the store gets them. */
+/* How the settings change the requests that the store receives. */
 
 let rig: ExporterFixture;
 const isUpload = ({ method, path }: SeenRequest) => method === 'PUT' && path.includes('.ndjson.gz');
@@ -16,7 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => rig.close());
 
-test('all that is wrong is named at once: single settings, and those that do not go together', async () => {
+test('all wrong settings are named at once, combinations included', async () => {
   const app = rig.start([], {
     S3_SSE: 'AES256',
     S3_SSE_KMS_KEY_ID: 'key-1',
@@ -33,15 +33,15 @@ test('all that is wrong is named at once: single settings, and those that do not
   });
   expect(await app.ended).toBe(1);
   for (const sentence of [
-    'S3_SSE_KMS_KEY_ID is set; it takes S3_SSE=aws:kms.',
-    'S3_OBJECT_LOCK_MODE and S3_OBJECT_LOCK_DAYS go together; only one of them is set.',
-    'S3_CHECKSUM is none; S3_OBJECT_LOCK_MODE takes sha256 or md5',
-    'S3_ROLE_EXTERNAL_ID is set; it takes S3_ROLE_ARN.',
-    'S3_STS_ENDPOINT is set; it takes S3_ROLE_ARN.',
+    'S3_SSE_KMS_KEY_ID is set; it needs S3_SSE=aws:kms.',
+    'Only one of S3_OBJECT_LOCK_MODE and S3_OBJECT_LOCK_DAYS is set; set both or neither.',
+    'S3_CHECKSUM is "none"; S3_OBJECT_LOCK_MODE needs sha256 or md5',
+    'S3_ROLE_EXTERNAL_ID is set; it needs S3_ROLE_ARN.',
+    'S3_STS_ENDPOINT is set; it needs S3_ROLE_ARN.',
     'S3_EXPECTED_BUCKET_OWNER is "12345"; it must be an AWS account id of 12 digits.',
     'S3_CA_FILE is "/nowhere/ca.pem"; it must be a file of certificates in PEM.',
     'HTTPS_PROXY has an invalid value (not shown, because it is secret); it must be a URL such as http://proxy:3128.',
-    'S3_CONNECTION_TIMEOUT_MS is 2000; it takes at most S3_REQUEST_TIMEOUT_MS (1000).',
+    'S3_CONNECTION_TIMEOUT_MS is 2000; it must be at most S3_REQUEST_TIMEOUT_MS (1000).',
     'EXPORT_PARTITION is "week"',
   ]) {
     expect(app.output()).toContain(sentence);
@@ -49,14 +49,14 @@ test('all that is wrong is named at once: single settings, and those that do not
   expect(app.output()).not.toContain('hunter2');
 });
 
-test('a relation is not blamed for a setting that is wrong by itself', async () => {
+test('a wrong setting is named once, not in a combination too', async () => {
   const app = rig.start([], { S3_OBJECT_LOCK_MODE: 'COMPLIANCE', S3_OBJECT_LOCK_DAYS: 'ten' });
   expect(await app.ended).toBe(1);
   expect(app.output()).toContain('S3_OBJECT_LOCK_DAYS is "ten"');
-  expect(app.output()).not.toContain('go together');
+  expect(app.output()).not.toContain('S3_OBJECT_LOCK_MODE');
 });
 
-test('encryption, storage class and Object Lock are asked for with each object, also when it is tried again', async () => {
+test('encryption, storage class and Object Lock are requested for each object, also in a retry', async () => {
   let lost = 0;
   rig.proxy.intervene = {
     before: (seen) => {
@@ -87,13 +87,13 @@ test('encryption, storage class and Object Lock are asked for with each object, 
   }
 });
 
-test('SSE-S3 is asked for by its name, without a key', async () => {
+test('SSE-S3 is requested by its name, without a key', async () => {
   expect(await (await rig.drain({ S3_SSE: 'AES256' })).ended).toBe(0);
   expect(uploads()[0]?.headers).toMatchObject({ 'x-amz-server-side-encryption': 'AES256' });
   expect(uploads()[0]?.headers).not.toHaveProperty('x-amz-server-side-encryption-aws-kms-key-id');
 });
 
-test('what is not set is not sent: the bucket decides', async () => {
+test('a setting that is not set sends no header', async () => {
   expect(await (await rig.drain()).ended).toBe(0);
   const names = Object.keys(uploads()[0]?.headers ?? {}).join();
   expect(names).not.toMatch(/encryption|storage-class|object-lock|bucket-owner/);
@@ -118,7 +118,7 @@ test.each([
   ['sha256', { 'x-amz-checksum-sha256': 'sha256' }],
   ['md5', { 'content-md5': 'md5' }],
   ['none', {}],
-])('S3_CHECKSUM=%s sends this checksum and no other, and the signature covers the body anyway', async (kind, sent) => {
+])('S3_CHECKSUM=%s sends this checksum and no other, and the signature always covers the body', async (kind, sent) => {
   const [large] = [anEvent({ updated_at: '2026-07-03T11:00:00Z', updated_values: noise(4_000_000) })];
   await rig.db.store([large]);
   expect(await (await rig.drain({ S3_CHECKSUM: kind })).ended).toBe(0);
@@ -132,20 +132,20 @@ test.each([
   }
 });
 
-test('with every checksum, a store that says it kept other bytes is not believed', async () => {
+test('with every checksum, an object is read back when the store reports other bytes', async () => {
   rig.proxy.intervene = { after: (seen) => (isUpload(seen) ? 'wrong checksum' : undefined) };
   expect(await (await rig.drain({ S3_CHECKSUM: 'none' })).ended).toBe(0);
   const read = rig.proxy.requests.filter(({ method, path }) => method === 'GET' && path.includes('.ndjson.gz'));
   expect(read).toHaveLength(1);
 });
 
-test('a store that refuses SHA-256 checksums is told by name, and S3_CHECKSUM=none mends it', async () => {
+test('a store that rejects SHA-256 checksums is reported with the setting, and S3_CHECKSUM=none fixes it', async () => {
   rig.proxy.intervene = {
     before: ({ headers }) => ('x-amz-checksum-sha256' in headers ? { status: 501, code: 'NotImplemented' } : undefined),
   };
   const refused = await rig.drain();
   expect(await refused.ended).toBe(1);
-  expect(refused.output()).toContain('does not know a header that is needed (S3_CHECKSUM');
+  expect(refused.output()).toContain('does not support a header that is needed (S3_CHECKSUM');
   expect(await (await rig.drain({ S3_CHECKSUM: 'none' })).ended).toBe(0);
 });
 

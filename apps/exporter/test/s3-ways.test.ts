@@ -6,7 +6,7 @@ import { type ConnectProxy, startConnectProxy } from '@auditbox/testing/proxies/
 import { startTlsFront, type TlsFront } from '@auditbox/testing/proxies/tls-front.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
-/* Ways to the store: TLS with an authority of one's own, and a proxy. */
+/* Ways to the store: TLS with a private authority, and a proxy. */
 
 let rig: ExporterFixture;
 let front: TlsFront;
@@ -26,10 +26,10 @@ afterEach(async () => {
   proxy.close();
 });
 
-/** Larger than what the SDK asks for leave to send. */
+/** Above the size from which the SDK would send Expect: 100-continue. */
 const large = () => anEvent({ updated_at: '2026-07-03T11:00:00Z', updated_values: noise(4_000_000) });
 
-test("a store with a certificate of one's own is refused, with the setting that mends it, until S3_CA_FILE names its authority", async () => {
+test('a store with a private certificate is rejected, with the setting that fixes it, until S3_CA_FILE names its authority', async () => {
   const refused = await rig.drain({ S3_ENDPOINT: front.endpoint });
   expect(await refused.ended).toBe(1);
   expect(refused.output()).toContain(`The certificate of ${front.endpoint} is not trusted (S3_CA_FILE;`);
@@ -39,7 +39,7 @@ test("a store with a certificate of one's own is refused, with the setting that 
   expect(await rig.db.states()).toEqual({ done: 4 });
 });
 
-test('over TLS, too, the signature covers the SHA-256 of the body', async () => {
+test('over TLS too, the signature covers the SHA-256 of the body', async () => {
   expect(await (await rig.drain({ ...trusted, S3_CHECKSUM: 'none' })).ended).toBe(0);
   const puts = rig.proxy.requests.filter(({ method }) => method === 'PUT');
   for (const { headers, body } of puts) {
@@ -47,7 +47,7 @@ test('over TLS, too, the signature covers the SHA-256 of the body', async () => 
   }
 });
 
-test('with HTTPS_PROXY every https request goes through the proxy, large bodies too, and the store sees no less', async () => {
+test('with HTTPS_PROXY every https request goes through the proxy, large bodies too, and the store receives all of them', async () => {
   await rig.db.store([large()]);
   const HTTPS_PROXY = `http://user:hunter2@127.0.0.1:${proxy.port}`;
   const app = await rig.drain({ ...trusted, HTTPS_PROXY });
@@ -63,27 +63,29 @@ test('with HTTPS_PROXY every https request goes through the proxy, large bodies 
 test.each([
   ['NO_PROXY names the host', () => ({ NO_PROXY: 'localhost,127.0.0.1' })],
   ['the store is reached by plain http', () => ({ S3_ENDPOINT: rig.proxy.endpoint })],
-])('no proxy is asked where %s', async (_where, settings) => {
+])('the proxy is not used when %s', async (_where, settings) => {
   const HTTPS_PROXY = `http://127.0.0.1:${proxy.port}`;
   expect(await (await rig.drain({ ...trusted, HTTPS_PROXY, ...settings() })).ended).toBe(0);
   expect(proxy.tunnels).toHaveLength(0);
 });
 
-test('a proxy that is down, or refuses, is named and waited for', async () => {
+test('a proxy that is down or rejects connections is named, and uploads are retried', async () => {
   const HTTPS_PROXY = `http://user:hunter2@127.0.0.1:${proxy.port}`;
   proxy.refuses = true;
   const app = rig.start([], { ...trusted, HTTPS_PROXY });
-  await app.line(/^The bucket cannot be used: The proxy does not let requests through \(HTTPS_PROXY\).* 407/);
-  await app.line(/^Upload failed, to be tried again/);
+  await app.event('bucket-unusable', ({ msg }) => /The proxy rejects the connection \(HTTPS_PROXY\).* 407/.test(msg));
+  await app.event('upload-retried');
   proxy.refuses = false;
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 3 }));
   proxy.close();
   const other = rig.start([], { ...trusted, HTTPS_PROXY });
-  await other.line(new RegExp(`cannot be reached: .*127.0.0.1:${proxy.port}`));
+  await other.event('bucket-unusable', ({ msg }) =>
+    new RegExp(`cannot be reached: .*127.0.0.1:${proxy.port}`).test(msg),
+  );
   expect(app.output() + other.output()).not.toContain('hunter2');
 });
 
-test('as many connections are kept as there are uploads at once, and no more', async () => {
+test('there are as many connections as uploads at once, and no more', async () => {
   for (let hour = 0; hour < 9; hour += 1) await rig.db.store([anEvent({ updated_at: `2026-07-04T0${hour}:00:00Z` })]);
   let open = 0;
   let most = 0;

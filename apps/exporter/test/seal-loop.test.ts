@@ -5,33 +5,33 @@ import pino from 'pino';
 import postgres from 'postgres';
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createPollPace } from '../src/export/poll-pace.ts';
-import { runSealLoop } from '../src/export/seal-loop.ts';
+import { createPace } from '../src/export/pace.ts';
+import { createSealLoop } from '../src/export/seal-loop.ts';
+import { createExporterLog } from '../src/log.ts';
 import { createExportMetrics } from '../src/metrics/export-metrics.ts';
 
 let db: TestDatabase;
 let stop: () => Promise<void>;
-let turns: number;
-let faults: string[];
+let iterations: number;
+let warnings: string[];
 beforeEach(async () => {
   db = await openTestDatabase();
-  turns = 0;
-  faults = [];
+  iterations = 0;
+  warnings = [];
+  const logger = pino({ level: 'warn' }, { write: (line: string) => void warnings.push(line) });
   const taking = new AbortController();
-  const running = runSealLoop(
-    {
-      db,
-      limits: { grain: 'hour', maxRows: 100, maxBytes: 1_000_000, lingerMs: 0, maxBatches: 10 },
-      pace: createPollPace(20),
-      logger: pino({ level: 'warn' }, { write: (line: string) => void faults.push(line) }),
-      metrics: createExportMetrics(new Registry(), { lingerMs: 0 }),
-      onSealed: () => {},
-      onTurn: () => {
-        turns += 1;
-      },
+  const loop = createSealLoop({
+    db,
+    limits: { grain: 'hour', maxRows: 100, maxBytes: 1_000_000, lingerMs: 0, maxBatches: 10 },
+    pace: createPace(20),
+    metrics: createExportMetrics(new Registry(), { lingerMs: 0 }),
+    log: createExporterLog(logger),
+    onSealed: () => {},
+    onIteration: () => {
+      iterations += 1;
     },
-    taking.signal,
-  );
+  });
+  const running = loop.run(taking.signal);
   stop = async () => {
     taking.abort();
     await running;
@@ -42,37 +42,37 @@ afterEach(async () => {
   await db.close(1_000);
 });
 
-const someTurns = async () => {
-  const from = turns;
-  await eventually(() => expect(turns).toBeGreaterThan(from + 5));
+const someIterations = async () => {
+  const before = iterations;
+  await eventually(() => expect(iterations).toBeGreaterThan(before + 5));
 };
 
-/** Inserts an event whose outbox row has a lower id than what is sealed by the time that it is committed. */
+/** Inserts an event that commits after a row with a higher outbox id was sealed. */
 async function insertLate(): Promise<() => Promise<void>> {
   const late = postgres(db.url, { max: 1, onnotice: () => {} });
   await late`begin`;
   await late`insert into audit_log (changed_by, action, table_name, object_id) values ('late', 'created', 't', '1')`;
   await db.store([anEvent()]);
   await eventually(async () => expect(await db.states()).toEqual({ sealed: 1 }));
-  await someTurns();
+  await someIterations();
   return async () => {
     await late`commit`;
     await late.end();
   };
 }
 
-test('a row that commits late with a low id is sealed, also when another sealer is at work while the loop looks for it', async () => {
+test('a row that commits late with a low id is sealed, also when another sealer runs while the loop sweeps for it', async () => {
   const commit = await insertLate();
   const other = postgres(db.url, { max: 1, onnotice: () => {} });
   await other`select pg_advisory_lock(7283104912)`;
   await commit();
-  await someTurns();
+  await someIterations();
   expect(await db.states()).toEqual({ pending: 1, sealed: 1 });
   await other.end();
   await eventually(async () => expect(await db.states()).toEqual({ sealed: 2 }));
 });
 
-test('a seal that fails is said and tried again, and loses no row', async () => {
+test('a seal that fails is logged and tried again, and loses no row', async () => {
   const commit = await insertLate();
   await db.sql
     .unsafe(`
@@ -81,8 +81,8 @@ test('a seal that fails is said and tried again, and loses no row', async () => 
     .simple();
   await commit();
   await db.store([anEvent()]);
-  await eventually(() => expect(faults.join()).toContain('not now'));
-  await someTurns();
+  await eventually(() => expect(warnings.join()).toContain('not now'));
+  await someIterations();
   expect(await db.states()).toEqual({ pending: 2, sealed: 1 });
   await db.sql`drop trigger refuse on export_batch`;
   await eventually(async () => expect(await db.states()).toEqual({ sealed: 3 }));

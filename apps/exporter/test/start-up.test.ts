@@ -18,7 +18,7 @@ beforeEach(async () => {
 });
 afterEach(() => rig.close());
 
-test('missing and wrong settings stop it at once, all named with what they take', async () => {
+test('missing and wrong settings stop it at once, all named with what they accept', async () => {
   const app = rig.start([], {
     S3_BUCKET: '',
     EXPORT_PARTITION: 'week',
@@ -33,11 +33,11 @@ test('missing and wrong settings stop it at once, all named with what they take'
 });
 
 test.each([
-  [{ EXPORT_LEASE_MS: '59999' }, 'EXPORT_LEASE_MS is 59999; it takes twice S3_REQUEST_TIMEOUT_MS (30000) or more'],
-  [{ S3_OBJECT_LOCK_MODE: 'COMPLIANCE' }, 'S3_OBJECT_LOCK_MODE and S3_OBJECT_LOCK_DAYS go together'],
+  [{ EXPORT_LEASE_MS: '59999' }, 'EXPORT_LEASE_MS is 59999; it must be at least twice S3_REQUEST_TIMEOUT_MS (30000)'],
+  [{ S3_OBJECT_LOCK_MODE: 'COMPLIANCE' }, 'Only one of S3_OBJECT_LOCK_MODE and S3_OBJECT_LOCK_DAYS is set'],
   [{ EXPORT_CONCURRENCY: '64', EXPORT_BATCH_MAX_BYTES: '268435456' }, 'at most 1073741824 bytes may be in flight'],
-  [{ S3_SSE_KMS_KEY_ID: 'k', S3_SSE: 'AES256' }, 'it takes S3_SSE=aws:kms'],
-])('settings that do not go together stop it: %j', async (settings, sentence) => {
+  [{ S3_SSE_KMS_KEY_ID: 'k', S3_SSE: 'AES256' }, 'it needs S3_SSE=aws:kms'],
+])('settings that contradict each other stop it: %j', async (settings, sentence) => {
   const app = rig.start([], settings as Record<string, string>);
   expect(await app.ended).toBe(1);
   expect(app.output()).toContain(sentence);
@@ -46,36 +46,36 @@ test.each([
 test.each([
   [['--help'], 0, '--replay-failed'],
   [['--nonsense'], 1, "unknown option '--nonsense'"],
-  [['--from', '2026-07-03'], 1, 'go with --replay-failed'],
-  [['--json'], 1, 'goes with --replay-failed, --check or --doctor'],
-  [['--check', '--once'], 1, 'do not go together'],
-  [['--doctor', '--check'], 1, 'do not go together'],
-  [['--max-open', '5'], 1, 'goes with --doctor'],
-  [['--doctor', '--max-open', 'x'], 1, 'It takes a whole number of seconds'],
-  [['--once', '--replay-failed'], 1, 'do not go together'],
-  [['--replay-failed', '--from', 'yesterday'], 1, 'It takes a date'],
-  [['--replay-failed', '--batch', 'x'], 1, 'It takes the number of a batch'],
-])('%j ends with %i and says what it takes', async (args, code, words) => {
+  [['--from', '2026-07-03'], 1, 'need --replay-failed'],
+  [['--json'], 1, 'needs --replay-failed, --check or --doctor'],
+  [['--check', '--once'], 1, 'exclude each other'],
+  [['--doctor', '--check'], 1, 'exclude each other'],
+  [['--max-open', '5'], 1, 'needs --doctor'],
+  [['--doctor', '--max-open', 'x'], 1, 'Expected a whole number of seconds'],
+  [['--once', '--replay-failed'], 1, 'exclude each other'],
+  [['--replay-failed', '--from', 'yesterday'], 1, 'Expected a date'],
+  [['--replay-failed', '--batch', 'x'], 1, 'Expected the number of a batch'],
+])('%j ends with %i and prints what is accepted', async (args, code, words) => {
   const app = rig.start(args);
   expect(await app.ended).toBe(code);
   expect(app.output()).toContain(words);
 });
 
-test('a bucket that does not exist is named in one sentence; once it is made, everything goes out', async () => {
+test('a bucket that does not exist is named in one sentence; once it is made, everything is exported', async () => {
   const Bucket = `later-${randomBytes(6).toString('hex')}`;
   const drain = await rig.drain({ S3_BUCKET: Bucket });
   expect(await drain.ended).toBe(1);
   expect(drain.output()).toContain(`The bucket \\"${Bucket}\\" does not exist at ${rig.proxy.endpoint} (S3_BUCKET).`);
   const app = rig.start([], { S3_BUCKET: Bucket });
-  await app.line(/^Export is blocked/);
+  await app.event('export-blocked');
   await rig.bucket.client.send(new CreateBucketCommand({ Bucket }));
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 3 }));
 });
 
 test.each([
-  ['InvalidAccessKeyId', 403, 'does not know the access key'],
+  ['InvalidAccessKeyId', 403, 'rejects the access key id'],
   ['SignatureDoesNotMatch', 403, 'the secret key is wrong'],
-  ['AccessDenied', 403, 'The credentials may not do this at s3://'],
+  ['AccessDenied', 403, 'The credentials lack a permission at s3://'],
   ['ExpiredToken', 400, 'The credentials have expired.'],
   ['PermanentRedirect', 301, 'is in another region (S3_REGION)'],
 ])('%s is explained in one sentence', async (code, status, sentence) => {
@@ -107,7 +107,7 @@ test('a store that ignores If-None-Match is reported', async () => {
 test('the start-up probe is one object of a fixed key, written once for all starts', async () => {
   for (let starts = 0; starts < 2; starts += 1) {
     const app = rig.start();
-    await app.line(/never overwrites/);
+    await app.event('bucket-checked');
     app.signal('SIGTERM');
     await app.ended;
   }
@@ -136,21 +136,21 @@ test('every upload is create-only, with a checksum, as gzip and without a conten
   expect(upload?.headers).not.toHaveProperty('content-encoding');
 });
 
-test('a database that is down at start and goes away later: it waits, says so, and exports when it is back', async () => {
+test('a database that is down at start, and again later, is logged and waited for, and the export resumes', async () => {
   const { hostname: host, port } = new URL(rig.db.url);
   const proxy = await startTcpProxy({ host, port: Number(port) });
   const url = new URL(rig.env.DATABASE_URL ?? '');
   url.port = String(proxy.port);
   await proxy.down();
   const app = rig.start([], { DATABASE_URL: url.href });
-  await app.line(/^The database is not available now/);
+  await app.event('database-unavailable');
   await proxy.up();
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 3 }));
   await proxy.down();
   const more = someEvents(2);
   await rig.db.store(more);
   const seen = app.log.length;
-  await eventually(() => expect(app.log.slice(seen).some(({ msg }) => msg.includes('Trying again'))).toBe(true));
+  await eventually(() => expect(app.log.slice(seen).some(({ event }) => event === 'database-unavailable')).toBe(true));
   await proxy.up();
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 5 }));
   await expectExactlyOnce(rig.bucket, [...ids, ...more.map(({ id }) => id)]);
@@ -159,7 +159,7 @@ test('a database that is down at start and goes away later: it waits, says so, a
   await proxy.down();
 });
 
-test('an empty database is explained: run the migration', async () => {
+test('an empty database is reported with the command to run', async () => {
   const drain = await rig.drain({ DATABASE_URL: await createTestDatabase(inject('databaseServer'), { empty: true }) });
   expect(await drain.ended).toBe(1);
   expect(drain.output()).toContain('Run `npm run migrate`');

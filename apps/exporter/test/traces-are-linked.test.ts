@@ -25,7 +25,7 @@ const spans = (name: string) => collector.spans.filter((span) => span.name === n
 const stored = () =>
   rig.db.sql<{ id: string; traceparent: string | null }[]>`select id::text, traceparent from audit_log order by id`;
 
-/** One upload's links, once it and `requests` of this name have come in. */
+/** The links of one upload, once its span and the spans of `requests` have arrived. */
 async function linksAndRequests(name: string, requests: number) {
   return eventually(() => {
     const [upload, ...others] = spans('upload');
@@ -38,7 +38,7 @@ async function linksAndRequests(name: string, requests: number) {
 
 const bySpan = (a: { spanId: string }, b: { spanId: string }) => a.spanId.localeCompare(b.spanId);
 
-test("an upload's span links to the span of the request that brought its event, which is in its caller's trace", async () => {
+test("an upload's span links to the span of the request that wrote its event, which is in its caller's trace", async () => {
   const api = await startApi(rig.db.url, traced());
   const headers = { traceparent: `00-${traceId}-${callersSpan}-01` };
   expect((await api.request('/audit', { body: anEvent(), headers })).status).toBe(201);
@@ -49,7 +49,7 @@ test("an upload's span links to the span of the request that brought its event, 
   expect(links[0]?.spanId).not.toBe(callersSpan);
 });
 
-test('requests that shared a statement keep each its own trace; their batch links to all, to each once', async () => {
+test('requests that shared a statement keep their own traces; their batch links to each of them once', async () => {
   const api = await startApi(rig.db.url, traced());
   const events = someEvents(30, { updated_at });
   const unlock = await lockAuditLog(rig.db);
@@ -71,7 +71,7 @@ test('requests that shared a statement keep each its own trace; their batch link
   expect([...links].sort(bySpan)).toEqual([...requests, ...batch].sort(bySpan));
 });
 
-test('a batch of more requests than a span may have links is exported with 128', async () => {
+test('a batch of more requests than a span may have links is exported with 128 links', async () => {
   const api = await startApi(rig.db.url, traced());
   await Promise.all(
     someEvents(150, { updated_at }).map((body, index) => api.request('/audit', { body, headers: callOf(index) })),
@@ -81,7 +81,7 @@ test('a batch of more requests than a span may have links is exported with 128',
   expect(new Set(links.map(({ spanId }) => spanId)).size).toBe(128);
 });
 
-test('without tracing nothing of a traceparent is stored', async () => {
+test('without tracing no traceparent is stored', async () => {
   const api = await startApi(rig.db.url);
   await api.request('/audit', { body: anEvent(), headers: callOf(1) });
   await api.request('/audit/batch', { body: someEvents(2), headers: callOf(1) });
@@ -108,7 +108,7 @@ test.each([
   },
 );
 
-test('the trace is no part of the event: not when it is sent again, not in answers, not in the object', async () => {
+test('the trace is no part of the event: not in a repeated request, not in answers, not in the object', async () => {
   const api = await startApi(rig.db.url, traced());
   const event = anEvent({ updated_at });
   const first = await api.request('/audit', { body: event, headers: callOf(1) });
@@ -137,7 +137,7 @@ test('the trace is no part of the event: not when it is sent again, not in answe
   expect(object).not.toContain(traceOf(1));
 });
 
-test('what another writer stored as a traceparent is left out of the links when it is none', async () => {
+test('an invalid traceparent that another writer stored is left out of the links', async () => {
   await rig.db.sql`
     insert into audit_log (changed_by, action, table_name, object_id, traceparent)
     values ('ana', 'updated', 'teams', '42', 'nonsense'),
@@ -146,7 +146,7 @@ test('what another writer stored as a traceparent is left out of the links when 
   expect((await linksAndRequests('POST /audit', 0)).links).toEqual([{ traceId, spanId: callersSpan }]);
 });
 
-test('traces that cannot be read hinder no export', async () => {
+test('traces that cannot be read delay no export', async () => {
   await rig.db.store(someEvents(3));
   await rig.db.sql`alter table audit_log rename column traceparent to gone`;
   await rig.drain(traced());

@@ -15,7 +15,7 @@ afterEach(async () => {
   collector.close();
 });
 
-test('each attempt at a batch is a trace that holds its upload, also one that the store refuses', async () => {
+test('each attempt at a batch is a trace with its upload, also an attempt that fails', async () => {
   let asked = 0;
   rig.proxy.intervene = {
     before: ({ path }) => {

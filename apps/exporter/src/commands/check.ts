@@ -1,23 +1,33 @@
-import type { Exporter } from '../compose.ts';
-import { checkBucket, notAsked } from '../diagnose/bucket/check-bucket.ts';
-import { checkObjects } from '../diagnose/bucket/check-objects.ts';
-import { compareClocks } from '../diagnose/compare-clocks.ts';
-import { checkDatabaseState } from '../diagnose/database/check-database.ts';
-import type { Finding } from '../diagnose/finding.ts';
-import { reportFindings } from '../diagnose/report-findings.ts';
+import type { Database } from '@auditbox/db/database/connect.ts';
+import type { Destination } from '../destinations/destination.ts';
+import type { S3Inspector } from '../destinations/s3/s3-inspector.ts';
+import { checkBucket } from '../diagnose/bucket.ts';
+import { compareClocks } from '../diagnose/clocks.ts';
+import { checkDatabaseState } from '../diagnose/database.ts';
+import { notChecked, reportFindings } from '../diagnose/finding.ts';
+import { checkObjects } from '../diagnose/objects.ts';
+import type { ExporterSettings } from '../settings.ts';
 
 /**
- * Tries all that exports take and tells what works, what does not and why. Leaves one small object in the bucket.
- * Resolves to an exit code: 0 when everything needed works, else 1.
+ * Tries everything that exports need, and reports what works, what does not and why. Leaves one small object in the bucket.
+ * Resolves to the exit code: 0 when everything required works, else 1.
  */
-export async function check(exporter: Exporter, form: { json: boolean }, signal: AbortSignal): Promise<number> {
-  return reportFindings(await findAll(exporter, signal), form);
-}
-
-async function findAll(exporter: Exporter, signal: AbortSignal): Promise<Finding[]> {
-  const database = await checkDatabaseState(exporter.db);
-  const bucket = await checkBucket(exporter.inspector, exporter.config, signal);
+export async function check(
+  {
+    settings: { s3 },
+    db,
+    destination,
+    inspector,
+  }: { settings: ExporterSettings; db: Database; destination: Destination; inspector: S3Inspector },
+  { json }: { json: boolean },
+  signal: AbortSignal,
+): Promise<number> {
+  const database = await checkDatabaseState(db);
+  const bucket = await checkBucket(inspector, s3, signal);
   const storedAt = database.time ?? new Date().toISOString();
-  const objects = bucket.goOn ? await checkObjects(exporter, storedAt, signal) : [notAsked('create')];
-  return [...database.findings, ...bucket.findings, ...objects, compareClocks(database.aheadMs, bucket.aheadMs)];
+  const objects = bucket.isUsable
+    ? await checkObjects({ destination, inspector, s3 }, storedAt, signal)
+    : [notChecked('create')];
+  const clocks = compareClocks(database.aheadMs, bucket.aheadMs);
+  return reportFindings([...database.findings, ...bucket.findings, ...objects, clocks], { json });
 }

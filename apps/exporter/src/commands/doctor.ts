@@ -1,20 +1,22 @@
-import type { Doctor } from '../compose.ts';
-import { examineBucket } from '../diagnose/bucket/examine-bucket.ts';
-import { compareClocks } from '../diagnose/compare-clocks.ts';
-import { examineDatabase } from '../diagnose/database/examine-database.ts';
-import { reportFindings } from '../diagnose/report-findings.ts';
+import type { Database } from '@auditbox/db/database/connect.ts';
+import type { S3Inspector } from '../destinations/s3/s3-inspector.ts';
+import { examineBucket } from '../diagnose/bucket.ts';
+import { compareClocks } from '../diagnose/clocks.ts';
+import { reportFindings } from '../diagnose/finding.ts';
+import { examineDatabase } from '../diagnose/postgres/examine.ts';
+import type { ExporterSettings } from '../settings.ts';
 
 /**
- * Looks at the database and the bucket and tells what is wrong, each with its remedy; one that is down does not hide the
- * other. Reads only. Resolves to an exit code: 0 when nothing needs a person, else 1.
+ * Reports what is wrong with the database and the bucket, each with its remedy. When one of them is down, the other is
+ * examined all the same. Reads only. Resolves to the exit code: 0 when nothing needs a person, else 1.
  */
 export async function doctor(
-  { config, db, inspector }: Doctor,
+  { settings, db, inspector }: { settings: ExporterSettings; db: Database; inspector: S3Inspector },
   { json, maxOpenS }: { json: boolean; maxOpenS: number },
   signal: AbortSignal,
 ): Promise<number> {
   const database = await examineDatabase(db, maxOpenS);
-  const bucket = await examineBucket(inspector, config, signal);
+  const bucket = await examineBucket(inspector, settings.s3, signal);
   const clocks = compareClocks(database.aheadMs, bucket.aheadMs);
   return reportFindings([...database.findings, ...bucket.findings, clocks], { json });
 }

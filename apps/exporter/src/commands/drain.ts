@@ -1,55 +1,69 @@
+import type { Database } from '@auditbox/db/database/connect.ts';
 import { sealBatches } from '@auditbox/db/export/seal-batches.ts';
 import { findUnexported, lastOutboxId, type Unexported } from '@auditbox/db/export/unexported.ts';
 import type { Shutdown } from '@auditbox/process/shutdown.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
-import type { Exporter } from '../compose.ts';
+import type { Destination } from '../destinations/destination.ts';
+import type { Gate } from '../destinations/gate.ts';
 import { probeDestination } from '../destinations/probe.ts';
-import { runUploadLoop } from '../export/upload-loop.ts';
+import type { SendLoop } from '../export/send-loop.ts';
+import type { ExporterLog } from '../log.ts';
+import type { ExporterSettings } from '../settings.ts';
 
-/** How often a drain looks whether anything is left, and tells that it still works. */
-const lookEveryMs = 100;
-const tellEveryMs = 5_000;
+interface DrainParts {
+  readonly settings: ExporterSettings;
+  readonly db: Database;
+  readonly destination: Destination;
+  readonly gate: Gate;
+  readonly sendLoop: SendLoop;
+  readonly log: ExporterLog;
+}
 
-/** A store that takes nothing for this long, for whatever reason, is left to the next drain. */
+/** How often a drain checks whether anything is left, and logs that it is running. */
+const checkEveryMs = 100;
+const logEveryMs = 5_000;
+
+/** When the store accepts nothing for this long, for any reason, the rest is left to the next drain. */
 const giveUpAfterMs = 60_000;
 
 /**
- * Seals what is pending at its start without lingering, uploads it, and resolves to an exit code: 0 when nothing of it
- * is left, 1 when the destination refuses everything or takes nothing for a minute, 2 when failed batches or quarantined rows are left, or it was
- * told to stop. What is recorded meanwhile is left to the next drain, or it would never end beside a busy writer.
+ * Seals the rows that are pending at its start without lingering, and sends their batches. Rows that are recorded later
+ * are left to the next drain; otherwise it would never end next to a busy writer. Resolves to the exit code:
+ * 0 nothing is left; 1 the destination refuses everything, or accepted nothing for a minute; 2 failed batches or
+ * quarantined rows are left, or it was told to stop.
  */
-export async function drain(exporter: Exporter, { taking, working }: Shutdown): Promise<number> {
-  const { db, logger, gate, sealLimits, uploads } = exporter;
+export async function drain(parts: DrainParts, { taking, working }: Shutdown): Promise<number> {
+  const { db, gate, sendLoop, settings, log } = parts;
   const upTo = await lastOutboxId(db);
   const atStart = await findUnexported(db, upTo);
-  if (isExported(atStart)) return conclude(exporter, atStart);
-  if ((await probeDestination(exporter, taking)) === 'blocked') return 1;
+  if (isExported(atStart)) return conclude(log, atStart);
+  if ((await probeDestination({ ...parts, bucket: settings.s3.bucket }, taking)) === 'blocked') return 1;
   const finished = new AbortController();
-  const uploading = runUploadLoop(uploads, AbortSignal.any([taking, finished.signal]), working);
-  let toldAt = performance.now();
+  const sending = sendLoop.run({ taking: AbortSignal.any([taking, finished.signal]), working });
+  let loggedAt = performance.now();
   let after = '0';
   try {
     while (!taking.aborted) {
-      const { batches, seenUpTo } = await sealBatches(db, { ...sealLimits, lingerMs: 0 }, { after, upTo });
+      const { batches, seenUpTo } = await sealBatches(db, { ...settings.seal, lingerMs: 0 }, { after, upTo });
       after = batches > 0 ? seenUpTo : '0';
       if (batches > 0) {
-        uploads.pace.wake();
+        sendLoop.wake();
         continue;
       }
       const left = await findUnexported(db, upTo);
-      if (isExported(left)) return conclude(exporter, left);
+      if (isExported(left)) return conclude(log, left);
       if (gate.blockedReason !== null || gate.closedForMs > giveUpAfterMs) return 1;
-      if (performance.now() - toldAt > tellEveryMs) {
-        logger.info('Draining; some batches are still under way.');
-        toldAt = performance.now();
+      if (performance.now() - loggedAt > logEveryMs) {
+        log.drainRunning();
+        loggedAt = performance.now();
       }
-      await sleep(lookEveryMs, taking);
+      await sleep(checkEveryMs, taking);
     }
-    logger.warn('Told to stop before everything was exported.');
+    log.drainStopped();
     return 2;
   } finally {
     finished.abort();
-    await uploading;
+    await sending;
   }
 }
 
@@ -57,11 +71,11 @@ function isExported({ anyPending, anyInFlight }: Unexported): boolean {
   return !anyPending && !anyInFlight;
 }
 
-function conclude({ logger }: Exporter, { failedBatches, quarantinedRows }: Unexported): number {
+function conclude(log: ExporterLog, { failedBatches, quarantinedRows }: Unexported): number {
   if (failedBatches === 0 && quarantinedRows === 0) {
-    logger.info('Everything is exported.');
+    log.drainFinished();
     return 0;
   }
-  logger.warn({ failedBatches, quarantinedRows }, 'The rest is exported; these wait for --replay-failed.');
+  log.drainIncomplete({ failedBatches, quarantinedRows });
   return 2;
 }

@@ -1,35 +1,44 @@
 import { sleep } from '@auditbox/process/sleep.ts';
-import type { Exporter } from '../compose.ts';
+import type { DestinationError } from '../destinations/destination.ts';
+import type { S3Inspector } from '../destinations/s3/s3-inspector.ts';
+import type { ExporterSettings } from '../settings.ts';
 
 const waitMs = 120_000;
 const retryEveryMs = 1_000;
 
 /**
- * Makes the bucket unless it is there, waiting for a store that has just been started; in AWS's own S3 only looks for it.
- * Resolves to an exit code.
+ * Makes the bucket unless it exists, and waits for a store that has just been started. At AWS it only checks that the
+ * bucket exists. Resolves to the exit code.
  */
-export async function makeBucket({ config, inspector, bucketMaker }: Exporter, signal: AbortSignal): Promise<number> {
-  const where = `s3://${config.S3_BUCKET}`;
-  // A wrong name must not become a bucket that no policy of the account's holds for.
-  const ownStore = config.S3_ENDPOINT !== undefined;
+export async function makeBucket(
+  {
+    settings,
+    inspector,
+    makeS3Bucket,
+  }: {
+    settings: ExporterSettings;
+    inspector: S3Inspector;
+    makeS3Bucket(signal: AbortSignal): Promise<{ readonly kind: 'made' | 'exists' } | DestinationError>;
+  },
+  signal: AbortSignal,
+): Promise<number> {
+  const url = `s3://${settings.s3.bucket}`;
+  // At AWS, a mistyped name must not become a bucket that the account's policies do not cover.
+  const isOwnStore = settings.s3.endpoint !== null;
   const giveUpAt = performance.now() + waitMs;
-  for (let told = false; ; told = true) {
-    const { refusal } = await inspector.bucket(signal);
-    const outcome =
-      refusal === null
-        ? ({ kind: 'there' } as const)
-        : refusal.code === 'NoSuchBucket' && ownStore
-          ? await bucketMaker(signal)
-          : refusal;
-    if (outcome.kind !== 'refused') {
-      process.stdout.write(`${where} ${outcome.kind === 'made' ? 'was made' : 'is there'}.\n`);
+  for (let isFirst = true; ; isFirst = false) {
+    const { error } = await inspector.readBucket(signal);
+    const isToMake = isOwnStore && error?.code === 'NoSuchBucket';
+    const result = isToMake ? await makeS3Bucket(signal) : (error ?? { kind: 'exists' as const });
+    if (result.kind !== 'error') {
+      process.stdout.write(`${url} ${result.kind === 'made' ? 'was made' : 'exists'}.\n`);
       return 0;
     }
-    if (outcome.class !== 'transient' || performance.now() > giveUpAt || signal.aborted) {
-      process.stderr.write(`${outcome.message}\n`);
+    if (result.class !== 'transient' || performance.now() > giveUpAt || signal.aborted) {
+      process.stderr.write(`${result.message}\n`);
       return 1;
     }
-    if (!told) process.stderr.write(`${outcome.message} Waiting up to ${waitMs / 1000} s for it.\n`);
+    if (isFirst) process.stderr.write(`${result.message} Waiting up to ${waitMs / 1000} s for the store.\n`);
     await sleep(retryEveryMs, signal);
   }
 }

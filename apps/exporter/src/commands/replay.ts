@@ -1,76 +1,85 @@
+import type { Database } from '@auditbox/db/database/connect.ts';
 import { type Failed, findFailed } from '@auditbox/db/export/find-failed.ts';
-import { leaseBatch } from '@auditbox/db/export/lease-batch.ts';
 import { type ReplayIds, replayFailed } from '@auditbox/db/export/replay-failed.ts';
 import { type ReplayProgress, replayProgress } from '@auditbox/db/export/replay-progress.ts';
 import { sealBatches } from '@auditbox/db/export/seal-batches.ts';
 import type { Shutdown } from '@auditbox/process/shutdown.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
-import type { ExporterCommand } from '../cli.ts';
-import type { Exporter } from '../compose.ts';
+import type { ReplayCommand } from '../cli.ts';
+import type { Destination } from '../destinations/destination.ts';
+import type { Gate } from '../destinations/gate.ts';
 import { probeDestination } from '../destinations/probe.ts';
-import { runUploadLoop } from '../export/upload-loop.ts';
+import type { SendLoop } from '../export/send-loop.ts';
+import type { ExporterLog } from '../log.ts';
+import type { ExporterSettings } from '../settings.ts';
 
-type ReplayCommand = Extract<ExporterCommand, { kind: 'replay' }>;
+interface ReplayParts {
+  readonly settings: ExporterSettings;
+  readonly db: Database;
+  readonly destination: Destination;
+  readonly gate: Gate;
+  readonly sendLoop: SendLoop;
+  readonly log: ExporterLog;
+}
 
-const lookEveryMs = 200;
+const checkEveryMs = 200;
 
-/** A batch that is still refused for passing reasons after this long is left to the running exporter. */
+/** A batch that meets only transient errors for this long is left to the running exporter. */
 const giveUpAfterMs = 60_000;
 
 /**
- * Sends failed batches and quarantined rows again and shows how far it is. Safe beside running exporters, which may
- * take some of the work. Resolves to an exit code: 0 all sent (or nothing to send, or a dry run), 1 the destination
- * refuses everything, 2 some are left.
+ * Sends failed batches and quarantined rows again, and shows progress. Safe next to running exporters, which may do part
+ * of the work. Resolves to the exit code: 0 all rows were sent, or nothing was to be sent, or it was a dry run; 1 the
+ * destination refuses everything; 2 some rows are left.
  */
-export async function replay(exporter: Exporter, command: ReplayCommand, shutdown: Shutdown): Promise<number> {
-  const { db } = exporter;
+export async function replay(parts: ReplayParts, command: ReplayCommand, shutdown: Shutdown): Promise<number> {
+  const { db, gate, settings } = parts;
   const failed = await findFailed(db, command);
   const rows = failed.batches.reduce((sum, batch) => sum + batch.rows, failed.rows.length);
   if (command.dryRun || rows === 0) {
-    show(command, failed, rows, { sent: 0, underWay: 0 });
+    print(command, failed, rows, { sent: 0, underWay: 0 });
     return 0;
   }
-  if ((await probeDestination(exporter, shutdown.taking)) === 'blocked') return 1;
+  if ((await probeDestination({ ...parts, bucket: settings.s3.bucket }, shutdown.taking)) === 'blocked') return 1;
   const ids = { batchIds: failed.batches.map(({ id }) => id), outboxIds: failed.rows.map(({ outboxId }) => outboxId) };
   await replayFailed(db, ids);
-  await sendAgain(exporter, ids, rows, shutdown);
+  await sendAgain(parts, ids, rows, shutdown);
   const progress = await replayProgress(db, ids);
-  show(command, failed, rows, progress);
+  print(command, failed, rows, progress);
   if (progress.sent === rows) return 0;
-  return exporter.gate.blockedReason === null ? 2 : 1;
+  return gate.blockedReason === null ? 2 : 1;
 }
 
 async function sendAgain(
-  { db, gate, sealLimits, uploads }: Exporter,
+  { db, gate, sendLoop, settings }: ReplayParts,
   ids: ReplayIds,
   rows: number,
   { taking, working }: Shutdown,
 ): Promise<void> {
   const finished = new AbortController();
-  const ours = { ...uploads, lease: () => leaseBatch(db, uploads.leaseMs, ids) };
-  const uploading = runUploadLoop(ours, AbortSignal.any([taking, finished.signal]), working);
+  const sending = sendLoop.run({ taking: AbortSignal.any([taking, finished.signal]), working }, ids);
   const giveUpAt = performance.now() + giveUpAfterMs;
-  let shown = '';
+  let printed = '';
   try {
     for (;;) {
-      // Rows out of quarantine are pending again and need a batch.
-      if (ids.outboxIds.length > 0) await sealBatches(db, { ...sealLimits, lingerMs: 0 }, { only: ids.outboxIds });
-      uploads.pace.wake();
+      // Rows that left quarantine are pending again and need a batch.
+      if (ids.outboxIds.length > 0) await sealBatches(db, { ...settings.seal, lingerMs: 0 }, { only: ids.outboxIds });
+      sendLoop.wake();
       const progress = await replayProgress(db, ids);
-      const line = `${sentence(rows, progress)}\n`;
-      if (line !== shown) process.stderr.write(line);
-      shown = line;
-      const over = progress.underWay === 0 || taking.aborted || gate.blockedReason !== null;
-      if (over || performance.now() > giveUpAt) return;
-      await sleep(lookEveryMs, taking);
+      const line = `${describe(rows, progress)}\n`;
+      if (line !== printed) process.stderr.write(line);
+      printed = line;
+      const isOver = progress.underWay === 0 || taking.aborted || gate.blockedReason !== null;
+      if (isOver || performance.now() > giveUpAt) return;
+      await sleep(checkEveryMs, taking);
     }
   } finally {
     finished.abort();
-    await uploading;
+    await sending;
   }
 }
 
-function show({ dryRun, json, batchId }: ReplayCommand, failed: Failed, rows: number, progress: ReplayProgress): void {
+function print({ dryRun, json, batchId }: ReplayCommand, failed: Failed, rows: number, progress: ReplayProgress): void {
   const { sent, underWay } = progress;
   if (json) {
     const outcome = dryRun ? {} : { sent, failedAgain: rows - sent - underWay, underWay };
@@ -83,9 +92,9 @@ function show({ dryRun, json, batchId }: ReplayCommand, failed: Failed, rows: nu
   for (const { auditId, reason } of failed.rows) process.stdout.write(`row ${auditId}\t${reason}\n`);
   const nothing = batchId === null ? 'Nothing has failed.' : `Batch ${batchId} has not failed.`;
   if (rows === 0) process.stdout.write(`${nothing}\n`);
-  else process.stdout.write(dryRun ? `${rows} rows would be sent again.\n` : `${sentence(rows, progress)}\n`);
+  else process.stdout.write(dryRun ? `${rows} rows would be sent again.\n` : `${describe(rows, progress)}\n`);
 }
 
-function sentence(rows: number, { sent, underWay }: ReplayProgress): string {
-  return `${sent} of ${rows} rows sent, ${rows - sent - underWay} failed again, ${underWay} under way.`;
+function describe(rows: number, { sent, underWay }: ReplayProgress): string {
+  return `${sent} of ${rows} rows sent, ${rows - sent - underWay} failed again, ${underWay} in progress.`;
 }

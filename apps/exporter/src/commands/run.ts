@@ -1,75 +1,72 @@
 import { checkDatabase, explainUnready } from '@auditbox/db/database/check-database.ts';
+import type { Database } from '@auditbox/db/database/connect.ts';
 import { serveHealth } from '@auditbox/process/health-server.ts';
 import type { Shutdown } from '@auditbox/process/shutdown.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
-import { createTurns } from '@auditbox/process/turns.ts';
-import type { Exporter } from '../compose.ts';
+import type { Turns } from '@auditbox/process/turns.ts';
+import type { Registry } from 'prom-client';
+import type { Destination } from '../destinations/destination.ts';
+import type { Gate } from '../destinations/gate.ts';
 import { probeDestination } from '../destinations/probe.ts';
-import { runSealLoop } from '../export/seal-loop.ts';
-import { runUploadLoop } from '../export/upload-loop.ts';
+import type { SealLoop } from '../export/seal-loop.ts';
+import type { SendLoop } from '../export/send-loop.ts';
 import { startHousekeeping } from '../housekeeping/schedule.ts';
-import { createExporterScrape } from '../metrics/exporter-scrape.ts';
+import type { ExporterLog } from '../log.ts';
+import { createExporterScrape } from '../metrics/scrape.ts';
+import type { ExporterSettings } from '../settings.ts';
 
-/** A turn may take a few deadlines of the database's, and two requests to the store; one that takes longer is stuck. */
+interface RunParts {
+  readonly settings: ExporterSettings;
+  readonly db: Database;
+  readonly destination: Destination;
+  readonly gate: Gate;
+  readonly sealLoop: SealLoop;
+  readonly sendLoop: SendLoop;
+  readonly turns: Turns<'seal' | 'send'>;
+  readonly registry: Registry;
+  readonly log: ExporterLog;
+}
+
+/** An iteration can last a few deadlines of the database, and two requests to the store. After that it is stuck. */
 const stuckAfterMs = 120_000;
 
 /** Exports until told to stop. Resolves to the exit code. */
-export async function run(exporter: Exporter, { taking, working }: Shutdown): Promise<number> {
-  const { config, logger, db, sealLimits, sealPace, uploads } = exporter;
-  const turns = createTurns(['seal', 'upload'], () => performance.now());
-  const stuckMs = stuckAfterMs + 2 * config.S3_REQUEST_TIMEOUT_MS;
-  let lowWater = '0';
-  const scrape = createExporterScrape(exporter, () => lowWater);
+export async function run(parts: RunParts, { taking, working }: Shutdown): Promise<number> {
+  const { settings, db, sealLoop, sendLoop, turns, log } = parts;
+  const { host, port } = settings.health;
+  const stuckMs = stuckAfterMs + 2 * settings.s3.requestTimeoutMs;
+  const scrape = createExporterScrape({ ...parts, databaseUrl: settings.databaseUrl });
   const health = await serveHealth(
-    { alive: () => turns.all(stuckMs), ready: () => readiness(exporter), metrics: scrape },
-    config.HOST,
-    config.METRICS_PORT,
+    { alive: () => turns.all(stuckMs), ready: () => checkReadiness(db), metrics: scrape },
+    host,
+    port,
   );
-  logger.info({ host: config.HOST, port: health.port }, 'The exporter runs.');
-  startHousekeeping(
-    {
-      db,
-      outboxRetentionDays: config.OUTBOX_RETENTION_DAYS,
-      auditRetentionDays: config.AUDIT_RETENTION_DAYS,
-      logger,
-    },
-    taking,
-  );
-  const { metrics } = uploads;
-  const onTurn = (id: string | null) => {
-    turns.turned('seal');
-    lowWater = id ?? lowWater;
-  };
-  const onSealed = () => uploads.pace.wake();
-  const onProgress = () => turns.turned('upload');
-  await Promise.all([
-    lookAround(exporter, taking),
-    runSealLoop({ db, limits: sealLimits, pace: sealPace, logger, metrics, onSealed, onTurn }, taking),
-    runUploadLoop({ ...uploads, onProgress }, taking, working),
-  ]);
+  log.exporterRunning({ host, port: health.port });
+  startHousekeeping({ db, retention: settings.retention, log }, taking);
+  await Promise.all([checkAtStart(parts, taking), sealLoop.run(taking), sendLoop.run({ taking, working })]);
   health.close();
   await scrape.close();
-  logger.info('The exporter has stopped.');
+  log.exporterStopped();
   return 0;
 }
 
-/** Says once what is odd about the schema and the bucket. Asks the database, so it waits for one that is down at start. */
-async function lookAround(exporter: Exporter, taking: AbortSignal): Promise<void> {
+/** Logs once what is unusual about the schema and the bucket. Waits for a database that is down at start. */
+async function checkAtStart({ settings, db, destination, log }: RunParts, taking: AbortSignal): Promise<void> {
   while (!taking.aborted) {
     try {
-      const warning = await checkDatabase(exporter.db);
-      if (warning !== null) exporter.logger.warn(warning);
-      await probeDestination(exporter, taking);
+      const warning = await checkDatabase(db);
+      if (warning !== null) log.schemaDiffers(warning);
+      await probeDestination({ db, destination, bucket: settings.s3.bucket, log }, taking);
       return;
     } catch (error) {
-      exporter.logger.warn(`${explainUnready(error)} Trying again.`);
-      await sleep(exporter.config.EXPORT_POLL_INTERVAL_MS, taking);
+      log.databaseNotReady(explainUnready(error));
+      await sleep(settings.pollIntervalMs, taking);
     }
   }
 }
 
-/** The destination is no part of it: a store that is down is not mended by routing around or restarting an exporter. */
-async function readiness({ db }: Exporter): Promise<string | null> {
+/** Does not check the destination: routing around an exporter, or restarting it, does not fix a store that is down. */
+async function checkReadiness(db: Database): Promise<string | null> {
   try {
     return await checkDatabase(db);
   } catch (error) {

@@ -1,7 +1,20 @@
 import type { ErrorClass } from '@auditbox/core/export/error-class.ts';
 
+/** Where objects are delivered. Objects are only created: never overwritten, moved, tagged or deleted. */
+export interface Destination {
+  /** What every key starts with. */
+  readonly prefix: string;
+  put(object: DestinationObject, signal: AbortSignal): Promise<PutOutcome>;
+  head(key: string, signal: AbortSignal): Promise<HeadOutcome>;
+  /** Reads the whole object, in flat memory. */
+  read(key: string, signal: AbortSignal): Promise<ReadOutcome>;
+  /** Writes a small object. `storedAt` as in DestinationObject; without a `name` it is always the same object. */
+  probe(storedAt: string, signal: AbortSignal, name?: string): Promise<ProbeOutcome>;
+  close(): void;
+}
+
 /** An object ready to be stored. */
-export interface SinkObject {
+export interface DestinationObject {
   readonly key: string;
   /** gzip of the NDJSON. */
   readonly body: Buffer;
@@ -10,32 +23,32 @@ export interface SinkObject {
   readonly sha256: string;
   readonly firstOccurredAt: string;
   readonly lastOccurredAt: string;
-  /** When the lease was taken, by the database's clock; a retention counts from it. */
+  /** When the lease was acquired, by the database's clock. A retention counts from it. */
   readonly storedAt: string;
 }
 
-/** The store's no, and what to do about it. `message` is a sentence for people. */
-export interface SinkRefusal {
-  readonly kind: 'refused';
+/** The destination did not do what was requested, and what that means for the export. A value, never thrown. */
+export interface DestinationError {
+  readonly kind: 'error';
   readonly class: ErrorClass;
   readonly code: string;
+  /** A sentence for people. */
   readonly message: string;
-  /** What the credentials lack, if that is the reason and known. */
-  readonly permission?: string | null;
+  /** The permission that the credentials lack, if that is known to be the reason. */
+  readonly permission: string | null;
 }
 
 /**
- * `exists`: there is an object of this key, by whomever. `doubtful`: the answer was no store's, or the store says that it
- * took other bytes than were sent.
+ * `exists`: there is an object with this key, perhaps of another writer. `doubtful`: the answer did not come from a store, or the
+ * store reports that it received other bytes than were sent.
  */
 export type PutOutcome =
   | { readonly kind: 'stored' }
   | { readonly kind: 'exists' }
   | { readonly kind: 'doubtful' }
-  | SinkRefusal;
+  | DestinationError;
 
-/** What an object that is there says of itself. */
-export type HeadOutcome = ({ readonly kind: 'found' } & ObjectLabel) | { readonly kind: 'missing' } | SinkRefusal;
+export type HeadOutcome = ({ readonly kind: 'found' } & ObjectLabel) | { readonly kind: 'missing' } | DestinationError;
 
 /** An object's metadata, null where it has none, and its length. */
 export interface ObjectLabel {
@@ -44,11 +57,11 @@ export interface ObjectLabel {
   readonly objectBytes: number | null;
 }
 
-/** What an object that is there really holds; null if it is no gzip. */
+/** `content` is null for an object that is not gzip. */
 export type ReadOutcome =
   | { readonly kind: 'read'; readonly content: ObjectContent | null }
   | { readonly kind: 'missing' }
-  | SinkRefusal;
+  | DestinationError;
 
 /** `sha256` is of the uncompressed lines, as 64 hexadecimal digits. */
 export interface ObjectContent {
@@ -56,27 +69,14 @@ export interface ObjectContent {
   readonly rows: number;
 }
 
-/**
- * Whether the bucket takes objects; `conditional` false means that it would overwrite an existing object, `tellsMissing`
- * false that it does not tell a missing object from a forbidden one.
- */
 export type ProbeOutcome =
   | {
       readonly kind: 'healthy';
-      /** Of the object that the bucket was tried with; it stays there. */
+      /** Of the object that was written; it stays there. */
       readonly key: string;
+      /** False when the destination would overwrite an existing object. */
       readonly conditional: boolean;
-      readonly tellsMissing: boolean;
+      /** False when the destination reports a missing object as a forbidden one. */
+      readonly reportsMissing: boolean;
     }
-  | SinkRefusal;
-
-/** Where objects go. Objects are only ever created: never overwritten, moved, tagged or deleted. */
-export interface Sink {
-  put(object: SinkObject, signal: AbortSignal): Promise<PutOutcome>;
-  head(key: string, signal: AbortSignal): Promise<HeadOutcome>;
-  /** Reads the whole object, in flat memory. */
-  read(key: string, signal: AbortSignal): Promise<ReadOutcome>;
-  /** `storedAt` as in SinkObject. `name` is that of the object to try with; without one it is always the same object. */
-  probe(storedAt: string, signal: AbortSignal, name?: string): Promise<ProbeOutcome>;
-  close(): void;
-}
+  | DestinationError;

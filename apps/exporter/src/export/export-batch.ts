@@ -1,153 +1,148 @@
 import type { LeasedBatch, RenderedObject } from '@auditbox/core/export/batch.ts';
 import { objectKey } from '@auditbox/core/export/object-key.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
-import { toDatabaseError } from '@auditbox/db/database/database-error.ts';
-import { extendLease } from '@auditbox/db/export/extend-lease.ts';
+import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import { findBadRows } from '@auditbox/db/export/find-bad-rows.ts';
-import { quarantineRows } from '@auditbox/db/export/quarantine-rows.ts';
 import { renderBatch } from '@auditbox/db/export/render-batch.ts';
 import { crashPoint } from '@auditbox/process/crash-point.ts';
 import type { Span } from '@auditbox/process/tracing.ts';
-import type { Sink, SinkRefusal } from '../destinations/destination.ts';
+import type { Destination, DestinationError } from '../destinations/destination.ts';
 import type { ExportedSizes, ExportMetrics } from '../metrics/export-metrics.ts';
-import type { BatchLedger } from './batch-ledger.ts';
-import { type RenderedBody, renderObject } from './render-object.ts';
-import { requestsOf } from './trace-links.ts';
-import { compareExisting } from './verify-stored.ts';
+import { compareExisting } from './compare-existing.ts';
+import { type EncodedBody, encodeLines } from './encode.ts';
+import type { Ledger } from './ledger.ts';
+import { findTraceLinks } from './trace-links.ts';
 
-/** How an attempt ended. The lease is still the caller's after `refused` and `not rendered`, and he decides. */
+/** How an attempt ended. After an error and `not encoded` the caller still holds the lease. */
 export type ExportOutcome =
   | { readonly kind: 'done'; readonly key: string; readonly sizes: ExportedSizes }
   | { readonly kind: 'lease lost' }
   | { readonly kind: 'quarantined'; readonly rows: number; readonly reason: string }
-  | { readonly kind: 'not rendered'; readonly reason: string }
-  | SinkRefusal;
+  | { readonly kind: 'not encoded'; readonly reason: string }
+  | DestinationError;
 
-export interface ExportDependencies {
+/** What an attempt works with. */
+export interface ExportParts {
   readonly db: Database;
-  readonly ledger: BatchLedger;
-  readonly sink: Sink;
-  readonly prefix: string;
-  readonly leaseMs: number;
+  readonly destination: Destination;
+  readonly ledger: Ledger;
   readonly metrics: ExportMetrics;
-  /** The attempt's, when it is traced. */
-  readonly span?: Span | undefined;
-  /** Called whenever an attempt has got on, for the liveness check. */
+  /** Called whenever an attempt has made progress, for the liveness check. */
   readonly onProgress?: () => void;
 }
 
-const contradiction = { kind: 'refused', class: 'transient', code: 'NoObject' } as const;
-
 /**
- * One attempt: render, write the render down, create the object, mark done. No transaction is open meanwhile.
+ * One attempt: encode the rows, record the object, create it, mark the batch done. No transaction is open during a request
+ * to the destination.
  *
  * Where it can die:
- * - before the object is created: the lease runs out, the next attempt does the same again;
- * - after it, before the mark: the next attempt renders the same bytes, finds them under the key, and marks;
- * - stopped past its lease: another exporter did the rest; the create-only upload and the token make this one harmless.
+ * - before the object is created: the lease expires, the next attempt does the same again;
+ * - after it, before the mark: the next attempt encodes the same bytes, finds them under the key, and marks the batch;
+ * - stopped past its lease: another exporter did the work; create-only upload and lease token make this attempt harmless.
+ *
+ * Throws DatabaseError.
  */
 export async function exportBatch(
-  deps: ExportDependencies,
+  parts: ExportParts,
   batch: LeasedBatch,
   signal: AbortSignal,
+  span: Span | null = null,
 ): Promise<ExportOutcome> {
-  const { db, ledger, sink, prefix, metrics } = deps;
-  const body = await render(deps, batch);
-  if (body === 'lease lost') return { kind: 'lease lost' };
+  const { db, destination, ledger, metrics } = parts;
+  const encoded = await encodeBatch(parts, batch);
+  if (encoded === 'lease lost') return { kind: 'lease lost' };
   const earlier = batch.rendered;
-  if (earlier !== null && earlier.sha256 !== body?.sha256) {
-    // Rendered to other bytes before: by another version, or when all rows were there. Its object may be in the bucket.
-    const found = await compareExisting(deps, batch, earlier, signal);
-    if (found.kind === 'same') return mark(deps, batch, { ...earlier, bytes: null });
-    if (found.kind !== 'missing') return found;
+  if (earlier !== null && earlier.sha256 !== encoded?.sha256) {
+    // An earlier attempt encoded other bytes: it ran another version, or had all rows. Its object may be in the bucket.
+    const existing = await compareExisting(parts, batch, earlier, signal);
+    if (existing.kind === 'same') return mark(parts, batch, { ...earlier, ndjsonBytes: null });
+    if (existing.kind !== 'missing') return existing;
   }
-  if (body === null) return quarantine(db, batch);
-  const { sha256 } = body;
-  const { partition, firstOccurredAt, lastOccurredAt, id: batchId } = batch;
+  if (encoded === null) return quarantine(parts, batch);
+  const { body, sha256, rows, ndjsonBytes } = encoded;
+  const { partition, firstOccurredAt, lastOccurredAt, id: batchId, leasedAt: storedAt } = batch;
+  const { prefix } = destination;
   const key =
     earlier?.sha256 === sha256 ? earlier.key : objectKey({ prefix, partition, firstOccurredAt, batchId, sha256 });
-  const rendered = { key, sha256, bytes: body.bytes, objectBytes: body.body.length };
-  if (!(await ledger.recordRender({ batch, rendered }))) return { kind: 'lease lost' };
+  const ours = { key, sha256, ndjsonBytes, objectBytes: body.length };
+  if (!(await ledger.recordObject(batch, ours))) return { kind: 'lease lost' };
   if (earlier !== null) {
-    // An earlier attempt may have got through. If-None-Match would say so too, but not every store heeds it: Ceph's
-    // gateway does not in a bucket that keeps versions, as one with Object Lock must. A refusal here the PUT will show.
-    const found = await compareExisting(deps, batch, rendered, signal);
-    if (found.kind === 'same') return mark(deps, batch, rendered);
-    if (found.kind === 'lease lost') return found;
+    // An earlier attempt may have created the object. If-None-Match would report that too, but not every store honours
+    // it: Ceph's gateway ignores it in a bucket with versions, which Object Lock needs. An error here returns at the PUT.
+    const existing = await compareExisting(parts, batch, ours, signal);
+    if (existing.kind === 'same') return mark(parts, batch, ours);
+    if (existing.kind === 'lease lost') return existing;
   }
-
-  const { leasedAt: storedAt } = batch;
-  const object = { key, sha256, body: body.body, rows: body.rows, firstOccurredAt, lastOccurredAt, storedAt };
   crashPoint('exporter before the upload');
-  const upload = await beginUpload(deps, batch, rendered);
-  const put = await metrics.timed('upload', () => sink.put(object, signal));
-  upload?.end(put.kind === 'refused' ? { failure: put.code } : { attributes: { 'auditbox.outcome': put.kind } });
+  const upload = span && (await beginUpload(db, span, batch, ours));
+  const object = { key, sha256, body, rows, firstOccurredAt, lastOccurredAt, storedAt };
+  const put = await metrics.timed('upload', () => destination.put(object, signal));
+  upload?.end(put.kind === 'error' ? { failure: put.code } : { attributes: { 'auditbox.outcome': put.kind } });
   crashPoint('exporter after the upload');
-  if (put.kind === 'refused') return put;
+  if (put.kind === 'error') return put;
   if (put.kind !== 'stored') {
-    const found = await compareExisting(deps, batch, rendered, signal, { isDoubtful: put.kind === 'doubtful' });
-    if (found.kind === 'missing')
-      return { ...contradiction, message: `The store says both that ${key} exists and not.` };
-    if (found.kind !== 'same') return found;
+    const existing = await compareExisting(parts, batch, ours, signal, { isDoubtful: put.kind === 'doubtful' });
+    if (existing.kind === 'missing') return contradiction(key);
+    if (existing.kind !== 'same') return existing;
   }
-  return mark(deps, batch, rendered);
+  return mark(parts, batch, ours);
 }
 
-/** The upload's span, linked to the requests that brought the batch's events; undefined when nothing is traced. */
-async function beginUpload({ db, span }: ExportDependencies, batch: LeasedBatch, { key, objectBytes }: RenderedObject) {
-  if (span === undefined) return undefined;
-  const about = { 'auditbox.object_key': key, 'auditbox.object_bytes': objectBytes };
-  return span.child('upload', about, await requestsOf(db, batch));
-}
-
-/** The body of all rows; null when some row has no line or its data cannot be rendered. */
-async function render(deps: ExportDependencies, batch: LeasedBatch): Promise<RenderedBody | null | 'lease lost'> {
+/** The body of all rows; null when some row has no line, or data that Postgres cannot read. */
+async function encodeBatch(parts: ExportParts, batch: LeasedBatch): Promise<EncodedBody | null | 'lease lost'> {
+  const { metrics } = parts;
   const lease = { held: true };
   try {
-    const body = await renderObject(whileLeased(deps, batch, lease));
+    const encoded = await encodeLines(readWhileLeased(parts, batch, lease));
     if (!lease.held) return 'lease lost';
-    deps.metrics.took('render', body.renderMs / 1000);
-    deps.metrics.took('compress', body.compressMs / 1000);
-    return body.rows === batch.rowCount ? body : null;
+    metrics.took('render', encoded.renderMs / 1000);
+    metrics.took('compress', encoded.compressMs / 1000);
+    return encoded.rows === batch.rowCount ? encoded : null;
   } catch (error) {
-    const fault = toDatabaseError(error);
-    if (fault === null || fault.kind !== 'data') throw error;
-    return null;
+    if (error instanceof DatabaseError && error.kind === 'data') return null;
+    throw error;
   }
 }
 
-/** The batch's chunks; a render that takes long keeps its lease, and ends early when that is lost. */
-async function* whileLeased(
-  { db, leaseMs, onProgress }: ExportDependencies,
-  batch: LeasedBatch,
-  lease: { held: boolean },
-) {
+/** The batch's lines in chunks. A slow read extends its lease, and ends early when the lease is lost. */
+async function* readWhileLeased({ db, ledger, onProgress }: ExportParts, batch: LeasedBatch, lease: { held: boolean }) {
   let extendedAt = performance.now();
   for await (const chunk of renderBatch(db, batch.id)) {
     yield chunk;
     onProgress?.();
     crashPoint('exporter while rendering');
-    if (performance.now() - extendedAt < leaseMs / 3) continue;
-    lease.held = await extendLease(db, batch, leaseMs);
+    if (performance.now() - extendedAt < ledger.leaseMs / 3) continue;
+    lease.held = await ledger.extendLease(batch);
     if (!lease.held) return;
     extendedAt = performance.now();
   }
 }
 
-async function quarantine(db: Database, batch: LeasedBatch): Promise<ExportOutcome> {
+async function quarantine({ db, ledger }: ExportParts, batch: LeasedBatch): Promise<ExportOutcome> {
   const bad = await findBadRows(db, batch.id);
   const [first] = bad;
-  if (first === undefined) return { kind: 'not rendered', reason: 'Fewer rows came than the batch has.' };
-  const held = await quarantineRows(db, batch, bad);
+  if (first === undefined) return { kind: 'not encoded', reason: 'Postgres returned fewer rows than the batch has.' };
+  const held = await ledger.quarantine(batch, bad);
   return held ? { kind: 'quarantined', rows: bad.length, reason: first.reason } : { kind: 'lease lost' };
 }
 
 async function mark(
-  { ledger, metrics }: ExportDependencies,
+  { ledger, metrics }: ExportParts,
   batch: LeasedBatch,
-  { key, ...sizes }: { readonly key: string } & ExportedSizes,
+  { key, ndjsonBytes, objectBytes }: { readonly key: string } & ExportedSizes,
 ): Promise<ExportOutcome> {
   const held = await metrics.timed('mark', () => ledger.markDone(batch));
   crashPoint('exporter after the mark');
-  return held ? { kind: 'done', key, sizes } : { kind: 'lease lost' };
+  return held ? { kind: 'done', key, sizes: { ndjsonBytes, objectBytes } } : { kind: 'lease lost' };
+}
+
+/** The upload's span, linked to the requests that wrote the batch's events. */
+async function beginUpload(db: Database, span: Span, batch: LeasedBatch, { key, objectBytes }: RenderedObject) {
+  const attributes = { 'auditbox.object_key': key, 'auditbox.object_bytes': objectBytes };
+  return span.child('upload', attributes, await findTraceLinks(db, batch));
+}
+
+function contradiction(key: string): DestinationError {
+  const message = `The store reports ${key} as existing for a PUT and as missing for a HEAD.`;
+  return { kind: 'error', class: 'transient', code: 'NoObject', message, permission: null };
 }

@@ -2,17 +2,22 @@ import type { Database } from '@auditbox/db/database/connect.ts';
 import { closeMonth } from '@auditbox/db/months/close-month.ts';
 import { dropMonth } from '@auditbox/db/months/drop-month.ts';
 import { listExpiredMonths } from '@auditbox/db/months/list-expired-months.ts';
-import type { Logger } from 'pino';
+import type { ExporterLog } from '../log.ts';
 
 /**
- * Removes the months of audit_log all of whose events are older than `retentionDays` and exported. A month is closed
- * first, so that no event comes in between the look and the end of it; one that holds anything unexported stays.
+ * Removes the months of audit_log whose events are all older than `retentionDays` and exported. A month is closed first,
+ * so that no event is written to it between the check and the removal. A month with an unexported event is kept.
  */
-export async function removeExpiredMonths(db: Database, retentionDays: number, logger: Logger): Promise<void> {
+export async function removeExpiredMonths(
+  db: Database,
+  retentionDays: number,
+  log: Pick<ExporterLog, 'monthRemoved' | 'monthKept'>,
+): Promise<void> {
   for (const month of await listExpiredMonths(db, retentionDays)) {
     if (!month.isClosed) await closeMonth(db, month);
-    if (await dropMonth(db, month))
-      logger.info({ month: month.name, retentionDays }, 'A month past retention was removed from the database.');
-    else logger.warn({ month: month.name }, 'A month past retention is kept: not all of its events are exported.');
+    const isRemoved = await dropMonth(db, month);
+    const about = { month: month.name, retentionDays };
+    if (isRemoved) log.monthRemoved(about);
+    else log.monthKept(about);
   }
 }

@@ -4,53 +4,55 @@ import { makePartitions } from '@auditbox/db/months/make-partitions.ts';
 import { monthsFrom } from '@auditbox/db/months/months-from.ts';
 import { crashPoint } from '@auditbox/process/crash-point.ts';
 import { schedule } from 'node-cron';
-import type { Logger } from 'pino';
-import { logDatabaseFault } from '../export/log-database-fault.ts';
+import { type ExporterLog, logDatabaseError } from '../log.ts';
+import type { ExporterSettings } from '../settings.ts';
 import { removeExpiredMonths } from './expire-months.ts';
 
-export interface Housekeeping {
+interface HousekeepingParts {
   readonly db: Database;
-  /** Outbox rows go so many days after their export; 0 keeps them. */
-  readonly outboxRetentionDays: number;
-  /** Audit rows go by whole months, once the last of a month is so old and all of it is exported; 0 keeps them. */
-  readonly auditRetentionDays: number;
-  readonly logger: Logger;
+  readonly retention: ExporterSettings['retention'];
+  readonly log: ExporterLog;
 }
 
 const rowsPerDelete = 5_000;
 
-/** Makes partitions ahead, and removes what is past retention, at once and every hour until `taking` is aborted. */
-export function startHousekeeping(housekeeping: Housekeeping, taking: AbortSignal): void {
-  const task = schedule('23 * * * *', () => keepHouse(housekeeping, taking), { noOverlap: true });
+/** Makes months ahead and removes what is past its retention, at once and every hour until `taking` is aborted. */
+export function startHousekeeping(parts: HousekeepingParts, taking: AbortSignal): void {
+  const task = schedule('23 * * * *', () => keepHouse(parts, taking), { noOverlap: true });
   taking.addEventListener('abort', () => void task.destroy());
   void task.execute();
 }
 
-async function keepHouse(housekeeping: Housekeeping, taking: AbortSignal): Promise<void> {
-  const { db, outboxRetentionDays, auditRetentionDays, logger } = housekeeping;
+async function keepHouse({ db, retention, log }: HousekeepingParts, taking: AbortSignal): Promise<void> {
+  const { outboxDays, auditDays } = retention;
   const tasks = [
     () => makePartitions(db, monthsFrom(new Date())),
-    () => (outboxRetentionDays > 0 ? prune(housekeeping, taking) : null),
-    () => (auditRetentionDays > 0 ? removeExpiredMonths(db, auditRetentionDays, logger) : null),
+    () => outboxDays && pruneUntilNoneIsLeft(db, outboxDays, log, taking),
+    () => auditDays && removeExpiredMonths(db, auditDays, log),
   ];
   for (const task of tasks) {
     try {
       if (!taking.aborted) await task();
     } catch (error) {
-      logDatabaseFault(logger, error);
+      logDatabaseError(log, error);
     }
   }
 }
 
-/** Deletes outbox rows past retention, a few at a time, until none is left or `taking` is aborted. */
-async function prune({ db, outboxRetentionDays, logger }: Housekeeping, taking: AbortSignal): Promise<void> {
+/** A few rows at a time, until none is past its retention or `taking` is aborted. */
+async function pruneUntilNoneIsLeft(
+  db: Database,
+  retentionDays: number,
+  log: ExporterLog,
+  taking: AbortSignal,
+): Promise<void> {
   let pruned = 0;
   try {
     for (let deleted = -1; deleted !== 0 && !taking.aborted; pruned += deleted) {
-      deleted = await pruneOutbox(db, outboxRetentionDays, rowsPerDelete);
+      deleted = await pruneOutbox(db, retentionDays, rowsPerDelete);
       crashPoint('exporter between two prunes');
     }
   } finally {
-    if (pruned > 0) logger.info({ pruned, outboxRetentionDays }, 'Outbox rows past retention deleted.');
+    if (pruned > 0) log.outboxPruned({ pruned, retentionDays });
   }
 }

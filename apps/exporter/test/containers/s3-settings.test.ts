@@ -38,13 +38,13 @@ describe.skipIf(!inject('containers'))('on a real S3, which verifies signatures 
     expect((await check(made)).about('object lock')).toMatchObject({ state: 'works' });
   });
 
-  test.each(['sha256', 'md5', 'none'])('S3_CHECKSUM=%s is taken', async (S3_CHECKSUM) => {
+  test.each(['sha256', 'md5', 'none'])('S3_CHECKSUM=%s is accepted', async (S3_CHECKSUM) => {
     expect(await (await rig.drain({ S3_CHECKSUM })).ended).toBe(0);
     await expectExactlyOnce(rig.bucket, ids);
   });
 
   test.each(['sha256', 'md5'])(
-    'with S3_CHECKSUM=%s an object is locked for as long as was asked',
+    'with S3_CHECKSUM=%s an object is locked for as long as the settings request',
     async (S3_CHECKSUM) => {
       const locked = await createTestBucket(inject('s3Endpoint'), { objectLock: true });
       const lock = { S3_OBJECT_LOCK_MODE: 'COMPLIANCE', S3_OBJECT_LOCK_DAYS: '3' };
@@ -76,7 +76,7 @@ describe.skipIf(!inject('containers'))('on a real S3, which verifies signatures 
     expect(await versionsOf(locked, object?.key)).toBe(1);
   });
 
-  test("signatures hold through a proxy and TLS with a certificate of one's own", async () => {
+  test('signatures are valid through a proxy and TLS with a private certificate', async () => {
     const front = await startTlsFront(inject('s3Endpoint'));
     const proxy = await startConnectProxy();
     const HTTPS_PROXY = `http://127.0.0.1:${proxy.port}`;
@@ -88,7 +88,7 @@ describe.skipIf(!inject('containers'))('on a real S3, which verifies signatures 
     proxy.close();
   });
 
-  test('--check finds all in order', async () => {
+  test('--check finds that everything works', async () => {
     const { code, about } = await check();
     expect(code).toBe(0);
     expect(about('create only')).toMatchObject({ state: 'works' });
@@ -98,7 +98,7 @@ describe.skipIf(!inject('containers'))('on a real S3, which verifies signatures 
     expect(about('clocks')).toMatchObject({ state: 'works' });
   });
 
-  test('--check tells the lock of its own object, and of a bucket without Object Lock that it has none', async () => {
+  test('--check reports the lock of its object, and a bucket without Object Lock', async () => {
     const lock = { S3_OBJECT_LOCK_MODE: 'GOVERNANCE', S3_OBJECT_LOCK_DAYS: '1' };
     const locked = await createTestBucket(inject('s3Endpoint'), { objectLock: true });
     const worm = await check({ S3_BUCKET: locked.name, ...lock });
@@ -112,7 +112,7 @@ describe.skipIf(!inject('containers'))('on a real S3, which verifies signatures 
 
   test.each([
     [{ AWS_SECRET_ACCESS_KEY: 'wrong' }, 'create', 'the secret key is wrong'],
-    [{ AWS_ACCESS_KEY_ID: 'UNKNOWN' }, 'create', 'does not know the access key'],
+    [{ AWS_ACCESS_KEY_ID: 'UNKNOWN' }, 'create', 'rejects the access key id'],
     [{ S3_BUCKET: 'no-such-bucket' }, 'bucket', 'does not exist'],
   ])('--check explains %j', async (settings, what, sentence) => {
     const { code, about } = await check(settings as Record<string, string>);

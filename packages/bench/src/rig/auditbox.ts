@@ -29,7 +29,7 @@ export async function startExporter(
   return startProgram({
     file: appFile('exporter/src/main.ts'),
     env: { DATABASE_URL: databaseUrl, METRICS_PORT: '0', ...storeEnvironment(store.endpoint), ...settings },
-    ready: /The exporter runs/,
+    ready: /"event":"exporter-running"/,
     nodeArguments: [...ownNodeArguments, ...nodeArguments],
   });
 }

@@ -34,7 +34,7 @@ async function stopAndWake({ scene, writer, recoveryBegins }: Strike, point: Cra
   const before = await snapshot(scene);
   stale.app.signal('SIGCONT');
   // The exporter logs that it lost the lease. If it was stopped after its last database call, it may end without this line.
-  await Promise.race([stale.app.line(/^The lease was lost/).catch(() => {}), stale.app.ended]);
+  await Promise.race([stale.app.event('lease-lost').catch(() => {}), stale.app.ended]);
   const after = await snapshot(scene);
   if (after !== before) throw new BrokenPromise(`The stale exporter changed something: ${before} became ${after}.`);
   exporters.resize(1);

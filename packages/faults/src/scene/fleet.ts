@@ -34,8 +34,8 @@ export interface Fleet {
 export interface FleetPlan {
   readonly main: 'api/src/main.ts' | 'exporter/src/main.ts';
   readonly env: Readonly<Record<string, string>>;
-  /** The log line that names the port. */
-  readonly listens: RegExp;
+  /** Resolves to the log line that names the port. */
+  readonly listens: (app: App) => ReturnType<App['line']>;
   readonly count: number;
 }
 
@@ -57,7 +57,7 @@ export function startFleet({ main, env, listens, count }: FleetPlan): Fleet {
     const variables = armed.shift();
     const args = ['--import', preload, resolveFile(`../../../../apps/${main}`)];
     const app = spawnProgram(process.execPath, args, { env: { ...env, ...variables } });
-    const port = app.line(listens).then((line) => line.port as number);
+    const port = listens(app).then((line) => line.port as number);
     port.catch(() => {});
     const member: Member = { app, port, isArmed: variables !== undefined };
     members.add(member);

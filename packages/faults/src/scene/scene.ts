@@ -86,13 +86,13 @@ export async function openScene({ postgres, store, pace, settings, nodeVariables
   const apis = startFleet({
     main: 'api/src/main.ts',
     env: { ...common, DATABASE_URL: throughLine('api'), PORT: '0', AUDIT_MASTER_KEY: masterKey },
-    listens: /^The api is listening/,
+    listens: (app) => app.event('api-listening'),
     count: 1,
   });
   const exporters = startFleet({
     main: 'exporter/src/main.ts',
     env: exporterEnv,
-    listens: /^The exporter runs/,
+    listens: (app) => app.event('exporter-running'),
     count: 1,
   });
   return {

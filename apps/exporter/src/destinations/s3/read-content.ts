@@ -6,7 +6,7 @@ import type { ObjectContent } from '../destination.ts';
 
 const newline = 10;
 
-/** Unpacks an object as it streams; null when it is no gzip, or a broken one. Throws what the stream throws. */
+/** Unpacks an object as it streams. Null when it is not gzip, or is broken. Throws what the stream throws. */
 export async function readContent(object: Readable): Promise<ObjectContent | null> {
   const hash = createHash('sha256');
   let rows = 0;

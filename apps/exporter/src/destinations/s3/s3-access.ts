@@ -1,50 +1,40 @@
 import { classifyDestinationError } from '@auditbox/core/export/error-class.ts';
 import type { S3Client } from '@aws-sdk/client-s3';
-import type { SinkRefusal } from '../destination.ts';
-import { explainRefusal, type SinkPlace } from './explain-refusal.ts';
-import { missingPermission } from './missing-permission.ts';
-import type { SinkFault } from './s3-fault.ts';
-import type { S3Config } from './s3-settings.ts';
+import type { DestinationError } from '../destination.ts';
+import { explainS3Error } from './explain-error.ts';
+import { findMissingPermission, type S3Error } from './s3-error.ts';
+import type { S3Settings } from './s3-settings.ts';
 
 /** A bucket, and what all requests to it have in common. */
 export interface S3Access {
   readonly client: S3Client;
   /** Part of every request. */
   readonly bucket: { readonly Bucket: string; readonly ExpectedBucketOwner?: string };
-  readonly prefix: string;
-  /** Bounds a request and the look for credentials before it; throws what the request throws, or the timeout. */
+  /** Sends a request within the deadline, credentials included. Throws what the request throws, or the timeout. */
   bounded<T>(signal: AbortSignal, send: (abortSignal: AbortSignal) => Promise<T>): Promise<T>;
-  /** `permissions` are those that the request takes. */
-  refusal(fault: SinkFault, permissions: string): SinkRefusal;
+  /** `permissions` are those that the request needs. */
+  toDestinationError(error: S3Error, permissions: string): DestinationError;
 }
 
-export function createS3Access(client: S3Client, config: S3Config): S3Access {
-  const { S3_EXPECTED_BUCKET_OWNER: owner } = config;
-  const place: SinkPlace = {
-    bucket: config.S3_BUCKET,
-    prefix: config.S3_PREFIX,
-    endpoint: config.S3_ENDPOINT,
-    timeoutMs: config.S3_REQUEST_TIMEOUT_MS,
-    owner,
-  };
+export function createS3Access(client: S3Client, settings: S3Settings): S3Access {
+  const { bucket, expectedOwner, requestTimeoutMs } = settings;
   return {
     client,
-    bucket: { Bucket: config.S3_BUCKET, ...(owner !== undefined && { ExpectedBucketOwner: owner }) },
-    prefix: config.S3_PREFIX,
+    bucket: { Bucket: bucket, ...(expectedOwner !== null && { ExpectedBucketOwner: expectedOwner }) },
 
-    // The SDK passes its signal to the request only: looking for credentials would not end without the race.
+    // The SDK gives its signal to the request only. Without the race, a search for credentials could last for ever.
     async bounded(signal, send) {
-      const abortSignal = AbortSignal.any([signal, AbortSignal.timeout(config.S3_REQUEST_TIMEOUT_MS)]);
+      const abortSignal = AbortSignal.any([signal, AbortSignal.timeout(requestTimeoutMs)]);
       abortSignal.throwIfAborted();
-      const { promise: over, reject } = Promise.withResolvers<never>();
+      const { promise: aborted, reject } = Promise.withResolvers<never>();
       abortSignal.addEventListener('abort', () => reject(abortSignal.reason), { once: true });
-      return Promise.race([send(abortSignal), over]);
+      return Promise.race([send(abortSignal), aborted]);
     },
 
-    refusal(fault, permissions) {
-      const permission = missingPermission(fault, permissions);
-      const message = explainRefusal(fault, place, permission);
-      return { kind: 'refused', class: classifyDestinationError(fault), code: fault.code, message, permission };
+    toDestinationError(error, permissions) {
+      const permission = findMissingPermission(error, permissions);
+      const message = explainS3Error(error, settings, permission);
+      return { kind: 'error', class: classifyDestinationError(error), code: error.code, message, permission };
     },
   };
 }

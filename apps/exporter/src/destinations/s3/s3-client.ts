@@ -1,36 +1,64 @@
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { createSecureContext, getCACertificates } from 'node:tls';
 import { S3Client } from '@aws-sdk/client-s3';
-import type { ExporterConfig } from '../../settings.ts';
-import { connectionsOf } from './s3-connections.ts';
-import { assumedRole } from './s3-credentials.ts';
+import { assumeRole } from './s3-credentials.ts';
+import type { S3Settings } from './s3-settings.ts';
 
-/** The SDK's client as the settings want it. It tries each request once: retrying is the batch's business. */
-export function createS3Client(config: ExporterConfig): S3Client {
-  const region = config.S3_REGION ?? (config.S3_ENDPOINT === undefined ? undefined : 'us-east-1');
-  const credentials = assumedRole(config);
+/** In addition to the uploads, one start-up probe and one check of an object may be in flight. */
+const otherRequests = 2;
+
+/** The SDK's client for the settings. It tries each request once, because retrying is the batch's job. */
+export function createS3Client(settings: S3Settings, uploads: number): S3Client {
+  const { region, endpoint, role, requestTimeoutMs } = settings;
+  const pool = { keepAlive: true, maxSockets: uploads + otherRequests };
   const client = new S3Client({
-    ...(region !== undefined && { region }),
-    ...(config.S3_ENDPOINT !== undefined && { endpoint: config.S3_ENDPOINT }),
-    ...(credentials !== null && { credentials }),
-    forcePathStyle: config.S3_FORCE_PATH_STYLE,
+    ...(region !== null && { region }),
+    ...(endpoint !== null && { endpoint }),
+    ...(role !== null && { credentials: assumeRole(role) }),
+    forcePathStyle: settings.forcePathStyle,
     maxAttempts: 1,
-    // We send a checksum of our own; the SDK's CRC32 on top is refused by older S3-compatible stores.
+    // We send our own checksum. Older S3-compatible stores reject the SDK's additional CRC32.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    // Our agents send the body at once, so that asking first would only be one more header to misunderstand.
+    // Our agents send the body at once, so this header would only be one more to misunderstand.
     expectContinueHeader: false,
-    requestHandler: connectionsOf(config),
+    requestHandler: {
+      connectionTimeout: settings.connectionTimeoutMs,
+      // Without it, one request for credentials that is never answered stays open, and all later ones wait for it.
+      requestTimeout: requestTimeoutMs,
+      throwOnRequestTimeout: true,
+      // Agents, not options: for a large body the SDK would make another agent, without the proxy and the authorities.
+      httpAgent: new HttpAgent(pool),
+      httpsAgent: new HttpsAgent({ ...pool, ...trust(settings), ...proxy(settings) }),
+    },
   });
-  // A portal or a proxy may answer 200 to everything, even with an ETag. No store sends a web page for success.
+  rejectWebPages(client);
+  return client;
+}
+
+/** With a context, Node does not read some hundred and fifty authorities again for each connection. */
+function trust({ authorities }: S3Settings) {
+  if (authorities.length === 0) return {};
+  return { secureContext: createSecureContext({ ca: [...getCACertificates('default'), ...authorities] }) };
+}
+
+function proxy({ proxy: through }: S3Settings) {
+  if (through === null) return {};
+  return { proxyEnv: { HTTPS_PROXY: through.url, ...(through.except !== null && { NO_PROXY: through.except }) } };
+}
+
+/** A login page or a proxy may answer 200 to everything, even with an ETag. No store sends a web page for success. */
+function rejectWebPages(client: S3Client): void {
   client.middlewareStack.add(
     (next) => async (args) => {
       const result = await next(args);
       const { statusCode, headers } = result.response as { statusCode: number; headers: Record<string, string> };
-      // Some stores call even an empty answer HTML.
+      // Some stores label even an empty answer as HTML.
       const isPage = headers['content-type']?.startsWith('text/html') && headers['content-length'] !== '0';
       if (statusCode >= 300 || !isPage) return result;
       throw Object.assign(new Error('The answer was a web page.'), { name: 'NoETag' });
     },
-    { step: 'deserialize', name: 'refuseWebPages' },
+    { step: 'deserialize', name: 'rejectWebPages' },
   );
-  return client;
 }

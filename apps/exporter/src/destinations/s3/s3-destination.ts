@@ -1,21 +1,21 @@
 import type { Readable } from 'node:stream';
 import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, type PutObjectCommandInput } from '@aws-sdk/client-s3';
 import type {
+  Destination,
+  DestinationError,
+  DestinationObject,
   HeadOutcome,
   ProbeOutcome,
   PutOutcome,
   ReadOutcome,
-  Sink,
-  SinkObject,
-  SinkRefusal,
 } from '../destination.ts';
 import { readContent } from './read-content.ts';
 import type { S3Access } from './s3-access.ts';
-import { noStore, toFault } from './s3-fault.ts';
-import { checksum, protection, putPermissions, sha256Of } from './s3-put-headers.ts';
-import type { S3Config } from './s3-settings.ts';
+import { noStoreError, toS3Error } from './s3-error.ts';
+import { checksumHeaders, protectionHeaders, putPermissions, s3Sha256 } from './s3-put-headers.ts';
+import type { S3Settings } from './s3-settings.ts';
 
-/** Version of the objects' form, in their metadata: what the lines and their order are. */
+/** In each object's metadata: the version of the lines and of their order. */
 const formatVersion = '1';
 
 /** Readers of Hive-style folders skip names that start with an underscore. */
@@ -25,24 +25,25 @@ const getPermissions = 's3:GetObject; s3:ListBucket where the object is missing'
 
 type CreateInput = Omit<PutObjectCommandInput, 'Bucket' | 'Body'> & { readonly Body: Buffer };
 
-/** A bucket of S3 or a store that speaks it. */
-export function createS3Sink({ client, bucket, prefix, bounded, refusal }: S3Access, config: S3Config): Sink {
-  const toPut = putPermissions(config);
+/** A bucket of S3, or of an S3-compatible store. */
+export function createS3Destination(access: S3Access, settings: S3Settings): Destination {
+  const { client, bucket, bounded, toDestinationError } = access;
+  const { prefix } = settings;
 
   async function create(input: CreateInput, storedAt: string, signal: AbortSignal): Promise<PutOutcome> {
     const { Body } = input;
-    const asked = { ...protection(config, storedAt), ...checksum(config, Body) };
-    const command = new PutObjectCommand({ ...bucket, ...asked, ...input, IfNoneMatch: '*' });
+    const headers = { ...protectionHeaders(settings, storedAt), ...checksumHeaders(settings, Body) };
+    const command = new PutObjectCommand({ ...bucket, ...headers, ...input, IfNoneMatch: '*' });
     try {
       const { ETag, ChecksumSHA256 } = await bounded(signal, (abortSignal) => client.send(command, { abortSignal }));
-      // Every store names an ETag; an answer without one came from something else on the way.
-      const isOurs = ETag && (ChecksumSHA256 === undefined || ChecksumSHA256 === sha256Of(Body));
+      // Every store sends an ETag. An answer without one came from a proxy or a login page.
+      const isOurs = ETag && (ChecksumSHA256 === undefined || ChecksumSHA256 === s3Sha256(Body));
       return { kind: isOurs ? 'stored' : 'doubtful' };
-    } catch (error) {
-      const fault = toFault(error);
-      // 304 is what some older stores answer instead of 412.
-      if (fault.status === 412 || fault.status === 304) return { kind: 'exists' };
-      return refusal(fault, toPut);
+    } catch (thrown) {
+      const error = toS3Error(thrown);
+      // Some older stores answer 304 instead of 412.
+      if (error.status === 412 || error.status === 304) return { kind: 'exists' };
+      return toDestinationError(error, putPermissions(settings));
     }
   }
 
@@ -51,10 +52,10 @@ export function createS3Sink({ client, bucket, prefix, bounded, refusal }: S3Acc
       const command = new HeadObjectCommand({ ...bucket, Key: key });
       const found = await bounded(signal, (abortSignal) => client.send(command, { abortSignal }));
       const { ETag, Metadata = {}, ContentLength: objectBytes = null } = found;
-      if (!ETag) return refusal(noStore, getPermissions);
+      if (!ETag) return toDestinationError(noStoreError, getPermissions);
       return { kind: 'found', sha256: Metadata.sha256 ?? null, rows: Metadata.rows ?? null, objectBytes };
-    } catch (error) {
-      return missingOrRefused(error);
+    } catch (thrown) {
+      return missingOrError(thrown);
     }
   }
 
@@ -63,23 +64,25 @@ export function createS3Sink({ client, bucket, prefix, bounded, refusal }: S3Acc
       return await bounded(signal, async (abortSignal) => {
         const command = new GetObjectCommand({ ...bucket, Key: key });
         const { ETag, Body } = await client.send(command, { abortSignal });
-        if (!ETag) return refusal(noStore, getPermissions);
+        if (!ETag) return toDestinationError(noStoreError, getPermissions);
         return { kind: 'read', content: await readContent(Body as Readable) };
       });
-    } catch (error) {
-      return missingOrRefused(error);
+    } catch (thrown) {
+      return missingOrError(thrown);
     }
   }
 
-  function missingOrRefused(error: unknown): { readonly kind: 'missing' } | SinkRefusal {
-    const fault = toFault(error);
-    return fault.code === 'NotFound' || fault.code === 'NoSuchKey'
+  function missingOrError(thrown: unknown): { readonly kind: 'missing' } | DestinationError {
+    const error = toS3Error(thrown);
+    return error.code === 'NotFound' || error.code === 'NoSuchKey'
       ? { kind: 'missing' }
-      : refusal(fault, getPermissions);
+      : toDestinationError(error, getPermissions);
   }
 
   return {
-    put: ({ key, body, storedAt, ...about }: SinkObject, signal) =>
+    prefix,
+
+    put: ({ key, body, storedAt, ...about }: DestinationObject, signal) =>
       create(
         {
           Key: key,
@@ -97,25 +100,30 @@ export function createS3Sink({ client, bucket, prefix, bounded, refusal }: S3Acc
     read,
 
     async probe(storedAt, signal, name = probeName): Promise<ProbeOutcome> {
-      const Body = Buffer.from('Auditbox asks with this object whether it may create objects here.\n');
+      const Body = Buffer.from('Auditbox writes this object to test whether it may create objects here.\n');
       const key = `${prefix}${name}`;
       const input = { Key: key, Body, ContentType: 'text/plain' };
-      // The second PUT tells a store that honours If-None-Match from one that reads over it.
+      // The second PUT shows whether the store honours If-None-Match.
       const first = await create(input, storedAt, signal);
       const last = first.kind === 'stored' ? await create(input, storedAt, signal) : first;
-      if (last.kind === 'refused') return last;
-      if (last.kind === 'doubtful') return refusal(noStore, toPut);
-      // S3 answers 403 for a missing key to callers who may not list; a retry could then not tell what is there.
+      if (last.kind === 'error') return last;
+      if (last.kind === 'doubtful') return toDestinationError(noStoreError, putPermissions(settings));
+      // Without s3:ListBucket, S3 answers 403 for a missing key. A retry could then not find out whether its object exists.
       const missing = await head(`${key}_missing`, signal);
-      const tellsMissing = missing.kind !== 'refused' || missing.class === 'transient';
-      return { kind: 'healthy', key, conditional: last.kind === 'exists', tellsMissing };
+      const reportsMissing = missing.kind !== 'error' || missing.class === 'transient';
+      return { kind: 'healthy', key, conditional: last.kind === 'exists', reportsMissing };
     },
 
     close: () => client.destroy(),
   };
 }
 
-function toMetadata({ rows, sha256, firstOccurredAt, lastOccurredAt }: Omit<SinkObject, 'key' | 'body' | 'storedAt'>) {
+function toMetadata({
+  rows,
+  sha256,
+  firstOccurredAt,
+  lastOccurredAt,
+}: Omit<DestinationObject, 'key' | 'body' | 'storedAt'>) {
   return {
     rows: String(rows),
     sha256,

@@ -5,111 +5,166 @@ import {
   HeadObjectCommand,
   type ObjectLockConfiguration,
 } from '@aws-sdk/client-s3';
-import type { SinkRefusal } from '../destination.ts';
-import type { BucketSeen, Inspector, ObjectLockState } from '../inspector.ts';
-import { credentialsSource } from './credentials-source.ts';
+import type { DestinationError } from '../destination.ts';
 import type { S3Access } from './s3-access.ts';
-import { toFault } from './s3-fault.ts';
-import type { S3Config } from './s3-settings.ts';
+import { describeSource } from './s3-credentials.ts';
+import { toS3Error } from './s3-error.ts';
+import type { S3Settings } from './s3-settings.ts';
+
+/** What a bucket and its store report about themselves. Nothing here writes. */
+export interface S3Inspector {
+  /** What kind of credentials there are; never the credentials. */
+  readCredentials(signal: AbortSignal): Promise<CredentialsState | DestinationError>;
+  readBucket(signal: AbortSignal): Promise<BucketState>;
+  readVersioning(signal: AbortSignal): Promise<VersioningState | DestinationError>;
+  readObjectLock(signal: AbortSignal): Promise<ObjectLockState | DestinationError>;
+  readProtection(
+    key: string,
+    signal: AbortSignal,
+  ): Promise<ObjectProtection | { readonly kind: 'missing' } | DestinationError>;
+}
+
+interface CredentialsState {
+  readonly kind: 'found';
+  /** In words. */
+  readonly source: string;
+  /** ISO 8601; null for credentials that do not expire. */
+  readonly expiresAt: string | null;
+}
+
+/** An error too can carry the region and the store's time. */
+interface BucketState {
+  readonly error: DestinationError | null;
+  readonly region: string | null;
+  /** By the store's clock, in ms since 1970; whole seconds. */
+  readonly storeTimeMs: number | null;
+}
+
+interface VersioningState {
+  readonly kind: 'known';
+  readonly keepsVersions: boolean;
+}
+
+export interface ObjectLockState {
+  readonly kind: 'known';
+  readonly enabled: boolean;
+  /** Such as "COMPLIANCE for 30 days"; null without one. */
+  readonly defaultRetention: string | null;
+}
+
+/** How an object is encrypted, stored and locked. */
+export interface ObjectProtection {
+  readonly kind: 'found';
+  /** AES256, aws:kms; null when the store does not report it. */
+  readonly encryption: string | null;
+  readonly kmsKey: string | null;
+  readonly storageClass: string | null;
+  readonly lockMode: string | null;
+  readonly lockedUntil: string | null;
+}
 
 type Headers = Readonly<Record<string, string>>;
 
-export function createS3Inspector({ client, bucket, bounded, refusal }: S3Access, config: S3Config): Inspector {
-  /** A refusal is an answer here. */
-  async function ask<T>(
+export function createS3Inspector(
+  { client, bucket, bounded, toDestinationError }: S3Access,
+  { role }: S3Settings,
+): S3Inspector {
+  async function read<T>(
     signal: AbortSignal,
     permission: string,
     send: (abortSignal: AbortSignal) => Promise<T>,
-  ): Promise<T | SinkRefusal> {
+  ): Promise<T | DestinationError> {
     try {
       return await bounded(signal, send);
-    } catch (error) {
-      return refusal(toFault(error), permission);
+    } catch (thrown) {
+      return toDestinationError(toS3Error(thrown), permission);
     }
   }
 
   return {
-    credentials: (signal) =>
-      ask(signal, 'sts:AssumeRole', async () => {
+    readCredentials: (signal) =>
+      read(signal, 'sts:AssumeRole', async () => {
         const found = await client.config.credentials();
         const { $source: marks = {}, expiration } = found as typeof found & { $source?: Record<string, unknown> };
-        const { S3_ROLE_ARN: role } = config;
         return {
           kind: 'found',
-          source: role === undefined ? credentialsSource(marks) : `the role ${role} (S3_ROLE_ARN)`,
+          source: role === null ? describeSource(marks) : `the role ${role.arn} (S3_ROLE_ARN)`,
           expiresAt: expiration?.toISOString() ?? null,
         };
       }),
 
-    async bucket(signal): Promise<BucketSeen> {
+    async readBucket(signal) {
       let headers: Headers = {};
       const command = new HeadBucketCommand(bucket);
       command.middlewareStack.add(
         (next) => async (args) => {
           try {
             const result = await next(args);
-            headers = headersOf(result);
+            headers = readHeaders(result);
             return result;
           } catch (error) {
-            headers = headersOf({ response: (error as { $response?: unknown }).$response });
+            headers = readHeaders({ response: (error as { $response?: unknown }).$response });
             throw error;
           }
         },
         { step: 'deserialize', name: 'keepHeaders' },
       );
-      let refused: SinkRefusal | null = null;
+      let failure: DestinationError | null = null;
       try {
         await bounded(signal, (abortSignal) => client.send(command, { abortSignal }));
-      } catch (error) {
-        const fault = toFault(error);
-        // The answer to a HEAD has no body, which would name what is not found.
-        refused = refusal(fault.status === 404 ? { ...fault, code: 'NoSuchBucket' } : fault, 's3:ListBucket');
+      } catch (thrown) {
+        const error = toS3Error(thrown);
+        // The answer to a HEAD has no body, so it does not name what was not found.
+        failure = toDestinationError(
+          error.status === 404 ? { ...error, code: 'NoSuchBucket' } : error,
+          's3:ListBucket',
+        );
       }
       const date = Date.parse(headers.date ?? '');
       return {
-        refusal: refused,
+        error: failure,
         region: headers['x-amz-bucket-region'] ?? null,
         storeTimeMs: Number.isNaN(date) ? null : date,
       };
     },
 
-    versioning: (signal) =>
-      ask(signal, 's3:GetBucketVersioning', async (abortSignal) => {
+    readVersioning: (signal) =>
+      read(signal, 's3:GetBucketVersioning', async (abortSignal) => {
         const { Status } = await client.send(new GetBucketVersioningCommand(bucket), { abortSignal });
         return { kind: 'known', keepsVersions: Status === 'Enabled' };
       }),
 
-    async objectLock(signal) {
-      const state = await ask(signal, 's3:GetBucketObjectLockConfiguration', async (abortSignal) => {
+    async readObjectLock(signal) {
+      const state = await read(signal, 's3:GetBucketObjectLockConfiguration', async (abortSignal) => {
         const command = new GetObjectLockConfigurationCommand(bucket);
-        return lockState((await client.send(command, { abortSignal })).ObjectLockConfiguration);
+        return toLockState((await client.send(command, { abortSignal })).ObjectLockConfiguration);
       });
-      const isOff = state.kind === 'refused' && state.code === 'ObjectLockConfigurationNotFoundError';
-      return isOff ? lockState(undefined) : state;
+      const isOff = state.kind === 'error' && state.code === 'ObjectLockConfigurationNotFoundError';
+      return isOff ? toLockState(undefined) : state;
     },
 
-    async keeping(key, signal) {
-      const kept = await ask(signal, 's3:GetObject', async (abortSignal) => {
-        const seen = await client.send(new HeadObjectCommand({ ...bucket, Key: key }), { abortSignal });
+    async readProtection(key, signal) {
+      const protection = await read(signal, 's3:GetObject', async (abortSignal) => {
+        const head = await client.send(new HeadObjectCommand({ ...bucket, Key: key }), { abortSignal });
         return {
           kind: 'found' as const,
-          encryption: seen.ServerSideEncryption ?? null,
-          kmsKey: seen.SSEKMSKeyId ?? null,
-          storageClass: seen.StorageClass ?? null,
-          lockMode: seen.ObjectLockMode ?? null,
-          lockedUntil: seen.ObjectLockRetainUntilDate?.toISOString() ?? null,
+          encryption: head.ServerSideEncryption ?? null,
+          kmsKey: head.SSEKMSKeyId ?? null,
+          storageClass: head.StorageClass ?? null,
+          lockMode: head.ObjectLockMode ?? null,
+          lockedUntil: head.ObjectLockRetainUntilDate?.toISOString() ?? null,
         };
       });
-      return kept.kind === 'refused' && kept.code === 'NotFound' ? { kind: 'missing' } : kept;
+      return protection.kind === 'error' && protection.code === 'NotFound' ? { kind: 'missing' } : protection;
     },
   };
 }
 
-function headersOf({ response }: { readonly response?: unknown }): Headers {
+function readHeaders({ response }: { readonly response?: unknown }): Headers {
   return (response as { headers?: Headers } | undefined)?.headers ?? {};
 }
 
-function lockState(configuration: ObjectLockConfiguration | undefined): ObjectLockState {
+function toLockState(configuration: ObjectLockConfiguration | undefined): ObjectLockState {
   const { Mode, Days, Years } = configuration?.Rule?.DefaultRetention ?? {};
   return {
     kind: 'known',

@@ -1,0 +1,65 @@
+import type { S3Error } from './s3-error.ts';
+import type { S3Settings } from './s3-settings.ts';
+
+type Place = Pick<S3Settings, 'bucket' | 'prefix' | 'endpoint' | 'requestTimeoutMs' | 'expectedOwner'>;
+
+/**
+ * One sentence on what is wrong with credentials, bucket, region, key or network. It names the setting to check.
+ * `permission` is the missing one, if any.
+ */
+export function explainS3Error(error: S3Error, place: Place, permission: string | null): string {
+  const { status, code, message, role } = error;
+  const { bucket, prefix, expectedOwner } = place;
+  const store = role === null ? (place.endpoint ?? 'S3') : 'STS';
+  switch (code) {
+    case 'NoSuchBucket':
+      return `The bucket "${bucket}" does not exist at ${store} (S3_BUCKET).`;
+    case 'InvalidAccessKeyId':
+    case 'InvalidClientTokenId':
+      return `${store} rejects the access key id: it does not exist there.`;
+    case 'SignatureDoesNotMatch':
+      return `${store} rejects the signature: the secret key is wrong, or a proxy changes requests.`;
+    case 'RequestTimeTooSkewed':
+      return `This machine's clock differs too much from the clock of ${store}: ${message}`;
+    case 'ExpiredToken':
+    case 'ExpiredTokenException':
+    case 'TokenRefreshRequired':
+      return 'The credentials have expired.';
+    case 'InvalidIdentityToken':
+    case 'IDPRejectedClaim':
+      return `STS rejects the web identity (AWS_WEB_IDENTITY_TOKEN_FILE): ${message}`;
+    case 'CredentialsProviderError':
+    case 'TokenProviderError':
+    case 'ProviderError':
+      return `No credentials were found, or they could not be loaded: ${message}`;
+    case 'AuthorizationHeaderMalformed':
+    case 'PermanentRedirect':
+    case 'IllegalLocationConstraintException':
+      return `The bucket "${bucket}" is in another region (S3_REGION): ${message}`;
+    case 'NoETag':
+      return `The answer from ${store} did not come from an object store; a proxy or a login page may have sent it.`;
+    case 'NotImplemented':
+      return `${store} does not support a header that is needed (S3_CHECKSUM, S3_SSE, S3_STORAGE_CLASS): ${message}`;
+  }
+  if (status === null) return explainNetworkError(error, store, place.requestTimeoutMs);
+  if (role !== null) return `The role ${role} could not be assumed (S3_ROLE_ARN; ${code}): ${message}`;
+  if (code.startsWith('KMS.')) return `The KMS key cannot be used (${code}): ${message}`;
+  if (permission?.startsWith('sts:')) return `No role could be assumed (${permission}): ${message}`;
+  if (permission !== null) {
+    const orOwner =
+      expectedOwner === null ? '' : `, or account ${expectedOwner} does not own the bucket (S3_EXPECTED_BUCKET_OWNER)`;
+    return `The credentials lack a permission at s3://${bucket}/${prefix} (${permission})${orOwner}: ${message}`;
+  }
+  return `${store} answered ${status} (${code}): ${message}`;
+}
+
+function explainNetworkError({ code, message }: S3Error, store: string, timeoutMs: number): string {
+  if (['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'ECONNRESET'].includes(code))
+    return `${store} cannot be reached: ${message} (${code}).`;
+  if (['TimeoutError', 'AbortError', 'ETIMEDOUT'].includes(code))
+    return `${store} did not answer within ${timeoutMs} ms.`;
+  if (code === 'ERR_PROXY_TUNNEL') return `The proxy rejects the connection (HTTPS_PROXY): ${message}`;
+  if (/CERT|SIGNATURE/.test(code))
+    return `The certificate of ${store} is not trusted (S3_CA_FILE; ${code}): ${message}`;
+  return `No request could be sent to ${store} (${code}): ${message}`;
+}

@@ -1,0 +1,57 @@
+import type { S3ServiceException } from '@aws-sdk/client-s3';
+import { failedRole } from './s3-credentials.ts';
+
+/** A failed request as the SDK reports it. */
+export interface S3Error {
+  /** Null when no answer arrived. */
+  readonly status: number | null;
+  readonly code: string;
+  readonly message: string;
+  /** The role that could not be assumed, if that is what failed. */
+  readonly role: string | null;
+}
+
+/** An answer from a login page or a wrong proxy. */
+export const noStoreError: S3Error = {
+  status: null,
+  code: 'NoETag',
+  message: 'The answer did not come from an object store.',
+  role: null,
+};
+
+export function toS3Error(thrown: unknown): S3Error {
+  const { name, message, code, $metadata } = thrown as Partial<S3ServiceException> & { code?: unknown };
+  const status = $metadata?.httpStatusCode ?? null;
+  return {
+    status,
+    // The errno of a network error is more specific than its name, which is "Error".
+    code: typeof code === 'string' && status === null ? code : (name ?? 'Unknown'),
+    message: message ?? '',
+    role: failedRole(thrown),
+  };
+}
+
+/** Codes with status 403 that no permission fixes. */
+const otherForbiddenCodes = new Set([
+  'AccountProblem',
+  'AllAccessDisabled',
+  'ExpiredToken',
+  'InvalidAccessKeyId',
+  'InvalidClientTokenId',
+  'InvalidObjectState',
+  'InvalidToken',
+  'NotSignedUp',
+  'RequestTimeTooSkewed',
+  'SignatureDoesNotMatch',
+]);
+
+/**
+ * The permission that a request lacked, or null when a permission is not the problem. AWS mostly names it; otherwise it
+ * is `needed`, what the request needs.
+ */
+export function findMissingPermission({ status, code, message, role }: S3Error, needed: string): string | null {
+  const named = /\b(?:s3|kms|sts):[A-Z]\w+/.exec(message)?.[0];
+  if (code.startsWith('KMS.')) return named ?? 'kms:GenerateDataKey, kms:Decrypt';
+  if (status !== 403 || otherForbiddenCodes.has(code)) return null;
+  return named ?? (role === null ? needed : 'sts:AssumeRole');
+}

@@ -1,0 +1,41 @@
+import { checkDatabase, explainUnready } from '@auditbox/db/database/check-database.ts';
+import type { Database } from '@auditbox/db/database/connect.ts';
+import { DatabaseError } from '@auditbox/db/database/database-error.ts';
+import { databaseTime } from '@auditbox/db/database/database-time.ts';
+import { type Finding, fails, unknown, works } from './finding.ts';
+
+export interface DatabaseChecked {
+  readonly findings: readonly Finding[];
+  /** The database's time; null if the database was not reached. */
+  readonly time: string | null;
+  /** How far the database's clock is ahead of this machine's, in ms. */
+  readonly aheadMs: number | null;
+}
+
+/** Whether the database answers and has the schema of this version. */
+export async function checkDatabaseState(db: Database): Promise<DatabaseChecked> {
+  try {
+    // The first statement also waits for the connection, which would count as a difference of the clocks.
+    await databaseTime(db);
+    const sentAt = Date.now();
+    const time = await databaseTime(db);
+    const aheadMs = Date.parse(time) - (sentAt + Date.now()) / 2;
+    return { findings: [works('database', 'It answers.'), await checkSchema(db)], time, aheadMs };
+  } catch (error) {
+    if (!(error instanceof DatabaseError)) throw error;
+    const findings = [
+      fails('database', error.sentence, { advice: 'Check DATABASE_URL.' }),
+      unknown('schema', 'Not checked, because the database did not answer.', { needed: true }),
+    ];
+    return { findings, time: null, aheadMs: null };
+  }
+}
+
+async function checkSchema(db: Database): Promise<Finding> {
+  try {
+    const warning = await checkDatabase(db);
+    return warning === null ? works('schema', 'It is up to date.') : unknown('schema', warning);
+  } catch (error) {
+    return fails('schema', explainUnready(error), { advice: 'Run `npm run migrate`.' });
+  }
+}

@@ -1,0 +1,31 @@
+import type { Database } from '@auditbox/db/database/connect.ts';
+import { checkDatabaseState, type DatabaseChecked } from '../database.ts';
+import { type Finding, notChecked } from '../finding.ts';
+import { type Check, runCheck } from './check.ts';
+import { drift } from './drift.ts';
+import { durability } from './durability.ts';
+import { months } from './months.ts';
+import { oldTransactions } from './old-transactions.ts';
+import { role } from './role.ts';
+import { triggers } from './triggers.ts';
+import { autovacuum, deadRows, transactionIds } from './vacuum.ts';
+
+/** Every check of a database that answers. Reads only. */
+export async function examineDatabase(db: Database, maxOpenS: number): Promise<DatabaseChecked> {
+  const checks: readonly Check[] = [
+    drift,
+    triggers,
+    months,
+    role,
+    durability,
+    autovacuum,
+    deadRows,
+    transactionIds,
+    oldTransactions(maxOpenS),
+  ];
+  const database = await checkDatabaseState(db);
+  const findings: Finding[] = [...database.findings];
+  for (const check of checks)
+    findings.push(database.time === null ? notChecked(check.what) : await runCheck(check, db));
+  return { ...database, findings };
+}

@@ -1,0 +1,56 @@
+import type { LeasedBatch, RenderedObject } from '@auditbox/core/export/batch.ts';
+import type { Destination, DestinationError, ObjectLabel } from '../destinations/destination.ts';
+import type { Ledger } from './ledger.ts';
+
+/** What the destination has under the key of this batch's object. Another object is a permanent error. */
+type Existing =
+  | { readonly kind: 'same' }
+  | { readonly kind: 'missing' }
+  | { readonly kind: 'lease lost' }
+  | DestinationError;
+
+/**
+ * Compares by content, because a store can damage an object. When the content cannot be read (no right to the key that
+ * encrypts it, an archive's storage class), label and length decide, unless the answer to the upload was doubtful.
+ */
+export async function compareExisting(
+  { destination, ledger }: { destination: Destination; ledger: Ledger },
+  batch: LeasedBatch,
+  ours: RenderedObject,
+  signal: AbortSignal,
+  { isDoubtful = false } = {},
+): Promise<Existing> {
+  // The lease was long enough for the upload alone; these are two more requests.
+  if (!(await ledger.extendLease(batch))) return { kind: 'lease lost' };
+  const head = await destination.head(ours.key, signal);
+  if (head.kind !== 'found') return head;
+  const rows = batch.rowCount;
+  const isLabelled = head.sha256 === ours.sha256 && head.rows === String(rows);
+  const read = await destination.read(ours.key, signal);
+  if (read.kind === 'read') {
+    const { content } = read;
+    if (content?.sha256 === ours.sha256 && content.rows === rows) return { kind: 'same' };
+    return isLabelled ? damaged(ours) : otherObject(ours, rows, head);
+  }
+  if (read.kind === 'missing' || isDoubtful || !isUnreadable(read)) return read;
+  if (!isLabelled) return otherObject(ours, rows, head);
+  return head.objectBytes === ours.objectBytes ? { kind: 'same' } : damaged(ours);
+}
+
+/** Labels can be read, but not the objects' content. */
+function isUnreadable({ code }: DestinationError): boolean {
+  return code === 'AccessDenied' || code === 'InvalidObjectState' || code.startsWith('KMS.');
+}
+
+function damaged({ key }: RenderedObject): DestinationError {
+  return permanent('DamagedObject', `The object ${key} has this batch's label, but the store kept other bytes.`);
+}
+
+function otherObject({ key, sha256 }: RenderedObject, rowCount: number, theirs: ObjectLabel): DestinationError {
+  const difference = `sha256 ${theirs.sha256}, ${theirs.rows} rows; expected ${sha256}, ${rowCount} rows`;
+  return permanent('OtherObject', `The key ${key} holds another object (${difference}). It is not overwritten.`);
+}
+
+function permanent(code: string, message: string): DestinationError {
+  return { kind: 'error', class: 'permanent', code, message, permission: null };
+}

@@ -1,0 +1,69 @@
+import type { ReplayIds } from '@auditbox/db/export/replay-failed.ts';
+import { crashPoint } from '@auditbox/process/crash-point.ts';
+import type { Shutdown } from '@auditbox/process/shutdown.ts';
+import type { Gate } from '../destinations/gate.ts';
+import { type ExporterLog, logDatabaseError } from '../log.ts';
+import type { Attempt } from './attempt.ts';
+import type { Ledger } from './ledger.ts';
+import type { Pace } from './pace.ts';
+
+export interface SendLoop {
+  /**
+   * Leases batches and attempts them until `taking` is aborted, then waits for the attempts in flight, which `working`
+   * interrupts. `only` narrows it to what a replay sends.
+   */
+  run(shutdown: Shutdown, only?: ReplayIds): Promise<void>;
+  /** There may be a batch to send. */
+  wake(): void;
+}
+
+/** Makes up to `concurrency` attempts at once. A batch is leased only when there is room, so no lease runs in a queue. */
+export function createSendLoop({
+  ledger,
+  attempt,
+  gate,
+  pace,
+  log,
+  concurrency,
+  onProgress,
+}: {
+  readonly ledger: Ledger;
+  readonly attempt: Attempt;
+  readonly gate: Gate;
+  readonly pace: Pace;
+  readonly log: ExporterLog;
+  readonly concurrency: number;
+  /** Called at each iteration, for the liveness check. */
+  readonly onProgress: () => void;
+}): SendLoop {
+  return {
+    wake: () => pace.wake(),
+    async run({ taking, working }, only) {
+      const inFlight = new Set<Promise<void>>();
+      for (;;) {
+        onProgress();
+        if (inFlight.size >= concurrency) await Promise.race(inFlight);
+        const permit = await gate.enter(taking, onProgress);
+        if (!permit) break;
+        const batch = await ledger.lease(only).catch((error: unknown) => logDatabaseError(log, error));
+        if (!batch) {
+          permit.report('not tried');
+          await pace.wait(taking);
+          continue;
+        }
+        crashPoint('exporter after the lease');
+        pace.busy();
+        const sending = attempt(batch, working)
+          .catch((error: unknown) => {
+            logDatabaseError(log, error);
+            return 'not tried' as const;
+          })
+          .then(permit.report)
+          .finally(() => inFlight.delete(sending));
+        inFlight.add(sending);
+      }
+      crashPoint('exporter in shutdown');
+      await Promise.all(inFlight);
+    },
+  };
+}

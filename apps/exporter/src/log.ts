@@ -1,0 +1,123 @@
+import { DatabaseError } from '@auditbox/db/database/database-error.ts';
+import type { Logger } from 'pino';
+
+/*
+ * Everything that the exporter logs. `event` is stable: tests, the fault suite and the runbook refer to it. The sentence
+ * is for people and may change.
+ */
+
+/** One attempt at a batch. */
+interface AttemptFields {
+  readonly batch: string;
+  readonly partition: string;
+  readonly rows: number;
+  /** 1 for the first. */
+  readonly attempt: number;
+  /** How long the attempt took. */
+  readonly ms: number;
+}
+
+interface BucketFields {
+  readonly bucket: string;
+  readonly prefix: string;
+}
+
+/** The exporter's log: one function for each event. */
+export type ExporterLog = ReturnType<typeof createExporterLog>;
+
+/** Writes the events through `logger`. */
+export function createExporterLog(logger: Logger) {
+  const write = (level: 'debug' | 'info' | 'warn' | 'error', event: string, fields: object, message: string) =>
+    logger[level]({ event, ...fields }, message);
+
+  return {
+    exporterRunning: (fields: { host: string; port: number }) =>
+      write('info', 'exporter-running', fields, 'The exporter is running.'),
+    exporterStopped: () => write('info', 'exporter-stopped', {}, 'The exporter has stopped.'),
+
+    /** A statement of a loop failed; the loop tries again. */
+    databaseUnavailable: ({ code, sentence }: DatabaseError) =>
+      write('warn', 'database-unavailable', { code }, `${sentence} Trying again.`),
+    /** The first check of the database failed; it is repeated. */
+    databaseNotReady: (reason: string) => write('warn', 'database-not-ready', {}, `${reason} Trying again.`),
+    /** `warning` is a sentence. */
+    schemaDiffers: (warning: string) => write('warn', 'schema-differs', {}, warning),
+    /** A command other than the running exporter gave up. */
+    commandFailed: ({ code, sentence }: DatabaseError) => write('error', 'command-failed', { code }, sentence),
+
+    bucketChecked: (fields: BucketFields) =>
+      write('info', 'bucket-checked', fields, 'The bucket accepts new objects and does not overwrite existing ones.'),
+    bucketUnusable: ({ reason, ...fields }: BucketFields & { code: string; reason: string }) =>
+      write('error', 'bucket-unusable', fields, `The bucket cannot be used: ${reason}`),
+    listPermissionMissing: (fields: BucketFields) =>
+      write(
+        'warn',
+        'list-permission-missing',
+        fields,
+        'The credentials lack s3:ListBucket. S3 then answers 403 for a missing object, which can block a retry.',
+      ),
+    overwritesPossible: (fields: BucketFields) =>
+      write(
+        'warn',
+        'overwrites-possible',
+        fields,
+        'The store ignores If-None-Match and would overwrite an object. A key names its content, so an overwrite can only write the same rows. For evidence, use a store that honours If-None-Match.',
+      ),
+    exportBlocked: (reason: string) =>
+      write('error', 'export-blocked', { reason }, 'Export is blocked. Nothing is lost; it resumes without a restart.'),
+    exportResumed: () => write('info', 'export-resumed', {}, 'The destination accepts objects again.'),
+
+    batchesSealed: (fields: { batches: number; rows: number }) =>
+      write('debug', 'batches-sealed', fields, 'Batches were sealed.'),
+    rowsTooLarge: (quarantined: number) =>
+      write('error', 'rows-too-large', { quarantined }, 'Rows larger than EXPORT_BATCH_MAX_BYTES were quarantined.'),
+    batchExported: (fields: AttemptFields & { key: string }) =>
+      write('info', 'batch-exported', fields, 'The batch was exported.'),
+    leaseLost: (fields: AttemptFields) =>
+      write('warn', 'lease-lost', fields, 'The lease was lost. Another exporter has the batch.'),
+    rowsQuarantined: (fields: AttemptFields & { quarantined: number; reason: string }) =>
+      write(
+        'error',
+        'rows-quarantined',
+        fields,
+        'Rows were quarantined. The other rows of the batch will be exported.',
+      ),
+    encodingRetried: ({ reason, ...fields }: AttemptFields & { reason: string }) =>
+      write('warn', 'encoding-retried', fields, `The batch could not be encoded and will be tried again: ${reason}`),
+    uploadRetried: ({ reason, ...fields }: AttemptFields & { code: string; delayMs: number; reason: string }) =>
+      write('warn', 'upload-retried', fields, `The upload failed and will be tried again: ${reason}`),
+    batchFailed: ({ reason, ...fields }: AttemptFields & { code: string; reason: string }) =>
+      write('error', 'batch-failed', fields, `The batch failed and waits for --replay-failed: ${reason}`),
+
+    drainRunning: () => write('info', 'drain-running', {}, 'Draining: some batches are not exported yet.'),
+    drainStopped: () => write('warn', 'drain-stopped', {}, 'Stopped before everything was exported.'),
+    drainFinished: () => write('info', 'drain-finished', {}, 'Everything is exported.'),
+    drainIncomplete: (fields: { failedBatches: number; quarantinedRows: number }) =>
+      write(
+        'warn',
+        'drain-incomplete',
+        fields,
+        'Failed batches or quarantined rows are left. They wait for --replay-failed.',
+      ),
+
+    monthRemoved: (fields: { month: string; retentionDays: number }) =>
+      write('info', 'month-removed', fields, 'A month past its retention was removed from the database.'),
+    monthKept: (fields: { month: string; retentionDays: number }) =>
+      write(
+        'warn',
+        'month-kept',
+        fields,
+        'A month past its retention was kept because some of its events are not exported.',
+      ),
+    outboxPruned: (fields: { pruned: number; retentionDays: number }) =>
+      write('info', 'outbox-pruned', fields, 'Outbox rows past their retention were deleted.'),
+    metricsQueryFailed: (err: unknown) =>
+      write('debug', 'metrics-query-failed', { err }, 'A query for the metrics failed.'),
+  };
+}
+
+/** A loop survives a database error. Any other error is our own; it is thrown again and ends the process. */
+export function logDatabaseError(log: ExporterLog, error: unknown): void {
+  if (!(error instanceof DatabaseError)) throw error;
+  log.databaseUnavailable(error);
+}

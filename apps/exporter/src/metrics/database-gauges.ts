@@ -1,0 +1,43 @@
+import type { Database } from '@auditbox/db/database/connect.ts';
+import { databaseTime } from '@auditbox/db/database/database-time.ts';
+import { horizonHeldS } from '@auditbox/db/observe/horizon.ts';
+import { countQuarantinedRows } from '@auditbox/db/observe/quarantined-rows.ts';
+import type { Question } from '@auditbox/process/metrics/database-gauges.ts';
+import { Gauge } from 'prom-client';
+
+/** Only the database's clock decides anything in Auditbox, but signatures of requests to S3 need this machine's. */
+export function measureClockSkew(db: Database): Question {
+  const skew = new Gauge({
+    name: 'auditbox_database_clock_skew_seconds',
+    help: "The database's clock minus this machine's, accurate to half the time of the query.",
+    registers: [],
+  });
+  return {
+    gauges: [skew],
+    async ask() {
+      const before = Date.now();
+      const theirs = Date.parse(await databaseTime(db));
+      skew.set((theirs - (before + Date.now()) / 2) / 1000);
+    },
+  };
+}
+
+/** Rows that wait for a person. */
+export function measureQuarantine(db: Database): Question {
+  const rows = new Gauge({
+    name: 'auditbox_outbox_quarantined_rows',
+    help: 'Quarantined rows, up to 100000. Of the whole database, the same from every exporter.',
+    registers: [],
+  });
+  return { gauges: [rows], ask: async () => rows.set(await countQuarantinedRows(db)) };
+}
+
+/** Dead index entries make the sealer's polls slower. */
+export function measureHorizon(db: Database): Question {
+  const held = new Gauge({
+    name: 'auditbox_database_horizon_held_seconds',
+    help: "Age of the oldest transaction that prevents Postgres from removing index entries of sealed rows. Includes other roles' sessions only with pg_read_all_stats.",
+    registers: [],
+  });
+  return { gauges: [held], ask: async () => held.set(await horizonHeldS(db)) };
+}

@@ -1,0 +1,81 @@
+import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
+import { createDatabaseGauges } from '@auditbox/process/metrics/database-gauges.ts';
+import { addDatabaseUse } from '@auditbox/process/metrics/database-use.ts';
+import { addProcessMetrics } from '@auditbox/process/metrics/process-metrics.ts';
+import { createScrape, type Scrape } from '@auditbox/process/metrics/scrape.ts';
+import { Gauge, type Registry } from 'prom-client';
+import type { Gate } from '../destinations/gate.ts';
+import type { SealLoop } from '../export/seal-loop.ts';
+import type { ExporterLog } from '../log.ts';
+import { measureBacklog } from './backlog.ts';
+import { measureClockSkew, measureHorizon, measureQuarantine } from './database-gauges.ts';
+
+/** Scrapes do not wait for the statements of exports, and exports do not wait for theirs. */
+const statementTimeoutMs = 2_000;
+
+/** All metrics of a running exporter. They have their own database connection, which opens at the first scrape. */
+export function createExporterScrape({
+  databaseUrl,
+  db,
+  gate,
+  sealLoop,
+  registry,
+  log,
+}: {
+  readonly databaseUrl: string;
+  readonly db: Database;
+  readonly gate: Gate;
+  readonly sealLoop: SealLoop;
+  readonly registry: Registry;
+  readonly log: ExporterLog;
+}): Scrape & { close(): Promise<void> } {
+  const ownDb = connectDatabase({
+    url: databaseUrl,
+    application: 'auditbox exporter metrics',
+    maxConnections: 1,
+    statementTimeoutMs,
+    avoidSeqScans: true,
+  });
+  addProcessMetrics(registry);
+  addDatabaseUse(registry, db);
+  addGateGauges(registry, gate);
+  const gauges = createDatabaseGauges(registry, {
+    questions: [
+      measureClockSkew(ownDb),
+      measureBacklog(ownDb, sealLoop),
+      measureQuarantine(ownDb),
+      measureHorizon(ownDb),
+    ],
+    // The loops log the same error, at a level that people read.
+    onFault: log.metricsQueryFailed,
+  });
+  return { ...createScrape(registry, gauges.refresh), close: () => ownDb.close(1_000) };
+}
+
+/** Read at each scrape, so that nothing is kept up to date in between. */
+function addGateGauges(registry: Registry, gate: Gate): void {
+  const addGauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read());
+      },
+    });
+  addGauge(
+    'auditbox_destination_blocked',
+    '1 while the destination refuses everything until a person fixes it (credentials, bucket, KMS key), else 0.',
+    () => (gate.blockedReason === null ? 0 : 1),
+  );
+  addGauge(
+    'auditbox_destination_blocked_seconds',
+    'How long the destination has been blocked; 0 while it is not.',
+    () => gate.blockedForMs / 1000,
+  );
+  addGauge(
+    'auditbox_destination_closed_seconds',
+    'How long the destination has accepted nothing, for any reason; 0 while it accepts objects.',
+    () => gate.closedForMs / 1000,
+  );
+}
