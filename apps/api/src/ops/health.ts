@@ -1,4 +1,4 @@
-import { SchemaOutdatedError } from '@auditbox/db/database/schema-version.ts';
+import { SchemaOutdatedError } from '@auditbox/db/database/check-database.ts';
 import type { RequestHandler } from 'express';
 import { HttpProblem } from '../http/problem.ts';
 

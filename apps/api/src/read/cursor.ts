@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { EventFilter } from '@auditbox/db/queries/event-filter.ts';
-import { type EventOrder, type EventPosition, sortKeys, typeOf } from '@auditbox/db/queries/event-order.ts';
+import { columnType, type EventOrder, type EventPosition, sortKeys } from '@auditbox/db/queries/event-order.ts';
 import { z } from 'zod';
 
 /*
@@ -35,7 +35,8 @@ export function readCursor(list: CursorList, cursor: string): { position: EventP
   const isPosition =
     position.length === columns.length &&
     columns.every(
-      (column, index) => partForm[typeOf(column)].test(position[index] as string) && isDay(position[index] as string),
+      (column, index) =>
+        partForm[columnType(column)].test(position[index] as string) && isDay(position[index] as string),
     );
   return isPosition ? { position } : { message: 'is not a cursor of ours' };
 }

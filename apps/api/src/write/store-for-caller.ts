@@ -3,9 +3,9 @@ import type { TracedEvent } from '@auditbox/db/events/event-record.ts';
 import {
   AuditConflictError,
   ClosedMonthError,
-  type EventRefusal,
+  type EventRefusedError,
   FutureEventError,
-} from '@auditbox/db/events/event-refused.ts';
+} from '@auditbox/db/events/event-refused-error.ts';
 import { crashPoint } from '@auditbox/process/crash-point.ts';
 import type { Response } from 'express';
 import { callerOf } from '../http/auth.ts';
@@ -33,7 +33,7 @@ export async function writing<T>(
     crashPoint('api after the commit');
     return written;
   } catch (error) {
-    const refused = (status: number, field: string, { index, message }: EventRefusal, refusal: Refusal) =>
+    const refused = (status: number, field: string, { index, message }: EventRefusedError, refusal: Refusal) =>
       new HttpProblem(status, message, { errors: [{ path: pathOf(index, field), message }], refusal });
     if (error instanceof AuditConflictError) throw refused(409, 'id', error, 'conflict');
     if (error instanceof FutureEventError) throw refused(422, 'updated_at', error, 'in the future');

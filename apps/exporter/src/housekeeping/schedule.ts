@@ -1,7 +1,6 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { pruneOutbox } from '@auditbox/db/export/prune-outbox.ts';
-import { makePartitions } from '@auditbox/db/months/make-partitions.ts';
-import { monthsFrom } from '@auditbox/db/months/months-from.ts';
+import { listUpcomingMonths, makeMonths } from '@auditbox/db/months/make-months.ts';
 import { crashPoint } from '@auditbox/process/crash-point.ts';
 import { schedule } from 'node-cron';
 import type { Logger } from 'pino';
@@ -29,7 +28,7 @@ export function startHousekeeping(housekeeping: Housekeeping, taking: AbortSigna
 async function keepHouse(housekeeping: Housekeeping, taking: AbortSignal): Promise<void> {
   const { db, outboxRetentionDays, auditRetentionDays, logger } = housekeeping;
   const tasks = [
-    () => makePartitions(db, monthsFrom(new Date())),
+    () => makeMonths(db, listUpcomingMonths(new Date())),
     () => (outboxRetentionDays > 0 ? prune(housekeeping, taking) : null),
     () => (auditRetentionDays > 0 ? removeExpiredMonths(db, auditRetentionDays, logger) : null),
   ];

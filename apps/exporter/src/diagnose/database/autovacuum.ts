@@ -1,6 +1,6 @@
 import { expectedTables } from '@auditbox/db/doctor/expected-schema.ts';
 import { listTables } from '@auditbox/db/doctor/list-tables.ts';
-import { readAutovacuum } from '@auditbox/db/doctor/read-autovacuum.ts';
+import { readAutovacuum } from '@auditbox/db/doctor/server-settings.ts';
 import { fails, works } from '../finding.ts';
 import { someOf } from '../some-of.ts';
 import type { Look } from './look.ts';

@@ -1,7 +1,6 @@
 import { databaseTime } from '@auditbox/db/database/database-time.ts';
-import { listPartitions } from '@auditbox/db/doctor/list-partitions.ts';
-import { monthOf } from '@auditbox/db/months/make-partitions.ts';
-import { monthsFrom } from '@auditbox/db/months/months-from.ts';
+import { listPartitions } from '@auditbox/db/doctor/list-tables.ts';
+import { listUpcomingMonths, toMonth } from '@auditbox/db/months/make-months.ts';
 import { fails, works } from '../finding.ts';
 import type { Look } from './look.ts';
 
@@ -28,6 +27,6 @@ export const partitions: Look = {
 
 /** The last one is not missed: at the turn of a month it comes within the hour. */
 async function missingMonths(there: readonly { name: string }[], now: Date): Promise<string[]> {
-  const months = monthsFrom(now).slice(0, -1).map(monthOf);
+  const months = listUpcomingMonths(now).slice(0, -1).map(toMonth);
   return months.filter((month) => !there.some(({ name }) => name === `audit_log_${month.replace('-', '_')}`));
 }
