@@ -29,7 +29,7 @@ beforeEach(async () => {
   }
 });
 afterEach(async () => {
-  await eventually(async () => expect(ours()).toEqual([])).finally(endApps);
+  await eventually(async () => expect(stackPids()).toEqual([])).finally(endApps);
   await rm(clone, { recursive: true, force: true });
 });
 
@@ -54,7 +54,7 @@ async function running(app: App): Promise<Started> {
 }
 
 /** Ids of all processes of this clone's stack, found by their command lines, so that orphans are included. */
-function ours(): number[] {
+function stackPids(): number[] {
   const lines = execFileSync('ps', ['-e', '-o', 'pid=,args='], { encoding: 'utf8' }).split('\n');
   return lines.filter((line) => line.includes(`${clone}/`)).map((line) => Number.parseInt(line, 10));
 }
@@ -95,7 +95,7 @@ test('the printed commands work, the object appears, and a restart keeps everyth
   expect(JSON.parse(lines)).toMatchObject(event);
   first.app.signal('SIGINT');
   expect(await first.app.ended).toBe(0);
-  expect(ours()).toEqual([]);
+  expect(stackPids()).toEqual([]);
 
   const second = await running(npmStart());
   expect(second.app.output()).not.toContain(second.key);
@@ -131,7 +131,7 @@ test.runIf(isRoot)(
 
 test('everything listens on loopback only', async () => {
   const { app } = await running(npmStart());
-  const pids = ours();
+  const pids = stackPids();
   const listening = execFileSync('ss', ['-Hltnp'], { encoding: 'utf8' }).split('\n');
   const lines = listening.filter((line) => pids.some((pid) => line.includes(`pid=${pid},`)));
   expect(lines).toHaveLength(4);
@@ -154,7 +154,7 @@ test('another port is used when the preferred port is in use', async () => {
 test('each child that dies is reported and started again', async () => {
   const { app, api, key } = await running(npmStart());
   const isReaper = (pid: number) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('reaper.ts');
-  for (const pid of ours()) if (pid !== supervisor() && !isReaper(pid)) process.kill(pid, 'SIGKILL');
+  for (const pid of stackPids()) if (pid !== supervisor() && !isReaper(pid)) process.kill(pid, 'SIGKILL');
   for (const name of ['postgres', 's3', 'api', 'exporter']) {
     await eventually(() => expect(app.output()).toContain(`${name} ended (SIGKILL). It is started again`));
   }
@@ -194,14 +194,14 @@ test.each(['SIGKILL', 'SIGHUP'] as const)('a stack that receives %s leaves no pr
   const { app } = await running(npmStart());
   process.kill(supervisor(), signal);
   await app.ended;
-  await eventually(() => expect(ours()).toEqual([]));
+  await eventually(() => expect(stackPids()).toEqual([]));
 });
 
 test('a killed npm leaves no process behind', async () => {
   const { app } = await running(npmStart());
   app.signal('SIGKILL');
   await app.ended;
-  await eventually(() => expect(ours()).toEqual([]));
+  await eventually(() => expect(stackPids()).toEqual([]));
 });
 
 test.each([/Starting Postgres/, /ready to accept connections/, /Starting the api/, /"event":"api-listening"/])(
@@ -212,7 +212,7 @@ test.each([/Starting Postgres/, /ready to accept connections/, /Starting the api
     app.signal('SIGINT');
     await app.ended;
     expect(app.output()).toContain('Everything has stopped.');
-    await eventually(() => expect(ours()).toEqual([]));
+    await eventually(() => expect(stackPids()).toEqual([]));
   },
 );
 

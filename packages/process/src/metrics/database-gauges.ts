@@ -19,7 +19,7 @@ export interface DatabaseGaugesOptions {
 
 /**
  * Reads gauges from the database when Prometheus scrapes the process, but at most once in `cacheMs`. A database that is
- * slow or down neither fails a scrape nor delays it by more than `deadlineMs`. Its gauges are then absent, so that
+ * slow or down does not fail a scrape, and delays it by at most `deadlineMs`. Its gauges are then absent, so that
  * nobody takes an old value for a new one, and auditbox_database_up is 0.
  */
 export function createDatabaseGauges(
