@@ -222,7 +222,7 @@ test('clocks that differ are reported', async () => {
   const { about } = await check();
   expect(about('clocks')).toMatchObject({
     state: 'does not work',
-    says: expect.stringMatching(/the store's \d+ s behind/),
+    says: expect.stringMatching(/the store's is \d+ s behind/),
   });
 });
 
