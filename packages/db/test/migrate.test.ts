@@ -26,7 +26,7 @@ test('it waits for a database that is not there yet', async () => {
   await proxy.down();
   url.host = `127.0.0.1:${proxy.port}`;
   const app = migrate(url.href);
-  await eventually(() => expect(app.output()).toContain('Waiting up to 60 s for it.'));
+  await eventually(() => expect(app.output()).toContain('Waiting up to 60 s.'));
   await proxy.up();
   expect(await app.ended).toBe(0);
   await proxy.down();

@@ -1,6 +1,6 @@
 import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
 import type { EventFilter } from '@auditbox/db/queries/event-filter.ts';
-import { type EventOrder, type EventPosition, sortKeys, typeOf } from '@auditbox/db/queries/event-order.ts';
+import { columnType, type EventOrder, type EventPosition, sortKeys } from '@auditbox/db/queries/event-order.ts';
 import { findStatement } from '@auditbox/db/queries/find-events.ts';
 import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import postgres from 'postgres';
@@ -90,7 +90,7 @@ function positionIn({ by }: EventOrder): EventPosition {
     timestamptz: '2026-06-15T00:00:00.000000Z',
     text: 'm',
   };
-  return sortKeys[by].map((column) => examples[typeOf(column)]);
+  return sortKeys[by].map((column) => examples[columnType(column)]);
 }
 
 const orders = (Object.keys(sortKeys) as (keyof typeof sortKeys)[]).flatMap((by) =>

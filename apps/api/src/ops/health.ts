@@ -1,5 +1,4 @@
-import { checkDatabase } from '@auditbox/db/database/check-database.ts';
-import { SchemaOutdatedError } from '@auditbox/db/database/schema-version.ts';
+import { checkDatabase, SchemaOutdatedError } from '@auditbox/db/database/check-database.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
 

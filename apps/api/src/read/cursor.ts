@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { EventFilter } from '@auditbox/db/queries/event-filter.ts';
-import { type EventOrder, type EventPosition, sortKeys, typeOf } from '@auditbox/db/queries/event-order.ts';
+import { columnType, type EventOrder, type EventPosition, sortKeys } from '@auditbox/db/queries/event-order.ts';
 import { z } from 'zod';
 
 /*
@@ -36,7 +36,7 @@ export function readCursor(list: CursorList, cursor: string): { position: EventP
     position.length === columns.length &&
     columns.every(
       (column, index) =>
-        partForm[typeOf(column)].test(position[index] as string) && isRealDay(position[index] as string),
+        partForm[columnType(column)].test(position[index] as string) && isRealDay(position[index] as string),
     );
   return isPosition ? { position } : { message: 'is not a valid cursor' };
 }

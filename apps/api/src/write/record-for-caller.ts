@@ -1,6 +1,6 @@
 import type { NewAuditEvent } from '@auditbox/core/event/audit-event.ts';
 import type { TracedEvent } from '@auditbox/db/events/event-record.ts';
-import { AuditConflictError, ClosedMonthError, FutureEventError } from '@auditbox/db/events/event-refused.ts';
+import { AuditConflictError, ClosedMonthError, FutureEventError } from '@auditbox/db/events/event-refused-error.ts';
 import { crashPoint } from '@auditbox/process/crash-point.ts';
 import type { Response } from 'express';
 import { getCaller } from '../http/auth.ts';

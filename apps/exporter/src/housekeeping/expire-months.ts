@@ -1,7 +1,5 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
-import { closeMonth } from '@auditbox/db/months/close-month.ts';
-import { dropMonth } from '@auditbox/db/months/drop-month.ts';
-import { listExpiredMonths } from '@auditbox/db/months/list-expired-months.ts';
+import { closeMonth, dropMonth, listExpiredMonths } from '@auditbox/db/months/expired-months.ts';
 import type { ExporterLog } from '../log.ts';
 
 /**

@@ -1,7 +1,6 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { pruneOutbox } from '@auditbox/db/export/prune-outbox.ts';
-import { makePartitions } from '@auditbox/db/months/make-partitions.ts';
-import { monthsFrom } from '@auditbox/db/months/months-from.ts';
+import { listUpcomingMonths, makeMonths } from '@auditbox/db/months/make-months.ts';
 import { crashPoint } from '@auditbox/process/crash-point.ts';
 import { schedule } from 'node-cron';
 import { type ExporterLog, logDatabaseError } from '../log.ts';
@@ -26,7 +25,7 @@ export function startHousekeeping(parts: HousekeepingParts, taking: AbortSignal)
 async function keepHouse({ db, retention, log }: HousekeepingParts, taking: AbortSignal): Promise<void> {
   const { outboxDays, auditDays } = retention;
   const tasks = [
-    () => makePartitions(db, monthsFrom(new Date())),
+    () => makeMonths(db, listUpcomingMonths(new Date())),
     () => outboxDays && pruneUntilNoneIsLeft(db, outboxDays, log, taking),
     () => auditDays && removeExpiredMonths(db, auditDays, log),
   ];

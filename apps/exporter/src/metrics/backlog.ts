@@ -1,7 +1,6 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
-import { findPendingRows, type PendingRows } from '@auditbox/db/observe/pending-rows.ts';
-import { findUnfinishedBatches } from '@auditbox/db/observe/unfinished-batches.ts';
+import { findPendingRows, findUnfinishedBatches, type PendingRows } from '@auditbox/db/observe/backlog.ts';
 import type { Question } from '@auditbox/process/metrics/database-gauges.ts';
 import { Gauge } from 'prom-client';
 import type { SealLoop } from '../export/seal-loop.ts';

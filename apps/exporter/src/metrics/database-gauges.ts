@@ -1,7 +1,7 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { databaseTime } from '@auditbox/db/database/database-time.ts';
-import { horizonHeldS } from '@auditbox/db/observe/horizon.ts';
-import { countQuarantinedRows } from '@auditbox/db/observe/quarantined-rows.ts';
+import { countQuarantinedRows } from '@auditbox/db/observe/backlog.ts';
+import { horizonHeldS } from '@auditbox/db/observe/holders.ts';
 import type { Question } from '@auditbox/process/metrics/database-gauges.ts';
 import { Gauge } from 'prom-client';
 

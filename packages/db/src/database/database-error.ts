@@ -4,17 +4,17 @@ export type DatabaseErrorKind =
   | 'unreachable'
   /** The server, or our deadline, gave up on a statement. Its effect may be unknown. */
   | 'timeout'
-  /** Too many of our statements wait; this one was not sent. */
+  /** Too many of our statements wait, so this one was not sent. */
   | 'busy'
   /** Disk, memory or connections of the server are used up. */
   | 'full'
   /** The server is a standby, or set to read only. */
   | 'read-only'
-  /** Another transaction was in the way. */
+  /** Another transaction blocked this one. */
   | 'conflict'
   /** Login, TLS, rights or the database's name: a person must change something. */
   | 'misconfigured'
-  /** Tables, columns or functions are missing: `migrate` has not run, or of another version. */
+  /** Tables, columns or functions are missing: `migrate` has not run, or another version of it has. */
   | 'schema'
   /** A value of the statement is invalid, too large, or damaged on disk. */
   | 'data'
@@ -27,11 +27,11 @@ interface Meaning {
   readonly kind: DatabaseErrorKind;
   /** What happened, in words for a person. */
   readonly name: string;
-  /** Whether the same statement may succeed later without anybody's help. */
+  /** Whether the same statement may succeed later without a person's help. */
   readonly retry: boolean;
 }
 
-/** By SQLSTATE, its class (two characters), or a code of the driver, of Node or of this file. The longest prefix counts. */
+/** By SQLSTATE, its class (two characters), or a code of the driver, of Node or of this file. The longest prefix that is listed decides. */
 const meanings: Readonly<Record<string, Meaning>> = {
   '08': { kind: 'unreachable', name: 'connection failure', retry: true },
   '22': { kind: 'data', name: 'invalid value', retry: false },
@@ -63,13 +63,13 @@ const meanings: Readonly<Record<string, Meaning>> = {
   ERR_SSL: { kind: 'misconfigured', name: 'TLS failure', retry: false },
 };
 
-/** OpenSSL's codes for certificates have their word in the middle: UNABLE_TO_VERIFY_LEAF_SIGNATURE, CERT_HAS_EXPIRED. */
+/** OpenSSL's codes for certificates have the decisive word in the middle: UNABLE_TO_VERIFY_LEAF_SIGNATURE, CERT_HAS_EXPIRED. */
 const certificateCode = /CERT|SIGNATURE/;
 const certificate: Meaning = { kind: 'misconfigured', name: 'certificate refused', retry: false };
 const network: Meaning = { kind: 'unreachable', name: 'network failure', retry: true };
 const unknown: Meaning = { kind: 'unexpected', name: 'unexpected error', retry: false };
 
-function meaningOf(code: string, isNetwork: boolean): Meaning | null {
+function findMeaning(code: string, isNetwork: boolean): Meaning | null {
   for (let length = code.length; length > 0; length--) {
     const meaning = meanings[code.slice(0, length)];
     if (meaning) return meaning;
@@ -85,23 +85,23 @@ interface Details {
   readonly isNetwork?: boolean;
 }
 
-/** A statement failed, or could not be sent. Made by `Database.query` alone; its cause is what the driver threw. */
+/** A statement failed, or could not be sent. Made by `Database.query` alone; `cause` is what the driver threw. */
 export class DatabaseError extends Error {
   override readonly name = 'DatabaseError';
   /** An SQLSTATE, a code of the driver or of Node, `DATABASE_SILENT` or `DATABASE_BUSY`. */
   readonly code: string;
   readonly kind: DatabaseErrorKind;
-  /** Whether the same statement may succeed later without anybody's help. */
+  /** Whether the same statement may succeed later without a person's help. */
   readonly retry: boolean;
   readonly constraint: string | null;
   readonly table: string | null;
-  /** May quote a row: for our own comparisons, not for a log. */
+  /** May quote a row, so it is for our own comparisons and never logged. */
   readonly detail: string | null;
   readonly #means: string;
 
   constructor(code: string, message: string, details: Details = {}, options?: ErrorOptions) {
     super(message, options);
-    const { kind, name, retry } = meaningOf(code, details.isNetwork ?? false) ?? unknown;
+    const { kind, name, retry } = findMeaning(code, details.isNetwork ?? false) ?? unknown;
     this.code = code;
     this.kind = kind;
     this.retry = retry;
@@ -111,12 +111,12 @@ export class DatabaseError extends Error {
     this.detail = details.detail ?? null;
   }
 
-  /** No answer within the deadline: a half-open connection, or the driver's pool hangs. */
+  /** No answer within the deadline: the connection is half open, or the driver's pool hangs. */
   static silent(deadlineMs: number): DatabaseError {
     return new DatabaseError('DATABASE_SILENT', `The database did not answer within ${deadlineMs} ms.`);
   }
 
-  /** More statements wait than can be answered in time; this one was not sent. */
+  /** More statements wait than can be answered in time, so this one was not sent. */
   static busy(waiting: number): DatabaseError {
     return new DatabaseError('DATABASE_BUSY', `${waiting} statements already wait for the database.`);
   }
@@ -138,10 +138,11 @@ export class DatabaseError extends Error {
 }
 
 /**
- * The DatabaseError for what a statement threw, or null if the database has no part in it. drizzle wraps the driver's
- * error in one that has the statement's parameters, which is looked into. For statements in a caller's transaction; `Database.query` does it by itself.
+ * The DatabaseError for what a statement threw, or null if it is not the database's error. `Database.query` calls it, so
+ * only statements in a caller's transaction need it.
  */
 export function toDatabaseError(thrown: unknown): DatabaseError | null {
+  // drizzle wraps the driver's error in one that has the statement's parameters.
   let inner: unknown = thrown;
   while (inner instanceof Error && 'params' in inner) inner = inner.cause;
   if (inner instanceof DatabaseError) return inner;
@@ -149,13 +150,13 @@ export function toDatabaseError(thrown: unknown): DatabaseError | null {
   const { code, constraint_name, table_name, detail, syscall } = inner as Error & Record<string, unknown>;
   if (typeof code !== 'string') return null;
   const isNetwork = /^E[A-Z]+$/.test(code) && (networkCalls.has(syscall) || inner instanceof AggregateError);
-  // Other errors have codes too, ours among them.
-  if (inner.name !== 'PostgresError' && meaningOf(code, isNetwork) === null) return null;
+  // Other errors have codes too, including our own.
+  if (inner.name !== 'PostgresError' && findMeaning(code, isNetwork) === null) return null;
   const details = { constraint: text(constraint_name), table: text(table_name), detail: text(detail), isNetwork };
-  return new DatabaseError(code, messageOf(inner, code), details, { cause: thrown });
+  return new DatabaseError(code, readMessage(inner, code), details, { cause: thrown });
 }
 
-/** An ENOENT of a file is not the database's error; that of a socket is. */
+/** Only network calls can be the database's error: an ENOENT of `open` is about a file. */
 const networkCalls = new Set<unknown>(['connect', 'getaddrinfo', 'read', 'write']);
 
 function text(value: unknown): string | null {
@@ -163,7 +164,7 @@ function text(value: unknown): string | null {
 }
 
 /** A refused connection to a name with several addresses is an AggregateError without a message. */
-function messageOf(error: Error, code: string): string {
+function readMessage(error: Error, code: string): string {
   if (error.message) return error.message;
   const [first] = error instanceof AggregateError ? error.errors : [];
   return first instanceof Error ? first.message : code;

@@ -1,6 +1,12 @@
 import type { Database } from './connect.ts';
 
-/** Now by the database's clock, the only one that decides anything: ISO 8601 in UTC, six fraction digits. */
+/**
+ * The time by the database's clock, which decides every lease and wait: ISO 8601 in UTC, six fraction digits.
+ *
+ * Caller: both processes.
+ * Locks: none.
+ * Crash: nothing is written.
+ */
 export async function databaseTime(db: Database): Promise<string> {
   const [row] = await db.query(
     (sql) => sql<[{ now: string }]>`

@@ -1,8 +1,12 @@
 import type { Database } from './connect.ts';
 
 /**
- * How far behind a replica is, in milliseconds; 0 when it has replayed all that it received, and on a primary. Called by
- * the api now and then; takes no locks. A replica that receives nothing any more says 0 too: the primary knows of that.
+ * How far a replica is behind the primary, in milliseconds. 0 on a primary, and on a replica that has replayed all that it
+ * received. A replica that receives nothing any more reports 0 too; only the primary can notice that.
+ *
+ * Caller: the api, periodically.
+ * Locks: none.
+ * Crash: nothing is written.
  */
 export async function replicaLagMs(db: Database): Promise<number> {
   const [row] = await db.query(

@@ -1,16 +1,16 @@
 import { getTableConfig } from 'drizzle-orm/pg-core';
 import { apiKey, auditLog, exportBatch, outbox, prunedEvent } from '../schema.ts';
 
-/** A thing that the code relies on, as the database names it: `outbox.batch_id bigint`, `outbox_pending`. */
+/** A table that the code relies on, with the names and types that the database uses: `batch_id bigint`, `outbox_pending`. */
 export interface ExpectedTable {
   readonly name: string;
   readonly columns: readonly { readonly name: string; readonly type: string }[];
-  /** Of primary and unique keys too. */
+  /** Including the indexes of primary and unique keys. */
   readonly indexes: readonly string[];
   readonly checks: readonly string[];
 }
 
-/** What schema.ts says of the tables in the database. */
+/** The tables of schema.ts. */
 export const expectedTables: readonly ExpectedTable[] = [auditLog, outbox, prunedEvent, exportBatch, apiKey].map(
   (table) => {
     const { name, columns, indexes, primaryKeys, uniqueConstraints, checks } = getTableConfig(table);
@@ -20,7 +20,7 @@ export const expectedTables: readonly ExpectedTable[] = [auditLog, outbox, prune
     ]);
     return {
       name,
-      columns: columns.map((column) => ({ name: column.name, type: typeInPostgres(column.getSQLType()) })),
+      columns: columns.map((column) => ({ name: column.name, type: toPostgresType(column.getSQLType()) })),
       indexes: [
         ...indexes.map(({ config }) => config.name),
         ...primaryKeys.map((key) => key.getName()),
@@ -32,10 +32,10 @@ export const expectedTables: readonly ExpectedTable[] = [auditLog, outbox, prune
   },
 );
 
-/** Triggers of audit_log and of each of its partitions; drizzle has no words for them. */
+/** Triggers of audit_log and of each of its months. schema.ts cannot list them, because drizzle does not support triggers. */
 export const expectedTriggers = ['audit_log_to_outbox', 'audit_log_append_only', 'audit_log_keep_unexported'] as const;
 
 /** drizzle writes `timestamp (6) with time zone` and `varchar(55)`. */
-function typeInPostgres(type: string): string {
+function toPostgresType(type: string): string {
   return type.replace(' (', '(').replace(/^varchar/, 'character varying');
 }

@@ -3,15 +3,18 @@ import type { ExpectedTable } from './expected-schema.ts';
 
 export interface Drift {
   readonly kind: 'table' | 'column' | 'index' | 'check';
-  /** With its table, as `outbox.batch_id`. */
+  /** With the name of its table: `outbox.batch_id`. */
   readonly name: string;
   readonly problem: 'missing' | 'of another type' | 'invalid';
 }
 
 /**
- * What is expected and not there, or not as it should be; invalid indexes of these tables and their partitions also where
- * nobody expects them, since each costs every insert and answers nobody. Called by `npm run doctor`; reads catalogs,
- * takes no locks.
+ * Expected objects that are missing or differ. Also every invalid index of these tables and their months: it slows each
+ * insert down and serves no query.
+ *
+ * Caller: the doctor.
+ * Locks: none.
+ * Crash: nothing is written.
  */
 export async function findDrift(db: Database, tables: readonly ExpectedTable[]): Promise<Drift[]> {
   return db.query(
@@ -45,5 +48,33 @@ export async function findDrift(db: Database, tables: readonly ExpectedTable[]):
       left join pg_constraint c on c.conrelid = t.oid and c.conname = k.name
       where t.oid is not null and c.convalidated is not true
       order by kind, name`,
+  );
+}
+
+export interface IdleTrigger {
+  readonly table: string;
+  readonly trigger: string;
+  readonly problem: 'missing' | 'disabled';
+}
+
+/**
+ * Triggers of audit_log and its months that are missing, or do not fire in ordinary sessions.
+ *
+ * Caller: the doctor.
+ * Locks: none.
+ * Crash: nothing is written.
+ */
+export async function findIdleTriggers(db: Database, triggers: readonly string[]): Promise<IdleTrigger[]> {
+  return db.query(
+    (sql) => sql<IdleTrigger[]>`
+      select c.relname as table, e.name as trigger,
+        case when t.oid is null then 'missing' else 'disabled' end as problem
+      from pg_class c cross join json_array_elements_text(${JSON.stringify(triggers)}::text::json) as e(name)
+      left join pg_trigger t on t.tgrelid = c.oid and t.tgname = e.name
+      where (
+        c.oid = to_regclass('public.audit_log')
+        or c.oid in (select inhrelid from pg_inherits where inhparent = to_regclass('public.audit_log'))
+      ) and coalesce(t.tgenabled, 'D') not in ('O', 'A')
+      order by c.relname, e.name`,
   );
 }

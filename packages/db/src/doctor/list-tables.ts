@@ -1,21 +1,27 @@
 import type { Database } from '../database/connect.ts';
 
-/** How one of our tables, or a partition of one, is kept by vacuum. */
+/** What vacuum did and will do for one of our tables, or for a month of one. */
 export interface TableUpkeep {
   readonly name: string;
   readonly autovacuum: boolean;
-  /** As the statistics count them. */
+  /** By the server's statistics, which are estimates. */
   readonly deadRows: number;
-  /** Autovacuum comes at so many. */
+  /** Autovacuum starts at this number of dead rows. */
   readonly deadRowsBound: number;
   readonly lastAutovacuum: string | null;
-  /** How many transactions ago its oldest row was not frozen yet. */
+  /** Transactions since its oldest row that is not frozen. */
   readonly age: number;
   /** Autovacuum freezes at this age, even where it is off. */
   readonly maxAge: number;
 }
 
-/** Our tables and partitions that hold rows. Called by `npm run doctor`; reads catalogs and statistics, takes no locks. */
+/**
+ * Our tables and months that hold rows.
+ *
+ * Caller: the doctor.
+ * Locks: none.
+ * Crash: nothing is written.
+ */
 export async function listTables(db: Database, names: readonly string[]): Promise<TableUpkeep[]> {
   return db.query(
     (sql) => sql<TableUpkeep[]>`
@@ -41,6 +47,27 @@ export async function listTables(db: Database, names: readonly string[]): Promis
         c.oid in (select oid from roots)
         or c.oid in (select inhrelid from pg_inherits where inhparent in (select oid from roots))
       )
+      order by c.relname`,
+  );
+}
+
+/** A partition of audit_log. */
+export interface Partition {
+  readonly name: string;
+  readonly isDefault: boolean;
+}
+
+/**
+ * Caller: the doctor.
+ * Locks: none.
+ * Crash: nothing is written.
+ */
+export async function listPartitions(db: Database): Promise<Partition[]> {
+  return db.query(
+    (sql) => sql<Partition[]>`
+      select c.relname as name, pg_get_expr(c.relpartbound, c.oid) = 'DEFAULT' as "isDefault"
+      from pg_inherits i join pg_class c on c.oid = i.inhrelid
+      where i.inhparent = to_regclass('public.audit_log') and not i.inhdetachpending
       order by c.relname`,
   );
 }

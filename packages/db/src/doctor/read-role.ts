@@ -1,16 +1,22 @@
 import type { Database } from '../database/connect.ts';
 
-/** What the connection's role may do that it need not, or should. */
+/** Rights of the connection's role that it must have, or should not have. */
 export interface Role {
   readonly name: string;
   readonly isSuperuser: boolean;
   readonly ownsRecord: boolean;
-  /** UPDATE, DELETE or TRUNCATE on audit_log, between commas; empty for none. Not the DELETE that the retention role is for. */
+  /** UPDATE, DELETE or TRUNCATE on audit_log, separated by commas; empty if none. Without the DELETE of the retention role. */
   readonly mayChangeRecord: string;
   readonly seesOthers: boolean;
 }
 
-/** Called by `npm run doctor`; reads catalogs, takes no locks. Without a table audit_log nothing of it is true. */
+/**
+ * Without a table audit_log the role has no rights on it.
+ *
+ * Caller: the doctor.
+ * Locks: none.
+ * Crash: nothing is written.
+ */
 export async function readRole(db: Database): Promise<Role> {
   const [row] = await db.query(
     (sql) => sql<[Role]>`

@@ -4,8 +4,8 @@ import { compactText, type JsonText, objectMembers } from '@auditbox/core/json/j
 import { sameJson } from '@auditbox/core/json/same-json.ts';
 
 /**
- * Whether an event says what the stored one says. `storedJson` is the stored event on the wire. An event without a time
- * of its own matches any: a caller that retries got the database's now the first time.
+ * Whether an event has the content of the stored one. `storedJson` is the stored event in its form on the wire. An event
+ * without a time matches any time, because the database set the time at the first try.
  */
 export function sameContent(event: NewAuditEvent, storedJson: string): boolean {
   const stored: Record<string, unknown> = JSON.parse(storedJson);

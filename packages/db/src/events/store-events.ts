@@ -1,15 +1,15 @@
 import type { Database } from '../database/connect.ts';
-import { lacksPartition, makePartitions } from '../months/make-partitions.ts';
-import type { TracedEvent } from './event-record.ts';
-import { FutureEventError, isTaken } from './event-refused.ts';
-import { timesOf } from './times-of.ts';
+import { isMonthMissing, makeMonths } from '../months/make-months.ts';
+import { listEventTimes, type TracedEvent } from './event-record.ts';
+import { FutureEventError, isIdTaken } from './event-refused-error.ts';
 import { type WrittenEvent, writeAuditEvents } from './write-events.ts';
 
 /**
- * Writes audit events in a transaction of their own; they are on disk when it returns. Otherwise as writeAuditEvents.
+ * Writes audit events in their own transaction; they are on disk when it resolves. Otherwise like writeAuditEvents. It
+ * makes missing months.
  *
- * The same new id sent twice at once makes the later statement fail; by then the first is committed, so trying again
- * finds its event. Once is enough for two callers; the bound is for a crowd. A month that has no partition gets one.
+ * When two callers send the same new id at once, the later statement fails after the first has committed. The retry then
+ * finds the event. Two callers need one retry; the limit of five is for more callers.
  */
 export async function storeAuditEvents(db: Database, events: readonly TracedEvent[]): Promise<WrittenEvent[]> {
   for (let triesLeft = 5; ; triesLeft -= 1) {
@@ -17,11 +17,11 @@ export async function storeAuditEvents(db: Database, events: readonly TracedEven
       return await db.query((sql) => writeAuditEvents(sql, events));
     } catch (error) {
       if (triesLeft === 0) throw error;
-      if (lacksPartition(error)) {
-        const impossible = await makePartitions(db, timesOf(events));
-        const refused = FutureEventError.ofMonths(impossible, events, error);
+      if (isMonthMissing(error)) {
+        const impossible = await makeMonths(db, listEventTimes(events));
+        const refused = FutureEventError.fromMonths(impossible, events, error);
         if (refused) throw refused;
-      } else if (!isTaken(error)) throw error;
+      } else if (!isIdTaken(error)) throw error;
     }
   }
 }

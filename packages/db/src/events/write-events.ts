@@ -1,18 +1,18 @@
 import { sql as drizzleSql, type SQL } from 'drizzle-orm';
 import { eventJson } from '../sql/event-json.ts';
 import {
+  encodeParameters,
   type IdentifiedEvent,
   identify,
   incomingEvents,
   insertIncoming,
-  parametersOf,
   type TracedEvent,
 } from './event-record.ts';
-import { AuditConflictError, refusalOf } from './event-refused.ts';
+import { AuditConflictError, toEventRefusedError } from './event-refused-error.ts';
 import { sameContent } from './same-content.ts';
 import { whereTaken } from './where-taken.ts';
 
-/** What can run the statement: postgres.js (pool or transaction), or a drizzle database or transaction on any driver. */
+/** Runs the statement: postgres.js (pool or transaction), or a drizzle database or transaction on any driver. */
 export type Executor = PostgresJsExecutor | DrizzleExecutor;
 interface PostgresJsExecutor {
   unsafe(statement: string, parameters: string[], options: { prepare: boolean }): PromiseLike<unknown>;
@@ -21,18 +21,19 @@ interface DrizzleExecutor {
   execute(statement: SQL): PromiseLike<unknown>;
 }
 
-/** A stored event. `existing` means that this very event was there before. */
+/** A stored event. `existing` means that the same event was stored before. */
 export interface WrittenEvent {
   readonly id: string;
   readonly outcome: 'created' | 'existing';
 }
 
 /*
- * Called by the api outside of any transaction and by services inside their own. One statement, so that no driver fault
- * can separate its parts: if any id is there already it inserts nothing and shows what is there; else it inserts all,
- * and the trigger adds the outbox rows. Locks nothing but the new rows' ids. If we die right after: all or none of it
- * is committed, and the same call again finds out. Two calls that insert one new id at the same moment: the later one
- * gets a unique violation.
+ * If any id is stored already, it inserts nothing and returns the stored events; else it inserts all, and the trigger adds
+ * the outbox rows. One statement, so that an error of the driver cannot separate its parts.
+ *
+ * Caller: the api outside of any transaction, and services in their own.
+ * Locks: the new ids. A second call with one of them waits, and gets a unique violation when this one commits.
+ * Crash: all or nothing is committed; the same call again returns which.
  */
 const statement = `
   with incoming as materialized (${incomingEvents}
@@ -46,18 +47,18 @@ const statement = `
   union all
   select a.id::text, ${eventJson} from existing a`;
 
-/** What came back: one row without an id when all were inserted, else what is stored under their ids. */
+/** One row without an id if all were inserted, else the events that are stored under their ids. */
 interface Found {
   readonly id: string | null;
   readonly json: string;
 }
 
 /**
- * Writes audit events, and by the table's trigger their outbox rows, in the transaction that `executor` stands for: all
- * of them or none. An event with an id that is stored already, with the same content, counts as written.
+ * Writes audit events in the executor's transaction, all of them or none; the table's trigger writes their outbox rows. An
+ * event that is stored already with the same id and content counts as written.
  *
  * The result is in the order of `events`. Throws AuditConflictError (the id is stored with other content) and
- * FutureEventError, each with the event's index; inside a transaction both must roll it back, as any throw does.
+ * FutureEventError, each with the event's index; inside a transaction the caller must roll back, as after any error.
  */
 export async function writeAuditEvents(executor: Executor, events: readonly TracedEvent[]): Promise<WrittenEvent[]> {
   const identified = events.map(identify);
@@ -66,13 +67,13 @@ export async function writeAuditEvents(executor: Executor, events: readonly Trac
   const existing = new Set<string>();
   for (let missing = identified; missing.length > 0; ) {
     const found = await insertUnlessAnyExists(executor, missing, identified);
-    if (found.length === 0) throw new Error('The database neither stored the events nor knew them.');
+    if (found.length === 0) throw new Error('The database neither stored the events nor found them.');
     if (found[0]?.id === null) break;
     for (const { id, json } of found) {
       const index = indexOf.get(id ?? '') ?? -1;
       const event = identified[index];
       if (event && !sameContent(event, json))
-        throw new AuditConflictError(index, `The audit event ${id} is stored already, with other content.`);
+        throw new AuditConflictError(index, `The audit event ${id} is stored already with other content.`);
       existing.add(id ?? '');
     }
     missing = missing.filter(({ id }) => !existing.has(id));
@@ -85,12 +86,12 @@ async function insertUnlessAnyExists(
   events: readonly IdentifiedEvent[],
   all: readonly IdentifiedEvent[],
 ): Promise<Found[]> {
-  const parameters = parametersOf(events);
+  const parameters = encodeParameters(events);
   try {
     const result = await run(executor, parameters);
     return (Array.isArray(result) ? result : (result as { rows: Found[] }).rows) as Found[];
   } catch (error) {
-    throw refusalOf(error, all) ?? error;
+    throw toEventRefusedError(error, all) ?? error;
   }
 }
 

@@ -2,27 +2,25 @@ import { Command, Option } from 'commander';
 
 /** What `npm run migrate` was asked to do. */
 export interface MigrateCommand {
-  /** Null leaves the index of words as it is. */
+  /** Null does not change the index of words. */
   readonly searchIndex: 'on' | 'off' | null;
-  /** Whether to make the roles that processes may run under. Those that are there stay either way. */
+  /** Whether to make the roles that processes may run under. False does not remove them. */
   readonly roles: boolean;
 }
 
 /** Reads the command line; on `--help` or an error commander prints and ends the process. */
 export function parseCommand(argv: readonly string[]): MigrateCommand {
   const cli = new Command('npm run migrate --')
-    .description(
-      'Brings the schema up to date. Several may run at once; it waits a minute for a database that is not there.',
-    )
+    .description('Brings the schema up to date. Several may run at once. Waits up to a minute for the database.')
     .addOption(
       new Option(
         '--search-index <state>',
-        'the index of words in values, which makes `q` quick at any size and inserts dearer: make or remove it',
+        'make or remove the index of words in values, which makes `q` fast at any size and inserts slower',
       ).choices(['on', 'off']),
     )
     .option(
       '--roles',
-      'make the roles auditbox_api, auditbox_exporter and auditbox_retention, whose members may do what their process needs and no more; takes CREATEROLE. Later runs keep their rights up to date without it',
+      'make the roles auditbox_api, auditbox_exporter and auditbox_retention, whose members have only the rights that their process needs. This needs CREATEROLE. Later runs keep the rights up to date without this option',
     )
     .showHelpAfterError()
     .allowExcessArguments(false)

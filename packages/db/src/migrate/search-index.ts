@@ -1,15 +1,18 @@
 import type { Database } from '../database/connect.ts';
 
 /*
- * The index of words in values, for `q`. It is not there unless asked for: it costs an insert as much as all the rest
- * (packages/bench/README.md).
+ * The index of words in values, for `q`. It is made only on request, because it doubles the cost of an insert
+ * (docs/decisions/index-of-words-on-request.md).
  */
 
 /**
- * Makes the index, partition after partition without making writers wait, and for all later partitions. Called by
- * `npm run migrate -- --search-index on`; may be called again after it broke off. `say` hears of each partition.
+ * Makes the index for all months, present and future. `report` gets the name of each month.
+ *
+ * Caller: `npm run migrate -- --search-index on`.
+ * Locks: none that writers wait for; months are indexed one after another, concurrently.
+ * Crash: the next call continues.
  */
-export async function makeSearchIndex({ sql }: Database, say: (line: string) => void): Promise<void> {
+export async function makeSearchIndex({ sql }: Database, report: (line: string) => void): Promise<void> {
   await sql`
     create index if not exists audit_log_words on only audit_log
     using gin (audit_words(before_value, updated_values, context))`;
@@ -23,8 +26,8 @@ export async function makeSearchIndex({ sql }: Database, say: (line: string) => 
   for (const { table, isIndexed } of partitions) {
     if (isIndexed) continue;
     const index = `${table}_words`;
-    say(`${table} …`);
-    // One that broke off is there and not valid.
+    report(`${table} …`);
+    // An earlier run that was interrupted leaves an invalid index.
     await sql`drop index concurrently if exists ${sql(index)}`;
     await sql`
       create index concurrently ${sql(index)} on ${sql(table)}
@@ -33,7 +36,11 @@ export async function makeSearchIndex({ sql }: Database, say: (line: string) => 
   }
 }
 
-/** Removes the index. Called by `npm run migrate -- --search-index off`; waits for running statements on audit_log. */
+/**
+ * Caller: `npm run migrate -- --search-index off`.
+ * Locks: audit_log and its months, exclusively, after running statements have ended.
+ * Crash: the index is there or gone.
+ */
 export async function dropSearchIndex({ sql }: Database): Promise<void> {
   await sql`drop index if exists audit_log_words`;
 }

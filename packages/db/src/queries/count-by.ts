@@ -4,30 +4,33 @@ import { isoUtc } from '../sql/iso-utc.ts';
 import type { EventFilter } from './event-filter.ts';
 import { matching } from './matching.ts';
 
-/** What events can be counted by besides time. */
+/** Columns that events can be grouped by. */
 export const groups = ['action', 'table_name', 'changed_by'] as const;
 
 export interface EventCountQuery {
   readonly filter: EventFilter;
   readonly interval: 'hour' | 'day';
   readonly groupBy: (typeof groups)[number] | null;
-  /** The groups with the most events have counts of their own, this many; the rest are counted together. */
+  /** This many groups, those with the most events, have their own counts. All other groups are counted together. */
   readonly maxGroups: number;
 }
 
-/** Events of an hour or day, in UTC. `group` is null without groups, and for the rest of them. */
+/** Events of an hour or day, in UTC. `group` is null without groups, and for the groups that are counted together. */
 export interface EventCount {
   readonly start: string;
   readonly group: string | null;
   readonly count: number;
 }
 
-/** Called by `GET /audit/stats`; reads an index over all of the filter's events, and takes no locks. */
+/**
+ * Caller: `GET /audit/stats`.
+ * Locks: none. It reads an index over all events of the filter.
+ * Crash: nothing is written.
+ */
 export async function countBy(db: Database, query: EventCountQuery): Promise<EventCount[]> {
-  return db.query((sql) => sql<EventCount[]>`${countStatement(db.sql, query)}`);
+  return db.query((sql) => sql<EventCount[]>`${countStatement(sql, query)}`);
 }
 
-/** The one statement of countBy, so that its plan can be looked at too. */
 function countStatement(sql: Sql, { filter, interval, groupBy, maxGroups }: EventCountQuery): Fragment {
   const { common, branches } = matching(sql, filter);
   const anyBranch = branches.map((branch) => sql`(${branch})`).reduce((all, one) => sql`${all} or ${one}`);

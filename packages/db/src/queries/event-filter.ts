@@ -1,13 +1,13 @@
-/** A place inside a value: `updated_values.limits.rpm`. */
+/** A place inside a value, such as `updated_values.limits.rpm`, and what must be there. */
 export interface ValueAt {
   readonly column: 'before_value' | 'updated_values' | 'context';
   /** Names of members, or positions of elements. */
   readonly path: readonly string[];
-  /** A text as it is, anything else as its JSON. */
+  /** The text of a string; any other value as JSON. */
   readonly equals: string;
 }
 
-/** Which events: each part that is given must hold; of several values of one part, any. */
+/** Every part that is given must match. Of several values of one part, one must match. */
 export interface EventFilter {
   readonly changedBy?: readonly string[] | undefined;
   readonly changedByPrefix?: string | undefined;
@@ -15,19 +15,19 @@ export interface EventFilter {
   readonly action?: readonly string[] | undefined;
   readonly tableName?: readonly string[] | undefined;
   readonly objectId?: readonly string[] | undefined;
-  /** First and last event time, both included; ISO 8601 in UTC. */
+  /** First and last event time, both inclusive; ISO 8601 in UTC. */
   readonly occurredFrom?: string | undefined;
   readonly occurredTo?: string | undefined;
-  /** Recorded times, not included; ISO 8601 in UTC. */
+  /** Recorded times, both exclusive; ISO 8601 in UTC. */
   readonly recordedAfter?: string | undefined;
   readonly recordedBefore?: string | undefined;
   /** The member `team_id` of one of the two values, exactly. */
   readonly teamId?: string | undefined;
   /** The member `token` of one of the two values, exactly. */
   readonly keyHash?: string | undefined;
-  /** An id of whatever kind: object, actor, API key, team or key hash. */
+  /** An id of any kind: object, actor, API key, team or key hash. */
   readonly anyId?: string | undefined;
-  /** Words and numbers that all stand somewhere in the values. */
+  /** Words and numbers, all of which must occur in the values. */
   readonly words?: string | undefined;
   readonly values?: readonly ValueAt[] | undefined;
 }

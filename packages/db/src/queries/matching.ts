@@ -2,13 +2,13 @@ import type { Fragment, Sql } from 'postgres';
 import type { EventFilter, ValueAt } from './event-filter.ts';
 import { holdsWords, isIn, isValueAt, memberColumns, memberIs, startsWith } from './predicates.ts';
 
-/** More branches than this cost more to plan than a sort does. */
+/** Planning more branches than this costs more than a sort. */
 const maxBranches = 12;
 
 /**
- * What a filter means in SQL: row `a` matches if `common` holds and one of `branches`, of which never two hold. Each
- * branch can be read in the order of an index, so that the first page costs the same however much matches; `in` and
- * `or` would make Postgres read and sort all of it.
+ * A filter in SQL: row `a` matches if `common` holds and one of `branches` holds. Two branches never hold for the same row.
+ * Each branch can be read in the order of an index, so the first page costs the same however many rows match. With `in` and
+ * `or` Postgres would read and sort all of them.
  */
 export interface Matching {
   readonly common: Fragment;
@@ -37,7 +37,7 @@ export function matching(sql: Sql, filter: EventFilter): Matching {
   }
   for (const [field, column] of texts) {
     if (filter[field] === undefined) continue;
-    // One that is given twice would make two branches that hold for the same rows.
+    // A value that is given twice would make two branches that hold for the same rows.
     const values = [...new Set(filter[field])];
     const [single] = values;
     if (values.length === 1 && single !== undefined) conditions.push(sql`a.${sql(column)} = ${single}`);
@@ -55,7 +55,7 @@ export function matching(sql: Sql, filter: EventFilter): Matching {
   return { common: conditions.reduce((all, one) => sql`${all} and ${one}`, sql`true`), branches };
 }
 
-/** Each without what the ones before it have. */
+/** Each branch excludes the rows of the branches before it. */
 function anyIdBranches(sql: Sql, id: string): Fragment[] {
   const columns = ['object_id', 'changed_by', 'changed_by_api_key'];
   const members = Object.keys(memberColumns) as (keyof typeof memberColumns)[];

@@ -3,20 +3,20 @@ import type { ValueAt } from './event-filter.ts';
 
 /* Conditions on a row `a` of audit_log. */
 
-/** As the index of words has it, where there is one: `npm run migrate -- --search-index on`. */
+/** The expression of the index of words (`npm run migrate -- --search-index on`); it must be the same text. */
 const words = 'audit_words(a.before_value, a.updated_values, a.context)';
 
-/** One of many values; the server splits the text of an array. */
+/** Whether the column is one of many values. The server splits the text of an array. */
 export function isIn(sql: Sql, column: string, values: readonly string[]): Fragment {
   return sql`a.${sql(column)} = any(${arrayText(values)}::text::text[])`;
 }
 
-/** The column compares by bytes, so an index serves it. */
+/** An index can serve it, because the column compares by bytes. */
 export function startsWith(sql: Sql, column: string, prefix: string): Fragment {
   return sql`a.${sql(column)} ^@ ${prefix}::text`;
 }
 
-/** Columns made of a member at the top of the values. */
+/** Generated columns, with the member at the top of the values that each holds. */
 export const memberColumns = {
   team_id: 'team_id',
   former_team_id: 'team_id',
@@ -24,10 +24,10 @@ export const memberColumns = {
   former_key_hash: 'token',
 } as const;
 
-/** What the columns hold of a long text, in characters. */
+/** The generated columns hold this many characters of a long text. */
 const heldLength = 512;
 
-/** Whether a column made of a member is this. */
+/** Whether a generated column is this value. */
 export function memberIs(sql: Sql, column: keyof typeof memberColumns, value: string): Fragment {
   if ([...value].length < heldLength) return sql`a.${sql(column)} = ${value}`;
   const member = memberColumns[column];
@@ -35,17 +35,17 @@ export function memberIs(sql: Sql, column: keyof typeof memberColumns, value: st
     and (a.updated_values ->> ${member} = ${value} or a.before_value ->> ${member} = ${value})`;
 }
 
-/** Whether a value inside is this, exactly. No index: rows are looked at in the order of the list. */
+/** Whether a place inside a value equals this. No index serves it: rows are read in the order of the list. */
 export function isValueAt(sql: Sql, { column, path, equals }: ValueAt): Fragment {
   const at = sql`${arrayText(path)}::text::text[]`;
-  // JSON's null has no text for `#>>`, like what is missing.
+  // `#>>` returns SQL null both for JSON's null and for a missing member.
   if (equals === 'null') return sql`coalesce(a.${sql(column)} #>> ${at}, (a.${sql(column)} #> ${at})::text) = 'null'`;
   return sql`a.${sql(column)} #>> ${at} = ${equals}`;
 }
 
 /**
- * Whether every word stands somewhere in the values, in whatever case. Of values that are too large for the index any
- * text that contains it counts as the word.
+ * Whether every word occurs in the values, in upper or lower case. Values that are too large for the index are searched as
+ * text, so there a part of a longer word matches too.
  */
 export function holdsWords(sql: Sql, text: string): Fragment {
   const inText = text

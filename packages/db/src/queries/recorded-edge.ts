@@ -1,15 +1,19 @@
 import type { Database } from '../database/connect.ts';
 
 /**
- * The recorded time before which no event can appear any more: all transactions that could hold one have ended. ISO 8601
- * in UTC. Called before a read in the order of recording, as a statement of its own on the primary: what ends between
- * the two is seen by the read. Takes no locks.
+ * The recorded time before which no new event can appear, because every transaction that could hold one has ended.
+ * ISO 8601 in UTC. It must be a separate statement on the primary before the read: the read then sees transactions that
+ * end between the two.
  *
- * An event's recorded time is that of the statement that inserted it. So a transaction that has written holds the edge at
- * its beginning, and a running statement at its own. Throws HiddenSessionsError when another user's sessions cannot be
- * seen (they need `pg_read_all_stats`): then nobody knows. A prepared transaction is not seen; Auditbox makes none.
+ * An event's recorded time is the start of the statement that inserted it. So a transaction that has written holds the
+ * edge at its own start, and a running statement at the statement's start. A prepared transaction is not visible here;
+ * Auditbox makes none. Throws HiddenSessionsError if another user's sessions are hidden, because then the edge is unknown.
  *
- * A backend tells the server when its statement began a moment after it began: `marginMs` is more than that moment.
+ * A backend publishes the start of its statement a moment later; `marginMs` must be longer than that moment.
+ *
+ * Caller: `GET /audit` in the order of recording.
+ * Locks: none.
+ * Crash: nothing is written.
  */
 export async function recordedEdge(db: Database, marginMs: number): Promise<string> {
   const [row] = await db.query(
@@ -31,10 +35,11 @@ export async function recordedEdge(db: Database, marginMs: number): Promise<stri
   return row.edge;
 }
 
+/** This role lacks `pg_read_all_stats`. */
 export class HiddenSessionsError extends Error {
   override readonly name = 'HiddenSessionsError';
   readonly code = 'DATABASE_SESSIONS_HIDDEN';
   constructor() {
-    super('The api may not see which transactions run: grant its database user pg_read_all_stats.');
+    super('The api may not see which transactions run. Grant pg_read_all_stats to its database user.');
   }
 }

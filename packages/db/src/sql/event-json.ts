@@ -1,17 +1,17 @@
-/** The event time of row `a` with the digits that came in. */
+/** The event time of row `a`, with the fraction digits that the caller sent. */
 export const eventTime = `left(
       to_char(a.occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'),
       case a.occurred_at_digits when 0 then 19 else 20 + a.occurred_at_digits end
     ) || 'Z'`;
 
 /**
- * One audit_log row `a` as its line of JSON: the form on the wire and in the objects, with a fixed order of fields.
- * Built in Postgres, so that Node never parses a value: it would cost more than everything else on the way, and
- * digits. Joined by `||`: concat() calls an output function for each part and takes twice as long.
+ * The row `a` of audit_log as a line of JSON, in the form of the wire and of the objects, with a fixed order of fields.
+ * Built in Postgres so that Node never parses a value. Parsing would cost more than the rest of the export and would lose
+ * digits of large numbers. Joined by `||`, because concat() calls an output function for each part and takes twice as long.
  *
- * A `json` value is kept as it was written, so the text of one that a plain INSERT brought may hold line breaks.
+ * Postgres keeps the text of a `json` value, so a value that a plain INSERT wrote may contain line breaks.
  *
- * A change here changes the bytes of batches that are rendered but not done; the exporter notices by their hash.
+ * A change here changes the bytes of batches that are rendered but not done. The exporter detects that by their hash.
  */
 export const eventJson = `
   '{"id":"' || a.id::text
@@ -28,7 +28,7 @@ export const eventJson = `
     || '"}'`;
 
 /**
- * The same on one line: line breaks can only stand between the tokens of a value, so blanks may take their place. The
- * look at every character takes three times as long as all the rest.
+ * The same on one line. Line breaks can occur only between the tokens of a value, so blanks may replace them. It is used
+ * only when needed: reading every character triples the time of the line.
  */
 export const eventLine = `translate(${eventJson}, e'\\n\\r', '  ')`;

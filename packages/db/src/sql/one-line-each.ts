@@ -1,7 +1,7 @@
 const newline = 10;
 const carriageReturn = 13;
 
-/** Whether text is `rows` lines and nothing in them breaks a line: a look at bytes, which costs Node nothing. */
+/** Whether the text has exactly `rows` lines and no carriage return. It searches bytes, which is almost free. */
 export function isOneLineEach(rows: number, ndjson: Buffer): boolean {
   let lines = 0;
   for (let at = ndjson.indexOf(newline); at !== -1; at = ndjson.indexOf(newline, at + 1)) lines += 1;

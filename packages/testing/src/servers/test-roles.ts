@@ -1,5 +1,5 @@
 import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
-import { setUpRoles } from '@auditbox/db/migrate/roles/set-up-roles.ts';
+import { setUpRoles } from '@auditbox/db/migrate/set-up-roles.ts';
 import postgres from 'postgres';
 
 /** The logins of the processes under test, with the roles that they are members of. */

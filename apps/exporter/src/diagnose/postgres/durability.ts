@@ -1,5 +1,4 @@
-import { listOverrides } from '@auditbox/db/doctor/list-overrides.ts';
-import { type Durability, readDurability } from '@auditbox/db/doctor/read-durability.ts';
+import { type Durability, listOverrides, readDurability } from '@auditbox/db/doctor/server-settings.ts';
 import { fails, listSome, works } from '../finding.ts';
 import type { Check } from './check.ts';
 

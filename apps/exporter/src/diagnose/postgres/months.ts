@@ -1,7 +1,6 @@
 import { databaseTime } from '@auditbox/db/database/database-time.ts';
-import { listPartitions } from '@auditbox/db/doctor/list-partitions.ts';
-import { monthOf } from '@auditbox/db/months/make-partitions.ts';
-import { monthsFrom } from '@auditbox/db/months/months-from.ts';
+import { listPartitions } from '@auditbox/db/doctor/list-tables.ts';
+import { listUpcomingMonths, toMonth } from '@auditbox/db/months/make-months.ts';
 import { fails, works } from '../finding.ts';
 import type { Check } from './check.ts';
 
@@ -27,6 +26,6 @@ export const months: Check = {
 
 /** The last month may be missing: at the turn of a month it is made within the hour. */
 function listMissing(existing: readonly { name: string }[], now: Date): string[] {
-  const needed = monthsFrom(now).slice(0, -1).map(monthOf);
+  const needed = listUpcomingMonths(now).slice(0, -1).map(toMonth);
   return needed.filter((month) => !existing.some(({ name }) => name === `audit_log_${month.replace('-', '_')}`));
 }

@@ -1,5 +1,5 @@
-import { type Holder, listHolders } from '@auditbox/db/doctor/list-holders.ts';
 import { readRole } from '@auditbox/db/doctor/read-role.ts';
+import { type Holder, listHolders } from '@auditbox/db/observe/holders.ts';
 import { type Finding, fails, listSome, unknown, works } from '../finding.ts';
 import type { Check } from './check.ts';
 

@@ -1,8 +1,7 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { expectedTriggers } from '@auditbox/db/doctor/expected-schema.ts';
-import { findIdleTriggers, type IdleTrigger } from '@auditbox/db/doctor/find-idle-triggers.ts';
-import { listOverrides } from '@auditbox/db/doctor/list-overrides.ts';
-import { readDurability } from '@auditbox/db/doctor/read-durability.ts';
+import { findIdleTriggers, type IdleTrigger } from '@auditbox/db/doctor/find-drift.ts';
+import { listOverrides, readDurability } from '@auditbox/db/doctor/server-settings.ts';
 import { type Finding, fails, listSome, works } from '../finding.ts';
 import type { Check } from './check.ts';
 

@@ -1,7 +1,7 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { expectedTables } from '@auditbox/db/doctor/expected-schema.ts';
 import { listTables, type TableUpkeep } from '@auditbox/db/doctor/list-tables.ts';
-import { readAutovacuum } from '@auditbox/db/doctor/read-autovacuum.ts';
+import { readAutovacuum } from '@auditbox/db/doctor/server-settings.ts';
 import { fails, listSome, works } from '../finding.ts';
 import type { Check } from './check.ts';
 

@@ -1,12 +1,15 @@
 import type { NewAuditEvent } from '@auditbox/core/event/audit-event.ts';
 import { toDatabaseError } from '../database/database-error.ts';
-import { monthOf } from '../months/make-partitions.ts';
+import { toMonth } from '../months/make-months.ts';
 
-/** What a writer's statement can be refused for, by one of its events. */
-export type EventRefusal = AuditConflictError | FutureEventError | ClosedMonthError;
+/** Why one of a statement's events refuses the whole statement. */
+export type EventRefusedError = AuditConflictError | FutureEventError | ClosedMonthError;
 
-/** The refusal behind a failed insert of `events`, or null if it failed for another reason. */
-export function refusalOf(error: unknown, events: readonly { readonly id: string }[]): EventRefusal | null {
+/** The event that made an insert of `events` fail, or null if the insert failed for another reason. */
+export function toEventRefusedError(
+  error: unknown,
+  events: readonly { readonly id: string }[],
+): EventRefusedError | null {
   return (
     FutureEventError.from(error, events) ??
     AuditConflictError.from(error, events) ??
@@ -14,16 +17,15 @@ export function refusalOf(error: unknown, events: readonly { readonly id: string
   );
 }
 
-/** Whether an insert found an id taken that was free when it looked: trying again finds the event. */
-export function isTaken(error: unknown): boolean {
+/** Whether another statement took an id after this one had found it free. A retry finds the event. */
+export function isIdTaken(error: unknown): boolean {
   const constraint = toDatabaseError(error)?.constraint ?? '';
   return /^(audit_log_\d{4}_\d\d_pkey|outbox_audit_id_destination|pruned_event_pkey)$/.test(constraint);
 }
 
-export const removedMessage =
-  'An audit event with this id was recorded and exported before; retention has removed it since.';
+export const removedMessage = 'An audit event with this id was recorded and exported before. Retention has removed it.';
 
-/** An event's id is taken: stored with other content, or recorded, exported and removed since. Nothing was written. */
+/** The event's id is stored with other content, or was recorded, exported and removed. Nothing was written. */
 export class AuditConflictError extends Error {
   override readonly name = 'AuditConflictError';
   readonly code = 'AUDIT_CONFLICT';
@@ -33,11 +35,11 @@ export class AuditConflictError extends Error {
     this.index = index;
   }
 
-  /** The audit row is gone by retention, its outbox row is still there: storing it again would export it twice. */
+  /** Retention removed the audit row but its id is still known: storing it again would export it twice. */
   static from(error: unknown, events: readonly { readonly id: string }[]): AuditConflictError | null {
-    const fault = toDatabaseError(error);
-    if (!/^(outbox_audit_id_destination|pruned_event_pkey)$/.test(fault?.constraint ?? '')) return null;
-    const index = events.findIndex(({ id }) => fault?.detail?.includes(id));
+    const databaseError = toDatabaseError(error);
+    if (!/^(outbox_audit_id_destination|pruned_event_pkey)$/.test(databaseError?.constraint ?? '')) return null;
+    const index = events.findIndex(({ id }) => databaseError?.detail?.includes(id));
     return new AuditConflictError(index, removedMessage, { cause: error });
   }
 }
@@ -52,42 +54,42 @@ export class FutureEventError extends Error {
     this.index = index;
   }
 
-  /** The first event of one of these months; null if none is. */
-  static ofMonths(
+  /** The first event in one of these months; null if there is none. */
+  static fromMonths(
     months: ReadonlySet<string>,
     events: readonly NewAuditEvent[],
     cause: unknown,
   ): FutureEventError | null {
-    const index = events.findIndex(({ occurredAt }) => occurredAt !== null && months.has(monthOf(occurredAt.utc)));
+    const index = events.findIndex(({ occurredAt }) => occurredAt !== null && months.has(toMonth(occurredAt.utc)));
     return index === -1 ? null : new FutureEventError(index, { cause });
   }
 
   /** The trigger names the event by its id in the error's detail. */
   static from(error: unknown, events: readonly { readonly id: string }[]): FutureEventError | null {
-    const fault = toDatabaseError(error);
-    if (fault?.constraint !== 'audit_log_occurred_at_not_future') return null;
+    const databaseError = toDatabaseError(error);
+    if (databaseError?.constraint !== 'audit_log_occurred_at_not_future') return null;
     return new FutureEventError(
-      events.findIndex(({ id }) => id === fault.detail),
+      events.findIndex(({ id }) => id === databaseError.detail),
       { cause: error },
     );
   }
 }
 
-/** An event is of a month that is being removed by retention: it would be gone at once. Nothing was written. */
+/** Retention is removing the event's month, so the event would be removed at once. Nothing was written. */
 export class ClosedMonthError extends Error {
   override readonly name = 'ClosedMonthError';
   readonly code = 'AUDIT_MONTH_CLOSED';
   readonly index: number;
   constructor(index: number, options: ErrorOptions) {
-    super("The event's time lies in a month that retention removes.", options);
+    super("The event's time is in a month that retention is removing.", options);
     this.index = index;
   }
 
   static from(error: unknown, events: readonly { readonly id: string }[]): ClosedMonthError | null {
-    const fault = toDatabaseError(error);
-    if (fault?.constraint !== 'audit_log_month_closed') return null;
+    const databaseError = toDatabaseError(error);
+    if (databaseError?.constraint !== 'audit_log_month_closed') return null;
     return new ClosedMonthError(
-      events.findIndex(({ id }) => fault.detail?.includes(id)),
+      events.findIndex(({ id }) => databaseError.detail?.includes(id)),
       { cause: error },
     );
   }

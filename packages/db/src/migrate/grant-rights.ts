@@ -1,18 +1,38 @@
 import type { Sql } from 'postgres';
-import { migrationLock } from '../migration-lock.ts';
+
+/** An advisory lock that every migrator of Auditbox takes. The number has no meaning. */
+export const migrationLock = 7_283_104_911;
 
 /**
- * Gives the three roles their rights in this database, and takes away what an earlier version gave. Called by
- * `npm run migrate -- --roles`, and by each later `npm run migrate` of the database, so that new tables are covered;
- * partitions of audit_log need no rights of their own. One transaction, so that running processes keep theirs. Takes the
- * migrators' lock, and none on the tables. If we die right after: all or nothing is granted.
+ * Whether the three roles have rights in this database.
  *
- * No role may write outbox rows or audit rows alone: the trigger on audit_log writes the first with its owner's rights.
+ * Caller: `npm run migrate`.
+ * Locks: none.
+ * Crash: nothing is written.
+ */
+export async function haveRights(sql: Sql): Promise<boolean> {
+  const [row] = await sql<[{ given: boolean }]>`
+    select exists (
+      select from pg_class, aclexplode(relacl) as entry
+      where oid = 'audit_log'::regclass and entry.grantee = to_regrole('auditbox_api')
+    ) as given`;
+  return row.given;
+}
+
+/**
+ * Gives the three roles their rights in this database and takes away what an earlier version gave. One transaction, so
+ * that running processes keep their rights.
+ *
+ * Caller: `npm run migrate -- --roles`, and each later `npm run migrate` of the database, so that new tables are covered.
+ * Locks: the migrators' lock, and no table.
+ * Crash: all rights are granted, or none.
  */
 export async function grantRights(sql: Sql): Promise<void> {
   await sql
     .unsafe(`
     select pg_advisory_xact_lock(${migrationLock});
+    -- No role may write outbox rows, or audit rows without them: the trigger on audit_log writes the outbox with its
+    -- owner's rights. Months of audit_log need no rights, because statements name the table.
     revoke all on audit_log, outbox, outbox_status, export_batch, pruned_event, api_key
       from auditbox_api, auditbox_exporter, auditbox_retention;
 

@@ -1,0 +1,63 @@
+import postgres, { type Options, type Sql } from 'postgres';
+
+/*
+ * What we know of the driver, postgres.js 3.4, and how we live with it. Each hazard names the upstream issue
+ * (github.com/porsager/postgres); packages/db/README.md has the list with the hazards that code elsewhere works around.
+ */
+
+/** Seconds to reach the server. On top of a statement's own time they bound how long an answer may take. */
+export const connectTimeoutS = 5;
+
+/** Options that every connection of ours has, the migrator's too. */
+export const commonOptions = {
+  connect_timeout: connectTimeoutS,
+  onnotice: () => {},
+  // The driver looks up array types on each new connection and drops the promise. When the look-up fails, the process
+  // ends with an unhandled rejection (#1192, #1205, #1223). No statement of ours sends an array.
+  fetch_types: false,
+} as const;
+
+/** Opens no connection yet; the first statement does. Times go in and come out as text. */
+export function openPool(url: string, options: Options<Record<string, never>>): Sql {
+  const sql = postgres(url, {
+    ...commonOptions,
+    // Short, so that a database that came back is used at once. The waits of our callers keep the rate down.
+    backoff: (retries: number) => Math.min(1, retries * 0.1),
+    // The driver sends a statement before the one before it is answered. A pooler in transaction mode gives the
+    // connection away in between, and the second answer never comes (#970). `0` breaks sql.begin (#1210), which we do
+    // not use.
+    ...(isBehindPooler(url) && { max_pipeline: 0 }),
+    ...options,
+  });
+  keepTimesAsText(sql);
+  return sql;
+}
+
+/**
+ * Whether the URL says `prepare=false`: a pooler in transaction mode does not have our prepared statements (#547). The
+ * driver itself reads the parameter. It forwards parameters that it does not know to the server, which then refuses the
+ * connection, so there is no parameter of our own for this.
+ *
+ * Read from the text, because Node's URL rejects one that names several hosts.
+ */
+function isBehindPooler(url: string): boolean {
+  return /[?&]prepare=false(&|$)/.test(url);
+}
+
+/** timestamptz, date, time, timestamp, and arrays of them. */
+const timeTypes = [1184, 1082, 1083, 1114, 1182, 1185, 1115, 1231];
+const jsonTypes = [114, 3802];
+
+/**
+ * The driver parses times into Dates, which have no microseconds, and rejects texts that are no Date
+ * (discussion #761). drizzle does the same to its client; it is not loaded here, because loading it takes longer than
+ * the rest of a process's start.
+ */
+function keepTimesAsText({ options }: Sql): void {
+  const keep = (value: unknown) => value;
+  for (const type of timeTypes) {
+    options.parsers[type] = keep;
+    options.serializers[type] = keep;
+  }
+  for (const type of jsonTypes) options.serializers[type] = keep;
+}

@@ -1,0 +1,42 @@
+import type { Database } from '../database/connect.ts';
+import { toDatabaseError } from '../database/database-error.ts';
+
+/** Months are made this far ahead, because the exporters that make them may be down for that long. */
+const monthsAhead = 3;
+
+/** The first instants of this month and of the next ones, ISO 8601 in UTC. */
+export function listUpcomingMonths(now: Date): string[] {
+  return Array.from({ length: monthsAhead + 1 }, (_, n) =>
+    new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + n, 1)).toISOString(),
+  );
+}
+
+/**
+ * Makes the months of audit_log that event times belong to, where they are missing. The times are ISO 8601 in UTC. Returns
+ * the months (`2026-07`) that cannot be made because they are further ahead than an event may be.
+ *
+ * Caller: the exporter ahead of time, and writers whose insert found no month; each outside of any transaction.
+ * Locks: an advisory lock that other makers of months wait for; readers and writers do not wait.
+ * Crash: the months exist, or the next call makes them.
+ */
+export async function makeMonths(db: Pick<Database, 'query'>, times: readonly string[]): Promise<ReadonlySet<string>> {
+  const months = JSON.stringify([...new Set(times.map(toMonth))]);
+  const rows = await db.query(
+    (sql) => sql<{ month: string }[]>`
+      select month from json_array_elements_text(${months}::text::json) as month
+      where audit_log_make_partition((month || '-01T00:00:00Z')::timestamptz) is null`,
+  );
+  return new Set(rows.map(({ month }) => month));
+}
+
+/** `2026-07` of an instant in ISO 8601, UTC. */
+export function toMonth(time: string): string {
+  return time.slice(0, 7);
+}
+
+/** Whether an insert failed because the table has no partition for the event's month. */
+export function isMonthMissing(error: unknown): boolean {
+  const databaseError = toDatabaseError(error);
+  // Postgres reports a row without a partition as a check violation that names no constraint.
+  return databaseError?.code === '23514' && databaseError.constraint === null && databaseError.table === 'audit_log';
+}
