@@ -20,7 +20,7 @@ test('six processes that migrate an empty database at once all succeed, and it i
   expect(distinct).toBe(applied);
 });
 
-test('it waits for a database that is not there yet', async () => {
+test('it waits for a database that does not answer yet', async () => {
   const url = new URL(await createTestDatabase(inject('databaseServer'), { empty: true }));
   const proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) });
   await proxy.down();
@@ -35,14 +35,14 @@ test('it waits for a database that is not there yet', async () => {
 test.each([
   ['', 'DATABASE_URL is not set'],
   ['postgres://nobody:wrong@127.0.0.1:{port}/postgres', "The database's set-up is wrong (login refused): "],
-])('with DATABASE_URL "%s" it stops at once and says why', async (url, sentence) => {
+])('with DATABASE_URL "%s" it stops at once and reports why', async (url, sentence) => {
   const { port } = new URL(inject('databaseServer'));
   const app = migrate(url.replace('{port}', port));
   expect(await app.ended).toBe(1);
   expect(app.output()).toContain(sentence);
 });
 
-test('--search-index makes the index of words, and removes it; anything else is refused', async () => {
+test('--search-index makes and removes the index of words, and rejects any other value', async () => {
   const url = await createTestDatabase(inject('databaseServer'));
   const sql = postgres(url, { max: 1 });
   const isThere = async () => (await sql`select to_regclass('audit_log_words') is not null as there`)[0]?.there;

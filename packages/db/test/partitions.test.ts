@@ -46,7 +46,7 @@ test('an event of any month finds its partition, alone or in a batch', async () 
     expect(await placeOf(id)).toEqual([`audit_log_${months[index]?.replace('-', '_')}`]);
 });
 
-test('a time further ahead than any partition is the fault of that event alone', async () => {
+test('a time further ahead than any month rejects that event alone', async () => {
   const far = one(anEvent({ updated_at: '9999-12-31T23:59:59Z' }));
   const old = one(anEvent({ updated_at: '2001-01-01T00:00:00Z' }));
   const outcomes = await storeEachEvent(db, [far, old]);
@@ -117,7 +117,7 @@ test('an INSERT into a partition by its name gets its outbox row, and the partit
     await expect(db.sql.unsafe(statement)).rejects.toThrow('audit_log is append-only');
 });
 
-test('a month past retention goes once all of it is exported; nothing comes in from when it is closed', async () => {
+test('a month past retention is removed once all of it is exported, and takes no event after it is closed', async () => {
   const event = anEvent({ updated_at: '2020-05-15T00:00:00Z' });
   await db.store([event, anEvent({ updated_at: '2020-06-15T00:00:00Z' })]);
   const find = async () => (await listExpiredMonths(db, 1_000)).find(({ name }) => name === 'audit_log_2020_05');
@@ -177,7 +177,7 @@ test('rows of the first schema are all there after the migration, with their out
   await sql.end();
 });
 
-test('the index of words is made over all partitions while writers go on, serves new ones too, and goes again', async () => {
+test('the index of words is made over all months while writers continue, covers new months, and can be removed', async () => {
   const own = await openTestDatabase();
   await own.store([anEvent({ updated_values: { text: 'zebra' } })]);
   await makeSearchIndex(own, () => {});

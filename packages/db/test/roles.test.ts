@@ -176,7 +176,7 @@ test('tables of its own, named like those that the trigger uses, change nothing 
   });
 });
 
-test('asked for twice, and by migrators of several databases at once, the roles are right in each', async () => {
+test('the roles are right in each database when several migrators make them at once, and twice', async () => {
   const own = await startOwnPostgres();
   const urls = await Promise.all([1, 2, 3].map(() => createTestDatabase(own.url, { empty: true })));
   const { promise: go, resolve: letGo } = Promise.withResolvers<void>();
@@ -215,7 +215,7 @@ test('a later migration keeps rights up to date where the roles are in use, and 
   await expect(openAs('api', other).sql`select from audit_log`).rejects.toMatchObject(denied);
 });
 
-test('who migrates and may not make roles is told so, and what to do', async () => {
+test('a migrator without the right to make roles learns which right it needs', async () => {
   const own = await startOwnPostgres();
   const server = new URL(own.url);
   await own.sql`create role migrator login password 'm'`;
@@ -224,14 +224,14 @@ test('who migrates and may not make roles is told so, and what to do', async () 
   const migrate = () => spawnApp(main, { DATABASE_URL: server.href }, ['--roles']);
   const refused = migrate();
   expect(await refused.ended).toBe(1);
-  expect(refused.output()).toContain('this user may not make roles: give it CREATEROLE');
+  expect(refused.output()).toContain('this user may not make roles. Give it CREATEROLE');
 
   await own.sql`alter role migrator createrole`;
   const given = migrate();
   expect(await given.ended).toBe(0);
   expect(given.output()).toContain('grant pg_read_all_stats to auditbox_api, auditbox_exporter');
 
-  // With the roles there, nobody needs to make any.
+  // The roles exist now, so the right to make roles is not needed.
   await own.sql`alter role migrator nocreaterole`;
   expect(await migrate().ended).toBe(0);
   await own.sql.unsafe("create role test_api login password 'under-test' in role auditbox_api").simple();

@@ -47,7 +47,7 @@ test("a caller's rollback takes both", async () => {
   expect(await tally()).toEqual({ alone: 0, both: 0 });
 });
 
-test('a savepoint that is rolled back takes both, and the rest stays', async () => {
+test('a savepoint that is rolled back takes both, and the other rows stay', async () => {
   await db.sql.begin(async (tx) => {
     await writeAuditEvents(tx, [createAuditEvent(anEvent())]);
     const undone = tx.savepoint(async (inner) => {
@@ -117,7 +117,7 @@ test('without the right to write the outbox, an application still gets its outbo
   await db.sql.unsafe('drop owned by only_audits; drop role only_audits').simple();
 });
 
-test('the outbox knows how many bytes a line takes at most', async () => {
+test('the outbox holds an upper bound of the bytes of each line', async () => {
   await db.store([
     anEvent({ changed_by: 'a "quoted"\tname \\ ☃', updated_values: { text: 'ž'.repeat(1000), none: null } }),
     anEvent({ updated_at: '2026-07-03T11:46:50Z', before_value: null }),

@@ -16,7 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => sql.end());
 
-test('the column comes without a rewrite of any partition', async () => {
+test('the column is added without a rewrite of any partition', async () => {
   await insert();
   const files = () => sql`
     select oid::regclass::text as name, relfilenode from pg_class where relname ~ '^audit_log_\\d' and relkind = 'r'`;
@@ -26,7 +26,7 @@ test('the column comes without a rewrite of any partition', async () => {
   expect(await sql`select traceparent from audit_log`).toEqual([{ traceparent: null }]);
 });
 
-test('while somebody reads, the migration does not hold writers up for longer than it may wait, and comes after', async () => {
+test('during a long read the migration blocks writers only for its lock timeout, and succeeds after the read', async () => {
   const { promise: go, resolve: letGo } = Promise.withResolvers<void>();
   const { promise: reads, resolve: tell } = Promise.withResolvers<void>();
   const reader = sql.begin(async (tx) => {

@@ -25,7 +25,7 @@ test('the same event again is the same event', async () => {
   expect(await store(again)).toMatchObject([{ id: event.id, outcome: 'existing' }]);
 });
 
-test('an event without a time of its own can be sent again', async () => {
+test('an event without a time can be sent again', async () => {
   const event = anEvent();
   const [first] = await store(event);
   const [second] = await store(event);
@@ -122,7 +122,7 @@ test.each([
   ]);
 });
 
-test('empty names, and values that are not there, of one event alone', async () => {
+test('a single event keeps empty names and missing values', async () => {
   const event = anEvent({ changed_by: '', before_value: null, updated_values: undefined });
   await store(event);
   const stored = JSON.parse((await getEvent(db, event.id))?.json ?? '');
