@@ -14,7 +14,7 @@ import { setUpRoles } from '../src/migrate/set-up-roles.ts';
 import { describeSchema } from './describe-schema.ts';
 
 /*
- * Writes schema.sql: migrates an empty database on an embedded Postgres of its own and prints what is there. With
+ * Writes schema.sql: migrates an empty database on a separate embedded Postgres and prints its objects. With
  * --check it only reports whether the file is up to date.
  */
 

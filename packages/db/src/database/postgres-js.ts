@@ -8,12 +8,12 @@ import postgres, { type Options, type Sql } from 'postgres';
 /** Seconds to reach the server. On top of a statement's own time they bound how long an answer may take. */
 export const connectTimeoutS = 5;
 
-/** Options that every connection of ours has, the migrator's too. */
+/** Options of all our connections, the migrator's too. */
 export const commonOptions = {
   connect_timeout: connectTimeoutS,
   onnotice: () => {},
   // The driver looks up array types on each new connection and drops the promise. When the look-up fails, the process
-  // ends with an unhandled rejection (#1192, #1205, #1223). No statement of ours sends an array.
+  // ends with an unhandled rejection (#1192, #1205, #1223). Our statements send no arrays.
   fetch_types: false,
 } as const;
 
@@ -36,7 +36,7 @@ export function openPool(url: string, options: Options<Record<string, never>>): 
 /**
  * Whether the URL says `prepare=false`: a pooler in transaction mode does not have our prepared statements (#547). The
  * driver itself reads the parameter. It forwards parameters that it does not know to the server, which then refuses the
- * connection, so there is no parameter of our own for this.
+ * connection, so a new parameter for this is impossible.
  *
  * Read from the text, because Node's URL rejects one that names several hosts.
  */

@@ -54,7 +54,7 @@ export class FutureEventError extends Error {
     this.index = index;
   }
 
-  /** The first event in one of these months; null if there is none. */
+  /** The first event in one of these months; null if no event is. */
   static fromMonths(
     months: ReadonlySet<string>,
     events: readonly NewAuditEvent[],

@@ -67,7 +67,7 @@ export async function writeAuditEvents(executor: Executor, events: readonly Trac
   const existing = new Set<string>();
   for (let missing = identified; missing.length > 0; ) {
     const found = await insertUnlessAnyExists(executor, missing, identified);
-    if (found.length === 0) throw new Error('The database neither stored the events nor found them.');
+    if (found.length === 0) throw new Error('The database did not store the events and did not find them.');
     if (found[0]?.id === null) break;
     for (const { id, json } of found) {
       const index = indexOf.get(id ?? '') ?? -1;

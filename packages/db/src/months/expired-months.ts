@@ -35,7 +35,7 @@ export async function listExpiredMonths(db: Database, retentionDays: number): Pr
  * Closes a month to inserts, so that a later check of its events sees all of them.
  *
  * Caller: the exporter's housekeeping, outside of any transaction.
- * Locks: the month, exclusively. Waits half a second at most for writers, and others wait behind it meanwhile; then it throws.
+ * Locks: the month, exclusively. Waits half a second at most for writers, then throws. While it waits, new statements on the month wait behind it.
  * Crash: the month stays closed, and the next call finds it closed.
  */
 export async function closeMonth(db: Database, { name }: ExpiredMonth): Promise<void> {

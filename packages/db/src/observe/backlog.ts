@@ -1,13 +1,13 @@
 import type { Database } from '../database/connect.ts';
 
 /*
- * What is not exported yet. Every count has a limit: beyond it the number reports nothing new, and the backlog of a week
+ * Events that are not exported yet. Every count has a limit: beyond it the number reports nothing new, and the backlog of a week
  * must not make a scrape slow.
  */
 
 /** Outbox rows that are in no batch yet. */
 export interface PendingRows {
-  /** How long the oldest has waited since the database took its event; 0 if there is none. */
+  /** How long the oldest has waited since the database took its event; 0 if no row is pending. */
   readonly oldestAgeS: number;
   /** Exact up to `pendingLimit`; beyond it an estimate from ids, too high by the rows that were sealed out of order. */
   readonly rows: number;

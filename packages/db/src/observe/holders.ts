@@ -7,7 +7,7 @@ import type { Database } from '../database/connect.ts';
  */
 
 /**
- * How long the oldest open transaction of this database has held dead rows, in seconds; 0 if there is none.
+ * How long the oldest open transaction of this database has held dead rows, in seconds; 0 without an open transaction.
  *
  * Caller: the exporter's metrics.
  * Locks: none.

@@ -21,7 +21,7 @@ export interface ExportPart {
 export interface ExportedLines {
   readonly rows: number;
   readonly ndjson: Buffer;
-  /** The position of the last event; null if there is none. */
+  /** The position of the last event; null if the part is empty. */
   readonly last: EventPosition | null;
 }
 

@@ -24,7 +24,7 @@ export interface EventPage {
   readonly events: readonly string[];
   /** The position of the last event if more follow it, else null. */
   readonly next: EventPosition | null;
-  /** The position of the last event; null if there is none. */
+  /** The position of the last event; null if the page is empty. */
   readonly last: EventPosition | null;
   /** Null if it was not requested. If there are more than `countUpTo`, it is that number. */
   readonly total: { readonly count: number; readonly isExact: boolean } | null;
