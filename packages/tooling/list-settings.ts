@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { apiSettings } from '../../apps/api/src/settings.ts';
+import { apiSettingTable } from '../../apps/api/src/settings.ts';
 import { exporterSettings } from '../../apps/exporter/src/settings.ts';
 import { commonSettings, hostSetting } from '../process/src/common-settings.ts';
 import type { SettingTable } from '../process/src/settings.ts';
@@ -14,14 +14,14 @@ const shared = { ...commonSettings, HOST: hostSetting };
 
 const tables = {
   'settings-both': shared,
-  'settings-api': without(apiSettings, shared),
+  'settings-api': without(apiSettingTable, shared),
   'settings-exporter': without(exporterSettings, shared),
 };
 
 const before = await readFile(page, 'utf8');
 const after = Object.entries(tables).reduce(replaceTable, before);
 const compose = await readFile(new URL('../../docker-compose.yml', import.meta.url), 'utf8');
-const missing = Object.keys({ ...apiSettings, ...exporterSettings }).filter((name) => !compose.includes(`${name}:`));
+const missing = Object.keys({ ...apiSettingTable, ...exporterSettings }).filter((name) => !compose.includes(`${name}:`));
 if (missing.length > 0) {
   process.stderr.write(`docker-compose.yml does not pass on ${missing.join(', ')}.\n`);
   process.exitCode = 1;

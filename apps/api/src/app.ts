@@ -1,52 +1,58 @@
-import type { Scope } from '@auditbox/db/keys/api-keys.ts';
-import type { Tracing } from '@auditbox/process/tracing.ts';
-import express, { type Express, type RequestHandler } from 'express';
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
-import type { Logger } from 'pino';
-import { takeBody } from './http/body.ts';
-import { HttpProblem, problemHandler } from './http/problem.ts';
-import { requestLog } from './http/request-log.ts';
-import { traceRequests } from './http/trace-requests.ts';
-import type { ApiMetrics } from './metrics/api-metrics.ts';
-import { type HealthDependencies, livez, readyz } from './ops/health.ts';
-import { type MetricsDependencies, metrics } from './ops/metrics.ts';
-import { type OpenapiDocumentDependencies, openapiDocument } from './ops/openapi-document.ts';
-import { referencePage } from './ops/reference-page.ts';
-import { sayReader } from './read/choose-reader.ts';
-import { type GetEventDependencies, getEvent } from './read/event/get-event.ts';
-import { type ExportEventsDependencies, exportEvents } from './read/export/export-events.ts';
-import { type ObjectHistoryDependencies, objectHistory } from './read/history/object-history.ts';
-import { type ListEventsDependencies, listEvents } from './read/list/list-events.ts';
-import { type EventStatsDependencies, eventStats } from './read/stats/event-stats.ts';
-import { batchTypes, type PostBatchDependencies, postBatch } from './write/post-batch.ts';
-import { type PostEventDependencies, postEvent } from './write/post-event.ts';
+import { createAuth } from './http/auth.ts';
+import { readBody } from './http/body.ts';
+import { openapiDocument } from './http/openapi.ts';
+import { answerProblems, countRejects, HttpProblem } from './http/problem.ts';
+import { logRequests } from './http/request-log.ts';
+import type { Route } from './http/route.ts';
+import { traceRequests } from './http/tracing.ts';
+import { referencePages } from './ops/reference-pages.ts';
+import type { ApiParts } from './parts.ts';
+import { routes } from './routes.ts';
 
-export interface AppDependencies
-  extends PostEventDependencies,
-    PostBatchDependencies,
-    ListEventsDependencies,
-    ExportEventsDependencies,
-    EventStatsDependencies,
-    ObjectHistoryDependencies,
-    GetEventDependencies,
-    OpenapiDocumentDependencies,
-    HealthDependencies,
-    MetricsDependencies {
-  readonly logger: Logger;
-  readonly metrics: ApiMetrics;
-  readonly tracing: Tracing | null;
-  readonly needScope: (scope: Scope) => RequestHandler;
-  /** How far the replica that answers reads is behind; null without one. */
-  readonly replicaLagMs: () => Promise<number | null>;
+/** The api as an Express application. It does not listen and reads no environment. */
+export function createApp(parts: ApiParts): Express {
+  const app = express();
+  app.disable('x-powered-by').disable('etag');
+  if (parts.tracing !== null) app.use('/audit', traceRequests(parts.tracing));
+  app.use(logRequests(parts), securityHeaders, forbidCaching);
+  app.use(referencePages(openapiDocument(routes, parts.settings.actions)));
+  mountRoutes(app, parts);
+  app.use((request) => {
+    throw new HttpProblem(404, `There is nothing at ${request.path}.`);
+  });
+  app.use(answerProblems(parts.log));
+  return app;
 }
 
-/** Largest bodies, in bytes, unpacked. A single event larger than a megabyte is a mistake, not a record. */
-const maxEventBytes = 1024 * 1024;
-const maxBatchBytes = 8 * 1024 * 1024;
+/** A method that a path does not have is a 405, also where a later path would match. */
+function mountRoutes(app: Express, parts: ApiParts): void {
+  const requireScope = createAuth(parts);
+  const handle = (route: Route): (RequestHandler | ErrorRequestHandler)[] => [
+    ...(route.access === 'public' ? [] : [requireScope(route.access)]),
+    ...(route.body ? readBody(route.body) : []),
+    route.createHandler(parts),
+    ...(route.access === 'write' ? [countRejects(parts.metrics.rejected)] : []),
+  ];
+  for (const [path, routesAtPath] of Map.groupBy(routes, (route) => route.path)) {
+    const place = app.route(path);
+    for (const route of routesAtPath) place[route.method](...handle(route));
+    place.all(rejectMethod(routesAtPath.map(({ method }) => method.toUpperCase()).sort()));
+  }
+}
+
+function rejectMethod(allowed: readonly string[]): RequestHandler {
+  return (request) => {
+    throw new HttpProblem(405, `${request.path} does not support ${request.method}.`, {
+      headers: { allow: allowed.join(', ') },
+    });
+  };
+}
 
 /**
- * What matters for answers that are data: no browser may guess their type, run anything in them or show them in a frame.
- * The rest of helmet's headers is about pages, and doubles the bytes of an answer.
+ * For answers that are data: a browser must not guess their type, run anything in them or show them in a frame. helmet's
+ * other headers are for pages and would double the bytes of an answer.
  */
 const securityHeaders = helmet({
   contentSecurityPolicy: {
@@ -64,51 +70,8 @@ const securityHeaders = helmet({
   xXssProtection: false,
 });
 
-/** What is asked here is for the caller alone, and moves on with every event. */
+/** Answers are for one caller and change with every event. */
 const forbidCaching: RequestHandler = (_request, response, next) => {
   response.setHeader('cache-control', 'no-store');
   next();
 };
-
-/** The api as an Express application: no listening, no environment. */
-export function createApp(dependencies: AppDependencies): Express {
-  const { logger, metrics: counted, needScope } = dependencies;
-  const app = express();
-  app.disable('x-powered-by').disable('etag');
-  if (dependencies.tracing !== null) app.use('/audit', traceRequests(dependencies.tracing));
-  app.use(requestLog(logger, counted.requestSeconds), securityHeaders, forbidCaching);
-  app.get('/livez', livez);
-  app.get('/readyz', readyz(dependencies));
-  app.get('/metrics', metrics(dependencies));
-  app.get('/openapi.json', openapiDocument(dependencies));
-  app.use('/docs', referencePage());
-  app.use('/audit', sayReader(dependencies.replicaLagMs));
-  app
-    .route('/audit')
-    .post(needScope('write'), takeBody(['application/json'], maxEventBytes), postEvent(dependencies))
-    .get(needScope('read'), listEvents(dependencies))
-    .all(onlyMethods('GET, POST'));
-  app
-    .route('/audit/batch')
-    .post(needScope('write'), takeBody(batchTypes, maxBatchBytes), postBatch(dependencies))
-    .all(onlyMethods('POST'));
-  for (const [path, handler] of [
-    ['/audit/export', exportEvents(dependencies)],
-    ['/audit/stats', eventStats(dependencies)],
-    ['/audit/objects/:table_name/:object_id', objectHistory(dependencies)],
-  ] as const) {
-    app.route(path).get(needScope('read'), handler).all(onlyMethods('GET'));
-  }
-  app.route('/audit/:id').get(needScope('read'), getEvent(dependencies)).all(onlyMethods('GET'));
-  app.use((request) => {
-    throw new HttpProblem(404, `There is nothing at ${request.path}.`);
-  });
-  app.use(problemHandler(logger, counted.refused));
-  return app;
-}
-
-function onlyMethods(allow: string): RequestHandler {
-  return (request) => {
-    throw new HttpProblem(405, `${request.method} is not possible here.`, { headers: { allow } });
-  };
-}

@@ -2,31 +2,25 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { explainUnready } from '@auditbox/db/database/check-database.ts';
 import { exitWith } from '@auditbox/process/exit-with.ts';
-import { readSettings } from '@auditbox/process/settings.ts';
 import { untilAborted } from '@auditbox/process/shutdown.ts';
 import { type Context, start } from '@auditbox/process/start.ts';
 import { composeApi } from './compose.ts';
-import { type ApiConfig, apiSettings } from './settings.ts';
+import { createApiLog } from './log.ts';
+import { type ApiSettings, readApiSettings } from './settings.ts';
 
-start({
-  service: 'api',
-  read() {
-    const settings = readSettings(apiSettings, process.env);
-    return { ...settings, logLevel: settings.LOG_LEVEL, tracesEndpoint: settings.OTEL_EXPORTER_OTLP_ENDPOINT };
-  },
-  run: serve,
-});
+start({ service: 'api', read: () => readApiSettings(process.env), run: serve });
 
 /** Answers requests until a signal stops the process. */
-async function serve({ settings, logger, tracing, shutdown }: Context<ApiConfig>): Promise<number> {
-  const { server, checkReady, close } = composeApi(settings, logger, tracing);
-  server.listen(settings.PORT, settings.HOST);
+async function serve({ settings, logger, tracing, shutdown }: Context<ApiSettings>): Promise<number> {
+  const { server, log, checkReady, close } = composeApi(settings, logger, tracing);
+  const { host, port: wantedPort } = settings.listen;
+  server.listen(wantedPort, host);
   await once(server, 'listening').catch((error: Error) => exitWith(`The api cannot listen: ${error.message}.`));
   const { port } = server.address() as AddressInfo;
-  logger.info({ host: settings.HOST, port }, 'The api listens.');
+  log.listening({ host, port });
   void checkReady().then(
-    (warning) => warning !== null && logger.warn(warning),
-    (error: unknown) => logger.warn(`${explainUnready(error)} Until then requests get a 503.`),
+    (warning) => warning !== null && log.databaseNeedsCare(warning),
+    (error: unknown) => log.databaseNotReady(explainUnready(error)),
   );
 
   await untilAborted(shutdown.taking);
@@ -35,6 +29,6 @@ async function serve({ settings, logger, tracing, shutdown }: Context<ApiConfig>
   server.closeIdleConnections();
   await once(server, 'close');
   await close();
-  logger.info('The api has stopped.');
+  log.stopped();
   return 0;
 }

@@ -1,15 +1,23 @@
 import { commonSettings, hostSetting, portRange } from '@auditbox/process/common-settings.ts';
-import { listOf, optional, type SettingValues, secret, textOf, wholeNumber } from '@auditbox/process/settings.ts';
+import {
+  listOf,
+  optional,
+  readSettings,
+  type SettingValues,
+  secret,
+  textOf,
+  wholeNumber,
+} from '@auditbox/process/settings.ts';
 
-/** The api's settings. */
-export const apiSettings = {
+/** The api's environment variables. Nothing outside of this file uses their names. */
+export const apiSettingTable = {
   ...commonSettings,
   HOST: hostSetting,
-  PORT: wholeNumber(portRange, { meaning: "The api's port; 0 takes any free one.", fallback: 4000 }),
+  PORT: wholeNumber(portRange, { meaning: "The api's port. 0 uses any free port.", fallback: 4000 }),
   AUDIT_MASTER_KEY: optional(
     secret(
       textOf(/^[\x21-\x7e]{16,}$/, 'at least 16 visible ASCII characters', {
-        meaning: 'A key with every scope, to begin with.',
+        meaning: 'A key with every scope, for the first steps.',
         fallbackShown: 'none',
       }),
     ),
@@ -17,14 +25,17 @@ export const apiSettings = {
   DATABASE_READ_URL: optional(
     secret(
       textOf(/^postgres(ql)?:\/\/\S+$/, 'a postgres:// URL', {
-        meaning: 'A replica that answers reads; without it DATABASE_URL does.',
+        meaning: 'A replica that serves reads. Without it DATABASE_URL serves them.',
         fallbackShown: 'none',
       }),
     ),
   ),
   AUDIT_TOTAL_MAX: wholeNumber(
     { min: 1_000, max: 100_000_000 },
-    { meaning: 'GET /audit counts matching events, and has pages, up to this.', fallback: 1_000_000 },
+    {
+      meaning: 'GET /audit counts at most this many matching events, and has numbered pages up to it.',
+      fallback: 1_000_000,
+    },
   ),
   AUDIT_ACTIONS: listOf('words separated by commas', {
     meaning: 'The closed set of actions.',
@@ -33,12 +44,46 @@ export const apiSettings = {
   METRICS_TOKEN: optional(
     secret(
       textOf(/^[\x21-\x7e]{16,}$/, 'at least 16 visible ASCII characters', {
-        meaning: 'What GET /metrics of the api asks for as a bearer token; without it anybody may ask.',
+        meaning: 'The bearer token that GET /metrics of the api requires. Without it anyone can read the metrics.',
         fallbackShown: 'none',
       }),
     ),
   ),
 } as const;
 
-/** Their values. */
-export type ApiConfig = SettingValues<typeof apiSettings>;
+/** The settings of an api. */
+export interface ApiSettings {
+  readonly logLevel: SettingValues<typeof apiSettingTable>['LOG_LEVEL'];
+  readonly listen: { readonly host: string; readonly port: number };
+  /** The OTLP endpoint for traces; undefined sends no traces. */
+  readonly tracesEndpoint: string | undefined;
+  readonly databaseUrl: string;
+  /** Which server serves reads that do not need the primary. */
+  readonly reads: { readonly from: 'primary' } | { readonly from: 'replica'; readonly url: string };
+  /** Null: only stored keys are valid. */
+  readonly masterKey: string | null;
+  readonly metricsAccess: { readonly kind: 'public' } | { readonly kind: 'token'; readonly token: string };
+  readonly actions: readonly string[];
+  /** Lists count matching events up to this number, and have numbered pages up to it. */
+  readonly totalMax: number;
+}
+
+/** Throws SettingsError, which names every wrong setting. */
+export function readApiSettings(environment: Readonly<Record<string, string | undefined>>): ApiSettings {
+  return nestSettings(readSettings(apiSettingTable, environment));
+}
+
+function nestSettings(values: SettingValues<typeof apiSettingTable>): ApiSettings {
+  const { DATABASE_READ_URL: replicaUrl, METRICS_TOKEN: token } = values;
+  return Object.freeze<ApiSettings>({
+    logLevel: values.LOG_LEVEL,
+    listen: Object.freeze({ host: values.HOST, port: values.PORT }),
+    tracesEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
+    databaseUrl: values.DATABASE_URL,
+    reads: Object.freeze(replicaUrl === undefined ? { from: 'primary' } : { from: 'replica', url: replicaUrl }),
+    masterKey: values.AUDIT_MASTER_KEY ?? null,
+    metricsAccess: Object.freeze(token === undefined ? { kind: 'public' } : { kind: 'token', token }),
+    actions: values.AUDIT_ACTIONS,
+    totalMax: values.AUDIT_TOTAL_MAX,
+  });
+}

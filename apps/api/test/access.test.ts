@@ -36,7 +36,7 @@ test.each([
   expect((await api.request('/audit/batch', { key, body: [anEvent()] })).status).toBe(401);
 });
 
-test('a key may do what its scopes say: else 403', async () => {
+test('a key without the scope that a route needs is a 403', async () => {
   const reader = await createKey('siem', 'read');
   const writer = await createKey('billing', 'write');
   const both = await createKey('admin', 'read,write');
@@ -50,7 +50,7 @@ test('a key may do what its scopes say: else 403', async () => {
   expect((await api.request('/audit', { key: both })).status).toBe(200);
 });
 
-test('only the hash of a key is stored, and it is what events are filed under', async () => {
+test('only the hash of a key is stored, and events without a key get that hash', async () => {
   const key = await createKey('hashed', 'write');
   const hash = createHash('sha256').update(key).digest('hex');
   expect(await api.db.sql`select key_hash from api_key where name = 'hashed'`).toEqual([{ key_hash: hash }]);
@@ -58,7 +58,7 @@ test('only the hash of a key is stored, and it is what events are filed under', 
   expect((await api.request('/audit', { key, body: event })).body.changed_by_api_key).toBe(hash);
 });
 
-test('a revoked key is refused within seconds, and the list tells', async () => {
+test('a revoked key is rejected within seconds, and the list shows that it is revoked', async () => {
   const key = await createKey('leaked', 'read');
   expect((await api.request('/audit', { key })).status).toBe(200);
   expect((await keys('revoke', '--name', 'leaked')).code).toBe(0);
@@ -69,29 +69,29 @@ test('a revoked key is refused within seconds, and the list tells', async () => 
 });
 
 test.each([
-  [['create', '--name', 'twice', '--scope', 'all'], 'It takes read, write, or read,write.'],
+  [['create', '--name', 'twice', '--scope', 'all'], 'It must be read, write, or read,write.'],
   [['create', '--scope', 'read'], "required option '--name <name>' not specified"],
-  [['revoke', '--name', 'nobody'], 'There is no key named "nobody" in force.'],
-])('keys %j says what is wrong', async (args, words) => {
+  [['revoke', '--name', 'nobody'], 'There is no valid key named "nobody".'],
+])('keys %j names the mistake', async (args, words) => {
   const { code, output } = await keys(...args);
   expect(code).toBe(1);
   expect(output).toContain(words);
 });
 
-test('a name is taken once', async () => {
+test('a second key with the same name is rejected', async () => {
   await createKey('once', 'read');
   expect(await keys('create', '--name', 'once', '--scope', 'read')).toMatchObject({
     code: 1,
-    output: expect.stringContaining('already'),
+    output: expect.stringContaining('exists already'),
   });
 });
 
-test('no key is needed for health', async () => {
+test('health checks need no key', async () => {
   expect((await api.request('/livez', { key: null })).status).toBe(200);
   expect((await api.request('/readyz', { key: null })).status).toBe(200);
 });
 
-test('no key and no hash of one reaches the log, also when the database fails', async () => {
+test('the log never contains a key or its hash, even when the database fails', async () => {
   const key = await createKey('logged', 'read');
   await api.request('/audit?page=0', { key });
   await api.db.sql`alter table api_key rename to api_key_away`;

@@ -16,7 +16,7 @@ afterAll(async () => {
 
 const piece = Buffer.alloc(1_000_000, 'x');
 
-/** Sends a body in pieces, the next only when the one before has left, and all of it whatever comes back meanwhile. */
+/** Sends a body in pieces, one after the other, and sends all of them even if the answer arrives before the end. */
 function post(pieces: readonly Buffer[], { declared }: { declared: boolean }) {
   const length = pieces.reduce((sum, { length: bytes }) => sum + bytes, 0);
   const request = send(`${api.url}/audit`, {
@@ -52,30 +52,30 @@ test.each([
   ['of a declared length', true],
   ['in chunks', false],
 ])(
-  'a body too large, sent %s to its end, is answered, and its connection serves the next request',
+  'a body that is too large, sent %s to its end, gets an answer, and its connection serves the next request',
   async (_how, declared) => {
-    const refused = await post(Array(20).fill(piece), { declared });
-    expect(refused.status).toBe(413);
-    expect(JSON.parse(refused.body)).toMatchObject({
+    const rejected = await post(Array(20).fill(piece), { declared });
+    expect(rejected.status).toBe(413);
+    expect(JSON.parse(rejected.body)).toMatchObject({
       status: 413,
       detail: expect.stringMatching(/larger than \d+ bytes/),
     });
     const event = anEvent();
-    const taken = await post([Buffer.from(JSON.stringify(event))], { declared });
-    expect(taken.status).toBe(201);
-    expect(taken.port).toBe(refused.port);
+    const accepted = await post([Buffer.from(JSON.stringify(event))], { declared });
+    expect(accepted.status).toBe(201);
+    expect(accepted.port).toBe(rejected.port);
   },
 );
 
-test('a body that comes in pieces is taken whole', async () => {
+test('a body that arrives in pieces is stored whole', async () => {
   const event = anEvent();
   const bytes = Buffer.from(JSON.stringify(event));
-  const taken = await post([bytes.subarray(0, 7), bytes.subarray(7, 30), bytes.subarray(30)], { declared: false });
-  expect(taken.status).toBe(201);
-  expect(JSON.parse(taken.body)).toMatchObject(event);
+  const accepted = await post([bytes.subarray(0, 7), bytes.subarray(7, 30), bytes.subarray(30)], { declared: false });
+  expect(accepted.status).toBe(201);
+  expect(JSON.parse(accepted.body)).toMatchObject(event);
 });
 
-test('a caller that goes away in the middle of its body stores nothing and stops nobody', async () => {
+test('a caller that disconnects in the middle of its body stores nothing, and other callers are served', async () => {
   const event = anEvent();
   const request = send(`${api.url}/audit`, {
     method: 'POST',
@@ -88,7 +88,7 @@ test('a caller that goes away in the middle of its body stores nothing and stops
   expect((await api.request(`/audit/${event.id}`)).status).toBe(404);
 });
 
-test('every answer forbids to be sniffed, framed, cached or run', async () => {
+test('the headers of every answer forbid sniffing, framing, caching and scripts', async () => {
   const { headers } = await api.request('/audit', { body: anEvent() });
   expect(headers.get('content-security-policy')).toContain("default-src 'none'");
   expect(headers.get('x-content-type-options')).toBe('nosniff');

@@ -4,7 +4,7 @@ import { lockAuditLog } from '@auditbox/testing/fixtures/lock-audit-log.ts';
 import { anEvent, someEvents, type WireEvent } from '@auditbox/testing/fixtures/test-events.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
-/* Single events of concurrent requests share statements; each request's fate stays its own. */
+/* Single events of concurrent requests share statements, and each request has a separate outcome. */
 
 let api: ApiFixture;
 beforeEach(async () => {
@@ -14,7 +14,7 @@ afterEach(() => api.close());
 
 const post = (body: WireEvent) => api.request('/audit', { body });
 
-/** Sends events while writes wait, and lets them go when the first statement does. */
+/** Sends events while writes wait for a lock, and releases the lock when the first statement waits. */
 async function postTogether(events: readonly WireEvent[]) {
   const unlock = await lockAuditLog(api.db);
   const answers = events.map(post);
@@ -33,7 +33,7 @@ test('requests that wait at the same moment share a transaction', async () => {
   expect(row?.transactions).toBeLessThan(60);
 });
 
-test('a request that is refused takes none of its neighbours along', async () => {
+test('a rejected event does not affect the events that share its statement', async () => {
   const stored = anEvent();
   await post(stored);
   const future = anEvent({ updated_at: '9000-01-01T00:00:00Z' });
@@ -50,20 +50,20 @@ test('a request that is refused takes none of its neighbours along', async () =>
   expect(row?.count).toBe(31);
 });
 
-test('the same event sent twenty times at once is stored once: one 201, the rest 200', async () => {
+test('the same event sent twenty times at once is stored once: one 201, nineteen 200', async () => {
   const event = anEvent();
   const answers = await postTogether(Array(20).fill(event));
   expect(answers.map(({ status }) => status).sort()).toEqual([...Array(19).fill(200), 201]);
   expect(new Set(answers.map(({ text }) => text)).size).toBe(1);
 });
 
-test('one id sent at once with different contents: one is stored, the others are told', async () => {
+test('one id sent at once with different contents: one event is stored, the other requests are a 409', async () => {
   const event = anEvent();
   const answers = await postTogether([0, 1, 2, 3].map((budget) => ({ ...event, updated_values: { budget } })));
   expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409, 409]);
 });
 
-test('callers that go away while their events wait take nothing of the others along', async () => {
+test('callers that disconnect while their events wait do not affect other events', async () => {
   const unlock = await lockAuditLog(api.db);
   const leaving = new AbortController();
   const goAway = someEvents(20).map((event) =>
@@ -88,7 +88,7 @@ test('callers that go away while their events wait take nothing of the others al
   expect(row).toEqual({ kept: 20, alone: 0 });
 });
 
-test('beyond the bound of waiting bytes a request gets 503 with Retry-After, and was not stored', async () => {
+test('above the limit of waiting bytes a request is a 503 with Retry-After, and its event is not stored', async () => {
   const unlock = await lockAuditLog(api.db);
   const events = someEvents(60, { updated_values: 'x'.repeat(900_000) });
   const answers = events.map(async (event) => ({ event, answer: await post(event) }));
@@ -97,9 +97,9 @@ test('beyond the bound of waiting bytes a request gets 503 with Retry-After, and
   expect(first.answer.headers.get('retry-after')).toBe('1');
   await unlock();
   const all = await Promise.all(answers);
-  const refused = all.filter(({ answer }) => answer.status === 503).map(({ event }) => event.id);
+  const rejected = all.filter(({ answer }) => answer.status === 503).map(({ event }) => event.id);
   const kept = all.filter(({ answer }) => answer.status === 201).map(({ event }) => event.id);
-  expect(refused.length + kept.length).toBe(60);
+  expect(rejected.length + kept.length).toBe(60);
   const rows = await api.db.sql<{ id: string }[]>`select id from audit_log`;
   expect(rows.map(({ id }) => id).sort()).toEqual(kept.sort());
 });

@@ -38,7 +38,7 @@ test.each(
   expect(found).toEqual(whole);
 });
 
-test('the link of each answer leads on, and the last one has none', async () => {
+test('each answer links to the next page, and the last answer has no link', async () => {
   const found: string[] = [];
   for (let path: string | undefined = '/audit?table_name=sorted&page_size=10'; path !== undefined; ) {
     const { body, headers } = await api.request(path);
@@ -49,7 +49,7 @@ test('the link of each answer leads on, and the last one has none', async () => 
   expect(new Set(found).size).toBe(events.length);
 });
 
-test('beside writers of newer and older events, a list by cursor has all that was there once, and nothing twice', async () => {
+test('while newer and older events are written, a list by cursor has every earlier event exactly once', async () => {
   let isReading = true;
   const writing = (async () => {
     for (let n = 0; isReading; n += 1) {

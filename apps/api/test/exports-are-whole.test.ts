@@ -77,7 +77,7 @@ test.each([
   expect(text === '' || text.endsWith('}\n')).toBe(true);
 });
 
-test('raw line breaks in a value break no line', async () => {
+test('a value with raw line breaks stays on one line', async () => {
   const { text } = await api.request(`${few}&changed_by=plain`);
   expect(text.split('\n')).toHaveLength(21);
   expect(text).not.toContain('\r');
@@ -87,7 +87,7 @@ test('raw line breaks in a value break no line', async () => {
   }
 });
 
-test('CSV holds the same events in the same order, and no formula', async () => {
+test('CSV has the same events in the same order, and no formula', async () => {
   const { text, headers } = await api.request(`${few}&format=csv`);
   expect(headers.get('content-type')).toBe('text/csv; charset=utf-8; header=present');
   expect(headers.get('content-disposition')).toBe('attachment; filename="audit.csv"');
@@ -169,7 +169,7 @@ test.each(['csv', 'ndjson'])(
   },
 );
 
-test('a caller that stops reading, and then goes away, ends the export', async () => {
+test('a caller that stops reading and then disconnects ends the export', async () => {
   const answer = await startReading();
   const lastStatement = async () => {
     const [row] = await api.db.sql<[{ at: string; busy: number }]>`
@@ -195,7 +195,7 @@ test('a caller that stops reading, and then goes away, ends the export', async (
   expect(api.app.log.filter(({ path, answered }) => path === '/audit/export' && answered === false)).toHaveLength(1);
 });
 
-test('an export that fails in the middle breaks its connection: what ends well is whole', async () => {
+test('an export that fails in the middle breaks its connection: an answer that ends normally is complete', async () => {
   const answer = await startReading();
   const unlock = await lockAuditLog(api.db);
   answer.resume();

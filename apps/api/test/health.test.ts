@@ -8,7 +8,7 @@ beforeEach(async () => {
 });
 afterEach(() => api.close());
 
-test('a schema that is older than this version: not ready, and the command is named', async () => {
+test('a schema that is older than this version: not ready, and the answer names the command', async () => {
   await api.db.sql`
     delete from drizzle.__drizzle_migrations where created_at = (select max(created_at) from drizzle.__drizzle_migrations)`;
   const { status, body } = await api.request('/readyz', { key: null });
@@ -17,7 +17,7 @@ test('a schema that is older than this version: not ready, and the command is na
   expect((await api.request('/livez', { key: null })).status).toBe(200);
 });
 
-test('a database without any of it: not ready, and the command is named', async () => {
+test('a database without a schema: not ready, and the answer names the command', async () => {
   await api.db.sql`drop schema drizzle cascade`;
   const { status, body } = await api.request('/readyz', { key: null });
   expect(status).toBe(503);

@@ -13,7 +13,7 @@ interface Step extends WireEvent {
   readonly changes: readonly Operation[] | null;
 }
 
-/** Stores what happened to one object, a minute apart, and returns the path of its history. */
+/** Stores events of one object, a minute apart, and returns the path of its history. */
 async function record(
   object_id: string,
   happened: readonly Partial<WireEvent>[],
@@ -37,7 +37,7 @@ async function walk(path: string, query: string): Promise<Step[]> {
   return steps;
 }
 
-/** The state after a step. Put into a document, since a patch may end or begin a state. */
+/** The state after a step. It is a member of a document, because a patch may create or remove a whole state. */
 function applied(state: unknown, { changes }: Step): unknown {
   const document = structuredClone(state === undefined ? {} : { state });
   const moved = (changes ?? []).map((change) => ({ ...change, path: `/state${change.path}` }));
@@ -96,13 +96,16 @@ const changesOfPartial = [
   [{ op: 'add', path: '', value: { a: 2 } }],
 ];
 
-test.each([100, 1, 2, 3, 4, 5])('updates that name some members remove no others, in pages of %i', async (size) => {
-  const path = await record(`partial in ${size}`, partial);
-  const steps = await walk(path, `page_size=${size}`);
-  expect(steps.map(({ changes }) => changes)).toEqual(changesOfPartial);
-});
+test.each([100, 1, 2, 3, 4, 5])(
+  'updates that name some members do not remove other members, in pages of %i',
+  async (size) => {
+    const path = await record(`partial in ${size}`, partial);
+    const steps = await walk(path, `page_size=${size}`);
+    expect(steps.map(({ changes }) => changes)).toEqual(changesOfPartial);
+  },
+);
 
-test('a deletion removes all, also where updates are said to be partial', async () => {
+test('a deletion removes every member, even with partial=true', async () => {
   const path = await record('deleted', [
     { action: 'created', before_value: null, updated_values: { a: 1 } },
     { action: 'deleted', before_value: { a: 1 }, updated_values: { a: 1 } },
@@ -111,7 +114,7 @@ test('a deletion removes all, also where updates are said to be partial', async 
     expect((await walk(path, query))[1]?.changes).toEqual([{ op: 'remove', path: '' }]);
 });
 
-test('a whole state can be asked for and then removes', async () => {
+test('with partial=false an update removes the members that it leaves out', async () => {
   const path = await record('whole', partial.slice(0, 2));
   expect((await walk(path, 'partial=false'))[1]?.changes).toEqual([
     { op: 'remove', path: '/a' },
@@ -157,7 +160,7 @@ test.each([
   ).toBe(1);
 });
 
-test('dates cut the history, and an object that nothing happened to has an empty one', async () => {
+test('dates limit the history, and an unknown object has an empty history', async () => {
   const path = await record(
     'dated',
     states.map((state) => ({ before_value: null, updated_values: state })),
@@ -186,7 +189,7 @@ test.each([
   expect(body.errors).toMatchObject([{ path }]);
 });
 
-test('a cursor of one object is refused for another', async () => {
+test('a cursor of one object is rejected for another object', async () => {
   const [one, other] = await Promise.all(['one', 'other'].map((name) => record(name, [{}, {}])));
   const { next_cursor: cursor } = (await api.request(`${one}?page_size=1`)).body;
   expect(await api.request(`${other}?cursor=${cursor}`)).toMatchObject({
@@ -195,7 +198,7 @@ test('a cursor of one object is refused for another', async () => {
   });
 });
 
-test('values too large for a comparison have null for their changes', async () => {
+test('values that are too large for a comparison have changes null', async () => {
   const path = await record('large', [{ before_value: null, updated_values: { text: 'x'.repeat(200_001) } }]);
   expect((await walk(path, '')).map(({ changes }) => changes)).toEqual([null]);
 });

@@ -21,10 +21,10 @@ describe('an api at work', () => {
 
   const accepted = (metrics: Metrics, outcome: string) =>
     metrics.value(`auditbox_events_accepted_total{outcome="${outcome}"}`) ?? 0;
-  const refused = (metrics: Metrics, reason: string) =>
-    metrics.value(`auditbox_event_writes_refused_total{reason="${reason}"}`) ?? 0;
+  const rejected = (metrics: Metrics, reason: string) =>
+    metrics.value(`auditbox_event_writes_rejected_total{reason="${reason}"}`) ?? 0;
 
-  test('what is stored and what was there before are counted, for single events and batches', async () => {
+  test('created and existing events are counted, for single events and batches', async () => {
     const before = await readMetrics(api.url);
     const [one, ...others] = someEvents(4);
     await api.request('/audit', { body: one });
@@ -42,26 +42,26 @@ describe('an api at work', () => {
     ['in the future', { body: anEvent({ updated_at: '9000-01-01T00:00:00Z' }) }],
     ['too large', { body: anEvent({ updated_values: 'x'.repeat(1_100_000) }) }],
     ['no key', { body: anEvent(), key: null }],
-  ] as const)('a refused write is counted by its reason: %s', async (reason, request) => {
+  ] as const)('a rejected write is counted by its reason: %s', async (reason, request) => {
     const before = await readMetrics(api.url);
     expect((await api.request('/audit', request)).status).toBeGreaterThanOrEqual(400);
     const after = await readMetrics(api.url);
-    expect(refused(after, reason) - refused(before, reason)).toBe(1);
+    expect(rejected(after, reason) - rejected(before, reason)).toBe(1);
     expect(accepted(after, 'created')).toBe(accepted(before, 'created'));
   });
 
-  test('an id that is taken by another event counts as a conflict, and a refused read not at all', async () => {
+  test('an id of another event counts as a conflict, and a rejected read does not count', async () => {
     const event = anEvent();
     await api.request('/audit', { body: event });
     const before = await readMetrics(api.url);
     await api.request('/audit', { body: { ...event, changed_by: 'somebody else' } });
     await api.request('/audit?page=0');
     const after = await readMetrics(api.url);
-    expect(refused(after, 'conflict') - refused(before, 'conflict')).toBe(1);
-    expect(refused(after, 'unreadable')).toBe(refused(before, 'unreadable'));
+    expect(rejected(after, 'conflict') - rejected(before, 'conflict')).toBe(1);
+    expect(rejected(after, 'unreadable')).toBe(rejected(before, 'unreadable'));
   });
 
-  test('requests are counted by route template, never by what a caller put into the path', async () => {
+  test('requests are counted by route template, never by the path that a caller sent', async () => {
     await api.request(`/audit/${anEvent().id}`);
     await api.request('/audit/not-an-id');
     await api.request('/nowhere/at/all');
@@ -76,11 +76,11 @@ describe('an api at work', () => {
     expect((await readMetrics(api.url)).text).not.toMatch(/nowhere|not-an-id|PROPFIND/);
   });
 
-  test('the queue of single events shows while they wait, and so do callers that went away', async () => {
+  test('the metrics show single events that wait, and callers that disconnected', async () => {
     const unlock = await lockAuditLog(api.db);
     const leaving = new AbortController();
     const waiting: Promise<unknown>[] = [];
-    // One after the other: sent at once, they may all share the statements that are under way, and none waits.
+    // One after the other: events that are sent at once may all share the running statements, and no event waits.
     const sendAnother = () => {
       const [event] = someEvents(1);
       const answer = fetch(`${api.url}/audit`, {
@@ -111,7 +111,7 @@ describe('an api at work', () => {
     expect(metrics.value('auditbox_coalescer_flush_events_sum')).toBeGreaterThanOrEqual(waiting.length);
   });
 
-  test('the process and its build are described, and no key is needed', async () => {
+  test('the metrics describe the process and its build, and need no key', async () => {
     const { names, text } = await readMetrics(api.url);
     expect(text).toMatch(/^auditbox_build_info\{version="\d+\.\d+\.\d+",node="24\.\d+\.\d+"\} 1$/m);
     for (const name of ['process_cpu_seconds_total', 'nodejs_eventloop_lag_p99_seconds', 'auditbox_database_up'])
@@ -122,7 +122,7 @@ describe('an api at work', () => {
 describe('with other settings', () => {
   afterEach(endApps);
 
-  test('METRICS_TOKEN closes /metrics to everybody without it, also to the master key', async () => {
+  test('with METRICS_TOKEN, /metrics rejects every other key, including the master key', async () => {
     const api = await createApiFixture({ METRICS_TOKEN: 'a-token-for-prometheus' });
     expect((await api.request('/metrics', { key: null })).status).toBe(401);
     expect((await api.request('/metrics')).status).toBe(401);
@@ -131,7 +131,7 @@ describe('with other settings', () => {
     await api.close();
   });
 
-  test.each<[state: string, breakIt: (proxy: TcpProxy) => unknown, mend: (proxy: TcpProxy) => unknown]>([
+  test.each<[state: string, breakIt: (proxy: TcpProxy) => unknown, repair: (proxy: TcpProxy) => unknown]>([
     ['down', (proxy) => proxy.down(), (proxy) => proxy.up()],
     [
       'silent',
@@ -141,17 +141,17 @@ describe('with other settings', () => {
         proxy.reset();
       },
     ],
-  ])('a scrape is answered while the database is %s, and says so', async (_state, breakIt, mend) => {
+  ])('a scrape gets an answer while the database is %s, and reports that state', async (_state, breakIt, repair) => {
     const db = await openTestDatabase();
     const url = new URL(urlAs('api', db.url));
     const proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) });
     url.port = String(proxy.port);
     const app = spawnApp('api/src/main.ts', { DATABASE_URL: url.href, PORT: '0', AUDIT_MASTER_KEY: masterKey });
-    const api = `http://127.0.0.1:${(await app.line(/^The api listens/)).port}`;
+    const api = `http://127.0.0.1:${(await app.event('api-listening')).port}`;
     expect((await readMetrics(api)).value('auditbox_database_up')).toBe(1);
     await breakIt(proxy);
     await eventually(async () => expect((await readMetrics(api)).value('auditbox_database_up')).toBe(0));
-    await mend(proxy);
+    await repair(proxy);
     await eventually(async () => expect((await readMetrics(api)).value('auditbox_database_up')).toBe(1), 40_000);
     await endApps();
     await proxy.down();

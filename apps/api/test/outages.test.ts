@@ -19,7 +19,7 @@ const post = (url: string, event: unknown) =>
     body: JSON.stringify(event),
   });
 
-test('a database that is down at start and one that goes away later: 503 with Retry-After, then it works again', async () => {
+test('a database that is down at the start, and one that goes down later: 503 with Retry-After, then writes work again', async () => {
   const db = await openTestDatabase();
   const { hostname: host, port } = new URL(db.url);
   const proxy = await startTcpProxy({ host, port: Number(port) });
@@ -27,12 +27,12 @@ test('a database that is down at start and one that goes away later: 503 with Re
   url.port = String(proxy.port);
   await proxy.down();
   const app = spawnApp('api/src/main.ts', { DATABASE_URL: url.href, PORT: '0', AUDIT_MASTER_KEY: masterKey });
-  const api = `http://127.0.0.1:${(await app.line(/^The api listens/)).port}`;
-  await app.line(/^The database is not available now/);
+  const api = `http://127.0.0.1:${(await app.event('api-listening')).port}`;
+  await app.event('database-not-ready');
 
-  const refused = await post(api, anEvent());
-  expect(refused.status).toBe(503);
-  expect(refused.headers.get('retry-after')).toBe('1');
+  const rejected = await post(api, anEvent());
+  expect(rejected.status).toBe(503);
+  expect(rejected.headers.get('retry-after')).toBe('1');
   expect((await fetch(`${api}/readyz`)).status).toBe(503);
   expect((await fetch(`${api}/livez`)).status).toBe(200);
 
@@ -55,7 +55,7 @@ test('a database that is down at start and one that goes away later: 503 with Re
   await db.close(1_000);
 });
 
-test('an api that is killed at random moments keeps all that it acknowledged', async () => {
+test('an api that is killed at random moments keeps every event that it acknowledged', async () => {
   const acknowledged: string[] = [];
   const fixture = await createApiFixture();
   for (let kills = 0; kills < 3; kills += 1) {
@@ -64,7 +64,7 @@ test('an api that is killed at random moments keeps all that it acknowledged', a
       PORT: '0',
       AUDIT_MASTER_KEY: masterKey,
     });
-    const api = `http://127.0.0.1:${(await app.line(/^The api listens/)).port}`;
+    const api = `http://127.0.0.1:${(await app.event('api-listening')).port}`;
     const before = acknowledged.length;
     const write = async () => {
       for (const event of someEvents(1_000)) {
@@ -85,7 +85,7 @@ test('an api that is killed at random moments keeps all that it acknowledged', a
   await fixture.close();
 });
 
-test('SIGTERM answers all that is under way and exits with 0', async () => {
+test('after SIGTERM the api answers every running request and exits with 0', async () => {
   const fixture = await createApiFixture();
   const unlock = await lockAuditLog(fixture.db);
   const answers = someEvents(8).map((event) => fixture.request('/audit/batch', { body: [event] }));
@@ -102,7 +102,7 @@ test('SIGTERM answers all that is under way and exits with 0', async () => {
   await fixture.close();
 });
 
-test('SIGTERM while it starts is heard', async () => {
+test('SIGTERM during the start stops the api', async () => {
   const db = await openTestDatabase();
   const { hostname: host, port } = new URL(db.url);
   const proxy = await startTcpProxy({ host, port: Number(port) });
@@ -110,13 +110,13 @@ test('SIGTERM while it starts is heard', async () => {
   const url = new URL(urlAs('api', db.url));
   url.port = String(proxy.port);
   const app = spawnApp('api/src/main.ts', { DATABASE_URL: url.href, PORT: '0', AUDIT_MASTER_KEY: masterKey });
-  await app.line(/^The api listens/);
+  await app.event('api-listening');
   app.signal('SIGTERM');
   expect(await app.ended).toBe(0);
   await db.close(1_000);
 });
 
-test('slow readers get a 503 and do not kill the process', async () => {
+test('slow reads are a 503 and do not end the process', async () => {
   const fixture = await createApiFixture();
   const unlock = await lockAuditLog(fixture.db);
   const answers = await Promise.all(Array.from({ length: 40 }, () => fixture.request('/audit')));
@@ -127,7 +127,7 @@ test('slow readers get a 503 and do not kill the process', async () => {
   await fixture.close();
 });
 
-test('a half-open database connection: 503, and it works again once the line does', async () => {
+test('a half-open database connection: 503, and writes work again after the connection does', async () => {
   const db = await openTestDatabase();
   const { hostname: host, port } = new URL(db.url);
   const proxy = await startTcpProxy({ host, port: Number(port) });
@@ -135,14 +135,14 @@ test('a half-open database connection: 503, and it works again once the line doe
   url.port = String(proxy.port);
   const start = async () => {
     const app = spawnApp('api/src/main.ts', { DATABASE_URL: url.href, PORT: '0', AUDIT_MASTER_KEY: masterKey });
-    return { app, api: `http://127.0.0.1:${(await app.line(/^The api listens/)).port}` };
+    return { app, api: `http://127.0.0.1:${(await app.event('api-listening')).port}` };
   };
   let { app, api } = await start();
   expect((await post(api, anEvent())).status).toBe(201);
   proxy.swallow(true);
   expect((await post(api, anEvent())).status).toBe(503);
   proxy.swallow(false);
-  // The watchdog may have ended it; then its supervisor starts a new one.
+  // The watchdog may have ended the process. Then a supervisor starts a new one.
   const restarted = app.ended.then(async (code) => {
     expect(code).toBe(70);
     ({ app, api } = await start());
@@ -152,7 +152,7 @@ test('a half-open database connection: 503, and it works again once the line doe
   await db.close(1_000);
 });
 
-test('what was acknowledged is there after Postgres was killed, although the database asks for asynchronous commits', async () => {
+test('acknowledged events are there after Postgres was killed, even if the database is set to asynchronous commits', async () => {
   const own = await startOwnPostgres();
   await migrateWithRoles(own.url);
   await own.sql`alter system set synchronous_commit = off`;
@@ -163,7 +163,7 @@ test('what was acknowledged is there after Postgres was killed, although the dat
     PORT: '0',
     AUDIT_MASTER_KEY: masterKey,
   });
-  const api = `http://127.0.0.1:${(await app.line(/^The api listens/)).port}`;
+  const api = `http://127.0.0.1:${(await app.event('api-listening')).port}`;
   const events = someEvents(50);
   const answers = await Promise.all(events.map((event) => post(api, event)));
   expect(answers.map(({ status }) => status)).toEqual(events.map(() => 201));
@@ -175,7 +175,7 @@ test('what was acknowledged is there after Postgres was killed, although the dat
   await own.close();
 });
 
-test('missing and wrong settings stop it at once, all named', async () => {
+test('missing and invalid settings stop the api at the start, and the message names all of them', async () => {
   const app = spawnApp('api/src/main.ts', { PORT: 'http', AUDIT_MASTER_KEY: 'short' });
   expect(await app.ended).toBe(1);
   expect(app.output()).toContain('DATABASE_URL is not set');
@@ -185,7 +185,7 @@ test('missing and wrong settings stop it at once, all named', async () => {
   );
 });
 
-test('a port that is taken stops it with a sentence', async () => {
+test('a port that is in use stops the api with a sentence', async () => {
   const fixture = await createApiFixture();
   const second = spawnApp('api/src/main.ts', {
     DATABASE_URL: urlAs('api', fixture.db.url),
@@ -196,12 +196,13 @@ test('a port that is taken stops it with a sentence', async () => {
   await fixture.close();
 });
 
-test('a database without the tables is explained', async () => {
+test('without the tables, the answer and the log name the problem', async () => {
   const url = await createTestDatabase(inject('databaseServer'), { empty: true });
   const app = spawnApp('api/src/main.ts', { DATABASE_URL: urlAs('api', url), PORT: '0', AUDIT_MASTER_KEY: masterKey });
-  const api = `http://127.0.0.1:${(await app.line(/^The api listens/)).port}`;
-  const refused = await post(api, anEvent());
-  expect(refused.status).toBe(503);
-  expect(await refused.text()).toContain('The database is not set up correctly (42P01).');
-  await app.line(/run `npm run migrate`/);
+  const api = `http://127.0.0.1:${(await app.event('api-listening')).port}`;
+  const rejected = await post(api, anEvent());
+  expect(rejected.status).toBe(503);
+  expect(await rejected.text()).toContain('The database is not set up correctly (42P01).');
+  const { msg } = await app.event('database-not-ready');
+  expect(msg).toContain('run `npm run migrate`');
 });

@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-/** A transaction that inserts one event at its beginning and one at its end, and takes its time in between. */
+/** A transaction that inserts one event at its beginning and one event at its end, `seconds` later. */
 async function writeSlowly(table_name: string, seconds: number): Promise<string[]> {
   const [early, late] = [randomUUID(), randomUUID()];
   await api.db.sql.begin(async (tx) => {
@@ -26,14 +26,14 @@ async function writeSlowly(table_name: string, seconds: number): Promise<string[
   return [early, late];
 }
 
-/** Calls it again and again, one after the other; resolves to all ids that it wrote. */
+/** Calls `write` `count` times, one after the other. Resolves to the ids of all events. */
 async function inTurn(count: number, write: (n: number) => Promise<readonly string[]>): Promise<string[]> {
   const ids: string[] = [];
   for (let n = 0; n < count; n += 1) ids.push(...(await write(n)));
   return ids;
 }
 
-test('a poller by recording sees every event once, also of transactions that commit late and out of order', async () => {
+test('a poller by recording sees every event exactly once, even of transactions that commit late and out of order', async () => {
   const table_name = 'recorded';
   const last = anEvent({ table_name });
   const seen: string[] = [];
@@ -52,13 +52,13 @@ test('a poller by recording sees every event once, also of transactions that com
     inTurn(300, async () => [(await client.write(anEvent({ table_name }))).id]),
     inTurn(60, async () => (await client.writeBatch(someEvents(5, { table_name }))).ids),
   ]);
-  // Recorded behind all others, it is seen behind them.
+  // It is recorded after all other events, so the poller sees it last.
   await client.write(last);
   await polling;
   expect(seen.sort()).toEqual([...written.flat(), last.id].sort());
 });
 
-/** A page as LiteLLM answers it, as far as a SIEM looks. */
+/** The members of a LiteLLM page that a SIEM reads. */
 interface SiemPage {
   readonly audit_logs: readonly { readonly id: string; readonly updated_at: string }[];
   readonly total_pages: number;
@@ -70,7 +70,7 @@ interface SiemPoll {
   readonly newest: string;
 }
 
-/** Polls once as Elastic's integration for LiteLLM does: from the newest event time it knows to now, newest first. */
+/** Polls once, as Elastic's integration for LiteLLM does: from the newest known event time to now, newest first. */
 async function siemPoll(startDate: string): Promise<SiemPoll> {
   const ids = new Set<string>();
   let newest = startDate;
@@ -91,7 +91,7 @@ async function siemPoll(startDate: string): Promise<SiemPoll> {
   return { ids, newest };
 }
 
-test('a SIEM that polls by event time beside writers ends with every event whose time the database gave', async () => {
+test('a SIEM that polls by event time during writes gets every event whose time came from the database', async () => {
   const seen = new Set<string>();
   let start = `${new Date(Date.now() - 60_000).toISOString().slice(0, -1)}000Z`;
   const pollOnce = async () => {
@@ -122,7 +122,7 @@ test('a SIEM that polls by event time beside writers ends with every event whose
   expect(written.filter((id) => !seen.has(id))).toEqual([]);
 });
 
-test('who asks from one time to now sees its own write', async () => {
+test("a query that ends now includes the caller's own write", async () => {
   for (let n = 0; n < 5; n += 1) {
     const { id } = await client.write(anEvent({ table_name: 'own' }));
     const query = {

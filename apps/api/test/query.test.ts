@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 let api: ApiFixture;
 const key = 'a'.repeat(64);
 
-/** One event for each thing that can be asked for, among others that are nearly so. */
+/** One event for each filter, among events that almost match. */
 const events = {
   plain: anEvent({ changed_by: 'ana', action: 'created', table_name: 'teams', object_id: 'plain' }),
   comma: anEvent({ changed_by: 'Smith, John', action: 'updated', object_id: 'comma' }),
@@ -82,7 +82,7 @@ test.each<[string, Name[]]>([
   ['q=gpt-5', ['team']],
   ['q=needle', ['large']],
   ['q=needle%20nowhere', []],
-])('%s finds what it names and nothing else, in pages, by cursor, exported and counted', async (query, names) => {
+])('%s finds exactly the matching events, in pages, by cursor, in an export and in counts', async (query, names) => {
   const expected = names.map((name) => events[name].id).sort();
   const page = await api.request(`/audit?${query}&page_size=100`);
   expect(page.status).toBe(200);
@@ -101,7 +101,7 @@ test.each<[string, Name[]]>([
   expect(stats.body.total).toBe(names.length);
 });
 
-test('a hundred values are taken, one more is refused', async () => {
+test('a hundred values are accepted, a hundred and one are rejected', async () => {
   const many = (count: number) => Array.from({ length: count }, (_, n) => `o${n}`).join();
   expect((await api.request(`/audit?object_id=${many(100)}`)).status).toBe(200);
   expect(await api.request(`/audit?object_id=${many(101)}`)).toMatchObject({

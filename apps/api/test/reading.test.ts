@@ -7,7 +7,7 @@ let api: ApiFixture;
 const actors = ['ana', 'bob', 'eve'];
 const actions = ['created', 'updated', 'deleted'];
 
-/** Many share a time, so that only the tie-break orders them. */
+/** Several events share each time, so that only the tie-break orders them. */
 const events: WireEvent[] = Array.from({ length: 60 }, (_, n) =>
   anEvent({
     updated_at: `2026-07-03T11:${String(Math.floor(n / 6)).padStart(2, '0')}:00Z`,
@@ -87,7 +87,7 @@ test.each([
   expect(pages[0]).toMatchObject({ total: 60, total_pages: 9 });
 });
 
-test('a page behind the last is empty and still counts', async () => {
+test('a page after the last one is empty and has the total', async () => {
   expect(await list('page=1000000000&page_size=100')).toEqual({
     audit_logs: [],
     total: 60,
@@ -99,7 +99,7 @@ test('a page behind the last is empty and still counts', async () => {
   });
 });
 
-test('no match is an empty list of no pages', async () => {
+test('without a match the list is empty and has no pages', async () => {
   expect(await list('object_id=none')).toMatchObject({ audit_logs: [], total: 0, page: 1, total_pages: 0 });
 });
 
@@ -139,18 +139,18 @@ test.each([
   ['changed_by=%00', 'changed_by'],
   ['user=ana', 'user'],
   ['__proto__=1', '__proto__'],
-])('?%s is a 400 that names it', async (query, path) => {
+])('?%s is a 400 that names the parameter', async (query, path) => {
   const { status, body } = await api.request(`/audit?${query}`);
   expect(status).toBe(400);
   expect(body.errors.map((error: { path: string }) => error.path)).toContain(path);
 });
 
-test('all wrong parameters are named at once', async () => {
+test('one answer names every invalid parameter', async () => {
   const { body } = await api.request('/audit?page=0&page_size=1000&nonsense=1');
   expect(body.errors.map(({ path }: { path: string }) => path).sort()).toEqual(['nonsense', 'page', 'page_size']);
 });
 
-test('one event with its export; the id in any case', async () => {
+test('one event with its export; the id may be in upper case', async () => {
   const [event] = events;
   const { status, body } = await api.request(`/audit/${event?.id.toUpperCase()}`);
   expect(status).toBe(200);
@@ -162,20 +162,20 @@ test('one event with its export; the id in any case', async () => {
   });
 });
 
-test('an id that is no UUID is a 400, an unknown one a 404', async () => {
+test('an id that is not a UUID is a 400, an unknown id is a 404', async () => {
   expect(await api.request('/audit/42')).toMatchObject({ status: 400, body: { errors: [{ path: 'id' }] } });
   expect((await api.request('/audit/%')).status).toBe(400);
   expect((await api.request('/audit/00000000-0000-4000-8000-000000000000')).status).toBe(404);
 });
 
-test('nothing else is there', async () => {
+test('other paths are a 404, other methods a 405', async () => {
   expect((await api.request('/')).status).toBe(404);
   expect(await api.request('/audit', { method: 'DELETE' })).toMatchObject({ status: 405 });
   expect((await api.request('/audit', { method: 'DELETE' })).headers.get('allow')).toBe('GET, POST');
   expect((await api.request(`/audit/${events[0]?.id}`, { method: 'PATCH', body: {} })).status).toBe(405);
 });
 
-test('a request line with a whole URL is read like any other', async () => {
+test('a request line with a complete URL works', async () => {
   const { port } = new URL(api.url);
   const socket = connect(Number(port), '127.0.0.1');
   socket.end(

@@ -9,7 +9,7 @@ afterAll(() => api.close());
 
 const get = (path: string) => api.request(path, { key: null });
 
-test('the reference page and all that it names come from the api, and nothing from elsewhere', async () => {
+test('the reference page and everything that it loads come from the api', async () => {
   const page = await get('/docs');
   expect(page.status).toBe(200);
   expect(page.headers.get('content-type')).toMatch(/^text\/html/);
@@ -25,7 +25,7 @@ test('the reference page and all that it names come from the api, and nothing fr
   expect(styles).not.toMatch(/@import|url\((?!["']?data:)/);
 });
 
-test('the page may use what the api serves and nothing else, the data routes nothing at all', async () => {
+test('the page may load only from the api, and answers of data routes may load nothing', async () => {
   const policyOf = async (path: string) => (await get(path)).headers.get('content-security-policy') ?? '';
   const policy = await policyOf('/docs');
   expect(policy).toContain("default-src 'none'");

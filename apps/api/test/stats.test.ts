@@ -46,7 +46,7 @@ function counted(interval: 'hour' | 'day', groupOf: (event: WireEvent) => string
   return [...counts].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, count]) => count);
 }
 
-test.each(['hour', 'day'] as const)('counts by %s are those of a count by hand', async (interval) => {
+test.each(['hour', 'day'] as const)('counts by %s equal a count in the test', async (interval) => {
   const { total, counts } = await stats(`${range}&interval=${interval}`);
   expect(counts).toEqual(counted(interval, () => null));
   expect(total).toBe(400);
@@ -59,7 +59,7 @@ test.each(['action', 'table_name'] as const)('counts by %s too', async (group) =
     );
 });
 
-test('the twenty largest groups have counts of their own, and all others one for the rest', async () => {
+test('the twenty largest groups have separate counts, and all other groups one count', async () => {
   const sizes = Map.groupBy(events, ({ changed_by }) => changed_by);
   expect(sizes.size).toBeGreaterThan(25);
   const largest = [...sizes]
@@ -84,12 +84,12 @@ test('filters and dates to the microsecond narrow the counts', async () => {
   );
 });
 
-test('no event, no counts; also where the dates are in the wrong order', async () => {
+test('without a matching event there are no counts, even if the dates are in the wrong order', async () => {
   for (const query of [`${range}&changed_by=nobody`, 'start_date=2026-07-02&end_date=2026-07-01'])
     expect(await stats(query)).toMatchObject({ total: 0, counts: [] });
 });
 
-test('without dates: the last 30 days, or the last one by hour', async () => {
+test('without dates: the last 30 days, or the last day by hour', async () => {
   await api.db.store([anEvent({ table_name: 'recent', updated_at: new Date(Date.now() - 3_600_000).toISOString() })]);
   for (const [interval, days] of [
     ['day', 30],

@@ -4,7 +4,7 @@ import { lockAuditLog } from '@auditbox/testing/fixtures/lock-audit-log.ts';
 import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-/* Counting is bounded, and so are pages by number: what lies deeper is reached by cursor. */
+/* Counting has a limit, and so have numbered pages. A cursor reaches the events after it. */
 
 let api: ApiFixture;
 beforeAll(async () => {
@@ -19,19 +19,19 @@ afterAll(() => api.close());
 const list = async (query: string) => api.request(`/audit?${query}`);
 
 test.each(['', '&object_id=both', '&search=both', '&changed_by=both,other'])(
-  'more than AUDIT_TOTAL_MAX match%s: the total is that number, and says that it is not exact',
+  'more than AUDIT_TOTAL_MAX match%s: the total is that number, and total_is_exact is false',
   async (query) => {
     const { body } = await list(`page_size=100${query}`);
     expect(body).toMatchObject({ total: 1_000, total_is_exact: false, total_pages: 10 });
   },
 );
 
-test('just as many is exact, and so is less', async () => {
+test('a total of AUDIT_TOTAL_MAX or less is exact', async () => {
   expect((await list('table_name=full')).body).toMatchObject({ total: 1_000, total_is_exact: true });
   expect((await list('search=other')).body).toMatchObject({ total: 200, total_is_exact: true });
 });
 
-test('every page that begins within the total works; one that begins beyond it is refused and names the cursor', async () => {
+test('every page that begins within the total works; a later page is rejected with a hint to the cursor', async () => {
   for (const query of ['page=10&page_size=100', 'page=1000&page_size=1', 'page=15&page_size=70']) {
     const { status, body } = await list(query);
     expect(status).toBe(200);
@@ -45,7 +45,7 @@ test('every page that begins within the total works; one that begins beyond it i
   }
 });
 
-test('the cursor of the last page by number leads to all that lies deeper', async () => {
+test('the cursor of the last numbered page leads to all later events', async () => {
   const ids = new Set<string>();
   for (let page = 1; page <= 10; page += 1)
     for (const { id } of (await list(`page=${page}&page_size=100`)).body.audit_logs) ids.add(id);
@@ -65,7 +65,7 @@ test('a page beyond an exact total is empty', async () => {
 });
 
 test.each(['/audit', '/audit/export', '/audit/stats', '/audit/objects/teams/42'])(
-  '%s that the server ends for its time is a 503 that says so, with Retry-After',
+  '%s is a 503 with Retry-After when its statement runs too long',
   async (path) => {
     const unlock = await lockAuditLog(api.db);
     const asked = api.request(path);
@@ -76,7 +76,7 @@ test.each(['/audit', '/audit/export', '/audit/stats', '/audit/objects/teams/42']
       if (!found) throw new Error('Nothing waits yet.');
       return found;
     });
-    // The same state as at the end of statement_timeout, without the wait.
+    // The same error as after statement_timeout, without the wait.
     await api.db.sql`select pg_cancel_backend(${session.pid}::int)`;
     const answer = await asked;
     await unlock();

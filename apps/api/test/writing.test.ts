@@ -12,7 +12,7 @@ afterAll(() => api.close());
 
 const count = async () => Number((await api.db.sql`select count(*) from audit_log`)[0]?.count);
 
-test('a new event is a 201 with the stored event, and its outbox row is there by then', async () => {
+test('a new event is a 201 with the stored event, and its outbox row exists by then', async () => {
   const event = anEvent({ updated_at: '2026-07-03T11:46:50.269Z' });
   const { status, body, headers } = await api.request('/audit', { body: event });
   expect(status).toBe(201);
@@ -46,7 +46,7 @@ test("defaults: a new id, the database's now, and the hash of the caller's key",
   expect(body.changed_by_api_key).toBe(createHash('sha256').update(masterKey).digest('hex'));
 });
 
-test('every digit, null and character of a value comes back as it was sent', async () => {
+test('every digit, null and character of a value is returned as it was sent', async () => {
   const values =
     '{"n":12345678901234567890,"f":0.1000000000000000055,"e":1E400,"none":null,"text":"žluťoučký 🐎 \\u00e9","2":[],"1":{}}';
   const event = JSON.stringify(anEvent()).replace('{"max_budget":25}', values);
@@ -69,7 +69,7 @@ test.each([
   expect(again).toMatchObject({ status: 201, body: { created: 1, existing: 2 } });
 });
 
-test('one bad event in a batch of 500: nothing is stored and the answer names its index', async () => {
+test('one invalid event in a batch of 500: nothing is stored, and the answer names its index', async () => {
   const before = await count();
   const events = someEvents(500).map((event, index) => (index === 321 ? { ...event, action: 'zapped' } : event));
   const { status, body } = await api.request('/audit/batch', { body: events });
@@ -78,7 +78,7 @@ test('one bad event in a batch of 500: nothing is stored and the answer names it
   expect(await count()).toBe(before);
 });
 
-test('one conflicting or future event in a batch: nothing is stored and the answer names its index', async () => {
+test('one conflicting or future event in a batch: nothing is stored, and the answer names its index', async () => {
   const stored = anEvent();
   await api.request('/audit', { body: stored });
   const before = await count();
@@ -96,7 +96,7 @@ test('one conflicting or future event in a batch: nothing is stored and the answ
   expect(await count()).toBe(before);
 });
 
-test('a compressed body is unpacked', async () => {
+test('a compressed body is decompressed', async () => {
   const body = gzipSync(JSON.stringify(anEvent()));
   expect((await api.request('/audit', { body, headers: { 'content-encoding': 'gzip' } })).status).toBe(201);
 });
@@ -170,7 +170,7 @@ test('a hundred requests at once are each answered with their own event', async 
   expect(answers.map(({ status, body }) => [status, body.id])).toEqual(events.map(({ id }) => [201, id]));
 });
 
-test('as many problems as anybody would mend are named, not as many as were sent', async () => {
+test('the answer names at most 100 problems, however many were sent', async () => {
   const unknown = Object.fromEntries(Array.from({ length: 50_000 }, (_, n) => [`field-${n}`, 1]));
   const one = await api.request('/audit', { body: { ...event, ...unknown } });
   expect(one.status).toBe(422);
@@ -180,7 +180,7 @@ test('as many problems as anybody would mend are named, not as many as were sent
   expect(nuls.body.errors).toHaveLength(100);
 });
 
-test('a context goes in and comes back', async () => {
+test('a context is stored and returned', async () => {
   const context = { ip: '192.0.2.1', request_id: 'r-1', nested: { n: [1, null] } };
   const posted = await api.request('/audit', { body: { ...anEvent(), context } });
   expect(posted).toMatchObject({ status: 201, body: { context } });

@@ -27,7 +27,7 @@ describe.skipIf(!hasPgBouncer)('behind PgBouncer in transaction mode (needs pgbo
 
   async function startApi(): Promise<Ask> {
     const env = { DATABASE_URL: bouncer.urlOf('auditbox_api'), PORT: '0', AUDIT_MASTER_KEY: masterKey };
-    const { port } = await spawnApp('api/src/main.ts', env).line(/^The api listens/);
+    const { port } = await spawnApp('api/src/main.ts', env).event('api-listening');
     const headers = { authorization: `Bearer ${masterKey}`, 'content-type': 'application/json' };
     return (path, body) =>
       fetch(`http://127.0.0.1:${port}${path}`, {

@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { apiDocument } from '@auditbox/api/http/openapi/document.ts';
+import { openapiDocument } from '@auditbox/api/http/openapi.ts';
+import { routes } from '@auditbox/api/routes.ts';
 import openapiTS, { astToString, COMMENT_HEADER } from 'openapi-typescript';
 
 /*
@@ -9,7 +10,7 @@ import openapiTS, { astToString, COMMENT_HEADER } from 'openapi-typescript';
 
 const file = new URL('../src/api-types.ts', import.meta.url);
 // A plain object, because openapi-typescript's type of a document is narrower than the standard.
-const document = JSON.parse(JSON.stringify(apiDocument('any')));
+const document = JSON.parse(JSON.stringify(openapiDocument(routes, 'any')));
 const types = `${COMMENT_HEADER}${astToString(await openapiTS(document))}`;
 const before = await readFile(file, 'utf8').catch(() => '');
 

@@ -13,13 +13,13 @@ export interface paths {
         };
         /**
          * List events
-         * @description By `page`; or on from a `cursor`, at any depth; or with `recorded_after`, for pollers: what was recorded since, also by transactions that committed late, nothing twice and nothing never. A poller passes the same `recorded_after` and the last `next_cursor` on each call.
+         * @description By `page`; or after a `cursor`, at any depth; or with `recorded_after`, for pollers: every event recorded since, exactly once, also of transactions that committed late. A poller passes the same `recorded_after` and the last `next_cursor` on each call.
          */
         get: operations["listEvents"];
         put?: never;
         /**
          * Record an event
-         * @description Answers after the commit reached the disk. With an `id` of your own a retry is harmless: the same event again is a 200. At most 1 MiB.
+         * @description Answers after the commit reached the disk. With your `id` a retry is harmless: the same event again is a 200. At most 1 MiB.
          */
         post: operations["postEvent"];
         delete?: never;
@@ -39,7 +39,7 @@ export interface paths {
         put?: never;
         /**
          * Record events together
-         * @description All or nothing, in one transaction. At most 10000 events and 8 MiB.
+         * @description All events or none, in one transaction. At most 10000 events and 8 MiB.
          */
         post: operations["postBatch"];
         delete?: never;
@@ -57,9 +57,49 @@ export interface paths {
         };
         /**
          * Export events
-         * @description All matching events, of any number, oldest first unless asked otherwise. When something fails on the way, the connection breaks: an answer that ends well is whole.
+         * @description All matching events, of any number, oldest first by default. When an error happens during the export, the connection breaks: an answer that ends normally is complete.
          */
         get: operations["exportEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/audit/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count events by hour or day
+         * @description Without dates: the last 30 days by day, or the last day by hour. At most 366 days by day, or 31 days by hour.
+         */
+        get: operations["countEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/audit/objects/{table_name}/{object_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What happened to one object
+         * @description Oldest first, each event with what it changed. An unknown object has an empty history.
+         */
+        get: operations["objectHistory"];
         put?: never;
         post?: never;
         delete?: never;
@@ -85,46 +125,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/audit/stats": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Count events by hour or day
-         * @description Of the last 30 days, or the last day by the hour, unless dates are given; of 366 days, or 31 by the hour, at most.
-         */
-        get: operations["countEvents"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/audit/objects/{table_name}/{object_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * What happened to one object
-         * @description Oldest first, each event with what it changed. An object of which nothing is known has an empty history.
-         */
-        get: operations["objectHistory"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/livez": {
         parameters: {
             query?: never;
@@ -132,7 +132,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether the process turns */
+        /** Whether the process runs */
         get: operations["isAlive"];
         put?: never;
         post?: never;
@@ -210,7 +210,7 @@ export interface components {
             id: string;
             /**
              * Format: date-time
-             * @description When it happened, in UTC, with the digits that came in, six at most.
+             * @description When it happened, in UTC, with the digits that were sent, six at most.
              */
             updated_at: string;
             changed_by: string;
@@ -227,7 +227,7 @@ export interface components {
             } | null;
             /**
              * Format: date-time
-             * @description When the database took it.
+             * @description When the database recorded it.
              */
             recorded_at: string;
         };
@@ -240,9 +240,9 @@ export interface components {
             status: number;
             /** @description What is wrong, in a sentence. */
             detail: string;
-            /** @description All that is wrong with the request, 100 at most; empty when there is nothing to point at. */
+            /** @description Every mistake of the request, 100 at most. Empty when no place in the request is wrong. */
             errors: {
-                /** @description A parameter, or a place in the body: `[17].action`. Empty for all of it. */
+                /** @description A parameter, or a place in the body: `[17].action`. Empty for the whole body. */
                 path: string;
                 message: string;
             }[];
@@ -251,80 +251,44 @@ export interface components {
         /** @description A page by its number. */
         NumberedPage: {
             audit_logs: components["schemas"]["AuditEvent"][];
-            /** @description How many events match; no more are counted than AUDIT_TOTAL_MAX. */
+            /** @description How many events match, counted up to AUDIT_TOTAL_MAX. */
             total: number;
             page: number;
             page_size: number;
             total_pages: number;
-            /** @description False when more match than are counted. */
+            /** @description False when more events match than were counted. */
             total_is_exact: boolean;
-            /** @description Where to go on; null on the last page. */
+            /** @description The cursor of the next part. Null on the last page. */
             next_cursor: string | null;
         };
-        /** @description What comes behind a cursor. */
+        /** @description The events after a cursor. */
         CursorPage: {
             audit_logs: components["schemas"]["AuditEvent"][];
             page_size: number;
-            /** @description Where to go on; null on the last page. */
+            /** @description The cursor of the next part. Null on the last page. */
             next_cursor: string | null;
         };
-        /** @description What was recorded after `recorded_after`, in the order of recording. */
+        /** @description The events recorded after `recorded_after`, in the order of recording. */
         RecordedPage: {
             audit_logs: components["schemas"]["AuditEvent"][];
             page_size: number;
             /**
              * Format: date-time
-             * @description What was recorded before this is here or was; nothing else will appear.
+             * @description Every event that was recorded before this time is on this page or an earlier one.
              */
             recorded_until: string;
-            /** @description Where to go on, now or later, beside the same `recorded_after`; null before the first event. */
+            /** @description The cursor of the next part, now or later, with the same `recorded_after`. Null before the first event. */
             next_cursor: string | null;
         };
         BatchReceipt: {
-            /** @description How many were stored now. */
+            /** @description How many events this request stored. */
             created: number;
-            /** @description How many were there already, with the same content. */
+            /** @description How many events were stored before, with the same content. */
             existing: number;
-            /** @description Of all events, in the order given. */
+            /** @description The ids of all events, in the order of the request. */
             ids: string[];
         };
-        /** @description A recorded event, and where its archived copy is. */
-        ExportedEvent: {
-            /** Format: uuid */
-            id: string;
-            /**
-             * Format: date-time
-             * @description When it happened, in UTC, with the digits that came in, six at most.
-             */
-            updated_at: string;
-            changed_by: string;
-            changed_by_api_key: string;
-            action: string;
-            table_name: string;
-            object_id: string;
-            /** @description Any JSON, as it was written. */
-            before_value: unknown;
-            /** @description Any JSON, as it was written. */
-            updated_values: unknown;
-            context: {
-                [key: string]: unknown;
-            } | null;
-            /**
-             * Format: date-time
-             * @description When the database took it.
-             */
-            recorded_at: string;
-            /** @description Where the archived copy is; its key, hash and time are null until it is there. */
-            export: {
-                /** @enum {string} */
-                state: "pending" | "sealed" | "uploading" | "done" | "failed" | "quarantined";
-                object_key: string | null;
-                /** @description Of the uncompressed NDJSON. */
-                sha256: string | null;
-                exported_at: string | null;
-            };
-        };
-        /** @description How many events happened in each hour or day; none is left out but empty ones. */
+        /** @description How many events happened in each hour or day. Hours and days without events are left out. */
         EventCounts: {
             /** @enum {string} */
             interval: "hour" | "day";
@@ -340,7 +304,7 @@ export interface components {
                  * @description Where the hour or day begins, in UTC.
                  */
                 start: string;
-                /** @description Null without groups, and for the rest of them. */
+                /** @description Null without groups, and for events outside of the largest groups. */
                 group: string | null;
                 count: number;
             }[];
@@ -350,7 +314,7 @@ export interface components {
             object_id: string;
             /** @description Oldest first. */
             audit_logs: components["schemas"]["HistoryStep"][];
-            /** @description Where to go on; null on the last page. */
+            /** @description The cursor of the next part. Null on the last page. */
             next_cursor: string | null;
         };
         /** @description A recorded event, and what it changed. */
@@ -359,7 +323,7 @@ export interface components {
             id: string;
             /**
              * Format: date-time
-             * @description When it happened, in UTC, with the digits that came in, six at most.
+             * @description When it happened, in UTC, with the digits that were sent, six at most.
              */
             updated_at: string;
             changed_by: string;
@@ -376,10 +340,10 @@ export interface components {
             } | null;
             /**
              * Format: date-time
-             * @description When the database took it.
+             * @description When the database recorded it.
              */
             recorded_at: string;
-            /** @description What the event changed, as a JSON Patch; null when its values are too large for one. */
+            /** @description What the event changed, as a JSON Patch. Null when the values are too large for a patch. */
             changes: components["schemas"]["PatchOperation"][] | null;
         };
         /** @description A step of a JSON Patch (RFC 6902). */
@@ -393,9 +357,45 @@ export interface components {
             op: "remove";
             path: string;
         };
+        /** @description A recorded event, and where its archived copy is. */
+        ExportedEvent: {
+            /** Format: uuid */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When it happened, in UTC, with the digits that were sent, six at most.
+             */
+            updated_at: string;
+            changed_by: string;
+            changed_by_api_key: string;
+            action: string;
+            table_name: string;
+            object_id: string;
+            /** @description Any JSON, as it was written. */
+            before_value: unknown;
+            /** @description Any JSON, as it was written. */
+            updated_values: unknown;
+            context: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Format: date-time
+             * @description When the database recorded it.
+             */
+            recorded_at: string;
+            /** @description Where the archived copy is. Its key, hash and time are null until the copy exists. */
+            export: {
+                /** @enum {string} */
+                state: "pending" | "sealed" | "uploading" | "done" | "failed" | "quarantined";
+                object_key: string | null;
+                /** @description The hash of the uncompressed NDJSON. */
+                sha256: string | null;
+                exported_at: string | null;
+            };
+        };
     };
     responses: {
-        /** @description The request cannot be read, or parameters are wrong; `errors` names all of them. */
+        /** @description The request is unreadable, or parameters are wrong. `errors` names all of them. */
         BadRequest: {
             headers: {
                 [name: string]: unknown;
@@ -404,7 +404,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["ProblemDocument"];
             };
         };
-        /** @description No key, or one that is not known or was revoked. */
+        /** @description The key is missing, unknown or revoked. */
         Unauthorized: {
             headers: {
                 "WWW-Authenticate": "Bearer";
@@ -414,7 +414,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["ProblemDocument"];
             };
         };
-        /** @description The key has not the scope that this needs. */
+        /** @description The key does not have the scope that this route needs. */
         Forbidden: {
             headers: {
                 [name: string]: unknown;
@@ -423,7 +423,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["ProblemDocument"];
             };
         };
-        /** @description The id is taken by an event with other content. */
+        /** @description The id belongs to an event with other content. */
         Conflict: {
             headers: {
                 [name: string]: unknown;
@@ -441,7 +441,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["ProblemDocument"];
             };
         };
-        /** @description Not a content type that is taken, or not in UTF-8. */
+        /** @description The route does not accept this content type, or the charset is not UTF-8. */
         UnsupportedMediaType: {
             headers: {
                 [name: string]: unknown;
@@ -450,7 +450,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["ProblemDocument"];
             };
         };
-        /** @description Not an audit event; nothing was stored. `errors` names what is wrong, and where. */
+        /** @description The body is not a valid audit event. Nothing was stored. `errors` names each mistake and its place. */
         Unprocessable: {
             headers: {
                 [name: string]: unknown;
@@ -459,10 +459,10 @@ export interface components {
                 "application/problem+json": components["schemas"]["ProblemDocument"];
             };
         };
-        /** @description The database cannot be used now, too many writes wait, or the answer took too long: narrow the question. */
+        /** @description The database is not available now, too many writes wait, or the answer took too long: narrow the query. */
         Unavailable: {
             headers: {
-                /** @description Seconds to wait; left out where waiting mends nothing. */
+                /** @description Seconds to wait. Missing where waiting does not help. */
                 "Retry-After"?: string;
                 [name: string]: unknown;
             };
@@ -470,7 +470,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["ProblemDocument"];
             };
         };
-        /** @description Anything else that went wrong. */
+        /** @description Any other error. */
         AnyOther: {
             headers: {
                 [name: string]: unknown;
@@ -479,7 +479,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["ProblemDocument"];
             };
         };
-        /** @description `Accept` names no form that this has. */
+        /** @description `Accept` names no media type that this route has. */
         NotAcceptable: {
             headers: {
                 [name: string]: unknown;
@@ -488,7 +488,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["ProblemDocument"];
             };
         };
-        /** @description No such event. */
+        /** @description There is no such event. */
         NotFound: {
             headers: {
                 [name: string]: unknown;
@@ -508,17 +508,17 @@ export interface operations {
     listEvents: {
         parameters: {
             query?: {
-                /** @description Who changed it, exactly. Several between commas; `\,` is a comma. */
+                /** @description Who changed it, exactly. Several values are separated by commas; `\,` is a comma. */
                 changed_by?: string[];
-                /** @description How the name of who changed it begins. */
+                /** @description The beginning of the name of who changed it. */
                 changed_by_prefix?: string;
-                /** @description The hash of the API key, exactly. Several between commas. */
+                /** @description The hash of the API key, exactly. Several values are separated by commas. */
                 changed_by_api_key?: string[];
-                /** @description What was done. Several between commas. */
+                /** @description What was done. Several values are separated by commas. */
                 action?: string[];
-                /** @description The kind of object, exactly. Several between commas. */
+                /** @description The kind of object, exactly. Several values are separated by commas. */
                 table_name?: string[];
-                /** @description The object, exactly. Several between commas. */
+                /** @description The object, exactly. Several values are separated by commas. */
                 object_id?: string[];
                 /** @description `team_id` in one of the two values, exactly. */
                 object_team_id?: string;
@@ -526,7 +526,7 @@ export interface operations {
                 object_key_hash?: string;
                 /** @description An id of any kind: object, actor, API key, team or key hash. */
                 search?: string;
-                /** @description Words and numbers that all stand in the values or the context, in any case. */
+                /** @description Words and numbers that all occur in the values or the context, in upper or lower case. */
                 q?: string;
                 /** @description First event time, included: RFC 3339 or a date. */
                 start_date?: string;
@@ -536,21 +536,21 @@ export interface operations {
                 sort_by?: "updated_at" | "recorded_at" | "changed_by" | "changed_by_api_key" | "action" | "table_name" | "object_id" | "id";
                 /** @description Default `desc`. */
                 sort_order?: "asc" | "desc";
-                /** @description From 1. Deep pages need `cursor` instead. */
+                /** @description From 1. Use `cursor` for deep pages. */
                 page?: number;
                 /** @description 1 to 100, default 10. */
                 page_size?: number;
-                /** @description `next_cursor` of the answer before, with the same filters; empty begins. */
+                /** @description `next_cursor` of the previous answer, with the same filters. An empty cursor is the beginning. */
                 cursor?: string;
-                /** @description For pollers: what was recorded after this, in the order of recording, and nothing twice or never. */
+                /** @description For pollers: the events recorded after this time, in the order of recording, each exactly once. */
                 recorded_after?: string;
-                /** @description Places in values, 20 at most: `updated_values.max_budget=25`, `before_value.limits.rpm.0=10`, `context.ip=192.0.2.7`. Each is a parameter with a name of its own; there is none named `values`. `\.` is a dot within a name. A text is given as it is, anything else as JSON. */
+                /** @description Places in values, 20 at most: `updated_values.max_budget=25`, `before_value.limits.rpm.0=10`, `context.ip=192.0.2.7`. Each place is a separate parameter; there is no parameter named `values`. `\.` is a dot within a name. Write a text as it is, and any other value as JSON. */
                 values?: {
                     [key: string]: string;
                 };
             };
             header?: {
-                /** @description `read-primary` (RFC 7240): the answer holds all that was acknowledged before. Else a replica may answer. */
+                /** @description `read-primary` (RFC 7240): the answer includes every write that was acknowledged before. Otherwise a replica may answer. */
                 Prefer?: string;
             };
             path?: never;
@@ -561,11 +561,11 @@ export interface operations {
             /** @description A part of the matching events. */
             200: {
                 headers: {
-                    /** @description Where to go on: `<URL>; rel="next"`. Left out where there is nowhere. */
+                    /** @description The next part: `<URL>; rel="next"`. Missing when there is no next part. */
                     Link?: string;
-                    /** @description Where `Prefer: read-primary` was asked for. */
+                    /** @description Present if the request had `Prefer: read-primary`. */
                     "Preference-Applied"?: "read-primary";
-                    /** @description Where a replica answered: how many milliseconds it was behind. */
+                    /** @description Present if a replica answered: how many milliseconds it was behind the primary. */
                     "Auditbox-Replica-Lag-Ms"?: string;
                     [name: string]: unknown;
                 };
@@ -593,10 +593,10 @@ export interface operations {
             };
         };
         responses: {
-            /** @description This very event was stored before. */
+            /** @description The same event was stored before. */
             200: {
                 headers: {
-                    /** @description Where the event is. */
+                    /** @description The URL of the event. */
                     Location: string;
                     [name: string]: unknown;
                 };
@@ -607,7 +607,7 @@ export interface operations {
             /** @description Stored. */
             201: {
                 headers: {
-                    /** @description Where the event is. */
+                    /** @description The URL of the event. */
                     Location: string;
                     [name: string]: unknown;
                 };
@@ -640,7 +640,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description All were stored before. */
+            /** @description All events were stored before. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -649,7 +649,7 @@ export interface operations {
                     "application/json": components["schemas"]["BatchReceipt"];
                 };
             };
-            /** @description All are stored. */
+            /** @description All events are stored. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -672,17 +672,17 @@ export interface operations {
     exportEvents: {
         parameters: {
             query?: {
-                /** @description Who changed it, exactly. Several between commas; `\,` is a comma. */
+                /** @description Who changed it, exactly. Several values are separated by commas; `\,` is a comma. */
                 changed_by?: string[];
-                /** @description How the name of who changed it begins. */
+                /** @description The beginning of the name of who changed it. */
                 changed_by_prefix?: string;
-                /** @description The hash of the API key, exactly. Several between commas. */
+                /** @description The hash of the API key, exactly. Several values are separated by commas. */
                 changed_by_api_key?: string[];
-                /** @description What was done. Several between commas. */
+                /** @description What was done. Several values are separated by commas. */
                 action?: string[];
-                /** @description The kind of object, exactly. Several between commas. */
+                /** @description The kind of object, exactly. Several values are separated by commas. */
                 table_name?: string[];
-                /** @description The object, exactly. Several between commas. */
+                /** @description The object, exactly. Several values are separated by commas. */
                 object_id?: string[];
                 /** @description `team_id` in one of the two values, exactly. */
                 object_team_id?: string;
@@ -690,7 +690,7 @@ export interface operations {
                 object_key_hash?: string;
                 /** @description An id of any kind: object, actor, API key, team or key hash. */
                 search?: string;
-                /** @description Words and numbers that all stand in the values or the context, in any case. */
+                /** @description Words and numbers that all occur in the values or the context, in upper or lower case. */
                 q?: string;
                 /** @description First event time, included: RFC 3339 or a date. */
                 start_date?: string;
@@ -700,15 +700,15 @@ export interface operations {
                 sort_by?: "updated_at" | "recorded_at" | "changed_by" | "changed_by_api_key" | "action" | "table_name" | "object_id" | "id";
                 /** @description Default `desc`. */
                 sort_order?: "asc" | "desc";
-                /** @description `ndjson` or `csv`; without it, what `Accept` asks for, else `ndjson`. */
+                /** @description `ndjson` or `csv`. Default: the type that `Accept` names, otherwise `ndjson`. */
                 format?: "ndjson" | "csv";
-                /** @description Places in values, 20 at most: `updated_values.max_budget=25`, `before_value.limits.rpm.0=10`, `context.ip=192.0.2.7`. Each is a parameter with a name of its own; there is none named `values`. `\.` is a dot within a name. A text is given as it is, anything else as JSON. */
+                /** @description Places in values, 20 at most: `updated_values.max_budget=25`, `before_value.limits.rpm.0=10`, `context.ip=192.0.2.7`. Each place is a separate parameter; there is no parameter named `values`. `\.` is a dot within a name. Write a text as it is, and any other value as JSON. */
                 values?: {
                     [key: string]: string;
                 };
             };
             header?: {
-                /** @description `read-primary` (RFC 7240): the answer holds all that was acknowledged before. Else a replica may answer. */
+                /** @description `read-primary` (RFC 7240): the answer includes every write that was acknowledged before. Otherwise a replica may answer. */
                 Prefer?: string;
             };
             path?: never;
@@ -721,9 +721,9 @@ export interface operations {
                 headers: {
                     /** @description A file name. */
                     "Content-Disposition": string;
-                    /** @description Where `Prefer: read-primary` was asked for. */
+                    /** @description Present if the request had `Prefer: read-primary`. */
                     "Preference-Applied"?: "read-primary";
-                    /** @description Where a replica answered: how many milliseconds it was behind. */
+                    /** @description Present if a replica answered: how many milliseconds it was behind the primary. */
                     "Auditbox-Replica-Lag-Ms"?: string;
                     [name: string]: unknown;
                 };
@@ -740,55 +740,20 @@ export interface operations {
             default: components["responses"]["AnyOther"];
         };
     };
-    getEvent: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description `read-primary` (RFC 7240): the answer holds all that was acknowledged before. Else a replica may answer. */
-                Prefer?: string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The event. */
-            200: {
-                headers: {
-                    /** @description Where `Prefer: read-primary` was asked for. */
-                    "Preference-Applied"?: "read-primary";
-                    /** @description Where a replica answered: how many milliseconds it was behind. */
-                    "Auditbox-Replica-Lag-Ms"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ExportedEvent"];
-                };
-            };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            503: components["responses"]["Unavailable"];
-            default: components["responses"]["AnyOther"];
-        };
-    };
     countEvents: {
         parameters: {
             query?: {
-                /** @description Who changed it, exactly. Several between commas; `\,` is a comma. */
+                /** @description Who changed it, exactly. Several values are separated by commas; `\,` is a comma. */
                 changed_by?: string[];
-                /** @description How the name of who changed it begins. */
+                /** @description The beginning of the name of who changed it. */
                 changed_by_prefix?: string;
-                /** @description The hash of the API key, exactly. Several between commas. */
+                /** @description The hash of the API key, exactly. Several values are separated by commas. */
                 changed_by_api_key?: string[];
-                /** @description What was done. Several between commas. */
+                /** @description What was done. Several values are separated by commas. */
                 action?: string[];
-                /** @description The kind of object, exactly. Several between commas. */
+                /** @description The kind of object, exactly. Several values are separated by commas. */
                 table_name?: string[];
-                /** @description The object, exactly. Several between commas. */
+                /** @description The object, exactly. Several values are separated by commas. */
                 object_id?: string[];
                 /** @description `team_id` in one of the two values, exactly. */
                 object_team_id?: string;
@@ -796,23 +761,23 @@ export interface operations {
                 object_key_hash?: string;
                 /** @description An id of any kind: object, actor, API key, team or key hash. */
                 search?: string;
-                /** @description Words and numbers that all stand in the values or the context, in any case. */
+                /** @description Words and numbers that all occur in the values or the context, in upper or lower case. */
                 q?: string;
                 /** @description First event time, included: RFC 3339 or a date. */
                 start_date?: string;
                 /** @description Last event time, included: RFC 3339 or a date. */
                 end_date?: string;
-                /** @description Default `day`; both in UTC. */
+                /** @description Default `day`. Both are in UTC. */
                 interval?: "hour" | "day";
-                /** @description Counts for each of the 20 largest, and one for the rest. */
+                /** @description Separate counts for the 20 largest groups, and one count for all other events. */
                 group_by?: "action" | "table_name" | "changed_by";
-                /** @description Places in values, 20 at most: `updated_values.max_budget=25`, `before_value.limits.rpm.0=10`, `context.ip=192.0.2.7`. Each is a parameter with a name of its own; there is none named `values`. `\.` is a dot within a name. A text is given as it is, anything else as JSON. */
+                /** @description Places in values, 20 at most: `updated_values.max_budget=25`, `before_value.limits.rpm.0=10`, `context.ip=192.0.2.7`. Each place is a separate parameter; there is no parameter named `values`. `\.` is a dot within a name. Write a text as it is, and any other value as JSON. */
                 values?: {
                     [key: string]: string;
                 };
             };
             header?: {
-                /** @description `read-primary` (RFC 7240): the answer holds all that was acknowledged before. Else a replica may answer. */
+                /** @description `read-primary` (RFC 7240): the answer includes every write that was acknowledged before. Otherwise a replica may answer. */
                 Prefer?: string;
             };
             path?: never;
@@ -823,9 +788,9 @@ export interface operations {
             /** @description The counts. */
             200: {
                 headers: {
-                    /** @description Where `Prefer: read-primary` was asked for. */
+                    /** @description Present if the request had `Prefer: read-primary`. */
                     "Preference-Applied"?: "read-primary";
-                    /** @description Where a replica answered: how many milliseconds it was behind. */
+                    /** @description Present if a replica answered: how many milliseconds it was behind the primary. */
                     "Auditbox-Replica-Lag-Ms"?: string;
                     [name: string]: unknown;
                 };
@@ -849,13 +814,13 @@ export interface operations {
                 end_date?: string;
                 /** @description 1 to 100, default 10. */
                 page_size?: number;
-                /** @description `next_cursor` of the answer before, with the same filters; empty begins. */
+                /** @description `next_cursor` of the previous answer, with the same filters. An empty cursor is the beginning. */
                 cursor?: string;
-                /** @description `true`: a member that `updated_values` leaves out is unsaid, not removed. Default: so but for created, deleted and rotated. */
+                /** @description `true`: a member that `updated_values` leaves out is unchanged, not removed. Default: `true` except for created, deleted and rotated. */
                 partial?: "true" | "false";
             };
             header?: {
-                /** @description `read-primary` (RFC 7240): the answer holds all that was acknowledged before. Else a replica may answer. */
+                /** @description `read-primary` (RFC 7240): the answer includes every write that was acknowledged before. Otherwise a replica may answer. */
                 Prefer?: string;
             };
             path: {
@@ -869,9 +834,9 @@ export interface operations {
             /** @description A part of its history. */
             200: {
                 headers: {
-                    /** @description Where `Prefer: read-primary` was asked for. */
+                    /** @description Present if the request had `Prefer: read-primary`. */
                     "Preference-Applied"?: "read-primary";
-                    /** @description Where a replica answered: how many milliseconds it was behind. */
+                    /** @description Present if a replica answered: how many milliseconds it was behind the primary. */
                     "Auditbox-Replica-Lag-Ms"?: string;
                     [name: string]: unknown;
                 };
@@ -886,6 +851,41 @@ export interface operations {
             default: components["responses"]["AnyOther"];
         };
     };
+    getEvent: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `read-primary` (RFC 7240): the answer includes every write that was acknowledged before. Otherwise a replica may answer. */
+                Prefer?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The event. */
+            200: {
+                headers: {
+                    /** @description Present if the request had `Prefer: read-primary`. */
+                    "Preference-Applied"?: "read-primary";
+                    /** @description Present if a replica answered: how many milliseconds it was behind the primary. */
+                    "Auditbox-Replica-Lag-Ms"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportedEvent"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["AnyOther"];
+        };
+    };
     isAlive: {
         parameters: {
             query?: never;
@@ -895,7 +895,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description It does. */
+            /** @description The process runs. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -915,7 +915,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description They can; a second line is a warning. */
+            /** @description Requests can be served. A second line is a warning. */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -204,7 +204,7 @@ test('a killed npm leaves no process behind', async () => {
   await eventually(() => expect(ours()).toEqual([]));
 });
 
-test.each([/Starting Postgres/, /ready to accept connections/, /Starting the api/, /The api listens/])(
+test.each([/Starting Postgres/, /ready to accept connections/, /Starting the api/, /"event":"api-listening"/])(
   'Ctrl-C during the start, at %s, leaves no process behind',
   async (moment) => {
     const app = npmStart();

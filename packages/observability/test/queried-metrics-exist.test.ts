@@ -30,7 +30,7 @@ beforeAll(async () => {
     AUDIT_MASTER_KEY: masterKey,
   });
   const exporter = rig.start([], { EXPORT_RETRY_CAP_MS: '100' });
-  const apiUrl = `http://127.0.0.1:${(await api.line(/^The api listens/)).port}`;
+  const apiUrl = `http://127.0.0.1:${(await api.event('api-listening')).port}`;
   const exporterUrl = `http://127.0.0.1:${(await exporter.line(/^The exporter runs/)).port}`;
   for (const body of [anEvent(), 'no event']) {
     await fetch(`${apiUrl}/audit`, {

@@ -1,67 +1,62 @@
 import { hash, timingSafeEqual } from 'node:crypto';
-import type { Scope } from '@auditbox/db/keys/api-keys.ts';
+import { findKeyScopes, type Scope } from '@auditbox/db/keys/api-keys.ts';
 import type { Request, RequestHandler, Response } from 'express';
+import type { ApiParts } from '../parts.ts';
 import { HttpProblem } from './problem.ts';
 
-/** Who calls: the SHA-256 of the key, 64 hexadecimal digits. */
-export interface Caller {
+interface Caller {
+  /** SHA-256 of the key, 64 hexadecimal digits. */
   readonly keyHash: string;
 }
 
-export interface AuthDependencies {
-  readonly masterKey: string | undefined;
-  /** The scopes of the stored key with this hash, or null. */
-  readonly findScopes: (keyHash: string) => Promise<readonly Scope[] | null>;
-}
+/** A revoked key stays valid for at most this long. */
+const cacheMs = 5_000;
+const maxCachedKeys = 10_000;
 
-/** How long the answer about a key is remembered: a revoked key works this much longer at most. */
-const rememberMs = 5_000;
-const rememberMost = 10_000;
-
-/** The hash under which a key is stored and filed. */
+/** The hash that stands for a key in the database and in events. */
 export function hashKey(key: string): string {
   return hash('sha256', key);
 }
 
-/** Makes handlers that let a request pass only with a key of the given scope: else 401 or 403. */
-export function createAuth({ masterKey, findScopes }: AuthDependencies): (scope: Scope) => RequestHandler {
-  const masterHash = masterKey === undefined ? null : Buffer.from(hashKey(masterKey));
-  const remembered = new Map<string, { readonly scopes: readonly Scope[] | null; readonly until: number }>();
+/** Makes handlers that let a request pass only with a key of the given scope; otherwise they throw a 401 or 403. */
+export function createAuth({ settings, db }: Pick<ApiParts, 'settings' | 'db'>): (scope: Scope) => RequestHandler {
+  const masterHash = settings.masterKey === null ? null : Buffer.from(hashKey(settings.masterKey));
+  const cache = new Map<string, { readonly scopes: readonly Scope[] | null; readonly until: number }>();
 
-  async function scopesOf(keyHash: string): Promise<readonly Scope[] | null> {
+  async function findScopes(keyHash: string): Promise<readonly Scope[] | null> {
     if (masterHash !== null && timingSafeEqual(Buffer.from(keyHash), masterHash)) return ['read', 'write'];
-    const known = remembered.get(keyHash);
-    if (known && known.until > performance.now()) return known.scopes;
-    const scopes = await findScopes(keyHash);
-    if (remembered.size >= rememberMost) remembered.clear();
-    // An unknown key too: strangers must not cost a query each time.
-    remembered.set(keyHash, { scopes, until: performance.now() + rememberMs });
+    const cached = cache.get(keyHash);
+    if (cached && cached.until > performance.now()) return cached.scopes;
+    const scopes = await findKeyScopes(db, keyHash);
+    if (cache.size >= maxCachedKeys) cache.clear();
+    // Unknown keys are cached too: strangers must not cost a query each time.
+    cache.set(keyHash, { scopes, until: performance.now() + cacheMs });
     return scopes;
   }
 
   return (scope) => async (request, response, next) => {
-    const key = bearerOf(request);
-    if (key === undefined) throw unauthorized('This needs a key: Authorization: Bearer KEY.');
+    const key = readBearer(request);
+    if (key === undefined) throw unauthorized('This route needs a key: Authorization: Bearer KEY.');
     const keyHash = hashKey(key);
-    const scopes = await scopesOf(keyHash);
-    if (scopes === null) throw unauthorized('This key is not known, or it was revoked.');
-    if (!scopes.includes(scope)) throw new HttpProblem(403, `This key has no scope "${scope}".`);
+    const scopes = await findScopes(keyHash);
+    if (scopes === null) throw unauthorized('This key is unknown or revoked.');
+    if (!scopes.includes(scope)) throw new HttpProblem(403, `This key does not have the scope "${scope}".`);
     response.locals.caller = { keyHash } satisfies Caller;
     next();
   };
 }
 
 /** The caller of a request that an auth handler let pass. */
-export function callerOf(response: Response): Caller {
+export function getCaller(response: Response): Caller {
   return response.locals.caller as Caller;
 }
 
-/** The key or token that a request brings, if any. */
-export function bearerOf(request: Request): string | undefined {
+/** The key or token in the Authorization header, if any. */
+export function readBearer(request: Request): string | undefined {
   return /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
 }
 
-/** A 401 that says what is asked for. */
+/** A 401 with the challenge that RFC 9110 requires. */
 export function unauthorized(detail: string): HttpProblem {
   return new HttpProblem(401, detail, { headers: { 'www-authenticate': 'Bearer' } });
 }

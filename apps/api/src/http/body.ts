@@ -1,34 +1,40 @@
 import express, { type Request, type RequestHandler } from 'express';
 import { HttpProblem } from './problem.ts';
 
-/** Content types that a route takes, by the media type without its parameters. */
-export type MediaTypes = readonly string[];
+/** The bodies that a route accepts. */
+export interface BodyRules {
+  /** Media types without their parameters. The first is the most common one. */
+  readonly types: readonly string[];
+  /** After decompression. */
+  readonly maxBytes: number;
+}
 
 /**
- * Reads the body into a buffer of at most `maxBytes`, unpacked if it is compressed, and refuses other content types.
- * Text is not decoded yet, since a lenient decoder would replace what it cannot read.
+ * Reads the body into a buffer, decompressed if necessary. The text is not decoded here: a lenient decoder would replace
+ * invalid bytes without an error.
  */
-export function takeBody(types: MediaTypes, maxBytes: number): RequestHandler[] {
+export function readBody({ types, maxBytes }: BodyRules): RequestHandler[] {
   const checkType: RequestHandler = (request, _response, next) => {
     const contentType = request.headers['content-type'] ?? '';
-    // Most callers send just this.
+    // Most callers send exactly this.
     if (contentType === types[0]) return next();
     const wrongType = !types.includes(mediaType(request));
     const wrongCharset = /;\s*charset=(?!"?utf-8"?\s*(;|$))/i.test(contentType);
     if (wrongType || wrongCharset) throw new HttpProblem(415, `Content-Type must be ${types.join(' or ')}, in UTF-8.`);
     next();
   };
-  const unpack = express.raw({ type: () => true, limit: maxBytes });
-  const readBody: RequestHandler = (request, response, next) => {
+  const decompress = express.raw({ type: () => true, limit: maxBytes });
+  const read: RequestHandler = (request, response, next) => {
     if (request.headers['content-encoding'] === undefined) readPlain(request, maxBytes, next);
-    else unpack(request, response, next);
+    else decompress(request, response, next);
   };
-  return [checkType, readBody];
+  return [checkType, read];
 }
 
 /**
- * What express.raw does for a body that is not compressed, in a third of the time. What is too large is refused at once
- * and read on to its end without being kept: a caller that still writes would see a broken connection, not the answer.
+ * Does what express.raw does for an uncompressed body, in a third of the time. A body that is too large is rejected at
+ * once, but read to its end without being kept: a caller that still writes would otherwise see a broken connection
+ * instead of the answer.
  */
 function readPlain(request: Request, maxBytes: number, next: (error?: unknown) => void): void {
   if (Number(request.headers['content-length']) > maxBytes) {
@@ -38,15 +44,15 @@ function readPlain(request: Request, maxBytes: number, next: (error?: unknown) =
   let parts: Buffer[] = [];
   let size = 0;
   request.on('data', (part: Buffer) => {
-    const isRefused = size > maxBytes;
+    const isRejected = size > maxBytes;
     size += part.length;
     if (size <= maxBytes) parts.push(part);
-    else if (!isRefused) {
+    else if (!isRejected) {
       parts = [];
       next(tooLarge(maxBytes));
     }
   });
-  // A caller that goes away before the end gets no answer, and nothing was done.
+  // A caller that closes the connection before the end gets no answer, and nothing is stored.
   request.once('end', () => {
     if (size > maxBytes) return;
     request.body = parts.length === 1 ? parts[0] : Buffer.concat(parts);
@@ -58,14 +64,14 @@ function tooLarge(maxBytes: number): HttpProblem {
   return new HttpProblem(413, `The body is larger than ${maxBytes} bytes.`);
 }
 
-/** The media type of a request's body, in lower case. */
+/** The media type of a request's body, in lower case, without parameters. */
 export function mediaType(request: Request): string {
   return (request.headers['content-type'] ?? '').split(';', 1).join().trim().toLowerCase();
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** The body as text. Bytes that are not UTF-8 are a 400: replacing them would alter what was said. */
+/** The body as text. Bytes that are not UTF-8 are a 400: replacing them would alter the event. */
 export function bodyText(request: Request): string {
   const body: unknown = request.body;
   if (!Buffer.isBuffer(body)) return '';
@@ -76,7 +82,7 @@ export function bodyText(request: Request): string {
   }
 }
 
-/** Runs a parser; a syntax error is a 400 with the parser's words about where. */
+/** Runs a parser. A syntax error becomes a 400 with the parser's message, which names the place. */
 export function parseBody<T>(parse: () => T): T {
   try {
     return parse();

@@ -1,11 +1,12 @@
 import { STATUS_CODES } from 'node:http';
 import type { Problem } from '@auditbox/core/event/audit-event.ts';
-import { type DatabaseError, toDatabaseError } from '@auditbox/db/database/database-error.ts';
+import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import type { ErrorRequestHandler } from 'express';
-import type { Logger } from 'pino';
+import { z } from 'zod';
+import type { ApiLog } from '../log.ts';
 
-/** Why events were not stored, for the metrics. */
-export type Refusal =
+/** Why a request to record events was rejected, for the metrics. */
+export type RejectReason =
   | 'unreadable'
   | 'invalid'
   | 'in the future'
@@ -15,16 +16,34 @@ export type Refusal =
   | 'no scope'
   | 'overload'
   | 'database'
-  | 'fault';
+  | 'error';
 
-/** An answer that is an error: becomes an RFC 9457 problem document (https://www.rfc-editor.org/rfc/rfc9457). */
+/** The body of every error (https://www.rfc-editor.org/rfc/rfc9457). */
+export const problemDocument = z
+  .strictObject({
+    type: z.literal('about:blank'),
+    title: z.string().describe("The status in HTTP's words."),
+    status: z.int(),
+    detail: z.string().describe('What is wrong, in a sentence.'),
+    errors: z
+      .array(
+        z.strictObject({
+          path: z.string().describe('A parameter, or a place in the body: `[17].action`. Empty for the whole body.'),
+          message: z.string(),
+        }),
+      )
+      .describe('Every mistake of the request, 100 at most. Empty when no place in the request is wrong.'),
+  })
+  .meta({ id: 'ProblemDocument', description: 'A problem document (RFC 9457).' });
+
+/** Thrown by a handler; becomes a problem document. */
 export class HttpProblem extends Error {
   override readonly name = 'HttpProblem';
   readonly code = 'HTTP_PROBLEM';
   readonly status: number;
   readonly errors: readonly Problem[];
   readonly headers: Readonly<Record<string, string>>;
-  readonly refusal: Refusal;
+  readonly rejectReason: RejectReason;
 
   constructor(
     status: number,
@@ -32,58 +51,66 @@ export class HttpProblem extends Error {
     {
       errors = [],
       headers = {},
-      refusal = refusalOf(status),
-    }: { errors?: readonly Problem[]; headers?: Readonly<Record<string, string>>; refusal?: Refusal } = {},
+      rejectReason = defaultRejectReason(status),
+    }: {
+      errors?: readonly Problem[];
+      headers?: Readonly<Record<string, string>>;
+      rejectReason?: RejectReason;
+    } = {},
   ) {
     super(detail);
     this.status = status;
     this.errors = errors;
     this.headers = headers;
-    this.refusal = refusal;
+    this.rejectReason = rejectReason;
   }
 }
 
-/** Express's last handler: every error leaves as a problem document, and what is our fault is logged with its cause. */
-export function problemHandler(logger: Logger, onWriteRefused: (refusal: Refusal) => void): ErrorRequestHandler {
+/** Express's last handler: answers every error with a problem document, and logs those that are not the caller's. */
+export function answerProblems(log: ApiLog): ErrorRequestHandler {
   return (error: unknown, request, response, _next) => {
-    const problem = toProblem(error);
-    if (request.method === 'POST' && request.route !== undefined) onWriteRefused(problem.refusal);
-    if (problem.status >= 500) {
-      logger.error({ err: error, method: request.method, path: request.path, status: problem.status }, problem.message);
-    }
+    const { status, message: detail, errors, headers } = toProblem(error);
+    if (status >= 500) log.requestFailed(error, { method: request.method, path: request.path, status });
     if (response.headersSent) {
       response.destroy();
       return;
     }
-    const { status, message: detail, errors, headers } = problem;
     const document = { type: 'about:blank', title: STATUS_CODES[status], status, detail, errors };
     response.status(status).set(headers).type('application/problem+json').send(JSON.stringify(document));
   };
 }
 
-function toProblem(error: unknown): HttpProblem {
-  if (error instanceof HttpProblem) return error;
-  const fault = toDatabaseError(error);
-  if (isClientError(error)) return new HttpProblem(error.status, clientErrorDetail(error));
-  if (fault && (fault.retry || isSetUpWrong(fault))) {
-    // Addresses and names of ours are for the log, not for callers.
-    const why = isSetUpWrong(fault)
-      ? 'is not set up correctly'
-      : fault.kind === 'timeout'
-        ? 'did not answer in time'
-        : 'is not available now';
-    const refusal = fault.kind === 'busy' ? 'overload' : 'database';
-    return new HttpProblem(503, `The database ${why} (${fault.code}).`, { headers: { 'retry-after': '1' }, refusal });
-  }
-  return new HttpProblem(500, 'Something went wrong here; nothing was stored unless an earlier answer said so.');
+/** An error handler for routes that record events: counts each rejected request by its reason. */
+export function countRejects(count: (reason: RejectReason) => void): ErrorRequestHandler {
+  return (error: unknown, _request, _response, next) => {
+    count(toProblem(error).rejectReason);
+    next(error);
+  };
 }
 
-/** A person must change login, rights or tables first. */
-function isSetUpWrong({ kind }: DatabaseError): boolean {
+function toProblem(error: unknown): HttpProblem {
+  if (error instanceof HttpProblem) return error;
+  if (isClientError(error)) return new HttpProblem(error.status, describeClientError(error));
+  if (error instanceof DatabaseError && (error.retry || needsOperator(error))) {
+    // Addresses and names of databases are for the log, not for callers.
+    const detail = `The database ${describeState(error)} (${error.code}).`;
+    const rejectReason = error.kind === 'busy' ? 'overload' : 'database';
+    return new HttpProblem(503, detail, { headers: { 'retry-after': '1' }, rejectReason });
+  }
+  return new HttpProblem(500, 'Internal error. This request stored nothing.');
+}
+
+/** A person must change the login, the rights or the tables first. */
+function needsOperator({ kind }: DatabaseError): boolean {
   return kind === 'misconfigured' || kind === 'schema';
 }
 
-function refusalOf(status: number): Refusal {
+function describeState(error: DatabaseError): string {
+  if (needsOperator(error)) return 'is not set up correctly';
+  return error.kind === 'timeout' ? 'did not answer in time' : 'is not available now';
+}
+
+function defaultRejectReason(status: number): RejectReason {
   switch (status) {
     case 401:
       return 'no key';
@@ -96,7 +123,7 @@ function refusalOf(status: number): Refusal {
     case 422:
       return 'invalid';
     default:
-      return status >= 500 ? 'fault' : 'unreadable';
+      return status >= 500 ? 'error' : 'unreadable';
   }
 }
 
@@ -113,7 +140,7 @@ function isClientError(error: unknown): error is ClientError {
   return typeof status === 'number' && status >= 400 && status < 500;
 }
 
-function clientErrorDetail({ type, limit, message }: ClientError): string {
+function describeClientError({ type, limit, message }: ClientError): string {
   if (type === 'entity.too.large') return `The body is larger than ${limit} bytes.`;
-  return `The request cannot be read: ${message}.`;
+  return `The request is unreadable: ${message}.`;
 }

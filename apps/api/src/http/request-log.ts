@@ -1,19 +1,16 @@
 import type { RequestHandler } from 'express';
-import type { Logger } from 'pino';
-import type { RequestSeconds } from '../metrics/request-seconds.ts';
+import type { ApiParts } from '../parts.ts';
 
-/** One line a request once it is answered, and its time: refusals at info, the rest at debug. Never the query or a header. */
-export function requestLog(logger: Logger, requestSeconds: RequestSeconds): RequestHandler {
+/** Logs and measures each request when its connection is done with it. */
+export function logRequests({ log, metrics }: Pick<ApiParts, 'log' | 'metrics'>): RequestHandler {
   return (request, response, next) => {
     const startedAt = performance.now();
     const { method, path } = request;
     response.once('close', () => {
-      const tookMs = performance.now() - startedAt;
-      requestSeconds(request, response, tookMs / 1000);
-      if (response.statusCode < 400 && !logger.isLevelEnabled('debug')) return;
-      const ms = Math.round(tookMs);
+      const ms = performance.now() - startedAt;
+      metrics.requestSeconds(request, response, ms / 1000);
       const { statusCode: status, writableFinished: answered } = response;
-      logger[status >= 400 ? 'info' : 'debug']({ method, path, status, ms, answered }, 'Request.');
+      log.request({ method, path, status, ms: Math.round(ms), answered });
     });
     next();
   };

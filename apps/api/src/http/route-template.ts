@@ -1,7 +1,7 @@
 import type { Request } from 'express';
 
-/** The template of the route that took a request, such as `/audit/:id`; `other` when none of ours did. */
-export function routeOf({ route, baseUrl }: Request): string {
+/** The template of the route that matched a request, such as `/audit/:id`; `other` when no route matched. */
+export function routeTemplate({ route, baseUrl }: Request): string {
   const path: unknown = route?.path;
   if (typeof path !== 'string') return 'other';
   return baseUrl === '' ? path : baseUrl + path;

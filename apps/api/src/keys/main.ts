@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { connectDatabase } from '@auditbox/db/database/connect.ts';
-import { toDatabaseError } from '@auditbox/db/database/database-error.ts';
+import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import { createKey, listKeys, revokeKey } from '@auditbox/db/keys/api-keys.ts';
 import { commonSettings } from '@auditbox/process/common-settings.ts';
 import { exitWith } from '@auditbox/process/exit-with.ts';
@@ -24,26 +24,25 @@ const cli = keysCli({
   create: (name, scopes) =>
     withDatabase(async (db) => {
       const key = `ab_${randomBytes(32).toString('base64url')}`;
-      if (!(await createKey(db, name, hashKey(key), scopes))) exitWith(`There is a key named "${name}" already.`);
-      process.stderr.write(`The key "${name}" (${scopes.join(', ')}); it is not shown again:\n`);
+      if (!(await createKey(db, name, hashKey(key), scopes))) exitWith(`A key named "${name}" exists already.`);
+      process.stderr.write(`Key "${name}" (${scopes.join(', ')}). It is not shown again:\n`);
       process.stdout.write(`${key}\n`);
     }),
   list: () =>
     withDatabase(async (db) => {
       for (const { name, scopes, createdAt, revokedAt } of await listKeys(db)) {
         process.stdout.write(
-          `${[name, scopes.join(), createdAt, revokedAt ? `revoked ${revokedAt}` : 'in force'].join('\t')}\n`,
+          `${[name, scopes.join(), createdAt, revokedAt ? `revoked ${revokedAt}` : 'valid'].join('\t')}\n`,
         );
       }
     }),
   revoke: (name) =>
     withDatabase(async (db) => {
-      if (!(await revokeKey(db, name))) exitWith(`There is no key named "${name}" in force.`);
+      if (!(await revokeKey(db, name))) exitWith(`There is no valid key named "${name}".`);
       process.stderr.write(`The key "${name}" is revoked.\n`);
     }),
 });
 
 cli.parseAsync().catch((error: unknown) => {
-  const fault = toDatabaseError(error);
-  exitWith(fault && !(error instanceof Error && error.name === 'SettingsError') ? fault.sentence : error);
+  exitWith(error instanceof DatabaseError ? error.sentence : error);
 });

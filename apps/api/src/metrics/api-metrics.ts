@@ -1,50 +1,49 @@
 import type { EachOutcome } from '@auditbox/db/events/store-each.ts';
 import type { WrittenEvent } from '@auditbox/db/events/write-events.ts';
 import { Counter, Histogram, type Registry } from 'prom-client';
-import type { Refusal } from '../http/problem.ts';
+import type { RejectReason } from '../http/problem.ts';
 import { createRequestSeconds, type RequestSeconds } from './request-seconds.ts';
 
-/** What the api counts of its own work. */
+/** The counters and histograms of the api's work. */
 export interface ApiMetrics {
   readonly requestSeconds: RequestSeconds;
-  /** A flush of the coalescer has its outcomes, or null when the database gave none. */
+  /** A flush of the coalescer has ended. `outcomes` is null when the statement failed. */
   flushed(events: number, seconds: number, outcomes: readonly EachOutcome[] | null): void;
   /** A batch is stored. */
   stored(events: readonly WrittenEvent[]): void;
-  /** A request to store events was refused. */
-  refused(reason: Refusal): void;
+  /** A request to record events was rejected. */
+  rejected(reason: RejectReason): void;
 }
 
 const flushEvents = [1, 2, 5, 10, 20, 50, 100, 200, 500];
 const flushSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** Counts in `registry` from now on. */
 export function createApiMetrics(registry: Registry): ApiMetrics {
   const registers = [registry];
   const accepted = new Counter({
     name: 'auditbox_events_accepted_total',
-    help: 'Audit events on disk: created, or existing before with the same content.',
+    help: 'Audit events that were acknowledged: created by the request, or stored before with the same content.',
     labelNames: ['outcome'],
     registers,
   });
   const created = accepted.labels('created');
   const existing = accepted.labels('existing');
   for (const outcome of [created, existing]) outcome.inc(0);
-  const refused = new Counter({
-    name: 'auditbox_event_writes_refused_total',
-    help: 'Requests to store events that were refused, by reason. A batch counts once: it is refused whole, and may be unreadable.',
+  const rejected = new Counter({
+    name: 'auditbox_event_writes_rejected_total',
+    help: 'Rejected requests to record events, by reason. A batch counts once, because it is rejected as a whole.',
     labelNames: ['reason'],
     registers,
   });
   const events = new Histogram({
     name: 'auditbox_coalescer_flush_events',
-    help: 'Single events of concurrent requests that shared a statement.',
+    help: 'Single events of concurrent requests that shared one statement.',
     buckets: flushEvents,
     registers,
   });
   const seconds = new Histogram({
     name: 'auditbox_coalescer_flush_seconds',
-    help: 'Time until the database had stored what shared a statement, or failed to.',
+    help: 'Time of a statement that stores single events, until it succeeded or failed.',
     buckets: flushSeconds,
     registers,
   });
@@ -69,6 +68,6 @@ export function createApiMetrics(registry: Registry): ApiMetrics {
       created.inc(createdNow);
       existing.inc(written.length - createdNow);
     },
-    refused: (reason) => refused.inc({ reason }),
+    rejected: (reason) => rejected.inc({ reason }),
   };
 }

@@ -1,29 +1,49 @@
+import { checkDatabase } from '@auditbox/db/database/check-database.ts';
 import { SchemaOutdatedError } from '@auditbox/db/database/schema-version.ts';
-import type { RequestHandler } from 'express';
 import { HttpProblem } from '../http/problem.ts';
+import type { Route } from '../http/route.ts';
 
-export interface HealthDependencies {
-  /** Resolves to a warning, or null. Throws when requests could not be served now. */
-  readonly checkReady: () => Promise<string | null>;
-}
+const plainText = { 'text/plain': { schema: { type: 'string' } } } as const;
 
 /**
- * `GET /livez`: whether the event loop turns. Nothing else here could hang for good: statements have deadlines, and a
- * driver that answers nothing is the watchdog's.
+ * `GET /livez`: whether the event loop runs. Nothing else in the api can hang for good: statements have deadlines, and the
+ * watchdog ends the process when the database driver hangs.
  */
-export const livez: RequestHandler = (_request, response) => {
-  response.type('text').send('alive\n');
+export const livez: Route = {
+  method: 'get',
+  path: '/livez',
+  access: 'public',
+  problems: [],
+  operation: () => ({
+    operationId: 'isAlive',
+    summary: 'Whether the process runs',
+    responses: { 200: { description: 'The process runs.', content: plainText } },
+  }),
+  createHandler: () => (_request, response) => {
+    response.type('text').send('alive\n');
+  },
 };
 
-/** `GET /readyz`: whether requests could be served: the database answers, and its schema is not older than we are. */
-export function readyz({ checkReady }: HealthDependencies): RequestHandler {
-  return async (_request, response) => {
-    try {
-      const warning = await checkReady();
-      response.type('text').send(warning === null ? 'ready\n' : `ready\n${warning}\n`);
-    } catch (error) {
-      if (error instanceof SchemaOutdatedError) throw new HttpProblem(503, error.message);
-      throw error;
-    }
-  };
-}
+/** `GET /readyz`: whether requests can be served: the database answers, and its schema is not older than this version. */
+export const readyz: Route = {
+  method: 'get',
+  path: '/readyz',
+  access: 'public',
+  problems: [503],
+  operation: () => ({
+    operationId: 'isReady',
+    summary: 'Whether requests can be served now',
+    responses: { 200: { description: 'Requests can be served. A second line is a warning.', content: plainText } },
+  }),
+  createHandler:
+    ({ db }) =>
+    async (_request, response) => {
+      try {
+        const warning = await checkDatabase(db);
+        response.type('text').send(warning === null ? 'ready\n' : `ready\n${warning}\n`);
+      } catch (error) {
+        if (error instanceof SchemaOutdatedError) throw new HttpProblem(503, error.message);
+        throw error;
+      }
+    },
+};

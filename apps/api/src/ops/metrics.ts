@@ -1,22 +1,37 @@
 import { timingSafeEqual } from 'node:crypto';
-import type { Scrape } from '@auditbox/process/metrics/scrape.ts';
-import type { RequestHandler } from 'express';
-import { bearerOf, hashKey, unauthorized } from '../http/auth.ts';
-
-export interface MetricsDependencies {
-  readonly scrape: Scrape;
-  /** Undefined: anybody may ask. */
-  readonly metricsToken: string | undefined;
-}
+import type { Request } from 'express';
+import { hashKey, readBearer, unauthorized } from '../http/auth.ts';
+import type { Route } from '../http/route.ts';
+import type { ApiSettings } from '../settings.ts';
 
 /** `GET /metrics`: all metrics in Prometheus's text format. */
-export function metrics({ scrape, metricsToken }: MetricsDependencies): RequestHandler {
-  const wanted = metricsToken === undefined ? null : Buffer.from(hashKey(metricsToken));
-  return async (request, response) => {
-    const given = bearerOf(request);
-    if (wanted !== null && !(given !== undefined && timingSafeEqual(Buffer.from(hashKey(given)), wanted)))
-      throw unauthorized('This needs METRICS_TOKEN: Authorization: Bearer TOKEN.');
-    response.setHeader('content-type', scrape.contentType);
-    response.end(await scrape.text());
+export const metrics: Route = {
+  method: 'get',
+  path: '/metrics',
+  access: 'public',
+  problems: [401],
+  operation: () => ({
+    security: [{}, { metricsToken: [] }],
+    operationId: 'metrics',
+    summary: "All metrics in Prometheus's text format",
+    responses: { 200: { description: 'The metrics.', content: { 'text/plain': { schema: { type: 'string' } } } } },
+  }),
+  createHandler: ({ scrape, settings }) => {
+    const isAllowed = createTokenCheck(settings.metricsAccess);
+    return async (request, response) => {
+      if (!isAllowed(request)) throw unauthorized('This route needs METRICS_TOKEN: Authorization: Bearer TOKEN.');
+      response.setHeader('content-type', scrape.contentType);
+      response.end(await scrape.text());
+    };
+  },
+};
+
+function createTokenCheck(access: ApiSettings['metricsAccess']): (request: Request) => boolean {
+  if (access.kind === 'public') return () => true;
+  // Hashes have the same length, which timingSafeEqual needs.
+  const expected = Buffer.from(hashKey(access.token));
+  return (request) => {
+    const token = readBearer(request);
+    return token !== undefined && timingSafeEqual(Buffer.from(hashKey(token)), expected);
   };
 }

@@ -4,11 +4,11 @@ import { type EventOrder, type EventPosition, sortKeys, typeOf } from '@auditbox
 import { z } from 'zod';
 
 /*
- * A cursor is a place in a list, in base64url. It names the filters and the order of its list by their hash: with others
- * it would leave events out.
+ * A cursor is a position in a list, in base64url. It holds the hash of its list's filters and order, because a list with
+ * other filters would leave events out.
  */
 
-/** What a cursor belongs to. */
+/** The list that a cursor belongs to. */
 export interface CursorList {
   readonly filter: EventFilter;
   readonly order: EventOrder;
@@ -25,27 +25,28 @@ export function printCursor(list: CursorList, position: EventPosition): string {
   return Buffer.from(JSON.stringify([1, fingerprint(list), position])).toString('base64url');
 }
 
-/** The place that a cursor stands for, or what is wrong with it. */
+/** The position in a cursor, or the mistake in it. */
 export function readCursor(list: CursorList, cursor: string): { position: EventPosition } | { message: string } {
-  const token = tokenSchema.safeParse(jsonOf(cursor));
-  if (!token.success) return { message: 'is not a cursor of ours' };
-  const [, of, position] = token.data;
-  if (of !== fingerprint(list)) return { message: 'belongs to a list with other filters or another order' };
+  const token = tokenSchema.safeParse(parseToken(cursor));
+  if (!token.success) return { message: 'is not a valid cursor' };
+  const [, hash, position] = token.data;
+  if (hash !== fingerprint(list)) return { message: 'belongs to a list with other filters or another order' };
   const columns = sortKeys[list.order.by];
   const isPosition =
     position.length === columns.length &&
     columns.every(
-      (column, index) => partForm[typeOf(column)].test(position[index] as string) && isDay(position[index] as string),
+      (column, index) =>
+        partForm[typeOf(column)].test(position[index] as string) && isRealDay(position[index] as string),
     );
-  return isPosition ? { position } : { message: 'is not a cursor of ours' };
+  return isPosition ? { position } : { message: 'is not a valid cursor' };
 }
 
 function fingerprint({ filter, order }: CursorList): string {
-  const said = JSON.stringify([filter, order.by, order.direction]);
-  return createHash('sha256').update(said).digest('base64url').slice(0, 16);
+  const text = JSON.stringify([filter, order.by, order.direction]);
+  return createHash('sha256').update(text).digest('base64url').slice(0, 16);
 }
 
-function jsonOf(cursor: string): unknown {
+function parseToken(cursor: string): unknown {
   try {
     return JSON.parse(Buffer.from(cursor, 'base64url').toString());
   } catch {
@@ -53,8 +54,8 @@ function jsonOf(cursor: string): unknown {
   }
 }
 
-/** False for a text that looks like a time and is none, as 30 February. */
-function isDay(part: string): boolean {
+/** False for a time on a day that does not exist, such as 30 February. */
+function isRealDay(part: string): boolean {
   const day = /^\d{4}-\d\d-\d\d(?=T)/.exec(part)?.[0];
   return day === undefined || new Date(`${day}T00:00:00Z`).toJSON()?.slice(0, 10) === day;
 }

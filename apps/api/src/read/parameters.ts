@@ -1,11 +1,12 @@
 import { lowerBound, upperBound } from '@auditbox/core/event/event-time.ts';
 import { splitEscaped } from '@auditbox/core/text/split-escaped.ts';
+import type { EventFilter, ValueAt } from '@auditbox/db/queries/event-filter.ts';
 import { sortKeys } from '@auditbox/db/queries/event-order.ts';
 import { z } from 'zod';
 
 /*
- * The parameters of the routes that read events. LiteLLM's have its names and meaning; what is beyond them says so in its
- * description, which is the reference's too.
+ * The parameters of the routes that read events. Parameters that LiteLLM has too keep its names and meanings. The
+ * descriptions are those of the reference.
  */
 
 const dateForm = 'must be a date (2026-07-03) or an RFC 3339 time with an offset (2026-07-03T11:46:50.269Z)';
@@ -19,51 +20,55 @@ const fewTexts = text.refine(
   (given) => new Set(splitEscaped(given, ',')).size <= maxValues,
   `must be ${maxValues} values at most`,
 );
-const valuesBetweenCommas = fewTexts.transform((given) => splitEscaped(given, ','));
+const separatedValues = fewTexts.transform((given) => splitEscaped(given, ','));
 
 /**
- * One value, or several between commas. A comma that belongs to a value is written `\,`; LiteLLM's clients know nothing of
- * that, so the text as a whole counts too.
+ * One value, or several separated by commas. A comma that belongs to a value is written `\,`. LiteLLM's clients do not
+ * escape commas, so the whole text is one of the values too.
  */
 const texts = fewTexts.transform((given) => [given, ...splitEscaped(given, ',')]);
 
-/** How the reference shows several values between commas: as an array. */
-function listed(items: { enum?: string[] } = {}) {
+/** The reference shows values separated by commas as an array. */
+function shownAsArray(items: { enum?: string[] } = {}) {
   const array = { type: 'array' as const, items: { type: 'string' as const, ...items } };
   return { override: array, param: { style: 'form' as const, explode: false } };
 }
 
-/** What narrows the events down; all that are given must hold. */
+/** Filters. An event matches if every given filter matches. */
 export function filterParameters(actions: readonly string[]) {
-  const actionForm = `must be one of ${actions.join(', ')}, or several between commas`;
+  const actionForm = `must be one of ${actions.join(', ')}, or several separated by commas`;
   return {
-    changed_by: texts
-      .optional()
-      .meta({ ...listed(), description: 'Who changed it, exactly. Several between commas; `\\,` is a comma.' }),
-    changed_by_prefix: givenText.optional().describe('How the name of who changed it begins.'),
-    changed_by_api_key: texts
-      .optional()
-      .meta({ ...listed(), description: 'The hash of the API key, exactly. Several between commas.' }),
-    action: valuesBetweenCommas
+    changed_by: texts.optional().meta({
+      ...shownAsArray(),
+      description: 'Who changed it, exactly. Several values are separated by commas; `\\,` is a comma.',
+    }),
+    changed_by_prefix: givenText.optional().describe('The beginning of the name of who changed it.'),
+    changed_by_api_key: texts.optional().meta({
+      ...shownAsArray(),
+      description: 'The hash of the API key, exactly. Several values are separated by commas.',
+    }),
+    action: separatedValues
       .refine((values) => values.every((value) => actions.includes(value)), actionForm)
       .optional()
       .meta({
-        ...listed(actions.length > 0 ? { enum: [...actions] } : {}),
-        description: 'What was done. Several between commas.',
+        ...shownAsArray(actions.length > 0 ? { enum: [...actions] } : {}),
+        description: 'What was done. Several values are separated by commas.',
       }),
     table_name: texts
       .optional()
-      .meta({ ...listed(), description: 'The kind of object, exactly. Several between commas.' }),
-    object_id: texts.optional().meta({ ...listed(), description: 'The object, exactly. Several between commas.' }),
+      .meta({ ...shownAsArray(), description: 'The kind of object, exactly. Several values are separated by commas.' }),
+    object_id: texts
+      .optional()
+      .meta({ ...shownAsArray(), description: 'The object, exactly. Several values are separated by commas.' }),
     object_team_id: givenText.optional().describe('`team_id` in one of the two values, exactly.'),
     object_key_hash: givenText.optional().describe('`token` in one of the two values, exactly.'),
     search: givenText.optional().describe('An id of any kind: object, actor, API key, team or key hash.'),
     q: text
       .refine((value) => /[\p{L}\p{N}]/u.test(value), 'must contain a letter or a digit')
       .optional()
-      .describe('Words and numbers that all stand in the values or the context, in any case.'),
-    start_date: bound(lowerBound).optional().describe('First event time, included: RFC 3339 or a date.'),
-    end_date: bound(upperBound).optional().describe('Last event time, included: RFC 3339 or a date.'),
+      .describe('Words and numbers that all occur in the values or the context, in upper or lower case.'),
+    start_date: timeBound(lowerBound).optional().describe('First event time, included: RFC 3339 or a date.'),
+    end_date: timeBound(upperBound).optional().describe('Last event time, included: RFC 3339 or a date.'),
   };
 }
 
@@ -76,14 +81,16 @@ export const orderParameters = {
   sort_order: z.enum(['asc', 'desc'], 'must be asc or desc').optional().describe('Default `desc`.'),
 };
 
-/** Which part of a list. */
+/** The part of a list. */
 export const partParameters = {
-  page: wholeNumber(1, 1_000_000_000).optional().describe('From 1. Deep pages need `cursor` instead.'),
+  page: wholeNumber(1, 1_000_000_000).optional().describe('From 1. Use `cursor` for deep pages.'),
   page_size: wholeNumber(1, 100).default(10).describe('1 to 100, default 10.'),
-  cursor: text.optional().describe('`next_cursor` of the answer before, with the same filters; empty begins.'),
-  recorded_after: bound(upperBound)
+  cursor: text
     .optional()
-    .describe('For pollers: what was recorded after this, in the order of recording, and nothing twice or never.'),
+    .describe('`next_cursor` of the previous answer, with the same filters. An empty cursor is the beginning.'),
+  recorded_after: timeBound(upperBound)
+    .optional()
+    .describe('For pollers: the events recorded after this time, in the order of recording, each exactly once.'),
 };
 
 function wholeNumber(min: number, max: number) {
@@ -99,12 +106,34 @@ function wholeNumber(min: number, max: number) {
     });
 }
 
-/** A `+` that nobody escaped arrives as a blank; in front of an offset only a plus can have been meant. */
-function bound(read: (text: string) => string | null) {
+/** An unescaped `+` arrives as a blank. In front of an offset a blank can only mean a plus. */
+function timeBound(read: (text: string) => string | null) {
   return z.string().transform((given, { addIssue }) => {
     const instant = read(given.replace(/ (\d\d:\d\d)$/, '+$1'));
     if (instant !== null) return instant;
     addIssue(dateForm);
     return z.NEVER;
   });
+}
+
+/** The filter parameters under the names of the database layer. */
+export function toFilter(
+  named: z.output<z.ZodObject<ReturnType<typeof filterParameters>>>,
+  values: readonly ValueAt[],
+): EventFilter {
+  return {
+    changedBy: named.changed_by,
+    changedByPrefix: named.changed_by_prefix,
+    changedByApiKey: named.changed_by_api_key,
+    action: named.action,
+    tableName: named.table_name,
+    objectId: named.object_id,
+    occurredFrom: named.start_date,
+    occurredTo: named.end_date,
+    teamId: named.object_team_id,
+    keyHash: named.object_key_hash,
+    anyId: named.search,
+    words: named.q,
+    values,
+  };
 }

@@ -1,4 +1,4 @@
-// Nothing is asked of anybody but the api that served this page: no validator, no fonts, no saved keys.
+// The page contacts only the api that served it: no validator, no fonts, no saved keys.
 globalThis.SwaggerUIBundle({
   url: '/openapi.json',
   dom_id: '#reference',

@@ -4,19 +4,19 @@ import type { EachOutcome, StoredEvent } from '@auditbox/db/events/store-each.ts
 
 /** Writes single events of concurrent requests together. */
 export interface Coalescer {
-  /** Resolves once the event is on disk; rejects with what is wrong with it, or with the database. */
+  /** Resolves when the event is on disk; rejects with the error of the event or of the database. */
   write(event: TracedEvent): Promise<StoredEvent>;
-  /** What waits for a statement now. */
+  /** Events that wait for a statement now. */
   readonly waitingEvents: number;
   readonly waitingBytes: number;
 }
 
 export interface CoalescerLimits {
-  /** Flushes under way at once, each on a connection of its own. */
+  /** Flushes that run at once, each on a separate connection. */
   readonly maxFlushes: number;
   readonly maxEventsPerFlush: number;
   readonly maxBytesPerFlush: number;
-  /** Beyond either, writes are refused: the queue is the only thing that could grow. */
+  /** Above either limit writes are rejected: the queue is the only part that could grow. */
   readonly maxWaiting: number;
   readonly maxWaitingBytes: number;
 }
@@ -29,8 +29,8 @@ interface Waiting {
 }
 
 /**
- * Requests that wait at the same moment share one statement. Nobody waits for company: a flush begins as soon as one may,
- * with whatever is there, so batches come from load and not from a timer.
+ * Requests that wait at the same moment share one statement. No request waits for others: a flush begins as soon as a
+ * connection is free, with every event that is there. So the load makes the batches, not a timer.
  */
 export function createCoalescer(
   storeEach: (events: readonly IdentifiedEvent[]) => Promise<EachOutcome[]>,
@@ -41,17 +41,17 @@ export function createCoalescer(
   let queuedBytes = 0;
   let flushes = 0;
   let scheduled = false;
-  /** Ids that are being written. A second event of the same id waits, to find the first one stored. */
-  const underWay = new Set<string>();
+  /** Ids that are being written. A second event with the same id waits until the first one is stored. */
+  const inFlight = new Set<string>();
 
-  /** Once all requests that came in together are read. */
+  /** Flushes after all requests that arrived together are read. */
   function schedule(): void {
     if (scheduled || queue.length === 0 || flushes >= limits.maxFlushes) return;
     scheduled = true;
     setImmediate(() => {
       scheduled = false;
       const batch = takeBatch();
-      // All that is left may wait for ids that are under way; the end of a flush comes back to them.
+      // Every queued event may wait for an id that is being written. The end of that flush schedules again.
       if (batch.length === 0) return;
       void flush(batch);
       schedule();
@@ -60,19 +60,19 @@ export function createCoalescer(
 
   function takeBatch(): Waiting[] {
     const batch: Waiting[] = [];
-    const left: Waiting[] = [];
+    const kept: Waiting[] = [];
     let bytes = 0;
     for (const waiting of queue) {
       const isFull = batch.length >= limits.maxEventsPerFlush || bytes + waiting.bytes > limits.maxBytesPerFlush;
-      if ((isFull && batch.length > 0) || underWay.has(waiting.event.id)) {
-        left.push(waiting);
+      if ((isFull && batch.length > 0) || inFlight.has(waiting.event.id)) {
+        kept.push(waiting);
         continue;
       }
       batch.push(waiting);
       bytes += waiting.bytes;
-      underWay.add(waiting.event.id);
+      inFlight.add(waiting.event.id);
     }
-    queue = left;
+    queue = kept;
     queuedBytes -= bytes;
     return batch;
   }
@@ -93,7 +93,7 @@ export function createCoalescer(
     } finally {
       onFlushed(batch.length, (performance.now() - startedAt) / 1000, outcomes);
       flushes -= 1;
-      for (const { event } of batch) underWay.delete(event.id);
+      for (const { event } of batch) inFlight.delete(event.id);
       schedule();
     }
   }
@@ -106,7 +106,7 @@ export function createCoalescer(
       return queuedBytes;
     },
     write(event) {
-      const bytes = sizeOf(event);
+      const bytes = estimateBytes(event);
       if (queue.length >= limits.maxWaiting || queuedBytes + bytes > limits.maxWaitingBytes) {
         return Promise.reject(DatabaseError.busy(queue.length));
       }
@@ -119,7 +119,7 @@ export function createCoalescer(
   };
 }
 
-/** About what an event takes in memory and in the statement. */
-function sizeOf({ beforeValue, updatedValues, context }: TracedEvent): number {
+/** Approximate size of an event in memory and in the statement. */
+function estimateBytes({ beforeValue, updatedValues, context }: TracedEvent): number {
   return 512 + (beforeValue?.length ?? 0) + (updatedValues?.length ?? 0) + (context?.length ?? 0);
 }

@@ -1,42 +1,85 @@
-import type { ReadEvent } from '@auditbox/core/event/read-event.ts';
+import { eventReader } from '@auditbox/core/event/read-event.ts';
 import { readEvents, splitJsonArray, splitNdjson } from '@auditbox/core/event/read-events.ts';
-import type { TracedEvent } from '@auditbox/db/events/event-record.ts';
-import type { WrittenEvent } from '@auditbox/db/events/write-events.ts';
-import type { RequestHandler } from 'express';
+import { storeAuditEvents } from '@auditbox/db/events/store-events.ts';
+import { z } from 'zod';
 import { bodyText, mediaType, parseBody } from '../http/body.ts';
+import { sendJson } from '../http/json.ts';
 import { HttpProblem } from '../http/problem.ts';
-import { sendJson } from '../http/send-json.ts';
-import { eventOf, writing } from './store-for-caller.ts';
+import type { Route } from '../http/route.ts';
+import { exampleEvent } from './example-event.ts';
+import { addCaller, recordEvents } from './record-for-caller.ts';
 
-export interface PostBatchDependencies {
-  readonly readEvent: ReadEvent;
-  /** Stores events in one transaction; they are on disk when it resolves. */
-  readonly store: (events: readonly TracedEvent[]) => Promise<WrittenEvent[]>;
-}
+const maxEvents = 10_000;
 
-/** Most events of one request. */
-export const maxBatchEvents = 10_000;
+const batchReceipt = z
+  .strictObject({
+    created: z.int().describe('How many events this request stored.'),
+    existing: z.int().describe('How many events were stored before, with the same content.'),
+    ids: z.array(z.guid()).describe('The ids of all events, in the order of the request.'),
+  })
+  .meta({ id: 'BatchReceipt' });
 
-/** Media types of `POST /audit/batch`. */
-export const batchTypes = ['application/json', 'application/x-ndjson'] as const;
-
-/** `POST /audit/batch`: a JSON array or NDJSON, stored whole or not at all; the ids come back in the order given. */
-export function postBatch({ readEvent, store }: PostBatchDependencies): RequestHandler {
-  return async (request, response) => {
-    const text = bodyText(request);
-    const split = mediaType(request) === 'application/json' ? splitJsonArray : splitNdjson;
-    const events = readEvents(
-      parseBody(() => split(text)),
-      readEvent,
-      maxBatchEvents,
-    );
-    if (!events.ok) throw new HttpProblem(422, 'Nothing of this batch was stored.', { errors: events.problems });
-    const pathOf = (index: number, field: string) => `[${index}].${field}`;
-    const ours = events.value.map((event) => eventOf(response, event));
-    const written = await writing(() => store(ours), pathOf);
-    const created = written.filter(({ outcome }) => outcome === 'created').length;
-    const ids = written.map(({ id }) => id);
-    const summary = { created, existing: ids.length - created, ids };
-    sendJson(response, created > 0 ? 201 : 200, JSON.stringify(summary));
-  };
-}
+/** `POST /audit/batch`: records events of a JSON array or NDJSON, all of them or none. */
+export const postBatch: Route = {
+  method: 'post',
+  path: '/audit/batch',
+  access: 'write',
+  body: { types: ['application/json', 'application/x-ndjson'], maxBytes: 8 * 1024 * 1024 },
+  problems: [409, 422],
+  operation: ({ actions, newAuditEvent }) => {
+    const { id: _id, ...example } = exampleEvent(actions);
+    const line = JSON.stringify(example);
+    return {
+      operationId: 'postBatch',
+      summary: 'Record events together',
+      description: `All events or none, in one transaction. At most ${maxEvents} events and 8 MiB.`,
+      requestBody: {
+        required: true,
+        content: {
+          'application/json': {
+            schema: newAuditEvent.array().min(1).max(maxEvents),
+            examples: { events: { value: [example, example] } },
+          },
+          'application/x-ndjson': {
+            schema: { type: 'string', description: 'One event per line. Blank lines are ignored.' },
+            examples: { lines: { value: `${line}\n${line}\n` } },
+          },
+        },
+      },
+      responses: {
+        201: { description: 'All events are stored.', content: { 'application/json': { schema: batchReceipt } } },
+        200: {
+          description: 'All events were stored before.',
+          content: { 'application/json': { schema: batchReceipt } },
+        },
+      },
+    };
+  },
+  createHandler: ({ settings, db, metrics }) => {
+    const readEvent = eventReader(settings.actions);
+    return async (request, response) => {
+      const text = bodyText(request);
+      const split = mediaType(request) === 'application/json' ? splitJsonArray : splitNdjson;
+      const events = readEvents(
+        parseBody(() => split(text)),
+        readEvent,
+        maxEvents,
+      );
+      if (!events.ok)
+        throw new HttpProblem(422, 'The batch is invalid. Nothing was stored.', { errors: events.problems });
+      const written = await recordEvents(
+        () =>
+          storeAuditEvents(
+            db,
+            events.value.map((event) => addCaller(event, response)),
+          ),
+        (index, field) => `[${index}].${field}`,
+      );
+      metrics.stored(written);
+      const created = written.filter(({ outcome }) => outcome === 'created').length;
+      const ids = written.map(({ id }) => id);
+      const receipt = { created, existing: ids.length - created, ids };
+      sendJson(response, created > 0 ? 201 : 200, JSON.stringify(receipt));
+    };
+  },
+};

@@ -1,32 +1,63 @@
-import type { ReadEvent } from '@auditbox/core/event/read-event.ts';
-import type { TracedEvent } from '@auditbox/db/events/event-record.ts';
-import type { StoredEvent } from '@auditbox/db/events/store-each.ts';
-import type { RequestHandler } from 'express';
+import { eventReader } from '@auditbox/core/event/read-event.ts';
+import type { ZodOpenApiResponseObject } from 'zod-openapi';
 import { bodyText, parseBody } from '../http/body.ts';
+import { sendJson } from '../http/json.ts';
 import { HttpProblem } from '../http/problem.ts';
-import { sendJson } from '../http/send-json.ts';
-import { eventOf, writing } from './store-for-caller.ts';
+import type { Route } from '../http/route.ts';
+import { auditEvent } from '../read/event-answer.ts';
+import { exampleEvent } from './example-event.ts';
+import { addCaller, recordEvents } from './record-for-caller.ts';
 
-export interface PostEventDependencies {
-  readonly readEvent: ReadEvent;
-  /** Stores an event; it is on disk when it resolves. */
-  readonly write: (event: TracedEvent) => Promise<StoredEvent>;
-}
+/** `POST /audit`: records one event, and answers after its commit. */
+export const postEvent: Route = {
+  method: 'post',
+  path: '/audit',
+  access: 'write',
+  // A single event larger than a megabyte is a mistake, not a record.
+  body: { types: ['application/json'], maxBytes: 1024 * 1024 },
+  problems: [409, 422],
+  operation: ({ actions, newAuditEvent }) => ({
+    operationId: 'postEvent',
+    summary: 'Record an event',
+    description:
+      'Answers after the commit reached the disk. With your `id` a retry is harmless: the same event again is a 200. ' +
+      'At most 1 MiB.',
+    requestBody: {
+      required: true,
+      content: {
+        'application/json': { schema: newAuditEvent, examples: { event: { value: exampleEvent(actions) } } },
+      },
+    },
+    responses: { 201: answer('Stored.'), 200: answer('The same event was stored before.') },
+  }),
+  createHandler: ({ settings, coalescer }) => {
+    const readEvent = eventReader(settings.actions);
+    return async (request, response) => {
+      const text = bodyText(request);
+      const event = readEvent(
+        text,
+        parseBody<unknown>(() => JSON.parse(text)),
+      );
+      if (!event.ok) throw new HttpProblem(422, 'The body is not a valid audit event.', { errors: event.problems });
+      const { id, outcome, json } = await recordEvents(
+        () => coalescer.write(addCaller(event.value, response)),
+        (_index, field) => field,
+      );
+      sendJson(response, outcome === 'created' ? 201 : 200, json, { location: `/audit/${id}` });
+    };
+  },
+};
 
-/** `POST /audit`: one event, answered after its commit: 201, or 200 when this very event was stored before. */
-export function postEvent({ readEvent, write }: PostEventDependencies): RequestHandler {
-  return async (request, response) => {
-    const text = bodyText(request);
-    const event = readEvent(
-      text,
-      parseBody<unknown>(() => JSON.parse(text)),
-    );
-    if (!event.ok) throw new HttpProblem(422, 'This is not an audit event.', { errors: event.problems });
-    const ours = eventOf(response, event.value);
-    const { id, outcome, json } = await writing(
-      () => write(ours),
-      (_index, field) => field,
-    );
-    sendJson(response, outcome === 'created' ? 201 : 200, json, { location: `/audit/${id}` });
+function answer(description: string): ZodOpenApiResponseObject {
+  return {
+    description,
+    headers: {
+      Location: {
+        description: 'The URL of the event.',
+        required: true,
+        schema: { type: 'string', format: 'uri-reference' },
+      },
+    },
+    content: { 'application/json': { schema: auditEvent } },
   };
 }

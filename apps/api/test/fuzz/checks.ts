@@ -4,14 +4,14 @@ import type { Parameter } from './parameters.ts';
 import type { ListedEvent } from './recorded-events.ts';
 import { type RawAnswer, sendRaw } from './send-raw.ts';
 
-/** A place in a cursor, and what is put there or behind it. */
+/** A place in a cursor, and the text that replaces it or is appended to it. */
 export interface Place {
   readonly index: number;
   readonly text: string;
   readonly append: boolean;
 }
 
-/** Questions to an api that holds `events`; each fails when the answer is not what the model says. */
+/** Queries to an api that holds `events`. Each check fails when the answer differs from the model. */
 export function createChecks(url: string, events: readonly ListedEvent[], statuses: Map<string, number>) {
   const matching = (asked: readonly Parameter[]) =>
     events.filter((event) => asked.every(({ matches }) => matches(event)));
@@ -28,7 +28,7 @@ export function createChecks(url: string, events: readonly ListedEvent[], status
     return answer;
   }
 
-  /** Checks the status; the answer's JSON, or null when it was refused as it should be. */
+  /** Checks the status. Resolves to the JSON of the answer, or null if the query was rightly rejected. */
   // biome-ignore lint/suspicious/noExplicitAny: answers of every shape are looked into
   async function ask(path: string, asked: readonly Parameter[]): Promise<any> {
     const answer = await send(`${path}?${searchOf(asked)}`);
@@ -53,7 +53,7 @@ export function createChecks(url: string, events: readonly ListedEvent[], status
     const number = Number(rawOf(asked, 'page') ?? 1);
     expect(body).toMatchObject({ page: number, page_size: size });
     expect(body.total_pages).toBe(Math.ceil(body.total / size));
-    // What no index leads to is counted up to one more than the page shows.
+    // Without an index, the api counts one event more than the page shows.
     const isCounted = !asked.some(({ name }) => name === 'q' || /^(before_value|updated_values|context)\./.test(name));
     if (isCounted) expect(body.total_is_exact).toBe(true);
     if (!isExact(asked)) return;
@@ -129,7 +129,7 @@ export function createChecks(url: string, events: readonly ListedEvent[], status
     else expect([400, 404, 405, 431]).toContain(status);
   }
 
-  /** Goes on from a true cursor, then from one with another place, or with other filters. */
+  /** Continues from a valid cursor, then from a cursor with another place, or with other filters. */
   async function checkCursor([asked, place, other]: readonly [
     readonly Parameter[],
     Place,

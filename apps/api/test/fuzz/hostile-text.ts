@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { knownTexts } from './recorded-events.ts';
 
-/** Parts of a URL that cannot be made by encoding a text. */
+/** Parts of a URL that no encoded text yields. */
 const brokenParts = [
   '%',
   '%zz',
@@ -63,7 +63,7 @@ const long = [
   'a'.repeat(17_000),
 ];
 
-/** A value as it stands in a URL: known ones, known ones with something added, and whatever has broken a query before. */
+/** A value in a URL: a known value, a known value with an addition, or a text that has broken a query before. */
 export const hostileText: fc.Arbitrary<string> = fc.oneof(
   { arbitrary: fc.constantFrom(...knownTexts).map(encodeURIComponent), weight: 6 },
   fc.subarray(knownTexts, { minLength: 2, maxLength: 14 }).map((texts) => encodeURIComponent(texts.join())),

@@ -1,7 +1,7 @@
 import type { Parameter } from './parameters.ts';
 import type { ListedEvent } from './recorded-events.ts';
 
-/** Two of one name are refused, whatever they say. */
+/** Repeated names are rejected, whatever their values are. */
 export const isRefused = (asked: readonly Parameter[]) =>
   asked.some(({ isValid }) => !isValid) || new Set(asked.map(({ name }) => name)).size < asked.length;
 export const isExact = (asked: readonly Parameter[]) => asked.every((one) => one.isExact);
@@ -9,7 +9,7 @@ export const searchOf = (asked: readonly Parameter[]) => asked.map(({ name, raw 
 export const rawOf = (asked: readonly Parameter[], name: string) => asked.find((one) => one.name === name)?.raw;
 export const idsOf = (found: readonly { id: string }[]) => found.map(({ id }) => id);
 
-/** In the order of bytes, as the columns compare. */
+/** Compares by bytes, as the columns do. */
 export function ordered(found: readonly ListedEvent[], by: string, direction: string): ListedEvent[] {
   const time = (text: string) => `${text.slice(0, 19)}.${(/\.(\d+)/.exec(text)?.[1] ?? '').padEnd(6, '0')}`;
   const keysOf = (event: ListedEvent) => {

@@ -4,15 +4,15 @@ import fc from 'fast-check';
 import { hostileText } from './hostile-text.ts';
 import type { ListedEvent } from './recorded-events.ts';
 
-/** A parameter of a query, and what is to be expected of it. */
+/** A parameter of a query, and its expected effect. */
 export interface Parameter {
   readonly name: string;
-  /** Percent-encoded, perhaps badly. */
+  /** Percent-encoded, possibly with mistakes. */
   readonly raw: string;
   readonly isValid: boolean;
-  /** What a filter lets through; true for what is no filter. */
+  /** Whether an event matches; always true if the parameter is not a filter. */
   readonly matches: (event: ListedEvent) => boolean;
-  /** False where the model only knows events that do not match. */
+  /** False if the model only knows events that do not match. */
   readonly isExact: boolean;
 }
 
@@ -39,7 +39,7 @@ function textList(name: 'changed_by' | 'changed_by_api_key' | 'table_name' | 'ob
   });
 }
 
-/** As `->>` prints a member; null where there is none. */
+/** A member as `->>` prints it; null if it is missing. */
 function textOf(value: unknown): string | null {
   if (value === undefined || value === null) return null;
   return typeof value === 'string' ? value : JSON.stringify(value);
@@ -93,7 +93,7 @@ const filters = [
   })),
   parameter('q', fc.oneof(hostileText, encoded('t1', 'GRÜSSE', 'array nowhere', 'lines you')), (text) => ({
     isValid: isClean(text) && /[\p{L}\p{N}]/u.test(text),
-    // The words of a text are Postgres's to tell; one that is nowhere must not find anything.
+    // Postgres decides what the words of a text are. A word that occurs nowhere must not match.
     isExact: false,
     matches: (event) => !/nowhere/.test(text) && !/^\{?"?zz-/.test(text) && event.id !== '',
   })),
@@ -167,7 +167,7 @@ function at(value: unknown, path: readonly string[]): unknown {
   );
 }
 
-/** JSON's null is found as such, too. */
+/** JSON's null matches too. */
 const valueText = (value: unknown) =>
   value === undefined ? null : typeof value === 'string' ? value : JSON.stringify(value);
 
@@ -198,7 +198,7 @@ const oddPath = fc
     }),
   );
 
-/** Names that nobody may take for filters. */
+/** Names that the api must not read as filters. */
 const unknown = fc
   .constantFrom(
     'user',

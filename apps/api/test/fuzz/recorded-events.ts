@@ -1,6 +1,6 @@
 import { anEvent, type WireEvent } from '@auditbox/testing/fixtures/test-events.ts';
 
-/** An event as the api lists it. */
+/** An event in a list of the api. */
 export interface ListedEvent extends WireEvent {
   readonly updated_at: string;
   readonly recorded_at: string;
@@ -40,7 +40,7 @@ const times = [
   '2026-07-03T12:00:00Z',
 ];
 
-/** Events whose every field is something that a careless query would trip over, with many ties. */
+/** Events with hostile text in every field, and with many ties. */
 export const fuzzedEvents: readonly WireEvent[] = Array.from({ length: 180 }, (_, n) =>
   anEvent({
     updated_at: times[Math.floor(n / 3) % times.length] as string,
@@ -55,5 +55,5 @@ export const fuzzedEvents: readonly WireEvent[] = Array.from({ length: 180 }, (_
   }),
 );
 
-/** Texts that are in the events, whole. */
+/** Complete texts of the events. */
 export const knownTexts = [...names, 't1', 't10', '7', token, '10', '20.5', '12345', 'true', 'null', '192.0.2.7'];

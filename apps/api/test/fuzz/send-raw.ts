@@ -9,7 +9,7 @@ export interface RawAnswer {
 
 const agent = new Agent({ keepAlive: true, maxSockets: 32 });
 
-/** Sends a path as it is: fetch would mend what is broken in it. */
+/** Sends a path unchanged: fetch would repair an invalid path. */
 export function sendRaw(base: string, path: string, headers: Record<string, string> = {}): Promise<RawAnswer> {
   const { hostname, port } = new URL(base);
   const { promise, resolve, reject } = Promise.withResolvers<RawAnswer>();

@@ -14,7 +14,7 @@ export async function startApi({ nodeArguments }: Rig, databaseUrl: string): Pro
   const program = await startProgram({
     file: appFile('api/src/main.ts'),
     env: { DATABASE_URL: databaseUrl, PORT: '0', AUDIT_MASTER_KEY: benchKey },
-    ready: /The api listens/,
+    ready: /"event":"api-listening"/,
     nodeArguments: [...ownNodeArguments, ...nodeArguments],
   });
   return { ...program, port: readPort(program.readyLine) };

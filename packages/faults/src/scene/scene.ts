@@ -86,7 +86,7 @@ export async function openScene({ postgres, store, pace, settings, nodeVariables
   const apis = startFleet({
     main: 'api/src/main.ts',
     env: { ...common, DATABASE_URL: throughLine('api'), PORT: '0', AUDIT_MASTER_KEY: masterKey },
-    listens: /^The api listens/,
+    listens: /^The api is listening/,
     count: 1,
   });
   const exporters = startFleet({

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 
-/** Answers with JSON text in one write. Express's own `send` makes a buffer of it, looks up the type and writes twice. */
+/** Sends JSON text in one write. Express's own `send` copies it into a buffer, looks up the type and writes twice. */
 export function sendJson(
   response: ServerResponse,
   status: number,

@@ -3,7 +3,7 @@ import { z } from 'zod';
 /** The members of a recorded event, on the wire and in an object. */
 export const auditEventFields = {
   id: z.guid(),
-  updated_at: z.iso.datetime().describe('When it happened, in UTC, with the digits that came in, six at most.'),
+  updated_at: z.iso.datetime().describe('When it happened, in UTC, with the digits that were sent, six at most.'),
   changed_by: z.string(),
   changed_by_api_key: z.string(),
   action: z.string(),
@@ -12,8 +12,10 @@ export const auditEventFields = {
   before_value: z.unknown().describe('Any JSON, as it was written.'),
   updated_values: z.unknown().describe('Any JSON, as it was written.'),
   context: z.record(z.string(), z.unknown()).nullable(),
-  recorded_at: z.iso.datetime().describe('When the database took it.'),
+  recorded_at: z.iso.datetime().describe('When the database recorded it.'),
 };
 
-/** A recorded event. */
 export const auditEvent = z.strictObject(auditEventFields).meta({ id: 'AuditEvent', description: 'A recorded event.' });
+
+/** Member of every answer that is a part of a list. */
+export const nextCursor = z.string().nullable().describe('The cursor of the next part. Null on the last page.');

@@ -1,0 +1,44 @@
+import type { Logger } from 'pino';
+
+/** A request that was answered, or whose caller closed the connection. Never the query or a header: both may hold secrets. */
+export interface LoggedRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly status: number;
+  readonly ms: number;
+  /** False when the caller closed the connection before the end of the answer. */
+  readonly answered: boolean;
+}
+
+/** Every line that the api logs. Tests, alerts and the runbook rely on `event`, never on the sentence. */
+export type ApiLog = ReturnType<typeof createApiLog>;
+
+export function createApiLog(logger: Logger) {
+  return {
+    listening(fields: { readonly host: string; readonly port: number }): void {
+      logger.info({ event: 'api-listening', ...fields }, 'The api is listening.');
+    },
+    stopped(): void {
+      logger.info({ event: 'api-stopped' }, 'The api has stopped.');
+    },
+    /** The first check of the database failed; `reason` is a sentence. */
+    databaseNotReady(reason: string): void {
+      logger.warn({ event: 'database-not-ready' }, `${reason} Until then requests get a 503.`);
+    },
+    /** Requests are served, but the operator should do something soon. */
+    databaseNeedsCare(warning: string): void {
+      logger.warn({ event: 'database-needs-care' }, warning);
+    },
+    request(fields: LoggedRequest): void {
+      const level = fields.status >= 400 ? 'info' : 'debug';
+      if (logger.isLevelEnabled(level)) logger[level]({ event: 'request', ...fields }, 'Request.');
+    },
+    /** A request ended with a 5xx. `error` is logged with its cause. */
+    requestFailed(
+      error: unknown,
+      fields: { readonly method: string; readonly path: string; readonly status: number },
+    ): void {
+      logger.error({ event: 'request-failed', err: error, ...fields }, 'A request failed.');
+    },
+  };
+}

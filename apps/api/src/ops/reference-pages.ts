@@ -1,0 +1,45 @@
+import { fileURLToPath } from 'node:url';
+import { type RequestHandler, Router } from 'express';
+import helmet from 'helmet';
+import { sendJson } from '../http/json.ts';
+
+const ownFiles = fileURLToPath(new URL('../reference/', import.meta.url));
+const swaggerFiles = fileURLToPath(new URL('.', import.meta.resolve('swagger-ui-dist/swagger-ui-bundle.js')));
+
+/** Named one by one: other files of the package are not served. */
+const files = {
+  '/': [ownFiles, 'page.html'],
+  '/start.js': [ownFiles, 'start.js'],
+  '/swagger-ui.css': [swaggerFiles, 'swagger-ui.css'],
+  '/swagger-ui-bundle.js': [swaggerFiles, 'swagger-ui-bundle.js'],
+  '/favicon-32x32.png': [swaggerFiles, 'favicon-32x32.png'],
+} as const;
+
+/** The page needs scripts, styles and JSON of this api, and the pictures inside its styles. */
+const pagePolicy = helmet.contentSecurityPolicy({
+  useDefaults: false,
+  directives: {
+    'default-src': ["'none'"],
+    'script-src': ["'self'"],
+    'style-src': ["'self'"],
+    'img-src': ["'self'", 'data:'],
+    'connect-src': ["'self'"],
+    'base-uri': ["'none'"],
+    'form-action': ["'none'"],
+    'frame-ancestors': ["'none'"],
+  },
+});
+
+/** `GET /openapi.json` for programs, and `GET /docs` for people. The page loads nothing from any other server. */
+export function referencePages(document: object): RequestHandler {
+  const json = JSON.stringify(document);
+  const pages = Router();
+  pages.use(pagePolicy);
+  for (const [path, [root, name]] of Object.entries(files)) {
+    pages.get(path, (_request, response) => response.sendFile(name, { root }));
+  }
+  const router = Router();
+  router.get('/openapi.json', (_request, response) => sendJson(response, 200, json));
+  router.use('/docs', pages);
+  return router;
+}

@@ -1,0 +1,24 @@
+import type { Database } from '@auditbox/db/database/connect.ts';
+import type { Scrape } from '@auditbox/process/metrics/scrape.ts';
+import type { Tracing } from '@auditbox/process/tracing.ts';
+import type { ApiLog } from './log.ts';
+import type { ApiMetrics } from './metrics/api-metrics.ts';
+import type { Readers } from './read/readers.ts';
+import type { ApiSettings } from './settings.ts';
+import type { Coalescer } from './write/coalescer.ts';
+
+/** The parts of a running api that routes use. */
+export interface ApiParts {
+  readonly settings: ApiSettings;
+  readonly log: ApiLog;
+  readonly metrics: ApiMetrics;
+  readonly scrape: Scrape;
+  /** Null: no traces. */
+  readonly tracing: Tracing | null;
+  /** For batches, keys and health checks. */
+  readonly db: Database;
+  /** For reads of events: a slow read must not make a write wait. */
+  readonly readers: Readers;
+  /** For single events. */
+  readonly coalescer: Coalescer;
+}

@@ -1,0 +1,104 @@
+import type { Checked } from '@auditbox/core/event/audit-event.ts';
+import { countBy, type EventCountQuery, groups } from '@auditbox/db/queries/count-by.ts';
+import { z } from 'zod';
+import { sendJson } from '../http/json.ts';
+import { listActions, type Route } from '../http/route.ts';
+import { filterParameters, toFilter } from './parameters.ts';
+import { getSearch, invalid, readQuery, requireValid, valueParameters } from './read-query.ts';
+import { preferHeader, readerHeaders } from './readers.ts';
+
+const dayMs = 86_400_000;
+/** Postgres has no year 0. */
+const firstMs = Date.parse('0001-01-01T00:00:00Z');
+/** A chart cannot show more points. */
+const maxDays = { hour: 31, day: 366 };
+const defaultDays = { hour: 1, day: 30 };
+const maxGroups = 20;
+
+function statsParameters(actions: readonly string[]) {
+  return z.strictObject({
+    ...filterParameters(actions),
+    interval: z.enum(['hour', 'day'], 'must be hour or day').default('day').describe('Default `day`. Both are in UTC.'),
+    group_by: z
+      .enum(groups, `must be one of ${groups.join(', ')}`)
+      .optional()
+      .describe(`Separate counts for the ${maxGroups} largest groups, and one count for all other events.`),
+  });
+}
+
+const eventCounts = z
+  .strictObject({
+    interval: z.enum(['hour', 'day']),
+    group_by: z.enum(groups).nullable(),
+    start_date: z.iso.datetime(),
+    end_date: z.iso.datetime(),
+    total: z.int(),
+    counts: z.array(
+      z.strictObject({
+        start: z.iso.datetime().describe('Where the hour or day begins, in UTC.'),
+        group: z.string().nullable().describe('Null without groups, and for events outside of the largest groups.'),
+        count: z.int(),
+      }),
+    ),
+  })
+  .meta({
+    id: 'EventCounts',
+    description: 'How many events happened in each hour or day. Hours and days without events are left out.',
+  });
+
+/** `GET /audit/stats`: how many events happened in each hour or day, for charts. */
+export const eventStats: Route = {
+  method: 'get',
+  path: '/audit/stats',
+  access: 'read',
+  problems: [],
+  operation: ({ actions }) => ({
+    operationId: 'countEvents',
+    summary: 'Count events by hour or day',
+    description:
+      'Without dates: the last 30 days by day, or the last day by hour. At most 366 days by day, or 31 days by hour.',
+    requestParams: { query: statsParameters(listActions(actions)) },
+    parameters: [valueParameters, preferHeader],
+    responses: {
+      200: {
+        description: 'The counts.',
+        headers: readerHeaders,
+        content: { 'application/json': { schema: eventCounts } },
+      },
+    },
+  }),
+  createHandler: ({ settings, readers }) => {
+    const parameters = statsParameters(settings.actions);
+    return async (request, response) => {
+      const query = requireValid(readStatsQuery(parameters, getSearch(request), Date.now()));
+      const { interval, groupBy, filter } = query;
+      const reader = await readers.choose(request, response);
+      const counts = await countBy(reader.poolFor(filter), query);
+      const total = counts.reduce((sum, { count }) => sum + count, 0);
+      const { occurredFrom: start_date, occurredTo: end_date } = filter;
+      sendJson(response, 200, JSON.stringify({ interval, group_by: groupBy, start_date, end_date, total, counts }));
+    };
+  },
+};
+
+/** `nowMs` is in milliseconds since 1970. The counts end there unless the query has an `end_date`. */
+function readStatsQuery(
+  parameters: ReturnType<typeof statsParameters>,
+  search: URLSearchParams,
+  nowMs: number,
+): Checked<EventCountQuery> {
+  const query = readQuery(parameters, search);
+  if (!query.ok) return query;
+  const { named, values } = query.value;
+  const { interval, group_by: groupBy = null } = named;
+  const filter = toFilter(named, values);
+  const occurredTo = filter.occurredTo ?? new Date(nowMs).toISOString();
+  const occurredFrom =
+    filter.occurredFrom ??
+    new Date(Math.max(firstMs, Date.parse(occurredTo) - defaultDays[interval] * dayMs)).toISOString();
+  if (Date.parse(occurredTo) - Date.parse(occurredFrom) > maxDays[interval] * dayMs) {
+    const message = `must be at most ${maxDays[interval]} days before end_date when counting by ${interval}`;
+    return invalid('start_date', message);
+  }
+  return { ok: true, value: { filter: { ...filter, occurredFrom, occurredTo }, interval, groupBy, maxGroups } };
+}

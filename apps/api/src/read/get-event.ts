@@ -1,0 +1,64 @@
+import type { ExportState } from '@auditbox/core/export/batch.ts';
+import { getEvent as findEvent } from '@auditbox/db/events/get-event.ts';
+import { z } from 'zod';
+import { sendJson } from '../http/json.ts';
+import { HttpProblem } from '../http/problem.ts';
+import type { Route } from '../http/route.ts';
+import { auditEventFields } from './event-answer.ts';
+import { preferHeader, readerHeaders } from './readers.ts';
+
+const exportStates = {
+  pending: 'pending',
+  sealed: 'sealed',
+  uploading: 'uploading',
+  done: 'done',
+  failed: 'failed',
+  quarantined: 'quarantined',
+} as const satisfies { [State in ExportState]: State };
+
+const exportedEvent = z
+  .strictObject({
+    ...auditEventFields,
+    export: z
+      .strictObject({
+        state: z.enum(exportStates),
+        object_key: z.string().nullable(),
+        sha256: z.string().nullable().describe('The hash of the uncompressed NDJSON.'),
+        exported_at: z.iso.datetime().nullable(),
+      })
+      .describe('Where the archived copy is. Its key, hash and time are null until the copy exists.'),
+  })
+  .meta({ id: 'ExportedEvent', description: 'A recorded event, and where its archived copy is.' });
+
+/** `GET /audit/:id`: one event, and where its archived copy is. */
+export const getEvent: Route = {
+  method: 'get',
+  path: '/audit/:id',
+  access: 'read',
+  problems: [404],
+  operation: () => ({
+    operationId: 'getEvent',
+    summary: 'One event, and where its archived copy is',
+    requestParams: { path: z.object({ id: z.guid() }) },
+    parameters: [preferHeader],
+    responses: {
+      200: {
+        description: 'The event.',
+        headers: readerHeaders,
+        content: { 'application/json': { schema: exportedEvent } },
+      },
+    },
+  }),
+  createHandler:
+    ({ readers }) =>
+    async (request, response) => {
+      const id = z.guid().safeParse(request.params.id);
+      if (!id.success)
+        throw new HttpProblem(400, 'The id is not a UUID.', { errors: [{ path: 'id', message: 'must be a UUID' }] });
+      const reader = await readers.choose(request, response);
+      const found = await findEvent(reader.poolFor(), id.data);
+      if (!found) throw new HttpProblem(404, `Audit log with ID ${id.data} not found.`);
+      const { json, exported } = found;
+      sendJson(response, 200, `${json.slice(0, -1)},"export":${JSON.stringify(exported)}}`);
+    },
+};

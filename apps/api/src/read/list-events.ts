@@ -1,0 +1,130 @@
+import type { Checked } from '@auditbox/core/event/audit-event.ts';
+import type { Request } from 'express';
+import { z } from 'zod';
+import { sendJson } from '../http/json.ts';
+import { listActions, type Route } from '../http/route.ts';
+import { type CursorList, readCursor } from './cursor.ts';
+import { auditEvent, nextCursor } from './event-answer.ts';
+import { type ListQuery, readListPage } from './list-page.ts';
+import { filterParameters, orderParameters, partParameters, toFilter } from './parameters.ts';
+import { getSearch, invalid, readQuery, requireValid, valueParameters } from './read-query.ts';
+import { preferHeader, readerHeaders } from './readers.ts';
+
+function listParameters(actions: readonly string[]) {
+  return z.strictObject({ ...filterParameters(actions), ...orderParameters, ...partParameters });
+}
+
+const audit_logs = z.array(auditEvent);
+const page_size = z.int();
+
+const numberedPage = z
+  .strictObject({
+    audit_logs,
+    total: z.int().describe('How many events match, counted up to AUDIT_TOTAL_MAX.'),
+    page: z.int(),
+    page_size,
+    total_pages: z.int(),
+    total_is_exact: z.boolean().describe('False when more events match than were counted.'),
+    next_cursor: nextCursor,
+  })
+  .meta({ id: 'NumberedPage', description: 'A page by its number.' });
+
+const cursorPage = z
+  .strictObject({ audit_logs, page_size, next_cursor: nextCursor })
+  .meta({ id: 'CursorPage', description: 'The events after a cursor.' });
+
+const recordedPage = z
+  .strictObject({
+    audit_logs,
+    page_size,
+    recorded_until: z.iso
+      .datetime()
+      .describe('Every event that was recorded before this time is on this page or an earlier one.'),
+    next_cursor: z
+      .string()
+      .nullable()
+      .describe(
+        'The cursor of the next part, now or later, with the same `recorded_after`. Null before the first event.',
+      ),
+  })
+  .meta({ id: 'RecordedPage', description: 'The events recorded after `recorded_after`, in the order of recording.' });
+
+const eventList = z.union([numberedPage, cursorPage, recordedPage]).meta({ id: 'EventList' });
+
+/** `GET /audit`: a part of the matching events, and the cursor of the next part. */
+export const listEvents: Route = {
+  method: 'get',
+  path: '/audit',
+  access: 'read',
+  problems: [],
+  operation: ({ actions }) => ({
+    operationId: 'listEvents',
+    summary: 'List events',
+    description:
+      'By `page`; or after a `cursor`, at any depth; or with `recorded_after`, for pollers: every event recorded since, exactly ' +
+      'once, also of transactions that committed late. A poller passes the same `recorded_after` and the last `next_cursor` on ' +
+      'each call.',
+    requestParams: { query: listParameters(listActions(actions)) },
+    parameters: [valueParameters, preferHeader],
+    responses: {
+      200: {
+        description: 'A part of the matching events.',
+        headers: {
+          Link: {
+            description: 'The next part: `<URL>; rel="next"`. Missing when there is no next part.',
+            schema: { type: 'string' },
+          },
+          ...readerHeaders,
+        },
+        content: { 'application/json': { schema: eventList } },
+      },
+    },
+  }),
+  createHandler: ({ settings, readers }) => {
+    const parameters = listParameters(settings.actions);
+    return async (request, response) => {
+      const query = requireValid(readListQuery(parameters, getSearch(request)));
+      const { events, members, cursor } = await readListPage(query, {
+        totalMax: settings.totalMax,
+        primary: readers.primary,
+        choose: (needs) => readers.choose(request, response, needs),
+      });
+      const link = cursor === null ? {} : { link: `<${nextUrl(request, cursor)}>; rel="next"` };
+      // Built by hand: the events are JSON already, and parsing them would lose digits.
+      const json = `{"audit_logs":[${events.join()}],${members},"next_cursor":${JSON.stringify(cursor)}}`;
+      sendJson(response, 200, json, link);
+    };
+  },
+};
+
+function nextUrl(request: Request, cursor: string): string {
+  const search = getSearch(request);
+  search.delete('page');
+  search.set('cursor', cursor);
+  return `${request.path}?${search}`;
+}
+
+function readListQuery(parameters: ReturnType<typeof listParameters>, search: URLSearchParams): Checked<ListQuery> {
+  const query = readQuery(parameters, search);
+  if (!query.ok) return query;
+  const { named, values } = query.value;
+  const { page, page_size: pageSize, cursor, recorded_after: recordedAfter, sort_by, sort_order } = named;
+  const isFeed = recordedAfter !== undefined;
+  if (isFeed && (sort_by ?? 'recorded_at') !== 'recorded_at')
+    return invalid('sort_by', 'must be recorded_at together with recorded_after');
+  if (isFeed && (sort_order ?? 'asc') !== 'asc')
+    return invalid('sort_order', 'must be asc together with recorded_after');
+  const list: CursorList = {
+    filter: { ...toFilter(named, values), ...(isFeed && { recordedAfter }) },
+    order: isFeed
+      ? { by: 'recorded_at', direction: 'asc' }
+      : { by: sort_by ?? 'updated_at', direction: sort_order ?? 'desc' },
+  };
+  if (cursor === undefined && !isFeed) return { ok: true, value: { ...list, pageSize, by: 'page', page: page ?? 1 } };
+  if (page !== undefined) return invalid('page', 'cannot be combined with cursor or recorded_after');
+  const by = isFeed ? 'recording' : 'cursor';
+  if (cursor === undefined || cursor === '') return { ok: true, value: { ...list, pageSize, by, after: null } };
+  const place = readCursor(list, cursor);
+  if ('message' in place) return invalid('cursor', place.message);
+  return { ok: true, value: { ...list, pageSize, by, after: place.position } };
+}

@@ -1,0 +1,24 @@
+import type { Route } from './http/route.ts';
+import { livez, readyz } from './ops/health.ts';
+import { metrics } from './ops/metrics.ts';
+import { eventStats } from './read/event-stats.ts';
+import { exportEvents } from './read/export-events.ts';
+import { getEvent } from './read/get-event.ts';
+import { listEvents } from './read/list-events.ts';
+import { objectHistory } from './read/object-history.ts';
+import { postBatch } from './write/post-batch.ts';
+import { postEvent } from './write/post-event.ts';
+
+/** Every route of the api: the Express app and /openapi.json are both made from this list. The first path that matches wins. */
+export const routes: readonly Route[] = [
+  postEvent,
+  listEvents,
+  postBatch,
+  exportEvents,
+  eventStats,
+  objectHistory,
+  getEvent,
+  livez,
+  readyz,
+  metrics,
+];
