@@ -19,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => api.close());
 
 const ask = async (query: string) => (await api.request(`/audit?${query}`)).body;
-const idsOf = (logs: readonly { id: string }[]) => logs.map(({ id }) => id);
+const getIds = (logs: readonly { id: string }[]) => logs.map(({ id }) => id);
 
 test.each(
   ['updated_at', 'recorded_at', 'changed_by', 'changed_by_api_key', 'action', 'table_name', 'object_id', 'id'].flatMap(
@@ -27,12 +27,12 @@ test.each(
   ),
 )('by %s %s, cursors lead through the same list as pages, to its end', async (by, order) => {
   const query = `table_name=sorted&sort_by=${by}&sort_order=${order}`;
-  const whole = idsOf((await ask(`${query}&page_size=100`)).audit_logs);
+  const whole = getIds((await ask(`${query}&page_size=100`)).audit_logs);
   expect(whole).toHaveLength(events.length);
   const found: string[] = [];
   for (let cursor: string | null = ''; cursor !== null; ) {
     const body = await ask(`${query}&page_size=7&cursor=${cursor}`);
-    found.push(...idsOf(body.audit_logs));
+    found.push(...getIds(body.audit_logs));
     cursor = body.next_cursor;
   }
   expect(found).toEqual(whole);
@@ -42,7 +42,7 @@ test('each answer links to the next page, and the last answer has no link', asyn
   const found: string[] = [];
   for (let path: string | undefined = '/audit?table_name=sorted&page_size=10'; path !== undefined; ) {
     const { body, headers } = await api.request(path);
-    found.push(...idsOf(body.audit_logs));
+    found.push(...getIds(body.audit_logs));
     path = /^<(.+)>; rel="next"$/.exec(headers.get('link') ?? '')?.[1];
   }
   expect(found).toHaveLength(events.length);
@@ -60,13 +60,13 @@ test('while newer and older events are written, a list by cursor has every earli
   const found: string[] = [];
   for (let cursor: string | null = ''; cursor !== null && found.length < 10_000; ) {
     const body = await ask(`table_name=sorted&page_size=5&start_date=2026-07-03T11:00:00Z&cursor=${cursor}`);
-    found.push(...idsOf(body.audit_logs));
+    found.push(...getIds(body.audit_logs));
     cursor = body.next_cursor;
   }
   isReading = false;
   await writing;
   expect(new Set(found).size).toBe(found.length);
-  expect(found).toEqual(expect.arrayContaining(idsOf(events)));
+  expect(found).toEqual(expect.arrayContaining(getIds(events)));
 });
 
 test.each([

@@ -78,30 +78,30 @@ const accept = fc.constantFrom(
 );
 
 /** Asks `share` of all requests, many at the same time. */
-async function fuzz<T>(share: number, asked: fc.Arbitrary<T>, check: (asked: T) => Promise<unknown>): Promise<void> {
-  const together = fc.array(asked, { minLength: atOnce, maxLength: atOnce });
-  const told = (one: T) =>
+async function fuzz<T>(share: number, given: fc.Arbitrary<T>, check: (given: T) => Promise<unknown>): Promise<void> {
+  const together = fc.array(given, { minLength: atOnce, maxLength: atOnce });
+  const printed = (one: T) =>
     check(one).catch((cause) => {
       throw new Error(`Asked for ${fc.stringify(one)}`, { cause });
     });
-  const property = fc.asyncProperty(together, async (all) => void (await Promise.all(all.map(told))));
+  const property = fc.asyncProperty(together, async (all) => void (await Promise.all(all.map(printed))));
   await fc.assert(property, { numRuns: Math.ceil((requests * share) / atOnce), endOnFailure: true });
 }
 const timeout = 60_000 + requests * 20;
 
 test('GET /audit', { timeout }, () =>
-  fuzz(0.4, query(filters, strange, optional(page), optional(pageSize), sorts), (asked) => checks.checkList(asked)),
+  fuzz(0.4, query(filters, strange, optional(page), optional(pageSize), sorts), (given) => checks.checkList(given)),
 );
 
 test('GET /audit/export', { timeout }, () =>
-  fuzz(0.15, fc.tuple(query(filters, strange, optional(format), sorts), accept), (asked) => checks.checkExport(asked)),
+  fuzz(0.15, fc.tuple(query(filters, strange, optional(format), sorts), accept), (given) => checks.checkExport(given)),
 );
 
 test('GET /audit/stats', { timeout }, () =>
   fuzz(
     0.15,
     query(filters, fc.array(dates, { maxLength: 2 }), strange, optional(interval), optional(groupBy)),
-    (asked) => checks.checkStats(asked),
+    (given) => checks.checkStats(given),
   ),
 );
 
@@ -113,14 +113,14 @@ test('GET /audit/objects', { timeout }, () =>
         fc.oneof(pairs, fc.tuple(segment, segment)),
         query(optional(dates), strange, optional(pageSize), optional(partial)),
       )
-      .map(([[table, object], asked]) => [table, object, asked] as const),
-    (asked) => checks.checkHistory(asked),
+      .map(([[table, object], given]) => [table, object, given] as const),
+    (given) => checks.checkHistory(given),
   ),
 );
 
 test('GET /audit/:id', { timeout }, () =>
-  fuzz(0.05, fc.oneof(segment, fc.uuid(), fc.constantFrom(...fuzzedEvents.map(({ id }) => id))), (asked) =>
-    checks.checkEvent(asked),
+  fuzz(0.05, fc.oneof(segment, fc.uuid(), fc.constantFrom(...fuzzedEvents.map(({ id }) => id))), (given) =>
+    checks.checkEvent(given),
   ),
 );
 
@@ -136,7 +136,7 @@ test('cursors', { timeout }, () =>
       place,
       query(optional(filter), sorts),
     ),
-    (asked) => checks.checkCursor(asked),
+    (given) => checks.checkCursor(given),
   ),
 );
 

@@ -55,7 +55,7 @@ const states = [
 ];
 
 test.each([
-  ['whole states beside the ones before', '&partial=false', (n: number) => (n === 0 ? null : states[n - 1])],
+  ['whole states together with the states before', '&partial=false', (n: number) => (n === 0 ? null : states[n - 1])],
   ['whole states alone', '&partial=false', () => null],
 ])('%s: the changes, one after the other, lead from each state to the next', async (name, query, before) => {
   const path = await record(

@@ -40,7 +40,7 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-const nameOf = ({ id }: { id: string }) =>
+const findName = ({ id }: { id: string }) =>
   (Object.keys(events) as Name[]).find((name) => events[name].id === id) as Name;
 
 test.each<[string, Name[]]>([
@@ -86,7 +86,7 @@ test.each<[string, Name[]]>([
   const expected = names.map((name) => events[name].id).sort();
   const page = await api.request(`/audit?${query}&page_size=100`);
   expect(page.status).toBe(200);
-  expect(page.body.audit_logs.map(nameOf).sort()).toEqual([...names].sort());
+  expect(page.body.audit_logs.map(findName).sort()).toEqual([...names].sort());
   expect(page.body).toMatchObject({ total: names.length, total_is_exact: true });
   const found: string[] = [];
   for (let cursor: string | null = ''; cursor !== null; ) {

@@ -27,7 +27,7 @@ beforeAll(async () => {
 afterAll(() => api.close());
 
 const list = async (query: string) => (await api.request(`/audit?${query}`)).body;
-const idsOf = (logs: readonly { id: string }[]) => logs.map(({ id }) => id);
+const getIds = (logs: readonly { id: string }[]) => logs.map(({ id }) => id);
 
 test('without parameters: the ten newest, with exact counts, under the names of LiteLLM', async () => {
   const body = await list('');
@@ -41,7 +41,7 @@ test('without parameters: the ten newest, with exact counts, under the names of 
     'next_cursor',
   ]);
   expect(body).toMatchObject({ total: 60, page: 1, page_size: 10, total_pages: 6 });
-  expect(idsOf(body.audit_logs)).toEqual(idsOf(byTimeAndId.toReversed().slice(0, 10)));
+  expect(getIds(body.audit_logs)).toEqual(getIds(byTimeAndId.toReversed().slice(0, 10)));
   expect(body.audit_logs[0]).toEqual({ ...byTimeAndId.at(-1), context: null, recorded_at: expect.any(String) });
 });
 
@@ -68,7 +68,7 @@ test.each([
 ])('%s finds exactly the matching events', async (query, matches) => {
   const expected = byTimeAndId.filter(matches);
   const body = await list(`${query}&page_size=100&sort_order=asc`);
-  expect(idsOf(body.audit_logs)).toEqual(idsOf(expected));
+  expect(getIds(body.audit_logs)).toEqual(getIds(expected));
   expect(body.total).toBe(expected.length);
 });
 
@@ -80,10 +80,10 @@ test.each([
 ] as const)('pages of 7 by %s %s hold every event once, in one order', async (column, order) => {
   const query = `page_size=7&sort_by=${column}&sort_order=${order}`;
   const pages = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8, 9].map((page) => list(`page=${page}&${query}`)));
-  const keyOf = (event: WireEvent) => `${event[column]} ${event.updated_at} ${event.id}`;
-  const ascending = [...events].sort((a, b) => keyOf(a).localeCompare(keyOf(b)));
+  const sortKey = (event: WireEvent) => `${event[column]} ${event.updated_at} ${event.id}`;
+  const ascending = [...events].sort((a, b) => sortKey(a).localeCompare(sortKey(b)));
   const expected = order === 'asc' ? ascending : ascending.reverse();
-  expect(pages.flatMap(({ audit_logs }) => idsOf(audit_logs))).toEqual(idsOf(expected));
+  expect(pages.flatMap(({ audit_logs }) => getIds(audit_logs))).toEqual(getIds(expected));
   expect(pages[0]).toMatchObject({ total: 60, total_pages: 9 });
 });
 
@@ -112,7 +112,7 @@ test.each(['updated_at', 'recorded_at', 'changed_by', 'changed_by_api_key', 'act
     const keys = logs.map((log) => `${log[column]} ${ties(log)}`);
     expect(keys).toEqual([...keys].sort());
     const down = (await list(`sort_by=${column}&sort_order=desc&page_size=100`)).audit_logs;
-    expect(idsOf(down)).toEqual(logs.map(({ id }) => id).reverse());
+    expect(getIds(down)).toEqual(logs.map(({ id }) => id).reverse());
   },
 );
 

@@ -26,12 +26,12 @@ test('the reference page and everything that it loads come from the api', async 
 });
 
 test('the page may load only from the api, and answers of data routes may load nothing', async () => {
-  const policyOf = async (path: string) => (await get(path)).headers.get('content-security-policy') ?? '';
-  const policy = await policyOf('/docs');
+  const readPolicy = async (path: string) => (await get(path)).headers.get('content-security-policy') ?? '';
+  const policy = await readPolicy('/docs');
   expect(policy).toContain("default-src 'none'");
   expect(policy).not.toMatch(/https?:|unsafe|\*/);
   for (const path of ['/audit', '/openapi.json', '/livez']) {
-    expect(await policyOf(path)).toBe("default-src 'none';frame-ancestors 'none'");
+    expect(await readPolicy(path)).toBe("default-src 'none';frame-ancestors 'none'");
   }
 });
 

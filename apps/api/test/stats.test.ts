@@ -34,12 +34,12 @@ async function stats(query: string) {
 }
 
 /** The same count without a database. */
-function counted(interval: 'hour' | 'day', groupOf: (event: WireEvent) => string | null, of = events): Count[] {
+function counted(interval: 'hour' | 'day', getGroup: (event: WireEvent) => string | null, of = events): Count[] {
   const counts = new Map<string, Count>();
   for (const event of of) {
     const at = event.updated_at as string;
     const start = interval === 'hour' ? `${at.slice(0, 13)}:00:00.000000Z` : `${at.slice(0, 10)}T00:00:00.000000Z`;
-    const group = groupOf(event);
+    const group = getGroup(event);
     const key = JSON.stringify([start, group ?? '~~~']);
     counts.set(key, { start, group, count: (counts.get(key)?.count ?? 0) + 1 });
   }

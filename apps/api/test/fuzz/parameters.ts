@@ -40,17 +40,17 @@ function textList(name: 'changed_by' | 'changed_by_api_key' | 'table_name' | 'ob
 }
 
 /** A member as `->>` prints it; null if it is missing. */
-function textOf(value: unknown): string | null {
+function toText(value: unknown): string | null {
   if (value === undefined || value === null) return null;
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
-function memberOf(value: unknown, name: string): unknown {
+function getMember(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && Object.hasOwn(value, name)
     ? (value as Record<string, unknown>)[name]
     : undefined;
 }
 const hasMember = (event: ListedEvent, name: string, text: string) =>
-  [event.before_value, event.updated_values].some((value) => textOf(memberOf(value, name)) === text);
+  [event.before_value, event.updated_values].some((value) => toText(getMember(value, name)) === text);
 
 const actions = ['created', 'updated', 'deleted', 'blocked', 'unblocked', 'rotated'];
 const encoded = (...texts: string[]) => fc.constantFrom(...texts.map(encodeURIComponent));
@@ -162,7 +162,7 @@ const paths: [string, string[]][] = [
 function at(value: unknown, path: readonly string[]): unknown {
   return path.reduce<unknown>(
     (inner, name) =>
-      Array.isArray(inner) ? inner.at(/^-?\d+$/.test(name) ? Number(name) : Infinity) : memberOf(inner, name),
+      Array.isArray(inner) ? inner.at(/^-?\d+$/.test(name) ? Number(name) : Infinity) : getMember(inner, name),
     value,
   );
 }

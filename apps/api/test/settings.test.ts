@@ -1,0 +1,27 @@
+import { expect, test } from 'vitest';
+import { readApiSettings } from '../src/settings.ts';
+
+const least = { DATABASE_URL: 'postgres://localhost/audit' };
+
+test('without optional settings the primary serves reads, /metrics is public and only stored keys are valid', () => {
+  expect(readApiSettings(least)).toMatchObject({
+    listen: { host: '127.0.0.1', port: 4000 },
+    reads: { from: 'primary' },
+    metricsAccess: { kind: 'public' },
+    masterKey: null,
+  });
+});
+
+test('a replica and a metrics token are settings with a kind and a value', () => {
+  const settings = { ...least, DATABASE_READ_URL: 'postgres://replica/audit', METRICS_TOKEN: 'a-token-for-prometheus' };
+  expect(readApiSettings(settings)).toMatchObject({
+    reads: { from: 'replica', url: 'postgres://replica/audit' },
+    metricsAccess: { kind: 'token', token: 'a-token-for-prometheus' },
+  });
+});
+
+test('settings cannot be changed', () => {
+  const settings = readApiSettings(least);
+  for (const value of [settings, settings.listen, settings.reads, settings.metricsAccess, settings.actions])
+    expect(Object.isFrozen(value)).toBe(true);
+});
