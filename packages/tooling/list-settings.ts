@@ -21,7 +21,9 @@ const tables = {
 const before = await readFile(page, 'utf8');
 const after = Object.entries(tables).reduce(replaceTable, before);
 const compose = await readFile(new URL('../../docker-compose.yml', import.meta.url), 'utf8');
-const missing = Object.keys({ ...apiSettingTable, ...exporterSettings }).filter((name) => !compose.includes(`${name}:`));
+const missing = Object.keys({ ...apiSettingTable, ...exporterSettings }).filter(
+  (name) => !compose.includes(`${name}:`),
+);
 if (missing.length > 0) {
   process.stderr.write(`docker-compose.yml does not pass on ${missing.join(', ')}.\n`);
   process.exitCode = 1;
