@@ -5,7 +5,6 @@ import { exitWith } from '@auditbox/process/exit-with.ts';
 import { untilAborted } from '@auditbox/process/shutdown.ts';
 import { type Context, start } from '@auditbox/process/start.ts';
 import { composeApi } from './compose.ts';
-import { createApiLog } from './log.ts';
 import { type ApiSettings, readApiSettings } from './settings.ts';
 
 start({ service: 'api', read: () => readApiSettings(process.env), run: serve });
