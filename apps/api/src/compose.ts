@@ -46,6 +46,7 @@ export function composeApi(settings: ApiSettings, logger: Logger, tracing: Traci
   );
   return {
     server: createServer(app),
+    log,
     checkReady: () => checkDatabase(db),
     close: async () => {
       watchdog.stop();

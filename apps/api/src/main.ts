@@ -5,15 +5,13 @@ import { exitWith } from '@auditbox/process/exit-with.ts';
 import { untilAborted } from '@auditbox/process/shutdown.ts';
 import { type Context, start } from '@auditbox/process/start.ts';
 import { composeApi } from './compose.ts';
-import { createApiLog } from './log.ts';
 import { type ApiSettings, readApiSettings } from './settings.ts';
 
 start({ service: 'api', read: () => readApiSettings(process.env), run: serve });
 
 /** Answers requests until a signal stops the process. */
 async function serve({ settings, logger, tracing, shutdown }: Context<ApiSettings>): Promise<number> {
-  const log = createApiLog(logger);
-  const { server, checkReady, close } = composeApi(settings, logger, tracing);
+  const { server, log, checkReady, close } = composeApi(settings, logger, tracing);
   const { host, port: wantedPort } = settings.listen;
   server.listen(wantedPort, host);
   await once(server, 'listening').catch((error: Error) => exitWith(`The api cannot listen: ${error.message}.`));

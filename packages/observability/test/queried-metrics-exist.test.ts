@@ -31,7 +31,7 @@ beforeAll(async () => {
   });
   const exporter = rig.start([], { EXPORT_RETRY_CAP_MS: '100' });
   const apiUrl = `http://127.0.0.1:${(await api.event('api-listening')).port}`;
-  const exporterUrl = `http://127.0.0.1:${(await exporter.event('exporter-running')).port}`;
+  const exporterUrl = `http://127.0.0.1:${(await exporter.line(/^The exporter runs/)).port}`;
   for (const body of [anEvent(), 'no event']) {
     await fetch(`${apiUrl}/audit`, {
       method: 'POST',
