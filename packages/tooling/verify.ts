@@ -14,6 +14,7 @@ const checks = [
   'knip --config packages/tooling/knip.json --treat-config-hints-as-errors',
   'node packages/tooling/list-settings.ts --check',
   'node packages/tooling/check-lock-file.ts',
+  'node packages/tooling/banned-phrases.ts',
   'node packages/client/generate/api-types.ts --check',
 ];
 
