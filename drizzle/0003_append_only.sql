@@ -1,0 +1,90 @@
+-- A record that can be edited proves nothing. Nobody updates or deletes events; retention drops whole months. A superuser
+-- can still drop these triggers, which the doctor reports.
+create function auditbox.refuse_change() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  raise exception '%.% is append-only: % refused', tg_table_schema, tg_table_name, tg_op
+    using errcode = 'insufficient_privilege', schema = tg_table_schema, table = tg_table_name,
+          hint = 'Retention removes whole months: npm run retention.';
+end $$;
+--> statement-breakpoint
+-- Two triggers: a distributed engine makes none that names truncate on its shards.
+create trigger audit_log_append_only before update or delete on auditbox.audit_log
+for each statement execute function auditbox.refuse_change();
+--> statement-breakpoint
+create trigger audit_log_no_truncate before truncate on auditbox.audit_log
+for each statement execute function auditbox.refuse_change();
+--> statement-breakpoint
+create trigger outbox_no_update before update on auditbox.outbox
+for each statement execute function auditbox.refuse_change();
+--> statement-breakpoint
+create trigger outbox_no_truncate before truncate on auditbox.outbox
+for each statement execute function auditbox.refuse_change();
+--> statement-breakpoint
+create trigger batch_never_changes before update or delete or truncate on auditbox.batch
+for each statement execute function auditbox.refuse_change();
+--> statement-breakpoint
+create trigger delivery_no_truncate before truncate on auditbox.delivery
+for each statement execute function auditbox.refuse_change();
+--> statement-breakpoint
+-- An outbox row goes only after its event: it keeps the id taken, and a row that came back would be exported twice.
+create function auditbox.keep_outbox_row() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp set row_security = off as $$
+begin
+  if exists (select from auditbox.audit_log a where a.id = old.audit_id and a.occurred_at = old.occurred_at) then
+    raise exception 'the outbox row % belongs to an event that is still recorded', old.id
+      using errcode = 'insufficient_privilege', schema = tg_table_schema, table = tg_table_name;
+  end if;
+  return old;
+end $$;
+--> statement-breakpoint
+create trigger outbox_keep_row before delete on auditbox.outbox
+for each row execute function auditbox.keep_outbox_row();
+--> statement-breakpoint
+-- A delivery's state moves along the arrows of STATES.md and no other. Done is the end.
+create function auditbox.check_delivery_change() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if new.destination <> old.destination or new.batch_id <> old.batch_id then
+    raise exception 'a delivery keeps its destination and its batch' using errcode = 'insufficient_privilege';
+  elsif (old.state || '>' || new.state) not in (
+      'sealed>sealed', 'sealed>sending', 'sending>sending', 'sending>sealed', 'sending>done', 'sending>failed',
+      'failed>sealed') then
+    raise exception 'a delivery does not go from % to %', old.state, new.state
+      using errcode = 'insufficient_privilege', schema = tg_table_schema, table = tg_table_name;
+  elsif new.state = 'done' and (new.sha256, new.object_key, new.ndjson_bytes, new.object_bytes)
+      is distinct from (old.sha256, old.object_key, old.ndjson_bytes, old.object_bytes) then
+    raise exception 'what a delivery was rendered to is recorded before it is sent'
+      using errcode = 'insufficient_privilege', schema = tg_table_schema, table = tg_table_name;
+  end if;
+  return new;
+end $$;
+--> statement-breakpoint
+create trigger delivery_changes before update on auditbox.delivery
+for each row execute function auditbox.check_delivery_change();
+--> statement-breakpoint
+create function auditbox.check_new_delivery() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if new.state <> 'sealed' then
+    raise exception 'a delivery begins sealed'
+      using errcode = 'insufficient_privilege', schema = tg_table_schema, table = tg_table_name;
+  end if;
+  return new;
+end $$;
+--> statement-breakpoint
+create trigger delivery_begins before insert on auditbox.delivery
+for each row execute function auditbox.check_new_delivery();
+--> statement-breakpoint
+do $$
+declare
+  found record;
+begin
+  for found in
+    select c.relname as table_name, t.tgname as trigger_name
+    from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = 'auditbox' and not t.tgisinternal
+  loop
+    execute format('alter table auditbox.%I enable always trigger %I', found.table_name, found.trigger_name);
+  end loop;
+end $$;

@@ -1,0 +1,159 @@
+-- Puts outbox rows into batches, oldest first. A batch's rows never change afterwards. The exporter's role may call this
+-- and may neither insert batches nor move the frontier.
+--
+-- A partition's rows become a batch when there are max_rows of them or max_bytes in them, or when the oldest has waited
+-- linger_ms. A row whose recorded time lies ahead of the clock has waited: the clock jumped ahead and came back. An event
+-- larger than max_bytes gets a batch of its own.
+--
+-- Rows become visible out of id order. So the rows read are those behind sealed_up_to and those in the gaps, and every id
+-- read or skipped that gets into no batch is a gap afterwards.
+--
+-- One statement does all, and its order matters. Its snapshot is taken first; then the lock on the frontier gives this
+-- transaction its id, X. A transaction that holds an id of the outbox up to the greatest visible one had a transaction id
+-- before the snapshot, so before X: the trigger runs after the audit row was inserted. Every transaction before X has
+-- ended in a later snapshot whose xmin is at or past X. An id that is not visible in that snapshot is not going to be.
+-- This does not hold for an X that was assigned before the snapshot, so a caller that has written already notes no gaps.
+-- The snapshot's xmax would not do: it is behind the last transaction that ended, and one that runs may have a higher id.
+create function auditbox.seal(grain text, max_rows integer, max_bytes bigint, linger_ms double precision, max_batches integer,
+  out looked boolean, out batches integer, out rows bigint, out more boolean, out ripe_in_ms double precision)
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp set row_security = off set plan_cache_mode = force_custom_plan
+set enable_seqscan = off set jit = off as $$
+declare
+  may_note boolean := pg_current_xact_id_if_assigned() is null;
+  most integer := 2 * max_rows;
+begin
+  -- Nothing to do leaves nothing behind: a lock on the frontier would write to the disk at every poll.
+  if exists (
+    select from auditbox.frontier f
+    where isempty(f.gaps) and not exists (select from auditbox.outbox o where o.id > f.sealed_up_to)
+  ) then
+    select true, 0, 0, false, null into looked, batches, rows, more, ripe_in_ms;
+    return;
+  end if;
+  with f as materialized (
+    select sealed_up_to, gaps, closing, closing_xid from auditbox.frontier for update skip locked
+  ), gap_row as materialized (
+    select o.id, o.occurred_at, o.recorded_at, o.bytes
+    from f cross join lateral unnest(f.gaps) with ordinality as gap (ids, place) cross join lateral (
+      select * from auditbox.outbox o where o.id >= lower(gap.ids) and o.id < upper(gap.ids) order by o.id limit most
+    ) o
+    order by gap.place, o.id
+    limit most
+  ), new_row as materialized (
+    select o.id, o.occurred_at, o.recorded_at, o.bytes
+    from f cross join lateral (
+      select * from auditbox.outbox o
+      where o.id > f.sealed_up_to
+      order by o.id
+      limit most - (select count(*) from gap_row)
+    ) o
+  ), seen as materialized (
+    select id, occurred_at, recorded_at, bytes, date_trunc(grain, occurred_at at time zone 'UTC') as starts_at
+    from (select * from gap_row union all select * from new_row) either
+  ), numbered as materialized (
+    select *, (row_number() over (partition by starts_at order by id) - 1) / max_rows as part from seen
+  ), measured as materialized (
+    select *, row_number() over so_far as rows_so_far, sum(bytes) over so_far as bytes_so_far
+    from numbered
+    window so_far as (partition by starts_at, part order by id rows unbounded preceding)
+  ), ripe as materialized (
+    select starts_at, part
+    from measured
+    group by starts_at, part
+    having count(*) >= max_rows or sum(bytes) >= max_bytes
+      or min(recorded_at) <= clock_timestamp() - linger_ms * interval '1 millisecond'
+      or max(recorded_at) > clock_timestamp() + interval '1 second'
+    order by min(id)
+    limit max_batches
+  ), placed as materialized (
+    select m.id, m.occurred_at, m.recorded_at, m.starts_at, m.part,
+      m.id - row_number() over (partition by m.starts_at, m.part order by m.id) as island
+    from measured m join ripe using (starts_at, part)
+    where m.rows_so_far = 1 or m.bytes_so_far <= max_bytes
+  ), made as (
+    insert into auditbox.batch (partition, outbox_ids, row_count, first_occurred_at, last_occurred_at, first_recorded_at)
+    select to_char(starts_at, case grain when 'hour' then 'YYYY-MM-DD"T"HH24' else 'YYYY-MM-DD' end),
+      range_agg(int8range(first_id, last_id, '[]')), sum(row_count), min(first_occurred_at), max(last_occurred_at),
+      min(first_recorded_at)
+    from (
+      select starts_at, part, min(id) as first_id, max(id) as last_id, count(*) as row_count,
+        min(occurred_at) as first_occurred_at, max(occurred_at) as last_occurred_at, min(recorded_at) as first_recorded_at
+      from placed
+      group by starts_at, part, island
+    ) islands
+    group by starts_at, part
+    order by min(first_id)
+    returning id, outbox_ids, row_count
+  ), sent as (
+    insert into auditbox.delivery (destination, batch_id)
+    select d.name, m.id from made m cross join auditbox.destination d where d.is_enabled
+  ), result as (
+    select
+      greatest(f.sealed_up_to, (select max(id) from new_row)) as sealed_up_to,
+      (select coalesce(range_agg(outbox_ids), '{}') from made) as sealed_ids,
+      -- Ids that a snapshot was looked up for: where the limit cut off the gaps, those behind it were not.
+      case when (select count(*) from gap_row) >= most then int8multirange(int8range(null, (select max(id) from gap_row), '[]'))
+        else int8multirange(int8range(null, null)) end as looked_up,
+      (
+        select coalesce(range_agg(int8range(first_id, last_id, '[]')), '{}')
+        from (
+          select min(id) as first_id, max(id) as last_id
+          from (select id, id - row_number() over (order by id) as island from seen) s
+          group by island
+        ) islands
+      ) as visible,
+      pg_snapshot_xmin(pg_current_snapshot()) as xmin
+    from f
+  ), moved as (
+    update auditbox.frontier
+    set sealed_up_to = next.sealed_up_to, gaps = next.gaps, closing = next.closing,
+      closing_xid = case when isempty(next.closing) then null else next.closing_xid end
+    from (
+      select r.sealed_up_to, g.gaps,
+        case
+          -- The generation before is still open: what of it became visible leaves it.
+          when not c.is_over then f.closing * g.gaps - r.visible
+          when may_note then g.gaps * r.looked_up - r.visible
+          else '{}'
+        end as closing,
+        case when c.is_over then pg_current_xact_id() else f.closing_xid end as closing_xid
+      from f cross join result r
+      cross join lateral (
+        -- A transaction id ahead of ours is of another server: the database was restored from a dump.
+        select f.closing_xid is null or r.xmin >= f.closing_xid or f.closing_xid > pg_current_xact_id() as is_over,
+          f.closing_xid is not null and r.xmin >= f.closing_xid as is_closable
+      ) c
+      cross join lateral (
+        select f.gaps + case when r.sealed_up_to > f.sealed_up_to
+              then int8multirange(int8range(f.sealed_up_to, r.sealed_up_to, '(]')) else '{}' end
+            - r.sealed_ids
+            - case when c.is_closable then f.closing * r.looked_up - r.visible else '{}' end as gaps
+      ) g
+    ) next
+    where (frontier.sealed_up_to, frontier.gaps, frontier.closing)
+      is distinct from (next.sealed_up_to, next.gaps, next.closing)
+  )
+  select exists (select from f), (select count(*) from made), (select coalesce(sum(row_count), 0) from made),
+    (select count(*) from seen) >= most,
+    (
+      select extract(epoch from min(recorded_at) + linger_ms * interval '1 millisecond' - clock_timestamp()) * 1000
+      from seen where not exists (select from placed where placed.id = seen.id)
+    )
+  into looked, batches, rows, more, ripe_in_ms;
+end $$;
+--> statement-breakpoint
+-- Brings the frontier back in line with the batches after somebody changed it by hand, or removed its row: ids in batches
+-- are sealed. Ids in no batch are found by `reconcile_outbox`.
+create function auditbox.repair_frontier() returns void
+language plpgsql security definer set search_path = pg_catalog, pg_temp set row_security = off as $$
+begin
+  insert into auditbox.frontier default values on conflict do nothing;
+  perform from auditbox.frontier for update;
+  update auditbox.frontier f
+  set sealed_up_to = greatest(f.sealed_up_to, b.last), gaps = f.gaps - b.ids, closing = f.closing - b.ids
+  from (
+    select coalesce(max(upper(outbox_ids)) - 1, 0) as last, coalesce(range_agg(outbox_ids), '{}') as ids
+    from auditbox.batch where replay_for is null
+  ) b;
+end $$;
