@@ -117,11 +117,11 @@ create table auditbox.batch (
   constraint batch_ids_are_in_one_batch exclude using gist (outbox_ids with &&) where (replay_for is null)
 );
 --> statement-breakpoint
--- Where batches go.
+-- Where batches go. The seal makes a delivery for each.
 create table auditbox.destination (
   name text not null,
-  -- The seal makes deliveries for enabled destinations.
-  is_enabled boolean default true not null,
+  -- Its deliveries wait: nobody leases them.
+  is_paused boolean default false not null,
   constraint destination_pkey primary key (name),
   constraint destination_name_form check (name ~ '^[a-z][a-z0-9-]{0,62}$')
 );
@@ -175,6 +175,8 @@ create table auditbox.rejection (
 );
 --> statement-breakpoint
 create index rejection_open on auditbox.rejection (destination, outbox_id) where replayed_in is null;
+--> statement-breakpoint
+create index rejection_outbox_id on auditbox.rejection (destination, outbox_id, batch_id);
 --> statement-breakpoint
 -- Who may call the api. The key itself is never stored.
 create table auditbox.api_key (

@@ -76,6 +76,25 @@ end $$;
 create trigger delivery_begins before insert on auditbox.delivery
 for each row execute function auditbox.check_new_delivery();
 --> statement-breakpoint
+-- A row that was stored must not be rejected afterwards: a replay would send it again. So a row is rejected only while a
+-- delivery of its batch is being sent.
+create function auditbox.check_new_rejection() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp set row_security = off as $$
+begin
+  if not exists (
+    select from auditbox.delivery d join auditbox.batch b on b.id = d.batch_id
+    where d.destination = new.destination and d.batch_id = new.batch_id and d.state = 'sending'
+      and b.outbox_ids @> new.outbox_id
+  ) then
+    raise exception 'no delivery to % with the row % is being sent', new.destination, new.outbox_id
+      using errcode = 'insufficient_privilege', schema = tg_table_schema, table = tg_table_name;
+  end if;
+  return new;
+end $$;
+--> statement-breakpoint
+create trigger rejection_begins before insert on auditbox.rejection
+for each row execute function auditbox.check_new_rejection();
+--> statement-breakpoint
 do $$
 declare
   found record;

@@ -117,7 +117,10 @@ begin
     return true; -- Another process dropped it.
   elsif not month.is_closed then
     raise exception 'the month % is not closed', month_name using errcode = 'insufficient_privilege', table = 'audit_log';
-  elsif auditbox.count_unarchived(month_name) > 0 then
+  end if;
+  -- A destination that is added now would get deliveries whose events are dropped here.
+  lock table auditbox.destination in share mode;
+  if auditbox.count_unarchived(month_name) > 0 then
     return false;
   end if;
   execute format('drop table auditbox.%I', month_name);

@@ -5,6 +5,8 @@
 -- linger_ms. A row whose recorded time lies ahead of the clock has waited: the clock jumped ahead and came back. An event
 -- larger than max_bytes gets a batch of its own.
 --
+-- A caller that gets 23P01 (an id would be in two batches) or P0002 (no frontier) calls `repair_frontier`.
+--
 -- Rows become visible out of id order. So the rows read are those behind sealed_up_to and those in the gaps, and every id
 -- read or skipped that gets into no batch is a gap afterwards.
 --
@@ -23,6 +25,13 @@ declare
   may_note boolean := pg_current_xact_id_if_assigned() is null;
   most integer := 2 * max_rows;
 begin
+  if grain not in ('hour', 'day') then
+    raise exception 'the grain % is neither hour nor day', grain using errcode = 'invalid_parameter_value';
+  end if;
+  if not exists (select from auditbox.frontier) then
+    raise exception 'the frontier has no row'
+      using errcode = 'no_data_found', schema = 'auditbox', table = 'frontier', hint = 'select auditbox.repair_frontier()';
+  end if;
   -- Nothing to do leaves nothing behind: a lock on the frontier would write to the disk at every poll.
   if exists (
     select from auditbox.frontier f
@@ -51,25 +60,29 @@ begin
   ), seen as materialized (
     select id, occurred_at, recorded_at, bytes, date_trunc(grain, occurred_at at time zone 'UTC') as starts_at
     from (select * from gap_row union all select * from new_row) either
+  ), weighed as materialized (
+    -- By bytes first, then by rows: all that was read can be sealed, whichever limit comes first.
+    select *, (sum(bytes) over (partition by starts_at order by id rows unbounded preceding) - bytes) / max_bytes as slice
+    from seen
   ), numbered as materialized (
-    select *, (row_number() over (partition by starts_at order by id) - 1) / max_rows as part from seen
+    select *, (row_number() over (partition by starts_at, slice order by id) - 1) / max_rows as part from weighed
   ), measured as materialized (
     select *, row_number() over so_far as rows_so_far, sum(bytes) over so_far as bytes_so_far
     from numbered
-    window so_far as (partition by starts_at, part order by id rows unbounded preceding)
+    window so_far as (partition by starts_at, slice, part order by id rows unbounded preceding)
   ), ripe as materialized (
-    select starts_at, part
+    select starts_at, slice, part
     from measured
-    group by starts_at, part
+    group by starts_at, slice, part
     having count(*) >= max_rows or sum(bytes) >= max_bytes
       or min(recorded_at) <= clock_timestamp() - linger_ms * interval '1 millisecond'
       or max(recorded_at) > clock_timestamp() + interval '1 second'
     order by min(id)
     limit max_batches
   ), placed as materialized (
-    select m.id, m.occurred_at, m.recorded_at, m.starts_at, m.part,
-      m.id - row_number() over (partition by m.starts_at, m.part order by m.id) as island
-    from measured m join ripe using (starts_at, part)
+    select m.id, m.occurred_at, m.recorded_at, m.starts_at, m.slice, m.part,
+      m.id - row_number() over (partition by m.starts_at, m.slice, m.part order by m.id) as island
+    from measured m join ripe using (starts_at, slice, part)
     where m.rows_so_far = 1 or m.bytes_so_far <= max_bytes
   ), made as (
     insert into auditbox.batch (partition, outbox_ids, row_count, first_occurred_at, last_occurred_at, first_recorded_at)
@@ -77,17 +90,17 @@ begin
       range_agg(int8range(first_id, last_id, '[]')), sum(row_count), min(first_occurred_at), max(last_occurred_at),
       min(first_recorded_at)
     from (
-      select starts_at, part, min(id) as first_id, max(id) as last_id, count(*) as row_count,
+      select starts_at, slice, part, min(id) as first_id, max(id) as last_id, count(*) as row_count,
         min(occurred_at) as first_occurred_at, max(occurred_at) as last_occurred_at, min(recorded_at) as first_recorded_at
       from placed
-      group by starts_at, part, island
+      group by starts_at, slice, part, island
     ) islands
-    group by starts_at, part
+    group by starts_at, slice, part
     order by min(first_id)
     returning id, outbox_ids, row_count
   ), sent as (
     insert into auditbox.delivery (destination, batch_id)
-    select d.name, m.id from made m cross join auditbox.destination d where d.is_enabled
+    select d.name, m.id from made m cross join auditbox.destination d
   ), result as (
     select
       greatest(f.sealed_up_to, (select max(id) from new_row)) as sealed_up_to,
@@ -143,15 +156,16 @@ begin
   into looked, batches, rows, more, ripe_in_ms;
 end $$;
 --> statement-breakpoint
--- Brings the frontier back in line with the batches after somebody changed it by hand, or removed its row: ids in batches
--- are sealed. Ids in no batch are found by `reconcile_outbox`.
+-- Makes the frontier anew from the batches, after somebody changed it by hand or removed its row. Every id up to the last
+-- one of a batch is in a batch or becomes a gap, also those whose transactions aborted long ago; two seals close these.
 create function auditbox.repair_frontier() returns void
 language plpgsql security definer set search_path = pg_catalog, pg_temp set row_security = off as $$
 begin
   insert into auditbox.frontier default values on conflict do nothing;
   perform from auditbox.frontier for update;
-  update auditbox.frontier f
-  set sealed_up_to = greatest(f.sealed_up_to, b.last), gaps = f.gaps - b.ids, closing = f.closing - b.ids
+  -- The lock came first, so this snapshot sees the batches of every seal before.
+  update auditbox.frontier
+  set sealed_up_to = b.last, gaps = int8multirange(int8range(1, b.last + 1)) - b.ids, closing = '{}', closing_xid = null
   from (
     select coalesce(max(upper(outbox_ids)) - 1, 0) as last, coalesce(range_agg(outbox_ids), '{}') as ids
     from auditbox.batch where replay_for is null

@@ -2,7 +2,8 @@
 
 -- Looks behind an outbox id, up to the frontier, for rows that are in no batch and no gap: the frontier was wrong. They
 -- become gaps, which the next seal takes. next_behind is where the next block begins, null at the end; the same as before
--- while another session seals.
+-- while another session seals. A frontier that is ahead of every id given out is brought back in the first block: rows that
+-- are written later would be behind it.
 create function auditbox.reconcile_outbox(behind bigint, max_rows integer, out next_behind bigint, out lost_rows bigint)
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set row_security = off set plan_cache_mode = force_custom_plan
@@ -17,6 +18,10 @@ begin
   if not found then
     next_behind := behind;
     return;
+  end if;
+  if behind <= 0 and f.sealed_up_to > (select last_value from auditbox.outbox_id_seq) then
+    perform auditbox.repair_frontier();
+    select * into f from auditbox.frontier;
   end if;
   -- The lock came first, so this snapshot sees every batch that the frontier counts.
   select max(last_id), range_agg(int8range(first_id, last_id, '[]'))
@@ -53,6 +58,8 @@ language plpgsql security definer
 set search_path = pg_catalog, pg_temp set row_security = off set plan_cache_mode = force_custom_plan
 set enable_seqscan = off as $$
 begin
+  -- The argument of `seal` wants a transaction id before an id of the outbox. Elsewhere the audit row's insert sees to it.
+  perform pg_current_xact_id();
   with block as materialized (
     select a.id, a.occurred_at, a.recorded_at, o.occurred_at as registered_at
     from (
@@ -82,6 +89,7 @@ begin
 end $$;
 --> statement-breakpoint
 -- Puts rejected rows of a destination into batches of their own for it, and their deliveries: a replay. Gives the batches.
+-- Rows of a failed delivery are replayed by replaying that.
 create function auditbox.replay_rejections(destination_name text, rejected_ids bigint[]) returns setof bigint
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set row_security = off as $$
@@ -92,12 +100,13 @@ begin
   -- The rows are locked, so that two replays make one batch.
   perform from auditbox.rejection r
   where r.destination = destination_name and r.outbox_id = any(rejected_ids) and r.replayed_in is null
-  order by r.outbox_id for update;
+  order by r.outbox_id, r.batch_id for update;
   for part in
     select b.partition, array_agg(r.outbox_id) as ids, min(r.occurred_at) as first_at, max(r.occurred_at) as last_at,
       min(o.recorded_at) as recorded_at
     from auditbox.rejection r
     join auditbox.batch b on b.id = r.batch_id
+    join auditbox.delivery d on d.destination = r.destination and d.batch_id = r.batch_id and d.state <> 'failed'
     join auditbox.outbox o on o.id = r.outbox_id
     where r.destination = destination_name and r.outbox_id = any(rejected_ids) and r.replayed_in is null
     group by b.partition
@@ -110,7 +119,7 @@ begin
     returning id into made;
     insert into auditbox.delivery (destination, batch_id) values (destination_name, made);
     update auditbox.rejection r set replayed_in = made
-    where r.destination = destination_name and r.outbox_id = any(part.ids) and r.replayed_in is null;
+    where r.destination = destination_name and r.outbox_id = any(part.ids) and r.batch_id <> made and r.replayed_in is null;
     return next made;
   end loop;
 end $$;
