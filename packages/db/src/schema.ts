@@ -1,11 +1,13 @@
 import { sql } from 'drizzle-orm';
 import {
   bigint,
+  boolean,
   check,
+  customType,
   index,
   integer,
   json,
-  pgTable,
+  pgSchema,
   primaryKey,
   smallint,
   text,
@@ -16,21 +18,25 @@ import {
 } from 'drizzle-orm/pg-core';
 
 /*
- * The tables. drizzle-kit makes `drizzle/` from this file; the view, the triggers and their functions are migrations
- * written by hand, since drizzle has no words for them.
+ * The tables. drizzle-kit compares this file with `drizzle/meta`. What drizzle cannot express is written by hand in
+ * `drizzle/`: partitions, collations, the exclusion constraint, storage settings, the view, triggers and functions.
  */
 
+/** `auditbox` stands for the schema that DATABASE_SCHEMA names. */
+const auditbox = pgSchema('auditbox');
+
+const int8multirange = customType<{ data: string }>({ dataType: () => 'int8multirange' });
+const xid8 = customType<{ data: string }>({ dataType: () => 'xid8' });
 const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 6, mode: 'string' });
 
 /**
- * The record: append-only (a trigger refuses UPDATE, DELETE and TRUNCATE), and partitioned by month of event time, for
- * which drizzle has no words: the migration `partitions` says so. Values are `json`, not `jsonb`: jsonb
+ * The record: append-only (a trigger refuses UPDATE, DELETE and TRUNCATE), and partitioned by month of event time. Values are `json`, not `jsonb`: jsonb
  * rewrites numbers and key order, and a record of what was said keeps the words. Text fields are bounded because
- * an index entry is, and compare by their bytes (`collate "C"`, in that migration too).
+ * an index entry is, and compare by their bytes (`collate "C"`).
  *
  * The indexes go from a filter to event time and id, so that a page comes in order whatever the statistics say.
  */
-export const auditLog = pgTable(
+export const auditLog = auditbox.table(
   'audit_log',
   {
     id: uuid().notNull().default(sql`gen_random_uuid()`),
@@ -47,7 +53,7 @@ export const auditLog = pgTable(
     beforeValue: json('before_value'),
     updatedValues: json('updated_values'),
     context: json(),
-    /** Where the request that brought the event was traced (W3C Trace Context). Beside the event, no part of it. */
+    /** Where the request that brought the event was traced (W3C Trace Context). Stored next to the event; not part of it. */
     traceparent: varchar({ length: 55 }),
     /** `team_id` and `token` at the top of `updated_values`; the former ones of `before_value`, where they differ. 512 characters. */
     teamId: text('team_id').generatedAlwaysAs(
@@ -90,99 +96,137 @@ export const auditLog = pgTable(
 );
 
 /**
- * What must be exported: one row for an audit row and destination, written by a trigger on audit_log. Pending while
- * `batch_id` and `quarantine_reason` are null. No foreign keys: they would lock and look up ten thousand rows per
- * seal for what the one seal statement guarantees, and a rewritten audit row cannot happen.
+ * One row for each event, inserted by a trigger on audit_log in the event's transaction and never updated. It is also the
+ * register of taken ids.
  */
-export const outbox = pgTable(
+export const outbox = auditbox.table(
   'outbox',
   {
-    id: bigint({ mode: 'bigint' }).primaryKey().generatedAlwaysAsIdentity(),
+    id: bigint({ mode: 'bigint' }).notNull().generatedAlwaysAsIdentity(),
     auditId: uuid('audit_id').notNull(),
     occurredAt: instant('occurred_at').notNull(),
     recordedAt: instant('recorded_at').notNull(),
-    batchId: bigint('batch_id', { mode: 'bigint' }),
-    /** Upper bound of the rendered line's bytes, newline included. */
+    /** Upper bound of the line's bytes, newline included. */
     bytes: integer().notNull(),
-    destination: text().notNull().default('s3'),
-    quarantineReason: text('quarantine_reason'),
+  },
+  (t) => [primaryKey({ name: 'outbox_pkey', columns: [t.id] }), unique('outbox_audit_id').on(t.auditId)],
+);
+
+/** Up to which outbox id all rows are in a batch, except the gaps. One row; the session that locks it seals. */
+export const frontier = auditbox.table(
+  'frontier',
+  {
+    isTheOnlyRow: boolean('is_the_only_row').notNull().default(true),
+    sealedUpTo: bigint('sealed_up_to', { mode: 'bigint' }).notNull().default(sql`0`),
+    gaps: int8multirange().notNull().default('{}'),
+    closing: int8multirange().notNull().default('{}'),
+    closingXid: xid8('closing_xid'),
   },
   (t) => [
-    unique('outbox_audit_id_destination').on(t.auditId, t.destination),
-    index('outbox_pending').on(t.id).where(sql`batch_id is null and quarantine_reason is null`),
-    index('outbox_batch').on(t.batchId).where(sql`batch_id is not null`),
-    index('outbox_quarantined').on(t.id).where(sql`quarantine_reason is not null`),
-    check('outbox_quarantined_is_in_no_batch', sql`batch_id is null or quarantine_reason is null`),
+    primaryKey({ name: 'frontier_pkey', columns: [t.isTheOnlyRow] }),
+    check('frontier_has_one_row', sql`is_the_only_row`),
+    check('frontier_gaps_are_behind', sql`sealed_up_to >= 0 and upper(gaps) <= sealed_up_to + 1`),
+    check('frontier_closing_are_gaps', sql`closing <@ gaps`),
+    check('frontier_closing_has_xid', sql`isempty(closing) or closing_xid is not null`),
   ],
 );
 
-/**
- * Events whose outbox row was pruned: keeps their ids taken over all partitions, and says where they and their objects
- * are. Rows go with the partition of their event.
- */
-export const prunedEvent = pgTable(
-  'pruned_event',
+/** The rows of one object. A batch never changes. An exclusion constraint keeps each id in one batch. */
+export const batch = auditbox.table(
+  'batch',
   {
-    id: uuid().primaryKey(),
-    occurredAt: instant('occurred_at').notNull(),
-    batchId: bigint('batch_id', { mode: 'bigint' }).notNull(),
-  },
-  (t) => [index('pruned_event_occurred_at').on(t.occurredAt)],
-);
-
-/**
- * One row for each object. A batch's rows are the outbox rows that name it; marking it done marks them done.
- * `sha256`, `object_key` and the sizes are written before the upload and never change once the batch is done.
- */
-export const exportBatch = pgTable(
-  'export_batch',
-  {
-    id: bigint({ mode: 'bigint' }).primaryKey().generatedByDefaultAsIdentity(),
-    destination: text().notNull().default('s3'),
+    id: bigint({ mode: 'bigint' }).notNull().generatedAlwaysAsIdentity(),
     partition: text().notNull(),
-    state: text().notNull().default('sealed'),
+    outboxIds: int8multirange('outbox_ids').notNull(),
     rowCount: integer('row_count').notNull(),
     firstOccurredAt: instant('first_occurred_at').notNull(),
     lastOccurredAt: instant('last_occurred_at').notNull(),
+    firstRecordedAt: instant('first_recorded_at').notNull(),
     sealedAt: instant('sealed_at').notNull().default(sql`clock_timestamp()`),
+    /** The destination of a replay; its ids are in two batches. */
+    replayFor: text('replay_for'),
+  },
+  (t) => [
+    primaryKey({ name: 'batch_pkey', columns: [t.id] }),
+    check('batch_partition_form', sql`partition ~ '^\\d{4}-\\d{2}-\\d{2}(T\\d{2})?$'`),
+    check('batch_has_rows', sql`row_count > 0 and not isempty(outbox_ids)`),
+  ],
+);
+
+/** Where batches go. The seal makes a delivery for each. */
+export const destination = auditbox.table(
+  'destination',
+  { name: text().notNull(), isPaused: boolean('is_paused').notNull().default(false) },
+  (t) => [
+    primaryKey({ name: 'destination_pkey', columns: [t.name] }),
+    check('destination_name_form', sql`name ~ '^[a-z][a-z0-9-]{0,62}$'`),
+  ],
+);
+
+/** One batch for one destination. The render is recorded before the upload and never changes once the delivery is done. */
+export const delivery = auditbox.table(
+  'delivery',
+  {
+    destination: text().notNull(),
+    batchId: bigint('batch_id', { mode: 'bigint' }).notNull(),
+    state: text().notNull().default('sealed'),
     attempts: integer().notNull().default(0),
     nextAttemptAt: instant('next_attempt_at').notNull().default(sql`clock_timestamp()`),
     leaseToken: uuid('lease_token'),
     leasedUntil: instant('leased_until'),
+    /** Of the uncompressed NDJSON. */
     sha256: text(),
     objectKey: text('object_key'),
-    /** Of the uncompressed NDJSON. */
-    bytes: bigint({ mode: 'bigint' }),
-    /** Of the stored object. */
+    ndjsonBytes: bigint('ndjson_bytes', { mode: 'bigint' }),
     objectBytes: bigint('object_bytes', { mode: 'bigint' }),
-    exportedAt: instant('exported_at'),
+    doneAt: instant('done_at'),
     lastError: text('last_error'),
   },
   (t) => [
-    index('export_batch_claimable').on(t.nextAttemptAt, t.id).where(sql`state in ('sealed', 'uploading')`),
-    index('export_batch_failed').on(t.id).where(sql`state = 'failed'`),
-    check('export_batch_state', sql`state in ('sealed', 'uploading', 'done', 'failed')`),
-    check('export_batch_partition_form', sql`partition ~ '^\\d{4}-\\d{2}-\\d{2}(T\\d{2})?$'`),
-    check('export_batch_has_rows', sql`row_count > 0`),
-    check('export_batch_sha256_form', sql`sha256 ~ '^[0-9a-f]{64}$'`),
-    check('export_batch_rendered_whole', sql`num_nulls(sha256, object_key, bytes, object_bytes) in (0, 4)`),
+    primaryKey({ name: 'delivery_pkey', columns: [t.destination, t.batchId] }),
+    index('delivery_claimable').on(t.destination, t.nextAttemptAt, t.batchId).where(sql`state in ('sealed', 'sending')`),
+    index('delivery_failed').on(t.destination, t.batchId).where(sql`state = 'failed'`),
+    check('delivery_state', sql`state in ('sealed', 'sending', 'done', 'failed')`),
+    check('delivery_sha256_form', sql`sha256 ~ '^[0-9a-f]{64}$'`),
+    check('delivery_rendered_whole', sql`num_nulls(sha256, object_key, ndjson_bytes, object_bytes) in (0, 4)`),
     check(
-      'export_batch_lease_while_uploading',
-      sql`num_nonnulls(lease_token, leased_until) = case state when 'uploading' then 2 else 0 end`,
+      'delivery_lease_while_sending',
+      sql`num_nonnulls(lease_token, leased_until) = case state when 'sending' then 2 else 0 end`,
     ),
     check(
-      'export_batch_done_is_proven',
-      sql`(state = 'done') = (exported_at is not null) and (state <> 'done' or sha256 is not null)`,
+      'delivery_done_is_proven',
+      sql`(state = 'done') = (done_at is not null) and (state <> 'done' or sha256 is not null)`,
     ),
-    check('export_batch_failed_says_why', sql`state <> 'failed' or last_error is not null`),
+    check('delivery_failed_says_why', sql`state <> 'failed' or last_error is not null`),
+  ],
+);
+
+/** A row that a destination can never take, left out of its delivery. */
+export const rejection = auditbox.table(
+  'rejection',
+  {
+    destination: text().notNull(),
+    outboxId: bigint('outbox_id', { mode: 'bigint' }).notNull(),
+    batchId: bigint('batch_id', { mode: 'bigint' }).notNull(),
+    auditId: uuid('audit_id').notNull(),
+    occurredAt: instant('occurred_at').notNull(),
+    reason: text().notNull(),
+    rejectedAt: instant('rejected_at').notNull().default(sql`clock_timestamp()`),
+    /** The batch in which a replay sends the row again; null while it waits for a person. */
+    replayedIn: bigint('replayed_in', { mode: 'bigint' }),
+  },
+  (t) => [
+    primaryKey({ name: 'rejection_pkey', columns: [t.destination, t.batchId, t.outboxId] }),
+    index('rejection_open').on(t.destination, t.outboxId).where(sql`replayed_in is null`),
+    index('rejection_outbox_id').on(t.destination, t.outboxId, t.batchId),
   ],
 );
 
 /** Who may call the api. The key itself is never stored. */
-export const apiKey = pgTable(
+export const apiKey = auditbox.table(
   'api_key',
   {
-    id: uuid().primaryKey().default(sql`gen_random_uuid()`),
+    id: uuid().notNull().default(sql`gen_random_uuid()`),
     name: text().notNull().unique('api_key_name'),
     /** SHA-256 of the key, 64 hexadecimal digits: a key has 256 random bits, so it needs no slow hash. */
     keyHash: text('key_hash').notNull().unique('api_key_hash'),
@@ -190,5 +234,8 @@ export const apiKey = pgTable(
     createdAt: instant('created_at').notNull().default(sql`now()`),
     revokedAt: instant('revoked_at'),
   },
-  () => [check('api_key_scopes', sql`scopes <@ array['read', 'write'] and cardinality(scopes) > 0`)],
+  (t) => [
+    primaryKey({ name: 'api_key_pkey', columns: [t.id] }),
+    check('api_key_scopes', sql`scopes <@ array['read', 'write'] and cardinality(scopes) > 0`),
+  ],
 );

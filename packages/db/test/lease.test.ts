@@ -1,137 +1,283 @@
-import type { LeasedBatch } from '@auditbox/core/export/batch.ts';
-import { connectDatabase } from '@auditbox/db/database/connect.ts';
+import type { LeasedDelivery } from '@auditbox/core/export/delivery.ts';
+import { addDestination, addHistory, pauseDestination, removeDestination } from '@auditbox/db/export/destinations.ts';
 import { extendLease } from '@auditbox/db/export/extend-lease.ts';
-import { failBatch } from '@auditbox/db/export/fail-batch.ts';
-import { leaseBatch } from '@auditbox/db/export/lease-batch.ts';
+import { failDelivery } from '@auditbox/db/export/fail-delivery.ts';
+import { findBadRows } from '@auditbox/db/export/find-bad-rows.ts';
+import { findFailed } from '@auditbox/db/export/find-failed.ts';
+import { leaseDelivery } from '@auditbox/db/export/lease-delivery.ts';
 import { markDone } from '@auditbox/db/export/mark-done.ts';
-import { quarantineRows } from '@auditbox/db/export/quarantine-rows.ts';
 import { recordRender } from '@auditbox/db/export/record-render.ts';
-import { releaseBatch } from '@auditbox/db/export/release-batch.ts';
-import { sealBatches } from '@auditbox/db/export/seal-batches.ts';
-import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
-import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
+import { rejectRows } from '@auditbox/db/export/reject-rows.ts';
+import { releaseDelivery } from '@auditbox/db/export/release-delivery.ts';
+import { replayFailed } from '@auditbox/db/export/replay-failed.ts';
+import { replayProgress } from '@auditbox/db/export/replay-progress.ts';
+import { findUnexported, lastOutboxId } from '@auditbox/db/export/unexported.ts';
+import { findPendingRows, findUnfinishedDeliveries } from '@auditbox/db/observe/backlog.ts';
+import { type OutboxFixture, openOutbox } from '@auditbox/testing/fixtures/outbox-fixture.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
-let db: TestDatabase;
-const limits = { grain: 'hour', maxRows: 100, maxBytes: 1_000_000, lingerMs: 0, maxBatches: 10 } as const;
-const rendered = { key: 'k', sha256: 'a'.repeat(64), bytes: 10, objectBytes: 5 };
+let outbox: OutboxFixture;
+let ids: string[];
+const rendered = { key: 'k', sha256: 'a'.repeat(64), ndjsonBytes: 10, objectBytes: 5 };
+const everything = { destination: 's3', occurredFrom: null, occurredTo: null, batchId: null };
 
 beforeEach(async () => {
-  db = await openTestDatabase();
-  await db.store(someEvents(3, { updated_at: '2026-07-03T11:46:50Z' }));
-  await sealBatches(db, limits);
+  outbox = await openOutbox();
+  ids = await outbox.insert(3);
+  await outbox.sealAll();
 });
-afterEach(() => db.close(1_000));
+afterEach(() => outbox.close());
 
-async function lease(leaseMs: number): Promise<LeasedBatch> {
-  const batch = await leaseBatch(db, leaseMs);
-  if (!batch) throw new Error('no batch is due');
-  return batch;
+const deliveries = () => outbox.db.sql`select * from auditbox.delivery order by destination, batch_id`;
+const take = (leaseMs = 60_000) => leaseDelivery(outbox.db, { destination: 's3', leaseMs, batchIds: null });
+const record = async (delivery: LeasedDelivery, key = 'k') =>
+  (await recordRender(outbox.db, [{ delivery, rendered: { ...rendered, key } }], 60_000))[0];
+const mark = async (delivery: LeasedDelivery) => (await markDone(outbox.db, [delivery]))[0];
+const states = async () => (await deliveries()).map(({ state }) => state);
+
+async function rejectAll(reason = 'no'): Promise<void> {
+  await rejectRows(outbox.db, await outbox.lease(), ids.map((outboxId) => ({ outboxId, reason })));
 }
 
-const ledger = () => db.sql`select * from export_batch`;
-
-test('a batch is leased by one exporter at a time, and by another once the lease has run out', async () => {
-  const first = await lease(0);
-  const second = await lease(60_000);
-  expect(second).toMatchObject({ id: first.id, attempts: 2 });
+test('a delivery is leased by one exporter at a time, and by another once the lease is over', async () => {
+  const first = await outbox.lease(0);
+  const second = await outbox.lease();
+  expect(second).toMatchObject({ batchId: first.batchId, attempts: 2, rowCount: 3, partition: '2026-07-03T01' });
   expect(second.leaseToken).not.toBe(first.leaseToken);
-  expect(await leaseBatch(db, 60_000)).toBeNull();
+  expect(await take()).toBeNull();
 });
 
-async function mark(batch: LeasedBatch): Promise<boolean | undefined> {
-  return (await markDone(db, [batch]))[0];
-}
+test('many exporters that lease at once get different deliveries', async () => {
+  for (let hour = 2; hour < 10; hour += 1) await outbox.insert(1, `2026-07-03T0${hour}:00:00Z`);
+  await outbox.sealAll();
+  const leased = await Promise.all(Array.from({ length: 20 }, () => take()));
+  const batchIds = leased.flatMap((delivery) => delivery?.batchId ?? []);
+  expect(batchIds).toHaveLength(9);
+  expect(new Set(batchIds).size).toBe(9);
+});
 
-async function record(batch: LeasedBatch, key = rendered.key): Promise<boolean | undefined> {
-  return (await recordRender(db, [{ batch, rendered: { ...rendered, key } }], 60_000))[0];
-}
+test('a lease or a wait that lies further ahead than any setting allows is over', async () => {
+  await outbox.lease(86_400_000);
+  const again = await outbox.lease();
+  await releaseDelivery(outbox.db, again, { delayMs: 86_400_000, countsAsAttempt: true, error: null });
+  expect(await take()).not.toBeNull();
+  expect(await take()).toBeNull();
+});
 
-test('many exporters that lease at once get different batches', async () => {
-  await db.store(
-    Array.from({ length: 8 }, (_, hour) => someEvents(1, { updated_at: `2026-07-04T0${hour}:00:00Z` })).flat(),
-  );
-  await sealBatches(db, limits);
-  const batches = await Promise.all(Array.from({ length: 20 }, () => leaseBatch(db, 60_000)));
-  const ids = batches.flatMap((batch) => batch?.id ?? []);
-  expect(ids).toHaveLength(9);
-  expect(new Set(ids).size).toBe(9);
+test('a lease can be narrowed to some batches', async () => {
+  expect(await leaseDelivery(outbox.db, { destination: 's3', leaseMs: 1_000, batchIds: ['99'] })).toBeNull();
+  expect(await leaseDelivery(outbox.db, { destination: 's3', leaseMs: 1_000, batchIds: ['1'] })).not.toBeNull();
 });
 
 test.each([
-  ['mark it done', (batch: LeasedBatch) => mark(batch)],
-  ['fail it', (batch: LeasedBatch) => failBatch(db, batch, { error: 'no', keepRender: false })],
-  ['keep it', (batch: LeasedBatch) => extendLease(db, batch, 1_000)],
-  ['give it back', (batch: LeasedBatch) => releaseBatch(db, batch, { delayMs: 0, countsAsAttempt: true, error: 'no' })],
-  ['write down a render', (batch: LeasedBatch) => record(batch, 'other')],
-  ['quarantine its rows', (batch: LeasedBatch) => quarantineRows(db, batch, [{ outboxId: '1', reason: 'no' }])],
-])('whoever lost the lease cannot %s', async (_what, change) => {
-  const stale = await lease(0);
-  const holder = await lease(60_000);
+  ['mark it done', (held: LeasedDelivery) => mark(held)],
+  ['fail it', (held: LeasedDelivery) => failDelivery(outbox.db, held, { error: 'no', keepRender: false })],
+  ['keep it', (held: LeasedDelivery) => extendLease(outbox.db, held, 1_000)],
+  [
+    'give it back',
+    (held: LeasedDelivery) => releaseDelivery(outbox.db, held, { delayMs: 0, countsAsAttempt: true, error: 'no' }),
+  ],
+  ['record a render', (held: LeasedDelivery) => record(held, 'other')],
+  ['reject its rows', (held: LeasedDelivery) => rejectRows(outbox.db, held, [{ outboxId: ids[0] ?? '', reason: 'no' }])],
+])('an exporter that lost the lease cannot %s', async (_what, change) => {
+  const stale = await outbox.lease(0);
+  const holder = await outbox.lease();
   await record(holder);
-  const before = await ledger();
+  const before = await deliveries();
   expect(await change(stale)).toBe(false);
-  expect(await ledger()).toEqual(before);
+  expect(await deliveries()).toEqual(before);
+  expect(await outbox.db.sql`select from auditbox.rejection`).toHaveLength(0);
   expect(await mark(holder)).toBe(true);
 });
 
-test('of batches marked together, each counts for itself', async () => {
-  await db.store(someEvents(1, { updated_at: '2026-07-04T01:00:00Z' }));
-  await sealBatches(db, limits);
-  const stale = await lease(0);
-  const holder = await lease(60_000);
-  const other = await lease(60_000);
-  const renders = [holder, stale, other].map((batch) => ({ batch, rendered }));
-  expect(await recordRender(db, renders, 60_000)).toEqual([true, false, true]);
-  expect(await markDone(db, [stale, other, holder])).toEqual([false, true, true]);
-  expect((await ledger()).map(({ state }) => state)).toEqual(['done', 'done']);
+test('of deliveries marked together, each counts for itself', async () => {
+  await outbox.insert(1, '2026-07-03T02:00:00Z');
+  await outbox.sealAll();
+  const stale = await outbox.lease(0);
+  const holder = await outbox.lease();
+  const other = await outbox.lease();
+  const renders = [holder, stale, other].map((delivery) => ({ delivery, rendered }));
+  expect(await recordRender(outbox.db, renders, 60_000)).toEqual([true, false, true]);
+  expect(await markDone(outbox.db, [stale, other, holder])).toEqual([false, true, true]);
+  expect(await states()).toEqual(['done', 'done']);
 });
 
-test('a done batch cannot be marked, failed or given back again', async () => {
-  const batch = await lease(60_000);
-  await record(batch);
-  expect(await mark(batch)).toBe(true);
-  const before = await ledger();
-  expect(await mark(batch)).toBe(false);
-  expect(await failBatch(db, batch, { error: 'no', keepRender: false })).toBe(false);
-  expect(await releaseBatch(db, batch, { delayMs: 0, countsAsAttempt: true, error: null })).toBe(false);
-  expect(await ledger()).toEqual(before);
-});
-
-test('a batch that was given back is due after its wait, and only a counted attempt counts', async () => {
-  await releaseBatch(db, await lease(60_000), { delayMs: 60_000, countsAsAttempt: true, error: 'later' });
-  expect(await leaseBatch(db, 60_000)).toBeNull();
-  await db.sql`update export_batch set next_attempt_at = now()`;
-  await releaseBatch(db, await lease(60_000), { delayMs: 0, countsAsAttempt: false, error: null });
-  expect(await ledger()).toMatchObject([{ state: 'sealed', attempts: 1, last_error: 'later', lease_token: null }]);
+test('a delivery that was given back is due after its wait, and only a counted attempt counts', async () => {
+  const { db } = outbox;
+  await releaseDelivery(db, await outbox.lease(), { delayMs: 60_000, countsAsAttempt: true, error: 'later' });
+  expect(await take()).toBeNull();
+  await db.sql`update auditbox.delivery set next_attempt_at = now()`;
+  await releaseDelivery(db, await outbox.lease(), { delayMs: 0, countsAsAttempt: false, error: null });
+  expect(await deliveries()).toMatchObject([{ state: 'sealed', attempts: 1, last_error: 'later', lease_token: null }]);
 });
 
 test.each([
-  "state = 'done'",
-  "state = 'uploading'",
-  "state = 'failed'",
-  "state = 'lost'",
-  'lease_token = gen_random_uuid()',
-  'row_count = 0',
-  "sha256 = 'abc'",
-  'exported_at = now()',
-])('the table refuses the impossible: %s by itself', async (change) => {
-  await expect(db.sql`update export_batch set ${db.sql.unsafe(change)}`).rejects.toMatchObject({ code: '23514' });
+  ["state = 'done'", 'sealed'],
+  ["state = 'sending'", 'sealed'],
+  ["state = 'failed'", 'sealed'],
+  ["state = 'lost'", 'sealed'],
+  ['lease_token = gen_random_uuid()', 'sealed'],
+  ["sha256 = 'abc'", 'sealed'],
+  ['done_at = now()', 'sealed'],
+  ["destination = 'other'", 'sealed'],
+  ['batch_id = 7', 'sealed'],
+  ["object_key = 'other'", 'sending'],
+  ["state = 'done', done_at = now(), lease_token = null, leased_until = null", 'sending'],
+  ["state = 'sealed', done_at = null", 'done'],
+  ["state = 'failed', done_at = null, last_error = 'no'", 'done'],
+])('the table refuses %s of a delivery that is %s', async (change, from) => {
+  if (from !== 'sealed') {
+    const delivery = await outbox.lease();
+    if (from === 'done') {
+      await record(delivery);
+      await mark(delivery);
+    }
+  }
+  const before = await deliveries();
+  await expect(outbox.db.sql`update auditbox.delivery set ${outbox.db.sql.unsafe(change)}`).rejects.toMatchObject({
+    code: expect.stringMatching(/^(23514|42501)$/),
+  });
+  expect(await deliveries()).toEqual(before);
 });
 
-test('a lease can be kept by its holder while the work takes long', async () => {
-  const batch = await lease(0);
-  expect(await extendLease(db, batch, 60_000)).toBe(true);
-  expect(await leaseBatch(db, 60_000)).toBeNull();
+test('a delivery begins sealed, and a row is rejected only while its delivery is being sent', async () => {
+  const { sql } = outbox.db;
+  const failed = sql`insert into auditbox.delivery (destination, batch_id, state, last_error) values ('x', 1, 'failed', 'no')`;
+  await expect(failed).rejects.toMatchObject({ code: '42501' });
+  const rejected = sql`
+    insert into auditbox.rejection (destination, outbox_id, batch_id, audit_id, occurred_at, reason)
+    select 's3', id, 1, audit_id, occurred_at, 'no' from auditbox.outbox limit 1`;
+  await expect(rejected).rejects.toMatchObject({ code: '42501' });
 });
 
-test('more statements than can be answered in time are refused, not queued', async () => {
-  const one = connectDatabase({ url: db.url, application: 'busy', maxConnections: 1, statementTimeoutMs: 20_000 });
-  const answers = await Promise.allSettled(
-    Array.from({ length: 60 }, async () => one.query((sql) => sql`select pg_sleep(0.01)`)),
+test('batches and outbox rows never change', async () => {
+  const { sql } = outbox.db;
+  for (const change of [
+    'update auditbox.batch set row_count = 1',
+    'delete from auditbox.batch',
+    'truncate auditbox.batch',
+    'update auditbox.outbox set bytes = 1',
+    'delete from auditbox.outbox',
+    'truncate auditbox.outbox',
+    'truncate auditbox.delivery',
+  ]) {
+    await expect(sql.unsafe(change), change).rejects.toMatchObject({ code: '42501' });
+  }
+});
+
+test('a rejected row is left out, the other rows are due at once, and a replay sends it in a batch by itself', async () => {
+  const { db } = outbox;
+  const [bad = ''] = ids;
+  const first = await outbox.lease();
+  await record(first);
+  expect(await rejectRows(db, first, [{ outboxId: bad, reason: 'too large' }])).toBe(true);
+  const second = await outbox.lease();
+  expect(second).toMatchObject({ batchId: first.batchId, rowCount: 2, attempts: 1, rendered: null });
+  await record(second);
+  await mark(second);
+  expect(await findFailed(db, everything)).toMatchObject({
+    deliveries: [],
+    rows: [{ outboxId: bad, batchId: first.batchId, reason: 'too large' }],
+  });
+  const status = await db.sql`select state, last_error, object_key from auditbox.outbox_status order by id`;
+  expect(status.map(({ state }) => state)).toEqual(['rejected', 'done', 'done']);
+  expect(status[0]).toEqual({ state: 'rejected', last_error: 'too large', object_key: null });
+
+  const replays = await Promise.all(
+    [1, 2].map(() => replayFailed(db, { destination: 's3', batchIds: [], outboxIds: [bad] })),
   );
-  const refused = answers.filter(({ status }) => status === 'rejected');
-  expect(refused).toHaveLength(10);
-  expect(refused[0]).toMatchObject({ reason: { code: 'DATABASE_BUSY' } });
-  await one.close(1_000);
+  const { batchIds } = { batchIds: replays.flatMap((replay) => replay.batchIds) };
+  expect(batchIds).toHaveLength(1);
+  expect(await replayProgress(db, { destination: 's3', batchIds })).toEqual({ sent: 0, underWay: 1 });
+  const third = await outbox.lease();
+  expect(third).toMatchObject({ batchId: batchIds[0], rowCount: 1, partition: '2026-07-03T01' });
+  await record(third, 'k2');
+  await mark(third);
+  expect(await replayProgress(db, { destination: 's3', batchIds })).toEqual({ sent: 1, underWay: 0 });
+  const [row] = await db.sql`select state, object_key, last_error from auditbox.outbox_status where id = ${bad}`;
+  expect(row).toEqual({ state: 'done', object_key: 'k2', last_error: null });
+});
+
+test('a delivery without a row left fails, and its replay gives it all rows back', async () => {
+  const { db } = outbox;
+  await rejectAll('no such index');
+  expect(await deliveries()).toMatchObject([{ state: 'failed', last_error: expect.stringContaining('no such index') }]);
+  expect(await findFailed(db, everything)).toMatchObject({ deliveries: [{ batchId: '1', rows: 3 }], rows: [] });
+  await replayFailed(db, { destination: 's3', batchIds: [], outboxIds: ids });
+  expect(await states()).toEqual(['failed']);
+  expect(await replayFailed(db, { destination: 's3', batchIds: ['1'], outboxIds: [] })).toEqual({ batchIds: ['1'] });
+  expect(await outbox.lease()).toMatchObject({ rowCount: 3 });
+});
+
+test('an event that is gone is found by halving, and no other row is blamed', async () => {
+  const { db } = outbox;
+  await db.sql`alter table auditbox.audit_log_2026_07 disable trigger all`;
+  await db.sql`
+    delete from auditbox.audit_log_2026_07
+    where id = (select audit_id from auditbox.outbox where id = ${ids[1] ?? ''})`;
+  expect(await findBadRows(db, await outbox.lease())).toEqual([
+    { outboxId: ids[1], reason: 'The event is not in the database any more.' },
+  ]);
+});
+
+test('a new destination gets its history block by block, and an old one keeps its deliveries', async () => {
+  const { db } = outbox;
+  for (let hour = 2; hour < 6; hour += 1) await outbox.insert(1, `2026-07-03T0${hour}:00:00Z`);
+  await outbox.sealAll();
+  const before = await deliveries();
+  expect(await addDestination(db, 'splunk')).toBe(true);
+  expect(await addDestination(db, 'splunk')).toBe(false);
+  await outbox.insert(1, '2026-07-03T06:00:00Z');
+  await outbox.sealAll();
+  let added = 0;
+  for (let behind: string | null = '0'; behind !== null; ) {
+    const block = await addHistory(db, { destination: 'splunk', behind, maxBatches: 2, since: '2026-07-03T02:00:00Z' });
+    added += block.added;
+    behind = block.nextBehind;
+  }
+  expect(added).toBe(4);
+  const splunk = await db.sql`select batch_id from auditbox.delivery where destination = 'splunk'`;
+  expect(splunk).toHaveLength(5);
+  expect((await deliveries()).slice(0, before.length)).toEqual(before);
+});
+
+test('a paused destination gets deliveries and is not sent to; a removed one gets none', async () => {
+  const { db } = outbox;
+  expect(await pauseDestination(db, 's3', true)).toBe(true);
+  expect(await take()).toBeNull();
+  await outbox.insert(1, '2026-07-03T02:00:00Z');
+  await outbox.sealAll();
+  expect(await states()).toEqual(['sealed', 'sealed']);
+  await pauseDestination(db, 's3', false);
+  expect(await take()).not.toBeNull();
+  expect(await removeDestination(db, 's3', 1)).toBe(1);
+  expect(await removeDestination(db, 's3', 10)).toBe(1);
+  expect(await removeDestination(db, 's3', 10)).toBe(0);
+  await outbox.insert(1, '2026-07-03T03:00:00Z');
+  await outbox.sealAll();
+  expect(await deliveries()).toHaveLength(0);
+});
+
+test('a drain sees what is left of the rows up to an id, and the metrics count it', async () => {
+  const { db } = outbox;
+  const upTo = await lastOutboxId(db);
+  expect(await findUnexported(db, { destination: 's3', upTo })).toEqual({
+    anyPending: false,
+    anyInFlight: true,
+    failedDeliveries: 0,
+    rejectedRows: 0,
+  });
+  await outbox.insert(2);
+  expect(await findUnexported(db, { destination: 's3', upTo })).toMatchObject({ anyPending: false });
+  expect(await findUnexported(db, { destination: 's3', upTo: await lastOutboxId(db) })).toMatchObject({ anyPending: true });
+  expect(await findPendingRows(db)).toMatchObject({ rows: 2, clockWentBack: false });
+  expect(await findUnfinishedDeliveries(db)).toMatchObject([
+    { destination: 's3', deliveries: { sealed: 1, sending: 0, failed: 0 }, rows: { sealed: 3 }, rejectedRows: 0 },
+  ]);
+  await rejectAll();
+  expect(await findUnexported(db, { destination: 's3', upTo })).toMatchObject({
+    anyInFlight: false,
+    failedDeliveries: 1,
+    rejectedRows: 3,
+  });
 });

@@ -1,42 +1,50 @@
 import type { Partition } from '@auditbox/core/export/partition.ts';
 import type { Database } from '../database/connect.ts';
 
-/** Which failed batches and quarantined rows; all of them where nothing is said. */
+/** Which failed deliveries and rejected rows of a destination; all of them where a field is null. */
 export interface FailedSelector {
-  /** Event times, both included, ISO 8601 in UTC. A batch is meant if any of its rows may lie in between. */
+  readonly destination: string;
+  /** Event times, both included, ISO 8601 in UTC. A delivery is meant if any of its rows may lie in between. */
   readonly occurredFrom: string | null;
   readonly occurredTo: string | null;
-  /** This batch only; then no quarantined row is meant. */
+  /** This batch alone. */
   readonly batchId: string | null;
 }
 
 /** What waits for a person. */
 export interface Failed {
-  readonly batches: readonly { id: string; partition: Partition; rows: number; error: string }[];
-  readonly rows: readonly { outboxId: string; auditId: string; reason: string }[];
+  readonly deliveries: readonly { batchId: string; partition: Partition; rows: number; error: string }[];
+  /** Rows of failed deliveries are not among them: they are replayed with their delivery. */
+  readonly rows: readonly { outboxId: string; auditId: string; batchId: string; reason: string }[];
 }
 
-/** Called by replay; takes no locks. */
-export async function findFailed(db: Database, { occurredFrom, occurredTo, batchId }: FailedSelector): Promise<Failed> {
-  const batches = await db.query(
-    (sql) => sql<Failed['batches'][number][]>`
-    select id::text, partition, row_count as rows, last_error as error
-    from export_batch
-    where state = 'failed'
-      and (${batchId}::bigint is null or id = ${batchId}::bigint)
-      and (${occurredFrom}::timestamptz is null or last_occurred_at >= ${occurredFrom}::timestamptz)
-      and (${occurredTo}::timestamptz is null or first_occurred_at <= ${occurredTo}::timestamptz)
-    order by id`,
+/**
+ * Caller: replay.
+ * Locks: none.
+ * Crash: nothing is written.
+ */
+export async function findFailed(db: Database, selector: FailedSelector): Promise<Failed> {
+  const { destination, occurredFrom, occurredTo, batchId } = selector;
+  const deliveries = await db.query(
+    (sql) => sql<Failed['deliveries'][number][]>`
+    select b.id::text as "batchId", b.partition, b.row_count as rows, d.last_error as error
+    from auditbox.delivery d join auditbox.batch b on b.id = d.batch_id
+    where d.destination = ${destination} and d.state = 'failed'
+      and (${batchId}::bigint is null or b.id = ${batchId}::bigint)
+      and (${occurredFrom}::timestamptz is null or b.last_occurred_at >= ${occurredFrom}::timestamptz)
+      and (${occurredTo}::timestamptz is null or b.first_occurred_at <= ${occurredTo}::timestamptz)
+    order by b.id`,
   );
   const rows = await db.query(
     (sql) => sql<Failed['rows'][number][]>`
-    select id::text as "outboxId", audit_id as "auditId", quarantine_reason as reason
-    from outbox
-    where quarantine_reason is not null
-      and ${batchId}::bigint is null
-      and (${occurredFrom}::timestamptz is null or occurred_at >= ${occurredFrom}::timestamptz)
-      and (${occurredTo}::timestamptz is null or occurred_at <= ${occurredTo}::timestamptz)
-    order by id`,
+    select r.outbox_id::text as "outboxId", r.audit_id as "auditId", r.batch_id::text as "batchId", r.reason
+    from auditbox.rejection r
+    join auditbox.delivery d on d.destination = r.destination and d.batch_id = r.batch_id
+    where r.destination = ${destination} and r.replayed_in is null and d.state <> 'failed'
+      and (${batchId}::bigint is null or r.batch_id = ${batchId}::bigint)
+      and (${occurredFrom}::timestamptz is null or r.occurred_at >= ${occurredFrom}::timestamptz)
+      and (${occurredTo}::timestamptz is null or r.occurred_at <= ${occurredTo}::timestamptz)
+    order by r.outbox_id`,
   );
-  return { batches, rows };
+  return { deliveries, rows };
 }

@@ -1,34 +1,63 @@
 import type { Database } from '../database/connect.ts';
 
-/** What has not reached the bucket. The first two are yes or no, since counting them grows with the backlog. */
+/** What a destination does not have. The first two are yes or no, because counting them grows with the backlog. */
 export interface Unexported {
+  /** Rows in no batch. */
   readonly anyPending: boolean;
+  /** Deliveries that are sealed or being sent. */
   readonly anyInFlight: boolean;
-  readonly failedBatches: number;
-  readonly quarantinedRows: number;
+  readonly failedDeliveries: number;
+  readonly rejectedRows: number;
 }
 
-/** The newest outbox row: what a drain that begins now has to see exported. Takes no locks. */
+/**
+ * The newest outbox row: what a drain that begins now must export.
+ *
+ * Caller: drain.
+ * Locks: none.
+ * Crash: nothing is written.
+ */
 export async function lastOutboxId(db: Database): Promise<string> {
-  const [row] = await db.query((sql) => sql<[{ id: string }]>`select coalesce(max(id), 0)::text as id from outbox`);
+  const [row] = await db.query(
+    (sql) => sql<[{ id: string }]>`select coalesce(max(id), 0)::text as id from auditbox.outbox`,
+  );
   return row.id;
 }
 
-/** What is left of the outbox rows up to an id. Called by drain to know when to stop; takes no locks. */
-export async function findUnexported(db: Database, upTo: string): Promise<Unexported> {
+/**
+ * What is left of the outbox rows up to an id. A destination that is paused waits for a person and is not asked.
+ *
+ * Caller: drain, to know when to stop.
+ * Locks: none.
+ * Crash: nothing is written.
+ */
+export async function findUnexported(
+  db: Database,
+  { destination, upTo }: { destination: string; upTo: string },
+): Promise<Unexported> {
   const [row] = await db.query(
     (sql) => sql<[Unexported]>`
       select
         exists (
-          select from outbox where batch_id is null and quarantine_reason is null and id <= ${upTo}
+          select from auditbox.frontier f cross join lateral (
+            select from auditbox.outbox o where o.id > f.sealed_up_to and o.id <= ${upTo} limit 1
+          ) behind
+        ) or exists (
+          select from auditbox.frontier f cross join lateral unnest(f.gaps) as gap cross join lateral (
+            select from auditbox.outbox o
+            where o.id >= lower(gap) and o.id < upper(gap) and o.id <= ${upTo} limit 1
+          ) waiting
         ) as "anyPending",
         exists (
-          select from export_batch b
-          where b.state in ('sealed', 'uploading')
-            and exists (select from outbox o where o.batch_id = b.id and o.id <= ${upTo})
+          select from auditbox.delivery d join auditbox.batch b on b.id = d.batch_id
+          where d.destination = ${destination} and d.state in ('sealed', 'sending') and lower(b.outbox_ids) <= ${upTo}
         ) as "anyInFlight",
-        (select count(*) from export_batch where state = 'failed')::int as "failedBatches",
-        (select count(*) from outbox where quarantine_reason is not null)::int as "quarantinedRows"`,
+        (
+          select count(*) from auditbox.delivery where destination = ${destination} and state = 'failed'
+        )::int as "failedDeliveries",
+        (
+          select count(*) from auditbox.rejection where destination = ${destination} and replayed_in is null
+        )::int as "rejectedRows"`,
   );
   return row;
 }

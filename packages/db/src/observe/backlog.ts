@@ -1,111 +1,131 @@
 import type { Database } from '../database/connect.ts';
 
 /*
- * Events that are not exported yet. Every count has a limit: beyond it the number reports nothing new, and the backlog of a week
+ * What is not exported yet. Every count has a limit: beyond it the number reports nothing new, and the backlog of a week
  * must not make a scrape slow.
  */
 
 /** Outbox rows that are in no batch yet. */
 export interface PendingRows {
-  /** How long the oldest has waited since the database took its event; 0 if no row is pending. */
+  /** How long the oldest has waited since the database took its event; 0 if there is none. */
   readonly oldestAgeS: number;
-  /** Exact up to `pendingLimit`; beyond it an estimate from ids, too high by the rows that were sealed out of order. */
+  /** Exact while few rows wait; beyond that an estimate from ids, too high by ids that were never written. */
   readonly rows: number;
+  /** Whether the oldest was recorded in the future: the clock of the database went back, and the age means nothing. */
+  readonly clockWentBack: boolean;
 }
 
 const pendingLimit = 10_000;
 const countLimit = 100_000;
 
 /**
- * The oldest pending row and about how many there are. It reads at most `pendingLimit` entries of the index of pending
- * rows, so its cost does not grow with the backlog. Entries of sealed rows that vacuum could not remove yet add to
- * that: the caller needs a short deadline, and when it is missed an `after`, an outbox id below which no row is pending.
+ * The oldest pending row and about how many there are: those in the gaps, and those behind the frontier. It reads at most
+ * twice `pendingLimit` rows.
  *
  * Caller: the exporter's metrics.
  * Locks: none.
  * Crash: nothing is written.
  */
-export async function findPendingRows(db: Database, after = '0'): Promise<PendingRows> {
+export async function findPendingRows(db: Database): Promise<PendingRows> {
   const [row] = await db.query(
     (sql) => sql<[PendingRows]>`
-      with pending as materialized (
-        select id, recorded_at from outbox
-        where batch_id is null and quarantine_reason is null and destination = 's3' and id > ${after}
-        order by id
-        limit ${pendingLimit + 1}
+      with waiting as materialized (
+        select o.recorded_at
+        from auditbox.frontier f cross join lateral unnest(f.gaps) as gap cross join lateral (
+          select recorded_at from auditbox.outbox o where o.id >= lower(gap) and o.id < upper(gap) limit ${pendingLimit}
+        ) o
+        limit ${pendingLimit}
+      ), unseen as materialized (
+        select o.id, o.recorded_at
+        from auditbox.frontier f cross join lateral (
+          select id, recorded_at from auditbox.outbox o where o.id > f.sealed_up_to order by o.id limit ${pendingLimit + 1}
+        ) o
+      ), both_kinds as (
+        select recorded_at from waiting union all select recorded_at from unseen
       )
       select
         greatest(0, coalesce(extract(epoch from clock_timestamp() - min(recorded_at)), 0))::float8 as "oldestAgeS",
-        case when count(*) <= ${pendingLimit} then count(*) else (select max(id) from outbox) - min(id) + 1 end::float8 as rows
-      from pending`,
+        ((select count(*) from waiting) + case
+          when (select count(*) from unseen) <= ${pendingLimit} then (select count(*) from unseen)
+          else (select max(id) from auditbox.outbox) - (select min(id) from unseen) + 1
+        end)::float8 as rows,
+        coalesce(max(recorded_at) > clock_timestamp() + interval '1 minute', false) as "clockWentBack"
+      from both_kinds`,
   );
   return row;
 }
 
-/** Batches that are not done, and their rows. */
-export interface UnfinishedBatches {
-  readonly batches: BatchCounts;
-  readonly rows: BatchCounts;
-  /** How long the first row of the oldest sealed or uploading batch has waited since the database took its event, or 0. */
+/** Deliveries of a destination that are not done, and their rows. */
+export interface UnfinishedDeliveries {
+  readonly destination: string;
+  readonly isPaused: boolean;
+  readonly deliveries: DeliveryCounts;
+  readonly rows: DeliveryCounts;
+  /** How long the first row of the oldest sealed or sending delivery has waited since the database took its event, or 0. */
   readonly oldestAgeS: number;
+  /** Rejected rows that wait for a person. */
+  readonly rejectedRows: number;
 }
 
-interface BatchCounts {
+interface DeliveryCounts {
   readonly sealed: number;
-  readonly uploading: number;
+  readonly sending: number;
   readonly failed: number;
 }
 
 /**
- * Counts batches that are not done. Done batches are not counted, because their number only grows.
+ * Counts what is not done at each destination. Done deliveries are not counted, because their number only grows.
  *
  * Caller: the exporter's metrics.
  * Locks: none.
  * Crash: nothing is written.
  */
-export async function findUnfinishedBatches(db: Database): Promise<UnfinishedBatches> {
-  const [row] = await db.query(
-    (sql) => sql<[Record<`${keyof BatchCounts}${'' | 'Rows'}` | 'oldestAgeS', number>]>`
-      with waiting as materialized (
-        select id, state, row_count from export_batch where state in ('sealed', 'uploading') limit ${countLimit}
-      ), failed as materialized (
-        select row_count from export_batch where state = 'failed' limit ${countLimit}
-      ), oldest as materialized (
-        select min(id) as id from waiting
-      )
-      select
-        count(*) filter (where state = 'sealed')::int as sealed,
-        coalesce(sum(row_count) filter (where state = 'sealed'), 0)::float8 as "sealedRows",
-        count(*) filter (where state = 'uploading')::int as uploading,
-        coalesce(sum(row_count) filter (where state = 'uploading'), 0)::float8 as "uploadingRows",
-        (select count(*) from failed)::int as failed,
-        (select coalesce(sum(row_count), 0) from failed)::float8 as "failedRows",
-        greatest(0, coalesce((
-          select extract(epoch from clock_timestamp() - recorded_at)
-          from outbox where batch_id = (select id from oldest) limit 1
-        ), 0))::float8 as "oldestAgeS"
-      from waiting`,
+export async function findUnfinishedDeliveries(db: Database): Promise<UnfinishedDeliveries[]> {
+  const rows = await db.query(
+    (sql) => sql<
+      (Record<`${keyof DeliveryCounts}${'' | 'Rows'}` | 'oldestAgeS' | 'rejectedRows', number> & {
+        destination: string;
+        isPaused: boolean;
+      })[]
+    >`
+      select d.name as destination, d.is_paused as "isPaused", waiting.*, failed.*, rejected.*
+      from auditbox.destination d
+      cross join lateral (
+        select
+          count(*) filter (where state = 'sealed')::int as sealed,
+          coalesce(sum(b.row_count) filter (where state = 'sealed'), 0)::float8 as "sealedRows",
+          count(*) filter (where state = 'sending')::int as sending,
+          coalesce(sum(b.row_count) filter (where state = 'sending'), 0)::float8 as "sendingRows",
+          greatest(0, coalesce(extract(epoch from clock_timestamp() - min(b.first_recorded_at)), 0))::float8 as "oldestAgeS"
+        from (
+          select batch_id, state from auditbox.delivery v
+          where v.destination = d.name and v.state in ('sealed', 'sending')
+          order by v.next_attempt_at, v.batch_id
+          limit ${countLimit}
+        ) v join auditbox.batch b on b.id = v.batch_id
+      ) waiting
+      cross join lateral (
+        select count(*)::int as failed, coalesce(sum(b.row_count), 0)::float8 as "failedRows"
+        from (
+          select batch_id from auditbox.delivery v where v.destination = d.name and v.state = 'failed' limit ${countLimit}
+        ) v join auditbox.batch b on b.id = v.batch_id
+      ) failed
+      cross join lateral (
+        select count(*)::int as "rejectedRows"
+        from (
+          select from auditbox.rejection r where r.destination = d.name and r.replayed_in is null limit ${countLimit}
+        ) r
+      ) rejected
+      order by d.name`,
   );
-  const { sealed, uploading, failed, sealedRows, uploadingRows, failedRows, oldestAgeS } = row;
-  return {
-    batches: { sealed, uploading, failed },
-    rows: { sealed: sealedRows, uploading: uploadingRows, failed: failedRows },
-    oldestAgeS,
-  };
-}
-
-/**
- * How many rows are quarantined, up to 100,000.
- *
- * Caller: the exporter's metrics.
- * Locks: none.
- * Crash: nothing is written.
- */
-export async function countQuarantinedRows(db: Database): Promise<number> {
-  const [row] = await db.query(
-    (sql) => sql<[{ count: number }]>`
-      select count(*)::int as count
-      from (select from outbox where quarantine_reason is not null limit ${countLimit}) quarantined`,
+  return rows.map(
+    ({ destination, isPaused, oldestAgeS, rejectedRows, sealed, sending, failed, sealedRows, sendingRows, failedRows }) => ({
+      destination,
+      isPaused,
+      oldestAgeS,
+      rejectedRows,
+      deliveries: { sealed, sending, failed },
+      rows: { sealed: sealedRows, sending: sendingRows, failed: failedRows },
+    }),
   );
-  return row.count;
 }

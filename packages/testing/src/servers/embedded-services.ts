@@ -9,7 +9,7 @@ import { postgresService, type StackPlan, s3Service } from '@auditbox/embedded/s
 import { type Service, supervise } from '@auditbox/embedded/stack/supervise.ts';
 import type { TestProject } from 'vitest/node';
 import { createTemplate } from './template-database.ts';
-import { migrateWithRoles } from './test-roles.ts';
+import { applyMigrations } from './apply-migrations.ts';
 
 /*
  * One Postgres and one object store for a whole test run, from npm packages, without a container engine. Each test file
@@ -42,7 +42,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
   const services: Service[] = [supervise(postgresService(runner, plan), events), supervise(s3Service(plan), events)];
   await Promise.all(services.map(({ ready }) => ready));
-  await createTemplate(clusterUrl(cluster), migrateWithRoles);
+  await createTemplate(clusterUrl(cluster), applyMigrations);
   project.provide('databaseServer', clusterUrl(cluster));
   project.provide('s3Endpoint', `http://127.0.0.1:${plan.s3.port}`);
   return async () => {

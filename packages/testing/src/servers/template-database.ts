@@ -10,7 +10,7 @@ const template = 'auditbox_template';
 export async function createTemplate(server: string, migrate: (url: string) => Promise<void>): Promise<void> {
   await run(server, `create database ${template}`);
   await migrate(urlOf(server, template));
-  await run(urlOf(server, template), `select audit_log_make_partition('2026-07-01')`);
+  await run(urlOf(server, template), `select auditbox.make_month('2026-07-01')`);
 }
 
 /** Creates the database of one test. Resolves to its URL. */

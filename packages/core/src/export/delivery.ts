@@ -1,0 +1,28 @@
+import type { RenderedObject } from './batch.ts';
+import type { Partition } from './partition.ts';
+
+/** Where a batch stands at a destination. The transitions: packages/db/src/export/STATES.md. */
+export type DeliveryState = 'sealed' | 'sending' | 'done' | 'failed';
+
+/** Which delivery, and the right to change it. */
+export interface DeliveryLease {
+  readonly destination: string;
+  readonly batchId: string;
+  readonly leaseToken: string;
+}
+
+/** A delivery that this process has the lease of. */
+export interface LeasedDelivery extends DeliveryLease {
+  readonly partition: Partition;
+  /** Rows to send: those of the batch without the rejected ones. */
+  readonly rowCount: number;
+  /** Of the whole batch. ISO 8601 in UTC, six fraction digits. */
+  readonly firstOccurredAt: string;
+  readonly lastOccurredAt: string;
+  /** This attempt included. */
+  readonly attempts: number;
+  /** By the database's clock, ISO 8601 in UTC, six fraction digits. */
+  readonly leasedAt: string;
+  /** Of an earlier attempt, whose answer may have been lost. */
+  readonly rendered: RenderedObject | null;
+}

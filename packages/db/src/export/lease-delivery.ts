@@ -1,0 +1,89 @@
+import { randomUUID } from 'node:crypto';
+import type { LeasedDelivery } from '@auditbox/core/export/delivery.ts';
+import type { Database } from '../database/connect.ts';
+import { idsIn } from '../sql/ids-in.ts';
+
+/** The render's columns are all null or none. */
+type LeasedRow = Omit<LeasedDelivery, 'rendered' | 'destination' | 'leaseToken'> & {
+  readonly key: string | null;
+  readonly sha256: string | null;
+  readonly objectBytes: number | null;
+};
+
+/** Twice the longest lease and wait that the settings allow. */
+const longestWaitMs = 7_200_000;
+
+export interface LeaseRequest {
+  readonly destination: string;
+  readonly leaseMs: number;
+  /** Narrows it to these batches; null takes any. */
+  readonly batchIds: readonly string[] | null;
+}
+
+/**
+ * Takes the lease of the destination's delivery that has been due the longest, and counts the attempt; null if none is
+ * due, or if the destination is paused or unknown.
+ *
+ * A sealed delivery is due when its wait is over. One that is being sent is due when its lease is over: its holder died,
+ * hangs or was stopped. A wait or a lease of more than two
+ * hours is over too: the clock of the database jumped ahead and came back.
+ *
+ * Caller: the senders of the exporter, outside of any transaction.
+ * Locks: that one delivery. Other exporters skip it.
+ * Crash: the lease runs out by the database's clock.
+ */
+export async function leaseDelivery(
+  db: Database,
+  { destination, leaseMs, batchIds }: LeaseRequest,
+): Promise<LeasedDelivery | null> {
+  const leaseToken = randomUUID();
+  const among = batchIds === null ? db.sql`` : db.sql`and batch_id in (${idsIn(db.sql, batchIds)})`;
+  const [row] = await db.query(
+    (sql) => sql<LeasedRow[]>`
+    with at as materialized (
+      select statement_timestamp() as now, statement_timestamp() + ${longestWaitMs} * interval '1 millisecond' as furthest
+      where exists (select from auditbox.destination where name = ${destination} and not is_paused)
+    ), waited as materialized (
+      select batch_id from auditbox.delivery
+      where destination = ${destination} and next_attempt_at <= (select now from at)
+        -- These words let the partial index serve.
+        and state in ('sealed', 'sending')
+        and (state = 'sealed' or leased_until <= (select now from at) or leased_until > (select furthest from at))
+        ${among}
+      order by next_attempt_at, batch_id
+      limit 1
+      for update skip locked
+    ), postponed as materialized (
+      select batch_id from auditbox.delivery
+      where destination = ${destination} and next_attempt_at > (select furthest from at)
+        and state in ('sealed', 'sending')
+        and (state = 'sealed' or leased_until <= (select now from at) or leased_until > (select furthest from at))
+        and not exists (select from waited)
+        ${among}
+      order by next_attempt_at, batch_id
+      limit 1
+      for update skip locked
+    ), leased as (
+      update auditbox.delivery
+      set state = 'sending', attempts = attempts + 1, lease_token = ${leaseToken}::uuid,
+        leased_until = statement_timestamp() + ${leaseMs} * interval '1 millisecond',
+        next_attempt_at = least(next_attempt_at, statement_timestamp())
+      where destination = ${destination} and batch_id = coalesce(
+        (select batch_id from waited), (select batch_id from postponed))
+      returning batch_id, attempts, object_key, sha256, object_bytes
+    )
+    select b.id::text as "batchId", b.partition, l.attempts,
+      b.row_count - (
+        select count(*)::int from auditbox.rejection r where r.destination = ${destination} and r.batch_id = b.id
+      ) as "rowCount",
+      to_char(statement_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "leasedAt",
+      to_char(b.first_occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "firstOccurredAt",
+      to_char(b.last_occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "lastOccurredAt",
+      l.object_key as key, l.sha256, l.object_bytes::float8 as "objectBytes"
+    from leased l join auditbox.batch b on b.id = l.batch_id`,
+  );
+  if (!row) return null;
+  const { key, sha256, objectBytes, ...leased } = row;
+  const isRendered = key !== null && sha256 !== null && objectBytes !== null;
+  return { ...leased, destination, leaseToken, rendered: isRendered ? { key, sha256, objectBytes } : null };
+}
