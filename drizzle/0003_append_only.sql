@@ -24,6 +24,40 @@ for each statement execute function auditbox.refuse_change();
 create trigger batch_never_changes before update or delete or truncate on auditbox.batch
 for each statement execute function auditbox.refuse_change();
 --> statement-breakpoint
+-- No id is in two batches, whatever the frontier says. The new batches of a statement are looked up together, so that the
+-- time is linear in the batches around them. The lock comes first: what another session has inserted is visible then.
+create function auditbox.check_new_batches() returns trigger
+language plpgsql security definer
+set search_path = pg_catalog, pg_temp set row_security = off set enable_seqscan = off
+set plan_cache_mode = force_custom_plan as $$
+declare
+  new_ids bigint[];
+  all_ids int8multirange;
+  total bigint;
+begin
+  perform from auditbox.frontier for update;
+  select array_agg(n.id), range_agg(n.outbox_ids), sum((select sum(upper(r) - lower(r)) from unnest(n.outbox_ids) as r))
+  into new_ids, all_ids, total
+  from inserted n where n.replay_for is null;
+  if new_ids is null then
+    return null;
+  end if;
+  if total <> (select sum(upper(r) - lower(r)) from unnest(all_ids) as r)
+    or exists (
+      select from auditbox.batch b
+      where b.outbox_ids && all_ids and b.replay_for is null and b.id <> all (new_ids)
+    ) then
+    raise exception 'an outbox id would be in two batches'
+      using errcode = 'exclusion_violation', constraint = 'batch_ids_are_in_one_batch',
+            schema = tg_table_schema, table = tg_table_name, hint = 'select auditbox.repair_frontier()';
+  end if;
+  return null;
+end $$;
+--> statement-breakpoint
+create trigger batch_ids_are_in_one_batch after insert on auditbox.batch
+referencing new table as inserted
+for each statement execute function auditbox.check_new_batches();
+--> statement-breakpoint
 create trigger delivery_no_truncate before truncate on auditbox.delivery
 for each statement execute function auditbox.refuse_change();
 --> statement-breakpoint

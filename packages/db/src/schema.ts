@@ -19,7 +19,7 @@ import {
 
 /*
  * The tables. drizzle-kit compares this file with `drizzle/meta`. What drizzle cannot express is written by hand in
- * `drizzle/`: partitions, collations, the exclusion constraint, storage settings, the view, triggers and functions.
+ * `drizzle/`: partitions, collations, storage settings, the view, triggers and functions.
  */
 
 /** `auditbox` stands for the schema that DATABASE_SCHEMA names. */
@@ -131,7 +131,7 @@ export const frontier = auditbox.table(
   ],
 );
 
-/** The rows of one object. A batch never changes. An exclusion constraint keeps each id in one batch. */
+/** The rows of one object. A batch never changes. A trigger keeps each id in one batch. */
 export const batch = auditbox.table(
   'batch',
   {
@@ -148,6 +148,7 @@ export const batch = auditbox.table(
   },
   (t) => [
     primaryKey({ name: 'batch_pkey', columns: [t.id] }),
+    index('batch_outbox_ids').using('gist', t.outboxIds).where(sql`replay_for is null`),
     check('batch_partition_form', sql`partition ~ '^\\d{4}-\\d{2}-\\d{2}(T\\d{2})?$'`),
     check('batch_has_rows', sql`row_count > 0 and not isempty(outbox_ids)`),
   ],
@@ -184,7 +185,9 @@ export const delivery = auditbox.table(
   },
   (t) => [
     primaryKey({ name: 'delivery_pkey', columns: [t.destination, t.batchId] }),
-    index('delivery_claimable').on(t.destination, t.nextAttemptAt, t.batchId).where(sql`state in ('sealed', 'sending')`),
+    index('delivery_claimable')
+      .on(t.destination, t.nextAttemptAt, t.batchId)
+      .where(sql`state in ('sealed', 'sending')`),
     index('delivery_failed').on(t.destination, t.batchId).where(sql`state = 'failed'`),
     check('delivery_state', sql`state in ('sealed', 'sending', 'done', 'failed')`),
     check('delivery_sha256_form', sql`sha256 ~ '^[0-9a-f]{64}$'`),

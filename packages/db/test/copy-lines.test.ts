@@ -45,7 +45,7 @@ async function expectHealthyPool(): Promise<void> {
 test('the lines of a batch come whole, in the order of event time and id, without the rejected rows', async () => {
   const ids = await outbox.insert(2_000);
   await outbox.insert(2_000, '2026-07-03T01:30:00.5Z');
-  await outbox.sealAll({ maxRows: 10_000 });
+  await outbox.sealAll({ maxRows: 10_000, maxBytes: 100_000_000 });
   await rejectRows(outbox.db, await outbox.lease(), [{ outboxId: ids[7] ?? '', reason: 'no' }]);
   const { delivery, copied, text } = await copyAll();
   expect(copied).toEqual({ kind: 'whole', rows: 3_999 });
@@ -67,7 +67,7 @@ test('a value with raw line breaks comes on one line, and any control character 
   const { copied, text } = await copyAll();
   expect(copied).toEqual({ kind: 'whole', rows: 3 });
   const lines = text.split('\n').slice(0, -1);
-  const events = lines.map((line) => JSON.parse(line));
+  const events = lines.map((line) => JSON.parse(line) as { changed_by: string });
   expect(events).toHaveLength(3);
   expect(events.filter(({ changed_by }) => changed_by === '\u0001\u0002 "ana"\n\r')).toHaveLength(1);
   const broken = lines.filter((line) => line.includes(long));
@@ -196,10 +196,25 @@ test('a connection that dies in mid-copy is an error, never the end of the lines
 });
 
 test('a statement that fails or takes too long in mid-copy is an error, and the pool stays healthy', async () => {
-  const failing = copyOut(outbox.db, `copy (select 1 / (5000 - n) from generate_series(1, 9000) n) to stdout`, () => {}, never);
-  await expect(failing).rejects.toMatchObject({ name: 'DatabaseError', kind: 'data' });
+  // An error in the first packet, and one far behind it.
+  for (const at of [1, 2, 100_000]) {
+    const failing = copyOut(
+      outbox.db,
+      `copy (select 1 / (${at} - n), 'some text' from generate_series(1, 200000) n) to stdout`,
+      () => {},
+      never,
+    );
+    await expect(failing).rejects.toMatchObject({ name: 'DatabaseError', kind: 'data' });
+  }
+  await expect(copyOut(outbox.db, 'select 1', () => {}, never)).rejects.toThrow('not a COPY');
+  await expect(copyOut(outbox.db, 'copy (select x) to stdout', () => {}, never)).rejects.toMatchObject({
+    code: '42703',
+  });
   const slow = connectDatabase({ url: outbox.url, application: 'slow', maxConnections: 1, statementTimeoutMs: 500 });
-  await expect(copyOut(slow, endless, () => {}, never)).rejects.toMatchObject({ name: 'DatabaseError', kind: 'timeout' });
+  await expect(copyOut(slow, endless, () => {}, never)).rejects.toMatchObject({
+    name: 'DatabaseError',
+    kind: 'timeout',
+  });
   expect(await slow.query((sql) => sql`select 1 as n`)).toEqual([{ n: 1 }]);
   await slow.close(1_000);
   await expectHealthyPool();
@@ -209,7 +224,9 @@ test('a copy reads its own month alone, each event by its key, and sorts ids ins
   await outbox.db.sql`select auditbox.make_month('2026-06-01'), auditbox.make_month('2026-05-01')`;
   await outbox.insert(100);
   await outbox.sealAll({ maxRows: 100 });
-  const statement = batchLinesStatement(await outbox.lease()).replace(/^copy \(/, '').replace(/\) to stdout[^)]*\)$/, '');
+  const statement = batchLinesStatement(await outbox.lease())
+    .replace(/^copy \(/, '')
+    .replace(/\) to stdout[^)]*\)$/, '');
   const plan = (await outbox.db.sql.unsafe(`explain ${statement}`)).map((row) => row['QUERY PLAN']).join('\n');
   expect(plan).toContain('audit_log_2026_07');
   expect(plan).not.toMatch(/audit_log_2026_0[56]/);

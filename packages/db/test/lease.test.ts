@@ -36,7 +36,11 @@ const mark = async (delivery: LeasedDelivery) => (await markDone(outbox.db, [del
 const states = async () => (await deliveries()).map(({ state }) => state);
 
 async function rejectAll(reason = 'no'): Promise<void> {
-  await rejectRows(outbox.db, await outbox.lease(), ids.map((outboxId) => ({ outboxId, reason })));
+  await rejectRows(
+    outbox.db,
+    await outbox.lease(),
+    ids.map((outboxId) => ({ outboxId, reason })),
+  );
 }
 
 test('a delivery is leased by one exporter at a time, and by another once the lease is over', async () => {
@@ -78,7 +82,10 @@ test.each([
     (held: LeasedDelivery) => releaseDelivery(outbox.db, held, { delayMs: 0, countsAsAttempt: true, error: 'no' }),
   ],
   ['record a render', (held: LeasedDelivery) => record(held, 'other')],
-  ['reject its rows', (held: LeasedDelivery) => rejectRows(outbox.db, held, [{ outboxId: ids[0] ?? '', reason: 'no' }])],
+  [
+    'reject its rows',
+    (held: LeasedDelivery) => rejectRows(outbox.db, held, [{ outboxId: ids[0] ?? '', reason: 'no' }]),
+  ],
 ])('an exporter that lost the lease cannot %s', async (_what, change) => {
   const stale = await outbox.lease(0);
   const holder = await outbox.lease();
@@ -269,7 +276,9 @@ test('a drain sees what is left of the rows up to an id, and the metrics count i
   });
   await outbox.insert(2);
   expect(await findUnexported(db, { destination: 's3', upTo })).toMatchObject({ anyPending: false });
-  expect(await findUnexported(db, { destination: 's3', upTo: await lastOutboxId(db) })).toMatchObject({ anyPending: true });
+  expect(await findUnexported(db, { destination: 's3', upTo: await lastOutboxId(db) })).toMatchObject({
+    anyPending: true,
+  });
   expect(await findPendingRows(db)).toMatchObject({ rows: 2, clockWentBack: false });
   expect(await findUnfinishedDeliveries(db)).toMatchObject([
     { destination: 's3', deliveries: { sealed: 1, sending: 0, failed: 0 }, rows: { sealed: 3 }, rejectedRows: 0 },

@@ -129,9 +129,19 @@ test.each([
     'then pg_current_xact_id() else f.closing_xid end as closing_xid',
     'then pg_snapshot_xmax(pg_current_snapshot()) else f.closing_xid end as closing_xid',
   ],
-  ['one generation of gaps', aYoungerGap, 'then f.closing * r.looked_up - r.visible', 'then f.gaps * r.looked_up - r.visible'],
+  [
+    'one generation of gaps',
+    aYoungerGap,
+    'then f.closing * r.looked_up - r.visible',
+    'then f.gaps * r.looked_up - r.visible',
+  ],
   ['closing without looking', aRowThatWaits, 'then f.closing * r.looked_up - r.visible', 'then f.closing'],
-  ['closing what the limit cut off', moreThanOneLook, 'then f.closing * r.looked_up - r.visible', 'then f.closing - r.visible'],
+  [
+    'closing what the limit cut off',
+    moreThanOneLook,
+    'then f.closing * r.looked_up - r.visible',
+    'then f.closing - r.visible',
+  ],
   [
     'a caller’s older transaction id',
     aCallerThatHasWritten,
@@ -348,20 +358,23 @@ test.each([
   ['is zero', "update auditbox.frontier set sealed_up_to = 0, gaps = '{}', closing = '{}'"],
   ['has gaps that are in batches', "update auditbox.frontier set gaps = '{[4,5]}', closing = '{}'"],
   ['lost its row', 'delete from auditbox.frontier'],
-])('a frontier that %s is made anew by the next seal, with the rows that are still to commit', async (_name, change) => {
-  const late = await begin();
-  await insertBy(late, 2);
-  await outbox.insert(7);
-  await outbox.sealAll().catch(() => {});
-  await outbox.db.sql.unsafe(change);
-  await outbox.insert(3);
-  const sealed = [await seal(), await seal()];
-  expect(sealed.map(({ repaired }) => repaired)).toContain(true);
-  await commit(late);
-  await outbox.sealAll();
-  expect(await outbox.faults()).toEqual(clean);
-  expect(await outbox.frontier()).toMatchObject({ gaps: '{}' });
-});
+])(
+  'a frontier that %s is made anew by the next seal, with the rows that are still to commit',
+  async (_name, change) => {
+    const late = await begin();
+    await insertBy(late, 2);
+    await outbox.insert(7);
+    await outbox.sealAll().catch(() => {});
+    await outbox.db.sql.unsafe(change);
+    await outbox.insert(3);
+    const sealed = [await seal(), await seal()];
+    expect(sealed.map(({ repaired }) => repaired)).toContain(true);
+    await commit(late);
+    await outbox.sealAll();
+    expect(await outbox.faults()).toEqual(clean);
+    expect(await outbox.frontier()).toMatchObject({ gaps: '{}' });
+  },
+);
 
 test('rows behind a frontier that is too high are found block by block, counted, and sealed', async () => {
   await outbox.insert(10);

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { Sql } from 'postgres';
 import type { Database } from './connect.ts';
 import { DatabaseError } from './database-error.ts';
@@ -41,43 +42,65 @@ export async function copyOut(
   }
 }
 
-/** What postgres.js keeps of a statement, without types. */
+/**
+ * What postgres.js keeps of a statement, without types. Its own `readable()` gives the stream in a promise. By the time that
+ * a waiting function runs, an error in the first packet was emitted by a stream without a listener, which ends the process.
+ * So we take the stream where the driver hands it over.
+ */
 interface DriverStatement {
-  active: boolean;
-  readonly canceller: (statement: unknown) => Promise<void>;
+  resolve: (result: unknown) => void;
+  reject: (error: unknown) => void;
+  readonly simple: () => void;
+  readonly execute: () => void;
+  readonly canceller: (statement: DriverStatement) => Promise<void>;
 }
 
 async function read(sql: Sql, text: string, onChunk: (chunk: Buffer) => void, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   // `onexecute` keeps the driver from sending another statement on this connection before the COPY is over. That statement
   // would fail with COPY_IN_PROGRESS.
-  const statement = sql.unsafe(text, [], { onexecute: () => false } as object);
-  const { canceller } = statement as unknown as DriverStatement;
+  const statement = sql.unsafe(text, [], { onexecute: () => false } as object) as unknown as DriverStatement;
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
   const cancel = () => {
     // A cancel that fails leaves the statement to its timeout. One that comes late may hit the next statement on that
     // connection, which then fails with an error that its caller retries.
-    canceller(statement).catch(() => {});
+    statement.canceller(statement).catch(() => {});
   };
+  let hasStream = false;
+  statement.resolve = (result) => {
+    // The driver reports the end of the statement too.
+    if (hasStream) return;
+    if (!(result instanceof Readable)) return reject(new TypeError('The statement is not a COPY to stdout.'));
+    hasStream = true;
+    consume(result, onChunk, { cancel, signal }).then(resolve, reject);
+  };
+  // An error behind the first packet comes by the stream.
+  statement.reject = (error) => {
+    if (!hasStream) reject(error);
+  };
+  statement.simple();
+  statement.execute();
   signal.addEventListener('abort', cancel, { once: true });
   try {
-    const stream = await statement.readable();
-    // The driver believes the statement over once its stream begins, and would not cancel it.
-    Object.assign(statement, { active: true });
-    if (signal.aborted) cancel();
-    await consume(stream, onChunk, cancel);
+    await promise;
   } finally {
     signal.removeEventListener('abort', cancel);
     signal.throwIfAborted();
   }
 }
 
-/** Reads to the end even after `onChunk` threw: a stream that nobody reads blocks its connection. */
-function consume(stream: NodeJS.ReadableStream, onChunk: (chunk: Buffer) => void, cancel: () => void): Promise<void> {
+interface Stop {
+  readonly cancel: () => void;
+  readonly signal: AbortSignal;
+}
+
+/** Reads to the end even after an abort or an error of `onChunk`: a stream that nobody reads blocks its connection. */
+function consume(stream: Readable, onChunk: (chunk: Buffer) => void, { cancel, signal }: Stop): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let thrown: { readonly error: unknown } | null = null;
   const collected = collect(onChunk);
   const hand = (work: () => void) => {
-    if (thrown) return;
+    if (thrown || signal.aborted) return;
     try {
       work();
     } catch (error) {

@@ -1,8 +1,8 @@
 import type { LeasedDelivery } from '@auditbox/core/export/delivery.ts';
 import type { Database } from '../database/connect.ts';
 import { copyOut } from '../database/copy-out.ts';
-import { eventJson } from '../sql/event-json.ts';
 import { asLines, oneLineEach } from '../sql/copied-lines.ts';
+import { eventJson } from '../sql/event-json.ts';
 
 /** Whether all rows of a delivery came. */
 export type CopiedLines =

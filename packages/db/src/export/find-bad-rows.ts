@@ -31,10 +31,7 @@ async function search(db: Database, delivery: LeasedDelivery, ids: readonly stri
   if (reason === null || first === undefined) return [];
   if (ids.length === 1) return [{ outboxId: first, reason }];
   const middle = ids.length >> 1;
-  return [
-    ...(await search(db, delivery, ids.slice(0, middle))),
-    ...(await search(db, delivery, ids.slice(middle))),
-  ];
+  return [...(await search(db, delivery, ids.slice(0, middle))), ...(await search(db, delivery, ids.slice(middle)))];
 }
 
 async function whyIncomplete(db: Database, delivery: LeasedDelivery, ids: readonly string[]): Promise<string | null> {

@@ -119,7 +119,18 @@ export async function findUnfinishedDeliveries(db: Database): Promise<Unfinished
       order by d.name`,
   );
   return rows.map(
-    ({ destination, isPaused, oldestAgeS, rejectedRows, sealed, sending, failed, sealedRows, sendingRows, failedRows }) => ({
+    ({
+      destination,
+      isPaused,
+      oldestAgeS,
+      rejectedRows,
+      sealed,
+      sending,
+      failed,
+      sealedRows,
+      sendingRows,
+      failedRows,
+    }) => ({
       destination,
       isPaused,
       oldestAgeS,

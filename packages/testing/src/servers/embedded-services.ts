@@ -8,8 +8,8 @@ import { findFreePort } from '@auditbox/embedded/stack/free-port.ts';
 import { postgresService, type StackPlan, s3Service } from '@auditbox/embedded/stack/services.ts';
 import { type Service, supervise } from '@auditbox/embedded/stack/supervise.ts';
 import type { TestProject } from 'vitest/node';
-import { createTemplate } from './template-database.ts';
 import { applyMigrations } from './apply-migrations.ts';
+import { createTemplate } from './template-database.ts';
 
 /*
  * One Postgres and one object store for a whole test run, from npm packages, without a container engine. Each test file
