@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { appendFile, chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { clusterUrl, initCluster } from '@auditbox/embedded/postgres/cluster.ts';
@@ -34,6 +34,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     environment: {},
   };
   await initCluster(runner, cluster, new AbortController().signal);
+  await appendFile(join(cluster.folder, 'postgresql.conf'), 'max_prepared_transactions = 10\n');
   const lines: string[] = [];
   const events = {
     line: (_service: string, text: string) => void lines.push(text),
