@@ -65,7 +65,7 @@ test.each([
   ['give it back', (batch: LeasedBatch) => releaseBatch(db, batch, { delayMs: 0, countsAsAttempt: true, error: 'no' })],
   ['write down a render', (batch: LeasedBatch) => record(batch, 'other')],
   ['quarantine its rows', (batch: LeasedBatch) => quarantineRows(db, batch, [{ outboxId: '1', reason: 'no' }])],
-])('whoever lost the lease cannot %s', async (_what, change) => {
+])('an exporter that lost the lease cannot %s', async (_what, change) => {
   const stale = await lease(0);
   const holder = await lease(60_000);
   await record(holder);
