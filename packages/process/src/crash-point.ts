@@ -10,7 +10,7 @@ export type CrashPoint =
   | 'exporter after the upload'
   | 'exporter after the mark'
   | 'exporter in shutdown'
-  | 'exporter between two prunes';
+  | 'exporter between two blocks of the reconciliation';
 
 let strike: ((point: CrashPoint) => void) | null = null;
 
