@@ -47,7 +47,7 @@ export async function playRound(scene: Scene, judge: Judge, plan: RoundPlan): Pr
   const problems: string[] = [];
   let isOver = true;
   let recoveryFrom: number | null = null;
-  let aftermath: Aftermath = { sent: [], quarantined: new Set() };
+  let aftermath: Aftermath = { sent: [], rejected: new Set() };
   try {
     const recoveryBegins = () => {
       recoveryFrom = Date.now();
@@ -69,7 +69,7 @@ export async function playRound(scene: Scene, judge: Judge, plan: RoundPlan): Pr
   problems.push(...writer.wrongResponses);
   const sent = new Map(writer.sent);
   for (const event of aftermath.sent) sent.set(event.id, { event, outcome: 'acknowledged' });
-  const verdict = await judge.judge({ day, sent, quarantined: aftermath.quarantined }).catch((error: unknown) => ({
+  const verdict = await judge.judge({ day, sent, rejected: aftermath.rejected }).catch((error: unknown) => ({
     lost: 0,
     doubled: 0,
     problems: [`The round could not be judged: ${formatError(error)}`],
@@ -97,9 +97,11 @@ function withPatience<T>(work: Promise<T>, patienceMs: number): Promise<T> {
 
 async function recovery({ db }: Scene, from: number): Promise<{ nextDoneMs: number | null; allDoneMs: number }> {
   const [row] = await db.sql<{ next: number | null; last: number | null }[]>`
-    select (extract(epoch from min(exported_at)) * 1000)::float8 as next,
-      (extract(epoch from max(exported_at)) * 1000)::float8 as last
-    from export_batch where exported_at >= to_timestamp(${from / 1000}::float8)`;
+    select (extract(epoch from min(done_at)) * 1000)::float8 as next,
+      (extract(epoch from max(done_at)) * 1000)::float8 as last
+    from auditbox.delivery
+    -- A fault may have set the clock of the database ahead.
+    where done_at between to_timestamp(${from / 1000}::float8) and clock_timestamp()`;
   const { next = null, last = null } = row ?? {};
   return { nextDoneMs: next === null ? null : next - from, allDoneMs: last === null ? 0 : last - from };
 }

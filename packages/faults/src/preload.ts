@@ -8,10 +8,9 @@ import { armCrashPoints } from '@auditbox/process/crash-point.ts';
  * FAULT_HIT          which time the process reaches the point, 1 for the first
  * FAULT_DELAY_MS     how long after it the signal is sent
  * FAULT_CLOCK_MS     how far this process's clock is ahead; negative for behind
- * FAULT_CLOCK_MINUTE instead of FAULT_CLOCK_MS: set the clock ahead to just before this minute of an hour
  */
 const { FAULT_POINT, FAULT_SIGNAL = 'SIGKILL', FAULT_HIT = '1', FAULT_DELAY_MS = '0' } = process.env;
-const { FAULT_CLOCK_MS, FAULT_CLOCK_MINUTE } = process.env;
+const { FAULT_CLOCK_MS = '0' } = process.env;
 
 if (FAULT_POINT !== undefined) {
   let left = Number(FAULT_HIT);
@@ -28,7 +27,7 @@ if (FAULT_POINT !== undefined) {
   });
 }
 
-const aheadMs = FAULT_CLOCK_MINUTE === undefined ? Number(FAULT_CLOCK_MS ?? 0) : untilMs(Number(FAULT_CLOCK_MINUTE));
+const aheadMs = Number(FAULT_CLOCK_MS);
 
 if (aheadMs !== 0) {
   const RightDate = Date;
@@ -38,10 +37,4 @@ if (aheadMs !== 0) {
     apply: () => new RightDate(now()).toString(),
     get: (target, name) => (name === 'now' ? now : Reflect.get(target, name)),
   });
-}
-
-/** Milliseconds to six seconds before the minute. The process needs this time to start on a busy machine. */
-function untilMs(minute: number): number {
-  const hourMs = 3_600_000;
-  return (minute * 60_000 - 6_000 - (Date.now() % hourMs) + hourMs) % hourMs;
 }

@@ -1,4 +1,4 @@
-import { type OwnPostgres, startOwnPostgres } from '@auditbox/testing/servers/own-postgres.ts';
+import { type OwnPostgres, type OwnPostgresOptions, startOwnPostgres } from '@auditbox/testing/servers/own-postgres.ts';
 import { createTemplate } from '@auditbox/testing/servers/template-database.ts';
 import { migrateWithRoles } from '@auditbox/testing/servers/test-roles.ts';
 import type { Fault } from './faults/fault.ts';
@@ -6,6 +6,7 @@ import { createJudge } from './oracle/judge.ts';
 import { playRound, type RoundResult } from './play-round.ts';
 import type { Pace } from './scene/pace.ts';
 import { openScene, type Scene, type Store } from './scene/scene.ts';
+import { serverClockEnvironment } from './scene/server-clock.ts';
 import { mountSmallDisk } from './scene/small-disk.ts';
 
 export interface RunPlan {
@@ -88,23 +89,33 @@ function splitIntoParts(fault: Fault, requested: number): Part[] {
   return parts;
 }
 
-async function startServer(parent?: string): Promise<OwnPostgres> {
-  const settings = [...postgresSettings, ...(parent === undefined ? [] : ['max_wal_size=64MB', 'min_wal_size=32MB'])];
-  const postgres = await startOwnPostgres({ settings, ...(parent !== undefined && { parent }) });
+async function startServer({ settings = [], ...options }: OwnPostgresOptions = {}): Promise<OwnPostgres> {
+  const postgres = await startOwnPostgres({ ...options, settings: [...postgresSettings, ...settings] });
   await createTemplate(postgres.url, migrateWithRoles);
   return postgres;
 }
 
 async function playPart(plan: RunPlan, part: Part, postgres: OwnPostgres, signal: AbortSignal): Promise<FaultResult> {
+  if (part.fault.needsServerClock) return playOnServerWithClock(plan, part, signal);
   if (!part.fault.needsSmallDisk) return playOn(postgres, plan, part, signal);
   const disk = await mountSmallDisk();
   if (!disk) return notPlayed(part.fault, 'mounting a small disk needs root on Linux');
   try {
-    const small = await startServer(disk.folder);
+    const small = await startServer({
+      parent: disk.folder,
+      settings: ['max_wal_size=64MB', 'min_wal_size=32MB'],
+    });
     return await playOn(small, plan, part, signal).finally(() => small.close());
   } finally {
     await disk.remove();
   }
+}
+
+async function playOnServerWithClock(plan: RunPlan, part: Part, signal: AbortSignal): Promise<FaultResult> {
+  if (serverClockEnvironment('') === null)
+    return notPlayed(part.fault, 'setting the clock of Postgres needs libfaketime, the package of Debian');
+  const postgres = await startServer({ environment: (folder) => serverClockEnvironment(folder) ?? {} });
+  return playOn(postgres, plan, part, signal).finally(() => postgres.close());
 }
 
 async function playOn(postgres: OwnPostgres, plan: RunPlan, part: Part, signal: AbortSignal): Promise<FaultResult> {

@@ -5,6 +5,7 @@ import { kills } from './kills.ts';
 import { poison } from './poison.ts';
 import { postgresFaults } from './postgres.ts';
 import { s3Faults } from './s3.ts';
+import { serverFaults } from './server.ts';
 import { stops } from './stops.ts';
 
 /** A kill, a fault of Postgres and a fault of S3 at the same time. Without a fake S3 there is no fault of S3. */
@@ -14,8 +15,13 @@ const mixed: Fault = {
   share: 2,
   async strike(strike) {
     const { random, scene } = strike;
-    const isFit = ({ alone, overwrites, needsLies, needsSmallDisk, share }: Fault) =>
-      !alone && !overwrites && !needsSmallDisk && share === undefined && (scene.proxy !== null || !needsLies);
+    const isFit = ({ alone, overwrites, needsLies, needsSmallDisk, needsServerClock, share }: Fault) =>
+      !alone &&
+      !overwrites &&
+      !needsSmallDisk &&
+      !needsServerClock &&
+      share === undefined &&
+      (scene.proxy !== null || !needsLies);
     const kinds = [kills, postgresFaults, s3Faults].map((kind) => kind.filter(isFit));
     const picked = kinds.filter((kind) => kind.length > 0).map((kind) => random.pick(kind));
     // Each fault gets its own random source, so that its choices do not depend on timing.
@@ -31,6 +37,7 @@ export const catalogue: readonly Fault[] = [
   ...kills,
   ...stops,
   ...postgresFaults,
+  ...serverFaults,
   ...s3Faults,
   ...fleets,
   ...poison,

@@ -28,14 +28,14 @@ export interface Fault {
   readonly needsLies?: true;
   /** Needs a Postgres on a small disk that can be filled. */
   readonly needsSmallDisk?: true;
+  /** Needs a Postgres whose clock can be set. */
+  readonly needsServerClock?: true;
   /** Share of the requested rounds that is played, for slow faults. Default: 1. */
   readonly share?: number;
   /** Additional settings of the exporters. */
   readonly settings?: Readonly<Record<string, string>>;
   /** Size of the events' values, to make batches of several chunks. Default: a few hundred bytes. */
   readonly valueBytes?: number;
-  /** Outbox rows are deleted after their export, so they may be missing. */
-  readonly prunes?: true;
   /** The store ignores If-None-Match, so an object may be written twice. */
   readonly overwrites?: true;
   /** Cannot be combined with other faults. */
@@ -47,10 +47,10 @@ export interface Fault {
   strike(strike: Strike): Promise<void>;
 }
 
-/** Events that the fault itself sent, and the ids of events that must stay in quarantine. */
+/** Events that the fault itself sent, and the ids of events that must stay rejected. */
 export interface Aftermath {
   readonly sent: readonly WireEvent[];
-  readonly quarantined: ReadonlySet<string>;
+  readonly rejected: ReadonlySet<string>;
 }
 
 /** A promise was broken during the fault. */

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CrashPoint } from '@auditbox/process/crash-point.ts';
+import { someEvents, type WireEvent } from '@auditbox/testing/fixtures/test-events.ts';
 import type { Scene } from '../scene/scene.ts';
 import { BrokenPromise, type Fault, type Strike } from './fault.ts';
 
@@ -45,7 +46,7 @@ const killedInMidBody: Fault = {
     const { promise: over, resolve } = Promise.withResolvers<void>();
     proxy.intervene = {
       before: async ({ method, path }) => {
-        if (method !== 'PUT' || !path.includes('.ndjson.gz') || left === 0) return undefined;
+        if (method !== 'PUT' || !path.includes('.ndjson.') || left === 0) return undefined;
         left -= 1;
         await exporters.killAll();
         if (left === 0) resolve();
@@ -100,7 +101,7 @@ const apiKills: readonly Fault[] = [
     alone: true,
     async strike({ scene: { db, apis }, random }) {
       await db.sql.begin(async (tx) => {
-        await tx`lock table audit_log in share mode`;
+        await tx`lock table auditbox.audit_log in share mode`;
         await waitFor(tx, (sql) => sql`select from pg_locks where not granted`);
         await sleep(random.between(0, 30));
         await apis.killAll();
@@ -125,35 +126,54 @@ const killedAtRandom: Fault = {
   },
 };
 
-/** Pruning is the only step that deletes outbox rows. */
-const killedInPrune: Fault = {
-  name: 'exporter-killed-in-prune',
-  about: 'exporters killed between two deletes of old outbox rows',
+/**
+ * Somebody moved the frontier past rows that are in no batch, and events were written while the trigger was off. Only the
+ * reconciliation finds both. It is killed between two blocks.
+ */
+const killedInReconciliation: Fault = {
+  name: 'exporter-killed-in-reconciliation',
+  about: 'exporters killed between two blocks of the reconciliation, which finds rows that a wrong frontier lost',
   alone: true,
-  prunes: true,
-  settings: { OUTBOX_RETENTION_DAYS: '1' },
-  async strike({ scene, writer, random }) {
+  async strike({ scene, writer, day, random, testify }) {
     const { db, exporters } = scene;
     await writer.acknowledged(20);
-    await waitFor(db.sql, (sql) => sql`select from outbox_status where state = 'done'`);
-    await db.sql`update export_batch set exported_at = exported_at - interval '2 days' where state = 'done'`;
-    // Housekeeping runs at a fixed minute. A wrong clock makes it run soon.
-    const justBefore = { FAULT_CLOCK_MINUTE: '23' };
-    exporters.arm({ ...justBefore, FAULT_POINT: 'exporter between two prunes' }, random.between(1, 2));
+    exporters.resize(0);
     await exporters.killAll();
+    await writer.acknowledged(10);
+    const sent = await insertWithoutTrigger(scene, day);
+    await db.sql`
+      update auditbox.frontier
+      set sealed_up_to = (select max(id) from auditbox.outbox), gaps = '{}', closing = '{}', closing_xid = null`;
+    exporters.arm({ FAULT_POINT: 'exporter between two blocks of the reconciliation' }, random.between(1, 3));
+    exporters.resize(1);
     await exporters.disarmed();
-    exporters.arm(justBefore, 1);
-    await exporters.killAll();
     await waitFor(
       db.sql,
       (sql) => sql`
         select where not exists (
-          select from outbox o join export_batch b on b.id = o.batch_id
-          where b.exported_at < now() - interval '1 day' and b.state = 'done')`,
+          select from auditbox.audit_log a
+          where not exists (select from auditbox.outbox o where o.audit_id = a.id))`,
     );
-    await exporters.killAll();
+    testify({ sent, rejected: new Set() });
   },
 };
+
+/** The trigger is on again when this resolves. */
+async function insertWithoutTrigger({ db }: Scene, day: string): Promise<readonly WireEvent[]> {
+  const events = someEvents(3, { updated_at: `${day}T11:00:00Z`, updated_values: { trigger: 'off' } });
+  await db.sql.begin(async (tx) => {
+    await tx`alter table auditbox.audit_log disable trigger audit_log_to_outbox`;
+    for (const { id, changed_by, action, table_name, object_id, before_value, updated_values } of events) {
+      await tx`
+        insert into auditbox.audit_log
+          (id, occurred_at, occurred_at_digits, changed_by, action, table_name, object_id, before_value, updated_values)
+        values (${id}, ${`${day}T11:00:00Z`}::text::timestamptz, 0, ${changed_by}, ${action}, ${table_name}, ${object_id},
+          ${JSON.stringify(before_value)}::text::json, ${JSON.stringify(updated_values)}::text::json)`;
+    }
+    await tx`alter table auditbox.audit_log enable always trigger audit_log_to_outbox`;
+  });
+  return events;
+}
 
 async function killAt(
   { scene, random }: Strike,
@@ -186,7 +206,7 @@ export const kills: readonly Fault[] = [
   killedInMidBody,
   killedDuringUpload,
   killedInShutdown,
-  killedInPrune,
+  killedInReconciliation,
   ...apiKills,
   killedAtRandom,
 ];

@@ -63,9 +63,13 @@ const snapshotHeld: Fault = {
   about: 'a snapshot stays open',
   share: 0.2,
   strike: async ({ scene, writer, holdMs }) =>
-    holding(scene.databaseUrl, 'begin isolation level repeatable read; select count(*) from outbox', async () => {
-      await waitForExport(scene, writer, holdMs);
-    }),
+    holding(
+      scene.databaseUrl,
+      'begin isolation level repeatable read; select count(*) from auditbox.outbox',
+      async () => {
+        await waitForExport(scene, writer, holdMs);
+      },
+    ),
 };
 
 const writerElsewhere: Fault = {
@@ -140,7 +144,7 @@ async function holding(url: string, statements: string, work: () => Promise<void
 async function waitForExport({ db }: Scene, writer: Writer, holdMs: number): Promise<void> {
   const done = async () => {
     const [row] = await db.sql<{ count: number }[]>`
-      select count(*)::int as count from export_batch where state = 'done'`;
+      select count(*)::int as count from auditbox.delivery where state = 'done'`;
     return row?.count ?? 0;
   };
   await sleep(holdMs);

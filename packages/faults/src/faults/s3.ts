@@ -9,7 +9,7 @@ import type { Fault, Strike } from './fault.ts';
 
 type Intervention = S3Proxy['intervene'];
 
-const isUpload = ({ method, path }: SeenRequest) => method === 'PUT' && path.includes('.ndjson.gz');
+const isUpload = ({ method, path }: SeenRequest) => method === 'PUT' && path.includes('.ndjson.');
 
 function misbehaving(name: string, about: string, how: Misbehaviour): Fault {
   return {

@@ -44,7 +44,8 @@ async function snapshot({ bucket, db, proxy }: Scene): Promise<string> {
   const archive = openArchive(bucket, { isVersioned: proxy === null });
   await archive.refresh();
   const objects = [...archive.objects.values()].map(({ key, etag }) => [key, etag]);
-  const batches = await db.sql`select * from export_batch order by id`;
-  const rows = await db.sql`select id::text, batch_id::text, quarantine_reason from outbox order by id`;
-  return JSON.stringify([objects, batches, rows]);
+  const batches = await db.sql`select * from auditbox.batch order by id`;
+  const deliveries = await db.sql`select * from auditbox.delivery order by destination, batch_id`;
+  const rejections = await db.sql`select * from auditbox.rejection order by destination, batch_id, outbox_id`;
+  return JSON.stringify([objects, batches, deliveries, rejections]);
 }

@@ -8,8 +8,6 @@ interface Seen {
   readonly fresh: readonly ArchivedObject[];
   readonly timesArchived: ReadonlyMap<string, number>;
   readonly sent: ReadonlyMap<string, Sent>;
-  /** Whether outbox rows may be gone after their export. */
-  readonly prunes: boolean;
 }
 
 interface Page {
@@ -21,7 +19,7 @@ interface Page {
 export async function checkReads(
   { apis }: Scene,
   day: string,
-  { fresh, timesArchived, sent, prunes }: Seen,
+  { fresh, timesArchived, sent }: Seen,
 ): Promise<string[]> {
   const problems: string[] = [];
   const listed = new Set<string>();
@@ -37,9 +35,7 @@ export async function checkReads(
     for (const { id } of events) if (sent.has(id) && !listed.has(id)) problems.push(`GET /audit does not list ${id}`);
     const found = await get<{ export: Record<string, unknown> }>(apis, `/${first.id}`);
     const exported = found?.export ?? { state: 'unknown' };
-    // When the outbox row is pruned, the name of the object is gone too.
-    const isPruned = prunes && exported.state === 'done' && exported.object_key === null;
-    if (isPruned || (exported.state === 'done' && exported.object_key === key && exported.sha256 === sha256)) continue;
+    if (exported.state === 'done' && exported.object_key === key && exported.sha256 === sha256) continue;
     problems.push(
       `GET /audit/${first.id} returns ${JSON.stringify(exported)}, but ${key} holds the event with ${sha256}`,
     );

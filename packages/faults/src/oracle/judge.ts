@@ -16,11 +16,11 @@ interface Verdict {
   readonly problems: readonly string[];
 }
 
-/** The events sent for a day with the results for the writer. `quarantined` events must be in no object. */
+/** The events sent for a day with the results for the writer. `rejected` events must be in no object. */
 interface RoundRecord {
   readonly day: string;
   readonly sent: ReadonlyMap<string, Sent>;
-  readonly quarantined: ReadonlySet<string>;
+  readonly rejected: ReadonlySet<string>;
 }
 
 /** Judges a scene after each round. */
@@ -33,11 +33,10 @@ export interface Judge {
  * the status view. It remembers all rounds of its scene, so it notices when something of an earlier round changes.
  */
 export function createJudge(scene: Scene, fault: Fault): Judge {
-  const prunes = fault.prunes === true;
   const overwrites = fault.overwrites === true;
   const archive = openArchive(scene.bucket, { isVersioned: scene.proxy === null });
   const sent = new Map<string, Sent>();
-  const quarantined = new Set<string>();
+  const rejected = new Set<string>();
   const timesArchived = new Map<string, number>();
   /** Doubled events that an earlier round already reported. */
   const reported = new Set<string>();
@@ -45,7 +44,7 @@ export function createJudge(scene: Scene, fault: Fault): Judge {
   return {
     async judge(record) {
       for (const [id, event] of record.sent) sent.set(id, event);
-      for (const id of record.quarantined) quarantined.add(id);
+      for (const id of record.rejected) rejected.add(id);
       const { fresh, problems: changes } = await archive.refresh();
       const problems = [...changes];
       for (const { key, events, sha256, metadata } of fresh) {
@@ -59,12 +58,12 @@ export function createJudge(scene: Scene, fault: Fault): Judge {
       }
       if (!overwrites) {
         for (const [path, times] of scene.proxy?.writes ?? []) {
-          if (times > 1 && path.includes('.ndjson.gz')) problems.push(`${path} was written ${times} times`);
+          if (times > 1 && path.includes('.ndjson.')) problems.push(`${path} was written ${times} times`);
         }
       }
       const ids = [...record.sent];
       const lost = ids.filter(
-        ([id, { outcome }]) => outcome === 'acknowledged' && !timesArchived.has(id) && !quarantined.has(id),
+        ([id, { outcome }]) => outcome === 'acknowledged' && !timesArchived.has(id) && !rejected.has(id),
       );
       const doubled = [...timesArchived].filter(([id, times]) => times > 1 && !reported.has(id));
       for (const [id] of doubled) reported.add(id);
@@ -72,9 +71,9 @@ export function createJudge(scene: Scene, fault: Fault): Judge {
         ...lost.map(([id]) => `${id} is lost`),
         ...doubled.map(([id, times]) => `${id} is archived ${times} times`),
       );
-      for (const id of quarantined) if (timesArchived.has(id)) problems.push(`${id} is quarantined and exported`);
-      problems.push(...(await findDisagreements(scene.db, { archive, fresh, timesArchived, quarantined, prunes })));
-      problems.push(...(await checkReads(scene, record.day, { fresh, timesArchived, sent, prunes })));
+      for (const id of rejected) if (timesArchived.has(id)) problems.push(`${id} is rejected and exported`);
+      problems.push(...(await findDisagreements(scene.db, { archive, fresh, timesArchived, rejected })));
+      problems.push(...(await checkReads(scene, record.day, { fresh, timesArchived, sent })));
       return { lost: lost.length, doubled: doubled.length, problems };
     },
   };

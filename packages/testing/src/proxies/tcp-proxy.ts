@@ -14,15 +14,18 @@ export interface TcpProxy {
   swallow(on: boolean): void;
   /** Breaks all connections and accepts new ones. */
   reset(): void;
+  /** Breaks all connections. New ones go to another port of the same host. */
+  leadTo(port: number): void;
 }
 
-export async function startTcpProxy(target: { readonly host: string; readonly port: number }): Promise<TcpProxy> {
+export async function startTcpProxy({ host, port: firstPort }: { host: string; port: number }): Promise<TcpProxy> {
+  let targetPort = firstPort;
   const sockets = new Set<Socket>();
   /** The client side of each connection that was ever swallowed. */
   const silenced = new WeakSet<Socket>();
   let swallowing = false;
   const server = createServer((inner) => {
-    const outer = createConnection(target);
+    const outer = createConnection(targetPort, host);
     if (swallowing) silenced.add(inner);
     for (const [from, to] of [
       [inner, outer],
@@ -56,6 +59,10 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
       if (on) for (const socket of sockets) silenced.add(socket);
     },
     reset() {
+      for (const socket of sockets) socket.destroy();
+    },
+    leadTo(next) {
+      targetPort = next;
       for (const socket of sockets) socket.destroy();
     },
   };

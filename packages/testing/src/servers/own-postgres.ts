@@ -24,6 +24,10 @@ export interface OwnPostgres {
    * disk. SIGQUIT is Postgres's "immediate" stop.
    */
   killAndRestart(signal?: 'SIGKILL' | 'SIGQUIT'): Promise<void>;
+  /** Kills the server and keeps it down until `start`. */
+  kill(): Promise<void>;
+  /** Starts the killed server. Resolves when it answers. */
+  start(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -32,12 +36,15 @@ export interface OwnPostgresOptions {
   readonly parent?: string;
   /** Settings of Postgres, as `name=value`. */
   readonly settings?: readonly string[];
+  /** Additional environment variables of the server, by its folder. */
+  readonly environment?: (folder: string) => Readonly<Record<string, string>>;
 }
 
 /** The server is started again whenever it ends, until `close`. */
 export async function startOwnPostgres({
   parent = tmpdir(),
   settings = [],
+  environment = () => ({}),
 }: OwnPostgresOptions = {}): Promise<OwnPostgres> {
   const folder = await mkdtemp(join(parent, 'auditbox-own-'));
   await chmod(folder, 0o755);
@@ -47,12 +54,17 @@ export async function startOwnPostgres({
   await initCluster(runner, cluster, new AbortController().signal);
   const { file, args } = serverCommand(runner, cluster, settings);
   let server: ChildProcess;
-  let closing = false;
+  let isDown = false;
 
   function start(): void {
-    server = spawn(file, args, { ...runner.spawnOptions, cwd: '/', stdio: 'ignore' });
+    server = spawn(file, args, {
+      ...runner.spawnOptions,
+      cwd: '/',
+      stdio: 'ignore',
+      env: { ...process.env, ...environment(folder) },
+    });
     // A new server refuses to start while backends of the killed server still run, so try again.
-    server.once('exit', () => closing || setTimeout(start, 50));
+    server.once('exit', () => setTimeout(() => isDown || start(), 50));
   }
 
   start();
@@ -72,9 +84,20 @@ export async function startOwnPostgres({
       await gone;
       await eventually(() => db.sql`select 1`);
     },
+    async kill() {
+      isDown = true;
+      const gone = once(server, 'exit');
+      server.kill('SIGKILL');
+      await gone;
+    },
+    async start() {
+      isDown = false;
+      start();
+      await eventually(() => db.sql`select 1`);
+    },
     async close() {
       await db.close(1_000);
-      closing = true;
+      isDown = true;
       const gone = once(server, 'exit');
       if (server.kill('SIGINT')) await gone;
       await runner.dispose();

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, chown, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -14,6 +14,9 @@ import type { OwnPostgres } from './own-postgres.ts';
 /** A hot standby that streams from a primary. */
 export interface OwnReplica {
   readonly url: string;
+  readonly folder: string;
+  /** Makes it a primary. Resolves when it takes writes. */
+  promote(): Promise<void>;
   /** Stops the replay until `resume`. */
   pause(): Promise<void>;
   resume(): Promise<void>;
@@ -29,18 +32,8 @@ export async function startOwnReplica(primary: OwnPostgres): Promise<OwnReplica>
   await chmod(folder, 0o755);
   const runner = await createPostgresRunner(folder);
   const cluster = { folder: join(folder, 'postgres'), port: await findFreePort(0), password: '' };
-  const label = await copyCluster(primary, cluster.folder);
-  for (const [name, text] of [
-    ['backup_label', label],
-    ['standby.signal', ''],
-  ] as const) {
-    await writeFile(join(cluster.folder, name), text);
-    await runner.own(join(cluster.folder, name));
-  }
-  await rm(join(cluster.folder, 'postmaster.pid'), { force: true });
-  const from = new URL(primary.url);
-  const conninfo = `host=127.0.0.1 port=${from.port} user=${from.username} password=${from.password}`;
-  const { file, args } = serverCommand(runner, cluster, [`primary_conninfo=${conninfo}`, 'hot_standby=on']);
+  await copyCluster(primary, cluster.folder);
+  const { file, args } = serverCommand(runner, cluster, ['hot_standby=on']);
   const server = spawn(file, args, { ...runner.spawnOptions, cwd: '/', stdio: 'ignore' });
   const url = new URL(primary.url);
   url.port = String(cluster.port);
@@ -48,6 +41,8 @@ export async function startOwnReplica(primary: OwnPostgres): Promise<OwnReplica>
   await eventually(() => sql`select 1`);
   return {
     url: url.href,
+    folder,
+    promote: () => promote(url.href),
     async pause() {
       await sql`select pg_wal_replay_pause()`;
       await eventually(async () => {
@@ -68,12 +63,60 @@ export async function startOwnReplica(primary: OwnPostgres): Promise<OwnReplica>
   };
 }
 
-async function copyCluster(primary: OwnPostgres, to: string): Promise<string> {
+/** What a cluster can be copied from. */
+type Source = Pick<OwnPostgres, 'url' | 'folder'>;
+
+/** Makes a killed server a standby of `primary` again, from a fresh copy. Resolves when it answers. */
+export async function rejoinAsReplica(killed: OwnPostgres, primary: Source): Promise<void> {
+  const folder = join(killed.folder, 'postgres');
+  await rm(folder, { recursive: true, force: true });
+  await copyCluster(primary, folder);
+  await killed.start();
+}
+
+/** From now on a commit is acknowledged only when the standby has it. Resolves when the standby has caught up. */
+export async function waitForStandbyInCommits(primaryUrl: string): Promise<void> {
+  const sql = postgres(primaryUrl, { max: 1, onnotice: () => {} });
+  try {
+    await sql`alter system set synchronous_standby_names = '*'`;
+    await sql`select pg_reload_conf()`;
+    await eventually(async () => {
+      const rows = await sql`select from pg_stat_replication where sync_state = 'sync' and state = 'streaming'`;
+      if (rows.length === 0) throw new Error('The standby is not in sync.');
+    });
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
+/** Makes a standby a primary. Resolves when it takes writes. */
+export async function promote(url: string): Promise<void> {
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  try {
+    await sql`select pg_promote(true, 60)`;
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
+/** Copies a running cluster. The copy starts as its standby. */
+async function copyCluster(source: Source, to: string): Promise<void> {
   // Postgres requires that one session begins and ends a backup.
-  const session = postgres(primary.url, { max: 1, onnotice: () => {} });
+  const session = postgres(source.url, { max: 1, onnotice: () => {} });
   await session`select pg_backup_start('replica', true)`;
-  await promisify(execFile)('cp', ['-a', join(primary.folder, 'postgres'), to]);
+  await promisify(execFile)('cp', ['-a', join(source.folder, 'postgres'), to]);
   const [stopped] = await session<[{ labelfile: string }]>`select labelfile from pg_backup_stop(false)`;
   await session.end();
-  return stopped.labelfile;
+  const { uid, gid } = await stat(join(to, 'PG_VERSION'));
+  for (const [name, text] of [
+    ['backup_label', stopped.labelfile],
+    ['standby.signal', ''],
+  ] as const) {
+    await writeFile(join(to, name), text);
+    await chown(join(to, name), uid, gid);
+  }
+  const { port, username, password } = new URL(source.url);
+  const from = `host=127.0.0.1 port=${port} user=${username} password=${password}`;
+  await appendFile(join(to, 'postgresql.auto.conf'), `primary_conninfo = '${from}'\n`);
+  await rm(join(to, 'postmaster.pid'), { force: true });
 }

@@ -25,7 +25,7 @@ export async function openTestDatabase(server = inject('databaseServer')): Promi
     },
     async states() {
       const rows = await db.sql<{ state: string; count: number }[]>`
-        select state, count(*)::int as count from outbox_status group by state order by state`;
+        select state, count(*)::int as count from auditbox.outbox_status group by state order by state`;
       return Object.fromEntries(rows.map(({ state, count }) => [state, count]));
     },
   };
