@@ -1,30 +1,20 @@
 -- The migrated schema, to read the current body of each function in one place.
 -- Written by `npm run db:schema` from a migrated database; changes belong in a migration. Months of audit_log are left out.
 
-create schema drizzle;
-grant usage on schema drizzle to auditbox_api;
-grant usage on schema drizzle to auditbox_exporter;
+create schema auditbox;
+grant usage on schema auditbox to auditbox_api;
+grant usage on schema auditbox to auditbox_exporter;
+grant usage on schema auditbox to auditbox_retention;
+grant usage on schema auditbox to auditbox_writer;
 
 create schema public;
 grant usage on schema public to public;
-grant usage on schema public to auditbox_api;
-grant usage on schema public to auditbox_exporter;
-grant usage on schema public to auditbox_retention;
 
-create sequence drizzle.__drizzle_migrations_id_seq;
+grant select on sequence auditbox.batch_id_seq to auditbox_exporter;
 
-grant usage on sequence public.export_batch_id_seq to auditbox_exporter;
+grant select on sequence auditbox.outbox_id_seq to auditbox_exporter;
 
-create table drizzle.__drizzle_migrations (
-  id integer default nextval('drizzle.__drizzle_migrations_id_seq'::regclass) not null,
-  hash text not null,
-  created_at bigint,
-  constraint __drizzle_migrations_pkey PRIMARY KEY (id)
-);
-grant select on drizzle.__drizzle_migrations to auditbox_api;
-grant select on drizzle.__drizzle_migrations to auditbox_exporter;
-
-create table public.api_key (
+create table auditbox.api_key (
   id uuid default gen_random_uuid() not null,
   name text not null,
   key_hash text not null,
@@ -36,9 +26,9 @@ create table public.api_key (
   constraint api_key_name UNIQUE (name),
   constraint api_key_scopes CHECK (((scopes <@ ARRAY['read'::text, 'write'::text]) AND (cardinality(scopes) > 0)))
 );
-grant select on public.api_key to auditbox_api;
+grant select on auditbox.api_key to auditbox_api;
 
-create table public.audit_log (
+create table auditbox.audit_log (
   id uuid default gen_random_uuid() not null,
   occurred_at timestamp(6) with time zone default statement_timestamp() not null,
   occurred_at_digits smallint default 6 not null,
@@ -51,6 +41,7 @@ create table public.audit_log (
   before_value json,
   updated_values json,
   context json,
+  traceparent character varying(55) collate "C",
   team_id text collate "C" generated always as (
 CASE
     WHEN (strpos((updated_values)::text, '"team_id"'::text) > 0) THEN "left"((updated_values ->> 'team_id'::text), 512)
@@ -71,352 +62,1036 @@ CASE
     WHEN (strpos((before_value)::text, '"token"'::text) > 0) THEN NULLIF("left"((before_value ->> 'token'::text), 512), "left"((updated_values ->> 'token'::text), 512))
     ELSE NULL::text
 END) stored,
-  traceparent character varying(55) collate "C",
   constraint audit_log_pkey PRIMARY KEY (id, occurred_at),
   constraint audit_log_context_is_an_object CHECK ((json_typeof(context) = ANY (ARRAY['object'::text, 'null'::text]))),
   constraint audit_log_occurred_at_digits_in_range CHECK (((occurred_at_digits >= 0) AND (occurred_at_digits <= 6))),
   constraint audit_log_occurred_at_in_range CHECK (((occurred_at >= '1970-01-01 00:00:00+00'::timestamp with time zone) AND (occurred_at < '10000-01-01 00:00:00+00'::timestamp with time zone))),
   constraint audit_log_texts_fit_an_index CHECK (((octet_length(changed_by) <= 2048) AND (octet_length(changed_by_api_key) <= 2048) AND (octet_length(action) <= 2048) AND (octet_length(table_name) <= 2048) AND (octet_length(object_id) <= 2048)))
 ) partition by RANGE (occurred_at);
-CREATE INDEX audit_log_action ON ONLY public.audit_log USING btree (action, occurred_at, id);
-CREATE INDEX audit_log_changed_by ON ONLY public.audit_log USING btree (changed_by, occurred_at, id);
-CREATE INDEX audit_log_changed_by_api_key ON ONLY public.audit_log USING btree (changed_by_api_key, occurred_at, id);
-CREATE INDEX audit_log_former_key_hash ON ONLY public.audit_log USING btree (former_key_hash, occurred_at, id) WHERE (former_key_hash IS NOT NULL);
-CREATE INDEX audit_log_former_team_id ON ONLY public.audit_log USING btree (former_team_id, occurred_at, id) WHERE (former_team_id IS NOT NULL);
-CREATE INDEX audit_log_key_hash ON ONLY public.audit_log USING btree (key_hash, occurred_at, id) WHERE (key_hash IS NOT NULL);
-CREATE INDEX audit_log_object_id ON ONLY public.audit_log USING btree (object_id, occurred_at, id);
-CREATE INDEX audit_log_occurred_at_id ON ONLY public.audit_log USING btree (occurred_at, id);
-CREATE INDEX audit_log_recorded_at_id ON ONLY public.audit_log USING btree (recorded_at, id);
-CREATE INDEX audit_log_table_name ON ONLY public.audit_log USING btree (table_name, occurred_at, id);
-CREATE INDEX audit_log_team_id ON ONLY public.audit_log USING btree (team_id, occurred_at, id) WHERE (team_id IS NOT NULL);
-CREATE TRIGGER audit_log_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit_log FOR EACH STATEMENT EXECUTE FUNCTION public.audit_log_append_only();
-CREATE TRIGGER audit_log_keep_unexported BEFORE DELETE ON public.audit_log FOR EACH ROW EXECUTE FUNCTION public.audit_log_keep_unexported();
-CREATE TRIGGER audit_log_to_outbox AFTER INSERT ON public.audit_log REFERENCING NEW TABLE AS recorded FOR EACH STATEMENT EXECUTE FUNCTION public.audit_log_to_outbox();
-grant insert, select on public.audit_log to auditbox_api;
-grant select on public.audit_log to auditbox_exporter;
-grant delete, select on public.audit_log to auditbox_retention;
+CREATE INDEX audit_log_action ON ONLY auditbox.audit_log USING btree (action, occurred_at, id);
+CREATE INDEX audit_log_changed_by ON ONLY auditbox.audit_log USING btree (changed_by, occurred_at, id);
+CREATE INDEX audit_log_changed_by_api_key ON ONLY auditbox.audit_log USING btree (changed_by_api_key, occurred_at, id);
+CREATE INDEX audit_log_former_key_hash ON ONLY auditbox.audit_log USING btree (former_key_hash, occurred_at, id) WHERE (former_key_hash IS NOT NULL);
+CREATE INDEX audit_log_former_team_id ON ONLY auditbox.audit_log USING btree (former_team_id, occurred_at, id) WHERE (former_team_id IS NOT NULL);
+CREATE INDEX audit_log_key_hash ON ONLY auditbox.audit_log USING btree (key_hash, occurred_at, id) WHERE (key_hash IS NOT NULL);
+CREATE INDEX audit_log_object_id ON ONLY auditbox.audit_log USING btree (object_id, occurred_at, id);
+CREATE INDEX audit_log_occurred_at_id ON ONLY auditbox.audit_log USING btree (occurred_at, id);
+CREATE INDEX audit_log_recorded_at_id ON ONLY auditbox.audit_log USING btree (recorded_at, id);
+CREATE INDEX audit_log_table_name ON ONLY auditbox.audit_log USING btree (table_name, occurred_at, id);
+CREATE INDEX audit_log_team_id ON ONLY auditbox.audit_log USING btree (team_id, occurred_at, id) WHERE (team_id IS NOT NULL);
+CREATE TRIGGER audit_log_append_only BEFORE DELETE OR UPDATE ON auditbox.audit_log FOR EACH STATEMENT EXECUTE FUNCTION auditbox.refuse_change();
+alter table auditbox.audit_log enable always trigger audit_log_append_only;
+CREATE TRIGGER audit_log_no_truncate BEFORE TRUNCATE ON auditbox.audit_log FOR EACH STATEMENT EXECUTE FUNCTION auditbox.refuse_change();
+alter table auditbox.audit_log enable always trigger audit_log_no_truncate;
+CREATE TRIGGER audit_log_to_outbox AFTER INSERT ON auditbox.audit_log REFERENCING NEW TABLE AS recorded FOR EACH STATEMENT EXECUTE FUNCTION auditbox.audit_log_to_outbox();
+alter table auditbox.audit_log enable always trigger audit_log_to_outbox;
+grant insert (action, before_value, changed_by, changed_by_api_key, context, id, object_id, occurred_at, occurred_at_digits, table_name, traceparent, updated_values), select on auditbox.audit_log to auditbox_api;
+grant select on auditbox.audit_log to auditbox_exporter;
+grant select on auditbox.audit_log to auditbox_retention;
+grant insert (action, before_value, changed_by, changed_by_api_key, context, id, object_id, occurred_at, occurred_at_digits, table_name, traceparent, updated_values), select (id, occurred_at) on auditbox.audit_log to auditbox_writer;
 
-create table public.export_batch (
-  id bigint generated by default as identity not null,
-  destination text default 's3'::text not null,
+create table auditbox.batch (
+  id bigint generated always as identity not null,
   partition text not null,
-  state text default 'sealed'::text not null,
+  outbox_ids int8multirange not null,
   row_count integer not null,
   first_occurred_at timestamp(6) with time zone not null,
   last_occurred_at timestamp(6) with time zone not null,
+  first_recorded_at timestamp(6) with time zone not null,
   sealed_at timestamp(6) with time zone default clock_timestamp() not null,
+  replay_for text,
+  constraint batch_pkey PRIMARY KEY (id),
+  constraint batch_has_rows CHECK (((row_count > 0) AND (NOT isempty(outbox_ids)))),
+  constraint batch_partition_form CHECK ((partition ~ '^\d{4}-\d{2}-\d{2}(T\d{2})?$'::text))
+);
+CREATE INDEX batch_outbox_ids ON auditbox.batch USING gist (outbox_ids) WHERE (replay_for IS NULL);
+CREATE TRIGGER batch_ids_are_in_one_batch AFTER INSERT ON auditbox.batch REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION auditbox.check_new_batches();
+alter table auditbox.batch enable always trigger batch_ids_are_in_one_batch;
+CREATE TRIGGER batch_never_changes BEFORE DELETE OR UPDATE OR TRUNCATE ON auditbox.batch FOR EACH STATEMENT EXECUTE FUNCTION auditbox.refuse_change();
+alter table auditbox.batch enable always trigger batch_never_changes;
+grant select on auditbox.batch to auditbox_api;
+grant select on auditbox.batch to auditbox_exporter;
+grant select on auditbox.batch to auditbox_retention;
+
+create table auditbox.delivery (
+  destination text not null,
+  batch_id bigint not null,
+  state text default 'sealed'::text not null,
   attempts integer default 0 not null,
   next_attempt_at timestamp(6) with time zone default clock_timestamp() not null,
   lease_token uuid,
   leased_until timestamp(6) with time zone,
   sha256 text,
   object_key text,
-  bytes bigint,
+  ndjson_bytes bigint,
   object_bytes bigint,
-  exported_at timestamp(6) with time zone,
+  done_at timestamp(6) with time zone,
   last_error text,
-  constraint export_batch_pkey PRIMARY KEY (id),
-  constraint export_batch_done_is_proven CHECK ((((state = 'done'::text) = (exported_at IS NOT NULL)) AND ((state <> 'done'::text) OR (sha256 IS NOT NULL)))),
-  constraint export_batch_failed_says_why CHECK (((state <> 'failed'::text) OR (last_error IS NOT NULL))),
-  constraint export_batch_has_rows CHECK ((row_count > 0)),
-  constraint export_batch_lease_while_uploading CHECK ((num_nonnulls(lease_token, leased_until) =
+  constraint delivery_pkey PRIMARY KEY (destination, batch_id),
+  constraint delivery_done_is_proven CHECK ((((state = 'done'::text) = (done_at IS NOT NULL)) AND ((state <> 'done'::text) OR (sha256 IS NOT NULL)))),
+  constraint delivery_failed_says_why CHECK (((state <> 'failed'::text) OR (last_error IS NOT NULL))),
+  constraint delivery_lease_while_sending CHECK ((num_nonnulls(lease_token, leased_until) =
 CASE state
-    WHEN 'uploading'::text THEN 2
+    WHEN 'sending'::text THEN 2
     ELSE 0
 END)),
-  constraint export_batch_partition_form CHECK ((partition ~ '^\d{4}-\d{2}-\d{2}(T\d{2})?$'::text)),
-  constraint export_batch_rendered_whole CHECK ((num_nulls(sha256, object_key, bytes, object_bytes) = ANY (ARRAY[0, 4]))),
-  constraint export_batch_sha256_form CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text)),
-  constraint export_batch_state CHECK ((state = ANY (ARRAY['sealed'::text, 'uploading'::text, 'done'::text, 'failed'::text])))
-);
-CREATE INDEX export_batch_claimable ON public.export_batch USING btree (next_attempt_at, id) WHERE (state = ANY (ARRAY['sealed'::text, 'uploading'::text]));
-CREATE INDEX export_batch_failed ON public.export_batch USING btree (id) WHERE (state = 'failed'::text);
-grant select on public.export_batch to auditbox_api;
-grant delete, insert, select, update on public.export_batch to auditbox_exporter;
-grant select on public.export_batch to auditbox_retention;
+  constraint delivery_rendered_whole CHECK ((num_nulls(sha256, object_key, ndjson_bytes, object_bytes) = ANY (ARRAY[0, 4]))),
+  constraint delivery_sha256_form CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text)),
+  constraint delivery_state CHECK ((state = ANY (ARRAY['sealed'::text, 'sending'::text, 'done'::text, 'failed'::text])))
+) with (fillfactor=70);
+CREATE INDEX delivery_claimable ON auditbox.delivery USING btree (destination, next_attempt_at, batch_id) WHERE (state = ANY (ARRAY['sealed'::text, 'sending'::text]));
+CREATE INDEX delivery_failed ON auditbox.delivery USING btree (destination, batch_id) WHERE (state = 'failed'::text);
+CREATE TRIGGER delivery_begins BEFORE INSERT ON auditbox.delivery FOR EACH ROW EXECUTE FUNCTION auditbox.check_new_delivery();
+alter table auditbox.delivery enable always trigger delivery_begins;
+CREATE TRIGGER delivery_changes BEFORE UPDATE ON auditbox.delivery FOR EACH ROW EXECUTE FUNCTION auditbox.check_delivery_change();
+alter table auditbox.delivery enable always trigger delivery_changes;
+CREATE TRIGGER delivery_no_truncate BEFORE TRUNCATE ON auditbox.delivery FOR EACH STATEMENT EXECUTE FUNCTION auditbox.refuse_change();
+alter table auditbox.delivery enable always trigger delivery_no_truncate;
+grant select on auditbox.delivery to auditbox_api;
+grant delete, insert (batch_id, destination), select, update (attempts, done_at, last_error, lease_token, leased_until, ndjson_bytes, next_attempt_at, object_bytes, object_key, sha256, state) on auditbox.delivery to auditbox_exporter;
+grant select on auditbox.delivery to auditbox_retention;
 
-create table public.outbox (
+create table auditbox.destination (
+  name text not null,
+  is_paused boolean default false not null,
+  constraint destination_pkey PRIMARY KEY (name),
+  constraint destination_name_form CHECK ((name ~ '^[a-z][a-z0-9-]{0,62}$'::text))
+);
+grant select on auditbox.destination to auditbox_api;
+grant delete, insert (name), select, update (is_paused) on auditbox.destination to auditbox_exporter;
+grant select on auditbox.destination to auditbox_retention;
+
+create table auditbox.frontier (
+  is_the_only_row boolean default true not null,
+  sealed_up_to bigint default 0 not null,
+  gaps int8multirange default '{}'::int8multirange not null,
+  closing int8multirange default '{}'::int8multirange not null,
+  closing_xid xid8,
+  constraint frontier_pkey PRIMARY KEY (is_the_only_row),
+  constraint frontier_closing_are_gaps CHECK ((closing <@ gaps)),
+  constraint frontier_closing_has_xid CHECK ((isempty(closing) OR (closing_xid IS NOT NULL))),
+  constraint frontier_gaps_are_behind CHECK (((sealed_up_to >= 0) AND (upper(gaps) <= (sealed_up_to + 1)))),
+  constraint frontier_has_one_row CHECK (is_the_only_row)
+) with (fillfactor=50);
+grant select on auditbox.frontier to auditbox_api;
+grant select on auditbox.frontier to auditbox_exporter;
+
+create table auditbox.migration (
+  tag text collate "C" not null,
+  sha256 text not null,
+  applied_at timestamp(6) with time zone default clock_timestamp() not null,
+  constraint migration_pkey PRIMARY KEY (tag),
+  constraint migration_sha256_check CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text))
+);
+grant select on auditbox.migration to auditbox_api;
+grant select on auditbox.migration to auditbox_exporter;
+grant select on auditbox.migration to auditbox_retention;
+
+create table auditbox.outbox (
   id bigint generated always as identity not null,
   audit_id uuid not null,
   occurred_at timestamp(6) with time zone not null,
   recorded_at timestamp(6) with time zone not null,
-  batch_id bigint,
   bytes integer not null,
-  destination text default 's3'::text not null,
-  quarantine_reason text,
   constraint outbox_pkey PRIMARY KEY (id),
-  constraint outbox_audit_id_destination UNIQUE (audit_id, destination),
-  constraint outbox_quarantined_is_in_no_batch CHECK (((batch_id IS NULL) OR (quarantine_reason IS NULL)))
-);
-CREATE INDEX outbox_batch ON public.outbox USING btree (batch_id) WHERE (batch_id IS NOT NULL);
-CREATE INDEX outbox_pending ON public.outbox USING btree (id) WHERE ((batch_id IS NULL) AND (quarantine_reason IS NULL));
-CREATE INDEX outbox_quarantined ON public.outbox USING btree (id) WHERE (quarantine_reason IS NOT NULL);
-grant select on public.outbox to auditbox_api;
-grant select, update (batch_id, quarantine_reason) on public.outbox to auditbox_exporter;
-grant select on public.outbox to auditbox_retention;
+  constraint outbox_audit_id UNIQUE (audit_id)
+) with (autovacuum_vacuum_insert_scale_factor=0.05, autovacuum_analyze_scale_factor=0.05);
+CREATE TRIGGER outbox_keep_row BEFORE DELETE ON auditbox.outbox FOR EACH ROW EXECUTE FUNCTION auditbox.keep_outbox_row();
+alter table auditbox.outbox enable always trigger outbox_keep_row;
+CREATE TRIGGER outbox_no_truncate BEFORE TRUNCATE ON auditbox.outbox FOR EACH STATEMENT EXECUTE FUNCTION auditbox.refuse_change();
+alter table auditbox.outbox enable always trigger outbox_no_truncate;
+CREATE TRIGGER outbox_no_update BEFORE UPDATE ON auditbox.outbox FOR EACH STATEMENT EXECUTE FUNCTION auditbox.refuse_change();
+alter table auditbox.outbox enable always trigger outbox_no_update;
+grant select on auditbox.outbox to auditbox_api;
+grant select on auditbox.outbox to auditbox_exporter;
+grant select on auditbox.outbox to auditbox_retention;
 
-create table public.pruned_event (
-  id uuid not null,
-  occurred_at timestamp(6) with time zone not null,
+create table auditbox.rejection (
+  destination text not null,
+  outbox_id bigint not null,
   batch_id bigint not null,
-  constraint pruned_event_pkey PRIMARY KEY (id)
+  audit_id uuid not null,
+  occurred_at timestamp(6) with time zone not null,
+  reason text not null,
+  rejected_at timestamp(6) with time zone default clock_timestamp() not null,
+  replayed_in bigint,
+  constraint rejection_pkey PRIMARY KEY (destination, batch_id, outbox_id)
 );
-CREATE INDEX pruned_event_occurred_at ON public.pruned_event USING btree (occurred_at);
-grant select on public.pruned_event to auditbox_api;
-grant select on public.pruned_event to auditbox_retention;
+CREATE INDEX rejection_open ON auditbox.rejection USING btree (destination, outbox_id) WHERE (replayed_in IS NULL);
+CREATE INDEX rejection_outbox_id ON auditbox.rejection USING btree (destination, outbox_id, batch_id);
+CREATE TRIGGER rejection_begins BEFORE INSERT ON auditbox.rejection FOR EACH ROW EXECUTE FUNCTION auditbox.check_new_rejection();
+alter table auditbox.rejection enable always trigger rejection_begins;
+grant select on auditbox.rejection to auditbox_api;
+grant delete, insert (audit_id, batch_id, destination, occurred_at, outbox_id, reason), select on auditbox.rejection to auditbox_exporter;
+grant select on auditbox.rejection to auditbox_retention;
 
-create view public.outbox_status as
+create view auditbox.outbox_status as
  SELECT o.id,
     o.audit_id,
-    o.destination,
+    d.name AS destination,
     o.occurred_at,
     o.recorded_at,
         CASE
-            WHEN o.quarantine_reason IS NOT NULL THEN 'quarantined'::text
-            WHEN o.batch_id IS NULL THEN 'pending'::text
-            ELSE b.state
+            WHEN b.id IS NULL THEN 'pending'::text
+            WHEN r.outbox_id IS NOT NULL AND r.replayed_in IS NULL THEN 'rejected'::text
+            ELSE v.state
         END AS state,
-    o.batch_id,
+    COALESCE(r.replayed_in, r.batch_id, b.id) AS batch_id,
         CASE
-            WHEN b.state = 'done'::text THEN b.object_key
+            WHEN v.state = 'done'::text AND (r.outbox_id IS NULL OR r.replayed_in IS NOT NULL) THEN v.object_key
             ELSE NULL::text
         END AS object_key,
         CASE
-            WHEN b.state = 'done'::text THEN b.sha256
+            WHEN v.state = 'done'::text AND (r.outbox_id IS NULL OR r.replayed_in IS NOT NULL) THEN v.sha256
             ELSE NULL::text
         END AS sha256,
-    b.exported_at,
-    COALESCE(o.quarantine_reason, b.last_error) AS last_error
-   FROM public.outbox o
-     LEFT JOIN public.export_batch b ON b.id = o.batch_id;
-grant select on public.outbox_status to auditbox_api;
-grant select on public.outbox_status to auditbox_exporter;
-grant select on public.outbox_status to auditbox_retention;
+        CASE
+            WHEN v.state = 'done'::text AND (r.outbox_id IS NULL OR r.replayed_in IS NOT NULL) THEN v.done_at
+            ELSE NULL::timestamp with time zone
+        END AS done_at,
+    COALESCE(
+        CASE
+            WHEN r.replayed_in IS NULL THEN r.reason
+            ELSE NULL::text
+        END, v.last_error) AS last_error
+   FROM auditbox.outbox o
+     CROSS JOIN auditbox.destination d
+     LEFT JOIN auditbox.batch b ON b.outbox_ids @> o.id AND b.replay_for IS NULL
+     LEFT JOIN LATERAL ( SELECT r_1.outbox_id,
+            r_1.batch_id,
+            r_1.replayed_in,
+            r_1.reason
+           FROM auditbox.rejection r_1
+          WHERE r_1.destination = d.name AND r_1.outbox_id = o.id
+          ORDER BY r_1.batch_id DESC
+         LIMIT 1) r ON true
+     LEFT JOIN auditbox.delivery v ON v.destination = d.name AND v.batch_id = COALESCE(r.replayed_in, r.batch_id, b.id)
+  WHERE b.id IS NULL OR v.batch_id IS NOT NULL;
+grant select on auditbox.outbox_status to auditbox_api;
+grant select on auditbox.outbox_status to auditbox_exporter;
+grant select on auditbox.outbox_status to auditbox_retention;
 
-CREATE OR REPLACE FUNCTION public.audit_log_append_only()
+CREATE OR REPLACE FUNCTION auditbox.audit_log_to_outbox()
  RETURNS trigger
  LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET row_security TO 'off'
 AS $function$
+declare
+  ids uuid[];
+  times timestamptz[];
+  sizes integer[];
+  latest timestamptz;
+  is_dated boolean;
+  has_escapes boolean;
+  written integer;
+  wrong record;
 begin
-  if current_user = 'auditbox_retention' and tg_op = 'DELETE' then
+  select array_agg(r.id), array_agg(r.occurred_at), max(r.occurred_at), bool_or(r.recorded_at <> statement_timestamp()),
+    array_agg(auditbox.line_bytes(
+      r.changed_by || r.changed_by_api_key || r.action || r.table_name || r.object_id,
+      r.before_value, r.updated_values, r.context)),
+    bool_or(strpos(r.before_value::text, '\u') > 0 or strpos(r.updated_values::text, '\u') > 0
+      or strpos(r.context::text, '\u') > 0)
+  into ids, times, latest, is_dated, sizes, has_escapes
+  from recorded r;
+  if ids is null then
     return null;
   end if;
-  raise exception 'audit_log is append-only: % refused', tg_op
-    using errcode = 'insufficient_privilege', table = 'audit_log',
-          hint = 'Rows past retention are deleted by the role auditbox_retention.';
-end $function$;
 
-CREATE OR REPLACE FUNCTION public.audit_log_close_month(month text)
+  -- An event in the future would be filed under an hour that has not begun. The database's clock decides.
+  if latest > clock_timestamp() + interval '5 minutes' then
+    select r.id into wrong from recorded r where r.occurred_at > clock_timestamp() + interval '5 minutes' limit 1;
+    raise exception 'the event time of % is more than 5 minutes in the future', wrong.id
+      using errcode = 'check_violation', constraint = 'audit_log_occurred_at_not_future',
+            schema = tg_table_schema, table = 'audit_log', detail = wrong.id::text;
+  end if;
+
+  -- The recorded time is ours, because the linger counts from it.
+  if is_dated then
+    select r.id into wrong from recorded r where r.recorded_at <> statement_timestamp() limit 1;
+    raise exception 'recorded_at of % was given; the database sets it', wrong.id
+      using errcode = 'check_violation', constraint = 'audit_log_recorded_at_is_now',
+            schema = tg_table_schema, table = 'audit_log', detail = wrong.id::text;
+  end if;
+
+  if has_escapes then
+    select r.id, coalesce(
+      case when auditbox.is_unreadable(r.before_value) then auditbox.path_to_unreadable(r.before_value, 'before_value') end,
+      case when auditbox.is_unreadable(r.updated_values)
+        then auditbox.path_to_unreadable(r.updated_values, 'updated_values') end,
+      case when auditbox.is_unreadable(r.context) then auditbox.path_to_unreadable(r.context, 'context') end) as path
+    into wrong
+    from recorded r
+    where auditbox.is_unreadable(r.before_value) or auditbox.is_unreadable(r.updated_values)
+      or auditbox.is_unreadable(r.context)
+    limit 1;
+    if found then
+      raise exception 'the value % of % has a text with \u0000 or half of a surrogate pair, which not every reader can read',
+        wrong.path, wrong.id
+        using errcode = 'check_violation', constraint = 'audit_log_values_are_readable',
+              schema = tg_table_schema, table = 'audit_log', column = wrong.path, detail = wrong.id::text;
+    end if;
+  end if;
+
+  -- A row that is being inserted with the same id makes this wait. `do nothing` instead of an error of the index, so that
+  -- the error can say what to do without the price of a savepoint.
+  insert into auditbox.outbox (audit_id, occurred_at, recorded_at, bytes)
+  select event.id, event.occurred_at, statement_timestamp(), event.bytes
+  from unnest(ids, times, sizes) as event (id, occurred_at, bytes)
+  on conflict (audit_id) do nothing;
+  get diagnostics written = row_count;
+  if written < cardinality(ids) then
+    -- The event's outbox row may be older than this snapshot, or of this statement when one id was given twice.
+    select r.id into wrong
+    from recorded r left join auditbox.outbox o on o.audit_id = r.id and o.occurred_at = r.occurred_at
+    where o.id is null
+    limit 1;
+    raise exception 'the id % is taken by an event with another time', coalesce(wrong.id, ids[1])
+      using errcode = 'unique_violation', constraint = 'outbox_audit_id', schema = tg_table_schema, table = 'outbox',
+            detail = coalesce(wrong.id, ids[1])::text,
+            hint = 'Ids are unique over all times. To write an event again without an error, call '
+              || quote_ident(tg_table_schema) || '.record(...).';
+  end if;
+  return null;
+end $function$;
+revoke execute on function auditbox.audit_log_to_outbox() from public;
+
+CREATE OR REPLACE FUNCTION auditbox.audit_words(before_value json, updated_values json, context json)
+ RETURNS tsvector
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN (((COALESCE(octet_length((before_value)::text), 0) + COALESCE(octet_length((updated_values)::text), 0)) + COALESCE(octet_length((context)::text), 0)) > 200000) THEN '''audit:large'''::tsvector ELSE json_to_tsvector('simple'::regconfig, ((((((('['::text || COALESCE((before_value)::text, 'null'::text)) || ','::text) || COALESCE((updated_values)::text, 'null'::text)) || ','::text) || COALESCE((context)::text, 'null'::text)) || ']'::text))::json, '["string", "numeric"]'::jsonb) END;
+grant execute on function auditbox.audit_words(json,json,json) to public;
+grant execute on function auditbox.audit_words(json,json,json) to auditbox_api;
+
+CREATE OR REPLACE FUNCTION auditbox.check_delivery_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if new.destination <> old.destination or new.batch_id <> old.batch_id then
+    raise exception 'a delivery keeps its destination and its batch' using errcode = 'insufficient_privilege';
+  elsif (old.state || '>' || new.state) not in (
+      'sealed>sealed', 'sealed>sending', 'sending>sending', 'sending>sealed', 'sending>done', 'sending>failed',
+      'failed>sealed') then
+    raise exception 'a delivery does not go from % to %', old.state, new.state
+      using errcode = 'insufficient_privilege', schema = tg_table_schema, table = tg_table_name;
+  elsif new.state = 'done' and (new.sha256, new.object_key, new.ndjson_bytes, new.object_bytes)
+      is distinct from (old.sha256, old.object_key, old.ndjson_bytes, old.object_bytes) then
+    raise exception 'what a delivery was rendered to is recorded before it is sent'
+      using errcode = 'insufficient_privilege', schema = tg_table_schema, table = tg_table_name;
+  end if;
+  return new;
+end $function$;
+revoke execute on function auditbox.check_delivery_change() from public;
+
+CREATE OR REPLACE FUNCTION auditbox.check_new_batches()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET row_security TO 'off'
+ SET enable_seqscan TO 'off'
+ SET plan_cache_mode TO 'force_custom_plan'
+AS $function$
+declare
+  new_ids bigint[];
+  all_ids int8multirange;
+  total bigint;
+begin
+  -- A sealer that found the lock taken inserts nothing, and must not wait for it here.
+  if not exists (select from inserted n where n.replay_for is null) then
+    return null;
+  end if;
+  perform from auditbox.frontier for update;
+  select array_agg(n.id), range_agg(n.outbox_ids), sum((select sum(upper(r) - lower(r)) from unnest(n.outbox_ids) as r))
+  into new_ids, all_ids, total
+  from inserted n where n.replay_for is null;
+  if total <> (select sum(upper(r) - lower(r)) from unnest(all_ids) as r)
+    or exists (
+      select from auditbox.batch b
+      where b.outbox_ids && all_ids and b.replay_for is null and b.id <> all (new_ids)
+    ) then
+    raise exception 'an outbox id would be in two batches'
+      using errcode = 'exclusion_violation', constraint = 'batch_ids_are_in_one_batch',
+            schema = tg_table_schema, table = tg_table_name, hint = 'select auditbox.repair_frontier()';
+  end if;
+  return null;
+end $function$;
+revoke execute on function auditbox.check_new_batches() from public;
+
+CREATE OR REPLACE FUNCTION auditbox.check_new_delivery()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if new.state <> 'sealed' then
+    raise exception 'a delivery begins sealed'
+      using errcode = 'insufficient_privilege', schema = tg_table_schema, table = tg_table_name;
+  end if;
+  return new;
+end $function$;
+revoke execute on function auditbox.check_new_delivery() from public;
+
+CREATE OR REPLACE FUNCTION auditbox.check_new_rejection()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET row_security TO 'off'
+AS $function$
+begin
+  if not exists (
+    select from auditbox.delivery d join auditbox.batch b on b.id = d.batch_id
+    where d.destination = new.destination and d.batch_id = new.batch_id and d.state = 'sending'
+      and b.outbox_ids @> new.outbox_id
+  ) then
+    raise exception 'no delivery to % with the row % is being sent', new.destination, new.outbox_id
+      using errcode = 'insufficient_privilege', schema = tg_table_schema, table = tg_table_name;
+  end if;
+  return new;
+end $function$;
+revoke execute on function auditbox.check_new_rejection() from public;
+
+CREATE OR REPLACE FUNCTION auditbox.close_month(month_name text)
  RETURNS void
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET row_security TO 'off'
  SET lock_timeout TO '500ms'
 AS $function$
 declare
-  ends timestamptz;
+  month record;
 begin
-  if month !~ '^audit_log_[0-9]{4}_[0-9]{2}$' then
-    raise exception '% is no month of audit_log', month using errcode = 'invalid_parameter_value';
+  select * into month from auditbox.list_months() m where m.name = month_name;
+  if not found then
+    raise exception '% is not a month of audit_log', month_name using errcode = 'invalid_parameter_value';
+  elsif month.ends_at > clock_timestamp() then
+    raise exception 'the month % is not over', month_name using errcode = 'insufficient_privilege', table = 'audit_log';
+  elsif not month.is_closed then
+    execute format('alter table auditbox.%I add constraint audit_log_month_closed check (false) not valid', month_name);
   end if;
-  ends := (to_date(right(month, 7), 'YYYY_MM') + interval '1 month') at time zone 'UTC';
-  if ends > clock_timestamp() then
-    raise exception 'the month % is not over', month using errcode = 'insufficient_privilege', table = 'audit_log';
-  end if;
-  execute format('alter table public.%I add constraint audit_log_month_closed check (false) not valid', month);
-exception when duplicate_object or undefined_table then
-  null; -- Another exporter was here before.
+exception when duplicate_object then
+  null; -- Another process closed it.
 end $function$;
-revoke execute on function public.audit_log_close_month(text) from public;
-grant execute on function public.audit_log_close_month(text) to auditbox_retention;
+revoke execute on function auditbox.close_month(text) from public;
+grant execute on function auditbox.close_month(text) to auditbox_retention;
 
-CREATE OR REPLACE FUNCTION public.audit_log_drop_month(month text)
+CREATE OR REPLACE FUNCTION auditbox.count_unarchived(month_name text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET row_security TO 'off'
+AS $function$
+declare
+  archived int8multirange;
+  unarchived bigint;
+begin
+  select range_agg(b.outbox_ids) into archived
+  from auditbox.batch b join auditbox.list_months() m on b.first_occurred_at < m.ends_at and b.last_occurred_at >= m.starts_at
+  where m.name = month_name
+    and exists (select from auditbox.delivery d where d.batch_id = b.id and d.state = 'done')
+    and not exists (select from auditbox.delivery d where d.batch_id = b.id and d.state <> 'done');
+  execute format('
+    select count(*)
+    from auditbox.%I a
+    left join auditbox.outbox o on o.audit_id = a.id and o.occurred_at = a.occurred_at
+    where o.id is null or not $1 @> o.id
+      or exists (select from auditbox.rejection r where r.outbox_id = o.id and r.replayed_in is null)', month_name)
+  into unarchived using coalesce(archived, '{}');
+  return unarchived;
+end $function$;
+revoke execute on function auditbox.count_unarchived(text) from public;
+grant execute on function auditbox.count_unarchived(text) to auditbox_retention;
+
+CREATE OR REPLACE FUNCTION auditbox.drop_month(month_name text)
  RETURNS boolean
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET row_security TO 'off'
  SET lock_timeout TO '500ms'
 AS $function$
 declare
-  starts timestamptz;
-  ends timestamptz;
-  is_closed boolean;
+  month record;
 begin
-  if month !~ '^audit_log_[0-9]{4}_[0-9]{2}$' then
-    raise exception '% is no month of audit_log', month using errcode = 'invalid_parameter_value';
-  end if;
-  starts := to_date(right(month, 7), 'YYYY_MM')::timestamp at time zone 'UTC';
-  ends := (to_date(right(month, 7), 'YYYY_MM') + interval '1 month') at time zone 'UTC';
-  -- In one look: another exporter may drop it meanwhile.
-  select exists (select from pg_constraint where conrelid = c.oid and conname = 'audit_log_month_closed') into is_closed
-  from pg_class c where c.relname = month and c.relnamespace = 'public'::regnamespace;
+  select * into month from auditbox.list_months() m where m.name = month_name;
   if not found then
-    return true;
-  elsif not is_closed then
-    raise exception 'the month % is not closed', month using errcode = 'insufficient_privilege', table = 'audit_log';
+    return true; -- Another process dropped it.
+  elsif not month.is_closed then
+    raise exception 'the month % is not closed', month_name using errcode = 'insufficient_privilege', table = 'audit_log';
   end if;
-  if exists (
-      select from public.outbox
-      where batch_id is null and quarantine_reason is null and occurred_at >= starts and occurred_at < ends
-    ) or exists (
-      select from public.outbox
-      where quarantine_reason is not null and occurred_at >= starts and occurred_at < ends
-    ) or exists (
-      select from public.export_batch
-      where state in ('sealed', 'uploading', 'failed') and first_occurred_at < ends and last_occurred_at >= starts
-    ) then
+  -- A destination that is added now would get deliveries whose events are dropped here.
+  lock table auditbox.destination in share mode;
+  if auditbox.count_unarchived(month_name) > 0 then
     return false;
   end if;
-  execute format('drop table if exists public.%I', month);
-  delete from public.pruned_event where occurred_at >= starts and occurred_at < ends;
+  execute format('drop table auditbox.%I', month_name);
   return true;
 end $function$;
-revoke execute on function public.audit_log_drop_month(text) from public;
-grant execute on function public.audit_log_drop_month(text) to auditbox_retention;
+revoke execute on function auditbox.drop_month(text) from public;
+grant execute on function auditbox.drop_month(text) to auditbox_retention;
 
-CREATE OR REPLACE FUNCTION public.audit_log_keep_unexported()
+CREATE OR REPLACE FUNCTION auditbox.forget_dropped(max_batches integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET row_security TO 'off'
+AS $function$
+declare
+  forgotten integer;
+begin
+  with gone as materialized (
+    select b.outbox_ids
+    from auditbox.batch b
+    where not exists (
+        select from auditbox.list_months() m where b.first_occurred_at < m.ends_at and b.last_occurred_at >= m.starts_at)
+      -- The rows of a batch go together, so its first row stands for all.
+      and exists (select from auditbox.outbox o where o.id = lower(b.outbox_ids))
+    order by b.id
+    limit max_batches
+  ), deleted as (
+    delete from auditbox.outbox o
+    using (select unnest(outbox_ids) as ids from gone) r
+    where o.id >= lower(r.ids) and o.id < upper(r.ids)
+  )
+  select count(*) into forgotten from gone;
+  return forgotten;
+end $function$;
+revoke execute on function auditbox.forget_dropped(integer) from public;
+grant execute on function auditbox.forget_dropped(integer) to auditbox_retention;
+
+CREATE OR REPLACE FUNCTION auditbox.is_unreadable(value json)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN ((strpos((value)::text, '\u'::text) > 0) AND (regexp_replace((value)::text, '\\\\'::text, ''::text, 'g'::text) ~ '\\u0000|\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]'::text));
+revoke execute on function auditbox.is_unreadable(json) from public;
+grant execute on function auditbox.is_unreadable(json) to auditbox_exporter;
+
+CREATE OR REPLACE FUNCTION auditbox.keep_outbox_row()
  RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'public'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET row_security TO 'off'
 AS $function$
 begin
-  if exists (
-    select from public.outbox o left join public.export_batch b on b.id = o.batch_id
-    where o.audit_id = old.id and b.state is distinct from 'done'
-  ) then
-    raise exception 'the audit event % is not exported yet', old.id
-      using errcode = 'insufficient_privilege', table = 'audit_log';
+  if exists (select from auditbox.audit_log a where a.id = old.audit_id and a.occurred_at = old.occurred_at) then
+    raise exception 'the outbox row % belongs to an event that is still recorded', old.id
+      using errcode = 'insufficient_privilege', schema = tg_table_schema, table = tg_table_name;
   end if;
   return old;
 end $function$;
-revoke execute on function public.audit_log_keep_unexported() from public;
+revoke execute on function auditbox.keep_outbox_row() from public;
 
-CREATE OR REPLACE FUNCTION public.audit_log_make_partition(at timestamp with time zone)
+CREATE OR REPLACE FUNCTION auditbox.line_bytes(texts text, before_value json, updated_values json, context json)
+ RETURNS integer
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN (LEAST((2147483647)::bigint, (((((257)::bigint + octet_length((to_json(texts))::text)) + COALESCE(octet_length((before_value)::text), 4)) + COALESCE(octet_length((updated_values)::text), 4)) + COALESCE(octet_length((context)::text), 4))))::integer;
+revoke execute on function auditbox.line_bytes(text,json,json,json) from public;
+grant execute on function auditbox.line_bytes(text,json,json,json) to auditbox_exporter;
+
+CREATE OR REPLACE FUNCTION auditbox.list_months()
+ RETURNS TABLE(name text, starts_at timestamp with time zone, ends_at timestamp with time zone, is_closed boolean)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
+AS $function$
+  select c.relname, bounds[1]::timestamptz, bounds[2]::timestamptz,
+    exists (select from pg_constraint k where k.conrelid = c.oid and k.conname = 'audit_log_month_closed')
+  from pg_inherits i
+  join pg_class c on c.oid = i.inhrelid
+  cross join lateral (
+    select regexp_match(pg_get_expr(c.relpartbound, c.oid), $re$^FOR VALUES FROM \('(.+)'\) TO \('(.+)'\)\Z$re$) as bounds
+  ) bound
+  where i.inhparent = 'auditbox.audit_log'::regclass and bounds is not null
+$function$;
+revoke execute on function auditbox.list_months() from public;
+grant execute on function auditbox.list_months() to auditbox_api;
+grant execute on function auditbox.list_months() to auditbox_exporter;
+grant execute on function auditbox.list_months() to auditbox_retention;
+
+CREATE OR REPLACE FUNCTION auditbox.make_month(at timestamp with time zone)
  RETURNS boolean
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET row_security TO 'off'
  SET lock_timeout TO '5s'
+ SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO, YMD'
 AS $function$
 declare
-  starts timestamp := date_trunc('month', at at time zone 'UTC');
-  name text := 'audit_log_' || to_char(starts, 'YYYY_MM');
+  starts timestamptz := date_trunc('month', at);
+  ends timestamptz := date_trunc('month', at) + interval '1 month';
+  month_name text := 'audit_log_' || to_char(at, 'YYYY_MM');
 begin
   if at < timestamptz '1970-01-01 00:00:00+00' or at > clock_timestamp() + interval '1 year' then
     return null;
   end if;
-  if to_regclass(format('public.%I', name)) is not null then
+  if exists (select from auditbox.list_months() m where m.starts_at <= at and at < m.ends_at) then
     return false;
   end if;
   perform pg_advisory_xact_lock(7283104913);
-  -- Not by to_regclass: that asks this session's cache, which does not know yet what was committed while it waited.
-  if exists (select from pg_class where relname = name and relnamespace = 'public'::regnamespace) then
+  -- Again: the month may have been committed during the wait.
+  if exists (select from auditbox.list_months() m where m.starts_at <= at and at < m.ends_at) then
     return false;
   end if;
-  -- Inserts alone must bring autovacuum: counts read the visibility map, and the index of words has a list to merge.
+  if exists (select from pg_class c where c.relname = month_name and c.relnamespace = 'auditbox'::regnamespace) then
+    raise exception 'the table % is there but is not a month of audit_log', month_name
+      using errcode = 'object_not_in_prerequisite_state', constraint = 'audit_log_month_detached',
+            schema = 'auditbox', table = month_name,
+            hint = format('It was detached by hand. Attach it again: alter table auditbox.audit_log attach partition auditbox.%I for values from (%L) to (%L).', month_name, starts, ends);
+  end if;
+  -- Inserts alone must start autovacuum: counts read the visibility map, and the index of words has a list to merge.
   execute format(
-    'create table public.%I (like public.audit_log including defaults including constraints including generated) with (
-      autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05)', name);
-  execute format('alter table public.audit_log attach partition public.%I for values from (%L) to (%L)',
-    name, starts at time zone 'UTC', (starts + interval '1 month') at time zone 'UTC');
-  execute format('create trigger audit_log_to_outbox after insert on public.%I
-    referencing new table as recorded for each statement execute function public.audit_log_to_outbox()', name);
-  execute format('create trigger audit_log_append_only before update or delete or truncate on public.%I
-    for each statement execute function public.audit_log_append_only()', name);
+    'create table auditbox.%I (like auditbox.audit_log including defaults including constraints including generated) with (
+      autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05)', month_name);
+  execute format('create trigger audit_log_to_outbox after insert on auditbox.%I
+    referencing new table as recorded for each statement execute function auditbox.audit_log_to_outbox()', month_name);
+  execute format('create trigger audit_log_append_only before update or delete on auditbox.%I
+    for each statement execute function auditbox.refuse_change()', month_name);
+  execute format('create trigger audit_log_no_truncate before truncate on auditbox.%I
+    for each statement execute function auditbox.refuse_change()', month_name);
+  execute format('alter table auditbox.%I enable always trigger audit_log_to_outbox,
+    enable always trigger audit_log_append_only, enable always trigger audit_log_no_truncate', month_name);
+  execute format('alter table auditbox.audit_log attach partition auditbox.%I for values from (%L) to (%L)',
+    month_name, starts, ends);
   return true;
 end $function$;
-grant execute on function public.audit_log_make_partition(timestamp with time zone) to public;
-grant execute on function public.audit_log_make_partition(timestamp with time zone) to auditbox_api;
-grant execute on function public.audit_log_make_partition(timestamp with time zone) to auditbox_exporter;
+revoke execute on function auditbox.make_month(timestamp with time zone) from public;
+grant execute on function auditbox.make_month(timestamp with time zone) to auditbox_api;
+grant execute on function auditbox.make_month(timestamp with time zone) to auditbox_exporter;
 
-CREATE OR REPLACE FUNCTION public.audit_log_to_outbox()
- RETURNS trigger
+CREATE OR REPLACE FUNCTION auditbox.oldest_transaction(OUT held_s double precision, OUT is_complete boolean)
+ RETURNS record
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN (SELECT ROW((GREATEST((0)::numeric, COALESCE(max(EXTRACT(epoch FROM (clock_timestamp() - holders.began_at))), (0)::numeric)))::double precision, pg_has_role(CURRENT_USER, 'pg_read_all_stats'::name, 'usage'::text)) AS "row" FROM (SELECT pg_stat_activity.xact_start AS began_at FROM pg_stat_activity WHERE (((pg_stat_activity.backend_xmin IS NOT NULL) OR (pg_stat_activity.backend_xid IS NOT NULL)) AND (pg_stat_activity.datname = current_database()) AND (pg_stat_activity.pid <> pg_backend_pid()) AND (pg_stat_activity.backend_type <> 'autovacuum worker'::text)) UNION ALL SELECT pg_prepared_xacts.prepared FROM pg_prepared_xacts WHERE (pg_prepared_xacts.database = current_database())) holders);
+revoke execute on function auditbox.oldest_transaction() from public;
+grant execute on function auditbox.oldest_transaction() to auditbox_api;
+grant execute on function auditbox.oldest_transaction() to auditbox_exporter;
+
+CREATE OR REPLACE FUNCTION auditbox.path_to_unreadable(value json, path text)
+ RETURNS text
  LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'public'
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  wrong uuid;
-  is_future boolean;
+  mark constant text := '!unreadable!';
+  here json := regexp_replace(regexp_replace(value::text, '\\\\', '\\/', 'g'),
+    '\\u0000|\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}',
+    mark, 'g')::json;
+  step record;
 begin
-  -- A time in the future would be filed under an hour that has not been: the database's clock decides. When the database
-  -- took it is not for the writer to say: the linger counts from it.
-  select id, occurred_at > clock_timestamp() + interval '5 minutes' into wrong, is_future
-  from recorded
-  where occurred_at > clock_timestamp() + interval '5 minutes' or recorded_at <> statement_timestamp()
-  limit 1;
-  if is_future then
-    raise exception 'the event time of % is more than 5 minutes in the future', wrong
-      using errcode = 'check_violation', constraint = 'audit_log_occurred_at_not_future',
-            table = 'audit_log', detail = wrong::text;
-  elsif found then
-    raise exception 'recorded_at of % was given; the database sets it', wrong
-      using errcode = 'check_violation', constraint = 'audit_log_recorded_at_is_now',
-            table = 'audit_log', detail = wrong::text;
-  end if;
-
-  -- 251 bytes are the rendered line's names, punctuation, id, times at full length and newline.
-  insert into public.outbox (audit_id, occurred_at, recorded_at, bytes)
-  select id, occurred_at, recorded_at, least(2147483647,
-    251::bigint
-    + octet_length(to_json(changed_by)::text) + octet_length(to_json(changed_by_api_key)::text)
-    + octet_length(to_json(action)::text) + octet_length(to_json(table_name)::text)
-    + octet_length(to_json(object_id)::text)
-    + coalesce(octet_length(before_value::text), 4) + coalesce(octet_length(updated_values::text), 4)
-    + coalesce(octet_length(context::text), 4))
-  from recorded;
-
-  select id into wrong from recorded where exists (select from public.pruned_event p where p.id = recorded.id) limit 1;
-  if found then
-    raise exception 'the id % is taken', wrong
-      using errcode = 'unique_violation', constraint = 'pruned_event_pkey', table = 'pruned_event', detail = wrong::text;
-  end if;
-  return null;
+  for level in 1..32 loop
+    if json_typeof(here) = 'object' then
+      select '.' || key as name, element into step
+      from json_each(here) as each (key, element) where strpos(element::text, mark) > 0 limit 1;
+    elsif json_typeof(here) = 'array' then
+      select '[' || place - 1 || ']' as name, element into step
+      from json_array_elements(here) with ordinality as each (element, place) where strpos(element::text, mark) > 0 limit 1;
+    else
+      return path;
+    end if;
+    -- No element: the name of a member is unreadable.
+    exit when not found;
+    path := path || step.name;
+    here := step.element;
+  end loop;
+  return path;
 end $function$;
-revoke execute on function public.audit_log_to_outbox() from public;
+revoke execute on function auditbox.path_to_unreadable(json,text) from public;
+grant execute on function auditbox.path_to_unreadable(json,text) to auditbox_exporter;
 
-CREATE OR REPLACE FUNCTION public.audit_words(before_value json, updated_values json, context json)
- RETURNS tsvector
- LANGUAGE sql
- IMMUTABLE PARALLEL SAFE
-AS $function$
-  select case
-    when pg_catalog.octet_length(before_value::text) > 200000 or pg_catalog.octet_length(updated_values::text) > 200000
-      or pg_catalog.octet_length(context::text) > 200000 then '''audit:large'''::pg_catalog.tsvector
-    else pg_catalog.json_to_tsvector(
-      'pg_catalog.simple'::pg_catalog.regconfig,
-      ('[' || coalesce(before_value::text, 'null') || ',' || coalesce(updated_values::text, 'null') || ','
-        || coalesce(context::text, 'null') || ']')::pg_catalog.json,
-      '["string", "numeric"]'
-    )
-  end
-$function$;
-grant execute on function public.audit_words(json,json,json) to public;
-grant execute on function public.audit_words(json,json,json) to auditbox_api;
-
-CREATE OR REPLACE FUNCTION public.outbox_prune(retention_days integer, max_rows integer)
- RETURNS integer
- LANGUAGE sql
+CREATE OR REPLACE FUNCTION auditbox.reconcile_audit_log(behind_time timestamp with time zone, behind_id uuid, max_rows integer, OUT next_time timestamp with time zone, OUT next_id uuid, OUT restored bigint, OUT conflicting bigint)
+ RETURNS record
+ LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET row_security TO 'off'
+ SET plan_cache_mode TO 'force_custom_plan'
+ SET enable_seqscan TO 'off'
 AS $function$
-  with gone as (
-    delete from public.outbox where id in (
-      select o.id
-      from public.export_batch b
-      join public.outbox o on o.batch_id = b.id
-      where b.state = 'done' and b.exported_at < now() - retention_days * interval '1 day'
-      order by b.id
+begin
+  -- The argument of `seal` wants a transaction id before an id of the outbox. Elsewhere the audit row's insert sees to it.
+  perform pg_current_xact_id();
+  with block as materialized (
+    select a.id, a.occurred_at, a.recorded_at, o.occurred_at as registered_at
+    from (
+      select a.id, a.occurred_at, a.recorded_at from auditbox.audit_log a
+      where (a.occurred_at, a.id) > (behind_time, behind_id)
+      order by a.occurred_at, a.id
       limit max_rows
-      for update of o skip locked
-    )
-    returning audit_id, occurred_at, batch_id
-  ), remembered as (
-    insert into public.pruned_event (id, occurred_at, batch_id) select audit_id, occurred_at, batch_id from gone
-    on conflict (id) do nothing
+    ) a
+    cross join lateral (
+      select max(o.occurred_at) as occurred_at from auditbox.outbox o where o.audit_id = a.id
+    ) o
+  ), added as (
+    insert into auditbox.outbox (audit_id, occurred_at, recorded_at, bytes)
+    select b.id, b.occurred_at, b.recorded_at, auditbox.line_bytes(
+        a.changed_by || a.changed_by_api_key || a.action || a.table_name || a.object_id,
+        a.before_value, a.updated_values, a.context)
+    from block b join auditbox.audit_log a on a.id = b.id and a.occurred_at = b.occurred_at
+    where b.registered_at is null
+    on conflict (audit_id) do nothing
+    returning 1
   )
-  select count(*)::integer from gone
-$function$;
-revoke execute on function public.outbox_prune(integer,integer) from public;
-grant execute on function public.outbox_prune(integer,integer) to auditbox_retention;
+  select last.occurred_at, last.id, (select count(*) from added),
+    (select count(*) from block where registered_at <> occurred_at)
+      + (select count(*) from block where registered_at is null) - (select count(*) from added)
+  into next_time, next_id, restored, conflicting
+  from (select) one left join lateral (select * from block order by occurred_at desc, id desc limit 1) last on true;
+end $function$;
+revoke execute on function auditbox.reconcile_audit_log(timestamp with time zone,uuid,integer) from public;
+grant execute on function auditbox.reconcile_audit_log(timestamp with time zone,uuid,integer) to auditbox_exporter;
+
+CREATE OR REPLACE FUNCTION auditbox.reconcile_outbox(behind bigint, max_rows integer, OUT next_behind bigint, OUT lost_rows bigint)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET row_security TO 'off'
+ SET plan_cache_mode TO 'force_custom_plan'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+  f auditbox.frontier;
+  last bigint;
+  lost int8multirange;
+begin
+  lost_rows := 0;
+  select * into f from auditbox.frontier for update skip locked;
+  if not found then
+    next_behind := behind;
+    return;
+  end if;
+  if behind <= 0 and f.sealed_up_to > (select last_value from auditbox.outbox_id_seq) then
+    perform auditbox.repair_frontier();
+    select * into f from auditbox.frontier;
+  end if;
+  -- The lock came first, so this snapshot sees every batch that the frontier counts.
+  select max(last_id), range_agg(int8range(first_id, last_id, '[]'))
+  into last, lost
+  from (
+    select min(id) as first_id, max(id) as last_id
+    from (
+      select id, id - row_number() over (order by id) as island
+      from (
+        select o.id from auditbox.outbox o where o.id > behind and o.id <= f.sealed_up_to order by o.id limit max_rows
+      ) block
+    ) numbered
+    group by island
+  ) islands;
+  next_behind := last;
+  if last is null then
+    return;
+  end if;
+  lost := lost - f.gaps - coalesce((
+    select range_agg(b.outbox_ids) from auditbox.batch b
+    where b.replay_for is null and b.outbox_ids && int8range(behind, last, '(]')
+  ), '{}');
+  if not isempty(lost) then
+    update auditbox.frontier set gaps = gaps + lost;
+    select sum(upper(ids) - lower(ids)) into lost_rows from unnest(lost) as ids;
+  end if;
+end $function$;
+revoke execute on function auditbox.reconcile_outbox(bigint,integer) from public;
+grant execute on function auditbox.reconcile_outbox(bigint,integer) to auditbox_exporter;
+
+CREATE OR REPLACE FUNCTION auditbox.record(changed_by text, action text, table_name text, object_id text, updated_values json DEFAULT NULL::json, before_value json DEFAULT NULL::json, context json DEFAULT NULL::json, changed_by_api_key text DEFAULT ''::text, updated_at timestamp with time zone DEFAULT NULL::timestamp with time zone, id uuid DEFAULT NULL::uuid)
+ RETURNS uuid
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET row_security TO 'off'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+#variable_conflict use_column
+declare
+  event_id uuid := coalesce(record.id, gen_random_uuid());
+  event_time timestamptz := coalesce(record.updated_at, statement_timestamp());
+  violated text;
+  stored auditbox.audit_log;
+  found_id uuid;
+begin
+  if event_time < clock_timestamp() - interval '400 days' and not pg_has_role(session_user,
+      (select n.nspowner from pg_namespace n where n.nspname = 'auditbox'), 'member') then
+    raise exception 'the event time of % is more than 400 days ago', event_id
+      using errcode = 'check_violation', constraint = 'audit_log_occurred_at_too_old', detail = event_id::text;
+  end if;
+  for try in 1..3 loop
+    begin
+      insert into auditbox.audit_log as a (id, occurred_at, changed_by, changed_by_api_key, action, table_name, object_id,
+        before_value, updated_values, context)
+      values (event_id, event_time, record.changed_by, record.changed_by_api_key, record.action, record.table_name,
+        record.object_id, record.before_value, record.updated_values, record.context)
+      on conflict do nothing
+      returning a.id into found_id;
+      if found_id is not null then
+        return found_id;
+      end if;
+      exit;
+    exception
+      when unique_violation then
+        exit;
+      when check_violation then
+        get stacked diagnostics violated = constraint_name;
+        if violated <> '' or try = 3 or auditbox.make_month(event_time) is null then
+          raise;
+        end if;
+    end;
+  end loop;
+  select a.* into stored
+  from auditbox.outbox o join auditbox.audit_log a on a.id = o.audit_id and a.occurred_at = o.occurred_at
+  where o.audit_id = event_id;
+  if stored.id is null then
+    raise exception 'an event with the id % was recorded before, and retention removed it', event_id
+      using errcode = 'unique_violation', constraint = 'outbox_audit_id', table = 'outbox', detail = event_id::text;
+  end if;
+  if (stored.changed_by, stored.changed_by_api_key, stored.action, stored.table_name, stored.object_id,
+      stored.before_value::text::jsonb, stored.updated_values::text::jsonb, stored.context::text::jsonb)
+    is distinct from (record.changed_by, record.changed_by_api_key, record.action, record.table_name, record.object_id,
+      record.before_value::text::jsonb, record.updated_values::text::jsonb, record.context::text::jsonb)
+    or record.updated_at <> stored.occurred_at then
+    raise exception 'the id % is stored with another content', event_id
+      using errcode = 'unique_violation', constraint = 'outbox_audit_id', table = 'outbox', detail = event_id::text,
+            hint = 'An event never changes. Give the new event an id of its own.';
+  end if;
+  return event_id;
+end $function$;
+revoke execute on function auditbox.record(text,text,text,text,json,json,json,text,timestamp with time zone,uuid) from public;
+grant execute on function auditbox.record(text,text,text,text,json,json,json,text,timestamp with time zone,uuid) to auditbox_writer;
+
+CREATE OR REPLACE FUNCTION auditbox.refuse_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  raise exception '%.% is append-only: % refused', tg_table_schema, tg_table_name, tg_op
+    using errcode = 'insufficient_privilege', schema = tg_table_schema, table = tg_table_name,
+          hint = 'Retention removes whole months: npm run retention.';
+end $function$;
+revoke execute on function auditbox.refuse_change() from public;
+
+CREATE OR REPLACE FUNCTION auditbox.repair_frontier()
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET row_security TO 'off'
+AS $function$
+begin
+  insert into auditbox.frontier default values on conflict do nothing;
+  perform from auditbox.frontier for update;
+  -- The lock came first, so this snapshot sees the batches of every seal before.
+  update auditbox.frontier
+  set sealed_up_to = b.last, gaps = int8multirange(int8range(1, b.last + 1)) - b.ids, closing = '{}', closing_xid = null
+  from (
+    select coalesce(max(upper(outbox_ids)) - 1, 0) as last, coalesce(range_agg(outbox_ids), '{}') as ids
+    from auditbox.batch where replay_for is null
+  ) b;
+end $function$;
+revoke execute on function auditbox.repair_frontier() from public;
+grant execute on function auditbox.repair_frontier() to auditbox_exporter;
+
+CREATE OR REPLACE FUNCTION auditbox.replay_rejections(destination_name text, rejected_ids bigint[])
+ RETURNS SETOF bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET row_security TO 'off'
+AS $function$
+declare
+  part record;
+  made bigint;
+begin
+  -- The rows are locked, so that two replays make one batch.
+  perform from auditbox.rejection r
+  where r.destination = destination_name and r.outbox_id = any(rejected_ids) and r.replayed_in is null
+  order by r.outbox_id, r.batch_id for update;
+  for part in
+    select b.partition, array_agg(r.outbox_id) as ids, min(r.occurred_at) as first_at, max(r.occurred_at) as last_at,
+      min(o.recorded_at) as recorded_at
+    from auditbox.rejection r
+    join auditbox.batch b on b.id = r.batch_id
+    join auditbox.delivery d on d.destination = r.destination and d.batch_id = r.batch_id and d.state <> 'failed'
+    join auditbox.outbox o on o.id = r.outbox_id
+    where r.destination = destination_name and r.outbox_id = any(rejected_ids) and r.replayed_in is null
+    group by b.partition
+  loop
+    insert into auditbox.batch
+      (partition, outbox_ids, row_count, first_occurred_at, last_occurred_at, first_recorded_at, replay_for)
+    select part.partition, range_agg(int8range(id, id, '[]')), count(*), part.first_at, part.last_at, part.recorded_at,
+      destination_name
+    from unnest(part.ids) as id
+    returning id into made;
+    insert into auditbox.delivery (destination, batch_id) values (destination_name, made);
+    update auditbox.rejection r set replayed_in = made
+    where r.destination = destination_name and r.outbox_id = any(part.ids) and r.batch_id <> made and r.replayed_in is null;
+    return next made;
+  end loop;
+end $function$;
+revoke execute on function auditbox.replay_rejections(text,bigint[]) from public;
+grant execute on function auditbox.replay_rejections(text,bigint[]) to auditbox_exporter;
+
+CREATE OR REPLACE FUNCTION auditbox.seal(grain text, max_rows integer, max_bytes bigint, linger_ms double precision, max_batches integer, OUT looked boolean, OUT batches integer, OUT rows bigint, OUT more boolean, OUT ripe_in_ms double precision)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET row_security TO 'off'
+ SET plan_cache_mode TO 'force_custom_plan'
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+declare
+  may_note boolean := pg_current_xact_id_if_assigned() is null;
+  most integer := 2 * max_rows;
+begin
+  if grain not in ('hour', 'day') then
+    raise exception 'the grain % is neither hour nor day', grain using errcode = 'invalid_parameter_value';
+  end if;
+  if not exists (select from auditbox.frontier) then
+    raise exception 'the frontier has no row'
+      using errcode = 'no_data_found', schema = 'auditbox', table = 'frontier', hint = 'select auditbox.repair_frontier()';
+  end if;
+  -- Nothing to do leaves nothing behind: a lock on the frontier would write to the disk at every poll.
+  if exists (
+    select from auditbox.frontier f
+    where isempty(f.gaps) and not exists (select from auditbox.outbox o where o.id > f.sealed_up_to)
+  ) then
+    select true, 0, 0, false, null into looked, batches, rows, more, ripe_in_ms;
+    return;
+  end if;
+  with f as materialized (
+    select sealed_up_to, gaps, closing, closing_xid from auditbox.frontier for update skip locked
+  ), gap_row as materialized (
+    select o.id, o.occurred_at, o.recorded_at, o.bytes
+    from f cross join lateral unnest(f.gaps) with ordinality as gap (ids, place) cross join lateral (
+      select * from auditbox.outbox o where o.id >= lower(gap.ids) and o.id < upper(gap.ids) order by o.id limit most
+    ) o
+    order by gap.place, o.id
+    limit most
+  ), new_row as materialized (
+    select o.id, o.occurred_at, o.recorded_at, o.bytes
+    from f cross join lateral (
+      select * from auditbox.outbox o
+      where o.id > f.sealed_up_to
+      order by o.id
+      limit most - (select count(*) from gap_row)
+    ) o
+  ), seen as materialized (
+    select id, occurred_at, recorded_at, bytes, date_trunc(grain, occurred_at at time zone 'UTC') as starts_at
+    from (select * from gap_row union all select * from new_row) either
+  ), weighed as materialized (
+    -- By bytes first, then by rows: all that was read can be sealed, whichever limit comes first.
+    select *, (sum(bytes) over (partition by starts_at order by id rows unbounded preceding) - bytes) / max_bytes as slice
+    from seen
+  ), numbered as materialized (
+    select *, (row_number() over (partition by starts_at, slice order by id) - 1) / max_rows as part from weighed
+  ), measured as materialized (
+    select *, row_number() over so_far as rows_so_far, sum(bytes) over so_far as bytes_so_far
+    from numbered
+    window so_far as (partition by starts_at, slice, part order by id rows unbounded preceding)
+  ), ripe as materialized (
+    select starts_at, slice, part
+    from measured
+    group by starts_at, slice, part
+    having count(*) >= max_rows or sum(bytes) >= max_bytes
+      or min(recorded_at) <= clock_timestamp() - linger_ms * interval '1 millisecond'
+      or max(recorded_at) > clock_timestamp() + interval '1 second'
+    order by min(id)
+    limit max_batches
+  ), placed as materialized (
+    select m.id, m.occurred_at, m.recorded_at, m.starts_at, m.slice, m.part,
+      m.id - row_number() over (partition by m.starts_at, m.slice, m.part order by m.id) as island
+    from measured m join ripe using (starts_at, slice, part)
+    where m.rows_so_far = 1 or m.bytes_so_far <= max_bytes
+  ), made as (
+    insert into auditbox.batch (partition, outbox_ids, row_count, first_occurred_at, last_occurred_at, first_recorded_at)
+    select to_char(starts_at, case grain when 'hour' then 'YYYY-MM-DD"T"HH24' else 'YYYY-MM-DD' end),
+      range_agg(int8range(first_id, last_id, '[]')), sum(row_count), min(first_occurred_at), max(last_occurred_at),
+      min(first_recorded_at)
+    from (
+      select starts_at, slice, part, min(id) as first_id, max(id) as last_id, count(*) as row_count,
+        min(occurred_at) as first_occurred_at, max(occurred_at) as last_occurred_at, min(recorded_at) as first_recorded_at
+      from placed
+      group by starts_at, slice, part, island
+    ) islands
+    group by starts_at, slice, part
+    order by min(first_id)
+    returning id, outbox_ids, row_count
+  ), sent as (
+    insert into auditbox.delivery (destination, batch_id)
+    select d.name, m.id from made m cross join auditbox.destination d
+  ), result as (
+    select
+      greatest(f.sealed_up_to, (select max(id) from new_row)) as sealed_up_to,
+      (select coalesce(range_agg(outbox_ids), '{}') from made) as sealed_ids,
+      -- Ids that a snapshot was looked up for: where the limit cut off the gaps, those behind it were not.
+      case when (select count(*) from gap_row) >= most then int8multirange(int8range(null, (select max(id) from gap_row), '[]'))
+        else int8multirange(int8range(null, null)) end as looked_up,
+      (
+        select coalesce(range_agg(int8range(first_id, last_id, '[]')), '{}')
+        from (
+          select min(id) as first_id, max(id) as last_id
+          from (select id, id - row_number() over (order by id) as island from seen) s
+          group by island
+        ) islands
+      ) as visible,
+      pg_snapshot_xmin(pg_current_snapshot()) as xmin
+    from f
+  ), moved as (
+    update auditbox.frontier
+    set sealed_up_to = next.sealed_up_to, gaps = next.gaps, closing = next.closing,
+      closing_xid = case when isempty(next.closing) then null else next.closing_xid end
+    from (
+      select r.sealed_up_to, g.gaps,
+        case
+          -- The generation before is still open: what of it became visible leaves it.
+          when not c.is_over then f.closing * g.gaps - r.visible
+          when may_note then g.gaps * r.looked_up - r.visible
+          else '{}'
+        end as closing,
+        case when c.is_over then pg_current_xact_id() else f.closing_xid end as closing_xid
+      from f cross join result r
+      cross join lateral (
+        -- A transaction id ahead of ours is of another server: the database was restored from a dump.
+        select f.closing_xid is null or r.xmin >= f.closing_xid or f.closing_xid > pg_current_xact_id() as is_over,
+          f.closing_xid is not null and r.xmin >= f.closing_xid as is_closable
+      ) c
+      cross join lateral (
+        select f.gaps + case when r.sealed_up_to > f.sealed_up_to
+              then int8multirange(int8range(f.sealed_up_to, r.sealed_up_to, '(]')) else '{}' end
+            - r.sealed_ids
+            - case when c.is_closable then f.closing * r.looked_up - r.visible else '{}' end as gaps
+      ) g
+    ) next
+    where (frontier.sealed_up_to, frontier.gaps, frontier.closing)
+      is distinct from (next.sealed_up_to, next.gaps, next.closing)
+  )
+  select exists (select from f), (select count(*) from made), (select coalesce(sum(row_count), 0) from made),
+    (select count(*) from seen) >= most,
+    (
+      select extract(epoch from min(recorded_at) + linger_ms * interval '1 millisecond' - clock_timestamp()) * 1000
+      from seen where not exists (select from placed where placed.id = seen.id)
+    )
+  into looked, batches, rows, more, ripe_in_ms;
+end $function$;
+revoke execute on function auditbox.seal(text,integer,bigint,double precision,integer) from public;
+grant execute on function auditbox.seal(text,integer,bigint,double precision,integer) to auditbox_exporter;

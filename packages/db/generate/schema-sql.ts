@@ -35,10 +35,10 @@ if (!process.argv.includes('--check')) {
 
 async function readSchema(url: string): Promise<string> {
   await migrateWhenReady(url);
+  // The roles exist only on request; with them the text has their rights too.
+  await setUpRoles(url);
   const sql = postgres(url, { max: 1, onnotice: () => {} });
   try {
-    // The roles exist only on request; with them the text has their rights too.
-    await setUpRoles({ sql });
     return await describeSchema(sql as Sql);
   } finally {
     await sql.end({ timeout: 1 });

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { connectDatabase, type Database } from './database/connect.ts';
 import { toDatabaseError } from './database/database-error.ts';
+import { checkSchemaName, defaultSchema } from './database/schema-name.ts';
 import { parseCommand } from './migrate/cli.ts';
-import { migrateDatabase } from './migrate/migrate.ts';
+import { asOwnerOutsideTransactions, migrateDatabase } from './migrate/migrate.ts';
+import { MigrationError } from './migrate/migration-error.ts';
 import { dropSearchIndex, makeSearchIndex } from './migrate/search-index.ts';
 import { RolesForbiddenError, setUpRoles } from './migrate/set-up-roles.ts';
 
@@ -13,55 +14,56 @@ const waitMs = 60_000;
 const { searchIndex, roles } = parseCommand(process.argv.slice(2));
 const url = process.env.DATABASE_URL;
 if (!url) exitWith('DATABASE_URL is not set. Set it to a URL such as postgres://user:password@host:5432/database.');
+const schema = readSchemaName();
+const report = (line: string) => void process.stdout.write(`${line}\n`);
 const giveUpAt = performance.now() + waitMs;
 for (let isFirst = true; ; isFirst = false) {
   try {
-    await migrateDatabase(url);
+    await migrateDatabase(url, { schema, report });
     break;
   } catch (error) {
     const databaseError = toDatabaseError(error);
-    if (databaseError === null) exitWith(String(error));
-    if (!databaseError.retry || performance.now() > giveUpAt) exitWith(databaseError.sentence);
+    if (databaseError === null || !databaseError.retry || performance.now() > giveUpAt) exitWith(explain(error));
     if (isFirst) process.stderr.write(`${databaseError.sentence} Waiting up to ${waitMs / 1000} s.\n`);
     await delay(500);
   }
 }
-process.stdout.write('The schema is up to date.\n');
-if (searchIndex !== null) await withDatabase(url, (db) => switchSearchIndex(db, searchIndex));
-if (roles) await withDatabase(url, makeRoles);
-
-async function switchSearchIndex(db: Database, state: 'on' | 'off'): Promise<void> {
-  if (state === 'off') await dropSearchIndex(db);
-  else await makeSearchIndex(db, (line) => process.stdout.write(`Indexing words: ${line}\n`));
-  process.stdout.write(`The index of words is ${state}.\n`);
+try {
+  if (searchIndex !== null) await switchSearchIndex(url, searchIndex);
+  if (roles) await makeRoles(url);
+} catch (error) {
+  exitWith(explain(error));
 }
 
-async function makeRoles(db: Database): Promise<void> {
-  const { seeSessions } = await setUpRoles(db);
-  process.stdout.write(
-    'The roles auditbox_api, auditbox_exporter and auditbox_retention have their rights in this database.\n',
+async function switchSearchIndex(databaseUrl: string, state: 'on' | 'off'): Promise<void> {
+  await asOwnerOutsideTransactions(databaseUrl, schema, (sql) =>
+    state === 'off' ? dropSearchIndex(sql) : makeSearchIndex(sql, (line) => report(`Indexing words: ${line}`)),
   );
-  if (!seeSessions)
+  report(`The index of words is ${state}.`);
+}
+
+async function makeRoles(databaseUrl: string): Promise<void> {
+  const { owner, seesSessions } = await setUpRoles(databaseUrl, { schema });
+  report(
+    'The roles auditbox_api, auditbox_exporter, auditbox_retention and auditbox_writer have their rights in this database.',
+  );
+  if (!seesSessions)
     process.stderr.write(
-      'The roles may not see which transactions run, which `recorded_after` may need. Have an administrator run `grant pg_read_all_stats to auditbox_api, auditbox_exporter`.\n',
+      `${owner} may not see which transactions run, which \`recorded_after\` may need. Have an administrator run \`grant pg_read_all_stats to ${owner}\`.\n`,
     );
 }
 
-async function withDatabase(databaseUrl: string, work: (db: Database) => Promise<void>): Promise<void> {
-  const db = connectDatabase({
-    url: databaseUrl,
-    application: 'auditbox migrate',
-    maxConnections: 1,
-    statementTimeoutMs: 0,
-  });
+function readSchemaName(): string {
   try {
-    await work(db);
+    return checkSchemaName(process.env.DATABASE_SCHEMA || defaultSchema);
   } catch (error) {
-    if (error instanceof RolesForbiddenError) exitWith(error.message);
-    exitWith(toDatabaseError(error)?.sentence ?? String(error));
-  } finally {
-    await db.close(1_000);
+    return exitWith(explain(error));
   }
+}
+
+function explain(error: unknown): string {
+  const isOurs = error instanceof MigrationError || error instanceof RolesForbiddenError || error instanceof TypeError;
+  return isOurs ? error.message : (toDatabaseError(error)?.sentence ?? String(error));
 }
 
 function exitWith(sentence: string): never {

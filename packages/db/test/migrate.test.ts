@@ -1,31 +1,139 @@
+import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
+import { readMigrations } from '@auditbox/db/migrate/migrations.ts';
+import { setUpRoles } from '@auditbox/db/migrate/set-up-roles.ts';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { startTcpProxy } from '@auditbox/testing/proxies/tcp-proxy.ts';
 import { spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
 import { createTestDatabase } from '@auditbox/testing/servers/template-database.ts';
-import postgres from 'postgres';
-import { expect, inject, test } from 'vitest';
+import postgres, { type Sql } from 'postgres';
+import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 
-const migrate = (url: string, args: readonly string[] = []) =>
-  spawnApp(new URL('../src/main.ts', import.meta.url), { DATABASE_URL: url }, args);
+const migrate = (url: string, args: readonly string[] = [], env: Record<string, string> = {}) =>
+  spawnApp(new URL('../src/main.ts', import.meta.url), { DATABASE_URL: url, ...env }, args);
+
+let url: string;
+let sql: Sql;
+beforeEach(async () => {
+  url = await createTestDatabase(inject('databaseServer'), { empty: true });
+  sql = postgres(url, { max: 2, onnotice: () => {} });
+});
+afterEach(() => sql.end());
+
+const tags = readMigrations().map(({ tag }) => tag);
+const applied = async () =>
+  (await sql<{ tag: string }[]>`select tag from auditbox.migration order by tag`).map(({ tag }) => tag);
 
 test('six processes that migrate an empty database at once all succeed, and it is migrated once', async () => {
-  const url = await createTestDatabase(inject('databaseServer'), { empty: true });
-  const ended = await Promise.all(Array.from({ length: 6 }, () => migrate(url).ended));
-  expect(ended).toEqual([0, 0, 0, 0, 0, 0]);
-  const sql = postgres(url, { max: 1 });
-  const [{ applied, distinct }] = await sql<[{ applied: number; distinct: number }]>`
-    select count(*)::int as applied, count(distinct hash)::int as distinct from drizzle.__drizzle_migrations`;
-  await sql.end();
-  expect(applied).toBeGreaterThan(0);
-  expect(distinct).toBe(applied);
+  const apps = Array.from({ length: 6 }, () => migrate(url));
+  expect(await Promise.all(apps.map(({ ended }) => ended))).toEqual([0, 0, 0, 0, 0, 0]);
+  expect(await applied()).toEqual(tags);
+});
+
+test('it lists what it will do, shows each step, and does nothing the second time', async () => {
+  const first = migrate(url);
+  expect(await first.ended).toBe(0);
+  expect(first.output()).toContain(`${tags.length} migrations to apply in the schema auditbox:\n  ${tags[0]}: `);
+  expect(first.output()).toMatch(new RegExp(`${tags.at(-1)}: done in \\d+\\.\\d s\nApplied ${tags.length} migrations`));
+  const second = migrate(url);
+  expect(await second.ended).toBe(0);
+  expect(second.output()).toBe('The schema is up to date.\n');
+});
+
+test("the list of migrations of an application's drizzle in the same database is neither read nor changed", async () => {
+  await sql`create schema drizzle`;
+  await sql`create table drizzle.__drizzle_migrations (id serial primary key, hash text not null, created_at bigint)`;
+  await sql`insert into drizzle.__drizzle_migrations (hash, created_at) values ('theirs', 9999999999999)`;
+  await migrateDatabase(url);
+  expect(await applied()).toEqual(tags);
+  expect(await sql`select hash from drizzle.__drizzle_migrations`).toEqual([{ hash: 'theirs' }]);
+});
+
+test('tables of the same names in public do not matter', async () => {
+  await sql`create table outbox (id int)`;
+  await sql`create table api_key (id int)`;
+  await migrateDatabase(url);
+  expect(await applied()).toEqual(tags);
+});
+
+test.each([
+  [
+    'a changed hash',
+    () => sql`update auditbox.migration set sha256 = repeat('0', 64) where tag = ${tags[2] ?? ''}`,
+    `The migration ${tags[2]} was changed after it was applied`,
+  ],
+  [
+    'a gap',
+    () => sql`delete from auditbox.migration where tag = ${tags[2] ?? ''}`,
+    `has the migration ${tags[3]} but not ${tags[2]}`,
+  ],
+  [
+    'a migration of a newer version',
+    () => sql`insert into auditbox.migration values ('9999_newer', repeat('0', 64))`,
+    'The database has the migration 9999_newer, which this version does not know',
+  ],
+])('%s stops it with a sentence', async (_what, change, sentence) => {
+  await migrateDatabase(url);
+  await change();
+  const app = migrate(url);
+  expect(await app.ended).toBe(1);
+  expect(app.output()).toContain(sentence);
+});
+
+test('a schema with tables of somebody else stops it, and it changes nothing', async () => {
+  await sql`create schema auditbox`;
+  await sql`create table auditbox.theirs (id int)`;
+  await expect(migrateDatabase(url)).rejects.toThrow('The schema auditbox has theirs and no table `migration`');
+  expect(await sql`select from pg_tables where schemaname = 'auditbox'`).toHaveLength(1);
+});
+
+test('a database that is not UTF-8 is refused with a sentence', async () => {
+  const name = `latin_${Date.now()}`;
+  await sql.unsafe(`create database ${name} encoding 'LATIN1' template template0 locale 'C'`);
+  const latin = new URL(url);
+  latin.pathname = `/${name}`;
+  const app = migrate(latin.href);
+  expect(await app.ended).toBe(1);
+  expect(app.output()).toContain(`The database ${name} has the encoding LATIN1`);
+});
+
+test('a migration that fails leaves nothing of itself, and those before it stay', async () => {
+  const ours = readMigrations();
+  const broken = {
+    tag: '9998_broken',
+    statements: ['create table auditbox.half (id int)', 'select 1 / 0'],
+    sha256: 'a'.repeat(64),
+    locks: null,
+  };
+  await expect(migrateDatabase(url, { migrations: [...ours, broken] })).rejects.toThrow('division by zero');
+  expect(await applied()).toEqual(tags);
+  expect(await sql`select to_regclass('auditbox.half') as half`).toEqual([{ half: null }]);
+});
+
+test('everything belongs to a role that nobody logs in as and that is no superuser', async () => {
+  await migrateDatabase(url);
+  const owners = await sql`
+    select distinct o.rolname, o.rolcanlogin, o.rolsuper from pg_roles o where o.oid in (
+      select relowner from pg_class where relnamespace = 'auditbox'::regnamespace
+      union select proowner from pg_proc where pronamespace = 'auditbox'::regnamespace
+      union select nspowner from pg_namespace where nspname = 'auditbox')`;
+  expect(owners).toEqual([{ rolname: 'auditbox_owner', rolcanlogin: false, rolsuper: false }]);
+});
+
+test('no function may be called by everybody, except the one of the index of words', async () => {
+  await migrateDatabase(url);
+  await setUpRoles(url);
+  const open = await sql`
+    select proname from pg_proc p where pronamespace = 'auditbox'::regnamespace
+      and exists (select from aclexplode(coalesce(proacl, acldefault('f', proowner))) where grantee = 0)`;
+  expect(open).toEqual([{ proname: 'audit_words' }]);
 });
 
 test('it waits for a database that does not answer yet', async () => {
-  const url = new URL(await createTestDatabase(inject('databaseServer'), { empty: true }));
-  const proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) });
+  const through = new URL(url);
+  const proxy = await startTcpProxy({ host: through.hostname, port: Number(through.port) });
   await proxy.down();
-  url.host = `127.0.0.1:${proxy.port}`;
-  const app = migrate(url.href);
+  through.host = `127.0.0.1:${proxy.port}`;
+  const app = migrate(through.href);
   await eventually(() => expect(app.output()).toContain('Waiting up to 60 s.'));
   await proxy.up();
   expect(await app.ended).toBe(0);
@@ -35,17 +143,22 @@ test('it waits for a database that does not answer yet', async () => {
 test.each([
   ['', 'DATABASE_URL is not set'],
   ['postgres://nobody:wrong@127.0.0.1:{port}/postgres', "The database's set-up is wrong (login refused): "],
-])('with DATABASE_URL "%s" it stops at once and reports why', async (url, sentence) => {
+])('with DATABASE_URL "%s" it stops at once and reports why', async (wrong, sentence) => {
   const { port } = new URL(inject('databaseServer'));
-  const app = migrate(url.replace('{port}', port));
+  const app = migrate(wrong.replace('{port}', port));
   expect(await app.ended).toBe(1);
   expect(app.output()).toContain(sentence);
 });
 
+test.each(['Audit', 'pg_audit', 'a-b', 'x"; drop table y; --'])('DATABASE_SCHEMA %j is refused', async (name) => {
+  const app = migrate(url, [], { DATABASE_SCHEMA: name });
+  expect(await app.ended).toBe(1);
+  expect(app.output()).toContain('is not a name that DATABASE_SCHEMA accepts');
+});
+
 test('--search-index makes and removes the index of words, and rejects any other value', async () => {
-  const url = await createTestDatabase(inject('databaseServer'));
-  const sql = postgres(url, { max: 1 });
-  const isThere = async () => (await sql`select to_regclass('audit_log_words') is not null as there`)[0]?.there;
+  const isThere = async () =>
+    (await sql`select to_regclass('auditbox.audit_log_words') is not null as there`)[0]?.there;
   expect(await migrate(url, ['--search-index', 'on']).ended).toBe(0);
   expect(await isThere()).toBe(true);
   expect(await migrate(url).ended).toBe(0);
@@ -53,5 +166,4 @@ test('--search-index makes and removes the index of words, and rejects any other
   expect(await migrate(url, ['--search-index', 'off']).ended).toBe(0);
   expect(await isThere()).toBe(false);
   expect(await migrate(url, ['--search-index', 'perhaps']).ended).toBe(1);
-  await sql.end();
 });

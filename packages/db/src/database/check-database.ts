@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { listTags } from '../migrate/migrations.ts';
 import type { Database } from './connect.ts';
-import { toDatabaseError } from './database-error.ts';
+import { DatabaseError, toDatabaseError } from './database-error.ts';
 
 /** How the database's schema compares to the one that this version was written for. */
 type SchemaState =
@@ -15,15 +15,15 @@ export class SchemaOutdatedError extends Error {
   override readonly name = 'SchemaOutdatedError';
   readonly code = 'SCHEMA_OUTDATED';
   constructor() {
-    super(`The database's schema is older than this version, which needs ${ours.tag}; run \`npm run migrate\`.`);
+    super(`The database's schema is older than this version, which needs ${ours}; run \`npm run migrate\`.`);
   }
 }
 
-const ours = readLastMigration();
+const ours = listTags().at(-1) ?? '';
 
 /**
- * Whether this process can do its work in the database now: the server answers and has the tables. Resolves to a warning,
- * or null. Throws SchemaOutdatedError and DatabaseError.
+ * Whether this process can do its work in the database now: the server answers, has the tables and takes writes. Resolves
+ * to a warning, or null. Throws SchemaOutdatedError and DatabaseError.
  *
  * Caller: health checks and the start of both processes.
  * Locks: none.
@@ -32,12 +32,18 @@ const ours = readLastMigration();
 export async function checkDatabase(db: Database): Promise<string | null> {
   const state = await checkSchemaVersion(db);
   // The list of migrations may be right while the tables are gone.
-  await db.query((sql) => sql`select from outbox_status limit 0`);
+  const [row] = await db.query(
+    (sql) => sql<[{ isReadOnly: boolean }]>`
+      select pg_is_in_recovery() or (current_setting('transaction_read_only')::boolean and not ${db.onlyReads}::boolean)
+        as "isReadOnly"
+      from (values (1)) one left join (select from auditbox.outbox_status limit 0) none on true`,
+  );
+  if (row.isReadOnly) throw new DatabaseError('25006', 'it is a standby, or set to read only');
   switch (state) {
     case 'newer':
       return "The database's schema is newer than this version of Auditbox; upgrade this process soon.";
     case 'unknown':
-      return "This role may not read drizzle.__drizzle_migrations, so the schema's version is not checked.";
+      return "This role may not read the table migration, so the schema's version is not checked.";
     case 'current':
       return null;
     default:
@@ -53,31 +59,21 @@ export function explainUnready(error: unknown): string {
   return databaseError.sentence;
 }
 
-/** Compares the newest migration of both sides by the time at which it was made, as drizzle itself does. */
 async function checkSchemaVersion(db: Database): Promise<SchemaState> {
   try {
     const [row] = await db.query(
-      (sql) => sql<[{ madeAt: number | null }]>`
-        select max(created_at)::float8 as "madeAt" from drizzle.__drizzle_migrations`,
+      (sql) => sql<[{ tag: string | null }]>`select max(tag collate "C") as tag from auditbox.migration`,
     );
-    if (row.madeAt === null || row.madeAt < ours.when) throw new SchemaOutdatedError();
-    return row.madeAt > ours.when ? 'newer' : 'current';
+    if (row.tag === null || row.tag < ours) throw new SchemaOutdatedError();
+    return row.tag > ours ? 'newer' : 'current';
   } catch (error) {
     const code = toDatabaseError(error)?.code;
-    if (code === unknownTable) throw new SchemaOutdatedError();
+    if (code === unknownTable || code === unknownSchema) throw new SchemaOutdatedError();
     if (code === missingRight) return 'unknown';
     throw error;
   }
 }
 
 const unknownTable = '42P01';
+const unknownSchema = '3F000';
 const missingRight = '42501';
-
-/** drizzle-kit keeps the list; its last entry is the newest. */
-function readLastMigration(): { readonly tag: string; readonly when: number } {
-  const journal = readFileSync(new URL('../../../../drizzle/meta/_journal.json', import.meta.url), 'utf8');
-  const { entries } = JSON.parse(journal) as { entries: { tag: string; when: number }[] };
-  const last = entries.at(-1);
-  if (!last) throw new Error('drizzle/meta/_journal.json names no migration.');
-  return last;
-}

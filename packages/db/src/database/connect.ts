@@ -1,7 +1,9 @@
 import { within } from '@auditbox/core/within.ts';
 import type { Sql } from 'postgres';
 import { DatabaseError, toDatabaseError } from './database-error.ts';
-import { connectTimeoutS, openPool } from './postgres-js.ts';
+import { connectTimeoutS, isBehindPooler, openPool } from './postgres-js.ts';
+import { defaultSchema } from './schema-name.ts';
+import { commonSettings, setLocally } from './session-settings.ts';
 
 /** The connection pool of a process. */
 export interface Database {
@@ -22,6 +24,8 @@ export interface Database {
   /** Statements without an answer. Those above `maxConnections` wait in the driver's queue. */
   readonly statements: number;
   readonly maxConnections: number;
+  /** Whether its sessions write nothing. */
+  readonly onlyReads: boolean;
   /** Waits up to `timeoutMs` for running statements, then drops the connections. */
   close(timeoutMs: number): Promise<void>;
 }
@@ -32,6 +36,8 @@ export interface DatabaseOptions {
   /** Shown in pg_stat_activity. */
   readonly application: string;
   readonly maxConnections: number;
+  /** The schema of the tables, `auditbox` unless given. */
+  readonly schema?: string | undefined;
   /** The server cancels a statement that runs longer. */
   readonly statementTimeoutMs: number;
   /**
@@ -57,6 +63,8 @@ export function connectDatabase(options: DatabaseOptions): Database {
   const { maxConnections, statementTimeoutMs } = options;
   const deadlineMs = statementTimeoutMs + connectTimeoutS * 1000;
   let sql = openConfiguredPool(options);
+  const isPooled = isBehindPooler(options.url);
+  const prologue = setLocally({ ...commonSettings, ...sessionSettings(options) });
   let waiting = 0;
   let answeredAt = performance.now();
 
@@ -65,6 +73,15 @@ export function connectDatabase(options: DatabaseOptions): Database {
     sql = openConfiguredPool(options);
     // Statements that still run there may end by themselves.
     pool.end({ timeout: statementTimeoutMs / 1000 }).catch(() => {});
+  }
+
+  /** Behind a pooler in transaction mode each statement is a transaction that makes its settings first. */
+  function sendAsAsked<T>(pool: Sql, send: (sql: Sql) => PromiseLike<T>): PromiseLike<T> {
+    if (!isPooled) return send(pool);
+    return pool.begin(options.onlyReads ? 'read only' : 'read write', async (tx) => {
+      await tx.unsafe(prologue);
+      return send(tx as unknown as Sql);
+    }) as Promise<T>;
   }
 
   return {
@@ -78,13 +95,14 @@ export function connectDatabase(options: DatabaseOptions): Database {
       return waiting;
     },
     maxConnections,
+    onlyReads: options.onlyReads !== undefined,
     async query<T>(send: (sql: Sql) => PromiseLike<T>): Promise<T> {
       if (waiting >= maxConnections * waitingPerConnection) throw DatabaseError.busy(waiting);
       waiting += 1;
       const pool = sql;
       try {
         // Made a plain promise first: a query builder of drizzle runs again at each `then`.
-        const statement = Promise.resolve(send(pool));
+        const statement = Promise.resolve(sendAsAsked(pool, send));
         const answered = () => {
           answeredAt = performance.now();
         };
@@ -103,32 +121,36 @@ export function connectDatabase(options: DatabaseOptions): Database {
   };
 }
 
-/** Sets what our statements depend on, whatever the database or the role has as its default. */
 function openConfiguredPool(options: DatabaseOptions): Sql {
-  const { url, application, maxConnections, statementTimeoutMs, avoidSeqScans, onlyReads, ownCommit = true } = options;
+  const { url, application, maxConnections, onlyReads, schema = defaultSchema } = options;
   return openPool(url, {
+    application,
+    schema,
+    settings: sessionSettings(options),
     max: maxConnections,
     // The number of different queries has no limit, and a prepared statement stays in the memory of both sides.
     // On other pools the URL decides.
     ...(onlyReads && { prepare: false }),
-    connection: {
-      application_name: application,
-      statement_timeout: statementTimeoutMs,
-      idle_in_transaction_session_timeout: 30_000,
-      // A 2xx promises that the commit is on disk.
-      ...(ownCommit && { synchronous_commit: 'on' }),
-      default_transaction_isolation: 'read committed',
-      TimeZone: 'UTC',
-      // A plan that avoids sequential scans has a high estimated cost, so it would be compiled.
-      ...(avoidSeqScans && { enable_seqscan: 'off', jit: 'off' }),
-      ...(onlyReads && {
-        plan_cache_mode: 'force_custom_plan',
-        default_transaction_read_only: true,
-        // The default of 4 is for spinning disks. Without statistics it makes sorting all matches look cheaper than
-        // reading them in order, and each part of an export would sort everything that is left.
-        random_page_cost: 1.1,
-      }),
-      ...(onlyReads === 'in order' && { enable_bitmapscan: 'off' }),
-    },
   });
+}
+
+function sessionSettings({ statementTimeoutMs, avoidSeqScans, onlyReads, ownCommit = true }: DatabaseOptions) {
+  return {
+    statement_timeout: String(statementTimeoutMs),
+    // A statement that waits for a lock ends at its own timeout.
+    lock_timeout: '0',
+    idle_in_transaction_session_timeout: '30000',
+    // A 2xx promises that the commit is on disk.
+    ...(ownCommit && { synchronous_commit: 'on' }),
+    default_transaction_read_only: onlyReads ? 'on' : 'off',
+    // A plan that avoids sequential scans has a high estimated cost, so it would be compiled.
+    ...(avoidSeqScans && { enable_seqscan: 'off', jit: 'off' }),
+    ...(onlyReads && {
+      plan_cache_mode: 'force_custom_plan',
+      // The default of 4 is for spinning disks. Without statistics it makes sorting all matches look cheaper than
+      // reading them in order, and each part of an export would sort everything that is left.
+      random_page_cost: '1.1',
+    }),
+    ...(onlyReads === 'in order' && { enable_bitmapscan: 'off' }),
+  };
 }

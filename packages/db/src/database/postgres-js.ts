@@ -1,4 +1,6 @@
 import postgres, { type Options, type Sql } from 'postgres';
+import { useSchema } from './schema-name.ts';
+import { commonSettings, type SessionSettings } from './session-settings.ts';
 
 /*
  * What we know of the driver, postgres.js 3.4, and how we live with it. Each hazard names the upstream issue
@@ -17,20 +19,39 @@ export const commonOptions = {
   fetch_types: false,
 } as const;
 
+export interface PoolOptions extends Options<Record<string, never>> {
+  readonly application: string;
+  /** Added to the common settings. */
+  readonly settings: SessionSettings;
+  readonly schema: string;
+}
+
 /** Opens no connection yet; the first statement does. Times go in and come out as text. */
-export function openPool(url: string, options: Options<Record<string, never>>): Sql {
+export function openPool(url: string, { application, settings, schema, ...options }: PoolOptions): Sql {
+  const pooler = isBehindPooler(url);
+  const connection: Record<string, string> = {
+    application_name: application,
+    // A pooler refuses start-up parameters that it does not know; there each transaction sets them.
+    ...(!pooler && { ...commonSettings, ...settings }),
+  };
   const sql = postgres(url, {
     ...commonOptions,
     // Short, so that a database that came back is used at once. The waits of our callers keep the rate down.
     backoff: (retries: number) => Math.min(1, retries * 0.1),
     // The driver sends a statement before the one before it is answered. A pooler in transaction mode gives the
-    // connection away in between, and the second answer never comes (#970). `0` breaks sql.begin (#1210), which we do
-    // not use.
-    ...(isBehindPooler(url) && { max_pipeline: 0 }),
+    // connection away in between, and the second answer never comes (#970). 0 would break sql.begin (#1210).
+    ...(pooler && { max_pipeline: 1 }),
     ...options,
+    connection,
   });
   keepTimesAsText(sql);
-  return sql;
+  // The driver's object and not ours is what the start-up message is made of.
+  const sent = sql.options.connection as Record<string, string>;
+  sql.options.onparameter = (name: string, value: string) => {
+    // Only known from the first answer on. An older server refuses a parameter that it does not know.
+    if (!pooler && name === 'server_version' && Number.parseInt(value, 10) >= 17) sent.transaction_timeout = '0';
+  };
+  return useSchema(sql, schema);
 }
 
 /**
@@ -40,7 +61,7 @@ export function openPool(url: string, options: Options<Record<string, never>>): 
  *
  * Read from the text, because Node's URL rejects one that names several hosts.
  */
-function isBehindPooler(url: string): boolean {
+export function isBehindPooler(url: string): boolean {
   return /[?&]prepare=false(&|$)/.test(url);
 }
 

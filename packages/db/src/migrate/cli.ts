@@ -20,7 +20,7 @@ export function parseCommand(argv: readonly string[]): MigrateCommand {
     )
     .option(
       '--roles',
-      'make the roles auditbox_api, auditbox_exporter and auditbox_retention, whose members have only the rights that their process needs. This needs CREATEROLE. Later runs keep the rights up to date without this option',
+      'make the roles auditbox_api, auditbox_exporter, auditbox_retention and auditbox_writer, whose members have only the rights that their process needs. This needs CREATEROLE. Later runs keep the rights up to date without this option',
     )
     .showHelpAfterError()
     .allowExcessArguments(false)

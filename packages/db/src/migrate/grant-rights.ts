@@ -1,10 +1,10 @@
 import type { Sql } from 'postgres';
 
-/** An advisory lock that every migrator of Auditbox takes. The number has no meaning. */
-export const migrationLock = 7_283_104_911;
+/** The roles that processes and services run under, as members. Nobody logs in as one of them. */
+export const processRoles = ['auditbox_api', 'auditbox_exporter', 'auditbox_retention', 'auditbox_writer'] as const;
 
 /**
- * Whether the three roles have rights in this database.
+ * Whether the roles have rights in this schema.
  *
  * Caller: `npm run migrate`.
  * Locks: none.
@@ -14,45 +14,67 @@ export async function haveRights(sql: Sql): Promise<boolean> {
   const [row] = await sql<[{ given: boolean }]>`
     select exists (
       select from pg_class, aclexplode(relacl) as entry
-      where oid = 'audit_log'::regclass and entry.grantee = to_regrole('auditbox_api')
+      where oid = 'auditbox.audit_log'::regclass and entry.grantee = to_regrole('auditbox_api')
     ) as given`;
   return row.given;
 }
 
 /**
- * Gives the three roles their rights in this database and takes away what an earlier version gave. One transaction, so
- * that running processes keep their rights.
+ * Gives the roles their rights in this schema and takes away what an earlier version gave.
  *
- * Caller: `npm run migrate -- --roles`, and each later `npm run migrate` of the database, so that new tables are covered.
- * Locks: the migrators' lock, and no table.
+ * Caller: `npm run migrate -- --roles`, and each later `npm run migrate` of the schema, so that new tables are covered; in
+ * the transaction of a migrator, as the owner. So running processes keep their rights.
+ * Locks: no table.
  * Crash: all rights are granted, or none.
  */
-export async function grantRights(sql: Sql): Promise<void> {
-  await sql
-    .unsafe(`
-    select pg_advisory_xact_lock(${migrationLock});
-    -- No role may write outbox rows, or audit rows without them: the trigger on audit_log writes the outbox with its
-    -- owner's rights. Months of audit_log need no rights, because statements name the table.
-    revoke all on audit_log, outbox, outbox_status, export_batch, pruned_event, api_key
-      from auditbox_api, auditbox_exporter, auditbox_retention;
-
-    grant usage on schema public to auditbox_api, auditbox_exporter, auditbox_retention;
-    grant usage on schema drizzle to auditbox_api, auditbox_exporter;
-    grant select on drizzle.__drizzle_migrations to auditbox_api, auditbox_exporter;
-    grant execute on function audit_log_make_partition(timestamptz) to auditbox_api, auditbox_exporter;
-
-    grant insert, select on audit_log to auditbox_api;
-    grant select on outbox, outbox_status, export_batch, pruned_event, api_key to auditbox_api;
-    grant execute on function audit_words(json, json, json) to auditbox_api;
-
-    grant select on audit_log, outbox, outbox_status to auditbox_exporter;
-    grant update (batch_id, quarantine_reason) on outbox to auditbox_exporter;
-    grant select, insert, update, delete on export_batch to auditbox_exporter;
-    grant usage on sequence export_batch_id_seq to auditbox_exporter;
-
-    grant select on audit_log, outbox, outbox_status, export_batch, pruned_event to auditbox_retention;
-    grant delete on audit_log to auditbox_retention;
-    grant execute on function audit_log_close_month(text), audit_log_drop_month(text), outbox_prune(integer, integer)
-      to auditbox_retention`)
-    .simple();
+export async function grantRights(tx: Sql): Promise<void> {
+  await tx.unsafe(`
+    revoke all on all tables in schema auditbox from ${everybody};
+    revoke all on all sequences in schema auditbox from ${everybody};
+    revoke all on all functions in schema auditbox from ${everybody};
+    revoke all on schema auditbox from ${everybody};
+    grant usage on schema auditbox to ${everybody};
+    -- The triggers write the outbox with its owner's rights. Months need no rights, because statements name audit_log.
+    ${api} ${exporter} ${retention} ${writer}`);
 }
+
+const everybody = processRoles.join(', ');
+
+const eventColumns = `id, occurred_at, occurred_at_digits, changed_by, changed_by_api_key, action, table_name, object_id,
+  before_value, updated_values, context, traceparent`;
+
+const api = `
+    grant select on auditbox.migration, auditbox.audit_log, auditbox.outbox, auditbox.outbox_status, auditbox.batch,
+      auditbox.destination, auditbox.delivery, auditbox.rejection, auditbox.frontier, auditbox.api_key to auditbox_api;
+    grant insert (${eventColumns}) on auditbox.audit_log to auditbox_api;
+    grant execute on function auditbox.list_months(), auditbox.make_month(timestamptz), auditbox.oldest_transaction(),
+      auditbox.audit_words(json, json, json) to auditbox_api;`;
+
+/** A done delivery cannot be made by these rights: triggers allow only the arrows of STATES.md. */
+const exporter = `
+    grant select on auditbox.migration, auditbox.audit_log, auditbox.outbox, auditbox.outbox_status, auditbox.batch,
+      auditbox.destination, auditbox.delivery, auditbox.rejection, auditbox.frontier to auditbox_exporter;
+    grant select on sequence auditbox.outbox_id_seq, auditbox.batch_id_seq to auditbox_exporter;
+    grant insert (name), update (is_paused), delete on auditbox.destination to auditbox_exporter;
+    grant insert (destination, batch_id), delete on auditbox.delivery to auditbox_exporter;
+    grant update (state, attempts, next_attempt_at, lease_token, leased_until, sha256, object_key, ndjson_bytes,
+      object_bytes, done_at, last_error) on auditbox.delivery to auditbox_exporter;
+    grant insert (destination, outbox_id, batch_id, audit_id, occurred_at, reason), delete on auditbox.rejection
+      to auditbox_exporter;
+    grant execute on function auditbox.seal(text, integer, bigint, double precision, integer), auditbox.repair_frontier(),
+      auditbox.reconcile_outbox(bigint, integer), auditbox.reconcile_audit_log(timestamptz, uuid, integer),
+      auditbox.replay_rejections(text, bigint[]), auditbox.list_months(), auditbox.make_month(timestamptz),
+      auditbox.oldest_transaction(), auditbox.line_bytes(text, json, json, json), auditbox.is_unreadable(json),
+      auditbox.path_to_unreadable(json, text) to auditbox_exporter;`;
+
+const retention = `
+    grant select on auditbox.migration, auditbox.audit_log, auditbox.outbox, auditbox.outbox_status, auditbox.batch,
+      auditbox.destination, auditbox.delivery, auditbox.rejection to auditbox_retention;
+    grant execute on function auditbox.list_months(), auditbox.close_month(text), auditbox.count_unarchived(text),
+      auditbox.drop_month(text), auditbox.forget_dropped(integer) to auditbox_retention;`;
+
+/** A service that writes by SQL: `returning id`, and `on conflict do nothing` for the same id and time. */
+const writer = `
+    grant insert (${eventColumns}), select (id, occurred_at) on auditbox.audit_log to auditbox_writer;
+    grant execute on function
+      auditbox.record(text, text, text, text, json, json, json, text, timestamptz, uuid) to auditbox_writer;`;

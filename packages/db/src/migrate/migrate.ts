@@ -1,33 +1,178 @@
-import { fileURLToPath } from 'node:url';
-import { drizzle } from 'drizzle-orm/postgres-js';
-import { migrate } from 'drizzle-orm/postgres-js/migrator';
-import postgres from 'postgres';
-import { commonOptions } from '../database/postgres-js.ts';
+import type { Sql } from 'postgres';
+import { openPool } from '../database/postgres-js.ts';
+import { checkSchemaName, defaultSchema } from '../database/schema-name.ts';
 import { listUpcomingMonths, makeMonths } from '../months/make-months.ts';
-import { grantRights, haveRights, migrationLock } from './grant-rights.ts';
+import { grantRights, haveRights } from './grant-rights.ts';
+import { listPending } from './list-pending.ts';
+import { MigrationError } from './migration-error.ts';
+import { type Migration, readMigrations } from './migrations.ts';
+import { chooseOwner } from './owner.ts';
 
-const migrationsFolder = fileURLToPath(new URL('../../../../drizzle', import.meta.url));
+export interface MigrateOptions {
+  readonly schema?: string | undefined;
+  /** Gets a line about what will be done, for each step, and about what was done. */
+  readonly report?: (line: string) => void;
+  /** Other migrations than those of this version, for tests. */
+  readonly migrations?: readonly Migration[];
+}
+
+/** An advisory lock that every migrator of Auditbox takes. The number has no meaning. */
+const migrationLock = 7_283_104_911;
+
+/** Waits for locks in front of writers are kept this short; `npm run migrate` tries again. */
+const lockTimeout = '2s';
 
 /**
  * Brings the schema up to date, and the rights of the roles if setUpRoles was called before. Several processes may call
- * it at once: one works while the others wait and then find nothing to do.
+ * it at once: one works while the others wait and then find nothing to do. Throws MigrationError.
  *
  * Caller: `npm run migrate`, and the embedded stack.
- * Locks: the migrators' lock. It ends with the connection, so a migrator that dies blocks nobody.
- * Crash: each migration is applied or not; the next call continues.
+ * Locks: the migrators' lock, in each transaction; and what a migration says in its head.
+ * Crash: each migration is applied and recorded, or neither; the next call continues.
  */
-export async function migrateDatabase(url: string): Promise<void> {
-  const sql = postgres(url, {
-    ...commonOptions,
-    max: 1,
-    connection: { application_name: 'auditbox migrate' },
-  });
+export async function migrateDatabase(url: string, options: MigrateOptions = {}): Promise<void> {
+  const { schema = defaultSchema, report = () => {} } = options;
+  const sql = openMigrator(url, schema);
   try {
-    await sql`select pg_advisory_lock(${migrationLock})`;
-    await migrate(drizzle(sql), { migrationsFolder });
-    await makeMonths({ query: (send) => Promise.resolve(send(sql)) }, listUpcomingMonths(new Date()));
-    if (await haveRights(sql)) await grantRights(sql);
+    await checkServer(sql);
+    const migrations = options.migrations ?? readMigrations(schema);
+    const owner = await chooseOwner(sql);
+    const pending = await asOwner(sql, owner, (tx) => listPending(tx, migrations, schema));
+    announce(pending, schema, report);
+    if (pending.length > 0) await makeSchema(sql, owner);
+    for (const migration of pending) await apply(sql, migration, { migrations, owner, schema, report });
+    await asOwner(sql, owner, async (tx) => {
+      await makeMonths({ query: (send) => Promise.resolve(send(tx)) }, listUpcomingMonths(new Date()));
+      if (await haveRights(tx)) await grantRights(tx);
+    });
+    report(
+      pending.length === 0
+        ? 'The schema is up to date.'
+        : `Applied ${count(pending.length)}. The schema is up to date.`,
+    );
   } finally {
     await sql.end({ timeout: 5 });
   }
+}
+
+/** One connection without a statement timeout, for the migrator and what runs with it. */
+export function openMigrator(url: string, schema: string): Sql {
+  return openPool(url, {
+    application: 'auditbox migrate',
+    schema: checkSchemaName(schema),
+    max: 1,
+    settings: {
+      statement_timeout: '0',
+      lock_timeout: '0',
+      idle_in_transaction_session_timeout: '0',
+      synchronous_commit: 'on',
+      default_transaction_read_only: 'off',
+    },
+  });
+}
+
+/** Runs in a transaction as the schema's owner, while no other migrator works. */
+export async function asOwner<T>(sql: Sql, owner: string, work: (tx: Sql) => Promise<T>): Promise<T> {
+  return sql.begin(async (tx) => {
+    await tx`select pg_advisory_xact_lock(${migrationLock})`;
+    await tx`set local role ${tx(owner)}`;
+    // From here on somebody may wait behind us.
+    await tx`select set_config('lock_timeout', ${lockTimeout}, true)`;
+    return work(tx as unknown as Sql);
+  }) as Promise<T>;
+}
+
+/** Runs as the schema's owner on a connection without a transaction: `create index concurrently` accepts none. */
+export async function asOwnerOutsideTransactions<T>(
+  url: string,
+  schema: string,
+  work: (sql: Sql) => Promise<T>,
+): Promise<T> {
+  const sql = openMigrator(url, schema);
+  try {
+    await sql`set role ${sql(await chooseOwner(sql))}`;
+    return await work(sql);
+  } finally {
+    await sql.end({ timeout: 5 });
+  }
+}
+
+/** Throws MigrationError for a server that cannot hold what we store. */
+async function checkServer(sql: Sql): Promise<void> {
+  const [row] = await sql<[{ encoding: string; version: number; name: string; isStandby: boolean }]>`
+    select pg_encoding_to_char(encoding) as encoding, current_setting('server_version_num')::int as version,
+      datname as name, pg_is_in_recovery() as "isStandby"
+    from pg_database where datname = current_database()`;
+  if (row.encoding !== 'UTF8')
+    throw new MigrationError(
+      `The database ${row.name} has the encoding ${row.encoding}, which cannot hold every text. Make one with \`create database … encoding 'UTF8' template template0\`.`,
+    );
+  if (row.version < 150_000)
+    throw new MigrationError(`The server is Postgres ${Math.floor(row.version / 10_000)}; Auditbox needs 15 or newer.`);
+  if (row.isStandby) throw new MigrationError('The server is a standby. DATABASE_URL must lead to the primary.');
+}
+
+function announce(pending: readonly Migration[], schema: string, report: (line: string) => void): void {
+  if (pending.length === 0) return;
+  report(`${count(pending.length)} to apply in the schema ${schema}:`);
+  for (const { tag, locks } of pending) report(`  ${tag}: ${locks ?? 'locks only what it makes.'}`);
+}
+
+function count(migrations: number): string {
+  return migrations === 1 ? '1 migration' : `${migrations} migrations`;
+}
+
+interface Context {
+  readonly migrations: readonly Migration[];
+  readonly owner: string;
+  readonly schema: string;
+  readonly report: (line: string) => void;
+}
+
+async function apply(sql: Sql, migration: Migration, { migrations, owner, schema, report }: Context): Promise<void> {
+  const startedAt = performance.now();
+  report(`${migration.tag} …`);
+  const isOurs = await asOwner(sql, owner, async (tx) => {
+    // Another migrator may have been faster.
+    const pending = await listPending(tx, migrations, schema);
+    if (pending[0]?.tag !== migration.tag) return false;
+    for (const statement of migration.statements) await tx.unsafe(statement);
+    await tx`insert into auditbox.migration (tag, sha256) values (${migration.tag}, ${migration.sha256})`;
+    await hideFunctions(tx);
+    return true;
+  });
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  report(isOurs ? `${migration.tag}: done in ${seconds} s` : `${migration.tag}: another migrator applied it`);
+}
+
+/** Makes the schema and its list of migrations. The login makes the schema, because its owner may not. */
+async function makeSchema(sql: Sql, owner: string): Promise<void> {
+  await sql.begin(async (tx) => {
+    await tx`select pg_advisory_xact_lock(${migrationLock})`;
+    const [there] = await tx<[{ schema: boolean; list: boolean }]>`
+      select to_regnamespace('auditbox') is not null as schema, to_regclass('auditbox.migration') is not null as list`;
+    if (there.list) return;
+    if (!there.schema) await tx`create schema auditbox authorization ${tx(owner)}`;
+    await tx`set local role ${tx(owner)}`;
+    await tx`
+      create table auditbox.migration (
+        tag text collate "C" primary key,
+        sha256 text not null check (sha256 ~ '^[0-9a-f]{64}$'),
+        applied_at timestamp(6) with time zone not null default clock_timestamp()
+      )`;
+  });
+}
+
+/**
+ * Everybody may call a function unless it is said. Only the index of words calls its function with the rights of the login
+ * that inserts.
+ */
+async function hideFunctions(tx: Sql): Promise<void> {
+  await tx`revoke all on all functions in schema auditbox from public`;
+  await tx`
+    do $$ begin
+      if to_regprocedure('auditbox.audit_words(json, json, json)') is not null then
+        grant execute on function auditbox.audit_words(json, json, json) to public;
+      end if;
+    end $$`;
 }

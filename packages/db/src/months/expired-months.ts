@@ -11,22 +11,15 @@ export interface ExpiredMonth {
 /**
  * The months whose last event is older than `retentionDays`, oldest first.
  *
- * Caller: the exporter's housekeeping.
+ * Caller: `npm run retention`.
  * Locks: none.
  * Crash: nothing is written.
  */
 export async function listExpiredMonths(db: Database, retentionDays: number): Promise<ExpiredMonth[]> {
   return db.query(
     (sql) => sql<ExpiredMonth[]>`
-      select name, exists (select from pg_constraint where conrelid = month.oid and conname = 'audit_log_month_closed') as "isClosed"
-      from (
-        select c.oid, c.relname as name, to_timestamp(right(c.relname, 7), 'YYYY_MM') as starts_at
-        from pg_inherits i join pg_class c on c.oid = i.inhrelid
-        -- audit_log_make_partition gives months their names.
-        where i.inhparent = 'audit_log'::regclass and c.relname ~ '^audit_log_[0-9]{4}_[0-9]{2}$'
-      ) month
-      where (starts_at at time zone 'UTC' + interval '1 month') at time zone 'UTC'
-        <= now() - ${retentionDays} * interval '1 day'
+      select name, is_closed as "isClosed" from auditbox.list_months()
+      where ends_at <= now() - ${retentionDays} * interval '1 day'
       order by starts_at`,
   );
 }
@@ -34,24 +27,52 @@ export async function listExpiredMonths(db: Database, retentionDays: number): Pr
 /**
  * Closes a month to inserts, so that a later check of its events sees all of them.
  *
- * Caller: the exporter's housekeeping, outside of any transaction.
+ * Caller: `npm run retention`, outside of any transaction.
  * Locks: the month, exclusively. Waits half a second at most for writers, then throws. While it waits, new statements on the month wait behind it.
  * Crash: the month stays closed, and the next call finds it closed.
  */
 export async function closeMonth(db: Database, { name }: ExpiredMonth): Promise<void> {
-  await db.query((sql) => sql`select audit_log_close_month(${name})`);
+  await db.query((sql) => sql`select auditbox.close_month(${name})`);
 }
 
 /**
- * Removes a closed month and its rows of pruned_event in one statement: if the ids were forgotten first, the events could
- * be stored again. Returns false and does nothing while an event of the month is pending, quarantined or in a batch that
- * is not done.
+ * Removes a closed month. Returns false and does nothing while an event of the month is not archived at every destination.
+ * The ids of the events stay taken until `forgetDropped`.
  *
- * Caller: the exporter's housekeeping, outside of any transaction.
+ * Caller: `npm run retention`, outside of any transaction.
  * Locks: audit_log, while the catalogue changes. Waits half a second at most for other users of the table; then it throws.
  * Crash: before the commit the month is still there, and closed.
  */
 export async function dropMonth(db: Database, { name }: ExpiredMonth): Promise<boolean> {
-  const [row] = await db.query((sql) => sql<[{ gone: boolean }]>`select audit_log_drop_month(${name}) as gone`);
+  const [row] = await db.query((sql) => sql<[{ gone: boolean }]>`select auditbox.drop_month(${name}) as gone`);
   return row.gone;
+}
+
+/**
+ * How many events of a month are not in the archive of every destination. Reads the whole month.
+ *
+ * Caller: `npm run retention`.
+ * Locks: none.
+ * Crash: nothing is written.
+ */
+export async function countUnarchived(db: Database, { name }: ExpiredMonth): Promise<number> {
+  const [row] = await db.query(
+    (sql) => sql<[{ count: number }]>`select auditbox.count_unarchived(${name})::float8 as count`,
+  );
+  return row.count;
+}
+
+/**
+ * Deletes outbox rows of dropped months, for at most `maxBatches` batches. Returns for how many; fewer than asked means that
+ * none is left. The ids of their events are free then.
+ *
+ * Caller: `npm run retention`.
+ * Locks: the outbox rows of dropped months, which nobody else uses.
+ * Crash: a batch's rows are deleted or not; the next call continues.
+ */
+export async function forgetDropped(db: Database, maxBatches: number): Promise<number> {
+  const [row] = await db.query(
+    (sql) => sql<[{ batches: number }]>`select auditbox.forget_dropped(${maxBatches}) as batches`,
+  );
+  return row.batches;
 }

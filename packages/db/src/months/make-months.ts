@@ -20,13 +20,16 @@ export function listUpcomingMonths(now: Date): string[] {
  * Crash: the months exist, or the next call makes them.
  */
 export async function makeMonths(db: Pick<Database, 'query'>, times: readonly string[]): Promise<ReadonlySet<string>> {
-  const months = JSON.stringify([...new Set(times.map(toMonth))]);
-  const rows = await db.query(
-    (sql) => sql<{ month: string }[]>`
-      select month from json_array_elements_text(${months}::text::json) as month
-      where audit_log_make_partition((month || '-01T00:00:00Z')::timestamptz) is null`,
-  );
-  return new Set(rows.map(({ month }) => month));
+  const impossible = new Set<string>();
+  // One statement for each month: a month that cannot be made undoes no other.
+  for (const month of new Set(times.map(toMonth))) {
+    const [row] = await db.query(
+      (sql) => sql<[{ isMade: boolean | null }]>`
+        select auditbox.make_month((${month} || '-01T00:00:00Z')::timestamptz) as "isMade"`,
+    );
+    if (row.isMade === null) impossible.add(month);
+  }
+  return impossible;
 }
 
 /** `2026-07` of an instant in ISO 8601, UTC. */

@@ -8,8 +8,8 @@ import { findFreePort } from '@auditbox/embedded/stack/free-port.ts';
 import { postgresService, type StackPlan, s3Service } from '@auditbox/embedded/stack/services.ts';
 import { type Service, supervise } from '@auditbox/embedded/stack/supervise.ts';
 import type { TestProject } from 'vitest/node';
-import { applyMigrations } from './apply-migrations.ts';
 import { createTemplate } from './template-database.ts';
+import { migrateWithRoles } from './test-roles.ts';
 
 /*
  * One Postgres and one object store for a whole test run, from npm packages, without a container engine. Each test file
@@ -43,7 +43,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
   const services: Service[] = [supervise(postgresService(runner, plan), events), supervise(s3Service(plan), events)];
   await Promise.all(services.map(({ ready }) => ready));
-  await createTemplate(clusterUrl(cluster), applyMigrations);
+  await createTemplate(clusterUrl(cluster), migrateWithRoles);
   project.provide('databaseServer', clusterUrl(cluster));
   project.provide('s3Endpoint', `http://127.0.0.1:${plan.s3.port}`);
   return async () => {

@@ -7,6 +7,8 @@ const logins = {
   api: ['auditbox_api'],
   exporter: ['auditbox_exporter'],
   'exporter with retention': ['auditbox_exporter', 'auditbox_retention'],
+  retention: ['auditbox_retention'],
+  writer: ['auditbox_writer'],
 } as const;
 
 export type ProcessRole = keyof typeof logins;
@@ -16,9 +18,9 @@ const password = 'under-test';
 /** Migrates a database and creates the roles and logins. The server must not have them yet. */
 export async function migrateWithRoles(url: string): Promise<void> {
   await migrateDatabase(url);
+  await setUpRoles(url);
   const sql = postgres(url, { max: 1, onnotice: () => {} });
   try {
-    await setUpRoles({ sql });
     for (const [role, groups] of Object.entries(logins))
       await sql.unsafe(`create role ${nameOf(role)} login password '${password}' in role ${groups.join(', ')}`);
   } finally {

@@ -1,0 +1,32 @@
+/** Settings of a session, by their names in Postgres. */
+export type SessionSettings = Readonly<Record<string, string>>;
+
+/**
+ * What all our statements depend on, whatever the server, the database or the role has as its default. No schema is in the
+ * path in which another login may create something: every name in a statement has its schema.
+ */
+export const commonSettings: SessionSettings = {
+  search_path: 'pg_catalog, pg_temp',
+  // Without this a policy hides rows in silence. With it, a statement that a policy would filter fails.
+  row_security: 'off',
+  TimeZone: 'UTC',
+  DateStyle: 'ISO, YMD',
+  IntervalStyle: 'postgres',
+  standard_conforming_strings: 'on',
+  client_encoding: 'UTF8',
+  extra_float_digits: '1',
+  bytea_output: 'hex',
+  array_nulls: 'on',
+  quote_all_identifiers: 'off',
+  default_transaction_isolation: 'read committed',
+  default_transaction_deferrable: 'off',
+};
+
+/** The statement that sets them for a transaction. Behind a pooler in transaction mode nothing else reaches the session. */
+export function setLocally(settings: SessionSettings): string {
+  return Object.entries(settings)
+    .map(
+      ([name, value]) => `set local ${name} = ${name === 'search_path' ? value : `'${value.replaceAll("'", "''")}'`}`,
+    )
+    .join('; ');
+}
