@@ -32,7 +32,7 @@ const benchmarks: Readonly<Record<BenchmarkName, (rig: Rig) => Promise<Benchmark
       rig,
       quick ? { rows: 40_000, backlogs: [0, 100_000] } : { rows: 400_000, backlogs: [0, 1_000_000, 10_000_000] },
     ),
-  poll: (rig) => poll(rig, { exported: quick ? [0, 100_000] : [0, 1_000_000, 10_000_000] }),
+  poll: (rig) => poll(rig, { sealed: quick ? [0, 100_000] : [0, 1_000_000, 10_000_000] }),
   query: (rig) =>
     query(
       rig,

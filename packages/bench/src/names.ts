@@ -4,6 +4,7 @@ const several = (value: number, what: string) => `${count(value)} ${what}${value
 /** Names of contenders and conditions in the tables. The targets find their figures by these names. */
 export const names = {
   auditbox: 'auditbox',
+  auditboxZstd: 'auditbox, zstd',
   twoInserts: 'Express with two INSERTs',
   twoInsertsBare: 'Express with two INSERTs, no indexes',
   pgbench: 'pgbench',
@@ -21,6 +22,10 @@ export const names = {
   record: (events: number) => `${count(events)} events`,
   slowestPage: 'the slowest single filter, by cursor: p95 ms',
   slowestTotal: 'the slowest single filter, with total: p95 ms',
+  postgresTime: 'CPU of Postgres, µs an event',
+  wal: 'bytes of WAL an event',
+  deadOutboxRows: 'dead outbox rows an event',
+  twoFiltersTotal: 'changed_by and action, with total: p95 ms',
   exportRate: 'export, rows/s',
   exportPeak: 'peak MB of the api',
 } as const;

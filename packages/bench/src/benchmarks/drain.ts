@@ -36,16 +36,16 @@ export async function drain(rig: Rig, { turns, rows }: { turns: number; rows: nu
 }
 
 function contenders(rows: number): Contender[] {
-  const auditbox: Contender = {
-    name: names.auditbox,
+  const auditbox = (name: string, settings: Readonly<Record<string, string>>): Contender => ({
+    name,
     rows,
     async open(rig) {
       const db = await rig.database();
       await prefill(db, rows);
       return db;
     },
-    start: (rig, db) => startExporter(rig, db.url, oldBacklog),
-  };
+    start: (rig, db) => startExporter(rig, db.url, { ...oldBacklog, ...settings }),
+  });
   const peers = drainPeers.map(
     ({ peer, share }): Contender => ({
       name: peer.name,
@@ -64,7 +64,7 @@ function contenders(rows: number): Contender[] {
         }),
     }),
   );
-  return [auditbox, ...peers];
+  return [auditbox(names.auditbox, {}), auditbox(names.auditboxZstd, { EXPORT_COMPRESSION: 'zstd' }), ...peers];
 }
 
 async function measure(rig: Rig, contender: Contender, delayMs: number) {
@@ -81,7 +81,7 @@ async function measure(rig: Rig, contender: Contender, delayMs: number) {
   const ownCpuMs = await program.cpuMs();
   await program.stop();
   const postgresCpuMs = await rig.postgresCpuMs();
-  const { walBytes, deadRows } = await written();
+  const { walBytes, deadRows, deadOutboxRows } = await written();
   const { lines, ids, bytes } = await store.tally();
   if (lines !== rows || ids !== rows) {
     throw new Error(`${contender.name} exported ${lines} lines of ${ids} ids; there are ${rows} events.`);
@@ -90,9 +90,10 @@ async function measure(rig: Rig, contender: Contender, delayMs: number) {
   return {
     'events/s': rows / ((lastAt - program.readyAt) / 1000),
     'CPU of the exporter, µs an event': ownCpuMs && (ownCpuMs * 1000) / rows,
-    'CPU of Postgres, µs an event': postgresCpuMs && postgresBefore && ((postgresCpuMs - postgresBefore) * 1000) / rows,
-    'bytes of WAL an event': walBytes / rows,
+    [names.postgresTime]: postgresCpuMs && postgresBefore && ((postgresCpuMs - postgresBefore) * 1000) / rows,
+    [names.wal]: walBytes / rows,
     'dead rows an event': deadRows / rows,
+    [names.deadOutboxRows]: deadOutboxRows / rows,
     'bytes in the bucket an event': bytes / rows,
     'peak MB': peakMemory && peakMemory / 1e6,
   };

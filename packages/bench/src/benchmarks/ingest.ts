@@ -100,7 +100,11 @@ async function measure(
   await server.stop();
   const postgresCpuMs = await rig.postgresCpuMs();
   const { walBytes, deadRows } = await written();
-  await expectRows(db, [contender === auditbox ? 'audit_log' : 'audit', 'outbox'], acknowledged);
+  await expectRows(
+    db,
+    contender === auditbox ? ['auditbox.audit_log', 'auditbox.outbox'] : ['audit', 'outbox'],
+    acknowledged,
+  );
   await db.drop();
   if (Object.keys(refused).length > 0)
     throw new Error(`${contender.name} rejected requests: ${JSON.stringify(refused)}`);

@@ -14,7 +14,7 @@ export interface ScalePlan {
   readonly backlogs: readonly number[];
 }
 
-/** For larger backlogs the store does not keep bodies; rows are counted by object metadata and by the batch table. */
+/** For larger backlogs the store does not keep bodies; rows are counted by object metadata and by the deliveries. */
 const keepUpTo = 1_000_000;
 
 export async function scale(rig: Rig, { rows, backlogs }: ScalePlan): Promise<BenchmarkResult> {
@@ -47,7 +47,8 @@ async function measure(rig: Rig, count: number, rows: number) {
   const peaks = await Promise.all(exporters.map(({ peakMemory }) => peakMemory()));
   await Promise.all(exporters.map(({ stop }) => stop()));
   const [row] = await db.sql<[{ rows: number }]>`
-    select coalesce(sum(row_count), 0)::int as rows from export_batch where state = 'done'`;
+    select coalesce(sum(b.row_count), 0)::int as rows
+    from auditbox.delivery d join auditbox.batch b on b.id = d.batch_id where d.state = 'done'`;
   const { lines } = keep ? await store.tally() : { lines: rows };
   if (row.rows !== rows || lines !== rows)
     throw new Error(`${lines} lines arrived and ${row.rows} rows are done; there are ${rows} events.`);

@@ -29,7 +29,7 @@ export async function runPgbench(
   await writeFile(
     script,
     `\\set first random(1, ${samples - rows})
-insert into audit_log (id, ${columns}) select uuidv7(), ${columns} from sample where n >= :first and n < :first + ${rows};
+insert into auditbox.audit_log (id, ${columns}) select uuidv7(), ${columns} from sample where n >= :first and n < :first + ${rows};
 `,
   );
   try {

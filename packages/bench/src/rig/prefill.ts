@@ -12,12 +12,13 @@ export const oldBacklog = { EXPORT_LINGER_MS: '0' };
 const readIndexes = ['recorded_at_id', 'changed_by', 'changed_by_api_key', 'action', 'table_name', 'object_id'];
 const fewRows = 1_000_000;
 
-/** Inserts pending events of the workload. */
+/** Inserts pending events of the workload. The trigger writes their outbox rows. */
 export async function prefill({ sql }: BenchDatabase, rows: number): Promise<void> {
-  if (rows > fewRows) await sql.unsafe(`drop index ${readIndexes.map((name) => `audit_log_${name}`).join(', ')}`);
+  if (rows > fewRows)
+    await sql.unsafe(`drop index ${readIndexes.map((name) => `auditbox.audit_log_${name}`).join(', ')}`);
   for (let first = 1; first <= rows; first += rowsPerStatement) {
     const last = Math.min(rows, first + rowsPerStatement - 1);
-    await sql.unsafe(`insert into audit_log (${columns}) ${eventsSql(String(first), String(last))}`);
+    await sql.unsafe(`insert into auditbox.audit_log (${columns}) ${eventsSql(String(first), String(last))}`);
   }
   await sql`vacuum analyze`;
 }

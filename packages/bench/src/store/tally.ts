@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
+import { gunzip, zstdDecompress } from 'node:zlib';
 
 /** A received object. */
 export interface Received {
@@ -22,7 +22,10 @@ export interface Tally {
   readonly lagMs: { readonly p50: number; readonly p99: number; readonly max: number } | null;
 }
 
-const unpack = promisify(gunzip);
+const gunzipAsync = promisify(gunzip);
+const unzstdAsync = promisify(zstdDecompress);
+/** The first four bytes of a frame (RFC 8878, 3.1.1). */
+const zstdMagic = 0xfd2fb528;
 const newline = 10;
 const recordedAt = '"recorded_at":"';
 
@@ -52,6 +55,10 @@ export async function tally(received: readonly Received[]): Promise<Tally> {
     bytes,
     lagMs: lags.length === 0 ? null : { p50: share(0.5), p99: share(0.99), max: share(1) },
   };
+}
+
+function unpack(body: Buffer): Promise<Buffer> {
+  return body.length >= 4 && body.readUInt32LE() === zstdMagic ? unzstdAsync(body) : gunzipAsync(body);
 }
 
 function* splitLines(text: Buffer): Generator<string> {

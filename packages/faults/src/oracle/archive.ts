@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { gunzipSync } from 'node:zlib';
-import type { TestBucket } from '@auditbox/testing/servers/bucket.ts';
+import { type TestBucket, unpack } from '@auditbox/testing/servers/bucket.ts';
 import {
   GetObjectCommand,
   type GetObjectCommandOutput,
@@ -73,7 +72,7 @@ export function openArchive({ client, name: Bucket }: TestBucket, { isVersioned 
 
   async function read(key: string): Promise<ArchivedObject> {
     const response: GetObjectCommandOutput = await client.send(new GetObjectCommand({ Bucket, Key: key }));
-    const ndjson = gunzipSync((await response.Body?.transformToByteArray()) ?? Buffer.alloc(0));
+    const ndjson = unpack(key, (await response.Body?.transformToByteArray()) ?? Buffer.alloc(0));
     const lines = ndjson.toString().split('\n').slice(0, -1);
     return {
       key,

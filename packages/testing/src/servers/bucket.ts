@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { gunzipSync } from 'node:zlib';
+import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 
 /** Credentials of the stores that tests use. */
@@ -60,6 +60,11 @@ async function readObjects(client: S3Client, Bucket: string): Promise<StoredObje
   return objects;
 }
 
+/** The NDJSON of an object. The end of its key says how it is compressed. */
+export function unpack(key: string, body: Uint8Array): Buffer {
+  return key.endsWith('.zst') ? zstdDecompressSync(body) : gunzipSync(body);
+}
+
 async function readObject(client: S3Client, Bucket: string, Key: string): Promise<StoredObject> {
   const {
     Body,
@@ -67,7 +72,7 @@ async function readObject(client: S3Client, Bucket: string, Key: string): Promis
     ContentType,
     ContentEncoding,
   } = await client.send(new GetObjectCommand({ Bucket, Key }));
-  const text = gunzipSync((await Body?.transformToByteArray()) ?? Buffer.alloc(0)).toString();
+  const text = unpack(Key, (await Body?.transformToByteArray()) ?? Buffer.alloc(0)).toString();
   const events = text
     .split('\n')
     .slice(0, -1)
