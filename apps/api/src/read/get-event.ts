@@ -10,10 +10,10 @@ import { preferHeader, readerHeaders } from './readers.ts';
 const exportStates = {
   pending: 'pending',
   sealed: 'sealed',
-  uploading: 'uploading',
+  sending: 'sending',
   done: 'done',
   failed: 'failed',
-  quarantined: 'quarantined',
+  rejected: 'rejected',
 } as const satisfies { [State in ExportState]: State };
 
 const exportedEvent = z

@@ -31,4 +31,4 @@ export interface LeasedBatch {
 }
 
 /** How far the export of an event has come. */
-export type ExportState = 'pending' | 'sealed' | 'uploading' | 'done' | 'failed' | 'quarantined';
+export type ExportState = 'pending' | 'sealed' | 'sending' | 'done' | 'failed' | 'rejected';

@@ -81,6 +81,7 @@ function findMeaning(code: string, isNetwork: boolean): Meaning | null {
 interface Details {
   readonly constraint?: string | null;
   readonly table?: string | null;
+  readonly column?: string | null;
   readonly detail?: string | null;
   readonly isNetwork?: boolean;
 }
@@ -95,6 +96,7 @@ export class DatabaseError extends Error {
   readonly retry: boolean;
   readonly constraint: string | null;
   readonly table: string | null;
+  readonly column: string | null;
   /** May quote a row, so it is for our own comparisons and never logged. */
   readonly detail: string | null;
   readonly #means: string;
@@ -108,6 +110,7 @@ export class DatabaseError extends Error {
     this.#means = name;
     this.constraint = details.constraint ?? null;
     this.table = details.table ?? null;
+    this.column = details.column ?? null;
     this.detail = details.detail ?? null;
   }
 
@@ -147,12 +150,18 @@ export function toDatabaseError(thrown: unknown): DatabaseError | null {
   while (inner instanceof Error && 'params' in inner) inner = inner.cause;
   if (inner instanceof DatabaseError) return inner;
   if (!(inner instanceof Error)) return null;
-  const { code, constraint_name, table_name, detail, syscall } = inner as Error & Record<string, unknown>;
+  const { code, constraint_name, table_name, column_name, detail, syscall } = inner as Error & Record<string, unknown>;
   if (typeof code !== 'string') return null;
   const isNetwork = /^E[A-Z]+$/.test(code) && (networkCalls.has(syscall) || inner instanceof AggregateError);
   // Other errors have codes too, including our own.
   if (inner.name !== 'PostgresError' && findMeaning(code, isNetwork) === null) return null;
-  const details = { constraint: text(constraint_name), table: text(table_name), detail: text(detail), isNetwork };
+  const details = {
+    constraint: text(constraint_name),
+    table: text(table_name),
+    column: text(column_name),
+    detail: text(detail),
+    isNetwork,
+  };
   return new DatabaseError(code, readMessage(inner, code), details, { cause: thrown });
 }
 

@@ -35,6 +35,8 @@ interface Column {
   /** SQL that makes the value from the column's text. */
   readonly read: (text: string) => string;
   readonly encode: (event: IdentifiedEvent) => string;
+  /** Whether an empty text means null. */
+  readonly isNullable?: true;
 }
 
 /**
@@ -49,6 +51,7 @@ const columns: readonly Column[] = [
     name: 'occurred_at',
     read: (text) => `nullif(${text}, '')::timestamptz`,
     encode: ({ occurredAt }) => occurredAt?.utc ?? '',
+    isNullable: true,
   },
   { name: 'occurred_at_digits', read: (text) => `${text}::smallint`, encode: encodeDigits },
   { name: 'changed_by', read: (text) => `coalesce(${text}, '')`, encode: ({ changedBy }) => changedBy },
@@ -60,16 +63,41 @@ const columns: readonly Column[] = [
   { name: 'action', read: (text) => `coalesce(${text}, '')`, encode: ({ action }) => action },
   { name: 'table_name', read: (text) => `coalesce(${text}, '')`, encode: ({ tableName }) => tableName },
   { name: 'object_id', read: (text) => `coalesce(${text}, '')`, encode: ({ objectId }) => objectId },
-  { name: 'before_value', read: (text) => `nullif(${text}, '')::json`, encode: ({ beforeValue }) => beforeValue ?? '' },
+  {
+    name: 'before_value',
+    read: (text) => `nullif(${text}, '')::json`,
+    encode: ({ beforeValue }) => beforeValue ?? '',
+    isNullable: true,
+  },
   {
     name: 'updated_values',
     read: (text) => `nullif(${text}, '')::json`,
     encode: ({ updatedValues }) => updatedValues ?? '',
+    isNullable: true,
   },
-  { name: 'context', read: (text) => `nullif(${text}, '')::json`, encode: ({ context }) => context ?? '' },
-  { name: 'traceparent', read: (text) => `nullif(${text}, '')`, encode: encodeTraceparent },
+  {
+    name: 'context',
+    read: (text) => `nullif(${text}, '')::json`,
+    encode: ({ context }) => context ?? '',
+    isNullable: true,
+  },
+  { name: 'traceparent', read: (text) => `nullif(${text}, '')`, encode: encodeTraceparent, isNullable: true },
 ];
 const names = columns.map(({ name }) => name);
+
+/** Inserts the one event in the parameters that `encodeOne` makes, unless its id is taken at the same time. */
+export const insertOne = `
+  insert into auditbox.audit_log as a (${names.join(', ')})
+  values (${columns.map(({ name }, index) => (name === 'occurred_at' ? `coalesce($${index + 1}::timestamptz, statement_timestamp())` : `$${index + 1}`)).join(', ')})
+  on conflict do nothing`;
+
+/** The values of an event in the order of the columns. */
+export function encodeOne(event: IdentifiedEvent): (string | null)[] {
+  return columns.map(({ encode, isNullable }) => {
+    const text = encode(event);
+    return isNullable && text === '' ? null : text;
+  });
+}
 
 /** A `select` of the events in the parameters that `encodeParameters` makes. */
 export const incomingEvents = `
@@ -80,7 +108,7 @@ export const incomingEvents = `
 
 /** Inserts the rows of `incoming`. A `where` may follow. */
 export const insertIncoming = `
-    insert into audit_log as a (${names.join(', ')})
+    insert into auditbox.audit_log as a (${names.join(', ')})
     select ${names.join(', ').replace('occurred_at', 'coalesce(occurred_at, statement_timestamp())')}
     from incoming`;
 
@@ -103,9 +131,4 @@ function encodeDigits({ occurredAt }: IdentifiedEvent): string {
 
 function encodeTraceparent({ traceparent = '' }: IdentifiedEvent): string {
   return isTraceparent(traceparent) ? traceparent : '';
-}
-
-/** The event times, ISO 8601 in UTC. For an event without a time it is about now. */
-export function listEventTimes(events: readonly NewAuditEvent[]): string[] {
-  return events.map(({ occurredAt }) => occurredAt?.utc ?? new Date().toISOString());
 }

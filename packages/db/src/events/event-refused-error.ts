@@ -1,26 +1,71 @@
-import type { NewAuditEvent } from '@auditbox/core/event/audit-event.ts';
-import { toDatabaseError } from '../database/database-error.ts';
-import { toMonth } from '../months/make-months.ts';
+import { type DatabaseError, toDatabaseError } from '../database/database-error.ts';
+import type { MonthOutcome } from '../months/month-maker.ts';
 
 /** Why one of a statement's events refuses the whole statement. */
-export type EventRefusedError = AuditConflictError | FutureEventError | ClosedMonthError;
+export type EventRefusedError =
+  | AuditConflictError
+  | FutureEventError
+  | ClosedMonthError
+  | DetachedMonthError
+  | TooManyMonthsError
+  | UnreadableValueError;
 
 /** The event that made an insert of `events` fail, or null if the insert failed for another reason. */
 export function toEventRefusedError(
   error: unknown,
   events: readonly { readonly id: string }[],
 ): EventRefusedError | null {
-  return (
-    FutureEventError.from(error, events) ??
-    AuditConflictError.from(error, events) ??
-    ClosedMonthError.from(error, events)
-  );
+  const databaseError = toDatabaseError(error);
+  const index = databaseError === null ? -1 : findIndex(databaseError, events);
+  switch (databaseError?.constraint) {
+    case 'audit_log_occurred_at_not_future':
+      return new FutureEventError(index, { cause: error });
+    case 'outbox_audit_id':
+      return new AuditConflictError(index, removedMessage, { cause: error });
+    case 'audit_log_month_closed':
+      return new ClosedMonthError(index, { cause: error });
+    case 'audit_log_values_are_readable':
+      return new UnreadableValueError(index, databaseError.column ?? '', { cause: error });
+    default:
+      return null;
+  }
 }
 
-/** Whether another statement took an id after this one had found it free. A retry finds the event. */
+/**
+ * Which event an error is about. The trigger's detail is the id alone. A CHECK's detail is the row, which begins with the
+ * id; other columns hold what callers send, so an id there means nothing.
+ */
+function findIndex({ detail }: DatabaseError, events: readonly { readonly id: string }[]): number {
+  const named = /^(?:[^(]*\()?([0-9a-f-]{36})(?:,|$)/.exec(detail ?? '')?.[1];
+  return events.findIndex(({ id }) => id === named);
+}
+
+/** Why an event cannot be stored in a month that a maker was asked for; null if the month is there. */
+export function toMonthError(outcome: MonthOutcome | undefined, index: number): Error | null {
+  switch (outcome?.kind) {
+    case undefined:
+    case 'made':
+      return null;
+    case 'out of range':
+      return new FutureEventError(index, {});
+    case 'error':
+      return outcome.error.constraint === 'audit_log_month_detached'
+        ? new DetachedMonthError(index, { cause: outcome.error })
+        : outcome.error;
+    default:
+      return outcome satisfies never;
+  }
+}
+
+/** Whether an id of the statement is taken: another statement inserted it first, or at another time. */
 export function isIdTaken(error: unknown): boolean {
   const constraint = toDatabaseError(error)?.constraint ?? '';
-  return /^(audit_log_\d{4}_\d\d_pkey|outbox_audit_id_destination|pruned_event_pkey)$/.test(constraint);
+  return /^(audit_log_\d{4}_\d\d_pkey|outbox_audit_id)$/.test(constraint);
+}
+
+/** Whether the sequence of outbox ids is behind the rows: somebody copied the tables without it. No event is to blame. */
+export function isSequenceBehind(error: unknown): boolean {
+  return toDatabaseError(error)?.constraint === 'outbox_pkey';
 }
 
 export const removedMessage = 'An audit event with this id was recorded and exported before. Retention has removed it.';
@@ -34,14 +79,6 @@ export class AuditConflictError extends Error {
     super(message, options);
     this.index = index;
   }
-
-  /** Retention removed the audit row but its id is still known: storing it again would export it twice. */
-  static from(error: unknown, events: readonly { readonly id: string }[]): AuditConflictError | null {
-    const databaseError = toDatabaseError(error);
-    if (!/^(outbox_audit_id_destination|pruned_event_pkey)$/.test(databaseError?.constraint ?? '')) return null;
-    const index = events.findIndex(({ id }) => databaseError?.detail?.includes(id));
-    return new AuditConflictError(index, removedMessage, { cause: error });
-  }
 }
 
 /** An event's time is more than 5 minutes ahead of the database's clock. Nothing was written. */
@@ -52,26 +89,6 @@ export class FutureEventError extends Error {
   constructor(index: number, options: ErrorOptions) {
     super("The event's time is more than 5 minutes in the future.", options);
     this.index = index;
-  }
-
-  /** The first event in one of these months; null if no event is. */
-  static fromMonths(
-    months: ReadonlySet<string>,
-    events: readonly NewAuditEvent[],
-    cause: unknown,
-  ): FutureEventError | null {
-    const index = events.findIndex(({ occurredAt }) => occurredAt !== null && months.has(toMonth(occurredAt.utc)));
-    return index === -1 ? null : new FutureEventError(index, { cause });
-  }
-
-  /** The trigger names the event by its id in the error's detail. */
-  static from(error: unknown, events: readonly { readonly id: string }[]): FutureEventError | null {
-    const databaseError = toDatabaseError(error);
-    if (databaseError?.constraint !== 'audit_log_occurred_at_not_future') return null;
-    return new FutureEventError(
-      events.findIndex(({ id }) => id === databaseError.detail),
-      { cause: error },
-    );
   }
 }
 
@@ -84,13 +101,42 @@ export class ClosedMonthError extends Error {
     super("The event's time is in a month that retention is removing.", options);
     this.index = index;
   }
+}
 
-  static from(error: unknown, events: readonly { readonly id: string }[]): ClosedMonthError | null {
-    const databaseError = toDatabaseError(error);
-    if (databaseError?.constraint !== 'audit_log_month_closed') return null;
-    return new ClosedMonthError(
-      events.findIndex(({ id }) => databaseError.detail?.includes(id)),
-      { cause: error },
+/** Somebody detached the table of the event's month by hand. Nothing was written. */
+export class DetachedMonthError extends Error {
+  override readonly name = 'DetachedMonthError';
+  readonly code = 'AUDIT_MONTH_DETACHED';
+  readonly index: number;
+  constructor(index: number, options: ErrorOptions) {
+    super("The table of the event's month was detached by hand. The operator must attach it again.", options);
+    this.index = index;
+  }
+}
+
+/** One call may make only a few months, because each is a table. Nothing was written. */
+export class TooManyMonthsError extends Error {
+  override readonly name = 'TooManyMonthsError';
+  readonly code = 'AUDIT_TOO_MANY_MONTHS';
+  readonly index: number;
+  constructor(index: number, most: number) {
+    super(
+      `The events need more than ${most} months that do not exist yet. Send the events of each month in a request of their own.`,
     );
+    this.index = index;
+  }
+}
+
+/** A value holds text that Postgres stores and other programs cannot read. Nothing was written. */
+export class UnreadableValueError extends Error {
+  override readonly name = 'UnreadableValueError';
+  readonly code = 'AUDIT_VALUE_UNREADABLE';
+  readonly index: number;
+  /** The place: `updated_values.notes[3]`. */
+  readonly path: string;
+  constructor(index: number, path: string, options: ErrorOptions) {
+    super('contains U+0000 or half of a surrogate pair, which cannot be stored', options);
+    this.index = index;
+    this.path = path;
   }
 }

@@ -1,20 +1,24 @@
 import type { Database } from '../database/connect.ts';
 import { toDatabaseError } from '../database/database-error.ts';
-import { isMonthMissing, makeMonths } from '../months/make-months.ts';
+import { isMonthMissing, toMonth } from '../months/make-months.ts';
+import { createMonthMaker, type MonthMaker } from '../months/month-maker.ts';
 import { eventJson } from '../sql/event-json.ts';
+import { epochMicros, eventLine } from './event-line.ts';
 import {
+  encodeOne,
   encodeParameters,
   type IdentifiedEvent,
   incomingEvents,
   insertIncoming,
-  listEventTimes,
+  insertOne,
 } from './event-record.ts';
 import {
   AuditConflictError,
-  FutureEventError,
   isIdTaken,
+  isSequenceBehind,
   removedMessage,
   toEventRefusedError,
+  toMonthError,
 } from './event-refused-error.ts';
 import { sameContent } from './same-content.ts';
 import { whereTaken } from './where-taken.ts';
@@ -31,86 +35,164 @@ export type EachOutcome =
   | { readonly stored: false; readonly error: Error };
 
 /*
+ * Both statements insert the events whose ids are free. An id that is stored at the same time is left out; one that is
+ * stored at another time is an error of the trigger.
+ *
  * Caller: the api, for single events of different requests, outside of any transaction.
  * Locks: the new ids. It waits for another statement that inserts one of them.
  * Crash: all new events are committed, or none.
  */
-const insertNew = `
-  with incoming as materialized (${incomingEvents}
+const returning = `returning a.id::text, ${epochMicros('recorded_at')} as "recordedAt"`;
+const insertSingle = `${insertOne} ${returning}`;
+const insertSeveral = `
+  with incoming as (${incomingEvents}
   )
   ${insertIncoming}
-  where not exists (select from (select 1) one ${whereTaken('incoming.id')})
-  on conflict (id, occurred_at) do nothing
-  returning a.id::text, 'created' as outcome, ${eventJson} as json`;
+  on conflict do nothing
+  ${returning}`;
 
 /*
+ * `json` is null for an event that retention removed.
+ *
  * Caller: storeEachEvent, to compare events whose ids are stored already.
  * Locks: none.
  * Crash: nothing is written.
  */
-const findStored = `
-  select a.id::text, 'existing' as outcome, ${eventJson} as json
+const findTaken = `
+  select taken.id::text, case when a.id is not null then ${eventJson} end as json
   from json_array_elements_text($1::text::json) as wanted (id)
   ${whereTaken('wanted.id::uuid')}
-  join audit_log a on a.id = taken.id and a.occurred_at = taken.occurred_at`;
+  left join auditbox.audit_log a on a.id = taken.id and a.occurred_at = taken.occurred_at`;
+
+type Taken = ReadonlyMap<string, { readonly json: string | null }>;
 
 /**
  * Writes events, whose ids must all differ, in one transaction; they are on disk when it resolves. Each has its own outcome,
- * in the order of `events`: a refused event does not prevent the others. Throws only errors that concern all of them, such
- * as a database that is down.
+ * in the order of `events`: a refused event does not prevent the others. Missing months are made by `months`, on its own
+ * connection. Throws only errors that concern all events, such as a database that is down.
  */
 export async function storeEachEvent(
   db: Database,
   events: readonly IdentifiedEvent[],
+  months: MonthMaker = createMonthMaker(db),
   triesLeft = 5,
 ): Promise<EachOutcome[]> {
   if (events.length === 0) return [];
+  const again: Store = (all) => storeEachEvent(db, all, months, triesLeft - 1);
+  // Fewer events than now, so this ends.
+  const storeRest: Store = (rest) => storeEachEvent(db, rest, months);
   try {
-    const created = await run(db, insertNew, encodeParameters(events));
-    if (created.size === events.length) return events.map(({ id }) => stored(created.get(id) as StoredEvent));
-    const others = events.flatMap(({ id }) => (created.has(id) ? [] : [id]));
-    const existing = await run(db, findStored, [JSON.stringify(others)]);
+    const created = await insert(db, events);
+    const others = events.filter(({ id }) => !created.has(id));
+    const taken = await findEvents(db, others);
     return events.map((event) => {
-      const row = created.get(event.id);
-      return row ? stored(row) : compare(event, existing.get(event.id));
+      const recordedAt = created.get(event.id);
+      if (recordedAt === undefined) return compare(event, taken);
+      return { stored: true, event: { id: event.id, outcome: 'created', json: eventLine(event, recordedAt) } };
     });
   } catch (error) {
-    const impossible = isMonthMissing(error) ? await makeMonths(db, listEventTimes(events)) : null;
-    const refused = impossible && FutureEventError.fromMonths(impossible, events, error);
-    if (refused) return storeOthers(db, events, refused);
-    // Another statement took an id after this one had found it free. The retry finds the event.
-    if (triesLeft > 0 && (impossible || isIdTaken(error))) return storeEachEvent(db, events, triesLeft - 1);
-    return storeOthers(db, events, error);
+    // Nothing is stored after an error.
+    if (triesLeft <= 0) return storeOthers(events, error, storeRest);
+    if (isMonthMissing(error)) return storeByMonth(events, months, again);
+    if (isIdTaken(error)) {
+      const taken = await findEvents(db, events);
+      return storeApart(events, again, (event) => (taken.has(event.id) ? compare(event, taken) : null));
+    }
+    // Two statements waited for each other's ids.
+    if (toDatabaseError(error)?.code === '40P01') return again(events);
+    return storeOthers(events, error, storeRest);
   }
 }
 
-/** After an error nothing is stored. Rejects the event that caused it and stores the others. */
-async function storeOthers(db: Database, events: readonly IdentifiedEvent[], error: unknown): Promise<EachOutcome[]> {
-  const refused = error instanceof FutureEventError ? error : toEventRefusedError(error, events);
-  const cause = toDatabaseError(error);
-  const isAboutAnEvent = refused !== null || (cause !== null && (cause.kind === 'data' || cause.constraint !== null));
-  if (!isAboutAnEvent) throw error;
-  if (events.length === 1) return [{ stored: false, error: refused ?? (error as Error) }];
-  // If the error does not name the event, halving finds it.
-  const [from, to] = refused ? [refused.index, refused.index + 1] : [0, events.length >> 1];
-  const rejected = refused
-    ? [{ stored: false as const, error: refused }]
-    : await storeEachEvent(db, events.slice(from, to));
-  const others = await storeEachEvent(db, [...events.slice(0, from), ...events.slice(to)]);
-  return [...others.slice(0, from), ...rejected, ...others.slice(from)];
+type Store = (events: readonly IdentifiedEvent[]) => Promise<EachOutcome[]>;
+
+/** Stores the events without an outcome together, and returns all outcomes in order. */
+async function storeApart(
+  events: readonly IdentifiedEvent[],
+  store: Store,
+  outcomeOf: (event: IdentifiedEvent) => EachOutcome | null,
+): Promise<EachOutcome[]> {
+  const known = events.map(outcomeOf);
+  const others = await store(events.filter((_event, index) => known[index] === null));
+  return known.map((outcome) => outcome ?? (others.shift() as EachOutcome));
 }
 
-function compare(event: IdentifiedEvent, row: StoredEvent | undefined): EachOutcome {
-  if (row && sameContent(event, row.json)) return stored(row);
-  const message = row ? `The audit event ${event.id} is stored already with other content.` : removedMessage;
+/** Events of months that exist do not wait for the months that are made, and are stored when such a month cannot be made. */
+async function storeByMonth(
+  events: readonly IdentifiedEvent[],
+  months: MonthMaker,
+  store: Store,
+): Promise<EachOutcome[]> {
+  const missing = await months.listMissing(events.map(toEventMonth));
+  const absent = events.filter((event) => missing.has(toEventMonth(event)));
+  const [present, made] = await Promise.all([
+    store(events.filter((event) => !missing.has(toEventMonth(event)))),
+    storeInNewMonths(absent, [...missing], months, store),
+  ]);
+  return events.map((event) => (missing.has(toEventMonth(event)) ? made : present).shift() as EachOutcome);
+}
+
+async function storeInNewMonths(
+  events: readonly IdentifiedEvent[],
+  missing: readonly string[],
+  months: MonthMaker,
+  store: Store,
+): Promise<EachOutcome[]> {
+  const outcomes = await Promise.all(missing.map((month) => months.make(month)));
+  const errors = new Map(missing.map((month, index) => [month, toMonthError(outcomes[index], 0)]));
+  return storeApart(events, store, (event) => {
+    const error = errors.get(toEventMonth(event));
+    return error ? { stored: false, error } : null;
+  });
+}
+
+/** The month that an event needs. For an event without a time it is the present one. */
+export function toEventMonth({ occurredAt }: Pick<IdentifiedEvent, 'occurredAt'>): string {
+  return toMonth(occurredAt?.utc ?? new Date().toISOString());
+}
+
+/** Rejects the event that caused an error and stores the others. If the error does not name the event, halving finds it. */
+async function storeOthers(events: readonly IdentifiedEvent[], error: unknown, store: Store): Promise<EachOutcome[]> {
+  const refused = toEventRefusedError(error, events);
+  const cause = toDatabaseError(error);
+  const isAboutAnEvent = refused !== null || (cause !== null && (cause.kind === 'data' || cause.constraint !== null));
+  if (!isAboutAnEvent || isSequenceBehind(error)) throw error;
+  if (events.length === 1) return [{ stored: false, error: refused ?? (error as Error) }];
+  if (refused === null || refused.index === -1) {
+    const middle = events.length >> 1;
+    return [...(await store(events.slice(0, middle))), ...(await store(events.slice(middle)))];
+  }
+  return storeApart(events, store, (event) =>
+    event === events[refused.index] ? { stored: false, error: refused } : null,
+  );
+}
+
+function compare(event: IdentifiedEvent, taken: Taken): EachOutcome {
+  const json = taken.get(event.id)?.json ?? null;
+  if (json !== null && sameContent(event, json))
+    return { stored: true, event: { id: event.id, outcome: 'existing', json } };
+  const message = json === null ? removedMessage : `The audit event ${event.id} is stored already with other content.`;
   return { stored: false, error: new AuditConflictError(0, message) };
 }
 
-function stored(event: StoredEvent): EachOutcome {
-  return { stored: true, event };
+/** The recorded times of the events that were inserted, by id. */
+async function insert(db: Database, events: readonly IdentifiedEvent[]): Promise<ReadonlyMap<string, string>> {
+  const [single] = events;
+  const rows = await db.query((sql) => {
+    const [statement, parameters] =
+      single !== undefined && events.length === 1
+        ? [insertSingle, encodeOne(single)]
+        : [insertSeveral, encodeParameters(events)];
+    return sql.unsafe<{ id: string; recordedAt: string }[]>(statement, parameters, { prepare: true });
+  });
+  return new Map(rows.map(({ id, recordedAt }) => [id, recordedAt]));
 }
 
-async function run(db: Database, statement: string, parameters: string[]): Promise<Map<string, StoredEvent>> {
-  const rows = await db.query((sql) => sql.unsafe<StoredEvent[]>(statement, parameters, { prepare: true }));
+async function findEvents(db: Database, events: readonly IdentifiedEvent[]): Promise<Taken> {
+  if (events.length === 0) return new Map();
+  const ids = JSON.stringify(events.map(({ id }) => id));
+  const rows = await db.query((sql) =>
+    sql.unsafe<{ id: string; json: string | null }[]>(findTaken, [ids], { prepare: true }),
+  );
   return new Map(rows.map((row) => [row.id, row]));
 }

@@ -38,7 +38,7 @@ export interface WrittenEvent {
 const statement = `
   with incoming as materialized (${incomingEvents}
   ), existing as materialized (
-    select a.* from incoming ${whereTaken('incoming.id')} join audit_log a on a.id = taken.id and a.occurred_at = taken.occurred_at
+    select a.* from incoming ${whereTaken('incoming.id')} join auditbox.audit_log a on a.id = taken.id and a.occurred_at = taken.occurred_at
   ), inserted as (${insertIncoming}
     where not exists (select from existing)
     returning a.id

@@ -15,7 +15,7 @@ export function listUpcomingMonths(now: Date): string[] {
  * Makes the months of audit_log that event times belong to, where they are missing. The times are ISO 8601 in UTC. Returns
  * the months (`2026-07`) that cannot be made because they are further ahead than an event may be.
  *
- * Caller: the exporter ahead of time, and writers whose insert found no month; each outside of any transaction.
+ * Caller: the exporter ahead of time, and the migrator; each outside of any transaction.
  * Locks: an advisory lock that other makers of months wait for; readers and writers do not wait.
  * Crash: the months exist, or the next call makes them.
  */

@@ -38,7 +38,7 @@ function countStatement(sql: Sql, { filter, interval, groupBy, maxGroups }: Even
   return sql`
     with counted as materialized (
       select date_trunc(${interval}, a.occurred_at, 'UTC') as starts_at, ${group} as name, count(*) as n
-      from audit_log a where ${common} and (${anyBranch})
+      from auditbox.audit_log a where ${common} and (${anyBranch})
       group by 1, 2
     ), largest as (
       select name from counted group by name order by sum(n) desc, name limit ${maxGroups}

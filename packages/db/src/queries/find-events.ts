@@ -84,7 +84,7 @@ export function selectFirst(
   return branches
     .map(
       (branch) => sql`(
-        select * from audit_log a where ${common} and ${branch} and ${isNext}
+        select * from auditbox.audit_log a where ${common} and ${branch} and ${isNext}
         order by ${orderBy(sql, order)} limit ${count})`,
     )
     .reduce((all, one) => sql`${all} union all ${one}`);
@@ -93,7 +93,7 @@ export function selectFirst(
 function countMatches(sql: Sql, { common, branches }: Matching, most: number): Fragment {
   const counts = branches.map(
     (branch) => sql`(
-      select count(*) from (select from audit_log a where ${common} and ${branch} limit ${most + 1}) matched)`,
+      select count(*) from (select from auditbox.audit_log a where ${common} and ${branch} limit ${most + 1}) matched)`,
   );
   return counts.reduce((sum, count) => sql`${sum} + ${count}`);
 }

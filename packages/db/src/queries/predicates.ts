@@ -4,7 +4,7 @@ import type { ValueAt } from './event-filter.ts';
 /* Conditions on a row `a` of audit_log. */
 
 /** The expression of the index of words (`npm run migrate -- --search-index on`); it must be the same text. */
-const words = 'audit_words(a.before_value, a.updated_values, a.context)';
+const words = 'auditbox.audit_words(a.before_value, a.updated_values, a.context)';
 
 /** Whether the column is one of many values. The server splits the text of an array. */
 export function isIn(sql: Sql, column: string, values: readonly string[]): Fragment {
