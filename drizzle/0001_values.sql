@@ -52,9 +52,9 @@ return case
   )
 end;
 --> statement-breakpoint
--- Upper bound of the bytes of an event's line: 259 are its names, punctuation, id, times at full length and newline. The
+-- Upper bound of the bytes of an event's line: 261 are its names, punctuation, id, times at full length and newline. The
 -- texts are escaped together: one call costs a fifth of five.
 create function auditbox.line_bytes(texts text, before_value json, updated_values json, context json) returns integer
 language sql stable parallel safe
-return least(2147483647, 257::bigint + octet_length(to_json(texts)::text) + coalesce(octet_length(before_value::text), 4)
+return least(2147483647, 259::bigint + octet_length(to_json(texts)::text) + coalesce(octet_length(before_value::text), 4)
   + coalesce(octet_length(updated_values::text), 4) + coalesce(octet_length(context::text), 4))::integer;

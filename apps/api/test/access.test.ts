@@ -53,7 +53,7 @@ test('a key without the scope that a route needs is a 403', async () => {
 test('only the hash of a key is stored, and events without a key get that hash', async () => {
   const key = await createKey('hashed', 'write');
   const hash = createHash('sha256').update(key).digest('hex');
-  expect(await api.db.sql`select key_hash from api_key where name = 'hashed'`).toEqual([{ key_hash: hash }]);
+  expect(await api.db.sql`select key_hash from auditbox.api_key where name = 'hashed'`).toEqual([{ key_hash: hash }]);
   const { changed_by_api_key: _left, ...event } = anEvent();
   expect((await api.request('/audit', { key, body: event })).body.changed_by_api_key).toBe(hash);
 });
@@ -94,7 +94,7 @@ test('health checks need no key', async () => {
 test('the log never contains a key or its hash, even when the database fails', async () => {
   const key = await createKey('logged', 'read');
   await api.request('/audit?page=0', { key });
-  await api.db.sql`alter table api_key rename to api_key_away`;
+  await api.db.sql`alter table auditbox.api_key rename to api_key_away`;
   expect((await api.request('/audit', { key: 'ab_another' })).status).toBe(503);
   await api.db.sql`alter table api_key_away rename to api_key`;
   for (const presented of [masterKey, key, 'ab_another']) {

@@ -28,7 +28,7 @@ test('requests that wait at the same moment share a transaction', async () => {
   expect(answers.map(({ status }) => status)).toEqual(Array(60).fill(201));
   const [row] = await api.db.sql<{ transactions: number; rows: number }[]>`
     select count(distinct a.xmin::text)::int as transactions, count(o.id)::int as rows
-    from audit_log a join outbox o on o.audit_id = a.id`;
+    from auditbox.audit_log a join auditbox.outbox o on o.audit_id = a.id`;
   expect(row?.rows).toBe(60);
   expect(row?.transactions).toBeLessThan(60);
 });
@@ -46,7 +46,7 @@ test('a rejected event does not affect the events that share its statement', asy
   expect(answers.map(({ status }) => status)).toEqual(expected);
   expect(answers[10]?.body.errors).toMatchObject([{ path: 'updated_at' }]);
   expect(answers[21]?.body.errors).toMatchObject([{ path: 'id' }]);
-  const [row] = await api.db.sql`select count(*)::int as count from audit_log`;
+  const [row] = await api.db.sql`select count(*)::int as count from auditbox.audit_log`;
   expect(row?.count).toBe(31);
 });
 
@@ -84,7 +84,7 @@ test('callers that disconnect while their events wait do not affect other events
   const [row] = await api.db.sql<[{ kept: number; alone: number }]>`
     select count(*) filter (where a.id in ${api.db.sql(staying.map(({ id }) => id))} and o.id is not null)::int as kept,
       count(*) filter (where a.id is null or o.id is null)::int as alone
-    from audit_log a full join outbox o on o.audit_id = a.id`;
+    from auditbox.audit_log a full join auditbox.outbox o on o.audit_id = a.id`;
   expect(row).toEqual({ kept: 20, alone: 0 });
 });
 
@@ -100,6 +100,6 @@ test('above the limit of waiting bytes a request is a 503 with Retry-After, and 
   const rejected = all.filter(({ answer }) => answer.status === 503).map(({ event }) => event.id);
   const kept = all.filter(({ answer }) => answer.status === 201).map(({ event }) => event.id);
   expect(rejected.length + kept.length).toBe(60);
-  const rows = await api.db.sql<{ id: string }[]>`select id from audit_log`;
+  const rows = await api.db.sql<{ id: string }[]>`select id from auditbox.audit_log`;
   expect(rows.map(({ id }) => id).sort()).toEqual(kept.sort());
 });

@@ -31,7 +31,7 @@ beforeAll(async () => {
   await api.db.store(events);
   // Plain SQL may bring line breaks between tokens, digits that no number holds, and what the api would refuse.
   await api.db.sql`
-    insert into audit_log (occurred_at, changed_by, action, table_name, object_id, before_value, updated_values)
+    insert into auditbox.audit_log (occurred_at, changed_by, action, table_name, object_id, before_value, updated_values)
     select timestamptz '2026-07-04' + n * interval '1 second', 'plain', 'odd action', 'few', n::text,
       e'{\n  "a" :\r\n [1.10, 12345678901234567890]\n}', e'\r\n"\\\\n"\r'
     from generate_series(1, 20) n`;
@@ -39,7 +39,7 @@ beforeAll(async () => {
     await tx`set local session_replication_role = replica`;
     await tx`set local statement_timeout = 0`;
     await tx`
-      insert into audit_log (occurred_at, changed_by, action, table_name, object_id, updated_values)
+      insert into auditbox.audit_log (occurred_at, changed_by, action, table_name, object_id, updated_values)
       select timestamptz '2026-07-01' + n * interval '1 second', 'actor', 'created', 'many', n::text,
         json_build_object(repeat('k', 6000), n) from generate_series(1, ${manyRows}) n`;
   });

@@ -50,7 +50,7 @@ test('a database that is down at the start, and one that goes down later: 503 wi
   await eventually(acknowledge);
   expect((await fetch(`${api}/readyz`)).status).toBe(200);
   await proxy.down();
-  const stored = await db.sql<{ id: string }[]>`select audit_id as id from outbox order by outbox.id`;
+  const stored = await db.sql<{ id: string }[]>`select audit_id as id from auditbox.outbox order by outbox.id`;
   expect(stored.map(({ id }) => id)).toEqual(acknowledged);
   await db.close(1_000);
 });
@@ -78,7 +78,7 @@ test('an api that is killed at random moments keeps every event that it acknowle
   }
   const stored = await fixture.db.sql<
     { id: string }[]
-  >`select a.id from audit_log a join outbox o on o.audit_id = a.id`;
+  >`select a.id from auditbox.audit_log a join auditbox.outbox o on o.audit_id = a.id`;
   const ids = new Set(stored.map(({ id }) => id));
   expect(acknowledged.length).toBeGreaterThan(300);
   expect(acknowledged.filter((id) => !ids.has(id))).toEqual([]);
@@ -169,7 +169,9 @@ test('acknowledged events are there after Postgres was killed, even if the datab
   expect(answers.map(({ status }) => status)).toEqual(events.map(() => 201));
   await own.killAndRestart();
   await eventually(async () => {
-    const stored = await own.sql<{ id: string }[]>`select a.id from audit_log a join outbox o on o.audit_id = a.id`;
+    const stored = await own.sql<
+      { id: string }[]
+    >`select a.id from auditbox.audit_log a join auditbox.outbox o on o.audit_id = a.id`;
     expect(stored.map(({ id }) => id).sort()).toEqual(events.map(({ id }) => id).sort());
   });
   await own.close();

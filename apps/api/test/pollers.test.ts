@@ -17,7 +17,7 @@ async function writeSlowly(table_name: string, seconds: number): Promise<string[
   const [early, late] = [randomUUID(), randomUUID()];
   await api.db.sql.begin(async (tx) => {
     const insert = (id: string) => tx`
-      insert into audit_log (id, changed_by, action, table_name, object_id)
+      insert into auditbox.audit_log (id, changed_by, action, table_name, object_id)
       values (${id}, 'raw', 'updated', ${table_name}, 'late')`;
     await insert(early);
     await tx`select pg_sleep(${seconds})`;

@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-const count = async () => Number((await api.db.sql`select count(*) from audit_log`)[0]?.count);
+const count = async () => Number((await api.db.sql`select count(*) from auditbox.audit_log`)[0]?.count);
 
 test('a new event is a 201 with the stored event, and its outbox row exists by then', async () => {
   const event = anEvent({ updated_at: '2026-07-03T11:46:50.269Z' });
@@ -22,7 +22,7 @@ test('a new event is a 201 with the stored event, and its outbox row exists by t
     context: null,
     recorded_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/),
   });
-  expect(await api.db.sql`select state from outbox_status where audit_id = ${event.id}`).toEqual([
+  expect(await api.db.sql`select state from auditbox.outbox_status where audit_id = ${event.id}`).toEqual([
     { state: 'pending' },
   ]);
 });

@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * List events
-         * @description By `page`; or after a `cursor`, at any depth; or with `recorded_after`, for pollers: every event recorded since, exactly once, also of transactions that committed late. A poller passes the same `recorded_after` and the last `next_cursor` on each call.
+         * @description By `page`; or after a `cursor`, at any depth; or with `recorded_after`, for pollers: every event recorded since, exactly once, also of transactions that committed late. A poller passes the same `recorded_after` and the last `next_cursor` on each call. A page with few matches may be short or empty before the end.
          */
         get: operations["listEvents"];
         put?: never;
@@ -272,13 +272,10 @@ export interface components {
         RecordedPage: {
             audit_logs: components["schemas"]["AuditEvent"][];
             page_size: number;
-            /**
-             * Format: date-time
-             * @description Every event that was recorded before this time is on this page or an earlier one.
-             */
-            recorded_until: string;
-            /** @description The cursor of the next part, now or later, with the same `recorded_after`. Null before the first event. */
-            next_cursor: string | null;
+            /** @description False: more events may follow now. True: ask again later. */
+            caught_up: boolean;
+            /** @description The cursor of the next part, now or later, with the same `recorded_after`. */
+            next_cursor: string;
         };
         BatchReceipt: {
             /** @description How many events this request stored. */
@@ -386,7 +383,7 @@ export interface components {
             /** @description Where the archived copy is. Its key, hash and time are null until the copy exists. */
             export: {
                 /** @enum {string} */
-                state: "pending" | "sealed" | "uploading" | "done" | "failed" | "quarantined";
+                state: "pending" | "sealed" | "sending" | "done" | "failed" | "rejected";
                 object_key: string | null;
                 /** @description The hash of the uncompressed NDJSON. */
                 sha256: string | null;

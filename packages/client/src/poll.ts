@@ -45,6 +45,8 @@ export async function* poll(
     const events = part?.audit_logs ?? [];
     cursor = part?.next_cursor ?? cursor;
     if (events.length > 0) yield { events, cursor };
-    if (events.length < page_size) await sleep(intervalMs, signal);
+    // A page of a narrow filter may be short although more follow.
+    const isCaughtUp = part === null || !('caught_up' in part) || part.caught_up;
+    if (isCaughtUp) await sleep(intervalMs, signal);
   }
 }

@@ -25,7 +25,9 @@ const limits = { grain: 'hour', maxRows: 100, maxBytes: 1_000_000, lingerMs: 0, 
 const one = (event: WireEvent) => identify(createAuditEvent(event));
 const placeOf = async (id: string | undefined) =>
   (
-    await db.sql<{ table: string }[]>`select tableoid::regclass::text as table from audit_log where id = ${id ?? null}`
+    await db.sql<
+      { table: string }[]
+    >`select tableoid::regclass::text as table from auditbox.audit_log where id = ${id ?? null}`
   ).map(({ table }) => table);
 
 /** Exports what is pending, as far as the tables know. */
@@ -65,7 +67,7 @@ test('an id is taken in all months: the same event is known, another one refused
   ]);
   await expect(db.store([elsewhere])).rejects.toMatchObject({ code: 'AUDIT_CONFLICT' });
   await expect(
-    db.sql`insert into audit_log (id, occurred_at, changed_by, action, table_name, object_id)
+    db.sql`insert into auditbox.audit_log (id, occurred_at, changed_by, action, table_name, object_id)
       values (${event.id}, '2026-07-15', 'x', 'created', 't', '1')`,
   ).rejects.toMatchObject({ code: '23505' });
 });
@@ -93,13 +95,13 @@ test('an id stays taken when its outbox row is pruned, and the event and its obj
   await db.store([event]);
   await markAllDone();
   while ((await pruneOutbox(db, 7, 100)) > 0);
-  expect(await db.sql`select from outbox where audit_id = ${event.id ?? null}`).toHaveLength(0);
+  expect(await db.sql`select from auditbox.outbox where audit_id = ${event.id ?? null}`).toHaveLength(0);
   expect(await getEvent(db, event.id ?? '')).toMatchObject({ exported: { state: 'done', object_key: 'k' } });
   expect(await storeEachEvent(db, [one(event)])).toMatchObject([{ stored: true, event: { outcome: 'existing' } }]);
   const other = { ...event, updated_at: '2026-04-01T00:00:00Z' };
   expect(await storeEachEvent(db, [one(other)])).toMatchObject([{ stored: false, error: { code: 'AUDIT_CONFLICT' } }]);
   await expect(
-    db.sql`insert into audit_log (id, occurred_at, changed_by, action, table_name, object_id)
+    db.sql`insert into auditbox.audit_log (id, occurred_at, changed_by, action, table_name, object_id)
       values (${event.id}, '2026-07-15', 'x', 'created', 't', '1')`,
   ).rejects.toMatchObject({ code: '23505', constraint_name: 'pruned_event_pkey' });
 });
@@ -108,7 +110,7 @@ test('an INSERT into a partition by its name gets its outbox row, and the partit
   const [row] = await db.sql<[{ id: string }]>`
     insert into audit_log_2026_07 (occurred_at, changed_by, action, table_name, object_id)
     values ('2026-07-15', 'x', 'created', 't', '1') returning id`;
-  expect(await db.sql`select from outbox where audit_id = ${row.id}`).toHaveLength(1);
+  expect(await db.sql`select from auditbox.outbox where audit_id = ${row.id}`).toHaveLength(1);
   for (const statement of [
     'delete from audit_log_2026_07',
     'truncate audit_log_2026_07',
@@ -156,14 +158,14 @@ test('rows of the first schema are all there after the migration, with their out
   await sql`insert into drizzle.__drizzle_migrations (hash, created_at) values ('of the first', ${entries[3].when})`;
   await sql.unsafe('create role reads_partitions; grant select on audit_log to reads_partitions').simple();
   await sql`
-    insert into audit_log (occurred_at, occurred_at_digits, changed_by, action, table_name, object_id, updated_values)
+    insert into auditbox.audit_log (occurred_at, occurred_at_digits, changed_by, action, table_name, object_id, updated_values)
     select timestamptz '1985-01-31 23:59:59.999999+00' + n * interval '17 days', n % 7, 'a', 'created', 't', n::text,
       '{"a" : 1.10}' from generate_series(0, 800) n`;
   const sum = () => sql`
     select count(*), md5(string_agg(a::text, '' order by a.id)) as rows, count(o.id) as outbox
     from (select id, occurred_at, occurred_at_digits, recorded_at, changed_by, changed_by_api_key, action, table_name,
-      object_id, before_value::text, updated_values::text, context::text from audit_log) a
-    left join outbox o on o.audit_id = a.id and o.occurred_at = a.occurred_at`;
+      object_id, before_value::text, updated_values::text, context::text from auditbox.audit_log) a
+    left join auditbox.outbox o on o.audit_id = a.id and o.occurred_at = a.occurred_at`;
   const before = await sum();
   await migrateDatabase(url);
   expect(await sum()).toEqual(before);
@@ -189,7 +191,7 @@ test('the index of words is made over all months while writers continue, covers 
   expect(await isValid()).toBe(true);
   const plan = await own.sql.begin(async (tx) => {
     await tx`set local enable_seqscan = off`;
-    return tx`explain select id from audit_log a where audit_words(a.before_value, a.updated_values, a.context) @@ 'zebra'`;
+    return tx`explain select id from auditbox.audit_log a where audit_words(a.before_value, a.updated_values, a.context) @@ 'zebra'`;
   });
   const leaves = await own.sql`select relid from pg_partition_tree('audit_log') where isleaf`;
   expect(

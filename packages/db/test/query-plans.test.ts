@@ -108,7 +108,7 @@ const states: [string, () => Promise<unknown>][] = [
       // Without a timeout: millions take their time.
       const loader = postgres(db.url, { max: 1, onnotice: () => {} });
       await loader`
-        insert into audit_log (occurred_at, changed_by, changed_by_api_key, action, table_name, object_id, updated_values)
+        insert into auditbox.audit_log (occurred_at, changed_by, changed_by_api_key, action, table_name, object_id, updated_values)
         select timestamptz '2026-05-01' + n * interval '80 days' / ${rows}::int, 'user' || n % 100, 'key' || n % 50,
           case when n % 1000 = 0 then 'blocked' else 'updated' end, 't' || n % 11, 'o' || n % 5000,
           format('{"team_id":"team-%s","token":"hash-%s","a":%s}', n % 20, n % 3000, n)::json
@@ -119,7 +119,7 @@ const states: [string, () => Promise<unknown>][] = [
   [
     'the same, analyzed',
     async () => {
-      expect((await db.sql`select count(*)::int as count from audit_log`)[0]?.count).toBe(rows);
+      expect((await db.sql`select count(*)::int as count from auditbox.audit_log`)[0]?.count).toBe(rows);
       await db.sql`analyze audit_log`;
     },
   ],

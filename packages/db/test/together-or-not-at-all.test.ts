@@ -18,12 +18,12 @@ async function tally(): Promise<{ alone: number; both: number }> {
   const [row] = await db.sql<[{ alone: number; both: number }]>`
     select count(*) filter (where a.id is null or o.audit_id is null)::int as alone,
       count(*) filter (where a.id = o.audit_id)::int as both
-    from audit_log a full join outbox o on o.audit_id = a.id`;
+    from auditbox.audit_log a full join auditbox.outbox o on o.audit_id = a.id`;
   return row;
 }
 
 const plainInsert = `
-  insert into audit_log (occurred_at, changed_by, action, table_name, object_id, updated_values)
+  insert into auditbox.audit_log (occurred_at, changed_by, action, table_name, object_id, updated_values)
   values ('2026-07-03 11:46:50+00', 'cron', 'deleted', 'sessions', '7', '{"n": 1}'), (default, 'cron', 'deleted', 'sessions', '8', null)`;
 
 test('a plain INSERT gets its outbox rows, whoever sends it', async () => {
@@ -32,7 +32,7 @@ test('a plain INSERT gets its outbox rows, whoever sends it', async () => {
 });
 
 test('a COPY gets its outbox rows too', async () => {
-  const copy = await db.sql`copy audit_log (changed_by, action, table_name, object_id) from stdin`.writable();
+  const copy = await db.sql`copy auditbox.audit_log (changed_by, action, table_name, object_id) from stdin`.writable();
   copy.end('cron\tdeleted\tsessions\t7\ncron\tdeleted\tsessions\t8\n');
   await new Promise((resolve, reject) => copy.once('finish', resolve).once('error', reject));
   expect(await tally()).toEqual({ alone: 0, both: 2 });
@@ -110,7 +110,7 @@ test('without the right to write the outbox, an application still gets its outbo
     .unsafe(`
     drop role if exists only_audits;
     create role only_audits;
-    grant insert on audit_log to only_audits;
+    grant insert on auditbox.audit_log to only_audits;
     set role only_audits; ${plainInsert}; reset role`)
     .simple();
   expect(await tally()).toEqual({ alone: 0, both: 2 });
@@ -124,7 +124,7 @@ test('the outbox holds an upper bound of the bytes of each line', async () => {
   ]);
   const { eventJson } = await import('@auditbox/db/sql/event-json.ts');
   const rows = await db.sql<{ bytes: number; line: string }[]>`
-    select o.bytes, ${db.sql.unsafe(eventJson)} as line from outbox o join audit_log a on a.id = o.audit_id`;
+    select o.bytes, ${db.sql.unsafe(eventJson)} as line from auditbox.outbox o join auditbox.audit_log a on a.id = o.audit_id`;
   for (const { bytes, line } of rows) {
     const actual = Buffer.byteLength(`${line}\n`);
     expect(bytes).toBeGreaterThanOrEqual(actual);

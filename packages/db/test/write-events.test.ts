@@ -43,7 +43,7 @@ test.each([
   const fresh = anEvent();
   await store(event);
   await expect(store(fresh, { ...event, ...change })).rejects.toMatchObject({ code: 'AUDIT_CONFLICT', index: 1 });
-  expect(await db.sql`select from audit_log where id = ${fresh.id}`).toHaveLength(0);
+  expect(await db.sql`select from auditbox.audit_log where id = ${fresh.id}`).toHaveLength(0);
 });
 
 test('a batch of old and new events stores the new ones, in the order given', async () => {
@@ -73,7 +73,7 @@ test('an event more than five minutes ahead of the database is refused with its 
     code: 'AUDIT_EVENT_IN_FUTURE',
     index: 1,
   });
-  expect(await db.sql`select from audit_log where id = ${fresh.id}`).toHaveLength(0);
+  expect(await db.sql`select from auditbox.audit_log where id = ${fresh.id}`).toHaveLength(0);
   expect(await store(fresh)).toMatchObject([{ outcome: 'created' }]);
 });
 
@@ -145,7 +145,8 @@ test.each([
   await storeAuditEvents(db, [neighbour, { ...event, traceparent: given }]);
   const [again] = await storeAuditEvents(db, [{ ...event, traceparent: traceparent.replace('4b', '5b') }]);
   expect(again?.outcome).toBe('existing');
-  const rows = await db.sql`select id::text, traceparent from audit_log where id in (${event.id}, ${neighbour.id})`;
+  const rows =
+    await db.sql`select id::text, traceparent from auditbox.audit_log where id in (${event.id}, ${neighbour.id})`;
   expect(rows).toHaveLength(2);
   expect(rows).toContainEqual({ id: event.id, traceparent: kept });
   expect(rows).toContainEqual({ id: neighbour.id, traceparent: null });

@@ -1,10 +1,11 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
 import type { EventFilter } from '@auditbox/db/queries/event-filter.ts';
-import { HiddenSessionsError, recordedEdge } from '@auditbox/db/queries/recorded-edge.ts';
+import { findRunningWriters, oldestStart } from '@auditbox/db/queries/running-writers.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
 
 /** How far the clocks of callers and of the database may be apart. */
 const nowToleranceMs = 60_000;
+/** A statement has the lock of its table this long after its time began. */
 const marginMs = 100;
 const checkEveryMs = 20;
 const longestWaitMs = 2_000;
@@ -12,8 +13,8 @@ const longestWaitMs = 2_000;
 /**
  * For pollers by event time, as SIEMs poll LiteLLM: from the newest event time that they know to now. An event whose time
  * is that of its recording appears when its transaction commits. That may be after a later event was seen, and the next
- * poll would begin after it. So a query from one time to about now waits until no event up to its end can appear any more.
- * If a transaction runs longer than the wait, the query ends before that transaction.
+ * poll would begin after it. So a query from one time to about now waits until the transactions that write now have ended.
+ * If one of them runs longer than the wait, the query ends before the oldest transaction.
  *
  * Resolves to the end of the query, in ISO 8601; null if the query is not such a poll. Needs the primary.
  */
@@ -25,16 +26,21 @@ export async function awaitPollEnd(
   if (occurredFrom === undefined || occurredTo === undefined) return null;
   if (Math.abs(Date.parse(occurredTo) - startedAt) > nowToleranceMs || Date.parse(occurredFrom) > startedAt)
     return null;
-  try {
-    let edge = await recordedEdge(primary, marginMs);
-    while (edge <= occurredTo && Date.parse(edge) < startedAt && Date.now() - startedAt < longestWaitMs) {
-      await sleep(checkEveryMs, new AbortController().signal);
-      edge = await recordedEdge(primary, marginMs);
+  const { now } = await findRunningWriters(primary);
+  const end = occurredTo < now ? occurredTo : now;
+  await wait(marginMs);
+  const { writers } = await findRunningWriters(primary);
+  for (let running = writers; running.size > 0; ) {
+    if (Date.now() - startedAt > longestWaitMs) {
+      const oldest = await oldestStart(primary);
+      return oldest !== null && oldest < end ? oldest : end;
     }
-    return edge > occurredTo ? occurredTo : edge;
-  } catch (error) {
-    // These pollers then get the same answers as from LiteLLM. Pollers by recording get the error.
-    if (error instanceof HiddenSessionsError) return null;
-    throw error;
+    await wait(checkEveryMs);
+    running = (await findRunningWriters(primary)).writers.intersection(writers);
   }
+  return end;
+}
+
+async function wait(ms: number): Promise<void> {
+  await sleep(ms, new AbortController().signal);
 }

@@ -41,6 +41,22 @@ export function readCursor(list: CursorList, cursor: string): { position: EventP
   return isPosition ? { position } : { message: 'is not a valid cursor' };
 }
 
+const feedTokenSchema = z.tuple([z.literal(2), z.string(), z.string().regex(/^(0|[1-9]\d{0,17})$/)]);
+
+/** The cursor of a feed: an outbox id. */
+export function printFeedCursor(list: CursorList, last: bigint): string {
+  return Buffer.from(JSON.stringify([2, fingerprint(list), String(last)])).toString('base64url');
+}
+
+/** The outbox id in the cursor of a feed, or the mistake in it. */
+export function readFeedCursor(list: CursorList, cursor: string): { after: bigint } | { message: string } {
+  const token = feedTokenSchema.safeParse(parseToken(cursor));
+  if (!token.success) return { message: 'is not a valid cursor' };
+  const [, hash, after] = token.data;
+  if (hash !== fingerprint(list)) return { message: 'belongs to a list with other filters or another order' };
+  return { after: BigInt(after) };
+}
+
 function fingerprint({ filter, order }: CursorList): string {
   const text = JSON.stringify([filter, order.by, order.direction]);
   return createHash('sha256').update(text).digest('base64url').slice(0, 16);

@@ -1,9 +1,10 @@
 import type { Checked } from '@auditbox/core/event/audit-event.ts';
+import { createFeedEdge } from '@auditbox/db/queries/feed-edge.ts';
 import type { Request } from 'express';
 import { z } from 'zod';
 import { sendJson } from '../http/json.ts';
 import { listActions, type Route } from '../http/route.ts';
-import { type CursorList, readCursor } from './cursor.ts';
+import { type CursorList, readCursor, readFeedCursor } from './cursor.ts';
 import { auditEvent, nextCursor } from './event-answer.ts';
 import { type ListQuery, readListPage } from './list-page.ts';
 import { filterParameters, orderParameters, partParameters, toFilter } from './parameters.ts';
@@ -37,15 +38,8 @@ const recordedPage = z
   .strictObject({
     audit_logs,
     page_size,
-    recorded_until: z.iso
-      .datetime()
-      .describe('Every event that was recorded before this time is on this page or an earlier one.'),
-    next_cursor: z
-      .string()
-      .nullable()
-      .describe(
-        'The cursor of the next part, now or later, with the same `recorded_after`. Null before the first event.',
-      ),
+    caught_up: z.boolean().describe('False: more events may follow now. True: ask again later.'),
+    next_cursor: z.string().describe('The cursor of the next part, now or later, with the same `recorded_after`.'),
   })
   .meta({ id: 'RecordedPage', description: 'The events recorded after `recorded_after`, in the order of recording.' });
 
@@ -63,7 +57,7 @@ export const listEvents: Route = {
     description:
       'By `page`; or after a `cursor`, at any depth; or with `recorded_after`, for pollers: every event recorded since, exactly ' +
       'once, also of transactions that committed late. A poller passes the same `recorded_after` and the last `next_cursor` on ' +
-      'each call.',
+      'each call. A page with few matches may be short or empty before the end.',
     requestParams: { query: listParameters(listActions(actions)) },
     parameters: [valueParameters, preferHeader],
     responses: {
@@ -82,11 +76,13 @@ export const listEvents: Route = {
   }),
   createHandler: ({ settings, readers }) => {
     const parameters = listParameters(settings.actions);
+    const feedEdge = createFeedEdge(readers.primary.poolFor());
     return async (request, response) => {
       const query = requireValid(readListQuery(parameters, getSearch(request)));
       const { events, members, cursor } = await readListPage(query, {
         totalMax: settings.totalMax,
         primary: readers.primary,
+        feedEdge,
         choose: (needs) => readers.choose(request, response, needs),
       });
       const link = cursor === null ? {} : { link: `<${nextUrl(request, cursor)}>; rel="next"` };
@@ -122,7 +118,14 @@ function readListQuery(parameters: ReturnType<typeof listParameters>, search: UR
   };
   if (cursor === undefined && !isFeed) return { ok: true, value: { ...list, pageSize, by: 'page', page: page ?? 1 } };
   if (page !== undefined) return invalid('page', 'cannot be combined with cursor or recorded_after');
-  const by = isFeed ? 'recording' : 'cursor';
+  if (isFeed) {
+    if (cursor === undefined || cursor === '')
+      return { ok: true, value: { ...list, pageSize, by: 'recording', after: null } };
+    const place = readFeedCursor(list, cursor);
+    if ('message' in place) return invalid('cursor', place.message);
+    return { ok: true, value: { ...list, pageSize, by: 'recording', after: place.after } };
+  }
+  const by = 'cursor';
   if (cursor === undefined || cursor === '') return { ok: true, value: { ...list, pageSize, by, after: null } };
   const place = readCursor(list, cursor);
   if ('message' in place) return invalid('cursor', place.message);

@@ -1,15 +1,18 @@
 import type { EventFilter } from '@auditbox/db/queries/event-filter.ts';
 import type { EventPosition } from '@auditbox/db/queries/event-order.ts';
+import type { FeedEdge } from '@auditbox/db/queries/feed-edge.ts';
 import { findEvents } from '@auditbox/db/queries/find-events.ts';
-import { recordedEdge } from '@auditbox/db/queries/recorded-edge.ts';
+import { findFeedStart, readFeed } from '@auditbox/db/queries/read-feed.ts';
+import { sleep } from '@auditbox/process/sleep.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { awaitPollEnd } from './await-poll-end.ts';
-import { type CursorList, printCursor } from './cursor.ts';
+import { type CursorList, printCursor, printFeedCursor } from './cursor.ts';
 import type { Reader } from './readers.ts';
 
 type NumberedQuery = ListPart & { readonly by: 'page'; readonly page: number };
 type CursorQuery = ListPart & { readonly by: 'cursor'; readonly after: EventPosition | null };
-type RecordingQuery = ListPart & { readonly by: 'recording'; readonly after: EventPosition | null };
+/** `after` is an outbox id. */
+type RecordingQuery = ListPart & { readonly by: 'recording'; readonly after: bigint | null };
 type ListPart = CursorList & { readonly pageSize: number };
 
 /** A query of `GET /audit`: a page by its number, the events after a cursor, or the events recorded since a time. */
@@ -27,6 +30,8 @@ export interface ListSources {
   /** The highest number up to which events are counted. */
   readonly totalMax: number;
   readonly primary: Reader;
+  /** How far feeds may read now. */
+  readonly feedEdge: () => Promise<FeedEdge>;
   /** Chooses the server that answers, for the caller of the request. */
   choose(needs: 'primary' | 'either'): Promise<Reader>;
 }
@@ -77,21 +82,27 @@ async function readAfterCursor(query: CursorQuery, filter: EventFilter, reader: 
   return { events, members: `"page_size":${pageSize}`, cursor: next && printCursor(query, next) };
 }
 
-/** Transactions that run longer than this hold the feed back, so that it misses none of their events. */
-const edgeMarginMs = 1_000;
+/** A feed waits this long for the transactions that write now, so that a caller's own write is on the page. */
+const feedWaitMs = 200;
+const feedCheckMs = 20;
 
-/**
- * Only the primary knows which transactions run. It reads the edge first and the events after it: an event of a transaction
- * that ends in between is found.
- */
+/** A page always has a cursor, also an empty one: a poller can begin before there is an event. */
 async function readRecorded(query: RecordingQuery, sources: ListSources): Promise<ListPage> {
-  const { order, after, pageSize } = query;
-  const reader = await sources.choose('primary');
-  const edge = await recordedEdge(reader.poolFor(), edgeMarginMs);
-  const filter = { ...query.filter, recordedBefore: edge };
-  const part = { filter, order, after, offset: 0, limit: pageSize, countUpTo: null };
-  const { events, last } = await findEvents(reader.poolFor(filter), part);
-  const place = last ?? after;
-  const members = `"page_size":${pageSize},"recorded_until":"${edge}"`;
-  return { events, members, cursor: place && printCursor(query, place) };
+  const { filter, after, pageSize } = query;
+  const db = (await sources.choose('primary')).poolFor();
+  const edge = await awaitFeedEdge(sources.feedEdge);
+  const begin = after ?? (await findFeedStart(db, filter.recordedAfter ?? ''));
+  const { events, last } = await readFeed(db, { filter, after: begin, upTo: edge.safe, limit: pageSize });
+  const members = `"page_size":${pageSize},"caught_up":${last >= edge.safe}`;
+  return { events, members, cursor: printFeedCursor(query, last) };
+}
+
+/** The rows are read after it, as the argument of the edge needs. */
+async function awaitFeedEdge(feedEdge: () => Promise<FeedEdge>): Promise<FeedEdge> {
+  const startedAt = performance.now();
+  const first = await feedEdge();
+  for (let edge = first; ; edge = await feedEdge()) {
+    if (edge.safe >= first.greatest || performance.now() - startedAt > feedWaitMs) return edge;
+    await sleep(feedCheckMs, new AbortController().signal);
+  }
 }

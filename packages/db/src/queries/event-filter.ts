@@ -18,9 +18,8 @@ export interface EventFilter {
   /** First and last event time, both inclusive; ISO 8601 in UTC. */
   readonly occurredFrom?: string | undefined;
   readonly occurredTo?: string | undefined;
-  /** Recorded times, both exclusive; ISO 8601 in UTC. */
+  /** Recorded time, exclusive; ISO 8601 in UTC. */
   readonly recordedAfter?: string | undefined;
-  readonly recordedBefore?: string | undefined;
   /** The member `team_id` of one of the two values, exactly. */
   readonly teamId?: string | undefined;
   /** The member `token` of one of the two values, exactly. */

@@ -1,0 +1,114 @@
+import type { Database } from '../database/connect.ts';
+
+/*
+ * How a feed knows that it misses nothing.
+ *
+ * A feed reads outbox rows in the order of their ids. Rows become visible in another order: a transaction that took the id
+ * 7 may commit after the one that took 8, and a feed that has passed 8 would never see 7. So a feed ends at an id below
+ * which no row can appear any more, found like this.
+ *
+ * A transaction takes an outbox id only while it holds a RowExclusiveLock on auditbox.outbox and after it got a transaction
+ * id: its insert into audit_log came first. It keeps both until it ends. Postgres makes the rows of a transaction visible
+ * before it releases its locks.
+ *
+ * A check is one statement. Its snapshot sees h, the greatest visible id. Afterwards it reads who holds that lock. The
+ * sequence gives ids in order, so every id up to h was taken before the snapshot. A row up to h that the snapshot does not
+ * see belongs to a transaction that held the lock at the snapshot. Either that transaction is among the holders which the
+ * check found, or it ended before they were read. So when no holder that a check found has its transaction id any more,
+ * a later snapshot sees every row up to h that was or will be committed: h is safe.
+ *
+ * The transaction id identifies a holder, because a prepared transaction keeps it and belongs to no session. A transaction
+ * has a lock on each of its ids, subtransactions included, and on the first one until its end. pg_locks shows all of
+ * this to everybody, whatever `track_activities`, row-level security and the clocks say.
+ *
+ * Limits. Holders are known on the primary alone. An id that the sequence gives twice (it was set back by hand) can appear
+ * behind a feed. After a failover to a standby that lacks the last commits, a feed may be ahead of the new primary.
+ * A superuser who inserts into auditbox.outbox directly may take an id before he has a transaction id.
+ */
+
+/** How far feeds may read now. */
+export interface FeedEdge {
+  /** Outbox ids up to this one are safe. Reads must come after the answer. */
+  readonly safe: bigint;
+  /** The greatest outbox id that was visible. */
+  readonly greatest: bigint;
+}
+
+interface Check {
+  readonly greatest: bigint;
+  readonly holders: readonly string[];
+}
+
+/** Kept while old transactions run. Beyond it, every second one is dropped: feeds then move in larger steps. */
+const maxChecks = 64;
+
+/**
+ * Remembers the checks of a process. The edge of a process that has just started is 0 while transactions run that began
+ * before it.
+ */
+export function createFeedEdge(db: Database): () => Promise<FeedEdge> {
+  let safe = 0n;
+  /** Greater than `safe`, in order. */
+  let checks: readonly Check[] = [];
+
+  return async () => {
+    const remembered = checks;
+    const known = [...new Set(remembered.flatMap(({ holders }) => holders))];
+    const { check, running } = await readHolders(db, known);
+    // A restored database or another primary: what was found before means nothing.
+    if (check.greatest < safe) {
+      safe = 0n;
+      checks = [];
+    }
+    for (const one of [...remembered, check]) {
+      const hasEnded = one.holders.every((holder) => !running.has(holder));
+      if (hasEnded && one.greatest > safe && one.greatest <= check.greatest) safe = one.greatest;
+    }
+    // Other calls may have added checks in between.
+    const waiting = [...checks, check].filter(({ greatest }) => greatest > safe).sort(byGreatest);
+    checks = waiting.length > maxChecks ? waiting.filter((_check, index) => index % 2 === 0) : waiting;
+    return { safe, greatest: check.greatest };
+  };
+}
+
+function byGreatest(a: Check, b: Check): number {
+  return a.greatest < b.greatest ? -1 : a.greatest > b.greatest ? 1 : 0;
+}
+
+/**
+ * A check, and which of the `known` transactions and of the check's own holders still run.
+ *
+ * Caller: `GET /audit` in the order of recording, on the primary.
+ * Locks: those of the lock table, for less than a millisecond.
+ * Crash: nothing is written.
+ */
+async function readHolders(
+  db: Database,
+  known: readonly string[],
+): Promise<{ readonly check: Check; readonly running: ReadonlySet<string> }> {
+  const [row] = await db.query(
+    (sql) => sql<[{ greatest: string; holders: string; running: string }]>`
+      with lock as materialized (
+        -- Everything else in this statement sees the snapshot, which is older than this reading of the lock table.
+        select locktype, relation, database, mode, virtualtransaction, pid, transactionid::text as xid
+        from pg_catalog.pg_locks where granted
+      ), own as (
+        select virtualtransaction, pid, xid from lock where locktype = 'transactionid' and mode = 'ExclusiveLock'
+      ), holder as (
+        select distinct own.xid
+        from lock join own on own.virtualtransaction = lock.virtualtransaction and own.pid is not distinct from lock.pid
+        where lock.locktype = 'relation' and lock.relation = 'auditbox.outbox'::regclass and lock.mode = 'RowExclusiveLock'
+          and lock.database = (select oid from pg_catalog.pg_database where datname = current_database())
+      )
+      select
+        coalesce((select max(id) from auditbox.outbox), 0)::text as greatest,
+        coalesce((select json_agg(xid) from holder), '[]')::text as holders,
+        coalesce((
+          select json_agg(xid) from own
+          where xid in (select * from json_array_elements_text(${JSON.stringify(known)}::text::json))
+            or xid in (select xid from holder)
+        ), '[]')::text as running`,
+  );
+  const holders: string[] = JSON.parse(row.holders);
+  return { check: { greatest: BigInt(row.greatest), holders }, running: new Set(JSON.parse(row.running)) };
+}
