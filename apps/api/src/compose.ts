@@ -27,10 +27,17 @@ const coalescerLimits = {
 
 /** Makes all parts of the api. The server does not listen yet; `close` ends the parts in the reverse order. */
 export function composeApi(settings: ApiSettings, logger: Logger, tracing: Tracing | null) {
-  const { databaseUrl, reads } = settings;
-  const db = connectDatabase({ url: databaseUrl, application: 'auditbox api', maxConnections: 10, statementTimeoutMs });
+  const { databaseUrl, databaseSchema: schema, reads } = settings;
+  const db = connectDatabase({
+    url: databaseUrl,
+    schema,
+    application: 'auditbox api',
+    maxConnections: 10,
+    statementTimeoutMs,
+  });
   const readers = connectReaders({
     primaryUrl: databaseUrl,
+    schema,
     replicaUrl: reads.from === 'replica' ? reads.url : null,
     statementTimeoutMs,
   });

@@ -58,6 +58,7 @@ export interface ApiSettings {
   /** The OTLP endpoint for traces; undefined sends no traces. */
   readonly tracesEndpoint: string | undefined;
   readonly databaseUrl: string;
+  readonly databaseSchema: string;
   /** Which server serves reads that do not need the primary. */
   readonly reads: { readonly from: 'primary' } | { readonly from: 'replica'; readonly url: string };
   /** Null: only stored keys are valid. */
@@ -80,6 +81,7 @@ function nestSettings(values: SettingValues<typeof apiSettingTable>): ApiSetting
     listen: Object.freeze({ host: values.HOST, port: values.PORT }),
     tracesEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
     databaseUrl: values.DATABASE_URL,
+    databaseSchema: values.DATABASE_SCHEMA,
     reads: Object.freeze(replicaUrl === undefined ? { from: 'primary' } : { from: 'replica', url: replicaUrl }),
     masterKey: values.AUDIT_MASTER_KEY ?? null,
     metricsAccess: Object.freeze(token === undefined ? { kind: 'public' } : { kind: 'token', token }),

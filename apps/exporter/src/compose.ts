@@ -27,6 +27,7 @@ export function composeExporter(settings: ExporterSettings, logger: Logger, trac
   const log = createExporterLog(logger);
   const db = connectDatabase({
     url: settings.databaseUrl,
+    schema: settings.databaseSchema,
     application: 'auditbox exporter',
     // One for each attempt, and one each for the sealer, the records of objects, the marks, and the watchdog.
     maxConnections: send.concurrency + 4,
@@ -88,6 +89,7 @@ export function composeExporter(settings: ExporterSettings, logger: Logger, trac
 export function composeDoctor(settings: ExporterSettings) {
   const db = connectDatabase({
     url: settings.databaseUrl,
+    schema: settings.databaseSchema,
     application: 'auditbox doctor',
     maxConnections: 1,
     statementTimeoutMs: 10_000,

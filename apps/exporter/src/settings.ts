@@ -97,6 +97,7 @@ const relations: readonly Relation<typeof exporterSettings>[] = [
 /** What the exporter was told by its environment. */
 export interface ExporterSettings {
   readonly databaseUrl: string;
+  readonly databaseSchema: string;
   readonly logLevel: ExporterEnvironment['LOG_LEVEL'];
   /** Where traces are sent; null sends none. */
   readonly tracesEndpoint: string | null;
@@ -120,6 +121,7 @@ export function readExporterSettings(environment: Readonly<Record<string, string
   const values = readSettings(exporterSettings, environment, relations);
   return freeze({
     databaseUrl: values.DATABASE_URL,
+    databaseSchema: values.DATABASE_SCHEMA,
     logLevel: values.LOG_LEVEL,
     tracesEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT ?? null,
     health: { host: values.HOST, port: values.METRICS_PORT },

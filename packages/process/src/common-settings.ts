@@ -9,6 +9,14 @@ export const commonSettings = {
       fallbackShown: 'required',
     }),
   ),
+  DATABASE_SCHEMA: textOf(
+    /^(?!pg_)[a-z_][a-z0-9_]{0,62}$/,
+    'a name of at most 63 lower-case letters, digits and _ that begins with no digit and not with pg_',
+    {
+      meaning: 'The schema of the tables, which `npm run migrate` makes. Two in one database work side by side.',
+      fallback: 'auditbox',
+    },
+  ),
   LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal'], {
     meaning: 'The lowest level that is logged.',
     fallback: 'info',

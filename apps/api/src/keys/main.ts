@@ -8,11 +8,17 @@ import { readSettings } from '@auditbox/process/settings.ts';
 import { hashKey } from '../http/auth.ts';
 import { keysCli } from './cli.ts';
 
-const { DATABASE_URL } = commonSettings;
+const { DATABASE_URL, DATABASE_SCHEMA } = commonSettings;
 
 async function withDatabase(work: (db: ReturnType<typeof connectDatabase>) => Promise<void>): Promise<void> {
-  const { DATABASE_URL: url } = readSettings({ DATABASE_URL }, process.env);
-  const db = connectDatabase({ url, application: 'auditbox keys', maxConnections: 1, statementTimeoutMs: 10_000 });
+  const values = readSettings({ DATABASE_URL, DATABASE_SCHEMA }, process.env);
+  const db = connectDatabase({
+    url: values.DATABASE_URL,
+    schema: values.DATABASE_SCHEMA,
+    application: 'auditbox keys',
+    maxConnections: 1,
+    statementTimeoutMs: 10_000,
+  });
   try {
     await work(db);
   } finally {

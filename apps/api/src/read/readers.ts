@@ -26,16 +26,18 @@ export interface ReaderOptions {
   readonly primaryUrl: string;
   /** Null: the primary answers every read. */
   readonly replicaUrl: string | null;
+  readonly schema: string;
   readonly statementTimeoutMs: number;
 }
 
 const maxConnections = 10;
 const measureEveryMs = 1_000;
 
-export function connectReaders({ primaryUrl, replicaUrl, statementTimeoutMs }: ReaderOptions): Readers {
+export function connectReaders({ primaryUrl, replicaUrl, schema, statementTimeoutMs }: ReaderOptions): Readers {
   const openPool = (url: string, onlyReads: 'in order' | 'any') =>
     connectDatabase({
       url,
+      schema,
       application: 'auditbox api reads',
       maxConnections,
       statementTimeoutMs,

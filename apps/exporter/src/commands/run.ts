@@ -35,7 +35,11 @@ export async function run(parts: RunParts, { taking, working }: Shutdown): Promi
   const { settings, db, sealLoop, sendLoop, turns, log } = parts;
   const { host, port } = settings.health;
   const stuckMs = stuckAfterMs + 2 * settings.s3.requestTimeoutMs;
-  const scrape = createExporterScrape({ ...parts, databaseUrl: settings.databaseUrl });
+  const scrape = createExporterScrape({
+    ...parts,
+    databaseUrl: settings.databaseUrl,
+    databaseSchema: settings.databaseSchema,
+  });
   const health = await serveHealth(
     { alive: () => turns.all(stuckMs), ready: () => checkReadiness(db), metrics: scrape },
     host,

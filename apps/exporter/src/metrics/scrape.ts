@@ -16,6 +16,7 @@ const statementTimeoutMs = 2_000;
 /** All metrics of a running exporter. They have their own database connection, which opens at the first scrape. */
 export function createExporterScrape({
   databaseUrl,
+  databaseSchema,
   db,
   gate,
   sealLoop,
@@ -23,6 +24,7 @@ export function createExporterScrape({
   log,
 }: {
   readonly databaseUrl: string;
+  readonly databaseSchema: string;
   readonly db: Database;
   readonly gate: Gate;
   readonly sealLoop: SealLoop;
@@ -31,6 +33,7 @@ export function createExporterScrape({
 }): Scrape & { close(): Promise<void> } {
   const ownDb = connectDatabase({
     url: databaseUrl,
+    schema: databaseSchema,
     application: 'auditbox exporter metrics',
     maxConnections: 1,
     statementTimeoutMs,

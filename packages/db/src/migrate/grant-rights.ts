@@ -64,8 +64,7 @@ const exporter = `
     grant execute on function auditbox.seal(text, integer, bigint, double precision, integer), auditbox.repair_frontier(),
       auditbox.reconcile_outbox(bigint, integer), auditbox.reconcile_audit_log(timestamptz, uuid, integer),
       auditbox.replay_rejections(text, bigint[]), auditbox.list_months(), auditbox.make_month(timestamptz),
-      auditbox.oldest_transaction(), auditbox.line_bytes(text, json, json, json), auditbox.is_unreadable(json),
-      auditbox.path_to_unreadable(json, text) to auditbox_exporter;`;
+      auditbox.oldest_transaction() to auditbox_exporter;`;
 
 const retention = `
     grant select on auditbox.migration, auditbox.audit_log, auditbox.outbox, auditbox.outbox_status, auditbox.batch,
