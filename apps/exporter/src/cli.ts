@@ -9,7 +9,7 @@ export interface DoctorCommand {
   readonly maxOpenS: number;
 }
 
-/** Which failed batches and quarantined rows to send again. */
+/** Which failed batches and rejected rows to send again. */
 export interface ReplayCommand {
   readonly kind: 'replay';
   readonly occurredFrom: string | null;
@@ -47,7 +47,7 @@ export function parseCommand(argv: readonly string[]): ExporterCommand {
   const cli = new Command('npm run exporter --')
     .description('Exports audit events to S3. Without a flag it runs until it is stopped.')
     .option('--once', 'drain: export everything that is there without lingering, then exit')
-    .option('--replay-failed', 'send failed batches and quarantined rows again, then exit')
+    .option('--replay-failed', 'send failed batches and rejected rows again, then exit')
     .option(
       '--check',
       'try everything that exports need (credentials, bucket, database, clocks), print what is missing, then exit',

@@ -19,11 +19,14 @@ import { createExporterLog } from './log.ts';
 import { createExportMetrics } from './metrics/export-metrics.ts';
 import type { ExporterSettings } from './settings.ts';
 
+/** As the database knows it: the destination of every delivery that this process sends. */
+const destinationName = 's3';
+
 const statementTimeoutMs = 30_000;
 
 /** Makes all parts of an exporter. Each command uses those that it needs. */
 export function composeExporter(settings: ExporterSettings, logger: Logger, tracing: Tracing | null) {
-  const { seal, send, pollIntervalMs } = settings;
+  const { seal, send, pollIntervalMs, compression } = settings;
   const log = createExporterLog(logger);
   const db = connectDatabase({
     url: settings.databaseUrl,
@@ -41,14 +44,14 @@ export function composeExporter(settings: ExporterSettings, logger: Logger, trac
   const access = createS3Access(createS3Client(settings.s3, send.concurrency), settings.s3);
   const destination = createS3Destination(access, settings.s3);
   const gate = createGate(send.backoff, log);
-  const ledger = createLedger(db, send);
+  const ledger = createLedger(db, destinationName, send);
   const registry = new Registry();
   const metrics = createExportMetrics(registry, seal);
   const turns = createTurns(['seal', 'send'], () => performance.now());
   const onProgress = () => turns.turned('send');
   const sendLoop = createSendLoop({
     ledger,
-    attempt: createAttempt({ db, destination, ledger, metrics, log, tracing, onProgress }),
+    attempt: createAttempt({ db, destination, ledger, metrics, compression, log, tracing, onProgress }),
     gate,
     pace: createPace(pollIntervalMs),
     log,
@@ -68,11 +71,13 @@ export function composeExporter(settings: ExporterSettings, logger: Logger, trac
     settings,
     log,
     db,
+    destinationName,
     destination,
     bucket: settings.s3.bucket,
     inspector: createS3Inspector(access, settings.s3),
     makeS3Bucket: (signal: AbortSignal) => makeS3Bucket(access, settings.s3, signal),
     gate,
+    metrics,
     registry,
     turns,
     sealLoop,

@@ -8,6 +8,7 @@ import type { Logger } from 'pino';
 
 /** One attempt at a batch. */
 interface AttemptFields {
+  readonly destination: string;
   readonly batch: string;
   readonly partition: string;
   readonly rows: number;
@@ -15,6 +16,16 @@ interface AttemptFields {
   readonly attempt: number;
   /** How long the attempt took. */
   readonly ms: number;
+}
+
+/** What a reconciliation found. */
+export interface ReconciledFields {
+  /** Outbox rows that no batch and no gap had. */
+  readonly lost: number;
+  /** Events that had no outbox row. */
+  readonly restored: number;
+  /** Events whose id belongs to an event of another time. They are never exported. */
+  readonly conflicting: number;
 }
 
 interface BucketFields {
@@ -69,18 +80,30 @@ export function createExporterLog(logger: Logger) {
 
     batchesSealed: (fields: { batches: number; rows: number }) =>
       write('debug', 'batches-sealed', fields, 'Batches were sealed.'),
-    rowsTooLarge: (quarantined: number) =>
-      write('error', 'rows-too-large', { quarantined }, 'Rows larger than EXPORT_BATCH_MAX_BYTES were quarantined.'),
+    frontierRepaired: () =>
+      write(
+        'error',
+        'frontier-repaired',
+        {},
+        'The frontier contradicted the batches and was made anew from them. Somebody changed it by hand, or the database was restored.',
+      ),
+    rowsReconciled: (fields: ReconciledFields) =>
+      write(
+        'error',
+        'rows-reconciled',
+        fields,
+        'Rows were found that the export would never have reached. They are exported now, except the conflicting ones. Run `npm run doctor` to find the cause.',
+      ),
     batchExported: (fields: AttemptFields & { key: string }) =>
       write('info', 'batch-exported', fields, 'The batch was exported.'),
     leaseLost: (fields: AttemptFields) =>
       write('warn', 'lease-lost', fields, 'The lease was lost. Another exporter has the batch.'),
-    rowsQuarantined: (fields: AttemptFields & { quarantined: number; reason: string }) =>
+    rowsRejected: (fields: AttemptFields & { rejected: number; reason: string }) =>
       write(
         'error',
-        'rows-quarantined',
+        'rows-rejected',
         fields,
-        'Rows were quarantined. The other rows of the batch will be exported.',
+        'Rows were rejected and wait for --replay-failed. The other rows of the batch will be exported.',
       ),
     encodingRetried: ({ reason, ...fields }: AttemptFields & { reason: string }) =>
       write('warn', 'encoding-retried', fields, `The batch could not be encoded and will be tried again: ${reason}`),
@@ -92,25 +115,20 @@ export function createExporterLog(logger: Logger) {
     drainRunning: () => write('info', 'drain-running', {}, 'Draining: some batches are not exported yet.'),
     drainStopped: () => write('warn', 'drain-stopped', {}, 'Stopped before everything was exported.'),
     drainFinished: () => write('info', 'drain-finished', {}, 'Everything is exported.'),
-    drainIncomplete: (fields: { failedBatches: number; quarantinedRows: number }) =>
+    drainPaused: (destination: string) =>
+      write('warn', 'drain-paused', { destination }, 'The destination is paused, so a drain cannot export to it.'),
+    drainIncomplete: (fields: { failedDeliveries: number; rejectedRows: number }) =>
       write(
         'warn',
         'drain-incomplete',
         fields,
-        'Failed batches or quarantined rows are left. They wait for --replay-failed.',
+        'Failed batches or rejected rows are left. They wait for --replay-failed.',
       ),
 
-    monthRemoved: (fields: { month: string; retentionDays: number }) =>
+    monthRemoved: (fields: { month: string; retentionDays: number; events: number; objects: number }) =>
       write('info', 'month-removed', fields, 'A month past its retention was removed from the database.'),
-    monthKept: (fields: { month: string; retentionDays: number }) =>
-      write(
-        'warn',
-        'month-kept',
-        fields,
-        'A month past its retention was kept because some of its events are not exported.',
-      ),
-    outboxPruned: (fields: { pruned: number; retentionDays: number }) =>
-      write('info', 'outbox-pruned', fields, 'Outbox rows past their retention were deleted.'),
+    monthKept: ({ reason, ...fields }: { month: string; retentionDays: number; reason: string }) =>
+      write('error', 'month-kept', fields, `A month past its retention was kept: ${reason}`),
     metricsQueryFailed: (err: unknown) =>
       write('debug', 'metrics-query-failed', { err }, 'A query for the metrics failed.'),
   };

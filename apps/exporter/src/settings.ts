@@ -1,7 +1,16 @@
+import type { Compression } from '@auditbox/core/export/compression.ts';
 import type { Backoff } from '@auditbox/core/export/retry-delay.ts';
 import type { SealLimits } from '@auditbox/db/export/seal-batches.ts';
 import { commonSettings, hostSetting, portRange } from '@auditbox/process/common-settings.ts';
-import { oneOf, type Relation, readSettings, type SettingValues, wholeNumber } from '@auditbox/process/settings.ts';
+import {
+  oneOf,
+  optional,
+  type Relation,
+  readSettings,
+  type SettingValues,
+  textOf,
+  wholeNumber,
+} from '@auditbox/process/settings.ts';
 import { s3Environment, s3Relations } from './destinations/s3/s3-environment.ts';
 import { parseS3Settings, type S3Settings } from './destinations/s3/s3-settings.ts';
 
@@ -14,6 +23,8 @@ const maxBytesInFlight = 1024 ** 3;
 const maxBatchesPerSeal = 64;
 
 const firstRetryMs = 500;
+
+const cronExpression = /^[\d*,/-]+( [\w*,/-]+){4}$/;
 
 /** The exporter's environment variables. */
 export const exporterSettings = {
@@ -38,11 +49,18 @@ export const exporterSettings = {
   ),
   EXPORT_BATCH_MAX_BYTES: wholeNumber(
     { min: 1_024, max: 268_435_456 },
-    { meaning: 'Most bytes of an object, uncompressed. A larger event is quarantined.', fallback: 16_777_216 },
+    {
+      meaning: 'Most bytes of an object, uncompressed. A larger event gets an object to itself.',
+      fallback: 16_777_216,
+    },
   ),
   EXPORT_PARTITION: oneOf(['hour', 'day'], {
     meaning: 'How much event time is filed under one folder.',
     fallback: 'hour',
+  }),
+  EXPORT_COMPRESSION: oneOf(['gzip', 'zstd'], {
+    meaning: 'How objects are compressed. zstd needs a seventh of the processor time and makes smaller objects.',
+    fallback: 'gzip',
   }),
   EXPORT_CONCURRENCY: wholeNumber({ min: 1, max: 64 }, { meaning: 'Uploads at once.', fallback: 4 }),
   EXPORT_LEASE_MS: wholeNumber(
@@ -56,21 +74,19 @@ export const exporterSettings = {
       fallback: 30_000,
     },
   ),
-  OUTBOX_RETENTION_DAYS: wholeNumber(
-    { min: 0, max: 36_500 },
-    {
-      meaning:
-        'Delete outbox rows this long after their export; ids stay taken and objects stay named. 0 keeps all rows.',
-      fallback: 0,
-    },
-  ),
   AUDIT_RETENTION_DAYS: wholeNumber(
     { min: 0, max: 36_500 },
     {
       meaning:
-        'Remove a month of audit_log once all of its events are this old and exported; the objects stay. 0 keeps all months.',
+        'Only for `npm run retention`: remove a month of audit_log once all of its events are this old and their objects were read back; the objects stay. 0 keeps all months.',
       fallback: 0,
     },
+  ),
+  RETENTION_SCHEDULE: optional(
+    textOf(cronExpression, 'a cron expression of five fields, such as 17 3 * * *', {
+      meaning: 'Only for `npm run retention`: run at these times, in UTC, instead of once.',
+      fallbackShown: 'one run',
+    }),
   ),
 } as const;
 
@@ -111,8 +127,13 @@ export interface ExporterSettings {
     readonly leaseMs: number;
     readonly backoff: Backoff;
   };
-  /** In days; null keeps everything. */
-  readonly retention: { readonly outboxDays: number | null; readonly auditDays: number | null };
+  readonly compression: Compression;
+  readonly retention: {
+    /** Null keeps all months. */
+    readonly days: number | null;
+    /** Null runs once. */
+    readonly schedule: string | null;
+  };
   readonly s3: S3Settings;
 }
 
@@ -138,9 +159,10 @@ export function readExporterSettings(environment: Readonly<Record<string, string
       leaseMs: values.EXPORT_LEASE_MS,
       backoff: { baseMs: firstRetryMs, capMs: values.EXPORT_RETRY_CAP_MS },
     },
+    compression: values.EXPORT_COMPRESSION,
     retention: {
-      outboxDays: values.OUTBOX_RETENTION_DAYS || null,
-      auditDays: values.AUDIT_RETENTION_DAYS || null,
+      days: values.AUDIT_RETENTION_DAYS || null,
+      schedule: values.RETENTION_SCHEDULE ?? null,
     },
     s3: parseS3Settings(values),
   });

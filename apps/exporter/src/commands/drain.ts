@@ -1,4 +1,5 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
+import { listDestinations } from '@auditbox/db/export/destinations.ts';
 import { sealBatches } from '@auditbox/db/export/seal-batches.ts';
 import { findUnexported, lastOutboxId, type Unexported } from '@auditbox/db/export/unexported.ts';
 import type { Shutdown } from '@auditbox/process/shutdown.ts';
@@ -13,6 +14,7 @@ import type { ExporterSettings } from '../settings.ts';
 interface DrainParts {
   readonly settings: ExporterSettings;
   readonly db: Database;
+  readonly destinationName: string;
   readonly destination: Destination;
   readonly gate: Gate;
   readonly sendLoop: SendLoop;
@@ -27,30 +29,33 @@ const logEveryMs = 5_000;
 const giveUpAfterMs = 60_000;
 
 /**
- * Seals the rows that are pending at its start without lingering, and sends their batches. Rows that are recorded later
- * are left to the next drain; otherwise it would never end next to a busy writer. Resolves to the exit code:
+ * Seals without lingering, sends the batches, and ends when all rows that were recorded before its start are sent. Later
+ * rows may be left to the next drain; otherwise it would never end next to a busy writer. Resolves to the exit code:
  * 0 nothing is left; 1 the destination refuses everything, or accepted nothing for a minute; 2 failed batches or
- * quarantined rows are left, or it was told to stop.
+ * rejected rows are left, the destination is paused, or it was told to stop.
  */
 export async function drain(parts: DrainParts, { taking, working }: Shutdown): Promise<number> {
   const { db, gate, sendLoop, settings, log } = parts;
-  const upTo = await lastOutboxId(db);
-  const atStart = await findUnexported(db, upTo);
+  const scope = { destination: parts.destinationName, upTo: await lastOutboxId(db) };
+  const atStart = await findUnexported(db, scope);
   if (isExported(atStart)) return conclude(log, atStart);
   if ((await probeDestination({ ...parts, bucket: settings.s3.bucket }, taking)) === 'blocked') return 1;
+  if (await isPaused(parts)) {
+    log.drainPaused(parts.destinationName);
+    return 2;
+  }
   const finished = new AbortController();
   const sending = sendLoop.run({ taking: AbortSignal.any([taking, finished.signal]), working });
   let loggedAt = performance.now();
-  let after = '0';
   try {
     while (!taking.aborted) {
-      const { batches, seenUpTo } = await sealBatches(db, { ...settings.seal, lingerMs: 0 }, { after, upTo });
-      after = batches > 0 ? seenUpTo : '0';
+      const { batches, repaired } = await sealBatches(db, { ...settings.seal, lingerMs: 0 });
+      if (repaired) log.frontierRepaired();
       if (batches > 0) {
         sendLoop.wake();
         continue;
       }
-      const left = await findUnexported(db, upTo);
+      const left = await findUnexported(db, scope);
       if (isExported(left)) return conclude(log, left);
       if (gate.blockedReason !== null || gate.closedForMs > giveUpAfterMs) return 1;
       if (performance.now() - loggedAt > logEveryMs) {
@@ -67,15 +72,20 @@ export async function drain(parts: DrainParts, { taking, working }: Shutdown): P
   }
 }
 
+async function isPaused({ db, destinationName }: DrainParts): Promise<boolean> {
+  const known = await listDestinations(db);
+  return known.some(({ name, isPaused: paused }) => name === destinationName && paused);
+}
+
 function isExported({ anyPending, anyInFlight }: Unexported): boolean {
   return !anyPending && !anyInFlight;
 }
 
-function conclude(log: ExporterLog, { failedBatches, quarantinedRows }: Unexported): number {
-  if (failedBatches === 0 && quarantinedRows === 0) {
+function conclude(log: ExporterLog, { failedDeliveries, rejectedRows }: Unexported): number {
+  if (failedDeliveries === 0 && rejectedRows === 0) {
     log.drainFinished();
     return 0;
   }
-  log.drainIncomplete({ failedBatches, quarantinedRows });
+  log.drainIncomplete({ failedDeliveries, rejectedRows });
   return 2;
 }

@@ -1,8 +1,7 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { type Failed, findFailed } from '@auditbox/db/export/find-failed.ts';
-import { type ReplayIds, replayFailed } from '@auditbox/db/export/replay-failed.ts';
+import { replayFailed } from '@auditbox/db/export/replay-failed.ts';
 import { type ReplayProgress, replayProgress } from '@auditbox/db/export/replay-progress.ts';
-import { sealBatches } from '@auditbox/db/export/seal-batches.ts';
 import type { Shutdown } from '@auditbox/process/shutdown.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
 import type { ReplayCommand } from '../cli.ts';
@@ -16,6 +15,7 @@ import type { ExporterSettings } from '../settings.ts';
 interface ReplayParts {
   readonly settings: ExporterSettings;
   readonly db: Database;
+  readonly destinationName: string;
   readonly destination: Destination;
   readonly gate: Gate;
   readonly sendLoop: SendLoop;
@@ -28,44 +28,45 @@ const checkEveryMs = 200;
 const giveUpAfterMs = 60_000;
 
 /**
- * Sends failed batches and quarantined rows again, and shows progress. Safe next to running exporters, which may do part
+ * Sends failed batches and rejected rows again, and shows progress. Safe next to running exporters, which may do part
  * of the work. Resolves to the exit code: 0 all rows were sent, or nothing was to be sent, or it was a dry run; 1 the
  * destination refuses everything; 2 some rows are left.
  */
 export async function replay(parts: ReplayParts, command: ReplayCommand, shutdown: Shutdown): Promise<number> {
-  const { db, gate, settings } = parts;
-  const failed = await findFailed(db, command);
-  const rows = failed.batches.reduce((sum, batch) => sum + batch.rows, failed.rows.length);
+  const { db, gate, settings, destinationName: destination } = parts;
+  const failed = await findFailed(db, { destination, ...command });
+  const rows = failed.deliveries.reduce((sum, delivery) => sum + delivery.rows, failed.rows.length);
   if (command.dryRun || rows === 0) {
     print(command, failed, rows, { sent: 0, underWay: 0 });
     return 0;
   }
   if ((await probeDestination({ ...parts, bucket: settings.s3.bucket }, shutdown.taking)) === 'blocked') return 1;
-  const ids = { batchIds: failed.batches.map(({ id }) => id), outboxIds: failed.rows.map(({ outboxId }) => outboxId) };
-  await replayFailed(db, ids);
-  await sendAgain(parts, ids, rows, shutdown);
-  const progress = await replayProgress(db, ids);
+  const { batchIds } = await replayFailed(db, {
+    destination,
+    batchIds: failed.deliveries.map(({ batchId }) => batchId),
+    outboxIds: failed.rows.map(({ outboxId }) => outboxId),
+  });
+  await sendAgain(parts, batchIds, rows, shutdown);
+  const progress = await replayProgress(db, { destination, batchIds });
   print(command, failed, rows, progress);
   if (progress.sent === rows) return 0;
   return gate.blockedReason === null ? 2 : 1;
 }
 
 async function sendAgain(
-  { db, gate, sendLoop, settings }: ReplayParts,
-  ids: ReplayIds,
+  { db, destinationName: destination, gate, sendLoop }: ReplayParts,
+  batchIds: readonly string[],
   rows: number,
   { taking, working }: Shutdown,
 ): Promise<void> {
   const finished = new AbortController();
-  const sending = sendLoop.run({ taking: AbortSignal.any([taking, finished.signal]), working }, ids);
+  const sending = sendLoop.run({ taking: AbortSignal.any([taking, finished.signal]), working }, batchIds);
   const giveUpAt = performance.now() + giveUpAfterMs;
   let printed = '';
   try {
     for (;;) {
-      // Rows that left quarantine are pending again and need a batch.
-      if (ids.outboxIds.length > 0) await sealBatches(db, { ...settings.seal, lingerMs: 0 }, { only: ids.outboxIds });
       sendLoop.wake();
-      const progress = await replayProgress(db, ids);
+      const progress = await replayProgress(db, { destination, batchIds });
       const line = `${describe(rows, progress)}\n`;
       if (line !== printed) process.stderr.write(line);
       printed = line;
@@ -83,10 +84,11 @@ function print({ dryRun, json, batchId }: ReplayCommand, failed: Failed, rows: n
   const { sent, underWay } = progress;
   if (json) {
     const outcome = dryRun ? {} : { sent, failedAgain: rows - sent - underWay, underWay };
-    process.stdout.write(`${JSON.stringify({ dryRun, ...failed, total: rows, ...outcome })}\n`);
+    const batches = failed.deliveries.map(({ batchId: id, ...delivery }) => ({ id, ...delivery }));
+    process.stdout.write(`${JSON.stringify({ dryRun, batches, rows: failed.rows, total: rows, ...outcome })}\n`);
     return;
   }
-  for (const { id, partition, rows: count, error } of failed.batches) {
+  for (const { batchId: id, partition, rows: count, error } of failed.deliveries) {
     process.stdout.write(`batch ${id}\t${partition}\t${count} rows\t${error}\n`);
   }
   for (const { auditId, reason } of failed.rows) process.stdout.write(`row ${auditId}\t${reason}\n`);

@@ -10,8 +10,10 @@ import type { Gate } from '../destinations/gate.ts';
 import { probeDestination } from '../destinations/probe.ts';
 import type { SealLoop } from '../export/seal-loop.ts';
 import type { SendLoop } from '../export/send-loop.ts';
-import { startHousekeeping } from '../housekeeping/schedule.ts';
+import { startMakingMonths } from '../housekeeping/make-months.ts';
+import { reconcileForever } from '../housekeeping/reconcile.ts';
 import type { ExporterLog } from '../log.ts';
+import type { ExportMetrics } from '../metrics/export-metrics.ts';
 import { createExporterScrape } from '../metrics/scrape.ts';
 import type { ExporterSettings } from '../settings.ts';
 
@@ -23,6 +25,7 @@ interface RunParts {
   readonly sealLoop: SealLoop;
   readonly sendLoop: SendLoop;
   readonly turns: Turns<'seal' | 'send'>;
+  readonly metrics: ExportMetrics;
   readonly registry: Registry;
   readonly log: ExporterLog;
 }
@@ -46,8 +49,13 @@ export async function run(parts: RunParts, { taking, working }: Shutdown): Promi
     port,
   );
   log.exporterRunning({ host, port: health.port });
-  startHousekeeping({ db, retention: settings.retention, log }, taking);
-  await Promise.all([checkAtStart(parts, taking), sealLoop.run(taking), sendLoop.run({ taking, working })]);
+  startMakingMonths({ db, log }, taking);
+  await Promise.all([
+    checkAtStart(parts, taking),
+    reconcileForever(parts, taking),
+    sealLoop.run(taking),
+    sendLoop.run({ taking, working }),
+  ]);
   health.close();
   await scrape.close();
   log.exporterStopped();

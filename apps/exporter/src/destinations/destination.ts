@@ -1,3 +1,4 @@
+import type { Compression } from '@auditbox/core/export/compression.ts';
 import type { ErrorClass } from '@auditbox/core/export/error-class.ts';
 
 /** Where objects are delivered. Objects are only created: never overwritten, moved, tagged or deleted. */
@@ -16,8 +17,9 @@ export interface Destination {
 /** An object ready to be stored. */
 export interface DestinationObject {
   readonly key: string;
-  /** gzip of the NDJSON. */
+  /** The compressed NDJSON. */
   readonly body: Buffer;
+  readonly compression: Compression;
   readonly rows: number;
   /** Of the uncompressed NDJSON, 64 hexadecimal digits. */
   readonly sha256: string;
@@ -57,7 +59,7 @@ export interface ObjectLabel {
   readonly objectBytes: number | null;
 }
 
-/** `content` is null for an object that is not gzip. */
+/** `content` is null for an object that is not compressed as its key says. */
 export type ReadOutcome =
   | { readonly kind: 'read'; readonly content: ObjectContent | null }
   | { readonly kind: 'missing' }

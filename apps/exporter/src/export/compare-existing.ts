@@ -1,4 +1,5 @@
-import type { LeasedBatch, RenderedObject } from '@auditbox/core/export/batch.ts';
+import type { RenderedObject } from '@auditbox/core/export/batch.ts';
+import type { LeasedDelivery } from '@auditbox/core/export/delivery.ts';
 import type { Destination, DestinationError, ObjectLabel } from '../destinations/destination.ts';
 import type { Ledger } from './ledger.ts';
 
@@ -15,16 +16,16 @@ type Existing =
  */
 export async function compareExisting(
   { destination, ledger }: { destination: Destination; ledger: Ledger },
-  batch: LeasedBatch,
+  delivery: LeasedDelivery,
   ours: RenderedObject,
   signal: AbortSignal,
   { isDoubtful = false } = {},
 ): Promise<Existing> {
   // The lease was long enough for the upload alone; these are two more requests.
-  if (!(await ledger.extendLease(batch))) return { kind: 'lease lost' };
+  if (!(await ledger.extendLease(delivery))) return { kind: 'lease lost' };
   const head = await destination.head(ours.key, signal);
   if (head.kind !== 'found') return head;
-  const rows = batch.rowCount;
+  const rows = delivery.rowCount;
   const isLabelled = head.sha256 === ours.sha256 && head.rows === String(rows);
   const read = await destination.read(ours.key, signal);
   if (read.kind === 'read') {

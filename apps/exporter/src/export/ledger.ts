@@ -1,54 +1,55 @@
-import type { LeasedBatch, RenderedObject } from '@auditbox/core/export/batch.ts';
+import type { RenderedObject } from '@auditbox/core/export/batch.ts';
+import type { LeasedDelivery } from '@auditbox/core/export/delivery.ts';
 import { type Backoff, retryDelayMs } from '@auditbox/core/export/retry-delay.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { extendLease } from '@auditbox/db/export/extend-lease.ts';
-import { type Failure, failBatch } from '@auditbox/db/export/fail-batch.ts';
-import { leaseBatch } from '@auditbox/db/export/lease-batch.ts';
+import { type Failure, failDelivery } from '@auditbox/db/export/fail-delivery.ts';
+import { leaseDelivery } from '@auditbox/db/export/lease-delivery.ts';
 import { markDone } from '@auditbox/db/export/mark-done.ts';
-import { type BadRow, quarantineRows } from '@auditbox/db/export/quarantine-rows.ts';
-import { type BatchRender, recordRender } from '@auditbox/db/export/record-render.ts';
-import { releaseBatch } from '@auditbox/db/export/release-batch.ts';
-import type { ReplayIds } from '@auditbox/db/export/replay-failed.ts';
+import { type DeliveryRender, recordRender } from '@auditbox/db/export/record-render.ts';
+import { type BadRow, rejectRows } from '@auditbox/db/export/reject-rows.ts';
+import { releaseDelivery } from '@auditbox/db/export/release-delivery.ts';
 import { gather } from '@auditbox/process/gather.ts';
 
-/** The state of batches in the database: every change that an exporter makes to one. False means that the lease is lost. */
+/** The state of one destination's deliveries: every change that an exporter makes. False means that the lease is lost. */
 export interface Ledger {
   readonly leaseMs: number;
-  /** Leases the batch that has been due the longest, or null. `only` narrows it to what a replay sends. */
-  lease(only?: ReplayIds): Promise<LeasedBatch | null>;
-  extendLease(batch: LeasedBatch): Promise<boolean>;
-  recordObject(batch: LeasedBatch, object: RenderedObject & { readonly ndjsonBytes: number }): Promise<boolean>;
-  markDone(batch: LeasedBatch): Promise<boolean>;
-  /** Takes rows out of the batch and gives the batch back, due at once. */
-  quarantine(batch: LeasedBatch, rows: readonly BadRow[]): Promise<boolean>;
-  fail(batch: LeasedBatch, failure: Failure): Promise<boolean>;
-  /** Gives the batch back after a failed attempt. Resolves to the wait before the next one, in ms. */
-  retryLater(batch: LeasedBatch, error: string): Promise<number>;
-  /** Gives the batch back, due at once; the attempt does not count. A null `error` keeps the last one. */
-  giveBack(batch: LeasedBatch, error: string | null): Promise<void>;
+  /** Leases the delivery that has been due the longest, or null. `batchIds` narrows it to what a replay sends. */
+  lease(batchIds: readonly string[] | null): Promise<LeasedDelivery | null>;
+  extendLease(delivery: LeasedDelivery): Promise<boolean>;
+  recordObject(delivery: LeasedDelivery, object: RenderedObject & { readonly ndjsonBytes: number }): Promise<boolean>;
+  markDone(delivery: LeasedDelivery): Promise<boolean>;
+  /** Rejects rows and gives the delivery back, due at once without them. */
+  reject(delivery: LeasedDelivery, rows: readonly BadRow[]): Promise<boolean>;
+  fail(delivery: LeasedDelivery, failure: Failure): Promise<boolean>;
+  /** Gives the delivery back after a failed attempt. Resolves to the wait before the next one, in ms. */
+  retryLater(delivery: LeasedDelivery, error: string): Promise<number>;
+  /** Gives the delivery back, due at once; the attempt does not count. A null `error` keeps the last one. */
+  giveBack(delivery: LeasedDelivery, error: string | null): Promise<void>;
 }
 
 /** Attempts that reach the same point while a statement runs share the next statement, and its commit. */
 export function createLedger(
   db: Database,
+  destination: string,
   { leaseMs, backoff }: { readonly leaseMs: number; readonly backoff: Backoff },
 ): Ledger {
-  const record = gather((renders: readonly BatchRender[]) => recordRender(db, renders, leaseMs));
+  const record = gather((renders: readonly DeliveryRender[]) => recordRender(db, renders, leaseMs));
   return {
     leaseMs,
-    lease: (only) => leaseBatch(db, leaseMs, only),
-    extendLease: (batch) => extendLease(db, batch, leaseMs),
-    recordObject: (batch, { ndjsonBytes, ...object }) => record({ batch, rendered: { ...object, bytes: ndjsonBytes } }),
-    markDone: gather((batches: readonly LeasedBatch[]) => markDone(db, batches)),
-    quarantine: (batch, rows) => quarantineRows(db, batch, rows),
-    fail: (batch, failure) => failBatch(db, batch, failure),
-    async retryLater(batch, error) {
-      const delayMs = retryDelayMs(batch.attempts, backoff, Math.random());
-      await releaseBatch(db, batch, { delayMs, countsAsAttempt: true, error });
+    lease: (batchIds) => leaseDelivery(db, { destination, leaseMs, batchIds }),
+    extendLease: (delivery) => extendLease(db, delivery, leaseMs),
+    recordObject: (delivery, rendered) => record({ delivery, rendered }),
+    markDone: gather((deliveries: readonly LeasedDelivery[]) => markDone(db, deliveries)),
+    reject: (delivery, rows) => rejectRows(db, delivery, rows),
+    fail: (delivery, failure) => failDelivery(db, delivery, failure),
+    async retryLater(delivery, error) {
+      const delayMs = retryDelayMs(delivery.attempts, backoff, Math.random());
+      await releaseDelivery(db, delivery, { delayMs, countsAsAttempt: true, error });
       return delayMs;
     },
-    async giveBack(batch, error) {
-      await releaseBatch(db, batch, { delayMs: 0, countsAsAttempt: false, error });
+    async giveBack(delivery, error) {
+      await releaseDelivery(db, delivery, { delayMs: 0, countsAsAttempt: false, error });
     },
   };
 }

@@ -1,4 +1,3 @@
-import type { ReplayIds } from '@auditbox/db/export/replay-failed.ts';
 import { crashPoint } from '@auditbox/process/crash-point.ts';
 import type { Shutdown } from '@auditbox/process/shutdown.ts';
 import type { Gate } from '../destinations/gate.ts';
@@ -9,15 +8,15 @@ import type { Pace } from './pace.ts';
 
 export interface SendLoop {
   /**
-   * Leases batches and attempts them until `taking` is aborted, then waits for the attempts in flight, which `working`
-   * interrupts. `only` narrows it to what a replay sends.
+   * Leases deliveries and attempts them until `taking` is aborted, then waits for the attempts in flight, which `working`
+   * interrupts. `batchIds` narrows it to what a replay sends.
    */
-  run(shutdown: Shutdown, only?: ReplayIds): Promise<void>;
-  /** There may be a batch to send. */
+  run(shutdown: Shutdown, batchIds?: readonly string[] | null): Promise<void>;
+  /** There may be a delivery to send. */
   wake(): void;
 }
 
-/** Makes up to `concurrency` attempts at once. A batch is leased only when there is room, so no lease runs in a queue. */
+/** Makes up to `concurrency` attempts at once. A delivery is leased only when there is room, so no lease runs in a queue. */
 export function createSendLoop({
   ledger,
   attempt,
@@ -38,22 +37,22 @@ export function createSendLoop({
 }): SendLoop {
   return {
     wake: () => pace.wake(),
-    async run({ taking, working }, only) {
+    async run({ taking, working }, batchIds = null) {
       const inFlight = new Set<Promise<void>>();
       for (;;) {
         onProgress();
         if (inFlight.size >= concurrency) await Promise.race(inFlight);
         const permit = await gate.enter(taking, onProgress);
         if (!permit) break;
-        const batch = await ledger.lease(only).catch((error: unknown) => logDatabaseError(log, error));
-        if (!batch) {
+        const delivery = await ledger.lease(batchIds).catch((error: unknown) => logDatabaseError(log, error));
+        if (!delivery) {
           permit.report('not tried');
           await pace.wait(taking);
           continue;
         }
         crashPoint('exporter after the lease');
         pace.busy();
-        const sending = attempt(batch, working)
+        const sending = attempt(delivery, working)
           .catch((error: unknown) => {
             logDatabaseError(log, error);
             return 'not tried' as const;

@@ -1,62 +1,84 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
-import { DatabaseError } from '@auditbox/db/database/database-error.ts';
-import { findPendingRows, findUnfinishedBatches, type PendingRows } from '@auditbox/db/observe/backlog.ts';
+import { findPendingRows, findUnfinishedDeliveries } from '@auditbox/db/observe/backlog.ts';
 import type { Question } from '@auditbox/process/metrics/database-gauges.ts';
 import { Gauge } from 'prom-client';
-import type { SealLoop } from '../export/seal-loop.ts';
-
-/** After a count of all rows exceeded its deadline, only rows above the low-water mark are counted for this long. */
-const partialCountMs = 60_000;
-
-const queryCanceled = '57014';
 
 /** How far behind the export is. */
-export function measureBacklog(db: Database, sealLoop: SealLoop): Question {
+export function measureBacklog(db: Database): Question {
   const gauge = <Label extends string = never>(name: string, help: string, labelNames: Label[] = []) =>
     new Gauge<Label>({ name, help, labelNames, registers: [] });
   const scope = 'Of the whole database, the same from every exporter.';
+  const jumped = 'A row that was recorded ahead of the clock counts by how far it is ahead.';
   const pendingRows = gauge(
     'auditbox_outbox_pending_rows',
-    `Outbox rows in no batch yet. Counted up to 10000; above that, an estimate from ids, too high by rows sealed out of order. ${scope}`,
+    `Outbox rows in no batch yet. Counted up to 10000; above that, an estimate from ids. ${scope}`,
   );
   const oldestPending = gauge(
     'auditbox_outbox_oldest_pending_age_seconds',
-    `How long the oldest row that is in no batch yet has waited since the database recorded its event; 0 without such a row. ${scope}`,
+    `How long the oldest row that is in no batch yet has waited since the database recorded its event; 0 without such a row. ${jumped} ${scope}`,
   );
   const oldestUnexported = gauge(
     'auditbox_outbox_oldest_unexported_age_seconds',
-    `How long the oldest row that is pending, sealed or uploading has waited since the database recorded its event; 0 without such a row. ${scope}`,
+    `How long the oldest row that is pending, or in a sealed or sending delivery, has waited since the database recorded its event; 0 without such a row. ${jumped} ${scope}`,
   );
-  const batches = gauge('auditbox_batches', `Batches that are not done, by state, up to 100000. ${scope}`, ['state']);
-  const batchRows = gauge('auditbox_batch_rows', `Rows of the batches that are not done, by state. ${scope}`, [
-    'state',
+  const clockWentBack = gauge(
+    'auditbox_database_clock_went_back',
+    `1 while a pending row was recorded more than a minute ahead of the database's clock, else 0. ${scope}`,
+  );
+  const deliveries = gauge(
+    'auditbox_deliveries',
+    `Deliveries that are not done, by destination and state, up to 100000. ${scope}`,
+    ['destination', 'state'],
+  );
+  const deliveryRows = gauge(
+    'auditbox_delivery_rows',
+    `Rows of the deliveries that are not done, by destination and state. ${scope}`,
+    ['destination', 'state'],
+  );
+  const oldestDelivery = gauge(
+    'auditbox_delivery_oldest_age_seconds',
+    `How long the oldest row in a sealed or sending delivery has waited, by destination. ${jumped} ${scope}`,
+    ['destination'],
+  );
+  const rejectedRows = gauge(
+    'auditbox_rejected_rows',
+    `Rejected rows that wait for a person, by destination, up to 100000. ${scope}`,
+    ['destination'],
+  );
+  const paused = gauge('auditbox_destination_paused', `1 while the destination is paused, else 0. ${scope}`, [
+    'destination',
   ]);
-  let partialUntil = 0;
-
-  /** While a transaction is held open, index entries of sealed rows stay. A count of all rows may then exceed its deadline. */
-  async function countPending(): Promise<PendingRows> {
-    if (performance.now() > partialUntil) {
-      try {
-        return await findPendingRows(db);
-      } catch (error) {
-        if (!(error instanceof DatabaseError && error.code === queryCanceled)) throw error;
-        partialUntil = performance.now() + partialCountMs;
-      }
-    }
-    return findPendingRows(db, sealLoop.lowWater);
-  }
 
   return {
-    gauges: [pendingRows, oldestPending, oldestUnexported, batches, batchRows],
+    gauges: [
+      pendingRows,
+      oldestPending,
+      oldestUnexported,
+      clockWentBack,
+      deliveries,
+      deliveryRows,
+      oldestDelivery,
+      rejectedRows,
+      paused,
+    ],
     async ask() {
-      const pending = await countPending();
-      const unfinished = await findUnfinishedBatches(db);
+      const pending = await findPendingRows(db);
+      const unfinished = await findUnfinishedDeliveries(db);
       pendingRows.set(pending.rows);
       oldestPending.set(pending.oldestAgeS);
-      oldestUnexported.set(Math.max(pending.oldestAgeS, unfinished.oldestAgeS));
-      for (const state of ['sealed', 'uploading', 'failed'] as const) {
-        batches.set({ state }, unfinished.batches[state]);
-        batchRows.set({ state }, unfinished.rows[state]);
+      clockWentBack.set(pending.clockWentBack ? 1 : 0);
+      oldestUnexported.set(Math.max(pending.oldestAgeS, ...unfinished.map(({ oldestAgeS }) => oldestAgeS)));
+      // A destination may have been removed.
+      for (const perDestination of [deliveries, deliveryRows, oldestDelivery, rejectedRows, paused])
+        perDestination.reset();
+      for (const { destination, isPaused, oldestAgeS, rejectedRows: rejected, ...counts } of unfinished) {
+        oldestDelivery.set({ destination }, oldestAgeS);
+        rejectedRows.set({ destination }, rejected);
+        paused.set({ destination }, isPaused ? 1 : 0);
+        for (const state of ['sealed', 'sending', 'failed'] as const) {
+          deliveries.set({ destination, state }, counts.deliveries[state]);
+          deliveryRows.set({ destination, state }, counts.rows[state]);
+        }
       }
     },
   };

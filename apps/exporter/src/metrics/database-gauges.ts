@@ -1,6 +1,5 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { databaseTime } from '@auditbox/db/database/database-time.ts';
-import { countQuarantinedRows } from '@auditbox/db/observe/backlog.ts';
 import { horizonHeldS } from '@auditbox/db/observe/holders.ts';
 import type { Question } from '@auditbox/process/metrics/database-gauges.ts';
 import { Gauge } from 'prom-client';
@@ -22,21 +21,11 @@ export function measureClockSkew(db: Database): Question {
   };
 }
 
-/** Rows that wait for a person. */
-export function measureQuarantine(db: Database): Question {
-  const rows = new Gauge({
-    name: 'auditbox_outbox_quarantined_rows',
-    help: 'Quarantined rows, up to 100000. Of the whole database, the same from every exporter.',
-    registers: [],
-  });
-  return { gauges: [rows], ask: async () => rows.set(await countQuarantinedRows(db)) };
-}
-
-/** Dead index entries make the sealer's polls slower. */
+/** While it is held, gaps of the outbox cannot be closed, and dead rows of deliveries make polls slower. */
 export function measureHorizon(db: Database): Question {
   const held = new Gauge({
     name: 'auditbox_database_horizon_held_seconds',
-    help: "Age of the oldest transaction that prevents Postgres from removing index entries of sealed rows. Includes other roles' sessions only with pg_read_all_stats.",
+    help: "Age of the oldest transaction that prevents gaps of the outbox from being closed, and Postgres from removing dead rows. Includes other roles' sessions only with pg_read_all_stats.",
     registers: [],
   });
   return { gauges: [held], ask: async () => held.set(await horizonHeldS(db)) };

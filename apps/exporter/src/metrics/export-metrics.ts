@@ -1,9 +1,10 @@
-import type { LeasedBatch } from '@auditbox/core/export/batch.ts';
+import type { LeasedDelivery } from '@auditbox/core/export/delivery.ts';
 import type { ErrorClass } from '@auditbox/core/export/error-class.ts';
 import { partitionEndMs } from '@auditbox/core/export/partition.ts';
 import { Counter, Histogram, type Registry } from 'prom-client';
+import type { ReconciledFields } from '../log.ts';
 
-/** The steps from pending rows to a done batch. */
+/** The steps from pending rows to a done delivery. */
 const stages = ['seal', 'render', 'compress', 'upload', 'mark'] as const;
 type Stage = (typeof stages)[number];
 
@@ -13,7 +14,7 @@ const outcomes = [
   'destination error',
   'database error',
   'lease lost',
-  'quarantined',
+  'rejected',
   'not encoded',
   'interrupted',
 ] as const;
@@ -30,9 +31,10 @@ export interface ExportMetrics {
   took(stage: Stage, seconds: number): void;
   /** Runs a stage and records how long it took, even when it throws. */
   timed<T>(stage: Stage, work: () => Promise<T>): Promise<T>;
-  exported(batch: LeasedBatch, sizes: ExportedSizes): void;
+  exported(delivery: LeasedDelivery, sizes: ExportedSizes): void;
   attempted(outcome: AttemptOutcome): void;
   failed(errorClass: ErrorClass, code: string): void;
+  reconciled(found: ReconciledFields): void;
 }
 
 /** After the end of a partition and the linger, sealing and uploading its last rows normally needs less time. */
@@ -60,7 +62,7 @@ export function createExportMetrics(registry: Registry, { lingerMs }: { lingerMs
   );
   const stageSeconds = new Histogram({
     name: 'auditbox_export_stage_seconds',
-    help: 'Time of each stage of a batch: seal (only seals that made a batch), render (waiting for Postgres), compress, upload (one PUT, failed or not), mark.',
+    help: 'Time of each stage of a batch: seal (only seals that made a batch), render (until Postgres has sent the last row), compress (what is left to compress then), upload (one PUT, failed or not), mark.',
     labelNames: ['stage'],
     buckets: stageBuckets,
     registers,
@@ -81,6 +83,13 @@ export function createExportMetrics(registry: Registry, { lingerMs }: { lingerMs
     labelNames: ['class', 'code'],
     registers,
   });
+  const reconciledRows = new Counter({
+    name: 'auditbox_reconciled_rows_total',
+    help: 'Rows that the export would never have reached, by kind: lost (in no batch behind the frontier), restored (an event without an outbox row), conflicting (its id belongs to an event of another time; never exported).',
+    labelNames: ['kind'],
+    registers,
+  });
+  for (const kind of ['lost', 'restored', 'conflicting'] as const) reconciledRows.inc({ kind }, 0);
   const codes = new Set<string>();
 
   const took = (stage: Stage, seconds: number) => observe[stage].observe(seconds);
@@ -105,6 +114,9 @@ export function createExportMetrics(registry: Registry, { lingerMs }: { lingerMs
     failed(errorClass, code) {
       if (codes.size < mostCodes) codes.add(code);
       errors.inc({ class: errorClass, code: codes.has(code) ? code : 'other' });
+    },
+    reconciled(found) {
+      for (const kind of ['lost', 'restored', 'conflicting'] as const) reconciledRows.inc({ kind }, found[kind]);
     },
   };
 }

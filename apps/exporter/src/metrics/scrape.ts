@@ -5,10 +5,9 @@ import { addProcessMetrics } from '@auditbox/process/metrics/process-metrics.ts'
 import { createScrape, type Scrape } from '@auditbox/process/metrics/scrape.ts';
 import { Gauge, type Registry } from 'prom-client';
 import type { Gate } from '../destinations/gate.ts';
-import type { SealLoop } from '../export/seal-loop.ts';
 import type { ExporterLog } from '../log.ts';
 import { measureBacklog } from './backlog.ts';
-import { measureClockSkew, measureHorizon, measureQuarantine } from './database-gauges.ts';
+import { measureClockSkew, measureHorizon } from './database-gauges.ts';
 
 /** Scrapes do not wait for the statements of exports, and exports do not wait for theirs. */
 const statementTimeoutMs = 2_000;
@@ -19,7 +18,6 @@ export function createExporterScrape({
   databaseSchema,
   db,
   gate,
-  sealLoop,
   registry,
   log,
 }: {
@@ -27,7 +25,6 @@ export function createExporterScrape({
   readonly databaseSchema: string;
   readonly db: Database;
   readonly gate: Gate;
-  readonly sealLoop: SealLoop;
   readonly registry: Registry;
   readonly log: ExporterLog;
 }): Scrape & { close(): Promise<void> } {
@@ -43,12 +40,7 @@ export function createExporterScrape({
   addDatabaseUse(registry, db);
   addGateGauges(registry, gate);
   const gauges = createDatabaseGauges(registry, {
-    questions: [
-      measureClockSkew(ownDb),
-      measureBacklog(ownDb, sealLoop),
-      measureQuarantine(ownDb),
-      measureHorizon(ownDb),
-    ],
+    questions: [measureClockSkew(ownDb), measureBacklog(ownDb), measureHorizon(ownDb)],
     // The loops log the same error, at a level that people read.
     onFault: log.metricsQueryFailed,
   });

@@ -27,8 +27,13 @@ export async function findFailed(db: Database, selector: FailedSelector): Promis
   const { destination, occurredFrom, occurredTo, batchId } = selector;
   const deliveries = await db.query(
     (sql) => sql<Failed['deliveries'][number][]>`
-    select b.id::text as "batchId", b.partition, b.row_count as rows, d.last_error as error
+    select b.id::text as "batchId", b.partition, d.last_error as error,
+      -- A replay gives a delivery without a row left all of them back.
+      coalesce(nullif(b.row_count - r.rejected, 0), b.row_count) as rows
     from auditbox.delivery d join auditbox.batch b on b.id = d.batch_id
+    cross join lateral (
+      select count(*)::int as rejected from auditbox.rejection r where r.destination = d.destination and r.batch_id = b.id
+    ) r
     where d.destination = ${destination} and d.state = 'failed'
       and (${batchId}::bigint is null or b.id = ${batchId}::bigint)
       and (${occurredFrom}::timestamptz is null or b.last_occurred_at >= ${occurredFrom}::timestamptz)

@@ -4,6 +4,9 @@ import type { Database } from '../database/connect.ts';
 export interface ExpiredMonth {
   /** The name of its table: `audit_log_2026_07`. */
   readonly name: string;
+  /** Its bounds, ISO 8601 in UTC. */
+  readonly startsAt: string;
+  readonly endsAt: string;
   /** Whether closeMonth was called for it. */
   readonly isClosed: boolean;
 }
@@ -11,23 +14,26 @@ export interface ExpiredMonth {
 /**
  * The months whose last event is older than `retentionDays`, oldest first.
  *
- * Caller: `npm run retention`.
+ * Caller: retention.
  * Locks: none.
  * Crash: nothing is written.
  */
 export async function listExpiredMonths(db: Database, retentionDays: number): Promise<ExpiredMonth[]> {
   return db.query(
     (sql) => sql<ExpiredMonth[]>`
-      select name, is_closed as "isClosed" from auditbox.list_months()
-      where ends_at <= now() - ${retentionDays} * interval '1 day'
-      order by starts_at`,
+      select m.name, m.is_closed as "isClosed",
+        to_char(m.starts_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as "startsAt",
+        to_char(m.ends_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as "endsAt"
+      from auditbox.list_months() m
+      where m.ends_at <= statement_timestamp() - ${retentionDays} * interval '1 day'
+      order by m.starts_at`,
   );
 }
 
 /**
  * Closes a month to inserts, so that a later check of its events sees all of them.
  *
- * Caller: `npm run retention`, outside of any transaction.
+ * Caller: retention, outside of any transaction.
  * Locks: the month, exclusively. Waits half a second at most for writers, then throws. While it waits, new statements on the month wait behind it.
  * Crash: the month stays closed, and the next call finds it closed.
  */
@@ -36,10 +42,59 @@ export async function closeMonth(db: Database, { name }: ExpiredMonth): Promise<
 }
 
 /**
- * Removes a closed month. Returns false and does nothing while an event of the month is not archived at every destination.
- * The ids of the events stay taken until `forgetDropped`.
+ * How many events of a month are not in the archive of every destination.
  *
- * Caller: `npm run retention`, outside of any transaction.
+ * Caller: retention, outside of any transaction.
+ * Locks: none.
+ * Crash: nothing is written.
+ */
+export async function countUnarchived(db: Database, { name }: ExpiredMonth): Promise<number> {
+  const [row] = await db.query(
+    (sql) => sql<[{ events: number }]>`select auditbox.count_unarchived(${name})::float8 as events`,
+  );
+  return row.events;
+}
+
+/** An object that a month's events were delivered in. */
+export interface ArchivedObject {
+  readonly batchId: string;
+  readonly key: string;
+  /** Of the uncompressed NDJSON. */
+  readonly sha256: string;
+  readonly rows: number;
+}
+
+/**
+ * The objects of a month at a destination, in the order of their batches, behind a batch. A batch is filed under one hour or
+ * day, so it belongs to one month.
+ *
+ * Caller: retention, to read them back, block after block from `'0'`.
+ * Locks: none.
+ * Crash: nothing is written.
+ */
+export async function listArchivedObjects(
+  db: Database,
+  { startsAt, endsAt }: ExpiredMonth,
+  { destination, behind, most }: { destination: string; behind: string; most: number },
+): Promise<ArchivedObject[]> {
+  return db.query(
+    (sql) => sql<ArchivedObject[]>`
+      select b.id::text as "batchId", d.object_key as key, d.sha256,
+        b.row_count - (
+          select count(*)::int from auditbox.rejection r where r.destination = d.destination and r.batch_id = b.id
+        ) as rows
+      from auditbox.batch b join auditbox.delivery d on d.batch_id = b.id and d.destination = ${destination}
+      where b.id > ${behind} and d.state = 'done'
+        and b.first_occurred_at >= ${startsAt}::text::timestamptz and b.first_occurred_at < ${endsAt}::text::timestamptz
+      order by b.id
+      limit ${most}`,
+  );
+}
+
+/**
+ * Removes a closed month. Returns false and does nothing while any of its events is not archived everywhere.
+ *
+ * Caller: retention, outside of any transaction, after it read the month's objects back.
  * Locks: audit_log, while the catalogue changes. Waits half a second at most for other users of the table; then it throws.
  * Crash: before the commit the month is still there, and closed.
  */
@@ -49,30 +104,15 @@ export async function dropMonth(db: Database, { name }: ExpiredMonth): Promise<b
 }
 
 /**
- * How many events of a month are not in the archive of every destination. Reads the whole month.
+ * Deletes the outbox rows of batches whose month was dropped, `maxBatches` at a time. Returns how many batches these were.
  *
- * Caller: `npm run retention`.
- * Locks: none.
- * Crash: nothing is written.
- */
-export async function countUnarchived(db: Database, { name }: ExpiredMonth): Promise<number> {
-  const [row] = await db.query(
-    (sql) => sql<[{ count: number }]>`select auditbox.count_unarchived(${name})::float8 as count`,
-  );
-  return row.count;
-}
-
-/**
- * Deletes outbox rows of dropped months, for at most `maxBatches` batches. Returns for how many; fewer than asked means that
- * none is left. The ids of their events are free then.
- *
- * Caller: `npm run retention`.
- * Locks: the outbox rows of dropped months, which nobody else uses.
- * Crash: a batch's rows are deleted or not; the next call continues.
+ * Caller: retention, until it returns 0.
+ * Locks: those outbox rows, which nobody else reads.
+ * Crash: the call can be repeated.
  */
 export async function forgetDropped(db: Database, maxBatches: number): Promise<number> {
   const [row] = await db.query(
-    (sql) => sql<[{ batches: number }]>`select auditbox.forget_dropped(${maxBatches}) as batches`,
+    (sql) => sql<[{ batches: number }]>`select auditbox.forget_dropped(${maxBatches}::int) as batches`,
   );
   return row.batches;
 }

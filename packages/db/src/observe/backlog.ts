@@ -7,7 +7,10 @@ import type { Database } from '../database/connect.ts';
 
 /** Outbox rows that are in no batch yet. */
 export interface PendingRows {
-  /** How long the oldest has waited since the database took its event; 0 if there is none. */
+  /**
+   * How long the oldest has waited since the database took its event; 0 if there is none. A row that was recorded ahead of
+   * the clock counts by how far it is ahead: the clock jumped and came back, and nobody knows its age.
+   */
   readonly oldestAgeS: number;
   /** Exact while few rows wait; beyond that an estimate from ids, too high by ids that were never written. */
   readonly rows: number;
@@ -44,7 +47,8 @@ export async function findPendingRows(db: Database): Promise<PendingRows> {
         select recorded_at from waiting union all select recorded_at from unseen
       )
       select
-        greatest(0, coalesce(extract(epoch from clock_timestamp() - min(recorded_at)), 0))::float8 as "oldestAgeS",
+        coalesce(extract(epoch from greatest(
+          clock_timestamp() - min(recorded_at), max(recorded_at) - clock_timestamp())), 0)::float8 as "oldestAgeS",
         ((select count(*) from waiting) + case
           when (select count(*) from unseen) <= ${pendingLimit} then (select count(*) from unseen)
           else (select max(id) from auditbox.outbox) - (select min(id) from unseen) + 1
@@ -61,7 +65,7 @@ export interface UnfinishedDeliveries {
   readonly isPaused: boolean;
   readonly deliveries: DeliveryCounts;
   readonly rows: DeliveryCounts;
-  /** How long the first row of the oldest sealed or sending delivery has waited since the database took its event, or 0. */
+  /** How long the first row of the oldest sealed or sending delivery has waited, counted as for pending rows; 0 without one. */
   readonly oldestAgeS: number;
   /** Rejected rows that wait for a person. */
   readonly rejectedRows: number;
@@ -96,7 +100,8 @@ export async function findUnfinishedDeliveries(db: Database): Promise<Unfinished
           coalesce(sum(b.row_count) filter (where state = 'sealed'), 0)::float8 as "sealedRows",
           count(*) filter (where state = 'sending')::int as sending,
           coalesce(sum(b.row_count) filter (where state = 'sending'), 0)::float8 as "sendingRows",
-          greatest(0, coalesce(extract(epoch from clock_timestamp() - min(b.first_recorded_at)), 0))::float8 as "oldestAgeS"
+          coalesce(extract(epoch from greatest(
+            clock_timestamp() - min(b.first_recorded_at), max(b.first_recorded_at) - clock_timestamp())), 0)::float8 as "oldestAgeS"
         from (
           select batch_id, state from auditbox.delivery v
           where v.destination = d.name and v.state in ('sealed', 'sending')

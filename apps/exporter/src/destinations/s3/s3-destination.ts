@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { type Compression, compressionByKey } from '@auditbox/core/export/compression.ts';
 import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, type PutObjectCommandInput } from '@aws-sdk/client-s3';
 import type {
   Destination,
@@ -17,6 +18,11 @@ import type { S3Settings } from './s3-settings.ts';
 
 /** In each object's metadata: the version of the lines and of their order. */
 const formatVersion = '1';
+
+const contentTypes = { gzip: 'application/gzip', zstd: 'application/zstd' } as const satisfies Record<
+  Compression,
+  string
+>;
 
 /** Readers of Hive-style folders skip names that start with an underscore. */
 const probeName = '_auditbox_probe';
@@ -65,7 +71,7 @@ export function createS3Destination(access: S3Access, settings: S3Settings): Des
         const command = new GetObjectCommand({ ...bucket, Key: key });
         const { ETag, Body } = await client.send(command, { abortSignal });
         if (!ETag) return toDestinationError(noStoreError, getPermissions);
-        return { kind: 'read', content: await readContent(Body as Readable) };
+        return { kind: 'read', content: await readContent(Body as Readable, compressionByKey(key)) };
       });
     } catch (thrown) {
       return missingOrError(thrown);
@@ -82,13 +88,13 @@ export function createS3Destination(access: S3Access, settings: S3Settings): Des
   return {
     prefix,
 
-    put: ({ key, body, storedAt, ...about }: DestinationObject, signal) =>
+    put: ({ key, body, compression, storedAt, ...about }: DestinationObject, signal) =>
       create(
         {
           Key: key,
           Body: body,
           ContentLength: body.length,
-          ContentType: 'application/gzip',
+          ContentType: contentTypes[compression],
           Metadata: toMetadata(about),
         },
         storedAt,
@@ -123,7 +129,7 @@ function toMetadata({
   sha256,
   firstOccurredAt,
   lastOccurredAt,
-}: Omit<DestinationObject, 'key' | 'body' | 'storedAt'>) {
+}: Omit<DestinationObject, 'key' | 'body' | 'compression' | 'storedAt'>) {
   return {
     rows: String(rows),
     sha256,
