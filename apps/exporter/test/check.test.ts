@@ -72,7 +72,7 @@ test('when everything works it reports so, in words and in JSON, leaves one obje
 
 test('it exports nothing and changes no row', async () => {
   await check();
-  expect(await rig.db.sql`select * from export_batch`).toHaveLength(0);
+  expect(await rig.db.sql`select * from auditbox.delivery`).toHaveLength(0);
 });
 
 test.each([

@@ -45,7 +45,7 @@ test('SIGKILL after the upload and before the mark: one object, once', async () 
   await reached;
   await kill(app);
   expect(await rig.bucket.objects()).toHaveLength(1);
-  expect(await rig.db.states()).toEqual({ uploading: 10 });
+  expect(await rig.db.states()).toEqual({ sending: 10 });
   rig.proxy.intervene = {};
   const next = rig.start([], shortLease);
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 10 }));
@@ -93,18 +93,18 @@ test('an exporter stopped past its lease changes nothing when it wakes and conti
   await reached;
   stale.signal('SIGSTOP');
   rig.proxy.intervene = {};
-  const [{ token }] = await rig.db.sql<[{ token: string }]>`select lease_token as token from export_batch`;
+  const [{ token }] = await rig.db.sql<[{ token: string }]>`select lease_token as token from auditbox.delivery`;
   const other = rig.start();
   await eventually(async () => {
     // Repeatedly, because a statement that extends the lease may have been in flight when the process was stopped.
-    await rig.db.sql`update export_batch set leased_until = now() where lease_token = ${token}`;
+    await rig.db.sql`update auditbox.delivery set leased_until = now() where lease_token = ${token}`;
     expect(await rig.db.states()).toEqual({ done: 10 });
   });
-  const [before] = await rig.db.sql`select * from export_batch`;
+  const [before] = await rig.db.sql`select * from auditbox.delivery`;
   stale.signal('SIGCONT');
   letGo();
   await stale.event('lease-lost');
-  expect((await rig.db.sql`select * from export_batch`)[0]).toEqual(before);
+  expect((await rig.db.sql`select * from auditbox.delivery`)[0]).toEqual(before);
   expect(rig.proxy.answers.filter(isUpload).map(({ status }) => status)).toEqual([200, 412]);
   await expectExactlyOnce(rig.bucket, ids);
   other.signal('SIGTERM');
@@ -167,7 +167,7 @@ test('a batch whose upload outlasts the grace period is given back and costs no 
   await reached;
   app.signal('SIGTERM');
   expect(await app.ended).toBe(0);
-  const [batch] = await rig.db.sql`select state, attempts, lease_token from export_batch`;
+  const [batch] = await rig.db.sql`select state, attempts, lease_token from auditbox.delivery`;
   expect(batch).toEqual({ state: 'sealed', attempts: 0, lease_token: null });
 });
 

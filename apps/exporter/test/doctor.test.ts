@@ -67,7 +67,7 @@ test('a healthy system is reported as such, in words and in JSON, with exit code
 });
 
 test.each([
-  ['alter table audit_log disable trigger audit_log_append_only', 'audit_log enable trigger audit_log_append_only'],
+  ['alter table auditbox.audit_log disable trigger audit_log_append_only', 'audit_log enable trigger audit_log_append_only'],
   [
     'alter table audit_log_2026_07 disable trigger audit_log_to_outbox',
     'audit_log_2026_07 enable trigger audit_log_to_outbox',
@@ -116,7 +116,7 @@ test('a month without a partition is reported, and so is a DEFAULT partition', a
   next.setUTCDate(1);
   next.setUTCMonth(next.getUTCMonth() + 1);
   const month = next.toISOString().slice(0, 7);
-  await rig.db.sql.unsafe(`alter table audit_log detach partition audit_log_${month.replace('-', '_')}`);
+  await rig.db.sql.unsafe(`alter table auditbox.audit_log detach partition audit_log_${month.replace('-', '_')}`);
   const missing = await findProblem('months');
   expect(missing.says).toBe(`audit_log has no partition for ${month}.`);
   expect(missing.advice).toContain('npm run migrate');
@@ -274,7 +274,7 @@ test('a superuser, an owner, and a role that can change the record cause a warni
     expect(changing.about('role')?.advice).toContain('npm run migrate -- --roles');
     expect(changing.about('old transactions')).toMatchObject({ state: 'works' });
     expect(changing.code).toBe(0);
-    await sql.unsafe(`alter table audit_log owner to ${name}`);
+    await sql.unsafe(`alter table auditbox.audit_log owner to ${name}`);
     const owning = await asRole();
     expect(owning.about('role')).toMatchObject({ state: 'does not work', says: expect.stringContaining('owns') });
     expect(owning.output).not.toContain('doctor-secret');
@@ -347,8 +347,8 @@ test('it writes nothing to the bucket or the database', async () => {
   const written = async () => {
     const [row] = await rig.db.sql`
       select (select sum(n_tup_ins + n_tup_upd + n_tup_del) from pg_stat_user_tables)::int as rows,
-        (select count(*) from pg_class)::int as things, (select count(*) from export_batch)::int as batches,
-        (select count(*) from outbox where batch_id is null)::int as pending`;
+        (select count(*) from pg_class)::int as things, (select count(*) from auditbox.delivery)::int as batches,
+        (select count(*) from auditbox.outbox where batch_id is null)::int as pending`;
     return row;
   };
   await rig.db.sql`select pg_stat_force_next_flush()`;

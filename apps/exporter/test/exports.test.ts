@@ -90,7 +90,7 @@ test('rows that commit out of id order are all exported', async () => {
   const lateEvents = someEvents(3);
   const committed = late.begin(async (tx) => {
     const insert = (id: string) =>
-      tx`insert into audit_log (id, changed_by, action, table_name, object_id) values (${id}, 'late', 'created', 't', '1')`;
+      tx`insert into auditbox.audit_log (id, changed_by, action, table_name, object_id) values (${id}, 'late', 'created', 't', '1')`;
     for (const { id } of lateEvents) await insert(id);
     tellInserted();
     await exported;
@@ -147,22 +147,27 @@ test('the view and the batch name the object, its hash and its rows', async () =
   await rig.db.store(someEvents(5, { updated_at: '2026-07-03T11:46:50.269Z' }));
   await rig.drain();
   const [object] = await rig.bucket.objects();
-  const [batch] = await rig.db
-    .sql`select state, object_key, sha256, row_count, attempts, partition, bytes from export_batch`;
+  const [batch] = await rig.db.sql`
+    select d.destination, d.state, d.object_key, d.sha256, b.row_count, d.attempts, b.partition, d.ndjson_bytes
+    from auditbox.delivery d join auditbox.batch b on b.id = d.batch_id`;
+  expect(await rig.db.sql`select distinct object_key, sha256 from auditbox.outbox_status`).toEqual([
+    { object_key: object?.key, sha256: object?.metadata.sha256 },
+  ]);
   expect(batch).toEqual({
+    destination: 's3',
     state: 'done',
     object_key: object?.key,
     sha256: object?.metadata.sha256,
     row_count: 5,
     attempts: 1,
     partition: '2026-07-03T11',
-    bytes: String(Buffer.byteLength(object?.text ?? '')),
+    ndjson_bytes: String(Buffer.byteLength(object?.text ?? '')),
   });
 });
 
 test('line breaks in a value written by a plain INSERT are not in the NDJSON', async () => {
   await rig.db.sql`
-    insert into audit_log (changed_by, action, table_name, object_id, updated_values)
+    insert into auditbox.audit_log (changed_by, action, table_name, object_id, updated_values)
     values ('psql', 'created', 't', '1', ${'{\n  "a": 1,\r\n  "b": "x\\ny"\n}'}::text::json)`;
   await rig.drain();
   const [object] = await rig.bucket.objects();

@@ -247,7 +247,7 @@ async function play(db: TestDatabase, steps: readonly Step[], flaw: Flaw): Promi
   await db.sql`set client_min_messages to warning`;
   await db.sql
     .unsafe(
-      'alter table audit_log disable trigger user; delete from audit_log; delete from outbox; delete from export_batch; alter table audit_log enable trigger user',
+      'alter table auditbox.audit_log disable trigger user; delete from auditbox.audit_log; delete from outbox; delete from export_batch; alter table audit_log enable trigger user',
     )
     .simple();
   const all = await createWriters(db.url);

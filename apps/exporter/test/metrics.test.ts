@@ -35,7 +35,7 @@ test('exported rows, objects and bytes are counted, and each stage is timed', as
     expect(metrics.value('auditbox_outbox_pending_rows')).toBe(0);
   });
   const [object] = await rig.bucket.objects();
-  const [stored] = await rig.db.sql`select bytes::int, object_bytes::int as "objectBytes" from export_batch`;
+  const [stored] = await rig.db.sql`select bytes::int, object_bytes::int as "objectBytes" from auditbox.delivery`;
   await shows(app, (metrics) => {
     expect(metrics.value('auditbox_export_ndjson_bytes_total')).toBe(Buffer.byteLength(object?.text ?? ''));
     expect(metrics.value('auditbox_export_ndjson_bytes_total')).toBe(stored?.bytes);
@@ -56,7 +56,7 @@ test('rows of an hour that ended long ago count as late; rows of this hour do no
 test('rows that linger are pending; their age counts from when the database recorded the event', async () => {
   await rig.db.store(someEvents(5, { updated_at: '2026-07-03T11:00:00Z' }));
   await rig.db
-    .sql`update outbox set recorded_at = recorded_at - interval '1 hour' where id = (select min(id) from outbox)`;
+    .sql`update auditbox.outbox set recorded_at = recorded_at - interval '1 hour' where id = (select min(id) from auditbox.outbox)`;
   const app = rig.start([], { EXPORT_LINGER_MS: '86400000' });
   await shows(app, (metrics) => {
     expect(metrics.value('auditbox_outbox_pending_rows')).toBe(5);
@@ -68,7 +68,7 @@ test('rows that linger are pending; their age counts from when the database reco
 test('while the store is down, rows are sealed, not pending, and the age of the oldest unexported row grows', async () => {
   refuse(503, 'SlowDown');
   await rig.db.store(someEvents(6, { updated_at: '2026-07-03T11:00:00Z' }));
-  await rig.db.sql`update outbox set recorded_at = recorded_at - interval '1 hour'`;
+  await rig.db.sql`update auditbox.outbox set recorded_at = recorded_at - interval '1 hour'`;
   const app = rig.start([], { EXPORT_RETRY_CAP_MS: '100' });
   await shows(app, (metrics) => {
     expect(metrics.value('auditbox_outbox_pending_rows')).toBe(0);

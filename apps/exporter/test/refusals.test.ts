@@ -35,10 +35,10 @@ test('503 for a while, then 403, then healthy: nothing is lost and no batch fail
   expect(await rig.db.states()).not.toHaveProperty('failed');
   refuse(accessDenied);
   await app.event('export-blocked');
-  const [before] = await rig.db.sql`select attempts from export_batch`;
+  const [before] = await rig.db.sql`select attempts from auditbox.delivery`;
   const probesBefore = uploads();
   await eventually(() => expect(uploads()).toBeGreaterThanOrEqual(probesBefore + 2));
-  const [after] = await rig.db.sql`select attempts from export_batch`;
+  const [after] = await rig.db.sql`select attempts from auditbox.delivery`;
   expect(Number(after?.attempts)).toBeLessThanOrEqual(Number(before?.attempts) + 1);
   rig.proxy.intervene = {};
   await app.event('export-resumed');
@@ -67,7 +67,7 @@ test('while the destination refuses everything, one batch at a time probes and n
   await app.ended;
   // Uploads that passed the gate before the first error may arrive late. After them, there is one at a time.
   expect(openAtOnce.slice(8).every((count) => count === 1)).toBe(true);
-  expect(await rig.db.sql`select sum(attempts)::int as attempts from export_batch`).toEqual([{ attempts: 0 }]);
+  expect(await rig.db.sql`select sum(attempts)::int as attempts from auditbox.delivery`).toEqual([{ attempts: 0 }]);
   expect(await rig.db.states()).toEqual({ sealed: 18 });
 });
 
@@ -96,7 +96,7 @@ test('an upload whose answer was lost is found and marked done, not sent under a
   expect(await (await rig.drain()).ended).toBe(0);
   expect(lost).toBe(1);
   await expectExactlyOnce(rig.bucket, ids);
-  expect(await rig.db.sql`select attempts, state from export_batch`).toMatchObject([{ attempts: 2, state: 'done' }]);
+  expect(await rig.db.sql`select attempts, state from auditbox.delivery`).toMatchObject([{ attempts: 2, state: 'done' }]);
 });
 
 test('an upload whose answer was lost is found under its own key after S3_PREFIX has changed', async () => {
@@ -122,7 +122,7 @@ test('another object under our key is never overwritten: the batch fails with th
     },
   };
   expect(await (await rig.drain()).ended).toBe(2);
-  const [batch] = await rig.db.sql`select state, last_error from export_batch`;
+  const [batch] = await rig.db.sql`select state, last_error from auditbox.delivery`;
   expect(batch).toMatchObject({ state: 'failed', last_error: expect.stringContaining('holds another object') });
 });
 
@@ -141,31 +141,23 @@ test('a permanent error fails the batch and no other; --replay-failed sends it',
   await expectExactlyOnce(rig.bucket, [...ids, other.id]);
 });
 
-test('a row over EXPORT_BATCH_MAX_BYTES is quarantined with its reason and the other rows are exported; replay sends it', async () => {
+test('a row over EXPORT_BATCH_MAX_BYTES gets an object to itself, and delays no other row', async () => {
   const large = anEvent({ updated_at: '2026-07-03T11:10:00Z', updated_values: 'x'.repeat(20_000) });
   await rig.db.store([large]);
-  const settings = { EXPORT_BATCH_MAX_BYTES: '10000' };
-  expect(await (await rig.drain(settings)).ended).toBe(2);
-  await expectExactlyOnce(rig.bucket, ids);
-  const [row] = await rig.db.sql`select audit_id, last_error from outbox_status where state = 'quarantined'`;
-  expect(row).toMatchObject({
-    audit_id: large.id,
-    last_error: expect.stringContaining('EXPORT_BATCH_MAX_BYTES is 10000'),
-  });
-  const still = rig.start(['--replay-failed', '--json'], settings);
-  expect(await still.ended).toBe(2);
-  const replay = rig.start(['--replay-failed', '--json']);
-  expect(await replay.ended).toBe(0);
+  expect(await (await rig.drain({ EXPORT_BATCH_MAX_BYTES: '10000' })).ended).toBe(0);
   await expectExactlyOnce(rig.bucket, [...ids, large.id]);
+  const objects = await rig.bucket.objects();
+  expect(objects.map(({ events: rows }) => rows.length).sort()).toEqual([1, 10]);
 });
 
 /** No INSERT can cause this; a damaged table can. */
 async function loseAuditRow(id: string): Promise<void> {
-  await rig.db.sql.unsafe('alter table audit_log disable trigger user').simple();
-  await rig.db.sql`delete from audit_log where id = ${id}`;
+  await rig.db.sql.unsafe('alter table auditbox.audit_log disable trigger audit_log_append_only').simple();
+  await rig.db.sql`delete from auditbox.audit_log where id = ${id}`;
+  await rig.db.sql.unsafe('alter table auditbox.audit_log enable always trigger audit_log_append_only').simple();
 }
 
-test('a row that cannot be encoded is quarantined with its reason and the other rows are exported under their own time', async () => {
+test('a row that cannot be rendered is rejected with its reason and the other rows are exported under their own time', async () => {
   const first = anEvent({ updated_at: '2026-07-03T11:01:00Z' });
   await rig.db.store([first]);
   await loseAuditRow(first.id);
@@ -176,28 +168,28 @@ test('a row that cannot be encoded is quarantined with its reason and the other 
     key: expect.stringContaining('/114650_'),
     metadata: { 'first-event': '2026-07-03T11:46:50.000000Z' },
   });
-  const rows = await rig.db.sql`select audit_id, last_error from outbox_status where state = 'quarantined'`;
-  expect(rows).toEqual([{ audit_id: first.id, last_error: 'The audit row is not there any more.' }]);
+  const rows = await rig.db.sql`select audit_id, last_error from auditbox.outbox_status where state = 'rejected'`;
+  expect(rows).toEqual([{ audit_id: first.id, last_error: 'The event is not in the database any more.' }]);
 });
 
-test('a row that is damaged after a failed upload is quarantined too', async () => {
+test('a row that is damaged after a failed upload is rejected too', async () => {
   refuse(slowDown);
   const app = rig.start();
   await app.event('upload-retried');
   await loseAuditRow(ids[3] ?? '');
   rig.proxy.intervene = {};
-  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 9, quarantined: 1 }));
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 9, rejected: 1 }));
   await expectExactlyOnce(
     rig.bucket,
     ids.filter((_, index) => index !== 3),
   );
 });
 
-test('a table that cannot be read for a while puts no row into quarantine', async () => {
-  await rig.db.sql`alter table audit_log rename to audit_log_away`;
+test('a table that cannot be read for a while rejects no row', async () => {
+  await rig.db.sql`alter table auditbox.audit_log rename to audit_log_away`;
   const app = rig.start();
   await app.event('database-unavailable');
-  await rig.db.sql`alter table audit_log_away rename to audit_log`;
+  await rig.db.sql`alter table auditbox.audit_log_away rename to audit_log`;
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 10 }), 40_000);
   await expectExactlyOnce(rig.bucket, ids);
 });
@@ -261,7 +253,7 @@ test('--replay-failed selects by time and batch, and --dry-run changes nothing',
   expect(await rig.db.states()).toEqual({ done: 1, failed: 11 });
   const [{ id }] = await rig.db.sql<
     [{ id: string }]
-  >`select id::text from export_batch where partition = '2026-07-05T09'`;
+  >`select id::text from auditbox.batch where partition = '2026-07-05T09'`;
   expect(await replay('--batch', id)).toMatchObject({ code: 0, result: { sent: 1 } });
   expect(await rig.db.states()).toEqual({ done: 2, failed: 10 });
   expect(await replay()).toMatchObject({ code: 0, result: { total: 10, sent: 10 } });

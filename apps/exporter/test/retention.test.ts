@@ -25,7 +25,7 @@ test('a month past its retention is removed once it is exported, and its events 
   const exporter = rig.start([], { AUDIT_RETENTION_DAYS: '365' });
   await exporter.event('month-removed');
   expect(await monthsThere()).not.toContain('audit_log_2020_05');
-  expect(await rig.db.sql`select id from audit_log`).toEqual([{ id: recent.id }]);
+  expect(await rig.db.sql`select id from auditbox.audit_log`).toEqual([{ id: recent.id }]);
   await expectExactlyOnce(rig.bucket, [old.id, recent.id]);
 });
 
@@ -47,7 +47,7 @@ test('a month past retention with an unexported event is kept, and logged', asyn
     EXPORT_LINGER_MS: '600000',
   });
   await exporter.event('month-kept');
-  expect(await rig.db.sql`select id from audit_log`).toEqual([{ id: old.id }]);
+  expect(await rig.db.sql`select id from auditbox.audit_log`).toEqual([{ id: old.id }]);
 });
 
 test('an exporter makes months ahead, so that writers find them', async () => {

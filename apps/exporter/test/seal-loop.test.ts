@@ -51,7 +51,7 @@ const someIterations = async () => {
 async function insertLate(): Promise<() => Promise<void>> {
   const late = postgres(db.url, { max: 1, onnotice: () => {} });
   await late`begin`;
-  await late`insert into audit_log (changed_by, action, table_name, object_id) values ('late', 'created', 't', '1')`;
+  await late`insert into auditbox.audit_log (changed_by, action, table_name, object_id) values ('late', 'created', 't', '1')`;
   await db.store([anEvent()]);
   await eventually(async () => expect(await db.states()).toEqual({ sealed: 1 }));
   await someIterations();
@@ -61,10 +61,11 @@ async function insertLate(): Promise<() => Promise<void>> {
   };
 }
 
-test('a row that commits late with a low id is sealed, also when another sealer runs while the loop sweeps for it', async () => {
+test('a row that commits late with a low id is sealed, also after another sealer held the frontier', async () => {
   const commit = await insertLate();
   const other = postgres(db.url, { max: 1, onnotice: () => {} });
-  await other`select pg_advisory_lock(7283104912)`;
+  await other`begin`;
+  await other`select from auditbox.frontier for update`;
   await commit();
   await someIterations();
   expect(await db.states()).toEqual({ pending: 1, sealed: 1 });
@@ -77,13 +78,13 @@ test('a seal that fails is logged and tried again, and loses no row', async () =
   await db.sql
     .unsafe(`
       create function refuse() returns trigger language plpgsql as $$ begin raise exception 'not now'; end $$;
-      create trigger refuse before insert on export_batch for each statement execute function refuse()`)
+      create trigger refuse before insert on auditbox.batch for each statement execute function refuse()`)
     .simple();
   await commit();
   await db.store([anEvent()]);
   await eventually(() => expect(warnings.join()).toContain('not now'));
   await someIterations();
   expect(await db.states()).toEqual({ pending: 2, sealed: 1 });
-  await db.sql`drop trigger refuse on export_batch`;
+  await db.sql`drop trigger refuse on auditbox.batch`;
   await eventually(async () => expect(await db.states()).toEqual({ sealed: 3 }));
 });

@@ -23,7 +23,7 @@ const updated_at = '2026-07-03T11:46:50Z';
 const traced = () => ({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint });
 const spans = (name: string) => collector.spans.filter((span) => span.name === name);
 const stored = () =>
-  rig.db.sql<{ id: string; traceparent: string | null }[]>`select id::text, traceparent from audit_log order by id`;
+  rig.db.sql<{ id: string; traceparent: string | null }[]>`select id::text, traceparent from auditbox.audit_log order by id`;
 
 /** The links of one upload, once its span and the spans of `requests` have arrived. */
 async function linksAndRequests(name: string, requests: number) {
@@ -57,7 +57,7 @@ test('requests that shared a statement keep their own traces; their batch links 
   await eventually(async () => expect(await rig.db.sql`select from pg_locks where not granted`).not.toHaveLength(0));
   await unlock();
   await Promise.all(answers);
-  const shared = await rig.db.sql`select from audit_log group by xmin::text having count(*) > 1`;
+  const shared = await rig.db.sql`select from auditbox.audit_log group by xmin::text having count(*) > 1`;
   expect(shared).not.toHaveLength(0);
   await api.request('/audit/batch', { body: someEvents(5, { updated_at }), headers: callOf(30) });
   for (const { id, traceparent } of await stored()) {
@@ -139,7 +139,7 @@ test('the trace is no part of the event: not in a repeated request, not in answe
 
 test('an invalid traceparent that another writer stored is left out of the links', async () => {
   await rig.db.sql`
-    insert into audit_log (changed_by, action, table_name, object_id, traceparent)
+    insert into auditbox.audit_log (changed_by, action, table_name, object_id, traceparent)
     values ('ana', 'updated', 'teams', '42', 'nonsense'),
       ('ana', 'updated', 'teams', '42', ${`00-${traceId}-${callersSpan}-01`})`;
   await rig.drain(traced());
@@ -148,7 +148,7 @@ test('an invalid traceparent that another writer stored is left out of the links
 
 test('traces that cannot be read delay no export', async () => {
   await rig.db.store(someEvents(3));
-  await rig.db.sql`alter table audit_log rename column traceparent to gone`;
+  await rig.db.sql`alter table auditbox.audit_log rename column traceparent to gone`;
   await rig.drain(traced());
   expect(await rig.db.states()).toEqual({ done: 3 });
   expect((await linksAndRequests('POST /audit', 0)).links).toEqual([]);

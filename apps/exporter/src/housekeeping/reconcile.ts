@@ -1,5 +1,6 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { auditLogStart, outboxStart, reconcileAuditLog, reconcileOutbox } from '@auditbox/db/export/reconcile.ts';
+import { crashPoint } from '@auditbox/process/crash-point.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
 import { type ExporterLog, logDatabaseError, type ReconciledFields } from '../log.ts';
 import type { ExportMetrics } from '../metrics/export-metrics.ts';
@@ -53,6 +54,7 @@ export function createRound({ db, log, metrics }: Parts) {
         found = { ...found, restored: block.restoredRows, conflicting: block.conflictingRows };
       }
       report(found);
+      crashPoint('exporter between two blocks of the reconciliation');
       if (outbox !== null) {
         const block = await reconcileOutbox(db, outbox, rowsPerBlock);
         outbox = block.next;
