@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import { checkDatabase } from '@auditbox/db/database/check-database.ts';
 import { connectDatabase } from '@auditbox/db/database/connect.ts';
 import { storeEachEvent } from '@auditbox/db/events/store-each.ts';
+import { createMonthMaker } from '@auditbox/db/months/month-maker.ts';
 import type { Tracing } from '@auditbox/process/tracing.ts';
 import { startWatchdog } from '@auditbox/process/watchdog.ts';
 import type { Logger } from 'pino';
@@ -41,12 +42,19 @@ export function composeApi(settings: ApiSettings, logger: Logger, tracing: Traci
     replicaUrl: reads.from === 'replica' ? reads.url : null,
     statementTimeoutMs,
   });
+  const monthsDb = connectDatabase({
+    url: databaseUrl,
+    application: 'auditbox api months',
+    maxConnections: 1,
+    statementTimeoutMs,
+  });
+  const months = createMonthMaker(monthsDb);
   const registry = new Registry();
   const metrics = createApiMetrics(registry);
-  const coalescer = createCoalescer((events) => storeEachEvent(db, events), coalescerLimits, metrics.flushed);
+  const coalescer = createCoalescer((events) => storeEachEvent(db, events, months), coalescerLimits, metrics.flushed);
   const scrape = createApiScrape(registry, { db, coalescer, limits: coalescerLimits });
   const log = createApiLog(logger);
-  const app = createApp({ settings, log, metrics, scrape, tracing, db, readers, coalescer });
+  const app = createApp({ settings, log, metrics, scrape, tracing, db, months, readers, coalescer });
   const watchdog = startWatchdog(
     { canary: () => db.sql`select 1`, answeredAt: () => db.answeredAt },
     { everyMs: 1_000, deadlineMs: statementTimeoutMs + 10_000, logger },
@@ -57,7 +65,7 @@ export function composeApi(settings: ApiSettings, logger: Logger, tracing: Traci
     checkReady: () => checkDatabase(db),
     close: async () => {
       watchdog.stop();
-      await Promise.all([db.close(1_000), readers.close(1_000)]);
+      await Promise.all([db.close(1_000), monthsDb.close(1_000), readers.close(1_000)]);
     },
   };
 }

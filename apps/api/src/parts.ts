@@ -1,4 +1,5 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
+import type { MonthMaker } from '@auditbox/db/months/month-maker.ts';
 import type { Scrape } from '@auditbox/process/metrics/scrape.ts';
 import type { Tracing } from '@auditbox/process/tracing.ts';
 import type { ApiLog } from './log.ts';
@@ -17,6 +18,8 @@ export interface ApiParts {
   readonly tracing: Tracing | null;
   /** For batches, keys and health checks. */
   readonly db: Database;
+  /** Makes months that events need, on its own connection: writes into existing months do not wait for it. */
+  readonly months: MonthMaker;
   /** For reads of events: a slow read must not make a write wait. */
   readonly readers: Readers;
   /** For single events. */

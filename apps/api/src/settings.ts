@@ -37,6 +37,14 @@ export const apiSettingTable = {
       fallback: 1_000_000,
     },
   ),
+  AUDIT_OLDEST_EVENT_DAYS: wholeNumber(
+    { min: 1, max: 100_000 },
+    {
+      meaning:
+        'Events that happened longer ago are a 422, because each month of events is a table. Imports by SQL may go further.',
+      fallback: 400,
+    },
+  ),
   AUDIT_ACTIONS: listOf('words separated by commas', {
     meaning: 'The closed set of actions.',
     fallback: ['created', 'updated', 'deleted', 'blocked', 'unblocked', 'rotated'],
@@ -65,6 +73,8 @@ export interface ApiSettings {
   readonly masterKey: string | null;
   readonly metricsAccess: { readonly kind: 'public' } | { readonly kind: 'token'; readonly token: string };
   readonly actions: readonly string[];
+  /** Older events are rejected. */
+  readonly oldestEventDays: number;
   /** Lists count matching events up to this number, and have numbered pages up to it. */
   readonly totalMax: number;
 }
@@ -86,6 +96,7 @@ function nestSettings(values: SettingValues<typeof apiSettingTable>): ApiSetting
     masterKey: values.AUDIT_MASTER_KEY ?? null,
     metricsAccess: Object.freeze(token === undefined ? { kind: 'public' } : { kind: 'token', token }),
     actions: values.AUDIT_ACTIONS,
+    oldestEventDays: values.AUDIT_OLDEST_EVENT_DAYS,
     totalMax: values.AUDIT_TOTAL_MAX,
   });
 }

@@ -10,35 +10,44 @@ const marginMs = 100;
 const checkEveryMs = 20;
 const longestWaitMs = 2_000;
 
+export type PollEnd = (filter: EventFilter) => Promise<string | null>;
+
 /**
  * For pollers by event time, as SIEMs poll LiteLLM: from the newest event time that they know to now. An event whose time
  * is that of its recording appears when its transaction commits. That may be after a later event was seen, and the next
  * poll would begin after it. So a query from one time to about now waits until the transactions that write now have ended.
  * If one of them runs longer than the wait, the query ends before the oldest transaction.
  *
- * Resolves to the end of the query, in ISO 8601; null if the query is not such a poll. Needs the primary.
+ * The result resolves to the end of the query, in ISO 8601; null if the query is not such a poll.
  */
-export async function awaitPollEnd(
-  { occurredFrom, occurredTo }: EventFilter,
-  primary: Database,
-): Promise<string | null> {
-  const startedAt = Date.now();
-  if (occurredFrom === undefined || occurredTo === undefined) return null;
-  if (Math.abs(Date.parse(occurredTo) - startedAt) > nowToleranceMs || Date.parse(occurredFrom) > startedAt)
-    return null;
-  const { now } = await findRunningWriters(primary);
-  const end = occurredTo < now ? occurredTo : now;
+export function createPollEnd(primary: Database): PollEnd {
+  /** Every event whose time came from the database before this is visible. Later pages of a poll need no wait. */
+  let completeUntil = '';
+
+  return async ({ occurredFrom, occurredTo }) => {
+    const startedAt = Date.now();
+    if (occurredFrom === undefined || occurredTo === undefined) return null;
+    if (Math.abs(Date.parse(occurredTo) - startedAt) > nowToleranceMs || Date.parse(occurredFrom) > startedAt)
+      return null;
+    if (occurredTo <= completeUntil) return occurredTo;
+    const { now } = await findRunningWriters(primary);
+    const isComplete = await awaitWriters(primary, startedAt + longestWaitMs);
+    if (isComplete && now > completeUntil) completeUntil = now;
+    const end = isComplete ? now : await oldestStart(primary);
+    return end === null || occurredTo < end ? occurredTo : end;
+  };
+}
+
+/** False if a transaction that writes runs until the deadline, by Date.now(). */
+async function awaitWriters(primary: Database, deadline: number): Promise<boolean> {
   await wait(marginMs);
   const { writers } = await findRunningWriters(primary);
   for (let running = writers; running.size > 0; ) {
-    if (Date.now() - startedAt > longestWaitMs) {
-      const oldest = await oldestStart(primary);
-      return oldest !== null && oldest < end ? oldest : end;
-    }
+    if (Date.now() > deadline) return false;
     await wait(checkEveryMs);
     running = (await findRunningWriters(primary)).writers.intersection(writers);
   }
-  return end;
+  return true;
 }
 
 async function wait(ms: number): Promise<void> {

@@ -4,6 +4,7 @@ import type { Request } from 'express';
 import { z } from 'zod';
 import { sendJson } from '../http/json.ts';
 import { listActions, type Route } from '../http/route.ts';
+import { createPollEnd } from './await-poll-end.ts';
 import { type CursorList, readCursor, readFeedCursor } from './cursor.ts';
 import { auditEvent, nextCursor } from './event-answer.ts';
 import { type ListQuery, readListPage } from './list-page.ts';
@@ -77,11 +78,12 @@ export const listEvents: Route = {
   createHandler: ({ settings, readers }) => {
     const parameters = listParameters(settings.actions);
     const feedEdge = createFeedEdge(readers.primary.poolFor());
+    const pollEnd = createPollEnd(readers.primary.poolFor());
     return async (request, response) => {
       const query = requireValid(readListQuery(parameters, getSearch(request)));
       const { events, members, cursor } = await readListPage(query, {
         totalMax: settings.totalMax,
-        primary: readers.primary,
+        pollEnd,
         feedEdge,
         choose: (needs) => readers.choose(request, response, needs),
       });

@@ -5,7 +5,7 @@ import { findEvents } from '@auditbox/db/queries/find-events.ts';
 import { findFeedStart, readFeed } from '@auditbox/db/queries/read-feed.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
 import { HttpProblem } from '../http/problem.ts';
-import { awaitPollEnd } from './await-poll-end.ts';
+import type { PollEnd } from './await-poll-end.ts';
 import { type CursorList, printCursor, printFeedCursor } from './cursor.ts';
 import type { Reader } from './readers.ts';
 
@@ -29,7 +29,7 @@ export interface ListPage {
 export interface ListSources {
   /** The highest number up to which events are counted. */
   readonly totalMax: number;
-  readonly primary: Reader;
+  readonly pollEnd: PollEnd;
   /** How far feeds may read now. */
   readonly feedEdge: () => Promise<FeedEdge>;
   /** Chooses the server that answers, for the caller of the request. */
@@ -39,7 +39,7 @@ export interface ListSources {
 /** Reads the part of the list that a query names. */
 export async function readListPage(query: ListQuery, sources: ListSources): Promise<ListPage> {
   if (query.by === 'recording') return readRecorded(query, sources);
-  const pollEnd = await awaitPollEnd(query.filter, sources.primary.poolFor());
+  const pollEnd = await sources.pollEnd(query.filter);
   // The primary found that the poll's end is complete; a replica may not have received it yet.
   const reader = await sources.choose(pollEnd === null ? 'either' : 'primary');
   const filter = { ...query.filter, ...(pollEnd !== null && { occurredTo: pollEnd }) };

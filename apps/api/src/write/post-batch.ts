@@ -7,9 +7,15 @@ import { sendJson } from '../http/json.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
 import { exampleEvent } from './example-event.ts';
-import { addCaller, recordEvents } from './record-for-caller.ts';
+import { addCaller, recordEvents, requireRecent } from './record-for-caller.ts';
 
 const maxEvents = 10_000;
+/** Each is a table. A batch across more of them is sent in parts. */
+const maxNewMonths = 2;
+
+function printPath(index: number, field: string): string {
+  return `[${index}].${field}`;
+}
 
 const batchReceipt = z
   .strictObject({
@@ -55,7 +61,7 @@ export const postBatch: Route = {
       },
     };
   },
-  createHandler: ({ settings, db, metrics }) => {
+  createHandler: ({ settings, db, months, metrics }) => {
     const readEvent = eventReader(settings.actions);
     return async (request, response) => {
       const text = bodyText(request);
@@ -67,13 +73,15 @@ export const postBatch: Route = {
       );
       if (!events.ok)
         throw new HttpProblem(422, 'The batch is invalid. Nothing was stored.', { errors: events.problems });
+      requireRecent(events.value, settings.oldestEventDays, printPath);
       const written = await recordEvents(
         () =>
           storeAuditEvents(
             db,
             events.value.map((event) => addCaller(event, response)),
+            { months, maxNewMonths },
           ),
-        (index, field) => `[${index}].${field}`,
+        printPath,
       );
       metrics.stored(written);
       const created = written.filter(({ outcome }) => outcome === 'created').length;

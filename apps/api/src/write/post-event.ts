@@ -6,7 +6,7 @@ import { HttpProblem } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
 import { auditEvent } from '../read/event-answer.ts';
 import { exampleEvent } from './example-event.ts';
-import { addCaller, recordEvents } from './record-for-caller.ts';
+import { addCaller, recordEvents, requireRecent } from './record-for-caller.ts';
 
 /** `POST /audit`: records one event, and answers after its commit. */
 export const postEvent: Route = {
@@ -39,14 +39,19 @@ export const postEvent: Route = {
         parseBody<unknown>(() => JSON.parse(text)),
       );
       if (!event.ok) throw new HttpProblem(422, 'The body is not a valid audit event.', { errors: event.problems });
+      requireRecent([event.value], settings.oldestEventDays, printPath);
       const { id, outcome, json } = await recordEvents(
         () => coalescer.write(addCaller(event.value, response)),
-        (_index, field) => field,
+        printPath,
       );
       sendJson(response, outcome === 'created' ? 201 : 200, json, { location: `/audit/${id}` });
     };
   },
 };
+
+function printPath(_index: number, field: string): string {
+  return field;
+}
 
 function answer(description: string): ZodOpenApiResponseObject {
   return {
