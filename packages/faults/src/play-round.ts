@@ -74,6 +74,10 @@ export async function playRound(scene: Scene, judge: Judge, plan: RoundPlan): Pr
     doubled: 0,
     problems: [`The round could not be judged: ${formatError(error)}`],
   }));
+  const times = await recovery(scene, recoveryFrom ?? Date.now()).catch((error: unknown) => {
+    problems.push(formatError(error));
+    return { nextDoneMs: null, allDoneMs: 0 };
+  });
   return {
     events: [...sent.values()].filter(({ outcome }) => outcome === 'acknowledged').length,
     lost: verdict.lost,
@@ -81,7 +85,7 @@ export async function playRound(scene: Scene, judge: Judge, plan: RoundPlan): Pr
     problems: [...problems, ...verdict.problems],
     silenceMs: writer.longestSilenceMs,
     isOver,
-    ...(await recovery(scene, recoveryFrom ?? Date.now())),
+    ...times,
   };
 }
 

@@ -19,7 +19,7 @@ beforeAll(async () => {
   let hasFailed = false;
   rig.proxy.intervene = {
     before: ({ path }) => {
-      if (hasFailed || !path.includes('.ndjson.gz')) return undefined;
+      if (hasFailed || !path.includes('.ndjson.')) return undefined;
       hasFailed = true;
       return { status: 503, code: 'SlowDown' };
     },
@@ -31,7 +31,7 @@ beforeAll(async () => {
   });
   const exporter = rig.start([], { EXPORT_RETRY_CAP_MS: '100' });
   const apiUrl = `http://127.0.0.1:${(await api.event('api-listening')).port}`;
-  const exporterUrl = `http://127.0.0.1:${(await exporter.line(/^The exporter runs/)).port}`;
+  const exporterUrl = `http://127.0.0.1:${(await exporter.event('exporter-running')).port}`;
   for (const body of [anEvent(), 'no event']) {
     await fetch(`${apiUrl}/audit`, {
       method: 'POST',

@@ -19,6 +19,8 @@ export interface OwnPostgres {
   /** The server's first process, the parent of all others. */
   readonly pid: number;
   readonly folder: string;
+  /** Settings of Postgres that differ from the defaults. */
+  readonly settings: readonly string[];
   /**
    * Ends the server process and starts it again. Resolves when the server answers. SIGKILL loses data that is not on
    * disk. SIGQUIT is Postgres's "immediate" stop.
@@ -78,6 +80,7 @@ export async function startOwnPostgres({
       return server.pid as number;
     },
     folder,
+    settings,
     async killAndRestart(signal = 'SIGKILL') {
       const gone = once(server, 'exit');
       server.kill(signal);

@@ -33,7 +33,8 @@ export async function startOwnReplica(primary: OwnPostgres): Promise<OwnReplica>
   const runner = await createPostgresRunner(folder);
   const cluster = { folder: join(folder, 'postgres'), port: await findFreePort(0), password: '' };
   await copyCluster(primary, cluster.folder);
-  const { file, args } = serverCommand(runner, cluster, ['hot_standby=on']);
+  // A standby refuses to start with fewer connections than its primary, and either may become the other.
+  const { file, args } = serverCommand(runner, cluster, [...primary.settings, 'hot_standby=on']);
   const server = spawn(file, args, { ...runner.spawnOptions, cwd: '/', stdio: 'ignore' });
   const url = new URL(primary.url);
   url.port = String(cluster.port);
