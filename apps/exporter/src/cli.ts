@@ -19,6 +19,13 @@ export interface ReplayCommand {
   readonly json: boolean;
 }
 
+/** What `npm run retention` was told to do. */
+export interface RetentionCommand {
+  readonly kind: 'retention';
+  readonly dryRun: boolean;
+  readonly json: boolean;
+}
+
 /** What `npm run exporter` was told to do. */
 export type ExporterCommand =
   | { readonly kind: 'run' }
@@ -26,6 +33,7 @@ export type ExporterCommand =
   | { readonly kind: 'make-bucket' }
   | { readonly kind: 'check'; readonly json: boolean }
   | DoctorCommand
+  | RetentionCommand
   | ReplayCommand;
 
 interface Flags {
@@ -33,6 +41,7 @@ interface Flags {
   readonly check?: true;
   readonly makeBucket?: true;
   readonly doctor?: true;
+  readonly retention?: true;
   readonly maxOpen?: number;
   readonly replayFailed?: true;
   readonly from?: string;
@@ -57,12 +66,13 @@ export function parseCommand(argv: readonly string[]): ExporterCommand {
       '--doctor',
       'print what is wrong with the database and the bucket and what to do, then exit; writes nothing',
     )
+    .option('--retention', 'remove the months that are past AUDIT_RETENTION_DAYS and whole in the bucket, then exit')
     .option('--max-open <seconds>', 'doctor: how long a transaction may be open (default: 1800)', seconds)
     .option('--from <time>', 'replay: events at or after this time, a date or RFC 3339', boundary(lowerBound))
     .option('--to <time>', 'replay: events at or before this time', boundary(upperBound))
     .option('--batch <id>', 'replay: only this batch', batchId)
-    .option('--dry-run', 'replay: print what would be sent, change nothing')
-    .option('--json', 'replay, check, doctor: print the result as one JSON object')
+    .option('--dry-run', 'replay, retention: print what would be done, change nothing')
+    .option('--json', 'replay, check, doctor, retention: print the result as one JSON object')
     .addHelpText(
       'after',
       '\nExit codes: 0 nothing is left, or everything works; 1 it could not be done, or something required does not work; 2 something is left.',
@@ -75,6 +85,7 @@ export function parseCommand(argv: readonly string[]): ExporterCommand {
     check,
     makeBucket,
     doctor,
+    retention,
     maxOpen,
     replayFailed,
     from = null,
@@ -83,14 +94,17 @@ export function parseCommand(argv: readonly string[]): ExporterCommand {
     dryRun,
     json,
   } = cli.opts<Flags>();
-  const selectors = [from, to, batch, dryRun].some((value) => value !== null && value !== undefined);
-  if (selectors && !replayFailed) cli.error('error: --from, --to, --batch and --dry-run need --replay-failed');
-  if (json && !replayFailed && !check && !doctor) cli.error('error: --json needs --replay-failed, --check or --doctor');
+  const selectors = [from, to, batch].some((value) => value !== null && value !== undefined);
+  if (selectors && !replayFailed) cli.error('error: --from, --to and --batch need --replay-failed');
+  if (dryRun && !replayFailed && !retention) cli.error('error: --dry-run needs --replay-failed or --retention');
+  if (json && !replayFailed && !check && !doctor && !retention)
+    cli.error('error: --json needs --replay-failed, --check, --doctor or --retention');
   if (maxOpen !== undefined && !doctor) cli.error('error: --max-open needs --doctor');
-  if ([once, check, doctor, makeBucket, replayFailed].filter(Boolean).length > 1)
-    cli.error('error: --once, --check, --doctor, --make-bucket and --replay-failed exclude each other');
+  if ([once, check, doctor, retention, makeBucket, replayFailed].filter(Boolean).length > 1)
+    cli.error('error: --once, --check, --doctor, --retention, --make-bucket and --replay-failed exclude each other');
   if (makeBucket) return { kind: 'make-bucket' };
   if (doctor) return { kind: 'doctor', json: json === true, maxOpenS: maxOpen ?? 1800 };
+  if (retention) return { kind: 'retention', dryRun: dryRun === true, json: json === true };
   if (check) return { kind: 'check', json: json === true };
   if (once) return { kind: 'drain' };
   if (!replayFailed) return { kind: 'run' };

@@ -113,3 +113,29 @@ export function composeDoctor(settings: ExporterSettings) {
     },
   };
 }
+
+/** A month may have a hundred million events, and they are counted in one statement. */
+const retentionTimeoutMs = 3_600_000;
+
+/** Makes what removes months. It runs under its own login, and only reads the bucket. */
+export function composeRetention(settings: ExporterSettings, logger: Logger) {
+  const db = connectDatabase({
+    url: settings.databaseUrl,
+    application: 'auditbox retention',
+    maxConnections: 1,
+    statementTimeoutMs: retentionTimeoutMs,
+  });
+  const access = createS3Access(createS3Client(settings.s3, settings.send.concurrency), settings.s3);
+  const destination = createS3Destination(access, settings.s3);
+  return {
+    settings,
+    db,
+    destinationName,
+    destination,
+    log: createExporterLog(logger),
+    async close() {
+      destination.close();
+      await db.close(1_000);
+    },
+  };
+}

@@ -1,13 +1,14 @@
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import type { Shutdown } from '@auditbox/process/shutdown.ts';
 import { type Context, start } from '@auditbox/process/start.ts';
-import { type DoctorCommand, type ExporterCommand, parseCommand } from './cli.ts';
+import { type DoctorCommand, type ExporterCommand, parseCommand, type RetentionCommand } from './cli.ts';
 import { check } from './commands/check.ts';
 import { drain } from './commands/drain.ts';
 import { makeBucket } from './commands/make-bucket.ts';
 import { replay } from './commands/replay.ts';
+import { retention } from './commands/retention.ts';
 import { run } from './commands/run.ts';
-import { composeDoctor, composeExporter } from './compose.ts';
+import { composeDoctor, composeExporter, composeRetention } from './compose.ts';
 import { type ExporterSettings, readExporterSettings } from './settings.ts';
 
 const command = parseCommand(process.argv.slice(2));
@@ -21,7 +22,11 @@ start({
   },
   // The standard output of a command is its result.
   logTo: command.kind === 'run' ? 'stdout' : 'stderr',
-  run: (context) => (command.kind === 'doctor' ? examine(command, context) : execute(command, context)),
+  run(context) {
+    if (command.kind === 'doctor') return examine(command, context);
+    if (command.kind === 'retention') return retain(command, context);
+    return execute(command, context);
+  },
 });
 
 async function examine(given: DoctorCommand, { settings, shutdown }: Context<ExporterSettings>): Promise<number> {
@@ -33,7 +38,17 @@ async function examine(given: DoctorCommand, { settings, shutdown }: Context<Exp
   return exitCode;
 }
 
-type ExportCommand = Exclude<ExporterCommand, DoctorCommand>;
+async function retain(
+  given: RetentionCommand,
+  { settings, logger, shutdown }: Context<ExporterSettings>,
+): Promise<number> {
+  const composed = composeRetention(settings, logger);
+  const exitCode = await retention(composed, given, shutdown.taking);
+  await composed.close();
+  return exitCode;
+}
+
+type ExportCommand = Exclude<ExporterCommand, DoctorCommand | RetentionCommand>;
 
 async function execute(given: ExportCommand, context: Context<ExporterSettings>): Promise<number> {
   const exporter = composeExporter(context.settings, context.logger, context.tracing);

@@ -11,6 +11,7 @@ import {
   textOf,
   wholeNumber,
 } from '@auditbox/process/settings.ts';
+import { validate } from 'node-cron';
 import { s3Environment, s3Relations } from './destinations/s3/s3-environment.ts';
 import { parseS3Settings, type S3Settings } from './destinations/s3/s3-settings.ts';
 
@@ -100,6 +101,11 @@ const relations: readonly Relation<typeof exporterSettings>[] = [
       leaseMs < 2 * requestMs
         ? `EXPORT_LEASE_MS is ${leaseMs}; it must be at least twice S3_REQUEST_TIMEOUT_MS (${requestMs}); otherwise a lease can expire during an upload.`
         : null,
+  },
+  {
+    between: ['RETENTION_SCHEDULE'],
+    problem: ({ RETENTION_SCHEDULE: times }) =>
+      times !== undefined && !validate(times) ? `RETENTION_SCHEDULE is ${times}; that is not a cron expression.` : null,
   },
   {
     between: ['EXPORT_CONCURRENCY', 'EXPORT_BATCH_MAX_BYTES'],

@@ -37,7 +37,7 @@ export async function listExpiredMonths(db: Database, retentionDays: number): Pr
  * Locks: the month, exclusively. Waits half a second at most for writers, then throws. While it waits, new statements on the month wait behind it.
  * Crash: the month stays closed, and the next call finds it closed.
  */
-export async function closeMonth(db: Database, { name }: ExpiredMonth): Promise<void> {
+export async function closeMonth(db: Database, { name }: Pick<ExpiredMonth, 'name'>): Promise<void> {
   await db.query((sql) => sql`select auditbox.close_month(${name})`);
 }
 
@@ -48,7 +48,7 @@ export async function closeMonth(db: Database, { name }: ExpiredMonth): Promise<
  * Locks: none.
  * Crash: nothing is written.
  */
-export async function countUnarchived(db: Database, { name }: ExpiredMonth): Promise<number> {
+export async function countUnarchived(db: Database, { name }: Pick<ExpiredMonth, 'name'>): Promise<number> {
   const [row] = await db.query(
     (sql) => sql<[{ events: number }]>`select auditbox.count_unarchived(${name})::float8 as events`,
   );
@@ -98,7 +98,7 @@ export async function listArchivedObjects(
  * Locks: audit_log, while the catalogue changes. Waits half a second at most for other users of the table; then it throws.
  * Crash: before the commit the month is still there, and closed.
  */
-export async function dropMonth(db: Database, { name }: ExpiredMonth): Promise<boolean> {
+export async function dropMonth(db: Database, { name }: Pick<ExpiredMonth, 'name'>): Promise<boolean> {
   const [row] = await db.query((sql) => sql<[{ gone: boolean }]>`select auditbox.drop_month(${name}) as gone`);
   return row.gone;
 }

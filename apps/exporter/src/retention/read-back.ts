@@ -1,0 +1,78 @@
+import type { Database } from '@auditbox/db/database/connect.ts';
+import { type ArchivedObject, type ExpiredMonth, listArchivedObjects } from '@auditbox/db/months/expired-months.ts';
+import { sleep } from '@auditbox/process/sleep.ts';
+import type { Destination, DestinationError } from '../destinations/destination.ts';
+
+/** What the bucket has of a month. `different` names the first object that is missing or has other content. */
+export type ReadBack =
+  | { readonly kind: 'same'; readonly objects: number; readonly rows: number }
+  | { readonly kind: 'different'; readonly objects: number; readonly reason: string }
+  | { readonly kind: 'stopped' }
+  | DestinationError;
+
+interface Parts {
+  readonly db: Database;
+  readonly destination: Destination;
+  readonly destinationName: string;
+  /** Objects that are read at once. */
+  readonly concurrency: number;
+  readonly onProgress: (objects: number) => void;
+}
+
+const objectsPerPage = 500;
+
+/** How often a read is tried that meets a transient error, and the wait before the next try. */
+const tries = 5;
+const retryMs = 1_000;
+
+/** Reads all objects of a month whole, and compares hash and rows with what was recorded before the uploads. */
+export async function readBackMonth(parts: Parts, month: ExpiredMonth, signal: AbortSignal): Promise<ReadBack> {
+  let objects = 0;
+  let rows = 0;
+  let behind = '0';
+  for (;;) {
+    const page = await listArchivedObjects(parts.db, month, {
+      destination: parts.destinationName,
+      behind,
+      most: objectsPerPage,
+    });
+    const last = page.at(-1);
+    if (last === undefined) return { kind: 'same', objects, rows };
+    behind = last.batchId;
+    for (let from = 0; from < page.length; from += parts.concurrency) {
+      const some = page.slice(from, from + parts.concurrency);
+      const problems = await Promise.all(some.map((object) => compare(parts.destination, object, signal)));
+      if (signal.aborted) return { kind: 'stopped' };
+      const problem = problems.find((found) => found !== null);
+      objects += some.length;
+      if (typeof problem === 'string') return { kind: 'different', objects, reason: problem };
+      if (problem) return problem;
+      rows += some.reduce((sum, object) => sum + object.rows, 0);
+      parts.onProgress(objects);
+    }
+  }
+}
+
+/** Null if the object is what was recorded; otherwise a sentence, or why it could not be read. */
+async function compare(
+  destination: Destination,
+  { key, batchId, sha256, rows }: ArchivedObject,
+  signal: AbortSignal,
+): Promise<string | DestinationError | null> {
+  // A delivery that names another batch's object would pass the comparison below.
+  if (!key.includes(`_${batchId.padStart(12, '0')}_${sha256.slice(0, 12)}.`))
+    return `The key ${key} is not of batch ${batchId} and its hash.`;
+  for (let triesLeft = tries - 1; ; triesLeft -= 1) {
+    const read = await destination.read(key, signal);
+    if (read.kind === 'missing') return `The object ${key} is missing.`;
+    if (read.kind === 'error') {
+      if (read.class !== 'transient' || triesLeft === 0 || signal.aborted) return read;
+      await sleep(retryMs, signal);
+      continue;
+    }
+    const { content } = read;
+    if (content === null) return `The object ${key} cannot be decompressed.`;
+    if (content.sha256 === sha256 && content.rows === rows) return null;
+    return `The object ${key} has ${content.rows} rows and the sha256 ${content.sha256}; expected ${rows} rows and ${sha256}.`;
+  }
+}

@@ -1,0 +1,60 @@
+import { DatabaseError } from '@auditbox/db/database/database-error.ts';
+import { closeMonth, countUnarchived, dropMonth, type ExpiredMonth } from '@auditbox/db/months/expired-months.ts';
+import { sleep } from '@auditbox/process/sleep.ts';
+import type { DestinationError } from '../destinations/destination.ts';
+import { readBackMonth } from './read-back.ts';
+
+/** What became of a month. `removed` in a dry run: it would have been. */
+export type MonthResult =
+  | { readonly kind: 'removed'; readonly objects: number; readonly rows: number }
+  | { readonly kind: 'kept'; readonly reason: string }
+  | { readonly kind: 'stopped' }
+  | DestinationError;
+
+type Parts = Parameters<typeof readBackMonth>[0];
+
+/** A lock on the month is waited for half a second, because writers queue behind it. So it is tried often. */
+const lockTries = 20;
+const lockRetryMs = 500;
+const lockNotAvailable = '55P03';
+
+/**
+ * Closes a month to writers, checks that all of its events are archived, reads its objects back, and drops it. A dry run
+ * neither closes nor drops.
+ */
+export async function removeMonth(
+  parts: Parts,
+  month: ExpiredMonth,
+  { dryRun }: { dryRun: boolean },
+  signal: AbortSignal,
+): Promise<MonthResult> {
+  const { db } = parts;
+  if (!dryRun && !month.isClosed) await untilUnlocked(() => closeMonth(db, month), signal);
+  const unarchived = await countUnarchived(db, month);
+  if (unarchived > 0) return { kind: 'kept', reason: describe(unarchived) };
+  const archive = await readBackMonth(parts, month, signal);
+  if (archive.kind === 'different') return { kind: 'kept', reason: archive.reason };
+  if (archive.kind !== 'same') return archive;
+  // The database counts again.
+  const isGone = dryRun || (await untilUnlocked(() => dropMonth(db, month), signal));
+  if (!isGone) return { kind: 'kept', reason: 'Some of its events are not archived at every destination any more.' };
+  return { ...archive, kind: 'removed' };
+}
+
+function describe(events: number): string {
+  return events === 1
+    ? '1 event is not archived at every destination.'
+    : `${events} events are not archived at every destination.`;
+}
+
+async function untilUnlocked<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  for (let triesLeft = lockTries - 1; ; triesLeft -= 1) {
+    try {
+      return await work();
+    } catch (error) {
+      const isLocked = error instanceof DatabaseError && error.code === lockNotAvailable;
+      if (!isLocked || triesLeft === 0 || signal.aborted) throw error;
+      await sleep(lockRetryMs, signal);
+    }
+  }
+}
