@@ -238,7 +238,7 @@ test('a transaction that stays open is reported with its session and with the st
 });
 
 test('the roles that --roles makes cause no warning, with retention and without', async () => {
-  for (const role of ['exporter', 'exporter with retention'] as const) {
+  for (const role of ['exporter', 'retention'] as const) {
     const { about, code } = await doctor({ DATABASE_URL: urlAs(role, rig.db.url) });
     expect(about('role')).toMatchObject({ state: 'works' });
     expect(code).toBe(0);
