@@ -26,7 +26,7 @@ const plainInsert = `
   insert into auditbox.audit_log (occurred_at, changed_by, action, table_name, object_id, updated_values)
   values ('2026-07-03 11:46:50+00', 'cron', 'deleted', 'sessions', '7', '{"n": 1}'), (default, 'cron', 'deleted', 'sessions', '8', null)`;
 
-test('a plain INSERT gets its outbox rows, whoever sends it', async () => {
+test('a plain INSERT gets its outbox rows, from any sender', async () => {
   await db.sql.unsafe(plainInsert).simple();
   expect(await tally()).toEqual({ alone: 0, both: 2 });
 });
@@ -110,6 +110,7 @@ test('without the right to write the outbox, an application still gets its outbo
     .unsafe(`
     drop role if exists only_audits;
     create role only_audits;
+    grant usage on schema auditbox to only_audits;
     grant insert on auditbox.audit_log to only_audits;
     set role only_audits; ${plainInsert}; reset role`)
     .simple();

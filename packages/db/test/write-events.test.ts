@@ -110,7 +110,7 @@ test.each([
   ['the delimiter', 'a\x1fb'],
   ['every other control character', Array.from({ length: 31 }, (_, n) => String.fromCharCode(n + 1)).join('')],
   ['quotes, backslashes and braces', '"\\\'{},NULL'],
-])('names that hold %s come back as they came, beside others', async (_what, name) => {
+])('names that hold %s come back as they came, with other events in the statement', async (_what, name) => {
   const odd = anEvent({ changed_by: name, object_id: name, updated_values: { [name]: name } });
   const [plain, another] = someEvents(2, { changed_by: '' });
   if (!plain || !another) throw new Error('two events');

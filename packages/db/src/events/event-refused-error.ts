@@ -120,9 +120,7 @@ export class TooManyMonthsError extends Error {
   readonly code = 'AUDIT_TOO_MANY_MONTHS';
   readonly index: number;
   constructor(index: number, most: number) {
-    super(
-      `The events need more than ${most} months that do not exist yet. Send the events of each month in a request of their own.`,
-    );
+    super(`The events need more than ${most} months that do not exist yet. Send each month in a separate request.`);
     this.index = index;
   }
 }

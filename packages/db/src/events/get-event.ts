@@ -1,7 +1,6 @@
 import type { ExportState } from '@auditbox/core/export/batch.ts';
 import type { Database } from '../database/connect.ts';
 import { eventJson } from '../sql/event-json.ts';
-import { whereTaken } from './where-taken.ts';
 
 /** Where an event's archived copy is. The key, hash and time are null until the copy exists. */
 export interface ExportStatus {
@@ -23,15 +22,21 @@ export async function getEvent(
   id: string,
   destination = 's3',
 ): Promise<{ json: string; exported: ExportStatus } | null> {
+  const [taken] = await db.query(
+    (sql) => sql<{ at: string }[]>`
+      select to_char(occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at
+      from auditbox.outbox where audit_id = ${id}::uuid`,
+  );
+  if (!taken) return null;
+  // By its time, the statement locks one month and not all of them.
   const [row] = await db.query(
     (sql) => sql<{ json: string; state: ExportState | null; key: string; sha256: string; at: string }[]>`
     select
       ${sql.unsafe(eventJson)} as json, s.state, s.object_key as key, s.sha256,
       to_char(s.done_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at
-    from (select ${id}::uuid as id) wanted
-    ${sql.unsafe(whereTaken('wanted.id'))}
-    join auditbox.audit_log a on a.id = taken.id and a.occurred_at = taken.occurred_at
-    left join auditbox.outbox_status s on s.audit_id = taken.id and s.destination = ${destination}`,
+    from auditbox.audit_log a
+    left join auditbox.outbox_status s on s.audit_id = a.id and s.destination = ${destination}
+    where a.id = ${id}::uuid and a.occurred_at = ${taken.at}::timestamptz`,
   );
   if (!row) return null;
   // Without a delivery the event is not at the destination.

@@ -18,6 +18,8 @@ export interface EventFilter {
   /** First and last event time, both inclusive; ISO 8601 in UTC. */
   readonly occurredFrom?: string | undefined;
   readonly occurredTo?: string | undefined;
+  /** Event times from this one on are left out. */
+  readonly occurredBefore?: string | undefined;
   /** Recorded time, exclusive; ISO 8601 in UTC. */
   readonly recordedAfter?: string | undefined;
   /** The member `team_id` of one of the two values, exactly. */

@@ -6,6 +6,7 @@ import type { EventFilter } from './event-filter.ts';
 import { type EventOrder, type EventPosition, orderBy, selectPosition } from './event-order.ts';
 import { selectFirst } from './find-events.ts';
 import { matching } from './matching.ts';
+import { listWindows, runWide, within } from './windows.ts';
 
 /** The next part of an export. */
 export interface ExportPart {
@@ -39,8 +40,27 @@ export interface ExportedCells {
  * Crash: nothing is written.
  */
 export async function exportLines(db: Database, part: ExportPart): Promise<ExportedLines> {
-  const lines = await readLines(db, part, eventJson);
-  return isOneLineEach(lines.rows, lines.ndjson) ? lines : readLines(db, part, eventLine);
+  return readInWindows(db, part, async (inWindow) => {
+    const lines = await readLines(db, inWindow, eventJson);
+    return isOneLineEach(lines.rows, lines.ndjson) ? lines : readLines(db, inWindow, eventLine);
+  });
+}
+
+/** The next part is in the first window that has rows. */
+async function readInWindows<T extends { readonly last: EventPosition | null }>(
+  db: Database,
+  part: ExportPart,
+  read: (part: ExportPart) => Promise<T>,
+): Promise<T> {
+  const windows = await listWindows(db, part.filter, part.order, part.after);
+  if (windows === null) return runWide(() => read(part));
+  const [first, ...others] = windows.map((window) => ({ ...part, filter: within(part.filter, window) }));
+  let found = await read(first ?? part);
+  for (const inWindow of others) {
+    if (found.last !== null) break;
+    found = await read(inWindow);
+  }
+  return found;
 }
 
 async function readLines(db: Database, part: ExportPart, line: string): Promise<ExportedLines> {
@@ -69,6 +89,10 @@ async function readLines(db: Database, part: ExportPart, line: string): Promise<
  * Crash: nothing is written.
  */
 export async function exportCells(db: Database, part: ExportPart): Promise<ExportedCells> {
+  return readInWindows(db, part, (inWindow) => readCells(db, inWindow));
+}
+
+async function readCells(db: Database, part: ExportPart): Promise<ExportedCells> {
   const rows = (await db.query((sql) =>
     sql`
       select id, updated_at, changed_by, changed_by_api_key, action, table_name, object_id, before_value, updated_values,

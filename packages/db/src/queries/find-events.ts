@@ -4,6 +4,7 @@ import { eventJson } from '../sql/event-json.ts';
 import type { EventFilter } from './event-filter.ts';
 import { type EventOrder, type EventPosition, isAfter, orderBy, selectPosition } from './event-order.ts';
 import { type Matching, matching } from './matching.ts';
+import { listWindows, runWide, within } from './windows.ts';
 
 /** The filter, the order, and the part of the list that is wanted. */
 export interface EventQuery {
@@ -31,26 +32,59 @@ export interface EventPage {
 }
 
 /**
- * A page of events and their total, by one statement, so that both are from one snapshot.
+ * A page of events and their total. With few months both are from one snapshot; with many, each year has its own.
  *
  * Caller: `GET /audit` and the history of an object.
  * Locks: none.
  * Crash: nothing is written.
  */
 export async function findEvents(db: Database, query: EventQuery): Promise<EventPage> {
-  const { limit, countUpTo } = query;
+  const windows = await listWindows(db, query.filter, query.order, query.after);
+  if (windows === null) return toPage(await runWide(() => readRows(db, query)), query);
+  const rows: Row[] = [];
+  let count = 0;
+  for (const window of windows) {
+    // One more than the page has: it tells whether more follow. Then only the count is left.
+    const limit = query.limit - rows.length;
+    const countUpTo = query.countUpTo === null ? null : query.countUpTo - count;
+    const offset = rows.length > 0 ? 0 : Math.max(0, query.offset - count);
+    const part = await readRows(db, { ...query, filter: within(query.filter, window), limit, offset, countUpTo });
+    rows.push(...part.rows);
+    count += part.count;
+    const isCounted = query.countUpTo === null || count > query.countUpTo;
+    if (rows.length > query.limit && isCounted) break;
+  }
+  return toPage({ rows, count }, query);
+}
+
+interface Row {
+  readonly json: string;
+  readonly position: string;
+}
+
+interface Rows {
+  readonly rows: readonly Row[];
+  /** 0 if nothing was counted. */
+  readonly count: number;
+}
+
+/** Up to one row more than the limit. */
+async function readRows(db: Database, query: EventQuery): Promise<Rows> {
   const rows = await db.query(
     (sql) => sql<{ total: string | null; json: string | null; position: string }[]>`${findStatement(sql, query)}`,
   );
-  const found = rows.filter(({ json }) => json !== null);
-  const total = rows[0]?.total ?? null;
-  const lastRow = found[Math.min(found.length, limit) - 1];
+  const found = rows.flatMap(({ json, position }) => (json === null ? [] : [{ json, position }]));
+  return { rows: found, count: Number(rows[0]?.total ?? 0) };
+}
+
+function toPage({ rows, count }: Rows, { limit, countUpTo }: EventQuery): EventPage {
+  const lastRow = rows[Math.min(rows.length, limit) - 1];
   const last: EventPosition | null = lastRow ? JSON.parse(lastRow.position) : null;
   return {
-    events: found.slice(0, limit).map(({ json }) => json as string),
-    next: found.length > limit ? last : null,
+    events: rows.slice(0, limit).map(({ json }) => json),
+    next: rows.length > limit ? last : null,
     last,
-    total: total === null ? null : limitCount(Number(total), countUpTo ?? 0),
+    total: countUpTo === null ? null : limitCount(count, countUpTo),
   };
 }
 

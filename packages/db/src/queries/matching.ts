@@ -44,9 +44,10 @@ export function matching(sql: Sql, filter: EventFilter): Matching {
     else if (branches.length * values.length > maxBranches) conditions.push(isIn(sql, column, values));
     else branches = branches.flatMap((branch) => values.map((value) => sql`${branch} and a.${sql(column)} = ${value}`));
   }
-  const { occurredFrom, occurredTo, recordedAfter, changedByPrefix, words } = filter;
+  const { occurredFrom, occurredTo, occurredBefore, recordedAfter, changedByPrefix, words } = filter;
   if (occurredFrom !== undefined) conditions.push(sql`a.occurred_at >= ${occurredFrom}::timestamptz`);
   if (occurredTo !== undefined) conditions.push(sql`a.occurred_at <= ${occurredTo}::timestamptz`);
+  if (occurredBefore !== undefined) conditions.push(sql`a.occurred_at < ${occurredBefore}::timestamptz`);
   if (recordedAfter !== undefined) conditions.push(sql`a.recorded_at > ${recordedAfter}::timestamptz`);
   if (changedByPrefix !== undefined) conditions.push(startsWith(sql, 'changed_by', changedByPrefix));
   if (words !== undefined) conditions.push(holdsWords(sql, words));

@@ -1,0 +1,100 @@
+import { randomUUID } from 'node:crypto';
+import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
+import type { Sql } from 'postgres';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+/* What a service that writes by SQL, as a member of auditbox_writer, may expect. */
+
+let db: TestDatabase;
+beforeAll(async () => {
+  db = await openTestDatabase();
+});
+afterAll(() => db.close(1_000));
+
+async function asWriter<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+  return db.sql.begin(async (tx) => {
+    await tx`set local role auditbox_writer`;
+    return work(tx as unknown as Sql);
+  }) as Promise<T>;
+}
+
+const insert = (sql: Sql, id: string, at = '2026-07-15T00:00:00Z') => sql<{ id: string }[]>`
+  insert into auditbox.audit_log (id, occurred_at, changed_by, action, table_name, object_id)
+  values (${id}::uuid, ${at}::timestamptz, 'ana', 'updated', 't', '1')
+  on conflict do nothing returning id`;
+
+test('an insert returns the id, and again does nothing', async () => {
+  const id = randomUUID();
+  expect(await asWriter((sql) => insert(sql, id))).toEqual([{ id }]);
+  expect(await asWriter((sql) => insert(sql, id))).toEqual([]);
+  expect(await db.sql`select from auditbox.outbox where audit_id = ${id}`).toHaveLength(1);
+});
+
+test('an id that is taken at another time is a unique violation with a hint to record()', async () => {
+  const id = randomUUID();
+  await asWriter((sql) => insert(sql, id));
+  await expect(asWriter((sql) => insert(sql, id, '2026-07-16T00:00:00Z'))).rejects.toMatchObject({
+    code: '23505',
+    constraint_name: 'outbox_audit_id',
+    detail: id,
+    hint: expect.stringContaining('auditbox.record(...)'),
+  });
+});
+
+test('record() makes the month, is idempotent by id, and refuses another content', async () => {
+  const id = randomUUID();
+  const record = (objectId: string) =>
+    asWriter(
+      (sql) => sql<{ id: string }[]>`
+        select auditbox.record('ana', 'updated', 't', ${objectId}, updated_at => now() - interval '200 days', id => ${id}::uuid) as id`,
+    );
+  const at = (await db.sql<{ at: string }[]>`select (now() - interval '200 days')::text as at`)[0]?.at ?? '';
+  const again = (objectId: string) =>
+    asWriter(
+      (sql) => sql<{ id: string }[]>`
+        select auditbox.record('ana', 'updated', 't', ${objectId}, updated_values => '{"a": 1}', updated_at => ${at}::timestamptz,
+          id => ${id}::uuid) as id`,
+    );
+  expect(await again('1')).toEqual([{ id }]);
+  expect(await again('1')).toEqual([{ id }]);
+  await expect(again('2')).rejects.toMatchObject({ code: '23505', hint: expect.stringContaining('never changes') });
+  await expect(record('1')).rejects.toMatchObject({ code: '23505' });
+  expect(await db.sql`select from auditbox.audit_log where id = ${id}`).toHaveLength(1);
+});
+
+test('record() without an id or a time writes an event of now', async () => {
+  const [row] = await asWriter(
+    (sql) => sql<{ id: string }[]>`select auditbox.record('ana', 'updated', 't', 'fresh') as id`,
+  );
+  expect(
+    await db.sql`select object_id, occurred_at = recorded_at as is_now from auditbox.audit_log where id = ${row?.id ?? ''}`,
+  ).toEqual([{ object_id: 'fresh', is_now: true }]);
+});
+
+test.each([
+  ['update auditbox.audit_log set action = action', '42501'],
+  ['delete from auditbox.audit_log', '42501'],
+  ['select changed_by from auditbox.audit_log', '42501'],
+  [
+    'insert into auditbox.outbox (audit_id, occurred_at, recorded_at, bytes) values (gen_random_uuid(), now(), now(), 1)',
+    '42501',
+  ],
+])('%s is refused', async (statement, code) => {
+  await expect(asWriter((sql) => sql.unsafe(statement))).rejects.toMatchObject({ code });
+});
+
+test.each(['{"note":"a\\u0000b"}', '{"note":"\\ud800"}', '{"a":[1,{"note":"\\udc00x"}]}'])(
+  'the value %s is refused with its place',
+  async (value) => {
+    await expect(
+      asWriter(
+        (sql) => sql`
+          insert into auditbox.audit_log (changed_by, action, table_name, object_id, updated_values)
+          values ('ana', 'updated', 't', '1', ${value}::text::json)`,
+      ),
+    ).rejects.toMatchObject({
+      constraint_name: 'audit_log_values_are_readable',
+      column_name: expect.stringMatching(/^updated_values\.(note|a\[1\]\.note)$/),
+    });
+  },
+);
