@@ -64,7 +64,8 @@ test.each(causes)(
     expect(mostUnderWay).toBe(1);
     // Waits are random parts of 400 ms, so some are short. A loop without waits makes hundreds of requests.
     expect(probes).toBeLessThan(10 * (backoffs + 2));
-    const [attempts] = await rig.db.sql`select max(attempts)::int as most from auditbox.delivery where state = 'sealed'`;
+    const [attempts] = await rig.db
+      .sql`select max(attempts)::int as most from auditbox.delivery where state = 'sealed'`;
     expect(attempts?.most ?? 0).toBe(0);
     expect(app.log.filter(({ event }) => event === 'export-blocked')).toHaveLength(1);
 

@@ -67,7 +67,10 @@ test('a healthy system is reported as such, in words and in JSON, with exit code
 });
 
 test.each([
-  ['alter table auditbox.audit_log disable trigger audit_log_append_only', 'audit_log enable trigger audit_log_append_only'],
+  [
+    'alter table auditbox.audit_log disable trigger audit_log_append_only',
+    'audit_log enable trigger audit_log_append_only',
+  ],
   [
     'alter table audit_log_2026_07 disable trigger audit_log_to_outbox',
     'audit_log_2026_07 enable trigger audit_log_to_outbox',

@@ -1,4 +1,4 @@
-import { leaseBatch } from '@auditbox/db/export/lease-batch.ts';
+import { leaseDelivery } from '@auditbox/db/export/lease-delivery.ts';
 import { sealBatches } from '@auditbox/db/export/seal-batches.ts';
 import { lockAuditLog } from '@auditbox/testing/fixtures/lock-audit-log.ts';
 import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
@@ -10,9 +10,10 @@ test('an upload does not wait longer than a second for its trace links', async (
   const db = await openTestDatabase();
   await db.store(someEvents(1));
   await sealBatches(db, { grain: 'hour', maxRows: 10, maxBytes: 10_000, lingerMs: 0, maxBatches: 1 });
-  const batch = (await leaseBatch(db, 60_000)) ?? expect.fail('no batch');
+  const lease = { destination: 's3', leaseMs: 60_000, batchIds: null };
+  const delivery = (await leaseDelivery(db, lease)) ?? expect.fail('no delivery');
   const unlock = await lockAuditLog(db);
-  expect(await findTraceLinks(db, batch)).toEqual([]);
+  expect(await findTraceLinks(db, delivery)).toEqual([]);
   await unlock();
   await db.close(1_000);
 });

@@ -35,7 +35,8 @@ test('exported rows, objects and bytes are counted, and each stage is timed', as
     expect(metrics.value('auditbox_outbox_pending_rows')).toBe(0);
   });
   const [object] = await rig.bucket.objects();
-  const [stored] = await rig.db.sql`select bytes::int, object_bytes::int as "objectBytes" from auditbox.delivery`;
+  const [stored] = await rig.db
+    .sql`select ndjson_bytes::int as bytes, object_bytes::int as "objectBytes" from auditbox.delivery`;
   await shows(app, (metrics) => {
     expect(metrics.value('auditbox_export_ndjson_bytes_total')).toBe(Buffer.byteLength(object?.text ?? ''));
     expect(metrics.value('auditbox_export_ndjson_bytes_total')).toBe(stored?.bytes);
@@ -55,8 +56,7 @@ test('rows of an hour that ended long ago count as late; rows of this hour do no
 
 test('rows that linger are pending; their age counts from when the database recorded the event', async () => {
   await rig.db.store(someEvents(5, { updated_at: '2026-07-03T11:00:00Z' }));
-  await rig.db
-    .sql`update auditbox.outbox set recorded_at = recorded_at - interval '1 hour' where id = (select min(id) from auditbox.outbox)`;
+  await moveRecordedTime("- interval '1 hour'", 'where id = (select min(id) from auditbox.outbox)');
   const app = rig.start([], { EXPORT_LINGER_MS: '86400000' });
   await shows(app, (metrics) => {
     expect(metrics.value('auditbox_outbox_pending_rows')).toBe(5);
@@ -68,12 +68,12 @@ test('rows that linger are pending; their age counts from when the database reco
 test('while the store is down, rows are sealed, not pending, and the age of the oldest unexported row grows', async () => {
   refuse(503, 'SlowDown');
   await rig.db.store(someEvents(6, { updated_at: '2026-07-03T11:00:00Z' }));
-  await rig.db.sql`update auditbox.outbox set recorded_at = recorded_at - interval '1 hour'`;
+  await moveRecordedTime("- interval '1 hour'");
   const app = rig.start([], { EXPORT_RETRY_CAP_MS: '100' });
   await shows(app, (metrics) => {
     expect(metrics.value('auditbox_outbox_pending_rows')).toBe(0);
-    const unfinished = ['sealed', 'uploading'].map(
-      (state) => metrics.value(`auditbox_batches{state="${state}"}`) ?? -9,
+    const unfinished = ['sealed', 'sending'].map(
+      (state) => metrics.value(`auditbox_deliveries{destination="s3",state="${state}"}`) ?? -9,
     );
     expect(unfinished.reduce((sum, count) => sum + count)).toBe(1);
     expect(metrics.value('auditbox_outbox_oldest_unexported_age_seconds')).toBeGreaterThanOrEqual(3600);
@@ -103,16 +103,30 @@ test('a store that invents error codes does not create endless series', async ()
   });
 });
 
-test('failed batches, their rows, and quarantined rows are counted', async () => {
+test('failed deliveries, their rows, and rejected rows are counted by destination', async () => {
   refuse(400, 'EntityTooLarge');
-  await rig.db.store([...someEvents(4), anEvent({ updated_values: 'x'.repeat(5_000) })]);
-  await shows(rig.start([], { EXPORT_BATCH_MAX_BYTES: '4096' }), (metrics) => {
-    expect(metrics.value('auditbox_batches{state="failed"}')).toBe(1);
-    expect(metrics.value('auditbox_batch_rows{state="failed"}')).toBe(4);
-    expect(metrics.value('auditbox_outbox_quarantined_rows')).toBe(1);
+  const broken = anEvent({ updated_at: '2026-07-03T11:00:00Z' });
+  await rig.db.store([...someEvents(4, { updated_at: '2026-07-03T11:00:00Z' }), broken]);
+  await rig.db.sql.unsafe('alter table auditbox.audit_log disable trigger audit_log_append_only').simple();
+  await rig.db.sql`delete from auditbox.audit_log where id = ${broken.id}`;
+  await shows(rig.start(), (metrics) => {
+    expect(metrics.value('auditbox_deliveries{destination="s3",state="failed"}')).toBe(1);
+    expect(metrics.value('auditbox_delivery_rows{destination="s3",state="failed"}')).toBe(5);
+    expect(metrics.value('auditbox_rejected_rows{destination="s3"}')).toBe(1);
     expect(metrics.value('auditbox_destination_errors_total{class="permanent",code="EntityTooLarge"}')).toBe(1);
     // These have their own alerts. The age is only of rows that need no person.
     expect(metrics.value('auditbox_outbox_oldest_unexported_age_seconds')).toBe(0);
+  });
+});
+
+test('a row that was recorded ahead of the clock is an age too, and is exported at once', async () => {
+  refuse(503, 'SlowDown');
+  await rig.db.store(someEvents(3, { updated_at: '2026-07-03T11:00:00Z' }));
+  await moveRecordedTime("+ interval '1 day'");
+  const app = rig.start([], { EXPORT_LINGER_MS: '600000', EXPORT_RETRY_CAP_MS: '100' });
+  await shows(app, (metrics) => {
+    expect(metrics.value('auditbox_delivery_oldest_age_seconds{destination="s3"}')).toBeGreaterThan(80_000);
+    expect(metrics.value('auditbox_outbox_oldest_unexported_age_seconds')).toBeGreaterThan(80_000);
   });
 });
 
@@ -147,16 +161,27 @@ test('while the database is down, scrapes are answered, report it as down, and o
   await shows(app, (metrics) => {
     expect(metrics.value('auditbox_database_up')).toBe(1);
     expect(metrics.value('auditbox_outbox_pending_rows')).toBe(0);
-    expect(metrics.value('auditbox_batches{state="sealed"}')).toBe(0);
+    expect(metrics.value('auditbox_deliveries{destination="s3",state="sealed"}')).toBe(0);
   });
   await proxy.down();
   await shows(app, (metrics) => {
     expect(metrics.value('auditbox_database_up')).toBe(0);
     for (const gone of ['auditbox_outbox_pending_rows', 'auditbox_outbox_oldest_unexported_age_seconds'])
       expect(metrics.value(gone)).toBeUndefined();
-    expect(metrics.text).not.toMatch(/^auditbox_batches\{/m);
+    expect(metrics.text).not.toMatch(/^auditbox_deliveries\{/m);
     expect(metrics.value('auditbox_export_rows_total')).toBe(0);
   });
   await proxy.up();
   await shows(app, (metrics) => expect(metrics.value('auditbox_outbox_pending_rows')).toBe(0));
 });
+
+/** As if the rows had been recorded at another time. */
+async function moveRecordedTime(by: string, which = ''): Promise<void> {
+  await rig.db.sql
+    .unsafe(
+      `alter table auditbox.outbox disable trigger outbox_no_update;
+       update auditbox.outbox set recorded_at = recorded_at ${by} ${which};
+       alter table auditbox.outbox enable always trigger outbox_no_update`,
+    )
+    .simple();
+}

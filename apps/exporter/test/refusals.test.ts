@@ -96,7 +96,9 @@ test('an upload whose answer was lost is found and marked done, not sent under a
   expect(await (await rig.drain()).ended).toBe(0);
   expect(lost).toBe(1);
   await expectExactlyOnce(rig.bucket, ids);
-  expect(await rig.db.sql`select attempts, state from auditbox.delivery`).toMatchObject([{ attempts: 2, state: 'done' }]);
+  expect(await rig.db.sql`select attempts, state from auditbox.delivery`).toMatchObject([
+    { attempts: 2, state: 'done' },
+  ]);
 });
 
 test('an upload whose answer was lost is found under its own key after S3_PREFIX has changed', async () => {

@@ -23,7 +23,9 @@ const updated_at = '2026-07-03T11:46:50Z';
 const traced = () => ({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint });
 const spans = (name: string) => collector.spans.filter((span) => span.name === name);
 const stored = () =>
-  rig.db.sql<{ id: string; traceparent: string | null }[]>`select id::text, traceparent from auditbox.audit_log order by id`;
+  rig.db.sql<
+    { id: string; traceparent: string | null }[]
+  >`select id::text, traceparent from auditbox.audit_log order by id`;
 
 /** The links of one upload, once its span and the spans of `requests` have arrived. */
 async function linksAndRequests(name: string, requests: number) {

@@ -78,7 +78,7 @@ async function removeExpired(parts: RetentionParts, command: RetentionCommand, t
   }
   print(command, results);
   if (results.some(({ result }) => result.kind === 'error')) return 1;
-  return taking.aborted || results.some(({ result }) => result.kind !== 'removed') ? 2 : 0;
+  return taking.aborted || results.some(({ result }) => result.kind === 'kept' || result.kind === 'stopped') ? 2 : 0;
 }
 
 async function forgetAll(db: Database, taking: AbortSignal): Promise<void> {
@@ -121,6 +121,8 @@ function sayResult(result: MonthResult, dryRun: boolean): string {
       return `${dryRun ? 'would be removed' : 'removed'}: ${result.rows} events are in ${result.objects} objects`;
     case 'kept':
       return `kept: ${result.reason}`;
+    case 'gone':
+      return 'was removed by another run';
     case 'stopped':
       return 'kept: this run was stopped.';
     case 'error':

@@ -1,5 +1,11 @@
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
-import { closeMonth, countUnarchived, dropMonth, type ExpiredMonth } from '@auditbox/db/months/expired-months.ts';
+import {
+  closeMonth,
+  countUnarchived,
+  dropMonth,
+  type ExpiredMonth,
+  listExpiredMonths,
+} from '@auditbox/db/months/expired-months.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
 import type { DestinationError } from '../destinations/destination.ts';
 import { readBackMonth } from './read-back.ts';
@@ -8,6 +14,8 @@ import { readBackMonth } from './read-back.ts';
 export type MonthResult =
   | { readonly kind: 'removed'; readonly objects: number; readonly rows: number }
   | { readonly kind: 'kept'; readonly reason: string }
+  /** Another run removed it. */
+  | { readonly kind: 'gone' }
   | { readonly kind: 'stopped' }
   | DestinationError;
 
@@ -23,6 +31,23 @@ const lockNotAvailable = '55P03';
  * neither closes nor drops.
  */
 export async function removeMonth(
+  parts: Parts,
+  month: ExpiredMonth,
+  options: { dryRun: boolean },
+  signal: AbortSignal,
+): Promise<MonthResult> {
+  try {
+    return await checkAndDrop(parts, month, options, signal);
+  } catch (error) {
+    // Its table may have been dropped before any statement.
+    if (!(error instanceof DatabaseError)) throw error;
+    const expired = await listExpiredMonths(parts.db, 0);
+    if (expired.some(({ name }) => name === month.name)) throw error;
+    return { kind: 'gone' };
+  }
+}
+
+async function checkAndDrop(
   parts: Parts,
   month: ExpiredMonth,
   { dryRun }: { dryRun: boolean },
