@@ -1,4 +1,4 @@
-import { commonSettings, hostSetting, portRange } from '@auditbox/process/common-settings.ts';
+import { commonSettings, databaseUrl, hostSetting, portRange } from '@auditbox/process/common-settings.ts';
 import {
   listOf,
   optional,
@@ -23,12 +23,10 @@ export const apiSettingTable = {
     ),
   ),
   DATABASE_READ_URL: optional(
-    secret(
-      textOf(/^postgres(ql)?:\/\/\S+$/, 'a postgres:// URL', {
-        meaning: 'A replica that serves reads. Without it DATABASE_URL serves them.',
-        fallbackShown: 'none',
-      }),
-    ),
+    databaseUrl({
+      meaning: 'A replica that serves reads. Without it DATABASE_URL serves them.',
+      fallbackShown: 'none',
+    }),
   ),
   AUDIT_TOTAL_MAX: wholeNumber(
     { min: 1_000, max: 100_000_000 },

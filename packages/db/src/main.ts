@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { DatabaseUrlError } from '@auditbox/core/database-url.ts';
 import { toDatabaseError } from './database/database-error.ts';
 import { checkSchemaName, defaultSchema } from './database/schema-name.ts';
 import { parseCommand } from './migrate/cli.ts';
@@ -63,6 +64,7 @@ function readSchemaName(): string {
 
 function explain(error: unknown): string {
   const isOurs = error instanceof MigrationError || error instanceof RolesForbiddenError || error instanceof TypeError;
+  if (error instanceof DatabaseUrlError) return `DATABASE_URL is wrong: ${error.message}`;
   return isOurs ? error.message : (toDatabaseError(error)?.sentence ?? String(error));
 }
 

@@ -1,14 +1,36 @@
-import { oneOf, optional, secret, textOf, urlOf } from './settings.ts';
+import { DatabaseUrlError, parseDatabaseUrl } from '@auditbox/core/database-url.ts';
+import { z } from 'zod';
+import { oneOf, optional, type Setting, textOf, urlOf } from './settings.ts';
+
+/** A URL of a database, secret. A wrong one is explained without its password. */
+export function databaseUrl({ meaning, fallbackShown }: { meaning: string; fallbackShown: string }): Setting<string> {
+  return {
+    schema: z.string().refine((text) => explainUrl(text) === null) as Setting<string>['schema'],
+    accepts: 'a URL such as postgres://user:password@host:5432/database',
+    meaning,
+    fallback: fallbackShown,
+    secret: true,
+    explain: explainUrl,
+  };
+}
+
+function explainUrl(text: string): string | null {
+  try {
+    parseDatabaseUrl(text);
+    return null;
+  } catch (error) {
+    if (error instanceof DatabaseUrlError) return error.message;
+    throw error;
+  }
+}
 
 /** The settings of every process. */
 export const commonSettings = {
-  DATABASE_URL: secret(
-    urlOf(/^postgres(ql)?:$/, 'a URL such as postgres://user:password@host:5432/database', {
-      meaning:
-        'The database with the tables; Postgres 15 or newer. Append `?prepare=false` behind a pooler in transaction mode.',
-      fallbackShown: 'required',
-    }),
-  ),
+  DATABASE_URL: databaseUrl({
+    meaning:
+      'The database with the tables; Postgres 15 or newer. Append `?prepare=false` behind a pooler in transaction mode.',
+    fallbackShown: 'required',
+  }),
   DATABASE_SCHEMA: textOf(
     /^(?!pg_)[a-z_][a-z0-9_]{0,62}$/,
     'a name of at most 63 lower-case letters, digits and _ that begins with no digit and not with pg_',

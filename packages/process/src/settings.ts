@@ -13,6 +13,8 @@ export interface Setting<T> {
   /** As the documentation shows it. */
   readonly fallback: string;
   readonly secret: boolean;
+  /** What is wrong with a value, in words that do not show a secret; null if nothing is. */
+  readonly explain?: (text: string) => string | null;
 }
 
 /** Settings by environment variable. */
@@ -54,7 +56,12 @@ export function readSettings<T extends SettingTable>(
     const text = environment[name] === '' ? undefined : environment[name];
     const result = setting.schema.safeParse(text);
     if (result.success) values[name] = result.data;
-    else problems.push(`${name} ${stateOf(text, setting)}; it must be ${setting.accepts}.`);
+    else {
+      const why = text === undefined ? null : (setting.explain?.(text) ?? null);
+      problems.push(
+        why === null ? `${name} ${stateOf(text, setting)}; it must be ${setting.accepts}.` : `${name}: ${why}`,
+      );
+    }
   }
   for (const { between, problem } of relations) {
     const sentence = between.every((name) => name in values) ? problem(values as SettingValues<T>) : null;

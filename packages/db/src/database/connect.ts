@@ -1,7 +1,8 @@
 import { within } from '@auditbox/core/within.ts';
 import type { Sql } from 'postgres';
 import { DatabaseError, toDatabaseError } from './database-error.ts';
-import { connectTimeoutS, isBehindPooler, openPool } from './postgres-js.ts';
+import { readDatabaseUrl } from './database-url.ts';
+import { connectTimeoutS, openPool } from './postgres-js.ts';
 import { defaultSchema } from './schema-name.ts';
 import { commonSettings, setLocally } from './session-settings.ts';
 
@@ -63,7 +64,7 @@ export function connectDatabase(options: DatabaseOptions): Database {
   const { maxConnections, statementTimeoutMs } = options;
   const deadlineMs = statementTimeoutMs + connectTimeoutS * 1000;
   let sql = openConfiguredPool(options);
-  const isPooled = isBehindPooler(options.url);
+  const { isPooled } = readDatabaseUrl(options.url, { writes: false });
   const prologue = setLocally({ ...commonSettings, ...sessionSettings(options) });
   let waiting = 0;
   let answeredAt = performance.now();
@@ -128,6 +129,7 @@ function openConfiguredPool(options: DatabaseOptions): Sql {
     schema,
     settings: sessionSettings(options),
     max: maxConnections,
+    writes: !onlyReads,
     // The number of different queries has no limit, and a prepared statement stays in the memory of both sides.
     // On other pools the URL decides.
     ...(onlyReads && { prepare: false }),

@@ -1,4 +1,5 @@
 import postgres, { type Options, type Sql } from 'postgres';
+import { readDatabaseUrl } from './database-url.ts';
 import { useSchema } from './schema-name.ts';
 import { commonSettings, type SessionSettings } from './session-settings.ts';
 
@@ -24,18 +25,22 @@ export interface PoolOptions extends Options<Record<string, never>> {
   /** Added to the common settings. */
   readonly settings: SessionSettings;
   readonly schema: string;
+  /** Of several servers in the URL, use the one that takes writes. */
+  readonly writes?: boolean;
 }
 
 /** Opens no connection yet; the first statement does. Times go in and come out as text. */
-export function openPool(url: string, { application, settings, schema, ...options }: PoolOptions): Sql {
-  const pooler = isBehindPooler(url);
+export function openPool(url: string, { application, settings, schema, writes = true, ...options }: PoolOptions): Sql {
+  const { isPooled: pooler, options: address, connection: asked } = readDatabaseUrl(url, { writes });
   const connection: Record<string, string> = {
     application_name: application,
+    ...asked,
     // A pooler refuses start-up parameters that it does not know; there each transaction sets them.
     ...(!pooler && { ...commonSettings, ...settings }),
   };
-  const sql = postgres(url, {
+  const sql = postgres({
     ...commonOptions,
+    ...address,
     // Short, so that a database that came back is used at once. The waits of our callers keep the rate down.
     backoff: (retries: number) => Math.min(1, retries * 0.1),
     // The driver sends a statement before the one before it is answered. A pooler in transaction mode gives the
@@ -52,17 +57,6 @@ export function openPool(url: string, { application, settings, schema, ...option
     if (!pooler && name === 'server_version' && Number.parseInt(value, 10) >= 17) sent.transaction_timeout = '0';
   };
   return useSchema(sql, schema);
-}
-
-/**
- * Whether the URL says `prepare=false`: a pooler in transaction mode does not have our prepared statements (#547). The
- * driver itself reads the parameter. It forwards parameters that it does not know to the server, which then refuses the
- * connection, so a new parameter for this is impossible.
- *
- * Read from the text, because Node's URL rejects one that names several hosts.
- */
-export function isBehindPooler(url: string): boolean {
-  return /[?&]prepare=false(&|$)/.test(url);
 }
 
 /** timestamptz, date, time, timestamp, and arrays of them. */

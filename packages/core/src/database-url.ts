@@ -1,0 +1,232 @@
+/*
+ * DATABASE_URL as libpq, Prisma and the providers of databases write it. A parameter that is not listed here is refused:
+ * the driver would send it to the server, which refuses the connection with a message that names no setting.
+ */
+
+/** Why the text is not a URL of a database. The message is one sentence and has no password. */
+export class DatabaseUrlError extends Error {
+  override readonly name = 'DatabaseUrlError';
+  readonly code = 'BAD_DATABASE_URL';
+}
+
+/** How a connection is encrypted, and what of the server's certificate is verified. */
+export type DatabaseTls =
+  | { readonly mode: 'disable' }
+  | {
+      /**
+       * prefer: encrypted if the server can, and verify nothing. require: encrypted, and verify nothing. verify-ca: verify
+       * who issued the certificate. verify-full: also that it is for this name or IP address.
+       */
+      readonly mode: 'prefer' | 'require' | 'verify-ca' | 'verify-full';
+      /** A file in PEM; null: the authorities that Node trusts. */
+      readonly rootCertificate: string | null;
+      readonly client: { readonly certificate: string; readonly key: string } | null;
+      readonly negotiation: 'postgres' | 'direct';
+    };
+
+export type SessionAttributes = 'read-write' | 'read-only' | 'primary' | 'standby' | 'prefer-standby';
+
+export interface DatabaseAddress {
+  /** Tried in this order. */
+  readonly servers: readonly { readonly host: string; readonly port: number }[];
+  /** The path of a Unix socket, instead of the servers. */
+  readonly socket: string | null;
+  readonly user: string | null;
+  readonly password: string | null;
+  readonly database: string | null;
+  readonly tls: DatabaseTls;
+  /** A pooler in transaction mode is in between: no prepared statements, no settings of a session. */
+  readonly isPooled: boolean;
+  /** Null: any server will do. */
+  readonly attributes: SessionAttributes | null;
+  /** Sent to the server as it is; Neon reads its endpoint from it. */
+  readonly options: string | null;
+}
+
+/** Parameters that others read and that change nothing here. Auditbox has its own settings for the same. */
+const withoutEffect = new Set([
+  'application_name',
+  'connect_timeout',
+  'connection_limit',
+  'pool_timeout',
+  'schema',
+  'statement_cache_size',
+  'keepalives',
+  'keepalives_idle',
+  'keepalives_interval',
+  'keepalives_count',
+]);
+
+/** Throws DatabaseUrlError. */
+export function parseDatabaseUrl(text: string): DatabaseAddress {
+  const { userInfo, hosts, path, query } = split(text);
+  const parameters = readParameters(query);
+  const socket = readSocket(parameters, hosts);
+  const colon = userInfo?.indexOf(':') ?? -1;
+  const user = userInfo === null || userInfo === '' ? null : userInfo.slice(0, colon < 0 ? undefined : colon);
+  const channelBinding = choose(parameters, 'channel_binding', ['disable', 'prefer', 'require']);
+  const address: DatabaseAddress = {
+    servers: socket === null ? readServers(hosts) : [],
+    socket,
+    user: user === null ? (parameters.take('user') ?? null) : decode(user, 'user'),
+    password: colon < 0 ? (parameters.take('password') ?? null) : decode((userInfo ?? '').slice(colon + 1), 'password'),
+    database: path === '' ? (parameters.take('dbname') ?? null) : decode(path, 'database'),
+    tls: socket === null ? readTls(parameters, channelBinding === 'require') : ignoreTls(parameters),
+    isPooled:
+      choose(parameters, 'prepare', ['true', 'false']) === 'false' ||
+      choose(parameters, 'pgbouncer', ['true', 'false']) === 'true',
+    attributes: readAttributes(parameters),
+    options: parameters.take('options') ?? null,
+  };
+  choose(parameters, 'gssencmode', ['disable', 'prefer']);
+  const [unknown] = parameters.left().filter((name) => !withoutEffect.has(name));
+  if (unknown !== undefined)
+    throw new DatabaseUrlError(`it has the parameter \`${unknown}\`, which Auditbox does not know.`);
+  return address;
+}
+
+interface Parts {
+  readonly userInfo: string | null;
+  readonly hosts: string;
+  readonly path: string;
+  readonly query: string;
+}
+
+const afterUser = /^([A-Za-z0-9._:,[\]%-]*)(?:\/([^?#/]*))?(?:\?(.*))?$/;
+
+/** Passwords may have any character, so the user ends at the last `@` behind which the text is a host. */
+function split(text: string): Parts {
+  const rest = /^postgres(?:ql)?:\/\/(\S*)$/.exec(text)?.[1];
+  if (rest === undefined)
+    throw new DatabaseUrlError('it is not of the form postgres://user:password@host:5432/database.');
+  for (let at = rest.lastIndexOf('@'); at >= 0; at = at === 0 ? -1 : rest.lastIndexOf('@', at - 1)) {
+    const parts = afterUser.exec(rest.slice(at + 1));
+    // An `@` in a parameter's value is behind the question mark that began them.
+    if (parts && !/@[^?]*\?/.test(rest.slice(0, at).replace(/^[^@]*/, '')))
+      return { userInfo: rest.slice(0, at), hosts: parts[1] ?? '', path: parts[2] ?? '', query: parts[3] ?? '' };
+  }
+  const parts = rest.includes('@') ? null : afterUser.exec(rest);
+  if (!parts)
+    throw new DatabaseUrlError(
+      'its host, port or database has a character that does not belong there; percent-encode it.',
+    );
+  return { userInfo: null, hosts: parts[1] ?? '', path: parts[2] ?? '', query: parts[3] ?? '' };
+}
+
+interface Parameters {
+  take(name: string): string | undefined;
+  left(): string[];
+}
+
+function readParameters(query: string): Parameters {
+  const values = new Map<string, string>();
+  for (const pair of query.split('&').filter((text) => text !== '')) {
+    const [name = '', ...value] = pair.split('=');
+    values.set(decode(name, 'parameters'), decode(value.join('='), 'parameters'));
+  }
+  return {
+    take(name) {
+      const value = values.get(name);
+      values.delete(name);
+      return value === '' ? undefined : value;
+    },
+    left: () => [...values.keys()],
+  };
+}
+
+function choose<T extends string>(parameters: Parameters, name: string, options: readonly T[]): T | undefined {
+  const value = parameters.take(name);
+  if (value === undefined || options.includes(value as T)) return value as T | undefined;
+  throw new DatabaseUrlError(
+    `its parameter \`${name}\` is ${JSON.stringify(value)}; it must be ${options.join(', ')}.`,
+  );
+}
+
+function readAttributes(parameters: Parameters): SessionAttributes | null {
+  const value = choose(parameters, 'target_session_attrs', [
+    'any',
+    'read-write',
+    'read-only',
+    'primary',
+    'standby',
+    'prefer-standby',
+  ]);
+  return value === undefined || value === 'any' ? null : value;
+}
+
+/** `?host=/var/run/postgresql`, or the percent-encoded path in the place of the host. */
+function readSocket(parameters: Parameters, hosts: string): string | null {
+  const asked = parameters.take('host') ?? (hosts.toLowerCase().startsWith('%2f') ? decode(hosts, 'host') : undefined);
+  const port = parameters.take('port') ?? '5432';
+  if (asked === undefined) return null;
+  if (!asked.startsWith('/'))
+    throw new DatabaseUrlError(
+      'its parameter `host` is not the folder of a Unix socket; write a host name in front of the database.',
+    );
+  if (!/^\d{1,5}$/.test(port)) throw new DatabaseUrlError('its parameter `port` is not a number.');
+  return `${asked.replace(/\/$/, '')}/.s.PGSQL.${port}`;
+}
+
+function readServers(hosts: string): { host: string; port: number }[] {
+  return (hosts === '' ? 'localhost' : hosts).split(',').map((text) => {
+    const [, v6, name, port = '5432'] = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
+    const host = v6 ?? (name === undefined ? undefined : decode(name, 'host'));
+    if (host === undefined || Number(port) > 65_535 || Number(port) === 0)
+      throw new DatabaseUrlError(`${JSON.stringify(text)} in it is not a host or host:port.`);
+    return { host, port: Number(port) };
+  });
+}
+
+const modes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
+
+function readTls(parameters: Parameters, bindsChannel: boolean): DatabaseTls {
+  const asked = choose(parameters, 'sslmode', modes) ?? 'prefer';
+  const root = parameters.take('sslrootcert');
+  const [certificate, key] = [parameters.take('sslcert'), parameters.take('sslkey')];
+  if ((certificate === undefined) !== (key === undefined))
+    throw new DatabaseUrlError('its parameters `sslcert` and `sslkey` belong together.');
+  const negotiation = choose(parameters, 'sslnegotiation', ['postgres', 'direct']) ?? 'postgres';
+  if (asked === 'disable') {
+    if (bindsChannel)
+      throw new DatabaseUrlError(
+        'its parameter `channel_binding` is require, which needs TLS, and `sslmode` is disable.',
+      );
+    return { mode: 'disable' };
+  }
+  return {
+    mode: strengthen(asked === 'allow' ? 'prefer' : asked, { bindsChannel, root }),
+    rootCertificate: root === undefined || root === 'system' ? null : root,
+    client: certificate === undefined || key === undefined ? null : { certificate, key },
+    negotiation,
+  };
+}
+
+interface Wishes {
+  readonly bindsChannel: boolean;
+  readonly root: string | undefined;
+}
+
+/**
+ * The driver cannot bind a channel. `channel_binding=require` is against a server that stands in between, so the
+ * certificate is verified in full instead. As in libpq, `require` with a root certificate verifies who issued it, and
+ * `sslrootcert=system` verifies everything.
+ */
+function strengthen(mode: 'prefer' | 'require' | 'verify-ca' | 'verify-full', { bindsChannel, root }: Wishes) {
+  if (bindsChannel && mode !== 'verify-ca') return 'verify-full';
+  if (root === 'system') return 'verify-full';
+  return mode === 'require' && root !== undefined ? 'verify-ca' : mode;
+}
+
+/** A Unix socket has no TLS, and libpq ignores these too. */
+function ignoreTls(parameters: Parameters): DatabaseTls {
+  for (const name of ['sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'sslnegotiation']) parameters.take(name);
+  return { mode: 'disable' };
+}
+
+function decode(text: string, what: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new DatabaseUrlError(`its ${what} has a % that begins no percent-encoding; write %25 for %.`);
+  }
+}

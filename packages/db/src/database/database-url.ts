@@ -1,0 +1,83 @@
+import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+import {
+  type DatabaseAddress,
+  type DatabaseTls,
+  DatabaseUrlError,
+  parseDatabaseUrl,
+} from '@auditbox/core/database-url.ts';
+import type { Options } from 'postgres';
+
+/** What DATABASE_URL says, for the driver. `writes` wants the server that takes writes where several are named. */
+export interface DriverAddress {
+  readonly isPooled: boolean;
+  readonly options: Options<Record<string, never>>;
+  readonly connection: Readonly<Record<string, string>>;
+}
+
+/** Throws DatabaseUrlError, also when a file of a certificate cannot be read. */
+export function readDatabaseUrl(url: string, { writes }: { writes: boolean }): DriverAddress {
+  const address = parseDatabaseUrl(url);
+  const { servers, socket, user, password, database, isPooled, options } = address;
+  return {
+    isPooled,
+    options: {
+      ...(socket === null
+        ? { host: servers.map(({ host }) => host), port: servers.map(({ port }) => port) }
+        : { path: socket }),
+      ...(user !== null && { user }),
+      ...(database !== null && { database }),
+      // Not undefined: the driver would take it from the environment.
+      pass: password ?? '',
+      prepare: !isPooled,
+      ssl: tlsOptions(address),
+      ...(address.tls.mode !== 'disable' && address.tls.negotiation === 'direct' && { sslnegotiation: 'direct' }),
+      target_session_attrs: address.attributes ?? (writes && servers.length > 1 ? 'read-write' : undefined),
+    } as Options<Record<string, never>>,
+    connection: options === null ? {} : { options },
+  };
+}
+
+function tlsOptions({ tls, servers }: DatabaseAddress): Options<Record<string, never>>['ssl'] {
+  if (tls.mode === 'disable') return false;
+  const files = readFiles(tls);
+  if (tls.mode === 'prefer' && files === null) return 'prefer';
+  if (tls.mode === 'prefer' || tls.mode === 'require') return { ...files, rejectUnauthorized: false };
+  const addresses = servers.map(({ host }) => host).filter((host) => isIP(host) !== 0);
+  return {
+    ...files,
+    rejectUnauthorized: true,
+    checkServerIdentity: (name: string, certificate: PeerCertificate) => {
+      if (tls.mode === 'verify-ca') return undefined;
+      // Without a server name, which an IP address is not, Node compares with "localhost".
+      if (addresses.length === 0 || servers.some(({ host }) => host === name))
+        return checkServerIdentity(name, certificate);
+      const errors = addresses.map((address) => checkServerIdentity(address, certificate));
+      return errors.includes(undefined) ? undefined : errors[0];
+    },
+  };
+}
+
+type EncryptedTls = Exclude<DatabaseTls, { mode: 'disable' }>;
+
+function readFiles({ rootCertificate, client }: EncryptedTls): { ca?: string; cert?: string; key?: string } | null {
+  if (rootCertificate === null && client === null) return null;
+  return {
+    ...(rootCertificate !== null && { ca: readCertificate('sslrootcert', rootCertificate) }),
+    ...(client !== null && {
+      cert: readCertificate('sslcert', client.certificate),
+      key: readCertificate('sslkey', client.key),
+    }),
+  };
+}
+
+function readCertificate(parameter: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new DatabaseUrlError(
+      `the file of its parameter \`${parameter}\` cannot be read: ${(error as Error).message}.`,
+    );
+  }
+}
