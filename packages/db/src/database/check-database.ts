@@ -1,3 +1,4 @@
+import type { Sql } from 'postgres';
 import { listTags } from '../migrate/migrations.ts';
 import type { Database } from './connect.ts';
 import { DatabaseError, toDatabaseError } from './database-error.ts';
@@ -32,13 +33,7 @@ const ours = listTags().at(-1) ?? '';
 export async function checkDatabase(db: Database): Promise<string | null> {
   const state = await checkSchemaVersion(db);
   // The list of migrations may be right while the tables are gone.
-  const [row] = await db.query(
-    (sql) => sql<[{ isReadOnly: boolean }]>`
-      select pg_is_in_recovery() or (current_setting('transaction_read_only')::boolean and not ${db.onlyReads}::boolean)
-        as "isReadOnly"
-      from (values (1)) one left join (select from auditbox.outbox_status limit 0) none on true`,
-  );
-  if (row.isReadOnly) throw new DatabaseError('25006', 'it is a standby, or set to read only');
+  await db.query((sql) => checkWrites(sql, db.onlyReads));
   switch (state) {
     case 'newer':
       return "The database's schema is newer than this version of Auditbox; upgrade this process soon.";
@@ -57,6 +52,15 @@ export function explainUnready(error: unknown): string {
   const databaseError = toDatabaseError(error);
   if (databaseError === null) throw error;
   return databaseError.sentence;
+}
+
+/** Throws inside of `query`, which gets new connections then. */
+async function checkWrites(sql: Sql, onlyReads: boolean): Promise<void> {
+  const [row] = await sql<[{ isReadOnly: boolean }]>`
+    select pg_is_in_recovery() or (current_setting('transaction_read_only')::boolean and not ${onlyReads}::boolean)
+      as "isReadOnly"
+    from (values (1)) one left join (select from auditbox.outbox_status limit 0) none on true`;
+  if (row.isReadOnly) throw new DatabaseError('25006', 'it is a standby, or set to read only');
 }
 
 async function checkSchemaVersion(db: Database): Promise<SchemaState> {

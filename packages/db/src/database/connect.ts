@@ -79,10 +79,13 @@ export function connectDatabase(options: DatabaseOptions): Database {
   /** Behind a pooler in transaction mode each statement is a transaction that makes its settings first. */
   function sendAsAsked<T>(pool: Sql, send: (sql: Sql) => PromiseLike<T>): PromiseLike<T> {
     if (!isPooled) return send(pool);
-    return pool.begin(options.onlyReads ? 'read only' : 'read write', async (tx) => {
-      await tx.unsafe(prologue);
-      return send(tx as unknown as Sql);
-    }) as Promise<T>;
+    return pool.begin(
+      `isolation level read committed ${options.onlyReads ? 'read only' : 'read write'}`,
+      async (tx) => {
+        await tx.unsafe(prologue);
+        return send(tx as unknown as Sql);
+      },
+    ) as Promise<T>;
   }
 
   return {
@@ -113,7 +116,10 @@ export function connectDatabase(options: DatabaseOptions): Database {
           throw DatabaseError.silent(deadlineMs);
         });
       } catch (error) {
-        throw toDatabaseError(error) ?? error;
+        const databaseError = toDatabaseError(error);
+        // After a failover the connections lead to a server that is a standby now. New ones find the primary.
+        if (databaseError?.kind === 'read-only' && !options.onlyReads) replacePool(pool);
+        throw databaseError ?? error;
       } finally {
         waiting -= 1;
       }

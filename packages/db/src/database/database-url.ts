@@ -33,10 +33,19 @@ export function readDatabaseUrl(url: string, { writes }: { writes: boolean }): D
       prepare: !isPooled,
       ssl: tlsOptions(address),
       ...(address.tls.mode !== 'disable' && address.tls.negotiation === 'direct' && { sslnegotiation: 'direct' }),
-      target_session_attrs: address.attributes ?? (writes && servers.length > 1 ? 'read-write' : undefined),
+      target_session_attrs: wantedServer(address, writes),
     } as Options<Record<string, never>>,
     connection: options === null ? {} : { options },
   };
+}
+
+/**
+ * The driver's `read-write` accepts a standby, because it looks at default_transaction_read_only alone, which our sessions
+ * set themselves. So `primary` it is.
+ */
+function wantedServer({ attributes, servers }: DatabaseAddress, writes: boolean): string | undefined {
+  if (attributes === 'read-write') return 'primary';
+  return attributes ?? (writes && servers.length > 1 ? 'primary' : undefined);
 }
 
 function tlsOptions({ tls, servers }: DatabaseAddress): Options<Record<string, never>>['ssl'] {

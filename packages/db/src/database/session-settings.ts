@@ -6,6 +6,8 @@ export type SessionSettings = Readonly<Record<string, string>>;
  * path in which another login may create something: every name in a statement has its schema.
  */
 export const commonSettings: SessionSettings = {
+  // In front of the path, because it decides how that is kept.
+  quote_all_identifiers: 'off',
   search_path: 'pg_catalog, pg_temp',
   // Without this a policy hides rows in silence. With it, a statement that a policy would filter fails.
   row_security: 'off',
@@ -17,7 +19,6 @@ export const commonSettings: SessionSettings = {
   extra_float_digits: '1',
   bytea_output: 'hex',
   array_nulls: 'on',
-  quote_all_identifiers: 'off',
   default_transaction_isolation: 'read committed',
   default_transaction_deferrable: 'off',
 };
