@@ -51,6 +51,8 @@ export async function renderDelivery(
   }
 }
 
+const shortestWatchMs = 250;
+
 /** Extends a lease until `over`; aborts `lost` when it is lost. */
 async function watchLease(
   ledger: Ledger,
@@ -59,7 +61,7 @@ async function watchLease(
   over: AbortSignal,
 ): Promise<void> {
   for (;;) {
-    await sleep(ledger.leaseMs / 3, over);
+    await sleep(Math.max(shortestWatchMs, ledger.leaseMs / 3), over);
     if (over.aborted) return;
     try {
       if (!(await ledger.extendLease(delivery))) lost.abort();
