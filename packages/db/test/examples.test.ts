@@ -21,7 +21,7 @@ afterAll(() => db.close(1_000));
 async function newest() {
   const rows = await db.sql`
     select a.changed_by, a.action, a.before_value, a.updated_values, s.state
-    from auditbox.audit_log a join outbox_status s on s.audit_id = a.id order by s.id desc`;
+    from auditbox.audit_log a join auditbox.outbox_status s on s.audit_id = a.id order by s.id desc`;
   return { count: rows.length, event: rows[0] };
 }
 
