@@ -11,7 +11,7 @@ beforeAll(async () => {
   db = await openTestDatabase();
   await db.sql
     .unsafe(
-      "create table teams (id text primary key, max_budget int not null check (max_budget >= 0)); insert into teams values ('team-1', 10)",
+      "create table public.teams (id text primary key, max_budget int not null check (max_budget >= 0)); insert into public.teams values ('team-1', 10)",
     )
     .simple();
 });
@@ -21,7 +21,7 @@ afterAll(() => db.close(1_000));
 async function newest() {
   const rows = await db.sql`
     select a.changed_by, a.action, a.before_value, a.updated_values, s.state
-    from auditbox.audit_log a join outbox_status s on s.audit_id = a.id order by s.id desc`;
+    from auditbox.audit_log a join auditbox.outbox_status s on s.audit_id = a.id order by s.id desc`;
   return { count: rows.length, event: rows[0] };
 }
 
@@ -41,7 +41,7 @@ test('in a postgres.js transaction', async () => {
   await expect(changeBudget(service, 'team-1', -1, 'ana')).rejects.toThrow('teams_max_budget_check');
   await expect(changeBudget(service, 'team-1', 99, 'a'.repeat(513))).rejects.toThrow('changed_by');
   expect(await newest()).toMatchObject({ count: 1 });
-  expect(await db.sql`select max_budget from teams`).toEqual([{ max_budget: 25 }]);
+  expect(await db.sql`select max_budget from public.teams`).toEqual([{ max_budget: 25 }]);
   await service.end();
 });
 
@@ -76,6 +76,6 @@ test('in a drizzle transaction', async () => {
       state: 'pending',
     },
   });
-  expect(await db.sql`select from teams`).toHaveLength(0);
+  expect(await db.sql`select from public.teams`).toHaveLength(0);
   await service.end();
 });

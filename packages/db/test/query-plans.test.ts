@@ -104,7 +104,7 @@ const states: [string, () => Promise<unknown>][] = [
     'a bulk load that nobody analyzed',
     async () => {
       for (const { table } of await db.sql<{ table: string }[]>`
-        select relid::regclass::text as table from pg_partition_tree('audit_log') where isleaf`)
+        select relid::regclass::text as table from pg_partition_tree('auditbox.audit_log') where isleaf`)
         await db.sql`alter table ${db.sql(table)} set (autovacuum_enabled = off)`;
       // Without a timeout: millions take their time.
       const loader = postgres(db.url, { max: 1, onnotice: () => {} });
@@ -121,7 +121,7 @@ const states: [string, () => Promise<unknown>][] = [
     'the same, analyzed',
     async () => {
       expect((await db.sql`select count(*)::int as count from auditbox.audit_log`)[0]?.count).toBe(rows);
-      await db.sql`analyze audit_log`;
+      await db.sql`analyze auditbox.audit_log`;
     },
   ],
 ];

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { Problem } from '@auditbox/core/event/audit-event.ts';
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
+import { isSequenceBehind } from '@auditbox/db/events/event-refused-error.ts';
 import type { ErrorRequestHandler } from 'express';
 import { z } from 'zod';
 import type { ApiLog } from '../log.ts';
@@ -100,9 +101,9 @@ function toProblem(error: unknown): HttpProblem {
   return new HttpProblem(500, 'Internal error. This request stored nothing.');
 }
 
-/** A person must change the login, the rights or the tables first. */
-function needsOperator({ kind }: DatabaseError): boolean {
-  return kind === 'misconfigured' || kind === 'schema';
+/** A person must change the login, the rights, the tables or the sequence first. */
+function needsOperator(error: DatabaseError): boolean {
+  return error.kind === 'misconfigured' || error.kind === 'schema' || isSequenceBehind(error);
 }
 
 function describeState(error: DatabaseError): string {
