@@ -115,7 +115,7 @@ async function measureOne(rig: Rig, rows: number, reads: number): Promise<Record
       }
       times.sort((a, b) => a - b);
       const p95 = times[Math.floor(times.length * 0.95)] ?? Number.NaN;
-      // Not a single filter; it has a target of its own.
+      // Not a single filter; it has its own target.
       if (name !== twoFilters) slowest.push(p95);
       figures[`${name}, ${mode}: p50 ms`] = times[times.length >> 1] ?? Number.NaN;
       figures[`${name}, ${mode}: p95 ms`] = p95;

@@ -85,7 +85,14 @@ export async function openScene({ postgres, store, pace, settings, nodeVariables
   };
   const apis = startFleet({
     main: 'api/src/main.ts',
-    env: { ...common, DATABASE_URL: throughLine('api'), PORT: '0', AUDIT_MASTER_KEY: masterKey },
+    env: {
+      ...common,
+      DATABASE_URL: throughLine('api'),
+      PORT: '0',
+      AUDIT_MASTER_KEY: masterKey,
+      // Each round has its own day, from 2020 on.
+      AUDIT_OLDEST_EVENT_DAYS: '36500',
+    },
     listens: (app) => app.event('api-listening'),
     count: 1,
   });
