@@ -15,7 +15,7 @@ language sql stable set search_path = pg_catalog, pg_temp set TimeZone = 'UTC' s
 $$;
 --> statement-breakpoint
 -- Makes the month that an event time belongs to; false if it was there, null for a time that no event may have. The table
--- is made by itself and then attached, which neither readers nor writers of audit_log wait for.
+-- is made by itself and then attached, so readers and writers of audit_log do not wait.
 --
 -- Statement triggers belong to the table that a statement names: each month has its own, so that an INSERT that names a
 -- month gets around nothing.

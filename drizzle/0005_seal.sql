@@ -1,9 +1,9 @@
 -- Puts outbox rows into batches, oldest first. A batch's rows never change afterwards. The exporter's role may call this
--- and may neither insert batches nor move the frontier.
+-- and may not insert batches or move the frontier.
 --
 -- A partition's rows become a batch when there are max_rows of them or max_bytes in them, or when the oldest has waited
 -- linger_ms. A row whose recorded time lies ahead of the clock has waited: the clock jumped ahead and came back. An event
--- larger than max_bytes gets a batch of its own.
+-- larger than max_bytes gets a batch to itself.
 --
 -- A caller that gets 23P01 (an id would be in two batches) or P0002 (no frontier) calls `repair_frontier`.
 --
@@ -26,7 +26,7 @@ declare
   most integer := 2 * max_rows;
 begin
   if grain not in ('hour', 'day') then
-    raise exception 'the grain % is neither hour nor day', grain using errcode = 'invalid_parameter_value';
+    raise exception 'the grain % is not hour or day', grain using errcode = 'invalid_parameter_value';
   end if;
   if not exists (select from auditbox.frontier) then
     raise exception 'the frontier has no row'
@@ -133,7 +133,7 @@ begin
         case when c.is_over then pg_current_xact_id() else f.closing_xid end as closing_xid
       from f cross join result r
       cross join lateral (
-        -- A transaction id ahead of ours is of another server: the database was restored from a dump.
+        -- A transaction id ahead of this one comes from another server: the database was restored from a dump.
         select f.closing_xid is null or r.xmin >= f.closing_xid or f.closing_xid > pg_current_xact_id() as is_over,
           f.closing_xid is not null and r.xmin >= f.closing_xid as is_closable
       ) c

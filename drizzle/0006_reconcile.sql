@@ -88,7 +88,7 @@ begin
   from (select) one left join lateral (select * from block order by occurred_at desc, id desc limit 1) last on true;
 end $$;
 --> statement-breakpoint
--- Puts rejected rows of a destination into batches of their own for it, and their deliveries: a replay. Gives the batches.
+-- Puts rejected rows of a destination into separate batches for it, and adds their deliveries: a replay. Gives the batches.
 -- Rows of a failed delivery are replayed by replaying that.
 create function auditbox.replay_rejections(destination_name text, rejected_ids bigint[]) returns setof bigint
 language plpgsql security definer

@@ -58,7 +58,7 @@ begin
     or record.updated_at <> stored.occurred_at then
     raise exception 'the id % is stored with another content', event_id
       using errcode = 'unique_violation', constraint = 'outbox_audit_id', table = 'outbox', detail = event_id::text,
-            hint = 'An event never changes. Give the new event an id of its own.';
+            hint = 'An event never changes. Give the new event another id.';
   end if;
   return event_id;
 end $$;

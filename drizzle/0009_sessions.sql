@@ -21,5 +21,5 @@ return (
 -- Functions are everybody's to call unless it is said. `npm run migrate -- --roles` says who may.
 revoke all on all functions in schema auditbox from public;
 --> statement-breakpoint
--- The index of words calls it with the rights of whoever inserts.
+-- The index of words calls it with the rights of the login that inserts.
 grant execute on function auditbox.audit_words(json, json, json) to public;

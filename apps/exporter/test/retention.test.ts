@@ -50,7 +50,7 @@ test('a month past its retention is removed once its objects were read back; its
   expect(await retain()).toMatchObject({ code: 0, months: [] });
 });
 
-test('--dry-run reads the objects back, and neither closes nor removes a month', async () => {
+test('--dry-run reads the objects back, and does not close or remove a month', async () => {
   await storeAndDrain();
   expect(await retain({}, '--dry-run')).toMatchObject({ code: 0, months: [{ outcome: 'removed', objects: 1 }] });
   expect(await monthsThere()).toContain('audit_log_2020_05');

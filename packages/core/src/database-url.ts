@@ -24,7 +24,7 @@ export type DatabaseTls =
       readonly negotiation: 'postgres' | 'direct';
     };
 
-export type SessionAttributes = 'read-write' | 'read-only' | 'primary' | 'standby' | 'prefer-standby';
+type SessionAttributes = 'read-write' | 'read-only' | 'primary' | 'standby' | 'prefer-standby';
 
 export interface DatabaseAddress {
   /** Tried in this order. */

@@ -73,7 +73,7 @@ test('a prepared transaction that is committed later is not passed', async () =>
   expect(await poll()).toEqual(['prepared', 'during', 'later']);
 });
 
-test('a writer that hides its activity is not passed, nor one in a subtransaction', async () => {
+test('a feed does not pass a writer that hides its activity, or one in a subtransaction', async () => {
   const poll = openFeed();
   await withSession(async (sql) => {
     await sql`set track_activities = off`;

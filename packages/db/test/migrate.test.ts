@@ -39,7 +39,7 @@ test('it lists what it will do, shows each step, and does nothing the second tim
   expect(second.output()).toBe('The schema is up to date.\n');
 });
 
-test("the list of migrations of an application's drizzle in the same database is neither read nor changed", async () => {
+test("the list of migrations of an application's drizzle in the same database is not read or changed", async () => {
   await sql`create schema drizzle`;
   await sql`create table drizzle.__drizzle_migrations (id serial primary key, hash text not null, created_at bigint)`;
   await sql`insert into drizzle.__drizzle_migrations (hash, created_at) values ('theirs', 9999999999999)`;

@@ -3,7 +3,7 @@ import { writeAuditEvents } from '@auditbox/db/events/write-events.ts';
 import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import postgres from 'postgres';
 
-/* Writes batches of 20 events, a line `written` for each. A process of its own: the driver may end it with the backend. */
+/* Writes batches of 20 events, a line `written` for each. A separate process, because the driver may end it with the backend. */
 
 for (;;) {
   const sql = postgres(process.env.DATABASE_URL ?? '', {

@@ -40,7 +40,7 @@ export async function reconcileForever(parts: Parts, taking: AbortSignal): Promi
 }
 
 /** One pass over both tables; starts again when both have ended. */
-export function createRound({ db, log, metrics }: Parts) {
+function createRound({ db, log, metrics }: Parts) {
   // Null at the end.
   let outbox: typeof outboxStart | null = outboxStart;
   let auditLog: typeof auditLogStart | null = auditLogStart;

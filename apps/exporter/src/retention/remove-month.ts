@@ -28,7 +28,7 @@ const lockNotAvailable = '55P03';
 
 /**
  * Closes a month to writers, checks that all of its events are archived, reads its objects back, and drops it. A dry run
- * neither closes nor drops.
+ * does not close or drop anything.
  */
 export async function removeMonth(
   parts: Parts,

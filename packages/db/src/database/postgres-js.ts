@@ -12,7 +12,7 @@ import { commonSettings, type SessionSettings } from './session-settings.ts';
 export const connectTimeoutS = 5;
 
 /** Options of all our connections, the migrator's too. */
-export const commonOptions = {
+const commonOptions = {
   connect_timeout: connectTimeoutS,
   onnotice: () => {},
   // The driver looks up array types on each new connection and drops the promise. When the look-up fails, the process

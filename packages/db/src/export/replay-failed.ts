@@ -12,7 +12,7 @@ export interface ReplayIds {
 const rowsPerCall = 10_000;
 
 /**
- * `failed → sealed`, due at once, and rejected rows into batches of their own. Returns all of these batches. A delivery
+ * `failed → sealed`, due at once, and rejected rows into separate batches. Returns all of these batches. A delivery
  * that failed because all of its rows were rejected gets its rows back. Nothing that is not failed or rejected any more is
  * changed, so it is safe next to a running exporter and may be repeated.
  *

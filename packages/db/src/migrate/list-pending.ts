@@ -9,7 +9,7 @@ interface Applied {
 
 /**
  * The migrations that the database does not have yet, in their order. Throws MigrationError where the history of the
- * database is not the beginning of ours.
+ * database is not the beginning of our list.
  *
  * Caller: `npm run migrate`.
  * Locks: none.
@@ -31,7 +31,7 @@ export async function listPending(sql: Sql, migrations: readonly Migration[], sc
 }
 
 /** Whether what was applied is the beginning of the migrations. */
-export function checkHistory(applied: readonly Applied[], migrations: readonly Migration[]): void {
+function checkHistory(applied: readonly Applied[], migrations: readonly Migration[]): void {
   const known = new Set(migrations.map(({ tag }) => tag));
   const unknown = applied.find(({ tag }) => !known.has(tag));
   if (unknown)

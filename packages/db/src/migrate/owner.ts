@@ -3,7 +3,7 @@ import { toDatabaseError } from '../database/database-error.ts';
 import { MigrationError } from './migration-error.ts';
 
 /** The role that owns the schema and everything in it. Nobody logs in as it, and it is no superuser. */
-export const ownerRole = 'auditbox_owner';
+const ownerRole = 'auditbox_owner';
 
 interface Situation {
   readonly login: string;

@@ -1,14 +1,14 @@
 import type { Database } from '../database/connect.ts';
 
 /*
- * What is not exported yet. Every count has a limit: beyond it the number reports nothing new, and the backlog of a week
+ * Events that are not exported yet. Every count has a limit: beyond it the number reports nothing new, and the backlog of a week
  * must not make a scrape slow.
  */
 
 /** Outbox rows that are in no batch yet. */
 export interface PendingRows {
   /**
-   * How long the oldest has waited since the database took its event; 0 if there is none. A row that was recorded ahead of
+   * How long the oldest has waited since the database took its event; 0 without such a row. A row that was recorded ahead of
    * the clock counts by how far it is ahead: the clock jumped and came back, and nobody knows its age.
    */
   readonly oldestAgeS: number;
@@ -78,7 +78,7 @@ interface DeliveryCounts {
 }
 
 /**
- * Counts what is not done at each destination. Done deliveries are not counted, because their number only grows.
+ * Counts the deliveries that are not done at each destination. Done deliveries are not counted, because their number only grows.
  *
  * Caller: the exporter's metrics.
  * Locks: none.
