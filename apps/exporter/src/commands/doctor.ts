@@ -15,7 +15,7 @@ export async function doctor(
   { json, maxOpenS }: { json: boolean; maxOpenS: number },
   signal: AbortSignal,
 ): Promise<number> {
-  const database = await examineDatabase(db, maxOpenS);
+  const database = await examineDatabase(db, { maxOpenS, schema: settings.databaseSchema });
   const bucket = await examineBucket(inspector, settings.s3, signal);
   const clocks = compareClocks(database.aheadMs, bucket.aheadMs);
   return reportFindings([...database.findings, ...bucket.findings, clocks], { json });

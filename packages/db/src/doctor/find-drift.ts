@@ -20,7 +20,7 @@ export async function findDrift(db: Database, tables: readonly ExpectedTable[]):
   return db.query(
     (sql) => sql<Drift[]>`
       with tables as (
-        select t.name, t.columns, t.indexes, t.checks, to_regclass(format('public.%I', t.name)) as oid
+        select t.name, t.columns, t.indexes, t.checks, to_regclass(format('auditbox.%I', t.name)) as oid
         from json_to_recordset(${JSON.stringify(tables)}::text::json)
           as t(name text, columns json, indexes json, checks json)
       ), ours as (
@@ -72,8 +72,8 @@ export async function findIdleTriggers(db: Database, triggers: readonly string[]
       from pg_class c cross join json_array_elements_text(${JSON.stringify(triggers)}::text::json) as e(name)
       left join pg_trigger t on t.tgrelid = c.oid and t.tgname = e.name
       where (
-        c.oid = to_regclass('public.audit_log')
-        or c.oid in (select inhrelid from pg_inherits where inhparent = to_regclass('public.audit_log'))
+        c.oid = to_regclass('auditbox.audit_log')
+        or c.oid in (select inhrelid from pg_inherits where inhparent = to_regclass('auditbox.audit_log'))
       ) and coalesce(t.tgenabled, 'D') not in ('O', 'A')
       order by c.relname, e.name`,
   );

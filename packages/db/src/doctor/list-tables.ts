@@ -26,7 +26,7 @@ export async function listTables(db: Database, names: readonly string[]): Promis
   return db.query(
     (sql) => sql<TableUpkeep[]>`
       with roots as (
-        select to_regclass(format('public.%I', name)) as oid
+        select to_regclass(format('auditbox.%I', name)) as oid
         from json_array_elements_text(${JSON.stringify(names)}::text::json) as name
       ), options as (
         select c.oid, json_object_agg(o.option_name, o.option_value) as given
@@ -67,7 +67,7 @@ export async function listPartitions(db: Database): Promise<Partition[]> {
     (sql) => sql<Partition[]>`
       select c.relname as name, pg_get_expr(c.relpartbound, c.oid) = 'DEFAULT' as "isDefault"
       from pg_inherits i join pg_class c on c.oid = i.inhrelid
-      where i.inhparent = to_regclass('public.audit_log') and not i.inhdetachpending
+      where i.inhparent = to_regclass('auditbox.audit_log') and not i.inhdetachpending
       order by c.relname`,
   );
 }

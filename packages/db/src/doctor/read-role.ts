@@ -28,7 +28,7 @@ export async function readRole(db: Database): Promise<Role> {
             and not coalesce(pg_has_role(to_regrole('auditbox_retention'), 'usage'), false) then 'DELETE' end,
           case when has_table_privilege(audit_log, 'truncate') then 'TRUNCATE' end) as "mayChangeRecord",
         pg_has_role('pg_read_all_stats', 'usage') as "seesOthers"
-      from pg_roles r cross join coalesce(to_regclass('public.audit_log')::oid, 0) as audit_log
+      from pg_roles r cross join coalesce(to_regclass('auditbox.audit_log')::oid, 0) as audit_log
       where r.rolname = current_user`,
   );
   return row;

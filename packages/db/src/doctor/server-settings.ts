@@ -72,7 +72,7 @@ export async function listOverrides(db: Database, name: string): Promise<Overrid
       from pg_db_role_setting s cross join pg_options_to_table(s.setconfig) o
       where o.option_name = ${name}
         and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
-        and (s.setrole = 0 or has_table_privilege(s.setrole, to_regclass('public.audit_log'), 'insert'))
+        and (s.setrole = 0 or has_table_privilege(s.setrole, to_regclass('auditbox.audit_log'), 'insert'))
       order by statement`,
   );
 }

@@ -7,14 +7,22 @@ import { durability } from './durability.ts';
 import { months } from './months.ts';
 import { oldTransactions } from './old-transactions.ts';
 import { role } from './role.ts';
+import { tampering } from './tampering.ts';
 import { triggers } from './triggers.ts';
 import { autovacuum, deadRows, transactionIds } from './vacuum.ts';
 
+interface ExamineOptions {
+  /** A transaction that is open for longer is a problem. */
+  readonly maxOpenS: number;
+  readonly schema: string;
+}
+
 /** Every check of a database that answers. Reads only. */
-export async function examineDatabase(db: Database, maxOpenS: number): Promise<DatabaseChecked> {
+export async function examineDatabase(db: Database, { maxOpenS, schema }: ExamineOptions): Promise<DatabaseChecked> {
   const checks: readonly Check[] = [
     drift,
     triggers,
+    tampering(schema),
     months,
     role,
     durability,

@@ -1,0 +1,23 @@
+import { findTampering } from '@auditbox/db/doctor/find-tampering.ts';
+import { fails, listSome, works } from '../finding.ts';
+import type { Check } from './check.ts';
+
+const what = 'tampering';
+
+/** Whether functions, rights, months and sequences are as the migrations made them. */
+export function tampering(schema: string): Check {
+  return {
+    what,
+    async run(db) {
+      const found = await findTampering(db, schema);
+      if (found.length === 0)
+        return works(what, 'Functions, rights, months and sequences are as the migrations made them.');
+      const remedies = found.flatMap(({ remedy }) => (remedy === null ? [] : [`\`${remedy}\``]));
+      const restore = remedies.length < found.length ? 'Run the statements of the others in drizzle/ again.' : '';
+      const run = remedies.length === 0 ? '' : `As the owner of the tables, run ${listSome(remedies, '; ')}.`;
+      return fails(what, `${listSome(found.map(({ says }) => says))}.`, {
+        advice: [run, restore].filter(Boolean).join(' '),
+      });
+    },
+  };
+}

@@ -1,0 +1,137 @@
+import { createHash } from 'node:crypto';
+import type { Database } from '../database/connect.ts';
+import { defaultSchema, nameSchema } from '../database/schema-name.ts';
+import { readMigrations } from '../migrate/migrations.ts';
+
+/** Something in the schema that is not as the migrations made it. */
+export interface Tampering {
+  /** What is wrong, without a full stop: `the function seal has another body`. */
+  readonly says: string;
+  /** A statement that repairs it, or null. */
+  readonly remedy: string | null;
+}
+
+interface ExpectedFunction {
+  readonly name: string;
+  readonly md5: string;
+}
+
+/** A body between dollar quotes, as the last migration that makes the function has it. */
+const definition = /create (?:or replace )?function auditbox\.(\w+)\s*\([\s\S]*?\bas \$\$([\s\S]*?)\$\$/i;
+
+/** The functions whose body is a text. Those with a parsed body (`return …`) have none to compare. */
+export function listExpectedFunctions(schema: string = defaultSchema): ExpectedFunction[] {
+  const bodies = new Map<string, string>();
+  // Each statement by itself: a function with a parsed body must not get the text of the next one.
+  for (const statement of readMigrations().flatMap(({ statements }) => statements)) {
+    const [, name = '', body = ''] = definition.exec(statement) ?? [];
+    if (name !== '') bodies.set(name, nameSchema(body, schema));
+  }
+  return [...bodies].map(([name, body]) => ({ name, md5: createHash('md5').update(body).digest('hex') }));
+}
+
+/**
+ * What somebody changed in the schema: functions, rights, row-level security, persistence, months, sequences.
+ *
+ * Caller: the doctor.
+ * Locks: none.
+ * Crash: nothing is written.
+ */
+export async function findTampering(db: Database, schema: string = defaultSchema): Promise<Tampering[]> {
+  const expected = JSON.stringify(listExpectedFunctions(schema));
+  return db.query(
+    (sql) => sql<Tampering[]>`
+      with ours as (
+        select c.oid, c.relname, c.relkind, c.relpersistence, c.relrowsecurity, c.relispartition, c.relowner, c.relacl, n.nspowner
+        from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'auditbox'
+      ), expected as (
+        select * from json_to_recordset(${expected}::text::json) as e (name text, md5 text)
+      ), fn as (
+        select p.*, n.nspowner from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = 'auditbox'
+      )
+      select format('the function %s is missing', e.name) as says, null as remedy
+      from expected e where not exists (select from fn where fn.proname = e.name)
+      union all
+      select format('the function %s has another body', e.name), null
+      from expected e join fn on fn.proname = e.name where md5(fn.prosrc) <> e.md5
+      union all
+      select format('the function %s has a second form', proname), null from fn group by proname having count(*) > 1
+      union all
+      select format('the function %s runs with its owner''s rights and without search_path = pg_catalog, pg_temp', proname),
+        format('alter function %s set search_path = pg_catalog, pg_temp', oid::regprocedure)
+      from fn
+      where prosecdef and not coalesce(proconfig, '{}') && array['search_path=pg_catalog, pg_temp', 'search_path="pg_catalog", "pg_temp"']
+      union all
+      select format('the function %s belongs to %s', proname, pg_get_userbyid(proowner)),
+        format('alter function %s owner to %I', oid::regprocedure, pg_get_userbyid(nspowner))
+      from fn where proowner <> nspowner
+      union all
+      select format('the table %s belongs to %s', relname, pg_get_userbyid(relowner)),
+        format('alter table auditbox.%I owner to %I', relname, pg_get_userbyid(nspowner))
+      from ours where relkind in ('r', 'p', 'v') and relowner <> nspowner
+      union all
+      select format('everybody may call the function %s', proname),
+        format('revoke execute on function %s from public', oid::regprocedure)
+      from fn where proname <> 'audit_words'
+        and exists (select from aclexplode(coalesce(proacl, acldefault('f', proowner))) where grantee = 0)
+      union all
+      select format('everybody may use the table %s', relname), format('revoke all on auditbox.%I from public', relname)
+      from ours where exists (select from aclexplode(relacl) where grantee = 0)
+      union all
+      select format('the schema belongs to %s, which may log in', o.rolname), null
+      from pg_namespace n join pg_roles o on o.oid = n.nspowner where n.nspname = 'auditbox' and (o.rolcanlogin or o.rolsuper)
+      union all
+      select format('the schema lets %s create objects', coalesce(r.rolname, 'everybody')),
+        format('revoke create on schema auditbox from %s', coalesce(quote_ident(r.rolname), 'public'))
+      from pg_namespace n cross join aclexplode(n.nspacl) a left join pg_roles r on r.oid = a.grantee
+      where n.nspname = 'auditbox' and a.privilege_type = 'CREATE' and a.grantee <> n.nspowner
+      union all
+      select 'everybody may create objects in the schema public', 'revoke create on schema public from public'
+      from pg_namespace n cross join aclexplode(n.nspacl) a
+      where n.nspname = 'public' and a.privilege_type = 'CREATE' and a.grantee = 0
+      union all
+      select format('the table %s has row-level security, which hides rows', relname),
+        format('alter table auditbox.%I disable row level security', relname)
+      from ours where relrowsecurity
+      union all
+      select format('the table %s is unlogged: a crash of the server empties it', relname),
+        format('alter table auditbox.%I set logged', relname)
+      from ours where relkind in ('r', 'p') and relpersistence <> 'p'
+      union all
+      select format('the trigger %s of %s is not enabled always', t.tgname, o.relname),
+        format('alter table auditbox.%I enable always trigger %I', o.relname, t.tgname)
+      from pg_trigger t join ours o on o.oid = t.tgrelid where not t.tgisinternal and t.tgenabled <> 'A'
+      union all
+      select format('the table %s is a month that was detached', relname),
+        format('alter table auditbox.audit_log attach partition auditbox.%I for values from (%L) to (%L)', relname,
+          starts_at, (starts_at at time zone 'UTC' + interval '1 month') at time zone 'UTC')
+      from (
+        select relname, make_timestamptz(substr(relname, 11, 4)::int, substr(relname, 16, 2)::int, 1, 0, 0, 0, 'UTC') as starts_at
+        from ours
+        where relkind = 'r' and not relispartition and relname ~ '^audit_log_[0-9]{4}_(0[1-9]|1[0-2])$'
+      ) detached
+      union all
+      select format('the month %s has wrong bounds: it begins %s and ends %s', m.name, m.starts_at, m.ends_at), null
+      from auditbox.list_months() m
+      where m.starts_at <> date_trunc('month', m.starts_at, 'UTC')
+        or m.ends_at <> (m.starts_at at time zone 'UTC' + interval '1 month') at time zone 'UTC'
+        or m.name <> 'audit_log_' || to_char(m.starts_at at time zone 'UTC', 'YYYY_MM')
+      union all
+      select 'audit_log has a default partition', null
+      from pg_partitioned_table p join ours on ours.oid = p.partrelid where p.partdefid <> 0
+      union all
+      select 'the sequence outbox_id_seq is behind the outbox',
+        format('select setval(''auditbox.outbox_id_seq'', %s)', max_id)
+      from (select max(id) as max_id from auditbox.outbox) o
+      where max_id > (select last_value from auditbox.outbox_id_seq)
+      union all
+      select 'the sequence batch_id_seq is behind the batches', format('select setval(''auditbox.batch_id_seq'', %s)', max_id)
+      from (select max(id) as max_id from auditbox.batch) b
+      where max_id > (select last_value from auditbox.batch_id_seq)
+      union all
+      select format('the sequence %s gives ids by %s and keeps %s for each session', s.seqrelid::regclass, s.seqincrement, s.seqcache),
+        format('alter sequence %s increment 1 cache 1', s.seqrelid::regclass)
+      from pg_sequence s join ours on ours.oid = s.seqrelid where s.seqcache <> 1 or s.seqincrement <> 1
+      order by says`,
+  );
+}
