@@ -44,6 +44,7 @@ export function composeApi(settings: ApiSettings, logger: Logger, tracing: Traci
   });
   const monthsDb = connectDatabase({
     url: databaseUrl,
+    schema,
     application: 'auditbox api months',
     maxConnections: 1,
     statementTimeoutMs,

@@ -96,7 +96,7 @@ test('the log never contains a key or its hash, even when the database fails', a
   await api.request('/audit?page=0', { key });
   await api.db.sql`alter table auditbox.api_key rename to api_key_away`;
   expect((await api.request('/audit', { key: 'ab_another' })).status).toBe(503);
-  await api.db.sql`alter table api_key_away rename to api_key`;
+  await api.db.sql`alter table auditbox.api_key_away rename to api_key`;
   for (const presented of [masterKey, key, 'ab_another']) {
     expect(api.app.output()).not.toContain(presented);
     expect(api.app.output()).not.toContain(createHash('sha256').update(presented).digest('hex'));

@@ -10,7 +10,7 @@ afterEach(() => api.close());
 
 test('a schema that is older than this version: not ready, and the answer names the command', async () => {
   await api.db.sql`
-    delete from drizzle.__drizzle_migrations where created_at = (select max(created_at) from drizzle.__drizzle_migrations)`;
+    delete from auditbox.migration where tag = (select max(tag collate "C") from auditbox.migration)`;
   const { status, body } = await api.request('/readyz', { key: null });
   expect(status).toBe(503);
   expect(body.detail).toContain('run `npm run migrate`');
@@ -18,7 +18,7 @@ test('a schema that is older than this version: not ready, and the answer names 
 });
 
 test('a database without a schema: not ready, and the answer names the command', async () => {
-  await api.db.sql`drop schema drizzle cascade`;
+  await api.db.sql`drop schema auditbox cascade`;
   const { status, body } = await api.request('/readyz', { key: null });
   expect(status).toBe(503);
   expect(body.detail).toContain('run `npm run migrate`');
@@ -26,8 +26,7 @@ test('a database without a schema: not ready, and the answer names the command',
 
 test('a schema that is newer, as in a rollback: ready with a warning, and events are stored', async () => {
   await api.db.sql`
-    insert into drizzle.__drizzle_migrations (hash, created_at)
-    select 'of a later version', max(created_at) + 1 from drizzle.__drizzle_migrations`;
+    insert into auditbox.migration (tag, sha256) values ('9999_of_a_later_version', ${'a'.repeat(64)})`;
   const { status, text } = await api.request('/readyz', { key: null });
   expect(status).toBe(200);
   expect(text).toMatch(/^ready\n.*newer than this version/);
