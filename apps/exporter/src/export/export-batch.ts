@@ -1,16 +1,13 @@
 import type { RenderedObject } from '@auditbox/core/export/batch.ts';
-import type { Compression } from '@auditbox/core/export/compression.ts';
 import type { LeasedDelivery } from '@auditbox/core/export/delivery.ts';
 import { objectKey } from '@auditbox/core/export/object-key.ts';
-import type { Database } from '@auditbox/db/database/connect.ts';
 import { findBadRows } from '@auditbox/db/export/find-bad-rows.ts';
 import { crashPoint } from '@auditbox/process/crash-point.ts';
 import type { Span } from '@auditbox/process/tracing.ts';
 import type { Destination, DestinationError } from '../destinations/destination.ts';
-import type { ExportedSizes, ExportMetrics } from '../metrics/export-metrics.ts';
+import type { ExportedSizes } from '../metrics/export-metrics.ts';
 import { compareExisting } from './compare-existing.ts';
-import type { Ledger } from './ledger.ts';
-import { renderDelivery } from './render.ts';
+import { type RenderParts, renderDelivery } from './render.ts';
 import { findTraceLinks } from './trace-links.ts';
 
 /** How an attempt ended. After an error, `not encoded` and `interrupted` the caller still holds the lease. */
@@ -23,15 +20,8 @@ export type ExportOutcome =
   | DestinationError;
 
 /** What an attempt works with. */
-export interface ExportParts {
-  readonly db: Database;
+export interface ExportParts extends RenderParts {
   readonly destination: Destination;
-  readonly ledger: Ledger;
-  readonly metrics: ExportMetrics;
-  /** Of new objects. */
-  readonly compression: Compression;
-  /** Called whenever an attempt has made progress, for the liveness check. */
-  readonly onProgress?: () => void;
 }
 
 /**

@@ -1,12 +1,24 @@
-import { compressionByKey } from '@auditbox/core/export/compression.ts';
+import { type Compression, compressionByKey } from '@auditbox/core/export/compression.ts';
 import type { LeasedDelivery } from '@auditbox/core/export/delivery.ts';
+import type { Database } from '@auditbox/db/database/connect.ts';
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import { copyBatchLines } from '@auditbox/db/export/copy-batch-lines.ts';
 import { crashPoint } from '@auditbox/process/crash-point.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
+import type { ExportMetrics } from '../metrics/export-metrics.ts';
 import { createEncoder, type EncodedBody } from './encode.ts';
-import type { ExportParts } from './export-batch.ts';
 import type { Ledger } from './ledger.ts';
+
+/** What rendering works with. */
+export interface RenderParts {
+  readonly db: Database;
+  readonly ledger: Ledger;
+  readonly metrics: ExportMetrics;
+  /** Of new objects. */
+  readonly compression: Compression;
+  /** Called whenever an attempt has made progress, for the liveness check. */
+  readonly onProgress?: () => void;
+}
 
 /** `incomplete`: a row has no line, Postgres cannot read its data, or the stream ended early. */
 export type Rendered =
@@ -20,7 +32,7 @@ export type Rendered =
  * the lease is lost and when `signal` is aborted. Throws DatabaseError.
  */
 export async function renderDelivery(
-  { db, ledger, metrics, compression, onProgress }: ExportParts,
+  { db, ledger, metrics, compression, onProgress }: RenderParts,
   delivery: LeasedDelivery,
   signal: AbortSignal,
 ): Promise<Rendered> {
