@@ -1,9 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { createAuditEvent } from '@auditbox/core/event/create-audit-event.ts';
 import { checkDatabase } from '@auditbox/db/database/check-database.ts';
 import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
 import { identify } from '@auditbox/db/events/event-record.ts';
 import { storeEachEvent } from '@auditbox/db/events/store-each.ts';
-import { pruneOutbox } from '@auditbox/db/export/prune-outbox.ts';
 import { sealBatches } from '@auditbox/db/export/seal-batches.ts';
 import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
 import { closeMonth, dropMonth } from '@auditbox/db/months/expired-months.ts';
@@ -23,6 +23,7 @@ let db: TestDatabase;
 let api: Database;
 let exporter: Database;
 let retention: Database;
+let writer: Database;
 
 const openAs = (role: ProcessRole, url = db.url) => {
   const as = connectDatabase({
@@ -39,90 +40,101 @@ beforeAll(async () => {
   db = await openTestDatabase();
   api = openAs('api');
   exporter = openAs('exporter');
-  retention = openAs('exporter with retention');
+  retention = openAs('retention');
+  writer = openAs('writer');
   await db.store([anEvent()]);
 });
 afterAll(() => Promise.all([db, ...open].map((each) => each.close(1_000))));
 
 const limits = { grain: 'hour', maxRows: 100, maxBytes: 1_000_000, lingerMs: 0, maxBatches: 100 } as const;
 const denied = { code: '42501' };
-const insert = `insert into audit_log (changed_by, action, table_name, object_id) values ('x', 'created', 't', '1')`;
-const markAllDone = () => db.sql`
-  update export_batch set state = 'done', object_key = 'k', bytes = 1, object_bytes = 1, sha256 = ${'a'.repeat(64)},
-    exported_at = now() - interval '8 days' where state = 'sealed'`;
+const insert = `insert into auditbox.audit_log (changed_by, action, table_name, object_id) values ('x', 'created', 't', '1')`;
 
 test('what the api inserts gets its outbox row, in whatever month, and it can write none itself', async () => {
   for (const updated_at of [new Date().toISOString(), '1987-06-05T00:00:00Z']) {
     const event = identify(createAuditEvent(anEvent({ updated_at })));
     expect(await storeEachEvent(api, [event])).toMatchObject([{ stored: true }]);
-    expect(await db.sql`select from outbox where audit_id = ${event.id}`).toHaveLength(1);
+    expect(await db.sql`select from auditbox.outbox where audit_id = ${event.id}`).toHaveLength(1);
   }
 });
 
-const month = 'audit_log_2026_07';
+test('the writer may insert with returning and on conflict, and record the same event twice', async () => {
+  const id = randomUUID();
+  const again = () => writer.sql`
+    insert into auditbox.audit_log (id, occurred_at, changed_by, action, table_name, object_id)
+    values (${id}, '2026-07-03T01:00:00Z', 'x', 'created', 't', '1') on conflict do nothing returning id`;
+  expect(await again()).toEqual([{ id }]);
+  expect(await again()).toEqual([]);
+  const elsewhere = writer.sql`
+    insert into auditbox.audit_log (id, occurred_at, changed_by, action, table_name, object_id)
+    values (${id}, '2026-07-04T01:00:00Z', 'x', 'created', 't', '1') on conflict do nothing`;
+  await expect(elsewhere).rejects.toMatchObject({ code: '23505', hint: expect.stringContaining('auditbox.record(') });
+  const recorded = randomUUID();
+  for (let n = 0; n < 2; n += 1) {
+    const [row] = await writer.sql`
+      select auditbox.record('x', 'created', 't', '1', updated_at => '2026-07-03T01:00:00Z', id => ${recorded}) as id`;
+    expect(row).toEqual({ id: recorded });
+  }
+});
+
+const month = 'auditbox.audit_log_2026_07';
+const nobodyMay = [
+  'insert into auditbox.outbox (audit_id, occurred_at, recorded_at, bytes) values (gen_random_uuid(), now(), now(), 1)',
+  'update auditbox.outbox set bytes = 1',
+  'delete from auditbox.outbox',
+  "update auditbox.audit_log set action = 'x'",
+  'delete from auditbox.audit_log',
+  'truncate auditbox.audit_log',
+  `insert into ${month} (changed_by, action, table_name, object_id) values ('x', 'created', 't', '1')`,
+  `delete from ${month}`,
+  `drop table ${month}`,
+  'alter table auditbox.audit_log disable trigger all',
+  'set session_replication_role = replica',
+  'update auditbox.frontier set sealed_up_to = 9',
+  "insert into auditbox.batch (partition, outbox_ids, row_count, first_occurred_at, last_occurred_at, first_recorded_at) values ('2026-07-01', '{[1,2)}', 1, now(), now(), now())",
+  'delete from auditbox.batch',
+  `insert into auditbox.api_key (name, key_hash, scopes) values ('mallory', 'x', '{read}')`,
+  'update auditbox.api_key set revoked_at = null',
+  `insert into auditbox.migration values ('0000_tables', 'x')`,
+  "select setval('auditbox.outbox_id_seq', 1)",
+  'create table auditbox.mine (id int)',
+  "create function auditbox.mine() returns int language sql as 'select 1'",
+  'set role auditbox_owner',
+  // The function writes with its owner's rights: on another table it would write outbox rows of no event.
+  `create temp table mine (like auditbox.audit_log);
+   create trigger mine after insert on mine referencing new table as recorded
+   for each statement execute function auditbox.audit_log_to_outbox()`,
+];
+const ofRetention = [
+  "select auditbox.close_month('audit_log_2026_07')",
+  "select auditbox.drop_month('audit_log_2026_07')",
+  'select auditbox.forget_dropped(1)',
+  'set role auditbox_retention',
+];
+const ofExporter = [
+  "select auditbox.seal('hour', 1, 1, 0, 1)",
+  'select auditbox.repair_frontier()',
+  "update auditbox.delivery set state = 'failed'",
+  'delete from auditbox.delivery',
+  `insert into auditbox.destination values ('mine')`,
+  `insert into auditbox.rejection (destination, outbox_id, batch_id, audit_id, occurred_at, reason) values ('s3', 1, 1, gen_random_uuid(), now(), 'x')`,
+];
+const ofWriter = [insert, 'select from auditbox.api_key'];
 const forbidden: Record<string, readonly [() => Database, readonly string[]]> = {
-  api: [
-    () => api,
+  api: [() => api, [...nobodyMay, ...ofRetention, ...ofExporter]],
+  exporter: [() => exporter, [...nobodyMay, ...ofRetention, ...ofWriter]],
+  retention: [() => retention, [...nobodyMay, ...ofExporter, ...ofWriter]],
+  writer: [
+    () => writer,
     [
-      `insert into outbox (audit_id, occurred_at, recorded_at, bytes) values (gen_random_uuid(), now(), now(), 1)`,
-      // The function writes with its owner's rights: on a table of one's own it would write outbox rows of no event.
-      `create temp table mine (like audit_log);
-       create trigger mine after insert on mine referencing new table as recorded
-       for each statement execute function audit_log_to_outbox()`,
-      'update outbox set batch_id = 1',
-      'delete from outbox',
-      'delete from audit_log',
-      "update audit_log set action = 'x'",
-      'truncate audit_log',
-      `insert into ${month} (changed_by, action, table_name, object_id) values ('x', 'created', 't', '1')`,
-      'alter table audit_log disable trigger all',
-      `drop table ${month}`,
-      'set session_replication_role = replica',
-      'insert into export_batch (partition, row_count, first_occurred_at, last_occurred_at) values (1, 1, now(), now())',
-      "update export_batch set state = 'failed'",
-      'delete from pruned_event',
-      `insert into api_key (name, key_hash, scopes) values ('mallory', 'x', '{read}')`,
-      'update api_key set revoked_at = null',
-      'create table mine (id int)',
-      'set role auditbox_retention',
-      `select audit_log_close_month('${month}')`,
-      `select audit_log_drop_month('${month}')`,
-      'select outbox_prune(0, 1)',
-    ],
-  ],
-  exporter: [
-    () => exporter,
-    [
-      insert,
-      "update audit_log set action = 'x'",
-      'delete from audit_log',
-      'truncate audit_log',
-      `delete from ${month}`,
-      `drop table ${month}`,
-      'insert into outbox (audit_id, occurred_at, recorded_at, bytes) values (gen_random_uuid(), now(), now(), 1)',
-      'update outbox set audit_id = gen_random_uuid()',
-      'delete from outbox',
-      'truncate outbox',
-      'insert into pruned_event values (gen_random_uuid(), now(), 1)',
-      'select from api_key',
-      'set role auditbox_retention',
-      `select audit_log_close_month('${month}')`,
-      `select audit_log_drop_month('${month}')`,
-      'select outbox_prune(0, 1)',
-    ],
-  ],
-  'exporter with retention': [
-    () => retention,
-    [
-      insert,
-      "update audit_log set action = 'x'",
-      // Deleting is a deliberate act: it takes `set role`.
-      'delete from audit_log',
-      'truncate audit_log',
-      `drop table ${month}`,
-      'delete from outbox',
-      'delete from pruned_event',
-      'select from api_key',
+      ...nobodyMay,
+      ...ofRetention,
+      ...ofExporter,
+      'select from auditbox.api_key',
+      'select changed_by from auditbox.audit_log',
+      'select from auditbox.outbox',
+      `insert into auditbox.audit_log (recorded_at, changed_by, action, table_name, object_id) values (now(), 'x', 'x', 't', '1')`,
+      "select auditbox.make_month('1999-01-01')",
     ],
   ],
 };
@@ -135,44 +147,56 @@ test.each(
   await expect(as().sql.unsafe(statement)).rejects.toMatchObject(denied);
 });
 
-test('retention removes exported events alone, whatever the exporter asks for', async () => {
-  const old = anEvent({ updated_at: '2019-05-15T00:00:00Z' });
-  await db.store([old]);
-  const expired = { name: 'audit_log_2019_05', isClosed: false };
+test('the exporter cannot make a delivery done that it did not send', async () => {
+  await sealBatches(exporter, limits);
+  await expect(
+    exporter.sql`update auditbox.delivery set state = 'done', done_at = now(), sha256 = repeat('a', 64), object_key = 'k',
+      ndjson_bytes = 1, object_bytes = 1 where state = 'sealed'`,
+  ).rejects.toMatchObject(denied);
+});
+
+test('no login of a process sees what others run', async () => {
+  for (const as of [api, exporter, retention, writer]) {
+    const [row] = await as.sql`select pg_has_role('pg_read_all_stats', 'usage') as sees`;
+    expect(row).toEqual({ sees: false });
+  }
+  expect((await api.sql`select is_complete from auditbox.oldest_transaction()`)[0]).toEqual({ is_complete: true });
+});
+
+test('retention removes archived events alone', async () => {
+  await db.store([anEvent({ updated_at: '2019-05-15T00:00:00Z' })]);
+  const expired = { name: 'audit_log_2019_05' };
   await expect(dropMonth(retention, expired)).rejects.toThrow('is not closed');
   await closeMonth(retention, expired);
   expect(await dropMonth(retention, expired)).toBe(false);
-  expect(await pruneOutbox(retention, 0, 100)).toBe(0);
-  const { batches } = await sealBatches(exporter, limits);
-  expect(batches).toBeGreaterThan(0);
+  await sealBatches(exporter, limits);
   expect(await dropMonth(retention, expired)).toBe(false);
-  await markAllDone();
-  expect(await dropMonth(retention, expired)).toBe(true);
-  expect(await pruneOutbox(retention, 7, 100)).toBeGreaterThan(0);
-  expect(await db.sql`select to_regclass('audit_log_2019_05') as table`).toEqual([{ table: null }]);
 });
 
 test.each([
   [`audit_log_${new Date().toISOString().slice(0, 7).replace('-', '_')}`, 'is not over'],
-  ['api_key', 'is no month of audit_log'],
-  ['audit_log_2019_13', ''],
+  ['api_key', 'is not a month of audit_log'],
 ])('retention cannot close %s', async (name, sentence) => {
-  await expect(closeMonth(retention, { name, isClosed: false })).rejects.toThrow(sentence);
+  await expect(closeMonth(retention, { name })).rejects.toThrow(sentence);
 });
 
-test('each process can tell that its database is fit, and which transactions run', async () => {
-  for (const as of [api, exporter]) {
-    expect(await checkDatabase(as)).toBeNull();
-    await expect(createFeedEdge(as)()).resolves.toMatchObject({ safe: expect.any(BigInt) });
-  }
+test('each process can find out whether its database is fit', async () => {
+  for (const as of [api, exporter, retention]) expect(await checkDatabase(as)).toBeNull();
 });
 
-test('tables of its own, named like those that the trigger uses, change nothing about what the trigger does', async () => {
+test('temp tables and a temp domain, named like what the trigger uses, change nothing about what the trigger does', async () => {
   await api.sql.begin(async (tx) => {
-    await tx.unsafe('create temp table recorded (like audit_log); create temp table outbox (like outbox)').simple();
+    await tx
+      .unsafe(
+        `create temp table recorded (like auditbox.audit_log); create temp table outbox (like auditbox.outbox);
+         create function pg_temp.evil(pg_catalog.uuid) returns boolean language plpgsql as
+           $f$ begin if current_user <> session_user then raise 'ran as %', current_user; end if; return true; end $f$;
+         create domain pg_temp.uuid as pg_catalog.uuid check (pg_temp.evil(value))`,
+      )
+      .simple();
     const [row] = await tx.unsafe(`${insert} returning id`);
-    expect(await tx`select from public.outbox where audit_id = ${row?.id}`).toHaveLength(1);
-    await tx`drop table recorded, pg_temp.outbox`;
+    expect(await tx`select from auditbox.outbox where audit_id = ${row?.id}`).toHaveLength(1);
+    await tx`drop table pg_temp.recorded, pg_temp.outbox`;
   });
 });
 
@@ -191,12 +215,14 @@ test('the roles are right in each database when several migrators make them at o
   letGo();
   await another;
   expect(await Promise.all(apps.map(({ ended }) => ended))).toEqual(apps.map(() => 0));
-  expect(apps[0]?.output()).toContain('The roles auditbox_api, auditbox_exporter and auditbox_retention');
+  expect(apps[0]?.output()).toContain(
+    'The roles auditbox_api, auditbox_exporter, auditbox_retention and auditbox_writer',
+  );
   await migrateWithRoles(own.url);
   for (const url of urls) {
     const as = openAs('api', url);
     expect(await storeEachEvent(as, [identify(createAuditEvent(anEvent()))])).toMatchObject([{ stored: true }]);
-    await expect(as.sql`delete from outbox`).rejects.toMatchObject(denied);
+    await expect(as.sql`delete from auditbox.outbox`).rejects.toMatchObject(denied);
     const asExporter = openAs('exporter', url);
     expect((await sealBatches(asExporter, limits)).rows).toBe(1);
     await Promise.all([as, asExporter].map((each) => each.close(1_000)));
@@ -205,14 +231,14 @@ test('the roles are right in each database when several migrators make them at o
 });
 
 test('a later migration keeps rights up to date where the roles are in use, and only there', async () => {
-  await db.sql`revoke select on outbox_status from auditbox_api`;
-  await db.sql`grant delete on outbox to auditbox_api`;
+  await db.sql`revoke select on auditbox.outbox_status from auditbox_api`;
+  await db.sql`grant delete on auditbox.outbox to auditbox_api`;
   await migrateDatabase(db.url);
   expect(await checkDatabase(api)).toBeNull();
-  await expect(api.sql`delete from outbox`).rejects.toMatchObject(denied);
+  await expect(api.sql`delete from auditbox.outbox`).rejects.toMatchObject(denied);
   const other = await createTestDatabase(inject('databaseServer'), { empty: true });
   await migrateDatabase(other);
-  await expect(openAs('api', other).sql`select from audit_log`).rejects.toMatchObject(denied);
+  await expect(openAs('api', other).sql`select from auditbox.audit_log`).rejects.toMatchObject(denied);
 });
 
 test('a migrator without the right to make roles learns which right it needs', async () => {
@@ -229,7 +255,7 @@ test('a migrator without the right to make roles learns which right it needs', a
   await own.sql`alter role migrator createrole`;
   const given = migrate();
   expect(await given.ended).toBe(0);
-  expect(given.output()).toContain('grant pg_read_all_stats to auditbox_api, auditbox_exporter');
+  expect(given.output()).toContain('grant pg_read_all_stats to migrator');
 
   // The roles exist now, so the right to make roles is not needed.
   await own.sql`alter role migrator nocreaterole`;
