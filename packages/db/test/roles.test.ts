@@ -180,7 +180,8 @@ test.each([
   await expect(closeMonth(retention, { name })).rejects.toThrow(sentence);
 });
 
-test('each process can find out whether its database is fit', async () => {
+test('each process can find out whether its database is fit, and the api which transactions run', async () => {
+  await expect(createFeedEdge(api)()).resolves.toMatchObject({ safe: expect.any(BigInt) });
   for (const as of [api, exporter, retention]) expect(await checkDatabase(as)).toBeNull();
 });
 
