@@ -1,6 +1,7 @@
 import type { RenderedObject } from '@auditbox/core/export/batch.ts';
 import type { LeasedDelivery } from '@auditbox/core/export/delivery.ts';
 import { objectKey } from '@auditbox/core/export/object-key.ts';
+import type { Database } from '@auditbox/db/database/connect.ts';
 import { findBadRows } from '@auditbox/db/export/find-bad-rows.ts';
 import { crashPoint } from '@auditbox/process/crash-point.ts';
 import type { Span } from '@auditbox/process/tracing.ts';

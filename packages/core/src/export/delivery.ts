@@ -1,9 +1,6 @@
 import type { RenderedObject } from './batch.ts';
 import type { Partition } from './partition.ts';
 
-/** Where a batch stands at a destination. The transitions: packages/db/src/export/STATES.md. */
-type DeliveryState = 'sealed' | 'sending' | 'done' | 'failed';
-
 /** Which delivery, and the right to change it. */
 export interface DeliveryLease {
   readonly destination: string;
