@@ -13,7 +13,7 @@ const base = ['origin/main', 'main'].map((branch) => git('merge-base', 'HEAD', b
 if (base !== undefined) {
   const files = git('ls-tree', '-r', '--name-only', base, 'drizzle/')?.split('\n') ?? [];
   // The history began anew with this migration; what was before it was never released.
-  const isBegun = files.includes('drizzle/0000_tables.sql');
+  const isBegun = files.includes('drizzle/0005_seal.sql');
   const edited = isBegun ? files.filter((file) => file.endsWith('.sql') && isEdited(base, file)) : [];
   for (const file of edited) process.stdout.write(`${file} is on main. Put the change into a new migration.\n`);
   if (edited.length > 0) process.exitCode = 1;

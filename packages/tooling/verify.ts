@@ -15,6 +15,7 @@ const checks = [
   'node packages/tooling/list-settings.ts --check',
   'node packages/tooling/check-lock-file.ts',
   'node packages/tooling/banned-phrases.ts',
+  'node packages/tooling/check-migrations.ts',
   'node packages/client/generate/api-types.ts --check',
 ];
 
