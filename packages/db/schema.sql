@@ -574,7 +574,6 @@ CREATE OR REPLACE FUNCTION auditbox.is_unreadable(value json)
  IMMUTABLE PARALLEL SAFE
 RETURN ((strpos((value)::text, '\u'::text) > 0) AND (regexp_replace((value)::text, '\\\\'::text, ''::text, 'g'::text) ~ '\\u0000|\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]'::text));
 revoke execute on function auditbox.is_unreadable(json) from public;
-grant execute on function auditbox.is_unreadable(json) to auditbox_exporter;
 
 CREATE OR REPLACE FUNCTION auditbox.keep_outbox_row()
  RETURNS trigger
@@ -596,9 +595,8 @@ CREATE OR REPLACE FUNCTION auditbox.line_bytes(texts text, before_value json, up
  RETURNS integer
  LANGUAGE sql
  STABLE PARALLEL SAFE
-RETURN (LEAST((2147483647)::bigint, (((((257)::bigint + octet_length((to_json(texts))::text)) + COALESCE(octet_length((before_value)::text), 4)) + COALESCE(octet_length((updated_values)::text), 4)) + COALESCE(octet_length((context)::text), 4))))::integer;
+RETURN (LEAST((2147483647)::bigint, (((((259)::bigint + octet_length((to_json(texts))::text)) + COALESCE(octet_length((before_value)::text), 4)) + COALESCE(octet_length((updated_values)::text), 4)) + COALESCE(octet_length((context)::text), 4))))::integer;
 revoke execute on function auditbox.line_bytes(text,json,json,json) from public;
-grant execute on function auditbox.line_bytes(text,json,json,json) to auditbox_exporter;
 
 CREATE OR REPLACE FUNCTION auditbox.list_months()
  RETURNS TABLE(name text, starts_at timestamp with time zone, ends_at timestamp with time zone, is_closed boolean)
@@ -715,7 +713,6 @@ begin
   return path;
 end $function$;
 revoke execute on function auditbox.path_to_unreadable(json,text) from public;
-grant execute on function auditbox.path_to_unreadable(json,text) to auditbox_exporter;
 
 CREATE OR REPLACE FUNCTION auditbox.reconcile_audit_log(behind_time timestamp with time zone, behind_id uuid, max_rows integer, OUT next_time timestamp with time zone, OUT next_id uuid, OUT restored bigint, OUT conflicting bigint)
  RETURNS record
@@ -869,7 +866,7 @@ begin
     or record.updated_at <> stored.occurred_at then
     raise exception 'the id % is stored with another content', event_id
       using errcode = 'unique_violation', constraint = 'outbox_audit_id', table = 'outbox', detail = event_id::text,
-            hint = 'An event never changes. Give the new event an id of its own.';
+            hint = 'An event never changes. Give the new event another id.';
   end if;
   return event_id;
 end $function$;
@@ -964,7 +961,7 @@ declare
   most integer := 2 * max_rows;
 begin
   if grain not in ('hour', 'day') then
-    raise exception 'the grain % is neither hour nor day', grain using errcode = 'invalid_parameter_value';
+    raise exception 'the grain % is not hour or day', grain using errcode = 'invalid_parameter_value';
   end if;
   if not exists (select from auditbox.frontier) then
     raise exception 'the frontier has no row'
@@ -1071,7 +1068,7 @@ begin
         case when c.is_over then pg_current_xact_id() else f.closing_xid end as closing_xid
       from f cross join result r
       cross join lateral (
-        -- A transaction id ahead of ours is of another server: the database was restored from a dump.
+        -- A transaction id ahead of this one comes from another server: the database was restored from a dump.
         select f.closing_xid is null or r.xmin >= f.closing_xid or f.closing_xid > pg_current_xact_id() as is_over,
           f.closing_xid is not null and r.xmin >= f.closing_xid as is_closable
       ) c
