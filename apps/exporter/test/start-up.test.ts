@@ -29,7 +29,7 @@ test('missing and wrong settings stop it at once, all named with what they accep
   expect(app.output()).toContain('S3_BUCKET is not set; it must be');
   expect(app.output()).toContain('EXPORT_PARTITION is "week"; it must be hour or day.');
   expect(app.output()).toContain('EXPORT_CONCURRENCY is "0"; it must be a whole number from 1 to 64.');
-  expect(app.output()).toContain('DATABASE_URL has an invalid value (not shown, because it is secret); it must be');
+  expect(app.output()).toContain('DATABASE_URL: it is not of the form postgres://user:password@host:5432/database.');
 });
 
 test.each([
@@ -47,7 +47,7 @@ test.each([
   [['--help'], 0, '--replay-failed'],
   [['--nonsense'], 1, "unknown option '--nonsense'"],
   [['--from', '2026-07-03'], 1, 'need --replay-failed'],
-  [['--json'], 1, 'needs --replay-failed, --check or --doctor'],
+  [['--json'], 1, 'needs --replay-failed, --check, --doctor or --retention'],
   [['--check', '--once'], 1, 'exclude each other'],
   [['--doctor', '--check'], 1, 'exclude each other'],
   [['--max-open', '5'], 1, 'needs --doctor'],

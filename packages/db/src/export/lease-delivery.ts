@@ -77,10 +77,20 @@ export async function leaseDelivery(
         select count(*)::int from auditbox.rejection r where r.destination = ${destination} and r.batch_id = b.id
       ) as "rowCount",
       to_char(statement_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "leasedAt",
-      to_char(b.first_occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "firstOccurredAt",
-      to_char(b.last_occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "lastOccurredAt",
+      to_char(coalesce(kept.first, b.first_occurred_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "firstOccurredAt",
+      to_char(coalesce(kept.last, b.last_occurred_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "lastOccurredAt",
       l.object_key as key, l.sha256, l.object_bytes::float8 as "objectBytes"
-    from leased l join auditbox.batch b on b.id = l.batch_id`,
+    from leased l join auditbox.batch b on b.id = l.batch_id
+    -- Rejected rows are not in the object, so their times do not name it.
+    left join lateral (
+      select min(o.occurred_at) as first, max(o.occurred_at) as last
+      from unnest(b.outbox_ids) as ids join auditbox.outbox o on o.id >= lower(ids) and o.id < upper(ids)
+      where exists (select from auditbox.rejection r where r.destination = ${destination} and r.batch_id = b.id)
+        and not exists (
+          select from auditbox.rejection r
+          where r.destination = ${destination} and r.batch_id = b.id and r.outbox_id = o.id
+        )
+    ) kept on true`,
   );
   if (!row) return null;
   const { key, sha256, objectBytes, ...leased } = row;

@@ -2,8 +2,8 @@ import type { Database } from '../database/connect.ts';
 
 /*
  * What keeps Postgres from removing dead rows. While it lasts, index entries of sealed rows stay, and each poll and sweep
- * reads more of them. Sessions of other roles are visible only with pg_read_all_stats (pg_monitor has it). What replicas
- * hold by hot_standby_feedback is not visible here.
+ * reads more of them. Sessions of other roles are visible only with pg_read_all_stats: for the metrics the owner of the
+ * schema needs it, for the doctor the login that runs it. What replicas hold by hot_standby_feedback is not visible here.
  */
 
 /**
@@ -15,17 +15,7 @@ import type { Database } from '../database/connect.ts';
  */
 export async function horizonHeldS(db: Database): Promise<number> {
   const [row] = await db.query(
-    (sql) => sql<[{ heldS: number }]>`
-      select greatest(0, coalesce(extract(epoch from clock_timestamp() - min(began_at)), 0))::float8 as "heldS"
-      from (
-        select xact_start as began_at from pg_stat_activity
-        where (backend_xmin is not null or backend_xid is not null)
-          and datname = current_database() and pid <> pg_backend_pid()
-          -- The horizon does not wait for vacuum.
-          and backend_type <> 'autovacuum worker'
-        union all
-        select prepared from pg_prepared_xacts where database = current_database()
-      ) holders`,
+    (sql) => sql<[{ heldS: number }]>`select held_s as "heldS" from auditbox.oldest_transaction()`,
   );
   return row.heldS;
 }
