@@ -49,6 +49,7 @@ test('a healthy system is reported as such, in words and in JSON, with exit code
     'schema',
     'tables',
     'triggers',
+    'tampering',
     'months',
     'role',
     'durability',
@@ -67,36 +68,69 @@ test('a healthy system is reported as such, in words and in JSON, with exit code
 });
 
 test.each([
-  [
-    'alter table auditbox.audit_log disable trigger audit_log_append_only',
-    'audit_log enable trigger audit_log_append_only',
-  ],
-  [
-    'alter table audit_log_2026_07 disable trigger audit_log_to_outbox',
-    'audit_log_2026_07 enable trigger audit_log_to_outbox',
-  ],
-])('a disabled trigger is reported with the statement that enables it: %s', async (statement, remedy) => {
-  await rig.db.sql.unsafe(statement);
-  expect((await findProblem('triggers')).advice).toContain(`alter table ${remedy}`);
+  ['alter table auditbox.audit_log disable trigger audit_log_append_only', 'disabled'],
+  ['alter table auditbox.audit_log_2026_07 disable trigger audit_log_to_outbox', 'disabled'],
+  ['alter table auditbox.audit_log_2026_07 enable trigger audit_log_append_only', 'not enabled always'],
+  ['alter table auditbox.batch enable replica trigger batch_ids_are_in_one_batch', 'not enabled always'],
+])(
+  'a trigger that does not fire in every session is reported with the statement that enables it: %s',
+  async (statement, problem) => {
+    await rig.db.sql.unsafe(statement);
+    const { says, advice } = await findProblem('triggers');
+    expect(says).toContain(`is ${problem}.`);
+    const remedy = statement.replace(/disable|enable replica|enable/, 'enable always');
+    expect(advice).toBe(`As the owner of the tables, run \`${remedy}\`.`);
+  },
+);
+
+test('a missing trigger is reported; a setting that stops ordinary triggers is no problem', async () => {
+  await rig.db.sql.unsafe(`alter database ${databaseName()} set session_replication_role = replica`);
+  expect((await doctor({ DATABASE_URL: rig.db.url })).wrong).toEqual([]);
+  await rig.db.sql`drop trigger audit_log_to_outbox on auditbox.audit_log`;
+  await rig.db.sql`drop trigger outbox_keep_row on auditbox.outbox`;
+  const { says, advice } = await findProblem('triggers');
+  expect(says).toContain('audit_log_to_outbox on audit_log is missing, outbox_keep_row on outbox is missing');
+  expect(advice).toBe('Run their statements in drizzle/ again.');
 });
 
-test('a trigger that is missing, or that a setting prevents from firing, is reported', async () => {
-  await rig.db.sql`drop trigger audit_log_to_outbox on audit_log`;
-  expect((await findProblem('triggers')).says).toContain('audit_log_to_outbox on audit_log is missing');
-  await rig.db.sql.unsafe(`alter database ${databaseName()} set session_replication_role = replica`);
-  const skipped = await findProblem('triggers');
-  expect(skipped.says).toContain('session_replication_role is replica');
-  expect(skipped.advice).toBe(`Run \`alter database ${databaseName()} reset session_replication_role\`.`);
+test('what somebody changed in the schema is named, with statements that undo it', async () => {
+  await rig.db.store(someEvents(3));
+  const { sql } = rig.db;
+  await sql`alter table auditbox.delivery enable row level security`;
+  await sql`alter table auditbox.outbox set unlogged`;
+  await sql`alter table auditbox.audit_log detach partition auditbox.audit_log_2026_07`;
+  await sql`select setval('auditbox.outbox_id_seq', 1)`;
+  await sql`grant create on schema public to public`;
+  const { says, advice } = await findProblem('tampering');
+  for (const change of [
+    'the table delivery has row-level security, which hides rows',
+    'the table outbox is unlogged: a crash of the server empties it',
+    'the table audit_log_2026_07 is a month that was detached',
+    'the sequence outbox_id_seq is behind the outbox',
+    'everybody may create objects in the schema public',
+  ])
+    expect(says).toContain(change);
+  expect(advice).toContain("`select setval('auditbox.outbox_id_seq', 3)`");
+  for (const [, statement = ''] of advice?.matchAll(/`([^`]+)`/g) ?? []) await sql.unsafe(statement);
+  expect((await doctor()).wrong).toEqual([]);
+});
+
+test('a function whose body was replaced is named, with where its statement is', async () => {
+  await rig.db.sql`
+    create or replace function auditbox.refuse_change() returns trigger
+    language plpgsql set search_path = pg_catalog, pg_temp as $$ begin return null; end $$`;
+  const { says, advice } = await findProblem('tampering');
+  expect(says).toBe('the function refuse_change has another body.');
+  expect(advice).toBe('As the owner of the tables, run their statements in drizzle/ again.');
 });
 
 test.each([
-  ['drop index outbox_pending', 'index outbox_pending is missing'],
-  ['drop index audit_log_changed_by', 'index audit_log_changed_by is missing'],
-  ['alter table outbox drop constraint outbox_audit_id_destination', 'index outbox_audit_id_destination is missing'],
-  ['alter table export_batch drop constraint export_batch_done_is_proven', 'export_batch_done_is_proven is missing'],
-  ['alter table api_key drop column revoked_at', 'column api_key.revoked_at is missing'],
-  ['alter table api_key alter column name type varchar(9)', 'column api_key.name is of another type'],
-  ['drop table pruned_event', 'table pruned_event is missing'],
+  ['drop index auditbox.delivery_claimable', 'index delivery_claimable is missing'],
+  ['drop index auditbox.audit_log_changed_by', 'index audit_log_changed_by is missing'],
+  ['alter table auditbox.outbox drop constraint outbox_audit_id', 'index outbox_audit_id is missing'],
+  ['alter table auditbox.delivery drop constraint delivery_done_is_proven', 'delivery_done_is_proven is missing'],
+  ['alter table auditbox.api_key drop column revoked_at', 'column api_key.revoked_at is missing'],
+  ['alter table auditbox.api_key alter column name type varchar(9)', 'column api_key.name is of another type'],
 ])('a missing or changed part of the schema is named: %s', async (statement, says) => {
   await rig.db.sql.unsafe(statement);
   const finding = await findProblem('tables');
@@ -104,14 +138,24 @@ test.each([
   expect(finding.advice).toContain('npm run migrate');
 });
 
+test('a missing table is named, also by the check of the schema', async () => {
+  await rig.db.sql`drop table auditbox.rejection cascade`;
+  const { code, wrong, about } = await doctor();
+  expect({ code, wrong }).toEqual({ code: 1, wrong: ['schema', 'tables'] });
+  expect(about('tables')).toMatchObject({
+    says: expect.stringContaining('table rejection is missing'),
+    advice: expect.stringContaining('npm run migrate'),
+  });
+});
+
 test('an index that was built incompletely is reported with the statement that rebuilds it', async () => {
   await rig.db.store(someEvents(2));
-  await expect(rig.db.sql`create unique index concurrently broken on outbox (destination)`).rejects.toThrow(
+  await expect(rig.db.sql`create unique index concurrently broken on auditbox.outbox ((true))`).rejects.toThrow(
     /could not create unique index/,
   );
   const { says, advice } = await findProblem('tables');
-  expect(says).toContain('index broken is invalid');
-  expect(advice).toBe('Run `reindex index concurrently broken`.');
+  expect(says).toContain('index auditbox.broken is invalid');
+  expect(advice).toBe('Run `reindex index concurrently auditbox.broken`.');
 });
 
 test('a month without a partition is reported, and so is a DEFAULT partition', async () => {
@@ -119,14 +163,14 @@ test('a month without a partition is reported, and so is a DEFAULT partition', a
   next.setUTCDate(1);
   next.setUTCMonth(next.getUTCMonth() + 1);
   const month = next.toISOString().slice(0, 7);
-  await rig.db.sql.unsafe(`alter table auditbox.audit_log detach partition audit_log_${month.replace('-', '_')}`);
+  await rig.db.sql.unsafe(`drop table auditbox.audit_log_${month.replace('-', '_')}`);
   const missing = await findProblem('months');
   expect(missing.says).toBe(`audit_log has no partition for ${month}.`);
   expect(missing.advice).toContain('npm run migrate');
-  await rig.db.sql`create table leftovers partition of audit_log default`;
+  await rig.db.sql`create table auditbox.leftovers partition of auditbox.audit_log default`;
   const { wrong, about } = await doctor();
   expect(wrong).toContain('months');
-  expect(about('months')?.advice).toContain('detach partition leftovers');
+  expect(about('months')?.advice).toContain('`alter table auditbox.audit_log detach partition auditbox.leftovers`');
 });
 
 test.each([
@@ -181,7 +225,7 @@ test('a role that may not write events may have its own synchronous_commit', asy
   await rig.db.sql.unsafe(`create role ${name}; alter role ${name} set synchronous_commit = off`);
   try {
     expect((await doctor()).about('durability')).toMatchObject({ state: 'works' });
-    await rig.db.sql.unsafe(`grant insert on audit_log to ${name}`);
+    await rig.db.sql.unsafe(`grant insert on auditbox.audit_log to ${name}`);
     expect((await doctor()).about('durability')?.advice).toBe(`Run \`alter role ${name} reset synchronous_commit\`.`);
   } finally {
     await rig.db.sql.unsafe(`drop owned by ${name}; drop role ${name}`);
@@ -189,52 +233,54 @@ test('a role that may not write events may have its own synchronous_commit', asy
 });
 
 test('a table or a month without autovacuum is reported', async () => {
-  await rig.db.sql`alter table outbox set (autovacuum_enabled = off)`;
-  await rig.db.sql`alter table audit_log_2026_07 set (autovacuum_enabled = false)`;
+  await rig.db.sql`alter table auditbox.outbox set (autovacuum_enabled = off)`;
+  await rig.db.sql`alter table auditbox.audit_log_2026_07 set (autovacuum_enabled = false)`;
   const { says, advice } = await findProblem('autovacuum');
-  expect(says).toContain('audit_log_2026_07, outbox');
-  expect(advice).toContain('alter table outbox reset (autovacuum_enabled)');
+  expect(says).toContain('auditbox.audit_log_2026_07, auditbox.outbox');
+  expect(advice).toContain('alter table auditbox.outbox reset (autovacuum_enabled)');
 });
 
 test('dead rows that are not vacuumed are counted', async () => {
-  await rig.db.sql`alter table pruned_event set (autovacuum_enabled = off)`;
-  await rig.db.sql`insert into pruned_event select gen_random_uuid(), now(), 1 from generate_series(1, 20000)`;
+  await rig.db.sql`alter table auditbox.api_key set (autovacuum_enabled = off)`;
+  await rig.db.sql`
+    insert into auditbox.api_key (name, key_hash, scopes)
+    select n::text, n::text, '{read}' from generate_series(1, 20000) as n`;
   await rig.db.sql.begin(async (tx) => {
-    await tx`delete from pruned_event`;
+    await tx`delete from auditbox.api_key`;
     await tx`select pg_stat_force_next_flush()`;
   });
   await rig.db.sql`select pg_stat_force_next_flush()`;
   const { about } = await doctor();
   expect(about('dead rows')).toMatchObject({
     state: 'does not work',
-    says: expect.stringContaining('pruned_event has'),
+    says: expect.stringContaining('auditbox.api_key has'),
   });
-  expect(about('dead rows')?.advice).toContain('vacuum (verbose) pruned_event');
+  expect(about('dead rows')?.advice).toContain('vacuum (verbose) auditbox.api_key');
 });
 
 test('rows that are not frozen long after they should be are reported', async () => {
-  await rig.db.sql`alter table api_key set (autovacuum_freeze_max_age = 100000)`;
-  await rig.db.sql`create table spent (n int)`;
+  await rig.db.sql`alter table auditbox.api_key set (autovacuum_freeze_max_age = 100000)`;
+  await rig.db.sql`create table public.spent (n int)`;
   await rig.db.sql.begin('isolation level repeatable read', async (tx) => {
     // Autovacuum starts at once for such an age, but can freeze nothing while this transaction is open.
     await tx`select pg_current_xact_id()`;
     await rig.db.sql.unsafe(`do $$ begin
       for n in 1..115000 loop
-        begin insert into spent values (n); exception when others then raise; end;
+        begin insert into public.spent values (n); exception when others then raise; end;
       end loop; end $$`);
     const { says, advice } = await findProblem('transaction ids');
-    expect(says).toContain('api_key: rows are up to');
-    expect(advice).toContain('vacuum (freeze, verbose) api_key');
+    expect(says).toContain('auditbox.api_key: rows are up to');
+    expect(advice).toContain('vacuum (freeze, verbose) auditbox.api_key');
   });
 });
 
 test('a transaction that stays open is reported with its session and with the statement that ends it', async () => {
   await rig.db.sql.begin('isolation level repeatable read', async (tx) => {
     const [{ pid = 0 } = {}] = await tx<{ pid: number }[]>`select pg_backend_pid() as pid`;
-    const young = await doctor();
+    const young = await doctor({ DATABASE_URL: rig.db.url });
     expect(young.code).toBe(0);
     expect(young.about('old transactions')?.says).toContain(`pid ${pid} (test, idle in transaction)`);
-    const { says, advice } = await findProblem('old transactions', {}, ['--max-open', '0']);
+    const { says, advice } = await findProblem('old transactions', { DATABASE_URL: rig.db.url }, ['--max-open', '0']);
     expect(says).toContain(`session pid ${pid} (test, idle in transaction), open for`);
     expect(advice).toContain(`select pg_terminate_backend(${pid})`);
   });
@@ -261,7 +307,9 @@ test('a superuser, an owner, and a role that can change the record cause a warni
   });
   await sql.unsafe(`create role ${name} login password 'doctor-secret'`);
   try {
-    await sql.unsafe(`grant select on outbox_status, audit_log to ${name}`);
+    await sql.unsafe(
+      `grant usage on schema auditbox to ${name}; grant select on auditbox.outbox_status, auditbox.audit_log to ${name}`,
+    );
     const plain = await asRole();
     expect(plain.about('role')).toMatchObject({ state: 'works' });
     expect(plain.about('old transactions')).toMatchObject({
@@ -271,7 +319,7 @@ test('a superuser, an owner, and a role that can change the record cause a warni
     });
     expect(plain.about('schema')).toMatchObject({ state: 'unknown' });
     expect(plain.code).toBe(0);
-    await sql.unsafe(`grant update, delete on audit_log to ${name}; grant pg_read_all_stats to ${name}`);
+    await sql.unsafe(`grant update, delete on auditbox.audit_log to ${name}; grant pg_read_all_stats to ${name}`);
     const changing = await asRole();
     expect(changing.about('role')?.says).toContain('has UPDATE, DELETE on audit_log');
     expect(changing.about('role')?.advice).toContain('npm run migrate -- --roles');
@@ -287,7 +335,7 @@ test('a superuser, an owner, and a role that can change the record cause a warni
 });
 
 test('a bucket that cannot be reached does not hide the database, and vice versa', async () => {
-  await rig.db.sql`drop index outbox_pending`;
+  await rig.db.sql`drop index auditbox.delivery_claimable`;
   const noStore = await doctor({ S3_ENDPOINT: 'http://127.0.0.1:1' });
   expect(noStore.about('tables')).toMatchObject({ state: 'does not work' });
   expect(noStore.about('bucket')).toMatchObject({ state: 'does not work' });
@@ -350,8 +398,8 @@ test('it writes nothing to the bucket or the database', async () => {
   const written = async () => {
     const [row] = await rig.db.sql`
       select (select sum(n_tup_ins + n_tup_upd + n_tup_del) from pg_stat_user_tables)::int as rows,
-        (select count(*) from pg_class)::int as things, (select count(*) from auditbox.delivery)::int as batches,
-        (select count(*) from auditbox.outbox where batch_id is null)::int as pending`;
+        (select count(*) from pg_class)::int as things, (select count(*) from auditbox.outbox)::int as pending,
+        (select count(*) from auditbox.batch)::int as batches, (select sealed_up_to from auditbox.frontier)::int as sealed`;
     return row;
   };
   await rig.db.sql`select pg_stat_force_next_flush()`;

@@ -54,14 +54,6 @@ test.each([
   ['alter table auditbox.outbox enable row level security', 'the table outbox has row-level security'],
   ['alter table auditbox.outbox set unlogged', 'the table outbox is unlogged'],
   [
-    'alter table auditbox.audit_log disable trigger audit_log_append_only',
-    'the trigger audit_log_append_only of audit_log is not enabled always',
-  ],
-  [
-    `alter table auditbox.${month} enable trigger audit_log_to_outbox`,
-    `the trigger audit_log_to_outbox of ${month} is not enabled always`,
-  ],
-  [
     `alter table auditbox.audit_log detach partition auditbox.${month}`,
     `the table ${month} is a month that was detached`,
   ],
@@ -69,7 +61,6 @@ test.each([
     "create table auditbox.audit_log_1990_01 partition of auditbox.audit_log for values from ('1990-01-01 14:00+00') to ('1990-02-01 14:00+00')",
     'the month audit_log_1990_01 has wrong bounds',
   ],
-  ['create table auditbox.others partition of auditbox.audit_log default', 'audit_log has a default partition'],
   [
     'insert into auditbox.outbox (id, audit_id, occurred_at, recorded_at, bytes) overriding system value values (1000000, gen_random_uuid(), now(), now(), 1)',
     'the sequence outbox_id_seq is behind the outbox',

@@ -1,5 +1,5 @@
 import type { Database } from '../database/connect.ts';
-import type { ExpectedTable } from './expected-schema.ts';
+import type { ExpectedTable, ExpectedTrigger } from './expected-schema.ts';
 
 export interface Drift {
   readonly kind: 'table' | 'column' | 'index' | 'check';
@@ -54,27 +54,36 @@ export async function findDrift(db: Database, tables: readonly ExpectedTable[]):
 export interface IdleTrigger {
   readonly table: string;
   readonly trigger: string;
-  readonly problem: 'missing' | 'disabled';
+  readonly problem: 'missing' | 'disabled' | 'not enabled always';
+  /** The statement that enables it; null for a missing one. */
+  readonly remedy: string | null;
 }
 
 /**
- * Triggers of audit_log and its months that are missing, or do not fire in ordinary sessions.
+ * Triggers of our tables and months that are missing, or that do not fire in every session.
  *
  * Caller: the doctor.
  * Locks: none.
  * Crash: nothing is written.
  */
-export async function findIdleTriggers(db: Database, triggers: readonly string[]): Promise<IdleTrigger[]> {
+export async function findIdleTriggers(db: Database, triggers: readonly ExpectedTrigger[]): Promise<IdleTrigger[]> {
   return db.query(
     (sql) => sql<IdleTrigger[]>`
+      with expected as (
+        select to_regclass(format('auditbox.%I', e.table)) as oid, e.trigger as name
+        from json_to_recordset(${JSON.stringify(triggers)}::text::json) as e ("table" text, "trigger" text)
+      ), everywhere as (
+        select oid, name from expected
+        union all
+        select i.inhrelid, e.name from expected e join pg_inherits i on i.inhparent = e.oid
+      )
       select c.relname as table, e.name as trigger,
-        case when t.oid is null then 'missing' else 'disabled' end as problem
-      from pg_class c cross join json_array_elements_text(${JSON.stringify(triggers)}::text::json) as e(name)
+        case when t.oid is null then 'missing' when t.tgenabled = 'D' then 'disabled' else 'not enabled always' end as problem,
+        case when t.oid is not null then format('alter table %I.%I enable always trigger %I', n.nspname, c.relname, e.name)
+          end as remedy
+      from everywhere e join pg_class c on c.oid = e.oid join pg_namespace n on n.oid = c.relnamespace
       left join pg_trigger t on t.tgrelid = c.oid and t.tgname = e.name
-      where (
-        c.oid = to_regclass('auditbox.audit_log')
-        or c.oid in (select inhrelid from pg_inherits where inhparent = to_regclass('auditbox.audit_log'))
-      ) and coalesce(t.tgenabled, 'D') not in ('O', 'A')
+      where t.tgenabled is distinct from 'A'
       order by c.relname, e.name`,
   );
 }

@@ -98,10 +98,6 @@ export async function findTampering(db: Database, schema: string = defaultSchema
         format('alter table auditbox.%I set logged', relname)
       from ours where relkind in ('r', 'p') and relpersistence <> 'p'
       union all
-      select format('the trigger %s of %s is not enabled always', t.tgname, o.relname),
-        format('alter table auditbox.%I enable always trigger %I', o.relname, t.tgname)
-      from pg_trigger t join ours o on o.oid = t.tgrelid where not t.tgisinternal and t.tgenabled <> 'A'
-      union all
       select format('the table %s is a month that was detached', relname),
         format('alter table auditbox.audit_log attach partition auditbox.%I for values from (%L) to (%L)', relname,
           starts_at, (starts_at at time zone 'UTC' + interval '1 month') at time zone 'UTC')
@@ -116,9 +112,6 @@ export async function findTampering(db: Database, schema: string = defaultSchema
       where m.starts_at <> date_trunc('month', m.starts_at, 'UTC')
         or m.ends_at <> (m.starts_at at time zone 'UTC' + interval '1 month') at time zone 'UTC'
         or m.name <> 'audit_log_' || to_char(m.starts_at at time zone 'UTC', 'YYYY_MM')
-      union all
-      select 'audit_log has a default partition', null
-      from pg_partitioned_table p join ours on ours.oid = p.partrelid where p.partdefid <> 0
       union all
       select 'the sequence outbox_id_seq is behind the outbox',
         format('select setval(''auditbox.outbox_id_seq'', %s)', max_id)

@@ -1,14 +1,12 @@
 import type { Database } from '../database/connect.ts';
 
-/** Settings that decide whether a commit is durable and whether triggers fire. */
+/** Settings that decide whether a commit is durable. */
 export interface Durability {
   /** The default for sessions of this role in this database. */
   readonly synchronousCommit: string;
   readonly fsync: string;
   readonly fullPageWrites: string;
   readonly synchronousReplicas: boolean;
-  /** `replica` keeps triggers from firing. */
-  readonly replicationRole: string;
 }
 
 /**
@@ -21,8 +19,7 @@ export async function readDurability(db: Database): Promise<Durability> {
     (sql) => sql<[Durability]>`
       select current_setting('synchronous_commit') as "synchronousCommit", current_setting('fsync') as fsync,
         current_setting('full_page_writes') as "fullPageWrites",
-        current_setting('synchronous_standby_names') <> '' as "synchronousReplicas",
-        current_setting('session_replication_role') as "replicationRole"`,
+        current_setting('synchronous_standby_names') <> '' as "synchronousReplicas"`,
   );
   return row;
 }

@@ -14,7 +14,7 @@ export const months: Check = {
     const byDefault = existing.find(({ isDefault }) => isDefault);
     if (byDefault) {
       const says = `${byDefault.name} is a DEFAULT partition. A month whose rows it holds cannot get a partition.`;
-      const advice = `Auditbox makes no DEFAULT partition. Move its rows to their months by \`insert\`, then run \`alter table audit_log detach partition ${byDefault.name}\`.`;
+      const advice = `Auditbox makes no DEFAULT partition. Move its rows to their months by \`insert\`, then run \`${byDefault.detach}\`.`;
       return fails(what, says, { advice });
     }
     const missing = listMissing(existing, new Date(await databaseTime(db)));

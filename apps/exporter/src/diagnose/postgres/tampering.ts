@@ -13,11 +13,14 @@ export function tampering(schema: string): Check {
       if (found.length === 0)
         return works(what, 'Functions, rights, months and sequences are as the migrations made them.');
       const remedies = found.flatMap(({ remedy }) => (remedy === null ? [] : [`\`${remedy}\``]));
-      const restore = remedies.length < found.length ? 'Run the statements of the others in drizzle/ again.' : '';
-      const run = remedies.length === 0 ? '' : `As the owner of the tables, run ${listSome(remedies, '; ')}.`;
-      return fails(what, `${listSome(found.map(({ says }) => says))}.`, {
-        advice: [run, restore].filter(Boolean).join(' '),
-      });
+      const advice = describeRemedy(remedies, remedies.length < found.length);
+      return fails(what, `${listSome(found.map(({ says }) => says))}.`, { advice });
     },
   };
+}
+
+function describeRemedy(remedies: readonly string[], hasOthers: boolean): string {
+  if (remedies.length === 0) return 'As the owner of the tables, run their statements in drizzle/ again.';
+  const others = hasOthers ? ' Run the statements of the others in drizzle/ again.' : '';
+  return `As the owner of the tables, run ${listSome(remedies, '; ')}.${others}`;
 }
