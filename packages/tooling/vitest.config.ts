@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { defineConfig } from 'vitest/config';
 
-const common = { testTimeout: 60_000, hookTimeout: 120_000 };
+const common = { testTimeout: 120_000, hookTimeout: 240_000 };
 
 /** With a container engine, the tests of the database also run on the Postgres of a container, which is older than the embedded one. */
 const hasEngine = process.env.DOCKER_HOST !== undefined || existsSync('/var/run/docker.sock');
