@@ -93,7 +93,7 @@ function nestSettings(values: SettingValues<typeof apiSettingTable>): ApiSetting
     reads: Object.freeze(replicaUrl === undefined ? { from: 'primary' } : { from: 'replica', url: replicaUrl }),
     masterKey: values.AUDIT_MASTER_KEY ?? null,
     metricsAccess: Object.freeze(token === undefined ? { kind: 'public' } : { kind: 'token', token }),
-    actions: values.AUDIT_ACTIONS,
+    actions: Object.freeze([...values.AUDIT_ACTIONS]),
     oldestEventDays: values.AUDIT_OLDEST_EVENT_DAYS,
     totalMax: values.AUDIT_TOTAL_MAX,
   });

@@ -19,7 +19,7 @@ async function ask(app: App, path: string): Promise<{ status: number; text: stri
 
 test('with a schema older than this version the exporter is not ready, and names the command to run', async () => {
   await rig.db.sql`
-    delete from drizzle.__drizzle_migrations where created_at = (select max(created_at) from drizzle.__drizzle_migrations)`;
+    delete from auditbox.migration where tag = (select max(tag collate "C") from auditbox.migration)`;
   const app = rig.start();
   expect(await ask(app, '/readyz')).toEqual({ status: 503, text: expect.stringContaining('run `npm run migrate`') });
   expect((await ask(app, '/livez')).status).toBe(200);
@@ -28,8 +28,7 @@ test('with a schema older than this version the exporter is not ready, and names
 
 test('with a newer schema, as in a rollback, the exporter is ready with a warning, and exports', async () => {
   await rig.db.sql`
-    insert into drizzle.__drizzle_migrations (hash, created_at)
-    select 'of a later version', max(created_at) + 1 from drizzle.__drizzle_migrations`;
+    insert into auditbox.migration (tag, sha256) values ('9999_of_a_later_version', ${'a'.repeat(64)})`;
   await rig.db.store(someEvents(3));
   const app = rig.start();
   expect(await ask(app, '/readyz')).toEqual({ status: 200, text: expect.stringMatching(/^ready\n.*newer than this/) });
@@ -41,8 +40,10 @@ test('a role that cannot read the list of migrations makes the exporter ready wi
   const role = `exporter_${randomBytes(6).toString('hex')}`;
   await rig.db.sql.unsafe(`
     create role ${role} login password 'secret-of-the-role';
-    grant select, insert, update, delete on all tables in schema public to ${role};
-    grant usage on all sequences in schema public to ${role}`);
+    grant usage on schema auditbox to ${role};
+    grant select, insert, update, delete on all tables in schema auditbox to ${role};
+    revoke all on auditbox.migration from ${role};
+    grant execute on all functions in schema auditbox to ${role}`);
   const url = new URL(rig.env.DATABASE_URL ?? '');
   url.username = role;
   url.password = 'secret-of-the-role';

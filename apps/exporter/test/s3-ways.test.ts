@@ -94,7 +94,7 @@ test('there are as many connections as uploads at once, and no more', async () =
       if (!path.includes('.ndjson.gz')) return undefined;
       open += 1;
       most = Math.max(most, open);
-      await rig.db.sql`select pg_sleep(0.3)`;
+      await rig.db.sql`select pg_sleep(1)`;
       open -= 1;
       return undefined;
     },

@@ -16,7 +16,7 @@ test('settings that are not set leave the choice to the bucket and the AWS SDK, 
     expectedOwner: null,
     authorities: [],
   });
-  expect(retention).toEqual({ outboxDays: null, auditDays: null });
+  expect(retention).toEqual({ days: null, schedule: null });
   expect(tracesEndpoint).toBeNull();
 });
 

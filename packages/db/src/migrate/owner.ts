@@ -63,12 +63,16 @@ async function look(sql: Sql): Promise<Situation> {
 
 /** Whether the login may act as the owner now. A login that made the role may grant it. */
 async function joinOwner(sql: Sql): Promise<boolean> {
-  try {
-    await sql`grant ${sql(ownerRole)} to current_user`;
-    return true;
-  } catch (error) {
-    if (toDatabaseError(error)?.code === '42501') return false;
-    throw error;
+  for (let triesLeft = 20; ; triesLeft -= 1) {
+    try {
+      await sql`grant ${sql(ownerRole)} to current_user`;
+      return true;
+    } catch (error) {
+      const code = toDatabaseError(error)?.code;
+      if (code === '42501') return false;
+      // Migrators of two databases grant it at once: unique violation, or "tuple concurrently updated".
+      if (triesLeft === 0 || (code !== '23505' && code !== 'XX000')) throw error;
+    }
   }
 }
 

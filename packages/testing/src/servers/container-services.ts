@@ -38,6 +38,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
 function startPostgres(): Promise<StartedTestContainer> {
   return new GenericContainer(postgresImage)
     .withEnvironment({ POSTGRES_PASSWORD: 'container' })
+    .withCommand(['postgres', '-c', 'max_prepared_transactions=10'])
     .withExposedPorts(5432)
     .withWaitStrategy(Wait.forLogMessage(/ready to accept connections/, 2))
     .start();
