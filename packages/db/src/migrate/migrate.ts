@@ -149,8 +149,13 @@ async function apply(sql: Sql, migration: Migration, { migrations, owner, schema
 async function makeSchema(sql: Sql, owner: string): Promise<void> {
   await sql.begin(async (tx) => {
     await tx`select pg_advisory_xact_lock(${migrationLock})`;
+    // Not by to_regnamespace: it reads the cache of this session, which may not know what was committed during the wait.
     const [there] = await tx<[{ schema: boolean; list: boolean }]>`
-      select to_regnamespace('auditbox') is not null as schema, to_regclass('auditbox.migration') is not null as list`;
+      select exists (select from pg_namespace n where n.nspname = 'auditbox') as schema,
+        exists (
+          select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+          where n.nspname = 'auditbox' and c.relname = 'migration'
+        ) as list`;
     if (there.list) return;
     if (!there.schema) await tx`create schema auditbox authorization ${tx(owner)}`;
     await tx`set local role ${tx(owner)}`;
