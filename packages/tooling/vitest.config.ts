@@ -9,7 +9,7 @@ const hasEngine = process.env.DOCKER_HOST !== undefined || existsSync('/var/run/
 /** Pure tests, tests on the embedded Postgres and store, and tests on containers, which print a line when they cannot run. */
 export default defineConfig({
   test: {
-    maxWorkers: 3,
+    maxWorkers: 2,
     projects: [
       { test: { ...common, name: 'pure', include: ['packages/{core,process,tooling}/test/**/*.test.ts'] } },
       {
