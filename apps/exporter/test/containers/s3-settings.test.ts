@@ -94,7 +94,7 @@ describe.skipIf(!inject('containers'))('on a real S3, which verifies signatures 
     expect(about('create only')).toMatchObject({ state: 'works' });
     expect(about('missing objects')).toMatchObject({ state: 'works' });
     expect(about('versions')?.says).toBe('The bucket keeps no versions.');
-    expect(about('object lock')?.says).toBe('The bucket locks nothing, and nothing asks for it.');
+    expect(about('object lock')?.says).toBe('The bucket locks no objects, and the settings do not request it.');
     expect(about('clocks')).toMatchObject({ state: 'works' });
   });
 
