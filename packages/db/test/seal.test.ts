@@ -32,6 +32,13 @@ const batches = () => outbox.db.sql`
   select partition, outbox_ids::text as ids, row_count as rows from auditbox.batch order by id`;
 const clean = { lost: [], doubled: [] };
 
+/** Seals until no gap is left: one closes only when no older transaction runs anywhere on the server, which tests share. */
+const sealUntilClosed = () =>
+  eventually(async () => {
+    await outbox.sealAll();
+    expect(await outbox.frontier()).toMatchObject({ gaps: '{}', closing: '{}' });
+  });
+
 /** Changes the text of `seal` in this test's database. */
 async function mutate(from: string, to: string): Promise<void> {
   const [row] = await outbox.db.sql<[{ text: string }]>`
@@ -118,9 +125,8 @@ const orders = { aHigherTransaction, aYoungerGap, aRowThatWaits, moreThanOneLook
 
 test.each(Object.entries(orders))('no row is lost to %s', async (_name, order) => {
   await order();
-  await outbox.sealAll();
+  await sealUntilClosed();
   expect(await outbox.faults()).toEqual(clean);
-  expect(await outbox.frontier()).toMatchObject({ gaps: '{}', closing: '{}' });
 });
 
 test.each([
@@ -241,13 +247,8 @@ test('whatever writers and sealers do at once, each row gets into exactly one ba
   await Promise.all(Array.from({ length: 8 }, write));
   writing = false;
   await Promise.all(sealers);
-  await outbox.sealAll();
+  await sealUntilClosed();
   expect(await outbox.faults()).toEqual(clean);
-  // A gap closes only when no older transaction runs anywhere on the server, and other tests share it.
-  await eventually(async () => {
-    await outbox.sealAll();
-    expect(await outbox.frontier()).toMatchObject({ gaps: '{}' });
-  });
   const wrong = await outbox.db.sql`
     select b.id from auditbox.batch b join auditbox.outbox o on b.outbox_ids @> o.id
     group by b.id having b.row_count <> count(*) or b.row_count > 10
@@ -322,18 +323,12 @@ test('a call that finds nothing to do writes nothing', async () => {
   expect(await version()).toEqual(before);
 });
 
-/** A gap closes only when no older transaction runs anywhere on the server, and other tests share it. */
-const untilClosed = (sealedUpTo: string) =>
-  eventually(async () => {
-    await outbox.sealAll();
-    expect(await outbox.frontier()).toEqual({ sealedUpTo, gaps: '{}', closing: '{}' });
-  });
-
 test('a gap of a thousand million ids is closed like any other', async () => {
   await outbox.insert(1);
   await outbox.db.sql`select setval('auditbox.outbox_id_seq', 1000000000)`;
   await outbox.insert(1);
-  await untilClosed('1000000001');
+  await sealUntilClosed();
+  expect(await outbox.frontier()).toMatchObject({ sealedUpTo: '1000000001' });
 });
 
 test('where transaction ids mean nothing, as in a restored dump, gaps are closed by a generation of this server', async () => {
@@ -341,7 +336,8 @@ test('where transaction ids mean nothing, as in a restored dump, gaps are closed
     update auditbox.frontier set sealed_up_to = 10, gaps = '{[1,10]}', closing = '{[1,10]}', closing_xid = '99999999999'`;
   await outbox.db.sql`select setval('auditbox.outbox_id_seq', 10)`;
   await outbox.insert(1);
-  await untilClosed('11');
+  await sealUntilClosed();
+  expect(await outbox.frontier()).toMatchObject({ sealedUpTo: '11' });
 });
 
 test('rows of 500 hours mixed get one batch for each hour', async () => {
@@ -365,9 +361,8 @@ test.each(['commit', 'rollback'])('the rows of a prepared transaction stay gaps 
   for (let n = 0; n < 4; n += 1) await seal();
   expect(await outbox.frontier()).toMatchObject({ sealedUpTo: '3', gaps: '{[1,3)}' });
   await writer.unsafe(allowed === '0' ? end : `${end} prepared 'writer'`);
-  await outbox.sealAll();
+  await sealUntilClosed();
   expect(await outbox.faults()).toEqual(clean);
-  expect(await outbox.frontier()).toMatchObject({ gaps: '{}' });
   const [sum] = await outbox.db.sql`select sum(row_count)::int as rows from auditbox.batch`;
   expect(sum).toEqual({ rows: end === 'commit' ? 3 : 1 });
 });
@@ -401,9 +396,8 @@ test.each([
     const sealed = [await seal(), await seal()];
     expect(sealed.map(({ repaired }) => repaired)).toContain(true);
     await commit(late);
-    await outbox.sealAll();
+    await sealUntilClosed();
     expect(await outbox.faults()).toEqual(clean);
-    expect(await outbox.frontier()).toMatchObject({ gaps: '{}' });
   },
 );
 

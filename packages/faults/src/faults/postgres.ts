@@ -92,15 +92,15 @@ const diskFull: Fault = {
     await fillTable(scene);
     await sleep(holdMs);
     await free();
-    await eventually(() => scene.db.sql`drop table if exists ballast`);
+    await eventually(() => scene.db.sql`drop table if exists public.ballast`);
   },
 };
 
 /** Inserts until Postgres reports a full disk or stops because of it. */
 async function fillTable({ db }: Scene): Promise<void> {
   try {
-    await db.sql`create table ballast as select repeat('x', 1000) as x from generate_series(1, 100000)`;
-    for (;;) await db.sql`insert into ballast select * from ballast`;
+    await db.sql`create table public.ballast as select repeat('x', 1000) as x from generate_series(1, 100000)`;
+    for (;;) await db.sql`insert into public.ballast select * from public.ballast`;
   } catch (error) {
     const { code } = error as { code?: string };
     if (code !== '53100' && code !== '57P02' && !code?.startsWith('CONNECTION')) throw error;

@@ -4,7 +4,7 @@ import { startTcpProxy, type TcpProxy } from '@auditbox/testing/proxies/tcp-prox
 import { createTestBucket, type TestBucket, testCredentials } from '@auditbox/testing/servers/bucket.ts';
 import type { OwnPostgres } from '@auditbox/testing/servers/own-postgres.ts';
 import { createTestDatabase } from '@auditbox/testing/servers/template-database.ts';
-import { exporterRole, type ProcessRole, urlAs } from '@auditbox/testing/servers/test-roles.ts';
+import { type ProcessRole, urlAs } from '@auditbox/testing/servers/test-roles.ts';
 import { type Fleet, startFleet } from './fleet.ts';
 import { type Pace, quickSettings } from './pace.ts';
 
@@ -65,7 +65,7 @@ export async function openScene({ postgres, store, pace, settings, nodeVariables
   const common = { LOG_LEVEL: 'info', ...nodeVariables };
   const exporterEnv = {
     ...common,
-    DATABASE_URL: throughLine(exporterRole(settings)),
+    DATABASE_URL: throughLine('exporter'),
     ...(pace === 'quick' && quickSettings),
     // A real store under load is slow. With the short time-out of the quick settings, uploads would never finish.
     ...(!store.canLie && {

@@ -35,10 +35,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
 }
 
+/** The tests end processes and never a machine, so nothing depends on what reaches the disk. */
 function startPostgres(): Promise<StartedTestContainer> {
   return new GenericContainer(postgresImage)
     .withEnvironment({ POSTGRES_PASSWORD: 'container' })
-    .withCommand(['postgres', '-c', 'max_prepared_transactions=10'])
+    .withCommand(['postgres', '-c', 'max_prepared_transactions=10', '-c', 'fsync=off'])
     .withExposedPorts(5432)
     .withWaitStrategy(Wait.forLogMessage(/ready to accept connections/, 2))
     .start();

@@ -34,7 +34,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
     environment: {},
   };
   await initCluster(runner, cluster, new AbortController().signal);
-  await appendFile(join(cluster.folder, 'postgresql.conf'), 'max_prepared_transactions = 10\n');
+  // The tests end processes and never a machine, so nothing depends on what reaches the disk.
+  await appendFile(join(cluster.folder, 'postgresql.conf'), 'max_prepared_transactions = 10\nfsync = off\n');
   const lines: string[] = [];
   const events = {
     line: (_service: string, text: string) => void lines.push(text),

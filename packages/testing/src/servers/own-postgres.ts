@@ -22,8 +22,7 @@ export interface OwnPostgres {
   /** Settings of Postgres that differ from the defaults. */
   readonly settings: readonly string[];
   /**
-   * Ends the server process and starts it again. Resolves when the server answers. SIGKILL loses data that is not on
-   * disk. SIGQUIT is Postgres's "immediate" stop.
+   * Ends the server process and starts it again. Resolves when the server answers. SIGQUIT is Postgres's "immediate" stop.
    */
   killAndRestart(signal?: 'SIGKILL' | 'SIGQUIT'): Promise<void>;
   /** Kills the server and keeps it down until `start`. */
@@ -73,6 +72,8 @@ export async function startOwnPostgres({
   const url = clusterUrl(cluster);
   await eventually(() => migrateDatabase(url));
   const db = connectDatabase({ url, application: 'test', maxConnections: 3, statementTimeoutMs: 20_000 });
+  // The recovery of a killed server writes all it changed to the disk, and disks of shared machines are slow.
+  const answers = () => eventually(() => db.sql`select 1`, 120_000);
   return {
     url,
     sql: db.sql,
@@ -85,7 +86,7 @@ export async function startOwnPostgres({
       const gone = once(server, 'exit');
       server.kill(signal);
       await gone;
-      await eventually(() => db.sql`select 1`);
+      await answers();
     },
     async kill() {
       isDown = true;
@@ -96,7 +97,7 @@ export async function startOwnPostgres({
     async start() {
       isDown = false;
       start();
-      await eventually(() => db.sql`select 1`);
+      await answers();
     },
     async close() {
       await db.close(1_000);

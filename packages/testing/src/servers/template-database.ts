@@ -16,8 +16,14 @@ export async function createTemplate(server: string, migrate: (url: string) => P
 /** Creates the database of one test. Resolves to its URL. */
 export async function createTestDatabase(server: string, { empty = false } = {}): Promise<string> {
   const name = `test_${randomBytes(6).toString('hex')}`;
-  await run(server, `create database ${name}${empty ? '' : ` template ${template}`}`);
+  // Copying files takes two thirds of the time that a copy through the WAL takes.
+  await run(server, `create database ${name}${empty ? '' : ` template ${template}`} strategy file_copy`);
   return urlOf(server, name);
+}
+
+/** Drops the database of one test, so that a server never writes most of its files to the disk. */
+export async function dropTestDatabase(server: string, url: string): Promise<void> {
+  await run(server, `drop database if exists ${new URL(url).pathname.slice(1)} with (force)`);
 }
 
 function urlOf(server: string, name: string): string {

@@ -3,7 +3,7 @@ import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts
 import { storeAuditEvents } from '@auditbox/db/events/store-events.ts';
 import { inject } from 'vitest';
 import type { WireEvent } from '../fixtures/test-events.ts';
-import { createTestDatabase } from './template-database.ts';
+import { createTestDatabase, dropTestDatabase } from './template-database.ts';
 
 /** The migrated database of one test. */
 export interface TestDatabase extends Database {
@@ -20,6 +20,10 @@ export async function openTestDatabase(server = inject('databaseServer')): Promi
   return {
     ...db,
     url,
+    async close(timeoutMs) {
+      await db.close(timeoutMs);
+      await dropTestDatabase(server, url);
+    },
     async store(events) {
       await storeAuditEvents(db, events.map(createAuditEvent));
     },
