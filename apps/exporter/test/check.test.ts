@@ -205,8 +205,8 @@ test('a database that is down, or whose schema is missing or old, is reported; t
   expect(down.about('create')).toMatchObject({ state: 'works' });
   const empty = await check({ DATABASE_URL: await createTestDatabase(inject('databaseServer'), { empty: true }) });
   expect(empty.about('schema')).toMatchObject({ state: 'does not work', advice: 'Run `npm run migrate`.' });
-  await rig.db
-    .sql`delete from drizzle.__drizzle_migrations where id = (select max(id) from drizzle.__drizzle_migrations)`;
+  await rig.db.sql`
+    delete from auditbox.migration where tag = (select max(tag collate "C") from auditbox.migration)`;
   const old = await check();
   expect(old.about('schema')).toMatchObject({ state: 'does not work', advice: 'Run `npm run migrate`.' });
   for (const { code } of [down, empty, old]) expect(code).toBe(1);

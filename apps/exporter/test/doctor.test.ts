@@ -2,20 +2,28 @@ import { randomBytes } from 'node:crypto';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
 import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
-import { startOwnPostgres } from '@auditbox/testing/servers/own-postgres.ts';
-import { createTestDatabase } from '@auditbox/testing/servers/template-database.ts';
-import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
+import { type OwnPostgres, startOwnPostgres } from '@auditbox/testing/servers/own-postgres.ts';
+import { createTemplate, createTestDatabase } from '@auditbox/testing/servers/template-database.ts';
+import { migrateWithRoles, urlAs } from '@auditbox/testing/servers/test-roles.ts';
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
-import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { describeObjectLock } from '../src/diagnose/bucket.ts';
 import type { Finding } from '../src/diagnose/finding.ts';
 
 /* `npm run doctor` reports each problem with its remedy, and changes nothing. */
 
+/** A separate server, because the one that tests share does not flush, which the doctor reports. */
+let server: OwnPostgres;
 let rig: ExporterFixture;
 
+beforeAll(async () => {
+  server = await startOwnPostgres();
+  await createTemplate(server.url, migrateWithRoles);
+});
+afterAll(() => server.close());
+
 beforeEach(async () => {
-  rig = await createExporterFixture();
+  rig = await createExporterFixture(server.url);
 });
 afterEach(() => rig.close());
 
@@ -349,7 +357,7 @@ test('a bucket that cannot be reached does not hide the database, and vice versa
 });
 
 test('a database without the schema is reported by each check, not by a crash', async () => {
-  const DATABASE_URL = await createTestDatabase(inject('databaseServer'), { empty: true });
+  const DATABASE_URL = await createTestDatabase(server.url, { empty: true });
   const { code, about } = await doctor({ DATABASE_URL });
   expect(code).toBe(1);
   expect(about('schema')).toMatchObject({ state: 'does not work', advice: 'Run `npm run migrate`.' });

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
@@ -25,12 +27,17 @@ export interface App {
 
 export type AppName = 'api/src/main.ts' | 'api/src/keys/main.ts' | 'exporter/src/main.ts';
 
+/** Saves a third of the time that an app takes to start, which the tests do a thousand times. */
+const compileCache = join(tmpdir(), 'auditbox-compile-cache');
+
 const apps = new Set<App>();
 
 /** Starts an app with only the given environment. */
 export function spawnApp(name: AppName | URL, env: Record<string, string>, args: readonly string[] = []): App {
   const file = typeof name === 'string' ? new URL(`../../../../apps/${name}`, import.meta.url) : name;
-  return spawnProgram(process.execPath, [fileURLToPath(file), ...args], { env });
+  return spawnProgram(process.execPath, [fileURLToPath(file), ...args], {
+    env: { NODE_COMPILE_CACHE: compileCache, ...env },
+  });
 }
 
 /** Starts a program with the given environment and PATH. */
