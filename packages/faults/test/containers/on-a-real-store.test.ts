@@ -2,10 +2,11 @@ import { describe, expect, inject, test } from 'vitest';
 import { catalogue } from '../../src/faults/catalogue.ts';
 import { runFaults } from '../../src/run-faults.ts';
 
-const playable = catalogue.filter(({ needsLies }) => !needsLies);
+/** Faults of apis and Postgres do not depend on the store; `npm run test:faults` plays them all. */
+const playable = catalogue.filter(({ needsLies, name }) => !needsLies && !/^(api|postgres)-/.test(name));
 
 describe.skipIf(!inject('containers'))('on a real S3, in a bucket with object lock', () => {
-  test('no fault that works without the S3 proxy loses or doubles an event', { timeout: 600_000 }, async () => {
+  test('no fault of exporters that works without the S3 proxy loses or doubles an event', { timeout: 600_000 }, async () => {
     const results = await runFaults(
       {
         faults: playable,
@@ -14,7 +15,7 @@ describe.skipIf(!inject('containers'))('on a real S3, in a bucket with object lo
         seed: 1,
         pace: 'quick',
         holdMs: 1_000,
-        lanes: 4,
+        lanes: 2,
         store: { endpoint: inject('s3Endpoint'), canLie: false },
         nodeVariables: {},
       },
@@ -25,8 +26,7 @@ describe.skipIf(!inject('containers'))('on a real S3, in a bucket with object lo
       rounds.flatMap(({ problems }) => problems.map((problem) => `${fault.name}: ${problem}`)),
     );
     expect(broken).toEqual([]);
-    const notPlayed = results.filter(({ notPlayed: why }) => why !== null).map(({ fault }) => fault.name);
-    expect(notPlayed.filter((name) => name !== 'postgres-disk-full')).toEqual([]);
+    expect(results.filter(({ notPlayed }) => notPlayed !== null)).toEqual([]);
     expect(results.flatMap(({ rounds }) => rounds).every(({ events }) => events > 0)).toBe(true);
   });
 });
