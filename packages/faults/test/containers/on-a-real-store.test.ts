@@ -6,7 +6,9 @@ import { runFaults } from '../../src/run-faults.ts';
 const playable = catalogue.filter(({ needsLies, name }) => !needsLies && !/^(api|postgres)-/.test(name));
 
 describe.skipIf(!inject('containers'))('on a real S3, in a bucket with object lock', () => {
-  test('no fault of exporters that works without the S3 proxy loses or doubles an event', { timeout: 600_000 }, async () => {
+  test('no fault of exporters that works without the S3 proxy loses or doubles an event', { timeout: 600_000 }, async ({
+    signal,
+  }) => {
     const results = await runFaults(
       {
         faults: playable,
@@ -20,7 +22,7 @@ describe.skipIf(!inject('containers'))('on a real S3, in a bucket with object lo
         nodeVariables: {},
       },
       () => {},
-      new AbortController().signal,
+      signal,
     );
     const broken = results.flatMap(({ fault, rounds }) =>
       rounds.flatMap(({ problems }) => problems.map((problem) => `${fault.name}: ${problem}`)),
