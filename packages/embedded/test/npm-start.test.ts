@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { chmod, cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -22,8 +22,10 @@ beforeEach(async () => {
     await cp(join(root, part), join(clone, part), { recursive: true, filter });
   }
   const modules = join(clone, 'node_modules');
-  const linkAll = `mkdir -p "$2/@auditbox"; for m in "$1"/* "$1"/.bin; do n=$(basename "$m"); [ "$n" = @auditbox ] || ln -s "$m" "$2/$n"; done`;
-  execFileSync('sh', ['-c', linkAll, 'sh', join(root, 'node_modules'), modules]);
+  await mkdir(join(modules, '@auditbox'), { recursive: true });
+  for (const name of await readdir(join(root, 'node_modules'))) {
+    if (name !== '@auditbox') await symlink(join(root, 'node_modules', name), join(modules, name));
+  }
   for (const name of ['core', 'db', 'process', 'embedded']) {
     await symlink(join(clone, 'packages', name), join(modules, '@auditbox', name));
   }
