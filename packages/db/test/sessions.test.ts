@@ -3,7 +3,7 @@ import { connectDatabase, type DatabaseOptions } from '@auditbox/db/database/con
 import { copyOut } from '@auditbox/db/database/copy-out.ts';
 import { commonSettings } from '@auditbox/db/database/session-settings.ts';
 import { sealBatches } from '@auditbox/db/export/seal-batches.ts';
-import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
+import { asOwnerOutsideTransactions, migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
 import { setUpRoles } from '@auditbox/db/migrate/set-up-roles.ts';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { limits } from '@auditbox/testing/fixtures/outbox-fixture.ts';
@@ -35,6 +35,7 @@ const hostile: Record<string, string> = {
 
 let url: string;
 let sql: Sql;
+let knowsTransactionTimeout = false;
 beforeAll(async () => {
   url = await createTestDatabase(inject('databaseServer'), { empty: true });
   sql = postgres(url, {
@@ -44,6 +45,9 @@ beforeAll(async () => {
   });
   await sql.unsafe('create function public.to_json(text) returns json language sql as $$ select \'"forged"\'::json $$');
   const { pathname } = new URL(url);
+  const [{ version = 0 } = {}] = await sql`select current_setting('server_version_num')::int as version`;
+  knowsTransactionTimeout = version >= 170_000;
+  if (knowsTransactionTimeout) hostile.transaction_timeout = '300';
   for (const [name, value] of Object.entries(hostile))
     await sql.unsafe(
       `alter database ${pathname.slice(1)} set ${name} = ${name === 'search_path' ? value : `'${value}'`}`,
@@ -117,6 +121,30 @@ test.each(['', '?prepare=false'])(
     await db.close(1_000);
   },
 );
+
+test.each(['', '?prepare=false'])(
+  'with "%s" a statement may last longer than the transaction_timeout of the database, on every connection',
+  async (suffix) => {
+    for (let pools = 0; pools < 2; pools += 1) {
+      const db = connect(suffix);
+      const rows = await Promise.all(
+        [1, 2].map(() =>
+          db.query(
+            (q) => q`select current_setting('transaction_timeout', true) as value, pg_sleep(0.6)::text as slept`,
+          ),
+        ),
+      );
+      for (const [row] of rows) expect(row?.value).toBe(knowsTransactionTimeout ? '0' : null);
+      await db.close(1_000);
+    }
+  },
+);
+
+test('a migrator may need longer than the transaction_timeout of the database', async () => {
+  await asOwnerOutsideTransactions(url, 'auditbox', async (migrator) => {
+    expect(await migrator`select pg_sleep(0.6)::text as slept`).toHaveLength(1);
+  });
+});
 
 test('behind a pooler a statement that fails undoes itself, and the next statement works', async () => {
   const db = connect('?prepare=false');

@@ -2,7 +2,7 @@ import { within } from '@auditbox/core/within.ts';
 import type { Sql } from 'postgres';
 import { DatabaseError, toDatabaseError } from './database-error.ts';
 import { readDatabaseUrl } from './database-url.ts';
-import { connectTimeoutS, openPool } from './postgres-js.ts';
+import { connectTimeoutS, greet, openPool } from './postgres-js.ts';
 import { defaultSchema } from './schema-name.ts';
 import { commonSettings, setLocally } from './session-settings.ts';
 
@@ -66,6 +66,8 @@ export function connectDatabase(options: DatabaseOptions): Database {
   let sql = openConfiguredPool(options);
   const { isPooled } = readDatabaseUrl(options.url, { writes: false });
   const prologue = setLocally({ ...commonSettings, ...sessionSettings(options) });
+  /** Pools whose first connection has its settings. */
+  const greeted = new WeakMap<Sql, Promise<void> | 'done'>();
   let waiting = 0;
   let answeredAt = performance.now();
 
@@ -74,6 +76,23 @@ export function connectDatabase(options: DatabaseOptions): Database {
     sql = openConfiguredPool(options);
     // Statements that still run there may end by themselves.
     pool.end({ timeout: statementTimeoutMs / 1000 }).catch(() => {});
+  }
+
+  /** Without a wait once the pool is greeted, so that statements are sent in the order of the calls. */
+  async function sendAfterGreeting<T>(pool: Sql, send: (sql: Sql) => PromiseLike<T>): Promise<T> {
+    if (!isPooled && greeted.get(pool) !== 'done') {
+      const greeting = greeted.get(pool) ?? greet(pool);
+      greeted.set(pool, greeting);
+      try {
+        await greeting;
+        greeted.set(pool, 'done');
+      } catch (error) {
+        greeted.delete(pool);
+        throw error;
+      }
+    }
+    // A plain promise: a query builder of drizzle runs again at each `then`.
+    return sendAsAsked(pool, send);
   }
 
   /** Behind a pooler in transaction mode each statement is a transaction that makes its settings first. */
@@ -105,8 +124,7 @@ export function connectDatabase(options: DatabaseOptions): Database {
       waiting += 1;
       const pool = sql;
       try {
-        // Made a plain promise first: a query builder of drizzle runs again at each `then`.
-        const statement = Promise.resolve(sendAsAsked(pool, send));
+        const statement = sendAfterGreeting(pool, send);
         const answered = () => {
           answeredAt = performance.now();
         };

@@ -1,7 +1,7 @@
 import postgres, { type Options, type Sql } from 'postgres';
 import { readDatabaseUrl } from './database-url.ts';
 import { useSchema } from './schema-name.ts';
-import { commonSettings, type SessionSettings } from './session-settings.ts';
+import { allowLongTransactions, commonSettings, type SessionSettings } from './session-settings.ts';
 
 /*
  * What we know of the driver, postgres.js 3.4, and how we live with it. Each hazard names the upstream issue
@@ -29,7 +29,7 @@ export interface PoolOptions extends Options<Record<string, never>> {
   readonly writes?: boolean;
 }
 
-/** Opens no connection yet; the first statement does. Times go in and come out as text. */
+/** Opens no connection yet; the first statement, `greet`, does. Times go in and come out as text. */
 export function openPool(url: string, { application, settings, schema, writes = true, ...options }: PoolOptions): Sql {
   const { isPooled: pooler, options: address, connection: asked } = readDatabaseUrl(url, { writes });
   const connection: Record<string, string> = {
@@ -50,13 +50,18 @@ export function openPool(url: string, { application, settings, schema, writes = 
     connection,
   });
   keepTimesAsText(sql);
-  // The driver's object and not ours is what the start-up message is made of.
-  const sent = sql.options.connection as Record<string, string>;
-  sql.options.onparameter = (name: string, value: string) => {
-    // Only known from the first answer on. An older server refuses a parameter that it does not know.
-    if (!pooler && name === 'server_version' && Number.parseInt(value, 10) >= 17) sent.transaction_timeout = '0';
-  };
   return useSchema(sql, schema);
+}
+
+/**
+ * The first statement of a pool, before any other. A server before 17 refuses a connection that names transaction_timeout
+ * at its start, and the version is known only after the first start. So this sets it on the first connection, and lets
+ * later ones set it at their start. Not for a pooler, where each transaction sets it.
+ */
+export async function greet(sql: Sql): Promise<void> {
+  const known = await sql.unsafe(allowLongTransactions('session'));
+  // The driver's object and not ours is what the start-up message is made of.
+  if (known.length > 0) (sql.options.connection as Record<string, string>).transaction_timeout = '0';
 }
 
 /** timestamptz, date, time, timestamp, and arrays of them. */

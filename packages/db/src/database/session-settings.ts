@@ -23,11 +23,20 @@ export const commonSettings: SessionSettings = {
   default_transaction_deferrable: 'off',
 };
 
-/** The statement that sets them for a transaction. Behind a pooler in transaction mode nothing else reaches the session. */
+/**
+ * Sets transaction_timeout to 0, in a session or in a transaction, where the server knows it. Servers before 17 refuse the
+ * connection that names it at its start.
+ */
+export function allowLongTransactions(scope: 'session' | 'transaction'): string {
+  return `select pg_catalog.set_config('transaction_timeout', '0', ${scope === 'transaction'})
+    where pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 170000`;
+}
+
+/** The statements that set them for a transaction. Behind a pooler in transaction mode nothing else reaches the session. */
 export function setLocally(settings: SessionSettings): string {
-  return Object.entries(settings)
-    .map(
-      ([name, value]) => `set local ${name} = ${name === 'search_path' ? value : `'${value.replaceAll("'", "''")}'`}`,
-    )
-    .join('; ');
+  const statements = Object.entries(settings).map(
+    ([name, value]) => `set local ${name} = ${name === 'search_path' ? value : `'${value.replaceAll("'", "''")}'`}`,
+  );
+  // Last: it is a query, and a query needs the path.
+  return [...statements, allowLongTransactions('transaction')].join('; ');
 }

@@ -1,5 +1,5 @@
 import type { Sql } from 'postgres';
-import { openPool } from '../database/postgres-js.ts';
+import { greet, openPool } from '../database/postgres-js.ts';
 import { checkSchemaName, defaultSchema } from '../database/schema-name.ts';
 import { listUpcomingMonths, makeMonths } from '../months/make-months.ts';
 import { grantRights, haveRights } from './grant-rights.ts';
@@ -34,6 +34,7 @@ export async function migrateDatabase(url: string, options: MigrateOptions = {})
   const { schema = defaultSchema, report = () => {} } = options;
   const sql = openMigrator(url, schema);
   try {
+    await greet(sql);
     await checkServer(sql);
     const migrations = options.migrations ?? readMigrations(schema);
     const owner = await chooseOwner(sql);
@@ -90,6 +91,7 @@ export async function asOwnerOutsideTransactions<T>(
 ): Promise<T> {
   const sql = openMigrator(url, schema);
   try {
+    await greet(sql);
     await sql`set role ${sql(await chooseOwner(sql))}`;
     return await work(sql);
   } finally {

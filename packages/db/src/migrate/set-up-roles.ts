@@ -1,5 +1,6 @@
 import type { Sql } from 'postgres';
 import { toDatabaseError } from '../database/database-error.ts';
+import { greet } from '../database/postgres-js.ts';
 import { defaultSchema } from '../database/schema-name.ts';
 import { grantRights, processRoles } from './grant-rights.ts';
 import { asOwner, openMigrator } from './migrate.ts';
@@ -40,6 +41,7 @@ export async function setUpRoles(
 ): Promise<RolesMade> {
   const sql = openMigrator(url, schema);
   try {
+    await greet(sql);
     await makeProcessRoles(sql);
     const owner = await chooseOwner(sql);
     await asOwner(sql, owner, grantRights);
