@@ -104,6 +104,7 @@ create table auditbox.batch (
   constraint batch_has_rows CHECK (((row_count > 0) AND (NOT isempty(outbox_ids)))),
   constraint batch_partition_form CHECK ((partition ~ '^\d{4}-\d{2}-\d{2}(T\d{2})?$'::text))
 );
+CREATE INDEX batch_month ON auditbox.batch USING btree (date_trunc('month'::text, (first_occurred_at AT TIME ZONE 'UTC'::text)), id);
 CREATE INDEX batch_outbox_ids ON auditbox.batch USING gist (outbox_ids) WHERE (replay_for IS NULL);
 CREATE TRIGGER batch_ids_are_in_one_batch AFTER INSERT ON auditbox.batch REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION auditbox.check_new_batches();
 alter table auditbox.batch enable always trigger batch_ids_are_in_one_batch;
@@ -180,12 +181,22 @@ create table auditbox.migration (
   tag text collate "C" not null,
   sha256 text not null,
   applied_at timestamp(6) with time zone default clock_timestamp() not null,
+  oldest_reader text collate "C",
   constraint migration_pkey PRIMARY KEY (tag),
   constraint migration_sha256_check CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text))
 );
 grant select on auditbox.migration to auditbox_api;
 grant select on auditbox.migration to auditbox_exporter;
 grant select on auditbox.migration to auditbox_retention;
+
+create table auditbox.migration_step (
+  tag text collate "C" not null,
+  step integer not null,
+  place text,
+  rows bigint default 0 not null,
+  done_at timestamp(6) with time zone,
+  constraint migration_step_pkey PRIMARY KEY (tag, step)
+);
 
 create table auditbox.outbox (
   id bigint generated always as identity not null,
@@ -488,16 +499,27 @@ CREATE OR REPLACE FUNCTION auditbox.count_unarchived(month_name text)
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
  SET row_security TO 'off'
+ SET plan_cache_mode TO 'force_custom_plan'
 AS $function$
 declare
+  month record;
   archived int8multirange;
   unarchived bigint;
 begin
+  select * into month from auditbox.list_months() m where m.name = month_name;
   select range_agg(b.outbox_ids) into archived
-  from auditbox.batch b join auditbox.list_months() m on b.first_occurred_at < m.ends_at and b.last_occurred_at >= m.starts_at
-  where m.name = month_name
-    and exists (select from auditbox.delivery d where d.batch_id = b.id and d.state = 'done')
-    and not exists (select from auditbox.delivery d where d.batch_id = b.id and d.state <> 'done');
+  from auditbox.batch b
+  -- By the index. A month whose bounds somebody made differently has batches of two.
+  where date_trunc('month', b.first_occurred_at at time zone 'UTC') >= date_trunc('month', month.starts_at at time zone 'UTC')
+    and date_trunc('month', b.first_occurred_at at time zone 'UTC') < month.ends_at at time zone 'UTC'
+    and b.first_occurred_at < month.ends_at and b.last_occurred_at >= month.starts_at
+    -- By way of the destinations, because the key of a delivery begins with one.
+    and exists (
+      select from auditbox.destination n join auditbox.delivery d on d.destination = n.name and d.batch_id = b.id
+      where d.state = 'done')
+    and not exists (
+      select from auditbox.destination n join auditbox.delivery d on d.destination = n.name and d.batch_id = b.id
+      where d.state <> 'done');
   execute format('
     select count(*)
     from auditbox.%I a
@@ -544,25 +566,46 @@ CREATE OR REPLACE FUNCTION auditbox.forget_dropped(max_batches integer)
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
  SET row_security TO 'off'
+ SET plan_cache_mode TO 'force_custom_plan'
+ SET enable_seqscan TO 'off'
 AS $function$
 declare
-  forgotten integer;
+  existing tstzmultirange;
+  month timestamp := '-infinity';
+  last_ids int8multirange;
+  forgotten integer := 0;
+  latest integer;
 begin
-  with gone as materialized (
-    select b.outbox_ids
+  select coalesce(range_agg(tstzrange(m.starts_at, m.ends_at)), '{}') into existing from auditbox.list_months() m;
+  while forgotten < max_batches loop
+    select date_trunc('month', b.first_occurred_at at time zone 'UTC') into month
     from auditbox.batch b
-    where not exists (
-        select from auditbox.list_months() m where b.first_occurred_at < m.ends_at and b.last_occurred_at >= m.starts_at)
-      -- The rows of a batch go together, so its first row stands for all.
-      and exists (select from auditbox.outbox o where o.id = lower(b.outbox_ids))
-    order by b.id
-    limit max_batches
-  ), deleted as (
-    delete from auditbox.outbox o
-    using (select unnest(outbox_ids) as ids from gone) r
-    where o.id >= lower(r.ids) and o.id < upper(r.ids)
-  )
-  select count(*) into forgotten from gone;
+    where date_trunc('month', b.first_occurred_at at time zone 'UTC') > month
+    order by 1 limit 1;
+    exit when not found;
+    continue when existing && tstzrange(month at time zone 'UTC', (month + interval '1 month') at time zone 'UTC');
+    -- A batch of a replay has the ids of another one.
+    select b.outbox_ids into last_ids
+    from auditbox.batch b
+    where date_trunc('month', b.first_occurred_at at time zone 'UTC') = month and b.replay_for is null
+    order by b.id desc limit 1;
+    -- The rows of a batch go together, so its first row stands for all.
+    continue when not exists (select from auditbox.outbox o where o.id = lower(last_ids));
+    with gone as materialized (
+      select b.outbox_ids
+      from auditbox.batch b
+      where date_trunc('month', b.first_occurred_at at time zone 'UTC') = month and b.replay_for is null
+        and exists (select from auditbox.outbox o where o.id = lower(b.outbox_ids))
+      order by b.id
+      limit max_batches - forgotten
+    ), deleted as (
+      delete from auditbox.outbox o
+      using (select unnest(outbox_ids) as ids from gone) r
+      where o.id >= lower(r.ids) and o.id < upper(r.ids)
+    )
+    select count(*) into latest from gone;
+    forgotten := forgotten + latest;
+  end loop;
   return forgotten;
 end $function$;
 revoke execute on function auditbox.forget_dropped(integer) from public;

@@ -16,11 +16,19 @@ const { searchIndex, roles } = parseCommand(process.argv.slice(2));
 const url = process.env.DATABASE_URL;
 if (!url) exitWith('DATABASE_URL is not set. Set it to a URL such as postgres://user:password@host:5432/database.');
 const schema = readSchemaName();
-const report = (line: string) => void process.stdout.write(`${line}\n`);
-const giveUpAt = performance.now() + waitMs;
+let giveUpAt = performance.now() + waitMs;
+const printed = new Set<string>();
+// A second try repeats what it will do.
+const report = (line: string) => {
+  if (!printed.has(line)) process.stdout.write(`${line}\n`);
+  printed.add(line);
+};
+const onProgress = () => {
+  giveUpAt = performance.now() + waitMs;
+};
 for (let isFirst = true; ; isFirst = false) {
   try {
-    await migrateDatabase(url, { schema, report });
+    await migrateDatabase(url, { schema, report, onProgress });
     break;
   } catch (error) {
     const databaseError = toDatabaseError(error);

@@ -1,5 +1,5 @@
 import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
-import { readMigrations } from '@auditbox/db/migrate/migrations.ts';
+import { parseMigration, readMigrations } from '@auditbox/db/migrate/migrations.ts';
 import { setUpRoles } from '@auditbox/db/migrate/set-up-roles.ts';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { startTcpProxy } from '@auditbox/testing/proxies/tcp-proxy.ts';
@@ -98,12 +98,10 @@ test('a database that is not UTF-8 is refused with a sentence', async () => {
 
 test('a migration that fails leaves nothing of itself, and those before it stay', async () => {
   const ours = readMigrations();
-  const broken = {
-    tag: '9998_broken',
-    statements: ['create table auditbox.half (id int)', 'select 1 / 0'],
-    sha256: 'a'.repeat(64),
-    locks: null,
-  };
+  const broken = parseMigration(
+    '9998_broken',
+    'create table auditbox.half (id int);\n--> statement-breakpoint\nselect 1 / 0;',
+  );
   await expect(migrateDatabase(url, { migrations: [...ours, broken] })).rejects.toThrow('division by zero');
   expect(await applied()).toEqual(tags);
   expect(await sql`select to_regclass('auditbox.half') as half`).toEqual([{ half: null }]);

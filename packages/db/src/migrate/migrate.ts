@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Sql } from 'postgres';
 import { greet, openPool } from '../database/postgres-js.ts';
 import { checkSchemaName, defaultSchema } from '../database/schema-name.ts';
@@ -5,8 +6,10 @@ import { listUpcomingMonths, makeMonths } from '../months/make-months.ts';
 import { grantRights, haveRights } from './grant-rights.ts';
 import { listPending } from './list-pending.ts';
 import { MigrationError } from './migration-error.ts';
-import { type Migration, readMigrations } from './migrations.ts';
+import { type Migration, readMigrations, type Step } from './migrations.ts';
 import { chooseOwner } from './owner.ts';
+import { createProgress, type Progress } from './progress.ts';
+import { runSteps, type Turn } from './run-steps.ts';
 
 export interface MigrateOptions {
   readonly schema?: string | undefined;
@@ -14,10 +17,17 @@ export interface MigrateOptions {
   readonly report?: (line: string) => void;
   /** Other migrations than those of this version, for tests. */
   readonly migrations?: readonly Migration[];
+  /** Called after each migration, step and block. */
+  readonly onProgress?: () => void;
+  /** A step that runs for longer is reported again and again; 5 s unless given. */
+  readonly reportEveryMs?: number;
 }
 
 /** An advisory lock that every migrator of Auditbox takes. The number has no meaning. */
 const migrationLock = 7_283_104_911;
+
+/** Migrators that wait for another one look this often. */
+const turnEveryMs = 100;
 
 /** Waits for locks in front of writers are kept this short; `npm run migrate` tries again. */
 const lockTimeout = '2s';
@@ -27,8 +37,8 @@ const lockTimeout = '2s';
  * it at once: one works while the others wait and then find nothing to do. Throws MigrationError.
  *
  * Caller: `npm run migrate`, and the embedded stack.
- * Locks: the migrators' lock, in each transaction; and what a migration says in its head.
- * Crash: each migration is applied and recorded, or neither; the next call continues.
+ * Locks: the migrators' lock, in each transaction; and what a migration says in its head, or each of its steps.
+ * Crash: each migration, or step of one, is applied and recorded, or neither; the next call continues.
  */
 export async function migrateDatabase(url: string, options: MigrateOptions = {}): Promise<void> {
   const { schema = defaultSchema, report = () => {} } = options;
@@ -41,7 +51,8 @@ export async function migrateDatabase(url: string, options: MigrateOptions = {})
     const pending = await asOwner(sql, owner, (tx) => listPending(tx, migrations, schema));
     announce(pending, schema, report);
     if (pending.length > 0) await makeSchema(sql, owner);
-    for (const migration of pending) await apply(sql, migration, { migrations, owner, schema, report });
+    const progress = createProgress({ ...options, report, watch: () => openMigrator(url, schema) });
+    for (const migration of pending) await apply(sql, migration, { migrations, owner, schema, report, progress });
     await asOwner(sql, owner, async (tx) => {
       await makeMonths({ query: (send) => Promise.resolve(send(tx)) }, listUpcomingMonths(new Date()));
       if (await haveRights(tx)) await grantRights(tx);
@@ -74,13 +85,43 @@ export function openMigrator(url: string, schema: string): Sql {
 
 /** Runs in a transaction as the schema's owner, while no other migrator works. */
 export async function asOwner<T>(sql: Sql, owner: string, work: (tx: Sql) => Promise<T>): Promise<T> {
-  return sql.begin(async (tx) => {
-    await tx`select pg_advisory_xact_lock(${migrationLock})`;
+  return inTurn(sql, async (tx) => {
     await tx`set local role ${tx(owner)}`;
     // From here on somebody may wait behind us.
     await tx`select set_config('lock_timeout', ${lockTimeout}, true)`;
-    return work(tx as unknown as Sql);
-  }) as Promise<T>;
+    return work(tx);
+  });
+}
+
+/**
+ * Runs in a transaction while no other migrator works. Waits without a transaction: another migrator that makes an index
+ * concurrently waits for every transaction.
+ */
+async function inTurn<T>(sql: Sql, work: (tx: Sql) => Promise<T>): Promise<T> {
+  for (;;) {
+    const turn = await sql.begin(async (tx) => {
+      const [row] = await tx<[{ isOurs: boolean }]>`select pg_try_advisory_xact_lock(${migrationLock}) as "isOurs"`;
+      return row.isOurs ? { result: await work(tx as unknown as Sql) } : null;
+    });
+    if (turn !== null) return turn.result as T;
+    await delay(turnEveryMs);
+  }
+}
+
+/** The same outside of a transaction, for what cannot run in one. */
+async function asOwnerWithoutTransaction<T>(sql: Sql, owner: string, work: (sql: Sql) => Promise<T>): Promise<T> {
+  for (;;) {
+    const [row] = await sql<[{ isOurs: boolean }]>`select pg_try_advisory_lock(${migrationLock}) as "isOurs"`;
+    if (row.isOurs) break;
+    await delay(turnEveryMs);
+  }
+  try {
+    await sql`set role ${sql(owner)}`;
+    return await work(sql);
+  } finally {
+    // After a lost connection there is nothing to undo.
+    await sql`reset role`.then(() => sql`select pg_advisory_unlock(${migrationLock})`).catch(() => {});
+  }
 }
 
 /** Runs as the schema's owner on a connection without a transaction: `create index concurrently` accepts none. */
@@ -117,8 +158,19 @@ async function checkServer(sql: Sql): Promise<void> {
 function announce(pending: readonly Migration[], schema: string, report: (line: string) => void): void {
   if (pending.length === 0) return;
   report(`${count(pending.length)} to apply in the schema ${schema}:`);
-  for (const { tag, locks } of pending) report(`  ${tag}: ${locks ?? 'locks only what it makes.'}`);
+  for (const { tag, locks, steps } of pending) {
+    report(`  ${tag}: ${locks ?? 'locks only what it makes.'}`);
+    steps?.forEach(
+      (step, index) => void report(`    step ${index + 1}, ${manners[step.kind]}: ${step.locks ?? 'no locks.'}`),
+    );
+  }
 }
+
+const manners: Readonly<Record<Step['kind'], string>> = {
+  transaction: 'in one transaction',
+  concurrently: 'while everybody reads and writes',
+  blocks: 'in many short transactions',
+};
 
 function count(migrations: number): string {
   return migrations === 1 ? '1 migration' : `${migrations} migrations`;
@@ -129,28 +181,44 @@ interface Context {
   readonly owner: string;
   readonly schema: string;
   readonly report: (line: string) => void;
+  readonly progress: Progress;
 }
 
-async function apply(sql: Sql, migration: Migration, { migrations, owner, schema, report }: Context): Promise<void> {
+async function apply(sql: Sql, migration: Migration, context: Context): Promise<void> {
+  const { migrations, owner, schema, report, progress } = context;
   const startedAt = performance.now();
   report(`${migration.tag} …`);
-  const isOurs = await asOwner(sql, owner, async (tx) => {
-    // Another migrator may have been faster.
-    const pending = await listPending(tx, migrations, schema);
-    if (pending[0]?.tag !== migration.tag) return false;
-    for (const statement of migration.statements) await tx.unsafe(statement);
-    await tx`insert into auditbox.migration (tag, sha256) values (${migration.tag}, ${migration.sha256})`;
-    await hideFunctions(tx);
-    return true;
-  });
+  if (migration.steps !== null) {
+    const turn: Turn = {
+      inTransaction: (work) => asOwner(sql, owner, work),
+      outside: (work) => asOwnerWithoutTransaction(sql, owner, work),
+    };
+    await runSteps(turn, migration, progress);
+  }
+  const isOurs = await progress.during(migration.tag, () =>
+    asOwner(sql, owner, async (tx) => {
+      // Another migrator may have been faster.
+      const pending = await listPending(tx, migrations, schema);
+      if (pending[0]?.tag !== migration.tag) return false;
+      if (migration.steps === null) for (const statement of migration.statements) await tx.unsafe(statement);
+      await recordMigration(tx, migration);
+      await hideFunctions(tx);
+      return true;
+    }),
+  );
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   report(isOurs ? `${migration.tag}: done in ${seconds} s` : `${migration.tag}: another migrator applied it`);
 }
 
+async function recordMigration(tx: Sql, { tag, sha256, oldestReader }: Migration): Promise<void> {
+  await tx`insert into auditbox.migration (tag, sha256) values (${tag}, ${sha256})`;
+  // The first migrations are applied before the column is there.
+  if (oldestReader !== null) await tx`update auditbox.migration set oldest_reader = ${oldestReader} where tag = ${tag}`;
+}
+
 /** Makes the schema and its list of migrations. The login makes the schema, because its owner may not. */
 async function makeSchema(sql: Sql, owner: string): Promise<void> {
-  await sql.begin(async (tx) => {
-    await tx`select pg_advisory_xact_lock(${migrationLock})`;
+  await inTurn(sql, async (tx) => {
     // Not by to_regnamespace: it reads the cache of this session, which may not know what was committed during the wait.
     const [there] = await tx<[{ schema: boolean; list: boolean }]>`
       select exists (select from pg_namespace n where n.nspname = 'auditbox') as schema,

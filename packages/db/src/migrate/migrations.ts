@@ -8,10 +8,31 @@ const folder = new URL('../../../../drizzle/', import.meta.url);
 export interface Migration {
   /** The file's name: `0004_months`. */
   readonly tag: string;
-  readonly statements: readonly string[];
   /** Of the file's text, 64 hexadecimal digits. */
   readonly sha256: string;
-  /** What its first comment says about locks, or null. */
+  /** What its head says after `-- Locks:`, or null. */
+  readonly locks: string | null;
+  /**
+   * What its head says after `-- Oldest reader:`, or null: versions that do not know the migration of this name cannot work
+   * with the schema from here on. Usually a migration names itself there.
+   */
+  readonly oldestReader: string | null;
+  /** One statement each. They run in one transaction unless one of them is marked as a step. */
+  readonly statements: readonly string[];
+  /** The statements as steps, each of which is committed and recorded by itself; null without a mark. */
+  readonly steps: readonly Step[] | null;
+}
+
+/** A statement that is committed by itself, so that no lock is held for longer than it needs. */
+export interface Step {
+  /**
+   * `-- Step: transaction`: in its own transaction.
+   * `-- Step: concurrently`: outside of a transaction. It may run twice. An index of that name is dropped first.
+   * `-- Step: blocks`: again and again, each time in a transaction. It gets the place where the block before ended as $1, null
+   * at first, and returns a row with `next`, which is null at the end, and `rows`.
+   */
+  readonly kind: 'transaction' | 'concurrently' | 'blocks';
+  readonly statement: string;
   readonly locks: string | null;
 }
 
@@ -26,13 +47,35 @@ export function listTags(): string[] {
   return (JSON.parse(journal) as { entries: { tag: string }[] }).entries.map(({ tag }) => tag);
 }
 
-function parseMigration(tag: string, file: string, schema: string): Migration {
+/** Reads the text of a migration's file. */
+export function parseMigration(tag: string, file: string, schema = defaultSchema): Migration {
   // A checkout on Windows may have other line ends, and it is the same migration.
   const text = file.replaceAll('\r\n', '\n');
+  const statements = nameSchema(text, schema).split('--> statement-breakpoint');
+  const head = /^(?:--.*\n)*/.exec(text)?.[0] ?? '';
   return {
     tag,
-    statements: nameSchema(text, schema).split('--> statement-breakpoint'),
     sha256: createHash('sha256').update(text).digest('hex'),
-    locks: /^-- Locks: (.+(?:\n-- .+)*)/m.exec(text)?.[1]?.replaceAll('\n-- ', ' ') ?? null,
+    locks: readLabel(head, 'Locks'),
+    oldestReader: readLabel(head, 'Oldest reader'),
+    statements,
+    steps: statements.some((statement) => readKind(statement) !== null) ? statements.map(toStep) : null,
   };
+}
+
+function toStep(statement: string): Step {
+  // The head of the file is in front of its first step.
+  const [, own = statement] = /^(-- Step: [\s\S]*)/m.exec(statement) ?? [];
+  return { kind: readKind(statement) ?? 'transaction', statement, locks: readLabel(own, 'Locks') };
+}
+
+function readKind(statement: string): Step['kind'] | null {
+  const [, kind] = /^-- Step: (transaction|concurrently|blocks)$/m.exec(statement) ?? [];
+  return (kind as Step['kind'] | undefined) ?? null;
+}
+
+/** The text behind `-- Label:`, up to the next label or an empty comment. */
+function readLabel(text: string, label: string): string | null {
+  const [, found] = new RegExp(`^-- ${label}: (.+(?:\\n-- (?![A-Z][a-z ]*: ).+)*)`, 'm').exec(text) ?? [];
+  return found?.replaceAll('\n-- ', ' ') ?? null;
 }

@@ -66,7 +66,7 @@ export interface ArchivedObject {
 
 /**
  * The objects of a month at a destination, in the order of their batches, behind a batch. A batch is filed under one hour or
- * day, so it belongs to one month.
+ * day, so it belongs to one month. A month whose bounds somebody made differently has the batches of two, one after another.
  *
  * Caller: retention, to read them back, block after block from `'0'`.
  * Locks: none.
@@ -84,9 +84,16 @@ export async function listArchivedObjects(
           select count(*)::int from auditbox.rejection r where r.destination = d.destination and r.batch_id = b.id
         ) as rows
       from auditbox.batch b join auditbox.delivery d on d.batch_id = b.id and d.destination = ${destination}
-      where b.id > ${behind} and d.state = 'done'
+      where d.state = 'done'
+        -- By the index, in its order.
+        and (date_trunc('month', b.first_occurred_at at time zone 'UTC'), b.id) > (
+          coalesce(
+            (select date_trunc('month', l.first_occurred_at at time zone 'UTC') from auditbox.batch l where l.id = ${behind}),
+            date_trunc('month', ${startsAt}::text::timestamptz at time zone 'UTC')),
+          ${behind})
+        and date_trunc('month', b.first_occurred_at at time zone 'UTC') < ${endsAt}::text::timestamptz at time zone 'UTC'
         and b.first_occurred_at >= ${startsAt}::text::timestamptz and b.first_occurred_at < ${endsAt}::text::timestamptz
-      order by b.id
+      order by date_trunc('month', b.first_occurred_at at time zone 'UTC'), b.id
       limit ${most}`,
   );
 }
