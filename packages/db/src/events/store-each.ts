@@ -2,7 +2,6 @@ import type { Database } from '../database/connect.ts';
 import { toDatabaseError } from '../database/database-error.ts';
 import { isMonthMissing, toMonth } from '../months/make-months.ts';
 import { createMonthMaker, type MonthMaker } from '../months/month-maker.ts';
-import { eventJson } from '../sql/event-json.ts';
 import { epochMicros, eventLine } from './event-line.ts';
 import {
   encodeOne,
@@ -21,7 +20,7 @@ import {
   toMonthError,
 } from './event-refused-error.ts';
 import { sameContent } from './same-content.ts';
-import { whereTaken } from './where-taken.ts';
+import { findTaken } from './where-taken.ts';
 import type { WrittenEvent } from './write-events.ts';
 
 /** A stored event; `json` has the form of `GET /audit/:id`. */
@@ -50,19 +49,6 @@ const insertSeveral = `
   ${insertIncoming}
   on conflict do nothing
   ${returning}`;
-
-/*
- * `json` is null for an event that retention removed.
- *
- * Caller: storeEachEvent, to compare events whose ids are stored already.
- * Locks: none.
- * Crash: nothing is written.
- */
-const findTaken = `
-  select taken.id::text, case when a.id is not null then ${eventJson} end as json
-  from json_array_elements_text($1::text::json) as wanted (id)
-  ${whereTaken('wanted.id::uuid')}
-  left join auditbox.audit_log a on a.id = taken.id and a.occurred_at = taken.occurred_at`;
 
 type Taken = ReadonlyMap<string, { readonly json: string | null }>;
 

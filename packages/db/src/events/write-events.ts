@@ -1,5 +1,4 @@
 import { sql as drizzleSql, type SQL } from 'drizzle-orm';
-import { eventJson } from '../sql/event-json.ts';
 import {
   encodeParameters,
   type IdentifiedEvent,
@@ -8,9 +7,9 @@ import {
   insertIncoming,
   type TracedEvent,
 } from './event-record.ts';
-import { AuditConflictError, toEventRefusedError } from './event-refused-error.ts';
+import { AuditConflictError, removedMessage, toEventRefusedError } from './event-refused-error.ts';
 import { sameContent } from './same-content.ts';
-import { whereTaken } from './where-taken.ts';
+import { findTaken, whereTaken } from './where-taken.ts';
 
 /** Runs the statement: postgres.js (pool or transaction), or a drizzle database or transaction on any driver. */
 export type Executor = PostgresJsExecutor | DrizzleExecutor;
@@ -28,30 +27,25 @@ export interface WrittenEvent {
 }
 
 /*
- * If any id is stored already, it inserts nothing and returns the stored events; else it inserts all, and the trigger adds
- * the outbox rows. One statement, so that an error of the driver cannot separate its parts.
+ * If any id is stored already, it inserts nothing and returns the stored ids; else it inserts all, and the trigger adds the
+ * outbox rows. One statement, so that an error of the driver cannot separate its parts. It looks for the ids in the outbox
+ * alone: a look into audit_log would lock every month and all indexes of it.
  *
  * Caller: the api outside of any transaction, and services in their own.
  * Locks: the new ids. A second call with one of them waits, and gets a unique violation when this one commits.
  * Crash: all or nothing is committed; the same call again returns which.
  */
-const statement = `
+const insertUnlessTaken = `
   with incoming as materialized (${incomingEvents}
   ), existing as materialized (
-    select a.* from incoming ${whereTaken('incoming.id')} join auditbox.audit_log a on a.id = taken.id and a.occurred_at = taken.occurred_at
+    select taken.id from incoming ${whereTaken('incoming.id')}
   ), inserted as (${insertIncoming}
     where not exists (select from existing)
     returning a.id
   )
-  select null as id, null as json from (select count(*) from inserted) counted where count > 0
+  select null as id from (select count(*) from inserted) counted where count > 0
   union all
-  select a.id::text, ${eventJson} from existing a`;
-
-/** One row without an id if all were inserted, else the events that are stored under their ids. */
-interface Found {
-  readonly id: string | null;
-  readonly json: string;
-}
+  select id::text from existing`;
 
 /**
  * Writes audit events in the executor's transaction, all of them or none; the table's trigger writes their outbox rows. An
@@ -66,36 +60,49 @@ export async function writeAuditEvents(executor: Executor, events: readonly Trac
   if (indexOf.size < events.length) throw new Error('Two events of one call have the same id.');
   const existing = new Set<string>();
   for (let missing = identified; missing.length > 0; ) {
-    const found = await insertUnlessAnyExists(executor, missing, identified);
-    if (found.length === 0) throw new Error('The database did not store the events and did not find them.');
-    if (found[0]?.id === null) break;
-    for (const { id, json } of found) {
-      const index = indexOf.get(id ?? '') ?? -1;
+    const taken = await insertUnlessAnyExists(executor, missing, identified);
+    if (taken.length === 0) throw new Error('The database did not store the events and did not find them.');
+    if (taken[0]?.id === null) break;
+    for (const { id, json } of await findStored(executor, taken)) {
+      const index = indexOf.get(id) ?? -1;
       const event = identified[index];
+      if (json === null) throw new AuditConflictError(index, removedMessage);
       if (event && !sameContent(event, json))
         throw new AuditConflictError(index, `The audit event ${id} is stored already with other content.`);
-      existing.add(id ?? '');
+      existing.add(id);
     }
     missing = missing.filter(({ id }) => !existing.has(id));
   }
   return identified.map(({ id }) => ({ id, outcome: existing.has(id) ? 'existing' : 'created' }));
 }
 
+/** One row without an id if all were inserted, else the ids that are stored. */
 async function insertUnlessAnyExists(
   executor: Executor,
   events: readonly IdentifiedEvent[],
   all: readonly IdentifiedEvent[],
-): Promise<Found[]> {
-  const parameters = encodeParameters(events);
+): Promise<{ readonly id: string | null }[]> {
   try {
-    const result = await run(executor, parameters);
-    return (Array.isArray(result) ? result : (result as { rows: Found[] }).rows) as Found[];
+    return await run(executor, insertUnlessTaken, encodeParameters(events));
   } catch (error) {
     throw toEventRefusedError(error, all) ?? error;
   }
 }
 
-function run(executor: Executor, parameters: string[]): PromiseLike<unknown> {
+/** Events never change, so they may be read by a second statement. */
+function findStored(
+  executor: Executor,
+  taken: readonly { readonly id: string | null }[],
+): Promise<{ readonly id: string; readonly json: string | null }[]> {
+  return run(executor, findTaken, [JSON.stringify(taken.map(({ id }) => id))]);
+}
+
+async function run<Row>(executor: Executor, statement: string, parameters: string[]): Promise<Row[]> {
+  const result = await send(executor, statement, parameters);
+  return (Array.isArray(result) ? result : (result as { rows: Row[] }).rows) as Row[];
+}
+
+function send(executor: Executor, statement: string, parameters: string[]): PromiseLike<unknown> {
   if ('unsafe' in executor) return executor.unsafe(statement, parameters, { prepare: true });
   const parts = statement.split(/(\$\d+)/).map((part) => {
     const number = /^\$(\d+)$/.exec(part)?.[1];
