@@ -73,5 +73,5 @@ function configuration(text: string, to: { databaseUrl: string; port: number; po
     'unix_socket_dir =',
     `default_pool_size = ${to.poolSize}`,
   ];
-  return `${text.replaceAll('host=127.0.0.1 port=5432 dbname=auditbox ', `${server} `)}${own.join('\n')}\n`;
+  return `${text.replaceAll('host=127.0.0.1 port=5432 dbname=auditbox', server)}${own.join('\n')}\n`;
 }
