@@ -101,6 +101,39 @@ test('a missing trigger is reported; a setting that stops ordinary triggers is n
   expect(advice).toBe('Run their statements in drizzle/ again.');
 });
 
+test('a trigger that calls another function, fires at other times or is not ours is named', async () => {
+  const { sql } = rig.db;
+  await sql`create function public.nothing() returns trigger language plpgsql as 'begin return null; end'`;
+  await sql`create or replace trigger outbox_keep_row before delete on auditbox.outbox
+    for each row execute function public.nothing()`;
+  await sql`create or replace trigger delivery_changes before update of attempts on auditbox.delivery
+    for each row execute function auditbox.check_delivery_change()`;
+  await sql`create or replace trigger rejection_begins before insert on auditbox.rejection
+    for each row when (new.outbox_id > 7) execute function auditbox.check_new_rejection()`;
+  await sql`create trigger swallow before insert on auditbox.outbox for each row execute function public.nothing()`;
+  const { says, advice } = await findProblem('triggers');
+  for (const problem of [
+    'outbox_keep_row on outbox is calling another function',
+    'delivery_changes on delivery is firing at other times',
+    'rejection_begins on rejection is firing at other times',
+    'swallow on outbox is not a trigger of Auditbox',
+  ])
+    expect(says).toContain(problem);
+  expect(advice).toContain('`drop trigger swallow on auditbox.outbox`');
+  expect(advice).toContain('Run the statements of the others in drizzle/ again.');
+});
+
+test('a right that a role has too many or too few is named with the statement that repairs it', async () => {
+  const { sql } = rig.db;
+  await sql`grant delete on auditbox.outbox to auditbox_exporter`;
+  await sql`revoke select on auditbox.batch from auditbox_api`;
+  const { says, advice } = await findProblem('tampering');
+  expect(says).toBe('auditbox_api lacks SELECT on table batch, auditbox_exporter has DELETE on table outbox.');
+  expect(advice).toBe(
+    'As the owner of the tables, run `grant select on auditbox.batch to auditbox_api`; `revoke delete on auditbox.outbox from auditbox_exporter`.',
+  );
+});
+
 test('what somebody changed in the schema is named, with statements that undo it', async () => {
   await rig.db.store(someEvents(3));
   const { sql } = rig.db;

@@ -39,20 +39,47 @@ export const expectedTables: readonly ExpectedTable[] = [
   };
 });
 
-/** A trigger, and the table that has it. */
+/** A trigger, the table that has it, and what it does. */
 export interface ExpectedTrigger {
   readonly table: string;
   readonly trigger: string;
+  /** The function that it calls. */
+  readonly calls: string;
+  /** When it fires, as in pg_trigger: 1 row, 2 before, 4 insert, 8 delete, 16 update, 32 truncate. */
+  readonly type: number;
 }
+
+type Action = 'insert' | 'delete' | 'update' | 'truncate';
+const bits = { row: 1, before: 2, insert: 4, delete: 8, update: 16, truncate: 32 } as const;
+const on = (calls: string, ...words: (Action | 'row' | 'before')[]) => ({
+  calls,
+  type: words.reduce((type, word) => type | bits[word], 0),
+});
+const refuse = (...actions: Action[]) => on('refuse_change', 'before', ...actions);
 
 /** schema.ts cannot list triggers, because drizzle does not support them. Each month has those of audit_log. */
 export const expectedTriggers: readonly ExpectedTrigger[] = Object.entries({
-  audit_log: ['audit_log_to_outbox', 'audit_log_append_only', 'audit_log_no_truncate'],
-  outbox: ['outbox_no_update', 'outbox_no_truncate', 'outbox_keep_row'],
-  batch: ['batch_never_changes', 'batch_ids_are_in_one_batch'],
-  delivery: ['delivery_no_truncate', 'delivery_changes', 'delivery_begins'],
-  rejection: ['rejection_begins'],
-}).flatMap(([table, triggers]) => triggers.map((trigger) => ({ table, trigger })));
+  audit_log: {
+    audit_log_to_outbox: on('audit_log_to_outbox', 'insert'),
+    audit_log_append_only: refuse('update', 'delete'),
+    audit_log_no_truncate: refuse('truncate'),
+  },
+  outbox: {
+    outbox_no_update: refuse('update'),
+    outbox_no_truncate: refuse('truncate'),
+    outbox_keep_row: on('keep_outbox_row', 'row', 'before', 'delete'),
+  },
+  batch: {
+    batch_never_changes: refuse('update', 'delete', 'truncate'),
+    batch_ids_are_in_one_batch: on('check_new_batches', 'insert'),
+  },
+  delivery: {
+    delivery_no_truncate: refuse('truncate'),
+    delivery_changes: on('check_delivery_change', 'row', 'before', 'update'),
+    delivery_begins: on('check_new_delivery', 'row', 'before', 'insert'),
+  },
+  rejection: { rejection_begins: on('check_new_rejection', 'row', 'before', 'insert') },
+}).flatMap(([table, triggers]) => Object.entries(triggers).map(([trigger, what]) => ({ table, trigger, ...what })));
 
 /** drizzle writes `timestamp (6) with time zone` and `varchar(55)`. */
 function toPostgresType(type: string): string {

@@ -51,39 +51,62 @@ export async function findDrift(db: Database, tables: readonly ExpectedTable[]):
   );
 }
 
-export interface IdleTrigger {
+export interface WrongTrigger {
   readonly table: string;
   readonly trigger: string;
-  readonly problem: 'missing' | 'disabled' | 'not enabled always';
-  /** The statement that enables it; null for a missing one. */
+  readonly problem:
+    | 'missing'
+    | 'disabled'
+    | 'not enabled always'
+    | 'calling another function'
+    | 'firing at other times'
+    | 'not a trigger of Auditbox';
+  /** The statement that repairs it, or null. */
   readonly remedy: string | null;
 }
 
 /**
- * Triggers of our tables and months that are missing, or that do not fire in every session.
+ * Triggers of our tables and months that are missing, do not fire in every session, or do something else. Also triggers of
+ * others: one that returns null makes an event vanish.
  *
  * Caller: the doctor.
  * Locks: none.
  * Crash: nothing is written.
  */
-export async function findIdleTriggers(db: Database, triggers: readonly ExpectedTrigger[]): Promise<IdleTrigger[]> {
+export async function findWrongTriggers(db: Database, triggers: readonly ExpectedTrigger[]): Promise<WrongTrigger[]> {
   return db.query(
-    (sql) => sql<IdleTrigger[]>`
+    (sql) => sql<WrongTrigger[]>`
       with expected as (
-        select to_regclass(format('auditbox.%I', e.table)) as oid, e.trigger as name
-        from json_to_recordset(${JSON.stringify(triggers)}::text::json) as e ("table" text, "trigger" text)
+        select to_regclass(format('auditbox.%I', e.table)) as oid, e.trigger as name, e.calls, e.type
+        from json_to_recordset(${JSON.stringify(triggers)}::text::json)
+          as e ("table" text, "trigger" text, calls text, type int)
       ), everywhere as (
-        select oid, name from expected
+        select oid, name, calls, type from expected
         union all
-        select i.inhrelid, e.name from expected e join pg_inherits i on i.inhparent = e.oid
+        select i.inhrelid, e.name, e.calls, e.type from expected e join pg_inherits i on i.inhparent = e.oid
       )
-      select c.relname as table, e.name as trigger,
-        case when t.oid is null then 'missing' when t.tgenabled = 'D' then 'disabled' else 'not enabled always' end as problem,
-        case when t.oid is not null then format('alter table %I.%I enable always trigger %I', n.nspname, c.relname, e.name)
-          end as remedy
+      select c.relname as table, e.name as trigger, w.problem,
+        case when w.problem in ('disabled', 'not enabled always')
+          then format('alter table %I.%I enable always trigger %I', n.nspname, c.relname, e.name) end as remedy
       from everywhere e join pg_class c on c.oid = e.oid join pg_namespace n on n.oid = c.relnamespace
       left join pg_trigger t on t.tgrelid = c.oid and t.tgname = e.name
-      where t.tgenabled is distinct from 'A'
-      order by c.relname, e.name`,
+      left join pg_proc p on p.oid = t.tgfoid
+      cross join lateral (
+        select case
+          when t.oid is null then 'missing'
+          when p.proname <> e.calls or p.pronamespace <> c.relnamespace then 'calling another function'
+          when t.tgtype <> e.type or t.tgqual is not null or cardinality(t.tgattr::int2[]) > 0 then 'firing at other times'
+          when t.tgenabled = 'D' then 'disabled'
+          when t.tgenabled <> 'A' then 'not enabled always'
+        end as problem
+      ) w
+      where w.problem is not null
+      union all
+      select c.relname, t.tgname, 'not a trigger of Auditbox',
+        format('drop trigger %I on %I.%I', t.tgname, n.nspname, c.relname)
+      from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace
+      where t.tgrelid in (select oid from everywhere) and not t.tgisinternal and t.tgparentid = 0
+        and not exists (select from everywhere e where e.oid = t.tgrelid and e.name = t.tgname)
+      order by 1, 2`,
   );
 }

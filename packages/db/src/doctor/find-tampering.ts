@@ -78,6 +78,15 @@ export async function findTampering(db: Database, schema: string = defaultSchema
       select format('everybody may use the table %s', relname), format('revoke all on auditbox.%I from public', relname)
       from ours where exists (select from aclexplode(relacl) where grantee = 0)
       union all
+      select format('everybody may use the column %s of the table %s', t.attname, o.relname),
+        format('revoke all (%I) on auditbox.%I from public', t.attname, o.relname)
+      from ours o join pg_attribute t on t.attrelid = o.oid and not t.attisdropped
+      where exists (select from aclexplode(t.attacl) where grantee = 0)
+      union all
+      select 'everybody may use the schema', 'revoke usage on schema auditbox from public'
+      from pg_namespace n cross join aclexplode(n.nspacl) a
+      where n.nspname = 'auditbox' and a.privilege_type = 'USAGE' and a.grantee = 0
+      union all
       select format('the schema belongs to %s, which may log in', o.rolname), null
       from pg_namespace n join pg_roles o on o.oid = n.nspowner where n.nspname = 'auditbox' and (o.rolcanlogin or o.rolsuper)
       union all
@@ -93,6 +102,14 @@ export async function findTampering(db: Database, schema: string = defaultSchema
       select format('the table %s has row-level security, which hides rows', relname),
         format('alter table auditbox.%I disable row level security', relname)
       from ours where relrowsecurity
+      union all
+      select format('the table %s has the policy %s, which hides rows', o.relname, p.polname),
+        format('drop policy %I on auditbox.%I', p.polname, o.relname)
+      from ours o join pg_policy p on p.polrelid = o.oid
+      union all
+      select format('the table %s has the rule %s, which changes statements', o.relname, r.rulename),
+        format('drop rule %I on auditbox.%I', r.rulename, o.relname)
+      from ours o join pg_rewrite r on r.ev_class = o.oid where o.relkind in ('r', 'p')
       union all
       select format('the table %s is unlogged: a crash of the server empties it', relname),
         format('alter table auditbox.%I set logged', relname)

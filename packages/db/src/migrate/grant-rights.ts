@@ -77,3 +77,34 @@ const writer = `
     grant insert (${eventColumns}), select (id, occurred_at) on auditbox.audit_log to auditbox_writer;
     grant execute on function
       auditbox.record(text, text, text, text, json, json, json, text, timestamptz, uuid) to auditbox_writer;`;
+
+/** One right that a role has: on a relation, a column of it, or a function. */
+export interface Right {
+  readonly role: string;
+  readonly on: 'table' | 'sequence' | 'function';
+  readonly name: string;
+  /** Null for the whole relation. */
+  readonly column: string | null;
+  /** As Postgres names it: `SELECT`. */
+  readonly privilege: string;
+}
+
+/** Every right that `grantRights` gives inside of the schema. */
+export function listRights(): Right[] {
+  const statements = [api, exporter, retention, writer].join('').matchAll(/grant ([^;]+?) on ([^;]+?) to (\w+);/g);
+  return [...statements].flatMap(([, privileges = '', objects = '', role = '']) => {
+    const [, on = 'table'] = /^(function|sequence)\s/.exec(objects) ?? [];
+    const names = splitOutsideParentheses(objects).map((object) => /auditbox\.(\w+)/.exec(object)?.[1] ?? '');
+    return splitOutsideParentheses(privileges).flatMap((text) => {
+      const [, privilege = '', columns] = /^(\w+)(?:\s*\(([^)]*)\))?$/.exec(text) ?? [];
+      const each = columns === undefined ? [null] : columns.split(',').map((column) => column.trim());
+      return names.flatMap((name) =>
+        each.map((column) => ({ role, on, name, column, privilege: privilege.toUpperCase() }) as Right),
+      );
+    });
+  });
+}
+
+function splitOutsideParentheses(text: string): string[] {
+  return text.split(/,(?![^(]*\))/).map((part) => part.trim());
+}

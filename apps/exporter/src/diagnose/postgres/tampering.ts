@@ -1,4 +1,5 @@
 import { findTampering } from '@auditbox/db/doctor/find-tampering.ts';
+import { findWrongRights } from '@auditbox/db/doctor/find-wrong-rights.ts';
 import { fails, listSome, works } from '../finding.ts';
 import type { Check } from './check.ts';
 
@@ -9,7 +10,7 @@ export function tampering(schema: string): Check {
   return {
     what,
     async run(db) {
-      const found = await findTampering(db, schema);
+      const found = [...(await findTampering(db, schema)), ...(await findWrongRights(db))];
       if (found.length === 0)
         return works(what, 'Functions, rights, months and sequences are as the migrations made them.');
       const remedies = found.flatMap(({ remedy }) => (remedy === null ? [] : [`\`${remedy}\``]));

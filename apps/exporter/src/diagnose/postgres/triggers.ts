@@ -1,5 +1,5 @@
 import { expectedTriggers } from '@auditbox/db/doctor/expected-schema.ts';
-import { findIdleTriggers, type IdleTrigger } from '@auditbox/db/doctor/find-drift.ts';
+import { findWrongTriggers, type WrongTrigger } from '@auditbox/db/doctor/find-drift.ts';
 import { fails, listSome, works } from '../finding.ts';
 import type { Check } from './check.ts';
 
@@ -7,20 +7,21 @@ const what = 'triggers';
 const consequence =
   'Without audit_log_to_outbox, events wait until the reconciliation finds them. Without the others, what was recorded can be changed.';
 
-/** Whether the triggers fire, in every session, that fill the outbox and keep what is recorded. */
+/** Whether the triggers that fill the outbox and keep what is recorded fire in every session and do what they should. */
 export const triggers: Check = {
   what,
   async run(db) {
-    const idle = await findIdleTriggers(db, expectedTriggers);
-    if (idle.length === 0) return works(what, 'The triggers of the tables and months exist and are enabled always.');
-    const says = listSome(idle.map(({ table, trigger, problem }) => `${trigger} on ${table} is ${problem}`));
-    return fails(what, `${says}. ${consequence}`, { advice: describeRemedy(idle) });
+    const wrong = await findWrongTriggers(db, expectedTriggers);
+    if (wrong.length === 0)
+      return works(what, 'The triggers of the tables and months exist, are enabled always and do what they should.');
+    const says = listSome(wrong.map(({ table, trigger, problem }) => `${trigger} on ${table} is ${problem}`));
+    return fails(what, `${says}. ${consequence}`, { advice: describeRemedy(wrong) });
   },
 };
 
-function describeRemedy(idle: readonly IdleTrigger[]): string {
-  const remedies = idle.flatMap(({ remedy }) => (remedy === null ? [] : [`\`${remedy}\``]));
+function describeRemedy(wrong: readonly WrongTrigger[]): string {
+  const remedies = wrong.flatMap(({ remedy }) => (remedy === null ? [] : [`\`${remedy}\``]));
   if (remedies.length === 0) return 'Run their statements in drizzle/ again.';
-  const others = remedies.length < idle.length ? ' Run the statements of the missing ones in drizzle/ again.' : '';
+  const others = remedies.length < wrong.length ? ' Run the statements of the others in drizzle/ again.' : '';
   return `As the owner of the tables, run ${listSome(remedies)}.${others}`;
 }
