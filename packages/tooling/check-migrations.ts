@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 /*
@@ -17,6 +17,15 @@ if (base !== undefined) {
   const edited = isBegun ? files.filter((file) => file.endsWith('.sql') && isEdited(base, file)) : [];
   for (const file of edited) process.stdout.write(`${file} is on main. Put the change into a new migration.\n`);
   if (edited.length > 0) process.exitCode = 1;
+}
+
+// Migrations of the first version have no data to lock.
+const lastOfFirstVersion = '0009_sessions.sql';
+for (const file of readdirSync(join(root, 'drizzle')).sort()) {
+  if (!file.endsWith('.sql') || file <= lastOfFirstVersion) continue;
+  if (/^(--.*\n)*-- Locks: /.test(readFileSync(join(root, 'drizzle', file), 'utf8'))) continue;
+  process.stdout.write(`drizzle/${file} must say what it locks: \`-- Locks: …\` in its head.\n`);
+  process.exitCode = 1;
 }
 
 function isEdited(commit: string, file: string): boolean {

@@ -35,6 +35,7 @@ export function composeApi(settings: ApiSettings, logger: Logger, tracing: Traci
     application: 'auditbox api',
     maxConnections: 10,
     statementTimeoutMs,
+    guardsSchema: true,
   });
   const readers = connectReaders({
     primaryUrl: databaseUrl,
@@ -48,6 +49,7 @@ export function composeApi(settings: ApiSettings, logger: Logger, tracing: Traci
     application: 'auditbox api months',
     maxConnections: 1,
     statementTimeoutMs,
+    guardsSchema: true,
   });
   const months = createMonthMaker(monthsDb);
   const registry = new Registry();

@@ -36,6 +36,7 @@ export function composeExporter(settings: ExporterSettings, logger: Logger, trac
     maxConnections: send.concurrency + 4,
     statementTimeoutMs,
     avoidSeqScans: true,
+    guardsSchema: true,
   });
   const watchdog = startWatchdog(
     { canary: () => db.sql`select 1`, answeredAt: () => db.answeredAt },
@@ -121,9 +122,11 @@ const retentionTimeoutMs = 3_600_000;
 export function composeRetention(settings: ExporterSettings, logger: Logger) {
   const db = connectDatabase({
     url: settings.databaseUrl,
+    schema: settings.databaseSchema,
     application: 'auditbox retention',
     maxConnections: 1,
     statementTimeoutMs: retentionTimeoutMs,
+    guardsSchema: true,
   });
   const access = createS3Access(createS3Client(settings.s3, settings.send.concurrency), settings.s3);
   const destination = createS3Destination(access, settings.s3);

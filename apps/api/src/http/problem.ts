@@ -101,12 +101,13 @@ function toProblem(error: unknown): HttpProblem {
   return new HttpProblem(500, 'Internal error. This request stored nothing.');
 }
 
-/** A person must change the login, the rights, the tables or the sequence first. */
+/** A person must change the login, the rights, the tables, the sequence or this version first. */
 function needsOperator(error: DatabaseError): boolean {
-  return error.kind === 'misconfigured' || error.kind === 'schema' || isSequenceBehind(error);
+  return ['misconfigured', 'schema', 'newer schema'].includes(error.kind) || isSequenceBehind(error);
 }
 
 function describeState(error: DatabaseError): string {
+  if (error.kind === 'newer schema') return 'has a schema that is too new for this version of Auditbox';
   if (needsOperator(error)) return 'is not set up correctly';
   return error.kind === 'timeout' ? 'did not answer in time' : 'is not available now';
 }

@@ -43,6 +43,7 @@ export function connectReaders({ primaryUrl, replicaUrl, schema, statementTimeou
       statementTimeoutMs,
       avoidSeqScans: true,
       onlyReads,
+      guardsSchema: true,
     });
   const pools: Database[] = [];
   const connect = (url: string) => {

@@ -36,6 +36,8 @@ async function checkSchema(db: Database): Promise<Finding> {
     const warning = await checkDatabase(db);
     return warning === null ? works('schema', 'It is up to date.') : unknown('schema', warning);
   } catch (error) {
-    return fails('schema', explainUnready(error), { advice: 'Run `npm run migrate`.' });
+    const isTooNew = error instanceof DatabaseError && error.kind === 'newer schema';
+    const advice = isTooNew ? 'Use the version that migrated the database, or a newer one.' : 'Run `npm run migrate`.';
+    return fails('schema', explainUnready(error), { advice });
   }
 }

@@ -2,6 +2,7 @@ import type { Sql } from 'postgres';
 import { listTags } from '../migrate/migrations.ts';
 import type { Database } from './connect.ts';
 import { DatabaseError, toDatabaseError } from './database-error.ts';
+import { isTooNew } from './schema-guard.ts';
 
 /** How the database's schema compares to the one that this version was written for. */
 type SchemaState =
@@ -66,18 +67,22 @@ async function checkWrites(sql: Sql, onlyReads: boolean): Promise<void> {
 async function checkSchemaVersion(db: Database): Promise<SchemaState> {
   try {
     const [row] = await db.query(
-      (sql) => sql<[{ tag: string | null }]>`select max(tag collate "C") as tag from auditbox.migration`,
+      (sql) => sql<[{ tag: string | null; oldestReader: string | null }]>`
+        select max(tag collate "C") as tag, max(oldest_reader collate "C") as "oldestReader" from auditbox.migration`,
     );
+    if (row.oldestReader !== null && isTooNew(row.oldestReader)) throw DatabaseError.schemaTooNew(row.oldestReader);
     if (row.tag === null || row.tag < ours) throw new SchemaOutdatedError();
     return row.tag > ours ? 'newer' : 'current';
   } catch (error) {
     const code = toDatabaseError(error)?.code;
-    if (code === unknownTable || code === unknownSchema) throw new SchemaOutdatedError();
+    if (code === unknownTable || code === unknownSchema || code === unknownColumn) throw new SchemaOutdatedError();
     if (code === missingRight) return 'unknown';
     throw error;
   }
 }
 
 const unknownTable = '42P01';
+/** From before the list had all its columns. */
+const unknownColumn = '42703';
 const unknownSchema = '3F000';
 const missingRight = '42501';

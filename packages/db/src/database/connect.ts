@@ -3,6 +3,7 @@ import type { Sql } from 'postgres';
 import { DatabaseError, toDatabaseError } from './database-error.ts';
 import { readDatabaseUrl } from './database-url.ts';
 import { connectTimeoutS, greet, openPool } from './postgres-js.ts';
+import { createSchemaGuard, readOldestReader } from './schema-guard.ts';
 import { defaultSchema } from './schema-name.ts';
 import { commonSettings, setLocally } from './session-settings.ts';
 
@@ -52,6 +53,8 @@ export interface DatabaseOptions {
    * index of words has no order, so queries for words need `any`.
    */
   readonly onlyReads?: 'in order' | 'any';
+  /** Send nothing while the schema is too new for this version. For the processes. */
+  readonly guardsSchema?: boolean;
   /** False leaves synchronous_commit to the server, to read the server's own value. Nothing may be written then. */
   readonly ownCommit?: boolean;
 }
@@ -68,6 +71,7 @@ export function connectDatabase(options: DatabaseOptions): Database {
   const prologue = setLocally({ ...commonSettings, ...sessionSettings(options) });
   /** Pools whose first connection has its settings. */
   const greeted = new WeakMap<Sql, Promise<void> | 'done'>();
+  const guard = createSchemaGuard(() => sendAsAsked(sql, readOldestReader) as Promise<string | null>);
   let waiting = 0;
   let answeredAt = performance.now();
 
@@ -78,8 +82,8 @@ export function connectDatabase(options: DatabaseOptions): Database {
     pool.end({ timeout: statementTimeoutMs / 1000 }).catch(() => {});
   }
 
-  /** Without a wait once the pool is greeted, so that statements are sent in the order of the calls. */
-  async function sendAfterGreeting<T>(pool: Sql, send: (sql: Sql) => PromiseLike<T>): Promise<T> {
+  /** Without a wait once the pool is greeted and the schema known, so that statements are sent in the order of the calls. */
+  async function sendWhenReady<T>(pool: Sql, send: (sql: Sql) => PromiseLike<T>): Promise<T> {
     if (!isPooled && greeted.get(pool) !== 'done') {
       const greeting = greeted.get(pool) ?? greet(pool);
       greeted.set(pool, greeting);
@@ -90,6 +94,10 @@ export function connectDatabase(options: DatabaseOptions): Database {
         greeted.delete(pool);
         throw error;
       }
+    }
+    if (options.guardsSchema) {
+      const admission = guard.admit();
+      if (admission !== null) await admission;
     }
     // A plain promise: a query builder of drizzle runs again at each `then`.
     return sendAsAsked(pool, send);
@@ -124,7 +132,7 @@ export function connectDatabase(options: DatabaseOptions): Database {
       waiting += 1;
       const pool = sql;
       try {
-        const statement = sendAfterGreeting(pool, send);
+        const statement = sendWhenReady(pool, send);
         const answered = () => {
           answeredAt = performance.now();
         };

@@ -16,6 +16,8 @@ export type DatabaseErrorKind =
   | 'misconfigured'
   /** Tables, columns or functions are missing: `migrate` has not run, or another version of it has. */
   | 'schema'
+  /** A newer version migrated the database, and its schema is not for this one. */
+  | 'newer schema'
   /** A value of the statement is invalid, too large, or damaged on disk. */
   | 'data'
   /** A constraint or a trigger refused a row. */
@@ -57,6 +59,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
   CONNECT: { kind: 'unreachable', name: 'connection failure', retry: true },
   DATABASE_BUSY: { kind: 'busy', name: 'too many statements wait', retry: true },
   DATABASE_SILENT: { kind: 'timeout', name: 'no answer', retry: true },
+  SCHEMA_TOO_NEW: { kind: 'newer schema', name: 'newer schema', retry: false },
   UNSAFE_TRANSACTION: { kind: 'unreachable', name: 'connection in an unknown state', retry: true },
   SASL: { kind: 'misconfigured', name: 'login refused', retry: false },
   ERR_TLS: { kind: 'misconfigured', name: 'TLS failure', retry: false },
@@ -119,6 +122,14 @@ export class DatabaseError extends Error {
     return new DatabaseError('DATABASE_SILENT', `The database did not answer within ${deadlineMs} ms.`);
   }
 
+  /** The schema has a migration that this version must know and does not. Nothing was sent. */
+  static schemaTooNew(tag: string): DatabaseError {
+    return new DatabaseError(
+      'SCHEMA_TOO_NEW',
+      `The database's schema is too new for this version of Auditbox, which does not know its migration ${tag}`,
+    );
+  }
+
   /** More statements wait than can be answered in time, so this one was not sent. */
   static busy(waiting: number): DatabaseError {
     return new DatabaseError('DATABASE_BUSY', `${waiting} statements already wait for the database.`);
@@ -130,6 +141,8 @@ export class DatabaseError extends Error {
     switch (this.kind) {
       case 'schema':
         return `The database's schema is not up to date: ${why}. Run \`npm run migrate\`.`;
+      case 'newer schema':
+        return `${why}. Upgrade this process.`;
       case 'misconfigured':
         return `The database's set-up is wrong (${this.#means}): ${why}.`;
       default:

@@ -1,0 +1,78 @@
+import { randomUUID } from 'node:crypto';
+import { createAuditEvent } from '@auditbox/core/event/create-audit-event.ts';
+import { connectDatabase } from '@auditbox/db/database/connect.ts';
+import { storeAuditEvents } from '@auditbox/db/events/store-events.ts';
+import { sealBatches } from '@auditbox/db/export/seal-batches.ts';
+import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
+import { readMigrations } from '@auditbox/db/migrate/migrations.ts';
+import { setUpRoles } from '@auditbox/db/migrate/set-up-roles.ts';
+import { expectExactlyOnce } from '@auditbox/testing/expectations/expect-exactly-once.ts';
+import { startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { createExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
+import { limits } from '@auditbox/testing/fixtures/outbox-fixture.ts';
+import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
+import { createTestDatabase } from '@auditbox/testing/servers/template-database.ts';
+import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
+import { expect, inject, test } from 'vitest';
+
+/** The last migration of the first version that anybody installed. */
+const firstVersion = '0009_sessions';
+
+test('a database of the first version, with rows in every table, is upgraded; all is exported once and readable', async () => {
+  const rig = await createExporterFixture();
+  const url = await createTestDatabase(inject('databaseServer'), { empty: true });
+  const settings = { DATABASE_URL: urlAs('exporter', url) };
+  const all = readMigrations();
+  const first = all.slice(0, all.findIndex(({ tag }) => tag === firstVersion) + 1);
+  await migrateDatabase(url, { migrations: first });
+  await setUpRoles(url);
+  const db = connectDatabase({ url, application: 'test', maxConnections: 2, statementTimeoutMs: 20_000 });
+  const ids: string[] = [];
+  const store = async (rows: number, updated_at: string) => {
+    const events = Array.from({ length: rows }, () => anEvent({ id: randomUUID(), updated_at }));
+    ids.push(...events.map(({ id }) => id as string));
+    await storeAuditEvents(db, events.map(createAuditEvent));
+  };
+
+  // Done, with objects in the bucket.
+  await store(6, '2026-07-03T01:00:00Z');
+  await store(3, '2024-02-29T23:59:59Z');
+  expect(await (await rig.drain(settings)).ended).toBe(0);
+  // Sealed, failed, and one whose exporter died after it had rejected a row.
+  await store(4, '2026-07-04T01:00:00Z');
+  await store(4, '2026-07-04T02:00:00Z');
+  await store(4, '2026-07-04T03:00:00Z');
+  await sealBatches(db, limits);
+  await db.sql
+    .unsafe(`
+      update auditbox.delivery set state = 'sending', lease_token = gen_random_uuid(), leased_until = now()
+      where batch_id in (select id from auditbox.batch where partition in ('2026-07-04T01', '2026-07-04T02'));
+      insert into auditbox.rejection (destination, outbox_id, batch_id, audit_id, occurred_at, reason)
+      select 's3', o.id, b.id, o.audit_id, o.occurred_at, 'damaged'
+      from auditbox.batch b join auditbox.outbox o on o.id = lower(b.outbox_ids) where b.partition = '2026-07-04T01';
+      update auditbox.delivery
+      set state = 'failed', lease_token = null, leased_until = null, last_error = 'refused'
+      where batch_id in (select id from auditbox.batch where partition = '2026-07-04T02');
+      insert into auditbox.api_key (name, key_hash, scopes) values ('old', repeat('0', 64), '{read}');
+      insert into auditbox.destination (name, is_paused) values ('elsewhere', true)`)
+    .simple();
+  // Pending.
+  await store(5, '2026-07-05T01:00:00Z');
+
+  await migrateDatabase(url);
+  expect(await rig.start(['--once'], settings).ended).toBe(2);
+  expect(await rig.start(['--replay-failed'], settings).ended).toBe(0);
+  await expectExactlyOnce(rig.bucket, ids);
+  const doctor = rig.start(['--doctor'], settings);
+  expect(await doctor.ended, doctor.output()).toBe(0);
+
+  const api = await startApi(urlAs('api', url));
+  const { body } = await api.request('/audit?page_size=100');
+  expect(body.audit_logs.map(({ id }: { id: string }) => id).sort()).toEqual([...ids].sort());
+  for (const id of [ids[0], ids.at(-1)]) {
+    const { body: event } = await api.request(`/audit/${id}`);
+    expect(event.id).toBe(id);
+  }
+  await db.close(1_000);
+  await rig.close();
+});
