@@ -251,7 +251,7 @@ export interface components {
         /** @description A page by its number. */
         NumberedPage: {
             audit_logs: components["schemas"]["AuditEvent"][];
-            /** @description How many events match, counted up to AUDIT_TOTAL_MAX. */
+            /** @description How many events match, counted up to AUDIT_TOTAL_MAX; with several filters up to the next full thousand. */
             total: number;
             page: number;
             page_size: number;

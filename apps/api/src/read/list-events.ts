@@ -22,7 +22,11 @@ const page_size = z.int();
 const numberedPage = z
   .strictObject({
     audit_logs,
-    total: z.int().describe('How many events match, counted up to AUDIT_TOTAL_MAX.'),
+    total: z
+      .int()
+      .describe(
+        'How many events match, counted up to AUDIT_TOTAL_MAX; with several filters up to the next full thousand.',
+      ),
     page: z.int(),
     page_size,
     total_pages: z.int(),

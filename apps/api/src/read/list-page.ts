@@ -1,3 +1,4 @@
+import { isCountedByIndex } from '@auditbox/db/queries/counted-by-index.ts';
 import type { EventFilter } from '@auditbox/db/queries/event-filter.ts';
 import type { EventPosition } from '@auditbox/db/queries/event-order.ts';
 import type { FeedEdge } from '@auditbox/db/queries/feed-edge.ts';
@@ -58,9 +59,7 @@ async function readNumbered(
   const offset = (page - 1) * pageSize;
   const isTooDeep = offset >= totalMax;
   const part = isTooDeep ? { limit: 0, offset: 0 } : { limit: pageSize, offset };
-  // No index covers words and values, so counting would read all matches. Then it counts one event more than the page shows.
-  const isCountable = filter.words === undefined && (filter.values ?? []).length === 0;
-  const countUpTo = isCountable ? totalMax : Math.min(totalMax, offset + pageSize + 1);
+  const countUpTo = Math.min(totalMax, countingLimit(filter, offset + pageSize));
   const found = await findEvents(reader.poolFor(filter), { filter, order, after: null, ...part, countUpTo });
   const { count, isExact } = found.total ?? { count: 0, isExact: true };
   if (isTooDeep && !isExact) throw tooDeep(totalMax);
@@ -69,6 +68,20 @@ async function readNumbered(
   const members = `"total":${count},${pages},"total_is_exact":${isExact}`;
   return { events: found.events, members, cursor: next && printCursor(query, next) };
 }
+
+/**
+ * Up to which number matching events are counted for a page that ends at event `end`. Where counting reads every event, it
+ * stops at the next full thousand: there is a page ahead, and `total_pages` is the same on the pages of a thousand events.
+ * No index covers words and values. They may have to read the whole table to find a few more events, so then one event
+ * more than the page shows must do.
+ */
+function countingLimit(filter: EventFilter, end: number): number {
+  if (isCountedByIndex(filter)) return Number.POSITIVE_INFINITY;
+  const isSearch = filter.words !== undefined || (filter.values ?? []).length > 0;
+  return isSearch ? end + 1 : (Math.floor(end / countStep) + 1) * countStep;
+}
+
+const countStep = 1_000;
 
 function tooDeep(totalMax: number): HttpProblem {
   const message = `begins after event ${totalMax}; continue with next_cursor, or begin with an empty cursor`;
