@@ -18,7 +18,10 @@ const events = Array.from({ length: 250 }, (_, n) =>
   anEvent({
     table_name: 'few',
     updated_at: `2026-07-0${1 + (n % 5)}T11:00:00Z`,
-    changed_by: ['ana', '=1+1', '+49 30', '-5', '@sum', 'a,"b"', 'ünï', ' \t=x', "'quoted"][n % 9] as string,
+    changed_by: [
+      ...['ana', '=1+1', '+49 30', '-5', '@sum', 'a,"b"', 'ünï', ' \t=x', "'quoted"],
+      ...['\u0001', '\u0002x\u0001\u0002', '\u0003', 'x\u0001\u0001', '\\.', "it's \\' auditbox.x"],
+    ][n % 15] as string,
     changed_by_api_key: n % 2 === 0 ? '' : 'key',
     object_id: `object-${n % 7}`,
     before_value: n % 3 === 0 ? null : { text: 'lines\r\nand "quotes", commas', n },
@@ -53,6 +56,8 @@ test.each([
   '&sort_order=desc',
   '&sort_by=changed_by',
   '&changed_by=ana,-5&object_id=object-1',
+  '&changed_by=it%27s%20%5C%5C%27%20auditbox.x',
+  '&sort_by=changed_by&sort_order=desc&changed_by_prefix=%01',
   '&q=quotes',
   '&object_id=none',
 ])('NDJSON%s is the list, line by line, digit by digit', async (query) => {
@@ -189,6 +194,8 @@ test('a caller that stops reading and then disconnects ends the export', async (
   answer.resume();
   await eventually(async () => expect(await waiting()).toHaveLength(1));
   answer.destroy();
+  // The statement ends although what it waits for has not come.
+  await eventually(async () => expect(await waiting()).toEqual([]));
   await api.app.line(/^Request\.$/);
   await unlock();
   await untilStill();

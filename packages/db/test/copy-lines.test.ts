@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { connectDatabase } from '@auditbox/db/database/connect.ts';
-import { copyOut } from '@auditbox/db/database/copy-out.ts';
+import { copyRows } from '@auditbox/db/database/copy-rows.ts';
 import { batchLinesStatement, copyBatchLines } from '@auditbox/db/export/copy-batch-lines.ts';
 import { rejectRows } from '@auditbox/db/export/reject-rows.ts';
 import { oneLineEach } from '@auditbox/db/sql/copied-lines.ts';
@@ -129,11 +129,66 @@ test('events as large as a chunk and small ones come whole, next to other statem
   await one.close(1_000);
 });
 
+test('a large batch comes whole by several copies, and no more than one of them waits for a slow receiver', async () => {
+  const copyBytes = 4 * 1024 * 1024;
+  const largest = 300_000;
+  // Many have the same event time, and large events stand between small ones.
+  await outbox.db.sql`
+    insert into auditbox.audit_log (changed_by, action, table_name, object_id, occurred_at, updated_values)
+    select 'ana', 'updated', 't', n::text, timestamptz '2026-07-03 01:00:00Z' + n / 500 * interval '1 second',
+      to_json(repeat('x', case when n % 200 = 0 then ${largest - 1_000}::int else 2000 end)) from generate_series(1, 5000) n`;
+  await outbox.sealAll({ maxRows: 10_000, maxBytes: 100_000_000 });
+  const delivery = await outbox.lease();
+  let waitingBytes = 0;
+  let most = 0;
+  let copiesMade = 1;
+  const chunks: Buffer[] = [];
+  const copied = await copyBatchLines(
+    outbox.db,
+    delivery,
+    (chunk) => {
+      chunks.push(chunk);
+      waitingBytes += chunk.length;
+      most = Math.max(most, waitingBytes);
+    },
+    never,
+    async () => {
+      copiesMade += 1;
+      waitingBytes = 0;
+    },
+  );
+  expect(copied).toEqual({ kind: 'whole', rows: 5_000 });
+  expect(most).toBeLessThan(copyBytes + largest);
+  expect(copiesMade).toBeGreaterThan(4);
+  const ids = Buffer.concat(chunks)
+    .toString()
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => line.slice(7, 43));
+  const rows = await outbox.db.sql<{ id: string }[]>`select id from auditbox.audit_log order by occurred_at, id`;
+  expect(ids).toEqual(rows.map(({ id }) => id));
+});
+
+test('a large batch with an event that is gone, or with another number of ids, is incomplete', async () => {
+  await outbox.db.sql`
+    insert into auditbox.audit_log (changed_by, action, table_name, object_id, occurred_at, updated_values)
+    select 'ana', 'updated', 't', n::text, '2026-07-03 01:00:00Z', to_json(repeat('x', 2000)) from generate_series(1, 5000) n`;
+  await outbox.sealAll({ maxRows: 10_000, maxBytes: 100_000_000 });
+  const delivery = await outbox.lease();
+  const copy = (rowCount: number) => copyBatchLines(outbox.db, { ...delivery, rowCount }, () => {}, never);
+  expect(await copy(5_000)).toMatchObject({ kind: 'whole' });
+  for (const rowCount of [4_999, 5_001]) expect(await copy(rowCount)).toMatchObject({ kind: 'incomplete', rows: 0 });
+  await outbox.db.sql`alter table auditbox.audit_log_2026_07 disable trigger all`;
+  await outbox.db.sql`
+    delete from auditbox.audit_log_2026_07 where id in (select id from auditbox.audit_log order by id offset 1000 limit 3)`;
+  expect(await copy(5_000)).toEqual({ kind: 'incomplete', rows: 4_997, expected: 5_000 });
+});
+
 test('an abort ends the statement on the server at once, and the pool stays healthy', async () => {
   const controller = new AbortController();
   const reason = new Error('the lease is lost');
   let chunks = 0;
-  const copying = copyOut(
+  const copying = copyRows(
     outbox.db,
     endless,
     () => {
@@ -145,12 +200,12 @@ test('an abort ends the statement on the server at once, and the pool stays heal
   await expect(copying).rejects.toBe(reason);
   expect(chunks).toBe(1);
   await expectHealthyPool();
-  await expect(copyOut(outbox.db, endless, () => {}, controller.signal)).rejects.toBe(reason);
+  await expect(copyRows(outbox.db, endless, () => {}, controller.signal)).rejects.toBe(reason);
 });
 
 test('an abort before the first row ends the statement too', async () => {
   const controller = new AbortController();
-  const copying = copyOut(outbox.db, 'copy (select pg_sleep(50)) to stdout', () => {}, controller.signal);
+  const copying = copyRows(outbox.db, 'copy (select pg_sleep(50)) to stdout', () => {}, controller.signal);
   await eventually(async () => expect(await copies()).toHaveLength(1));
   controller.abort(new Error('stopped'));
   await expect(copying).rejects.toThrow('stopped');
@@ -159,7 +214,7 @@ test('an abort before the first row ends the statement too', async () => {
 
 test('what the receiver throws ends the copy, and the pool stays healthy', async () => {
   const failure = new Error('disk full');
-  const copying = copyOut(
+  const copying = copyRows(
     outbox.db,
     endless,
     () => {
@@ -175,7 +230,7 @@ test('a connection that dies in mid-copy is an error, never the end of the lines
   const deaths = await Promise.allSettled(
     Array.from({ length: 4 }, () => {
       let isKilled = false;
-      return copyOut(
+      return copyRows(
         outbox.db,
         endless,
         () => {
@@ -198,7 +253,7 @@ test('a connection that dies in mid-copy is an error, never the end of the lines
 test('a statement that fails or takes too long in mid-copy is an error, and the pool stays healthy', async () => {
   // An error in the first packet, and one far behind it.
   for (const at of [1, 2, 100_000]) {
-    const failing = copyOut(
+    const failing = copyRows(
       outbox.db,
       `copy (select 1 / (${at} - n), 'some text' from generate_series(1, 200000) n) to stdout`,
       () => {},
@@ -206,12 +261,12 @@ test('a statement that fails or takes too long in mid-copy is an error, and the 
     );
     await expect(failing).rejects.toMatchObject({ name: 'DatabaseError', kind: 'data' });
   }
-  await expect(copyOut(outbox.db, 'select 1', () => {}, never)).rejects.toThrow('not a COPY');
-  await expect(copyOut(outbox.db, 'copy (select x) to stdout', () => {}, never)).rejects.toMatchObject({
+  await expect(copyRows(outbox.db, 'select 1', () => {}, never)).rejects.toThrow('not a COPY');
+  await expect(copyRows(outbox.db, 'copy (select x) to stdout', () => {}, never)).rejects.toMatchObject({
     code: '42703',
   });
   const slow = connectDatabase({ url: outbox.url, application: 'slow', maxConnections: 1, statementTimeoutMs: 500 });
-  await expect(copyOut(slow, endless, () => {}, never)).rejects.toMatchObject({
+  await expect(copyRows(slow, endless, () => {}, never)).rejects.toMatchObject({
     name: 'DatabaseError',
     kind: 'timeout',
   });

@@ -1,6 +1,6 @@
 import { checkDatabase } from '@auditbox/db/database/check-database.ts';
 import { connectDatabase, type DatabaseOptions } from '@auditbox/db/database/connect.ts';
-import { copyOut } from '@auditbox/db/database/copy-out.ts';
+import { copyRows } from '@auditbox/db/database/copy-rows.ts';
 import { commonSettings } from '@auditbox/db/database/session-settings.ts';
 import { sealBatches } from '@auditbox/db/export/seal-batches.ts';
 import { asOwnerOutsideTransactions, migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
@@ -111,7 +111,7 @@ test.each(['', '?prepare=false'])(
     );
     expect(await sealBatches(db, limits)).toMatchObject({ looked: true, rows: 1 });
     const chunks: Buffer[] = [];
-    await copyOut(
+    await copyRows(
       db,
       'copy (select changed_by from auditbox.audit_log limit 1) to stdout',
       (chunk) => void chunks.push(chunk),

@@ -46,6 +46,16 @@ export function selectPosition(sql: Sql, { by }: EventOrder): Fragment {
   return sql.unsafe(`json_build_array(${parts.join(', ')})::text`) as unknown as Fragment;
 }
 
+/** The same, joined by hand: for each row of an export that costs a third. */
+export function printPosition(sql: Sql, { by }: EventOrder): Fragment {
+  const parts = sortKeys[by].map((column) => {
+    if (columnType(column) === 'timestamptz')
+      return `'"' || to_char(a.${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || '"'`;
+    return columnType(column) === 'uuid' ? `'"' || a.${column}::text || '"'` : `to_json(a.${column})::text`;
+  });
+  return sql.unsafe(`'[' || ${parts.join(` || ',' || `)} || ']'`) as unknown as Fragment;
+}
+
 /** Whether the row comes after a position. */
 export function isAfter(sql: Sql, { by, direction }: EventOrder, position: EventPosition): Fragment {
   const columns = sortKeys[by];

@@ -1,9 +1,13 @@
-import type { Fragment, Sql } from 'postgres';
+import { csvRow } from '@auditbox/core/text/csv-row.ts';
+import type { Fragment } from 'postgres';
+import { collectChunks } from '../database/collect-chunks.ts';
 import type { Database } from '../database/connect.ts';
-import { eventJson, eventLine, eventTime } from '../sql/event-json.ts';
-import { isOneLineEach } from '../sql/one-line-each.ts';
+import { copyRows } from '../database/copy-rows.ts';
+import { asCells, asLines, lastColumn, readCells, takeLine } from '../sql/copied-lines.ts';
+import { eventJson, eventTime } from '../sql/event-json.ts';
+import { literalSql, printLiteral } from '../sql/literal-sql.ts';
 import type { EventFilter } from './event-filter.ts';
-import { type EventOrder, type EventPosition, orderBy, selectPosition } from './event-order.ts';
+import { type EventOrder, type EventPosition, orderBy, printPosition } from './event-order.ts';
 import { selectFirst } from './find-events.ts';
 import { matching } from './matching.ts';
 import { listWindows, runWide, within } from './windows.ts';
@@ -18,40 +22,51 @@ export interface ExportPart {
   readonly maxBytes: number;
 }
 
-/** Lines of NDJSON as the server's own bytes. */
-export interface ExportedLines {
+export interface ExportedPart {
   readonly rows: number;
-  readonly ndjson: Buffer;
+  readonly bytes: number;
+  readonly chunks: readonly Buffer[];
   /** The position of the last event; null if the part is empty. */
   readonly last: EventPosition | null;
 }
 
-/** Rows of texts in the order of core's `csvColumns`; null where a value is missing. */
-export interface ExportedCells {
-  readonly rows: readonly (readonly (string | null)[])[];
-  readonly last: EventPosition | null;
-}
-
 /**
- * The next events of an export as lines.
+ * The next events of an export as lines of NDJSON, made by the server. Aborting `signal` cancels the statement.
  *
  * Caller: `GET /audit/export`, once for each part.
  * Locks: none.
  * Crash: nothing is written.
  */
-export async function exportLines(db: Database, part: ExportPart): Promise<ExportedLines> {
+export function exportLines(db: Database, part: ExportPart, signal: AbortSignal): Promise<ExportedPart> {
   return readInWindows(db, part, async (inWindow) => {
-    const lines = await readLines(db, inWindow, eventJson);
-    return isOneLineEach(lines.rows, lines.ndjson) ? lines : readLines(db, inWindow, eventLine);
+    const statement = `copy (${selectPart(inWindow, eventJson)}) ${asLines}`;
+    return copyPart(db, statement, inWindow, signal, takeLine);
   });
 }
 
+/**
+ * The next events of an export as CSV, with the columns of core's `csvColumns`. Aborting `signal` cancels the statement.
+ *
+ * Caller: `GET /audit/export`, once for each part.
+ * Locks: none.
+ * Crash: nothing is written.
+ */
+export function exportCsv(db: Database, part: ExportPart, signal: AbortSignal): Promise<ExportedPart> {
+  return readInWindows(db, part, async (inWindow) => {
+    const statement = `copy (${selectPart(inWindow, cells)}) ${asCells}`;
+    return copyPart(db, statement, inWindow, signal, (row) => Buffer.from(csvRow(readCells(row))));
+  });
+}
+
+const cells = `a.id, ${eventTime}, a.changed_by, a.changed_by_api_key, a.action, a.table_name, a.object_id,
+  a.before_value, a.updated_values, a.context, to_char(a.recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+
 /** The next part is in the first window that has rows. */
-async function readInWindows<T extends { readonly last: EventPosition | null }>(
+async function readInWindows(
   db: Database,
   part: ExportPart,
-  read: (part: ExportPart) => Promise<T>,
-): Promise<T> {
+  read: (part: ExportPart) => Promise<ExportedPart>,
+): Promise<ExportedPart> {
   const windows = await listWindows(db, part.filter, part.order, part.after);
   if (windows === null) return runWide(() => read(part));
   const [first, ...others] = windows.map((window) => ({ ...part, filter: within(part.filter, window) }));
@@ -63,72 +78,52 @@ async function readInWindows<T extends { readonly last: EventPosition | null }>(
   return found;
 }
 
-async function readLines(db: Database, part: ExportPart, line: string): Promise<ExportedLines> {
-  const [row] = await db.query((sql) =>
-    sql<[{ rows: number; lines: string; last: string | null }]>`
-      select count(*)::int as rows, coalesce(string_agg(line, e'\n' order by place) || e'\n', '') as lines,
-        (array_agg(position order by place desc))[1] as last
-      from (
-        select place, line, position, sum(octet_length(line)) over (order by place) - octet_length(line) as bytes_before
-        from (
-          select a.place, ${sql.unsafe(line)} as line, ${selectPosition(sql, part.order)} as position
-          from (${selectPart(sql, part)}) a
-        ) rendered
-      ) measured
-      where bytes_before < ${part.maxBytes}`.raw(),
+/** Rows behind `maxBytes` are dropped; the next part reads them again. */
+async function copyPart(
+  db: Database,
+  statement: string,
+  { maxBytes }: ExportPart,
+  signal: AbortSignal,
+  encode: (row: Buffer) => Buffer,
+): Promise<ExportedPart> {
+  const chunks: Buffer[] = [];
+  const collected = collectChunks((chunk) => chunks.push(chunk));
+  let rows = 0;
+  let bytes = 0;
+  let position: Buffer = Buffer.alloc(0);
+  await copyRows(
+    db,
+    statement,
+    (row) => {
+      if (bytes >= maxBytes) return;
+      position = row.subarray(lastColumn(row));
+      const text = encode(row);
+      collected.add(text);
+      rows += 1;
+      bytes += text.length;
+    },
+    signal,
   );
-  const [rows, ndjson, last] = row as unknown as [Buffer, Buffer, Buffer | null];
-  return { rows: Number(rows.toString()), ndjson, last: last && JSON.parse(last.toString()) };
+  collected.flush();
+  return { rows, bytes, chunks, last: rows === 0 ? null : JSON.parse(position.toString()) };
 }
 
-/**
- * The next events of an export as cells.
- *
- * Caller: `GET /audit/export`, once for each part.
- * Locks: none.
- * Crash: nothing is written.
- */
-export async function exportCells(db: Database, part: ExportPart): Promise<ExportedCells> {
-  return readInWindows(db, part, (inWindow) => readCells(db, inWindow));
-}
-
-async function readCells(db: Database, part: ExportPart): Promise<ExportedCells> {
-  const rows = (await db.query((sql) =>
+/** The rows of a part, each with its position in the last column. */
+function selectPart({ filter, order, after, maxRows, maxBytes }: ExportPart, columns: string): string {
+  const sql = literalSql;
+  const first = selectFirst(sql, matching(sql, filter), order, after, maxRows);
+  return printLiteral(
     sql`
-      select id, updated_at, changed_by, changed_by_api_key, action, table_name, object_id, before_value, updated_values,
-        context, recorded_at, position
-      from (
-        select *, sum(size) over (order by place) - size as bytes_before
-        from (
-          select a.place, ${selectPosition(sql, part.order)} as position,
-            a.id::text, ${sql.unsafe(eventTime)} as updated_at, a.changed_by, a.changed_by_api_key, a.action, a.table_name,
-            a.object_id, a.before_value::text, a.updated_values::text, a.context::text,
-            to_char(a.recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as recorded_at,
-            octet_length(concat(a.before_value::text, a.updated_values::text, a.context::text)) as size
-          from (${selectPart(sql, part)}) a
-        ) rendered
-      ) measured
-      where bytes_before < ${part.maxBytes}
-      order by place`.values(),
-  )) as unknown as (string | null)[][];
-  const position = rows.at(-1)?.at(-1);
-  return { rows: rows.map((row) => row.slice(0, -1)), last: position ? JSON.parse(position) : null };
-}
-
-/** The rows of a part with their `place`, before anything is rendered. */
-function selectPart(sql: Sql, { filter, order, after, maxRows, maxBytes }: ExportPart): Fragment {
-  return sql`
-    select * from (
-      -- Large values end the part early; otherwise each part would read the megabytes of all its rows. Values are stored
-      -- compressed, so the rendered lines are counted too.
-      select *, row_number() over so_far as place, sum(stored_bytes) over so_far - stored_bytes as stored_before
-      from (
-        select *,
+    select ${sql.unsafe(columns)}, ${printPosition(sql, order)}
+    from (
+      -- Large values end the part early; otherwise each part would render the megabytes of all its rows.
+      select a.*, sum(
           coalesce(pg_column_size(a.before_value), 0) + coalesce(pg_column_size(a.updated_values), 0)
-            + coalesce(pg_column_size(a.context), 0) as stored_bytes
-        from (${selectFirst(sql, matching(sql, filter), order, after, maxRows)}) a
-        order by ${orderBy(sql, order)} limit ${maxRows}
-      ) a
-      window so_far as (order by ${orderBy(sql, order)})
-    ) a where stored_before < ${maxBytes}`;
+            + coalesce(pg_column_size(a.context), 0)
+        ) over (order by ${orderBy(sql, order)} rows between unbounded preceding and 1 preceding) as stored_before
+      from (select * from (${first}) a order by ${orderBy(sql, order)} limit ${maxRows}) a
+    ) a
+    where coalesce(stored_before, 0) < ${maxBytes}
+    order by ${orderBy(sql, order)}` as Fragment,
+  );
 }

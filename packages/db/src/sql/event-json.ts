@@ -26,9 +26,3 @@ export const eventJson = `
     || ',"context":' || coalesce(a.context::text, 'null')
     || ',"recorded_at":"' || to_char(a.recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
     || '"}'`;
-
-/**
- * The same on one line. Line breaks can occur only between the tokens of a value, so blanks may replace them. It is used
- * only when needed: reading every character triples the time of the line.
- */
-export const eventLine = `translate(${eventJson}, e'\\n\\r', '  ')`;

@@ -3,13 +3,10 @@ import type { Sql } from 'postgres';
 import type { Database } from './connect.ts';
 import { DatabaseError } from './database-error.ts';
 
-/** Rows are collected up to this size: a call for each row would cost its receiver more than the row. */
-const chunkBytes = 131_072;
-
 /**
- * Runs `copy (…) to stdout` and hands out the bytes as they come, in chunks of about 128 kB. Resolves when the server said
- * that all of them came; throws DatabaseError if the statement failed or the connection died, the signal's reason after an
- * abort, and what `onChunk` throws. The receiver owns each chunk.
+ * Runs `copy (…) to stdout` and hands out each row's bytes, line break included, as they come. Resolves when the server said
+ * that all of them came and how many; throws DatabaseError if the statement failed, the connection died or another number of
+ * rows came, the signal's reason after an abort, and what `onRow` throws. A row that is kept keeps the whole packet that it came in.
  *
  * The stream is read as fast as it comes, because postgres.js pauses its socket for a slow reader and does not resume it
  * after the last row: the connection would hang. So memory is bounded by what one COPY gives; the caller bounds that.
@@ -18,10 +15,10 @@ const chunkBytes = 131_072;
  * Locks: none.
  * Crash: nothing is written.
  */
-export async function copyOut(
+export async function copyRows(
   db: Database,
   statement: string,
-  onChunk: (chunk: Buffer) => void,
+  onRow: (row: Buffer) => void,
   signal: AbortSignal,
 ): Promise<void> {
   let isOver = false;
@@ -30,9 +27,9 @@ export async function copyOut(
       read(
         sql,
         statement,
-        (chunk) => {
+        (row) => {
           // After a missed deadline the abandoned connection may still deliver.
-          if (!isOver) onChunk(chunk);
+          if (!isOver) onRow(row);
         },
         signal,
       ),
@@ -55,34 +52,39 @@ interface DriverStatement {
   readonly canceller: (statement: DriverStatement) => Promise<void>;
 }
 
-async function read(sql: Sql, text: string, onChunk: (chunk: Buffer) => void, signal: AbortSignal): Promise<void> {
+async function read(sql: Sql, text: string, onRow: (row: Buffer) => void, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   // `onexecute` keeps the driver from sending another statement on this connection before the COPY is over. That statement
   // would fail with COPY_IN_PROGRESS.
   const statement = sql.unsafe(text, [], { onexecute: () => false } as object) as unknown as DriverStatement;
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
   const cancel = () => {
     // A cancel that fails leaves the statement to its timeout. One that comes late may hit the next statement on that
     // connection, which then fails with an error that its caller retries.
     statement.canceller(statement).catch(() => {});
   };
-  let hasStream = false;
+  const streamed = Promise.withResolvers<number>();
+  const answered = Promise.withResolvers<number | null>();
+  answered.promise.catch(() => {});
+  let isStreaming = false;
+  // Called with the stream, and once more at the end of the statement.
   statement.resolve = (result) => {
-    // The driver reports the end of the statement too.
-    if (hasStream) return;
-    if (!(result instanceof Readable)) return reject(new TypeError('The statement is not a COPY to stdout.'));
-    hasStream = true;
-    consume(result, onChunk, { cancel, signal }).then(resolve, reject);
+    if (isStreaming) return answered.resolve((result as { readonly count: number | null }).count);
+    if (!(result instanceof Readable)) return streamed.reject(new TypeError('The statement is not a COPY to stdout.'));
+    isStreaming = true;
+    consume(result, onRow, { cancel, signal }).then(streamed.resolve, streamed.reject);
   };
-  // An error behind the first packet comes by the stream.
+  // An error behind the first packet comes by the stream too, and there after what `onRow` threw.
   statement.reject = (error) => {
-    if (!hasStream) reject(error);
+    answered.reject(error);
+    if (!isStreaming) streamed.reject(error);
   };
   statement.simple();
   statement.execute();
   signal.addEventListener('abort', cancel, { once: true });
   try {
-    await promise;
+    const rows = await streamed.promise;
+    if (rows !== (await answered.promise))
+      throw new DatabaseError('CONNECTION_LOST_ROWS', 'Rows of a COPY are missing.');
   } finally {
     signal.removeEventListener('abort', cancel);
     signal.throwIfAborted();
@@ -94,49 +96,30 @@ interface Stop {
   readonly signal: AbortSignal;
 }
 
-/** Reads to the end even after an abort or an error of `onChunk`: a stream that nobody reads blocks its connection. */
-function consume(stream: Readable, onChunk: (chunk: Buffer) => void, { cancel, signal }: Stop): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
+/**
+ * Reads to the end even after an abort or an error of `onRow`: a stream that nobody reads blocks its connection. Resolves to
+ * the number of rows. The server sends each row as a message, and the driver emits each message.
+ */
+function consume(stream: Readable, onRow: (row: Buffer) => void, { cancel, signal }: Stop): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
   let thrown: { readonly error: unknown } | null = null;
-  const collected = collect(onChunk);
-  const hand = (work: () => void) => {
+  let rows = 0;
+  stream.on('data', (row: Buffer) => {
+    rows += 1;
     if (thrown || signal.aborted) return;
     try {
-      work();
+      onRow(row);
     } catch (error) {
       thrown = { error };
       cancel();
     }
-  };
-  stream.on('data', (row: Buffer) => hand(() => collected.add(row)));
+  });
   stream.on('end', () => {
-    hand(() => collected.flush());
     if (thrown) reject(thrown.error);
-    else resolve();
+    else resolve(rows);
   });
   stream.on('error', (error) => reject(thrown ? thrown.error : error));
   // Does nothing after an end or an error.
   stream.on('close', () => reject(new DatabaseError('CONNECTION_CLOSED', 'The connection closed during a COPY.')));
   return promise;
-}
-
-function collect(onChunk: (chunk: Buffer) => void) {
-  let chunk = Buffer.allocUnsafe(chunkBytes);
-  let used = 0;
-  function flush(): void {
-    if (used === 0) return;
-    const full = chunk.subarray(0, used);
-    chunk = Buffer.allocUnsafe(chunkBytes);
-    used = 0;
-    onChunk(full);
-  }
-  function add(row: Buffer): void {
-    if (row.length > chunkBytes - used) flush();
-    if (row.length > chunkBytes) {
-      onChunk(row);
-      return;
-    }
-    used += row.copy(chunk, used);
-  }
-  return { add, flush };
 }

@@ -1,0 +1,58 @@
+import type { Database } from '@auditbox/db/database/connect.ts';
+import { type ExportedPart, exportCsv, exportLines } from '@auditbox/db/queries/export-parts.ts';
+import type { CursorList } from './cursor.ts';
+
+export type ExportFormat = 'ndjson' | 'csv';
+
+/**
+ * The matching events of an export, in parts. Each part begins after the last event of the part before it, so that no
+ * snapshot stays open for hours. Each part is one COPY, whose rows the server counted too.
+ */
+export interface ExportSource {
+  /** The chunks of the next part; null when no event is left. Throws DatabaseError, and the signal's reason. */
+  next(): Promise<readonly Buffer[] | null>;
+  /** Rows of the parts that `next` returned. */
+  readonly rows: number;
+}
+
+/** Memory holds two parts of each export: one is sent while the database makes the next one. */
+const partBytes = 4 * 1024 * 1024;
+const maxRows = 20_000;
+/** The first part is small, because nothing is known of the size of the events. */
+const firstRows = 100;
+
+const readers = { ndjson: exportLines, csv: exportCsv } as const;
+
+/** Aborting `signal` cancels the statement that runs. */
+export function openExportSource(
+  db: Database,
+  format: ExportFormat,
+  { filter, order }: CursorList,
+  signal: AbortSignal,
+): ExportSource {
+  const read = (after: ExportedPart['last'], rows: number) => {
+    const part = readers[format](db, { filter, order, after, maxRows: rows, maxBytes: partBytes }, signal);
+    // It may fail while the part before it is sent; then `next` throws.
+    part.catch(() => {});
+    return part;
+  };
+  let upcoming = read(null, firstRows);
+  let rows = 0;
+  return {
+    get rows() {
+      return rows;
+    },
+    async next() {
+      const part = await upcoming;
+      if (part.last === null) return null;
+      upcoming = read(part.last, estimateRows(part));
+      rows += part.rows;
+      return part.chunks;
+    },
+  };
+}
+
+/** How many rows fill the next part. The database renders rows that do not fit in vain, so the estimate is a little low. */
+function estimateRows({ rows, bytes }: ExportedPart): number {
+  return Math.min(maxRows, Math.max(1, Math.ceil((rows * 0.95 * partBytes) / bytes)));
+}
