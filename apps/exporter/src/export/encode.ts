@@ -16,6 +16,10 @@ export interface EncodedBody {
 export interface Encoder {
   /** Hashes the chunk and hands it to the compressor, which works in another thread. The chunk belongs to the encoder. */
   add(chunk: Buffer): void;
+  /** Resolves when the compressor has caught up enough for another COPY. */
+  isReady(): Promise<void>;
+  /** Given and not yet compressed. */
+  readonly waitingBytes: number;
   end(): Promise<EncodedBody>;
   /** Frees the compressor of an attempt that is given up. */
   drop(): void;
@@ -34,21 +38,36 @@ const compressors: { readonly [C in Compression]: () => Transform } = {
   zstd: () => createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: 1 }, chunkSize }),
 };
 
-/**
- * Chunks wait in the compressor when it is slower than Postgres. A batch has a largest size, and the number of attempts at
- * once is limited, so the waiting chunks are limited too.
- */
+/** Below this many waiting bytes the next COPY may begin. It is above 0, so that the compressor works while that COPY begins. */
+const fewBytes = 1024 * 1024;
+
+/** Chunks wait in the compressor when it is slower than Postgres: at most `fewBytes` and what one COPY gives. */
 export function createEncoder(compression: Compression): Encoder {
   const hash = createHash('sha256');
   const compressor = compressors[compression]();
   const compressed: Buffer[] = [];
   compressor.on('data', (part: Buffer) => compressed.push(part));
   let ndjsonBytes = 0;
+  let waitingBytes = 0;
+  let caughtUp = Promise.withResolvers<void>();
   return {
     add(chunk) {
       ndjsonBytes += chunk.length;
+      waitingBytes += chunk.length;
       hash.update(chunk);
-      compressor.write(chunk);
+      // Also called when the compressor is dropped.
+      compressor.write(chunk, () => {
+        waitingBytes -= chunk.length;
+        if (waitingBytes < fewBytes) caughtUp.resolve();
+      });
+    },
+    get waitingBytes() {
+      return waitingBytes;
+    },
+    isReady() {
+      caughtUp = Promise.withResolvers();
+      if (waitingBytes < fewBytes) caughtUp.resolve();
+      return caughtUp.promise;
     },
     async end() {
       compressor.end();

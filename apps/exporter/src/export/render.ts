@@ -47,7 +47,7 @@ export async function renderDelivery(
     crashPoint('exporter while rendering');
   };
   try {
-    const copy = () => copyBatchLines(db, delivery, onChunk, AbortSignal.any([signal, lost.signal]));
+    const copy = () => copyBatchLines(db, delivery, onChunk, AbortSignal.any([signal, lost.signal]), encoder.isReady);
     const lines = await metrics.timed('render', copy);
     if (lines.kind === 'incomplete') return { kind: 'incomplete' };
     return { kind: 'encoded', body: await metrics.timed('compress', encoder.end) };
