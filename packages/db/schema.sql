@@ -348,10 +348,16 @@ begin
 
   -- A row that is being inserted with the same id makes this wait. `do nothing` instead of an error of the index, so that
   -- the error can say what to do without the price of a savepoint.
-  insert into auditbox.outbox (audit_id, occurred_at, recorded_at, bytes)
-  select event.id, event.occurred_at, statement_timestamp(), event.bytes
-  from unnest(ids, times, sizes) as event (id, occurred_at, bytes)
-  on conflict (audit_id) do nothing;
+  if cardinality(ids) = 1 then
+    insert into auditbox.outbox (audit_id, occurred_at, recorded_at, bytes)
+    values (ids[1], times[1], statement_timestamp(), sizes[1])
+    on conflict (audit_id) do nothing;
+  else
+    insert into auditbox.outbox (audit_id, occurred_at, recorded_at, bytes)
+    select event.id, event.occurred_at, statement_timestamp(), event.bytes
+    from unnest(ids, times, sizes) as event (id, occurred_at, bytes)
+    on conflict (audit_id) do nothing;
+  end if;
   get diagnostics written = row_count;
   if written < cardinality(ids) then
     -- The event's outbox row may be older than this snapshot, or of this statement when one id was given twice.
