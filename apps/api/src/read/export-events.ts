@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Checked } from '@auditbox/core/event/audit-event.ts';
 import { csvHeader } from '@auditbox/core/text/csv-row.ts';
+import { giveBack } from '@auditbox/db/database/collect-chunks.ts';
 import type { Request, Response } from 'express';
 import { z } from 'zod';
 import { HttpProblem } from '../http/problem.ts';
@@ -105,7 +106,12 @@ async function sendParts(response: Response, format: ExportFormat, source: Expor
   });
   if (format === 'csv') response.write(csvHeader);
   for (let part = first; part !== null && !response.destroyed; part = await source.next()) {
-    for (const chunk of part) if (!response.write(chunk)) await awaitDrain(response);
+    for (const chunk of part) {
+      const isRead = response.write(chunk, (error) => {
+        if (!error) giveBack(chunk);
+      });
+      if (!isRead) await awaitDrain(response);
+    }
   }
   response.end();
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { Transform } from 'node:stream';
 import { constants, createGzip, createZstdCompress } from 'node:zlib';
 import type { Compression } from '@auditbox/core/export/compression.ts';
+import { giveBack } from '@auditbox/db/database/collect-chunks.ts';
 
 /** Lines as an object's body. `sha256` is of the uncompressed NDJSON. */
 export interface EncodedBody {
@@ -56,8 +57,9 @@ export function createEncoder(compression: Compression): Encoder {
       waitingBytes += chunk.length;
       hash.update(chunk);
       // Also called when the compressor is dropped.
-      compressor.write(chunk, () => {
+      compressor.write(chunk, (error) => {
         waitingBytes -= chunk.length;
+        if (!error) giveBack(chunk);
         if (waitingBytes < fewBytes) caughtUp.resolve();
       });
     },

@@ -1,14 +1,28 @@
 /** A call for each row would cost its receiver more than the row. */
 const chunkBytes = 131_072;
 
+/** Chunks to use again: the allocator keeps much more memory than is in use when megabytes come and go each second. */
+const free: Buffer[] = [];
+const maxFree = 128;
+
+function takeChunk(): Buffer {
+  return free.pop() ?? Buffer.allocUnsafeSlow(chunkBytes);
+}
+
+/** Gives a chunk back when its bytes were written for sure. Nobody may hold it any more. Without it the chunk is garbage. */
+export function giveBack(chunk: Buffer): void {
+  const isWhole = chunk.byteOffset === 0 && chunk.buffer.byteLength === chunkBytes;
+  if (isWhole && free.length < maxFree) free.push(Buffer.from(chunk.buffer));
+}
+
 /** Collects rows in chunks of about 128 kB. A larger row is a chunk by itself. */
 export function collectChunks(onChunk: (chunk: Buffer) => void) {
-  let chunk = Buffer.allocUnsafe(chunkBytes);
+  let chunk: Buffer | null = null;
   let used = 0;
   function flush(): void {
-    if (used === 0) return;
+    if (chunk === null) return;
     const full = chunk.subarray(0, used);
-    chunk = Buffer.allocUnsafe(chunkBytes);
+    chunk = null;
     used = 0;
     onChunk(full);
   }
@@ -18,6 +32,7 @@ export function collectChunks(onChunk: (chunk: Buffer) => void) {
       onChunk(row);
       return;
     }
+    chunk ??= takeChunk();
     used += row.copy(chunk, used);
   }
   return { add, flush };
