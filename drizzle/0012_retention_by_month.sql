@@ -37,11 +37,12 @@ end $$;
 --> statement-breakpoint
 -- Deletes the outbox rows of batches whose month was dropped, some batches at a time; how many batches. The ids of their
 -- events are free then. For a month that is done it reads two rows: the batches of a month are forgotten in the order of
--- their ids, so the last one has outbox rows while any has.
+-- their ids, so the last one has outbox rows while any has. Without sorts the planner must use the index of months, whatever
+-- the statistics say.
 create or replace function auditbox.forget_dropped(max_batches integer) returns integer
 language plpgsql security definer
 set search_path = pg_catalog, pg_temp set row_security = off set plan_cache_mode = force_custom_plan
-set enable_seqscan = off as $$
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off as $$
 declare
   existing tstzmultirange;
   month timestamp := '-infinity';

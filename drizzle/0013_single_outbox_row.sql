@@ -1,5 +1,5 @@
 -- The trigger writes a single outbox row without functions that return rows: `unnest` of three arrays makes three temporary
--- stores, which took a tenth of the time of a single event. All else is as before.
+-- stores, which took some percent of the time of a single event. All else is as before.
 -- Locks: the function alone; writers go on.
 --
 create or replace function auditbox.audit_log_to_outbox() returns trigger

@@ -574,6 +574,8 @@ CREATE OR REPLACE FUNCTION auditbox.forget_dropped(max_batches integer)
  SET row_security TO 'off'
  SET plan_cache_mode TO 'force_custom_plan'
  SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET enable_sort TO 'off'
 AS $function$
 declare
   existing tstzmultirange;
