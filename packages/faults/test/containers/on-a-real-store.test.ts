@@ -6,7 +6,7 @@ import { runFaults } from '../../src/run-faults.ts';
 const playable = catalogue.filter(({ needsLies, name }) => !needsLies && !/^(api|postgres)-/.test(name));
 
 describe.skipIf(!inject('containers'))('on a real S3, in a bucket with object lock', () => {
-  test('no fault of exporters that works without the S3 proxy loses or doubles an event', { timeout: 600_000 }, async ({
+  test('no fault of exporters that works without the S3 proxy loses or doubles an event', { timeout: 900_000 }, async ({
     signal,
   }) => {
     const results = await runFaults(
@@ -17,7 +17,7 @@ describe.skipIf(!inject('containers'))('on a real S3, in a bucket with object lo
         seed: 1,
         pace: 'quick',
         holdMs: 1_000,
-        lanes: 2,
+        lanes: 4,
         store: { endpoint: inject('s3Endpoint'), canLie: false },
         nodeVariables: {},
       },
