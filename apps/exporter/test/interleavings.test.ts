@@ -298,14 +298,20 @@ async function untilWaiting({ url }: TestDatabase, signal: AbortSignal): Promise
   }
 }
 
-/** A database whose COPYs end after their first row, without an error. */
+/**
+ * A database whose COPYs end after their first row, without an error. To an exporter that expects one row they look whole, so
+ * the statement's own count of the batch must not give the flaw away.
+ */
 function cutCopies(db: TestDatabase): Database {
   return {
     ...db,
     query: (send) =>
       db.query((sql) => {
         const unsafe: Sql['unsafe'] = (text, ...rest) =>
-          sql.unsafe(text.replace(/\) to stdout/, ' limit 1) to stdout'), ...rest);
+          sql.unsafe(
+            text.replace('where o.ids = 1 and', 'where').replace(/\) to stdout/, ' limit 1) to stdout'),
+            ...rest,
+          );
         return send(
           new Proxy(sql, { get: (target, name) => (name === 'unsafe' ? unsafe : Reflect.get(target, name)) }),
         );
