@@ -39,7 +39,7 @@ const incompatible = parseMigration(
   `-- Renames what this version uses.
 -- Locks: audit_log, for some milliseconds.
 -- Oldest reader: 9999_incompatible
-alter table auditbox.audit_log rename column action to verb;
+alter table auditbox.audit_log rename column recorded_at to stored_at;
 `,
 );
 
@@ -101,7 +101,7 @@ test('an exporter in front of an incompatible schema says it and waits, and a co
   expect(await command.ended).toBe(1);
   expect(command.output()).toContain('Upgrade this process.');
   // Somebody restores the database.
-  await rig.db.sql`alter table auditbox.audit_log rename column verb to action`;
+  await rig.db.sql`alter table auditbox.audit_log rename column stored_at to recorded_at`;
   await rig.db.sql`delete from auditbox.migration where tag = '9999_incompatible'`;
   await rig.db.store([anEvent()]);
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 1 }), 30_000);

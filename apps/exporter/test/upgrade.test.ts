@@ -11,16 +11,20 @@ import { startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
 import { createExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
 import { limits } from '@auditbox/testing/fixtures/outbox-fixture.ts';
 import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
-import { createTestDatabase } from '@auditbox/testing/servers/template-database.ts';
-import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
-import { expect, inject, test } from 'vitest';
+import { startOwnPostgres } from '@auditbox/testing/servers/own-postgres.ts';
+import { createTemplate, createTestDatabase } from '@auditbox/testing/servers/template-database.ts';
+import { migrateWithRoles, urlAs } from '@auditbox/testing/servers/test-roles.ts';
+import { expect, test } from 'vitest';
 
 /** The last migration of the first version that anybody installed. */
 const firstVersion = '0009_sessions';
 
 test('a database of the first version, with rows in every table, is upgraded; all is exported once and readable', async () => {
-  const rig = await createExporterFixture();
-  const url = await createTestDatabase(inject('databaseServer'), { empty: true });
+  // The doctor reports the server that tests share, because it does not flush.
+  const server = await startOwnPostgres();
+  await createTemplate(server.url, migrateWithRoles);
+  const rig = await createExporterFixture(server.url);
+  const url = await createTestDatabase(server.url, { empty: true });
   const settings = { DATABASE_URL: urlAs('exporter', url) };
   const all = readMigrations();
   const first = all.slice(0, all.findIndex(({ tag }) => tag === firstVersion) + 1);
@@ -75,4 +79,5 @@ test('a database of the first version, with rows in every table, is upgraded; al
   }
   await db.close(1_000);
   await rig.close();
+  await server.close();
 });
