@@ -92,6 +92,8 @@ test('a run that was killed between two blocks is continued where it ended, and 
   const run = await whileClosed(async () => {
     const first = migrateWith(inBlocks).catch((error: Error) => error);
     const pid = await eventually(pidOfMigrator);
+    // From its first report on, the migrator has a second connection to end.
+    await eventually(() => expect(printed.join('\n')).toMatch(/9998_blocks, step 2 of 2: runs for/));
     await sql`select pg_terminate_backend(${pid})`;
     return { first: await first };
   });

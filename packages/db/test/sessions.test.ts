@@ -154,6 +154,20 @@ test('behind a pooler a statement that fails undoes itself, and the next stateme
   await db.close(1_000);
 });
 
+test('behind a pooler a connection that dies in a statement fails it, and the pool goes on', async () => {
+  const db = connect('?prepare=false', { application: 'dies', maxConnections: 1 });
+  const dying = db.query((tx) => tx`select pg_sleep(60)`).catch((error: unknown) => error);
+  await eventually(async () => {
+    const ended = await sql`
+      select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'dies' and query like '%pg_sleep%'`;
+    expect(ended).toHaveLength(1);
+  });
+  expect(await dying).toMatchObject({ kind: 'unreachable' });
+  // The driver gives the error of the server to the next statement too.
+  await eventually(async () => expect(await db.query((tx) => tx`select 1 as one`)).toEqual([{ one: 1 }]));
+  await db.close(1_000);
+});
+
 test('a pool that only reads cannot write, behind a pooler too', async () => {
   for (const suffix of ['', '?prepare=false']) {
     const db = connect(suffix, { onlyReads: 'any' });

@@ -2,7 +2,7 @@ import { within } from '@auditbox/core/within.ts';
 import type { Sql } from 'postgres';
 import { DatabaseError, toDatabaseError } from './database-error.ts';
 import { readDatabaseUrl } from './database-url.ts';
-import { connectTimeoutS, greet, openPool } from './postgres-js.ts';
+import { beginTransaction, connectTimeoutS, greet, openPool } from './postgres-js.ts';
 import { createSchemaGuard, readOldestReader } from './schema-guard.ts';
 import { defaultSchema } from './schema-name.ts';
 import { commonSettings, setLocally } from './session-settings.ts';
@@ -106,13 +106,11 @@ export function connectDatabase(options: DatabaseOptions): Database {
   /** Behind a pooler in transaction mode each statement is a transaction that makes its settings first. */
   function sendAsAsked<T>(pool: Sql, send: (sql: Sql) => PromiseLike<T>): PromiseLike<T> {
     if (!isPooled) return send(pool);
-    return pool.begin(
-      `isolation level read committed ${options.onlyReads ? 'read only' : 'read write'}`,
-      async (tx) => {
-        await tx.unsafe(prologue);
-        return send(tx as unknown as Sql);
-      },
-    ) as Promise<T>;
+    const mode = `isolation level read committed ${options.onlyReads ? 'read only' : 'read write'}`;
+    return beginTransaction(pool, mode, async (tx) => {
+      await tx.unsafe(prologue);
+      return send(tx);
+    });
   }
 
   return {

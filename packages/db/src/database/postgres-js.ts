@@ -64,6 +64,26 @@ export async function greet(sql: Sql): Promise<void> {
   if (known.length > 0) (sql.options.connection as Record<string, string>).transaction_timeout = '0';
 }
 
+/**
+ * `sql.begin` for a connection that may die. The driver rolls back after any failure, and on a connection that is closed
+ * the text of the rollback is written to a socket that is gone: an exception that nobody can catch ends the process (#1168).
+ * So a failure reaches the driver one turn of the event loop later, unless the driver has noticed the loss by then.
+ */
+export function beginTransaction<T>(sql: Sql, mode: string, work: (tx: Sql) => Promise<T>): Promise<T> {
+  let isOver = false;
+  const settle = (tx: Sql) =>
+    new Promise<T>((resolve, reject) => {
+      work(tx).then(
+        (result) => isOver || resolve(result),
+        (error: unknown) => setImmediate(() => isOver || reject(error)),
+      );
+    });
+  const transaction = sql.begin(mode, (tx) => settle(tx as unknown as Sql)) as Promise<T>;
+  return transaction.finally(() => {
+    isOver = true;
+  });
+}
+
 /** timestamptz, date, time, timestamp, and arrays of them. */
 const timeTypes = [1184, 1082, 1083, 1114, 1182, 1185, 1115, 1231];
 const jsonTypes = [114, 3802];

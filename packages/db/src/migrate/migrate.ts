@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Sql } from 'postgres';
-import { greet, openPool } from '../database/postgres-js.ts';
+import { beginTransaction, greet, openPool } from '../database/postgres-js.ts';
 import { checkSchemaName, defaultSchema } from '../database/schema-name.ts';
 import { listUpcomingMonths, makeMonths } from '../months/make-months.ts';
 import { grantRights, haveRights } from './grant-rights.ts';
@@ -99,9 +99,9 @@ export async function asOwner<T>(sql: Sql, owner: string, work: (tx: Sql) => Pro
  */
 async function inTurn<T>(sql: Sql, work: (tx: Sql) => Promise<T>): Promise<T> {
   for (;;) {
-    const turn = await sql.begin(async (tx) => {
+    const turn = await beginTransaction(sql, '', async (tx) => {
       const [row] = await tx<[{ isOurs: boolean }]>`select pg_try_advisory_xact_lock(${migrationLock}) as "isOurs"`;
-      return row.isOurs ? { result: await work(tx as unknown as Sql) } : null;
+      return row.isOurs ? { result: await work(tx) } : null;
     });
     if (turn !== null) return turn.result as T;
     await delay(turnEveryMs);
