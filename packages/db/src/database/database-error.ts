@@ -39,6 +39,8 @@ const meanings: Readonly<Record<string, Meaning>> = {
   '22': { kind: 'data', name: 'invalid value', retry: false },
   '23': { kind: 'constraint', name: 'constraint violation', retry: false },
   '25006': { kind: 'read-only', name: 'read-only server', retry: true },
+  '25P03': { kind: 'timeout', name: 'idle transaction ended by the server', retry: true },
+  '25P04': { kind: 'timeout', name: 'transaction ended by the server', retry: true },
   '28': { kind: 'misconfigured', name: 'login refused', retry: false },
   '3D': { kind: 'misconfigured', name: 'unknown database', retry: false },
   '3F000': { kind: 'schema', name: 'unknown schema', retry: false },
