@@ -148,6 +148,8 @@ CREATE TRIGGER delivery_changes BEFORE UPDATE ON auditbox.delivery FOR EACH ROW 
 alter table auditbox.delivery enable always trigger delivery_changes;
 CREATE TRIGGER delivery_no_truncate BEFORE TRUNCATE ON auditbox.delivery FOR EACH STATEMENT EXECUTE FUNCTION auditbox.refuse_change();
 alter table auditbox.delivery enable always trigger delivery_no_truncate;
+CREATE TRIGGER delivery_stays BEFORE DELETE ON auditbox.delivery FOR EACH ROW EXECUTE FUNCTION auditbox.keep_delivery();
+alter table auditbox.delivery enable always trigger delivery_stays;
 grant select on auditbox.delivery to auditbox_api;
 grant delete, insert (batch_id, destination), select, update (attempts, done_at, last_error, lease_token, leased_until, ndjson_bytes, next_attempt_at, object_bytes, object_key, sha256, state) on auditbox.delivery to auditbox_exporter;
 grant select on auditbox.delivery to auditbox_retention;
@@ -232,6 +234,8 @@ CREATE INDEX rejection_open ON auditbox.rejection USING btree (destination, outb
 CREATE INDEX rejection_outbox_id ON auditbox.rejection USING btree (destination, outbox_id, batch_id);
 CREATE TRIGGER rejection_begins BEFORE INSERT ON auditbox.rejection FOR EACH ROW EXECUTE FUNCTION auditbox.check_new_rejection();
 alter table auditbox.rejection enable always trigger rejection_begins;
+CREATE TRIGGER rejection_stays BEFORE DELETE ON auditbox.rejection FOR EACH ROW EXECUTE FUNCTION auditbox.keep_rejection();
+alter table auditbox.rejection enable always trigger rejection_stays;
 grant select on auditbox.rejection to auditbox_api;
 grant delete, insert (audit_id, batch_id, destination, occurred_at, outbox_id, reason), select on auditbox.rejection to auditbox_exporter;
 grant select on auditbox.rejection to auditbox_retention;
@@ -288,6 +292,8 @@ CREATE OR REPLACE FUNCTION auditbox.audit_log_to_outbox()
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
  SET row_security TO 'off'
+ SET standard_conforming_strings TO 'on'
+ SET quote_all_identifiers TO 'off'
 AS $function$
 declare
   ids uuid[];
@@ -499,7 +505,7 @@ end $function$;
 revoke execute on function auditbox.close_month(text) from public;
 grant execute on function auditbox.close_month(text) to auditbox_retention;
 
-CREATE OR REPLACE FUNCTION auditbox.count_unarchived(month_name text)
+CREATE OR REPLACE FUNCTION auditbox.count_unarchived(month_name text, destination_name text)
  RETURNS bigint
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
@@ -509,36 +515,41 @@ CREATE OR REPLACE FUNCTION auditbox.count_unarchived(month_name text)
 AS $function$
 declare
   month record;
-  archived int8multirange;
+  held int8multirange;
+  underway int8multirange;
   unarchived bigint;
 begin
   select * into month from auditbox.list_months() m where m.name = month_name;
-  select range_agg(b.outbox_ids) into archived
+  -- A delivery holds the rows of its batch, except those that its destination rejected there.
+  select range_agg(b.outbox_ids - coalesce((
+      select range_agg(int8range(r.outbox_id, r.outbox_id, '[]'))
+      from auditbox.rejection r where r.destination = destination_name and r.batch_id = b.id
+    ), '{}')) filter (where exists (
+      select from auditbox.delivery d
+      where d.destination = destination_name and d.batch_id = b.id and d.state = 'done')),
+    range_agg(b.outbox_ids) filter (where exists (
+      -- By way of the destinations, because the key of a delivery begins with one.
+      select from auditbox.destination n join auditbox.delivery d on d.destination = n.name and d.batch_id = b.id
+      where d.state <> 'done'))
+  into held, underway
   from auditbox.batch b
   -- By the index. A month whose bounds somebody made differently has batches of two.
   where date_trunc('month', b.first_occurred_at at time zone 'UTC') >= date_trunc('month', month.starts_at at time zone 'UTC')
     and date_trunc('month', b.first_occurred_at at time zone 'UTC') < month.ends_at at time zone 'UTC'
-    and b.first_occurred_at < month.ends_at and b.last_occurred_at >= month.starts_at
-    -- By way of the destinations, because the key of a delivery begins with one.
-    and exists (
-      select from auditbox.destination n join auditbox.delivery d on d.destination = n.name and d.batch_id = b.id
-      where d.state = 'done')
-    and not exists (
-      select from auditbox.destination n join auditbox.delivery d on d.destination = n.name and d.batch_id = b.id
-      where d.state <> 'done');
+    and b.first_occurred_at < month.ends_at and b.last_occurred_at >= month.starts_at;
   execute format('
     select count(*)
     from auditbox.%I a
     left join auditbox.outbox o on o.audit_id = a.id and o.occurred_at = a.occurred_at
-    where o.id is null or not $1 @> o.id
+    where o.id is null or not $1 @> o.id or $2 @> o.id
       or exists (select from auditbox.rejection r where r.outbox_id = o.id and r.replayed_in is null)', month_name)
-  into unarchived using coalesce(archived, '{}');
+  into unarchived using coalesce(held, '{}'), coalesce(underway, '{}');
   return unarchived;
 end $function$;
-revoke execute on function auditbox.count_unarchived(text) from public;
-grant execute on function auditbox.count_unarchived(text) to auditbox_retention;
+revoke execute on function auditbox.count_unarchived(text,text) from public;
+grant execute on function auditbox.count_unarchived(text,text) to auditbox_retention;
 
-CREATE OR REPLACE FUNCTION auditbox.drop_month(month_name text)
+CREATE OR REPLACE FUNCTION auditbox.drop_month(month_name text, destination_name text)
  RETURNS boolean
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -557,14 +568,14 @@ begin
   end if;
   -- A destination that is added now would get deliveries whose events are dropped here.
   lock table auditbox.destination in share mode;
-  if auditbox.count_unarchived(month_name) > 0 then
+  if auditbox.count_unarchived(month_name, destination_name) > 0 then
     return false;
   end if;
   execute format('drop table auditbox.%I', month_name);
   return true;
 end $function$;
-revoke execute on function auditbox.drop_month(text) from public;
-grant execute on function auditbox.drop_month(text) to auditbox_retention;
+revoke execute on function auditbox.drop_month(text,text) from public;
+grant execute on function auditbox.drop_month(text,text) to auditbox_retention;
 
 CREATE OR REPLACE FUNCTION auditbox.forget_dropped(max_batches integer)
  RETURNS integer
@@ -626,6 +637,22 @@ CREATE OR REPLACE FUNCTION auditbox.is_unreadable(value json)
 RETURN ((strpos((value)::text, '\u'::text) > 0) AND (regexp_replace((value)::text, '\\\\'::text, ''::text, 'g'::text) ~ '\\u0000|\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]'::text));
 revoke execute on function auditbox.is_unreadable(json) from public;
 
+CREATE OR REPLACE FUNCTION auditbox.keep_delivery()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET row_security TO 'off'
+AS $function$
+begin
+  if exists (select from auditbox.destination d where d.name = old.destination) then
+    raise exception 'the destination % is in use; its deliveries stay', old.destination
+      using errcode = 'insufficient_privilege', schema = tg_table_schema, table = tg_table_name;
+  end if;
+  return old;
+end $function$;
+revoke execute on function auditbox.keep_delivery() from public;
+
 CREATE OR REPLACE FUNCTION auditbox.keep_outbox_row()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -641,6 +668,26 @@ begin
   return old;
 end $function$;
 revoke execute on function auditbox.keep_outbox_row() from public;
+
+CREATE OR REPLACE FUNCTION auditbox.keep_rejection()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET row_security TO 'off'
+AS $function$
+begin
+  if exists (select from auditbox.destination d where d.name = old.destination)
+    and not exists (
+      select from auditbox.delivery d
+      where d.destination = old.destination and d.batch_id = old.batch_id and d.state = 'failed'
+    ) then
+    raise exception 'the row % stays rejected by %', old.outbox_id, old.destination
+      using errcode = 'insufficient_privilege', schema = tg_table_schema, table = tg_table_name;
+  end if;
+  return old;
+end $function$;
+revoke execute on function auditbox.keep_rejection() from public;
 
 CREATE OR REPLACE FUNCTION auditbox.line_bytes(texts text, before_value json, updated_values json, context json)
  RETURNS integer
@@ -692,7 +739,7 @@ begin
   if exists (select from auditbox.list_months() m where m.starts_at <= at and at < m.ends_at) then
     return false;
   end if;
-  perform pg_advisory_xact_lock(7283104913);
+  perform from auditbox.migration where tag = '0004_months' for update;
   -- Again: the month may have been committed during the wait.
   if exists (select from auditbox.list_months() m where m.starts_at <= at and at < m.ends_at) then
     return false;
@@ -704,9 +751,14 @@ begin
             hint = format('It was detached by hand. Attach it again: alter table auditbox.audit_log attach partition auditbox.%I for values from (%L) to (%L).', month_name, starts, ends);
   end if;
   -- Inserts alone must start autovacuum: counts read the visibility map, and the index of words has a list to merge.
-  execute format(
-    'create table auditbox.%I (like auditbox.audit_log including defaults including constraints including generated) with (
-      autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05)', month_name);
+  begin
+    execute format(
+      'create table auditbox.%I (like auditbox.audit_log including defaults including constraints including generated) with (
+        autovacuum_vacuum_insert_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05)', month_name);
+  exception when duplicate_table then
+    raise exception 'the month % was made after this transaction took its snapshot', month_name
+      using errcode = 'serialization_failure', hint = 'Run the transaction again.';
+  end;
   execute format('create trigger audit_log_to_outbox after insert on auditbox.%I
     referencing new table as recorded for each statement execute function auditbox.audit_log_to_outbox()', month_name);
   execute format('create trigger audit_log_append_only before update or delete on auditbox.%I
@@ -738,6 +790,7 @@ CREATE OR REPLACE FUNCTION auditbox.path_to_unreadable(value json, path text)
  LANGUAGE plpgsql
  IMMUTABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET standard_conforming_strings TO 'on'
 AS $function$
 declare
   mark constant text := '!unreadable!';

@@ -31,8 +31,8 @@ async function archive(at: string, rows: number) {
 
 async function drop(month: { name: string }) {
   await closeMonth(rig.db, month);
-  expect(await countUnarchived(rig.db, month)).toBe(0);
-  expect(await dropMonth(rig.db, month)).toBe(true);
+  expect(await countUnarchived(rig.db, month, 's3')).toBe(0);
+  expect(await dropMonth(rig.db, month, 's3')).toBe(true);
 }
 
 async function forgetAll(most: number): Promise<number> {

@@ -123,9 +123,9 @@ test('a month past retention is removed once all of it is exported, and takes no
   const find = async () => (await listExpiredMonths(db, 1_000)).find(({ name }) => name === 'audit_log_2020_05');
   const month = await find();
   if (!month) throw new Error('The month is not listed.');
-  await expect(dropMonth(db, month)).rejects.toThrow('is not closed');
+  await expect(dropMonth(db, month, 's3')).rejects.toThrow('is not closed');
   await closeMonth(db, month);
-  expect(await dropMonth(db, month)).toBe(false);
+  expect(await dropMonth(db, month, 's3')).toBe(false);
   await markAllDone();
   expect(await find()).toMatchObject({ isClosed: true });
   const late = one(anEvent({ updated_at: '2020-05-31T23:59:59Z' }));
@@ -134,7 +134,7 @@ test('a month past retention is removed once all of it is exported, and takes no
     { stored: false, error: { code: 'AUDIT_MONTH_CLOSED' } },
     { stored: true },
   ]);
-  expect(await dropMonth(db, month)).toBe(true);
+  expect(await dropMonth(db, month, 's3')).toBe(true);
   expect(await find()).toBeUndefined();
   expect(await getEvent(db, event.id ?? '')).toBeNull();
   // It was exported: stored again it would be exported twice.

@@ -107,7 +107,7 @@ const nobodyMay = [
 ];
 const ofRetention = [
   "select auditbox.close_month('audit_log_2026_07')",
-  "select auditbox.drop_month('audit_log_2026_07')",
+  "select auditbox.drop_month('audit_log_2026_07', 's3')",
   'select auditbox.forget_dropped(1)',
   'set role auditbox_retention',
 ];
@@ -166,11 +166,11 @@ test('no login of a process sees what others run', async () => {
 test('retention removes archived events alone', async () => {
   await db.store([anEvent({ updated_at: '2019-05-15T00:00:00Z' })]);
   const expired = { name: 'audit_log_2019_05' };
-  await expect(dropMonth(retention, expired)).rejects.toThrow('is not closed');
+  await expect(dropMonth(retention, expired, 's3')).rejects.toThrow('is not closed');
   await closeMonth(retention, expired);
-  expect(await dropMonth(retention, expired)).toBe(false);
+  expect(await dropMonth(retention, expired, 's3')).toBe(false);
   await sealBatches(exporter, limits);
-  expect(await dropMonth(retention, expired)).toBe(false);
+  expect(await dropMonth(retention, expired, 's3')).toBe(false);
 });
 
 test.each([

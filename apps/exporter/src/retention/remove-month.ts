@@ -53,15 +53,15 @@ async function checkAndDrop(
   { dryRun }: { dryRun: boolean },
   signal: AbortSignal,
 ): Promise<MonthResult> {
-  const { db } = parts;
+  const { db, destinationName } = parts;
   if (!dryRun && !month.isClosed) await untilUnlocked(() => closeMonth(db, month), signal);
-  const unarchived = await countUnarchived(db, month);
+  const unarchived = await countUnarchived(db, month, destinationName);
   if (unarchived > 0) return { kind: 'kept', reason: describe(unarchived) };
   const archive = await readBackMonth(parts, month, signal);
   if (archive.kind === 'different') return { kind: 'kept', reason: archive.reason };
   if (archive.kind !== 'same') return archive;
   // The database counts again.
-  const isGone = dryRun || (await untilUnlocked(() => dropMonth(db, month), signal));
+  const isGone = dryRun || (await untilUnlocked(() => dropMonth(db, month, destinationName), signal));
   if (!isGone) return { kind: 'kept', reason: 'Some of its events are not archived at every destination any more.' };
   return { ...archive, kind: 'removed' };
 }

@@ -27,11 +27,15 @@ export interface PoolOptions extends Options<Record<string, never>> {
   readonly schema: string;
   /** Of several servers in the URL, use the one that takes writes. */
   readonly writes?: boolean;
+  /** True sends start-up parameters even if the URL says that a pooler is in between. A pooler refuses or ignores them. */
+  readonly isDirect?: boolean;
 }
 
 /** Opens no connection yet; the first statement, `greet`, does. Times go in and come out as text. */
-export function openPool(url: string, { application, settings, schema, writes = true, ...options }: PoolOptions): Sql {
-  const { isPooled: pooler, options: address, connection: asked } = readDatabaseUrl(url, { writes });
+export function openPool(url: string, request: PoolOptions): Sql {
+  const { application, settings, schema, writes = true, isDirect = false, ...options } = request;
+  const { isPooled, options: address, connection: asked } = readDatabaseUrl(url, { writes });
+  const pooler = isPooled && !isDirect;
   const connection: Record<string, string> = {
     application_name: application,
     ...asked,

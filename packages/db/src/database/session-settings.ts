@@ -19,8 +19,14 @@ export const commonSettings: SessionSettings = {
   extra_float_digits: '1',
   bytea_output: 'hex',
   array_nulls: 'on',
+  transform_null_equals: 'off',
+  // With a limit, the index of words returns some of the matches.
+  gin_fuzzy_search_limit: '0',
   default_transaction_isolation: 'read committed',
   default_transaction_deferrable: 'off',
+  // A pool keeps idle connections, and an event that is refused must not cost the connection.
+  idle_session_timeout: '0',
+  exit_on_error: 'off',
 };
 
 /**

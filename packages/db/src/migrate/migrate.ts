@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Sql } from 'postgres';
 import { beginTransaction, greet, openPool } from '../database/postgres-js.ts';
 import { checkSchemaName, defaultSchema } from '../database/schema-name.ts';
+import { commonSettings } from '../database/session-settings.ts';
 import { listUpcomingMonths, makeMonths } from '../months/make-months.ts';
 import { grantRights, haveRights } from './grant-rights.ts';
 import { listPending } from './list-pending.ts';
@@ -44,7 +45,7 @@ export async function migrateDatabase(url: string, options: MigrateOptions = {})
   const { schema = defaultSchema, report = () => {} } = options;
   const sql = openMigrator(url, schema);
   try {
-    await greet(sql);
+    await greetAsMigrator(sql);
     await checkServer(sql);
     const migrations = options.migrations ?? readMigrations(schema);
     const owner = await chooseOwner(sql);
@@ -67,12 +68,24 @@ export async function migrateDatabase(url: string, options: MigrateOptions = {})
   }
 }
 
+/**
+ * The first statements of a migrator. Throws MigrationError behind a pooler that ignores our settings: a migrator whose path
+ * somebody else decides would run their code as the owner.
+ */
+export async function greetAsMigrator(sql: Sql): Promise<void> {
+  await greet(sql);
+  const [row] = await sql<[{ path: string }]>`select pg_catalog.current_setting('search_path') as path`;
+  if (row.path !== commonSettings.search_path)
+    throw new MigrationError('DATABASE_URL leads to a pooler. Use a URL that leads to Postgres itself.');
+}
+
 /** One connection without a statement timeout, for the migrator and what runs with it. */
 export function openMigrator(url: string, schema: string): Sql {
   return openPool(url, {
     application: 'auditbox migrate',
     schema: checkSchemaName(schema),
     max: 1,
+    isDirect: true,
     settings: {
       statement_timeout: '0',
       lock_timeout: '0',
@@ -132,7 +145,7 @@ export async function asOwnerOutsideTransactions<T>(
 ): Promise<T> {
   const sql = openMigrator(url, schema);
   try {
-    await greet(sql);
+    await greetAsMigrator(sql);
     await sql`set role ${sql(await chooseOwner(sql))}`;
     return await work(sql);
   } finally {

@@ -1,9 +1,8 @@
 import type { Sql } from 'postgres';
 import { toDatabaseError } from '../database/database-error.ts';
-import { greet } from '../database/postgres-js.ts';
 import { defaultSchema } from '../database/schema-name.ts';
 import { grantRights, processRoles } from './grant-rights.ts';
-import { asOwner, openMigrator } from './migrate.ts';
+import { asOwner, greetAsMigrator, openMigrator } from './migrate.ts';
 import { chooseOwner, makeRole } from './owner.ts';
 
 /** A role is missing, and the user that migrates may not make roles. */
@@ -41,7 +40,7 @@ export async function setUpRoles(
 ): Promise<RolesMade> {
   const sql = openMigrator(url, schema);
   try {
-    await greet(sql);
+    await greetAsMigrator(sql);
     await makeProcessRoles(sql);
     const owner = await chooseOwner(sql);
     await asOwner(sql, owner, grantRights);

@@ -42,15 +42,19 @@ export async function closeMonth(db: Database, { name }: Pick<ExpiredMonth, 'nam
 }
 
 /**
- * How many events of a month are not in the archive of every destination.
+ * How many events of a month are not archived at `destination`, or still on their way to another destination.
  *
  * Caller: retention, outside of any transaction.
  * Locks: none.
  * Crash: nothing is written.
  */
-export async function countUnarchived(db: Database, { name }: Pick<ExpiredMonth, 'name'>): Promise<number> {
+export async function countUnarchived(
+  db: Database,
+  { name }: Pick<ExpiredMonth, 'name'>,
+  destination: string,
+): Promise<number> {
   const [row] = await db.query(
-    (sql) => sql<[{ events: number }]>`select auditbox.count_unarchived(${name})::float8 as events`,
+    (sql) => sql<[{ events: number }]>`select auditbox.count_unarchived(${name}, ${destination})::float8 as events`,
   );
   return row.events;
 }
@@ -99,14 +103,20 @@ export async function listArchivedObjects(
 }
 
 /**
- * Removes a closed month. Returns false and does nothing while any of its events is not archived everywhere.
+ * Removes a closed month. Returns false and does nothing while countUnarchived finds an event.
  *
  * Caller: retention, outside of any transaction, after it read the month's objects back.
  * Locks: audit_log, while the catalogue changes. Waits half a second at most for other users of the table; then it throws.
  * Crash: before the commit the month is still there, and closed.
  */
-export async function dropMonth(db: Database, { name }: Pick<ExpiredMonth, 'name'>): Promise<boolean> {
-  const [row] = await db.query((sql) => sql<[{ gone: boolean }]>`select auditbox.drop_month(${name}) as gone`);
+export async function dropMonth(
+  db: Database,
+  { name }: Pick<ExpiredMonth, 'name'>,
+  destination: string,
+): Promise<boolean> {
+  const [row] = await db.query(
+    (sql) => sql<[{ gone: boolean }]>`select auditbox.drop_month(${name}, ${destination}) as gone`,
+  );
   return row.gone;
 }
 

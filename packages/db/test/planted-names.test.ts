@@ -1,0 +1,141 @@
+import { plantedCodeRan, plantOverloads } from '@auditbox/testing/fixtures/plant-overloads.ts';
+import { createTestDatabase } from '@auditbox/testing/servers/template-database.ts';
+import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
+import postgres, { type Sql } from 'postgres';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+
+/*
+ * A login makes temp functions, operators, domains, enums with casts, and tables for every name that a body could use, or
+ * finds a schema in which somebody else did. None of our functions and triggers may run any of it: it would run with the
+ * rights of the owner.
+ */
+
+/** A call of each function. The arguments are literals, so that the call itself needs no name. */
+const calls: Readonly<Record<string, string>> = {
+  audit_log_to_outbox: 'select auditbox.audit_log_to_outbox()',
+  audit_words: `select auditbox.audit_words('{"a":"b"}', '{}', null)`,
+  check_delivery_change: 'select auditbox.check_delivery_change()',
+  check_new_batches: 'select auditbox.check_new_batches()',
+  check_new_delivery: 'select auditbox.check_new_delivery()',
+  check_new_rejection: 'select auditbox.check_new_rejection()',
+  close_month: `select auditbox.close_month('audit_log_2026_07')`,
+  count_unarchived: `select auditbox.count_unarchived('audit_log_2026_07', 's3')`,
+  drop_month: `select auditbox.drop_month('audit_log_2026_07', 's3')`,
+  keep_delivery: 'select auditbox.keep_delivery()',
+  keep_rejection: 'select auditbox.keep_rejection()',
+  forget_dropped: 'select auditbox.forget_dropped(10)',
+  is_unreadable: `select auditbox.is_unreadable('"\\u0000"')`,
+  keep_outbox_row: 'select auditbox.keep_outbox_row()',
+  line_bytes: `select auditbox.line_bytes('a', '{}', null, null)`,
+  list_months: 'select auditbox.list_months()',
+  make_month: `select auditbox.make_month('2001-02-03')`,
+  oldest_transaction: 'select auditbox.oldest_transaction()',
+  path_to_unreadable: `select auditbox.path_to_unreadable('{"a":"\\u0000"}', 'x')`,
+  reconcile_audit_log: `select auditbox.reconcile_audit_log('-infinity', '00000000-0000-0000-0000-000000000000', 10)`,
+  reconcile_outbox: 'select auditbox.reconcile_outbox(0, 10)',
+  record: `select auditbox.record('ana', 'created', 't', '1', '{"a":1}', updated_at => '2026-07-03T01:00:00Z')`,
+  refuse_change: 'select auditbox.refuse_change()',
+  repair_frontier: 'select auditbox.repair_frontier()',
+  replay_rejections: `select auditbox.replay_rejections('s3', '{1,2}')`,
+  seal: `select auditbox.seal('hour', 10, 1000, 0, 10)`,
+};
+
+/** What fires the triggers, and what else a login may do. */
+const statements = [
+  ...Object.values(calls),
+  `insert into auditbox.audit_log (changed_by, action, table_name, object_id) values ('ana', 'created', 't', '1')`,
+  `insert into auditbox.audit_log (changed_by, action, table_name, object_id, updated_values)
+   values ('ana', 'created', 't', '1', '{"team_id":"a","token":"b"}') on conflict do nothing returning id`,
+  `insert into auditbox.audit_log (changed_by, action, table_name, object_id, context) values ('ana', 'created', 't', '1', '{"a":"\\u0000"}')`,
+  `insert into auditbox.audit_log (changed_by, action, table_name, object_id, occurred_at) values ('ana', 'created', 't', '1', '2020-01-01')`,
+  `insert into auditbox.audit_log (id, changed_by, action, table_name, object_id) values ('0194f6a0-0000-7000-8000-000000000001', 'ana', 'created', 't', '1')`,
+  'select * from auditbox.outbox_status',
+  'delete from auditbox.audit_log',
+  'truncate auditbox.outbox',
+  `select auditbox.seal('day', 10, 1000, 0, 10); update auditbox.delivery set state = 'sending', lease_token = '0194f6a0-0000-7000-8000-000000000001', leased_until = '2030-01-01';
+   insert into auditbox.rejection (destination, outbox_id, batch_id, audit_id, occurred_at, reason) values ('s3', 1, 1, '0194f6a0-0000-7000-8000-000000000001', '2026-07-01', 'x')`,
+  `insert into auditbox.destination (name) values ('second'); delete from auditbox.delivery; delete from auditbox.destination`,
+];
+
+const roles = ['api', 'exporter', 'retention', 'writer'] as const;
+
+let url: string;
+const connections: Sql[] = [];
+const connect = (of: string) => {
+  const sql = postgres(of, { max: 1, onnotice: () => {}, fetch_types: false });
+  connections.push(sql);
+  return sql;
+};
+beforeAll(async () => {
+  url = await createTestDatabase(inject('databaseServer'));
+  const admin = connect(url);
+  await admin`create schema planted`;
+  await admin`grant usage on schema planted to public`;
+  await plantOverloads(admin, 'planted');
+  await admin`
+    insert into auditbox.audit_log (id, occurred_at, changed_by, action, table_name, object_id)
+    values ('0194f6a0-0000-7000-8000-000000000001', '2026-07-01', 'ana', 'created', 't', '1')`;
+});
+afterAll(() => Promise.all(connections.map((sql) => sql.end({ timeout: 1 }))));
+
+/** Types that a body names. As an enum, a cast of a literal to the type runs code, too. */
+const castTypes = ['uuid', 'timestamptz', 'int8', 'int8multirange', 'int8range', 'json', 'tsvector'];
+
+/** What a statement did in a transaction that is undone: nothing unusual, or the code and the text of its error. */
+async function run(sql: Sql, statement: string): Promise<string> {
+  await sql`begin`;
+  try {
+    await sql.unsafe(statement).simple();
+    return 'done';
+  } catch (error) {
+    const { code, message } = error as { code: string; message: string };
+    return message.includes(plantedCodeRan) ? plantedCodeRan : code;
+  } finally {
+    await sql`rollback`;
+  }
+}
+
+test('there is a call of each function', async () => {
+  const [row] = await connect(url)<[{ names: string }]>`
+    select string_agg(distinct proname, ' ' order by proname) as names from pg_proc where pronamespace = 'auditbox'::regnamespace`;
+  expect(row.names.split(' ')).toEqual(Object.keys(calls).sort());
+});
+
+test('the planted names are found by a statement that does not qualify its names', async () => {
+  const sql = connect(urlAs('writer', url));
+  await sql`set search_path = planted, pg_catalog`;
+  expect(await run(sql, 'select 1 + 1')).toBe(plantedCodeRan);
+  expect(await run(sql, `select 'x'::text`)).toBe(plantedCodeRan);
+});
+
+test.each(roles)('the %s gets the same from each function in a session full of planted names', async (role) => {
+  const plain = connect(urlAs(role, url));
+  const usual = new Map<string, string>();
+  for (const statement of statements) usual.set(statement, await run(plain, statement));
+  expect([...usual.values()]).toContain('done');
+
+  const sql = connect(urlAs(role, url));
+  await plantOverloads(sql, 'pg_temp');
+  for (const path of ['pg_temp, planted, pg_catalog', 'planted', 'pg_temp', 'planted, pg_temp']) {
+    await sql.unsafe(`set search_path = ${path}`);
+    const found = new Map<string, string>();
+    for (const statement of statements) found.set(statement, await run(sql, statement));
+    expect(found).toEqual(usual);
+  }
+
+  const withEnums = connect(urlAs(role, url));
+  await withEnums`
+    create function pg_temp.ran(text) returns boolean language plpgsql as 'begin raise exception ''planted code ran''; end'`;
+  for (const name of castTypes)
+    await withEnums
+      .unsafe(`
+      create type pg_temp.${name} as enum ('a');
+      create function pg_temp.cast_${name}(pg_temp.${name}) returns pg_catalog.${name} language plpgsql as 'begin raise exception ''planted code ran''; end';
+      create cast (pg_temp.${name} as pg_catalog.${name}) with function pg_temp.cast_${name}(pg_temp.${name}) as implicit;
+      create function pg_temp.cast_to_${name}(pg_catalog.${name}) returns pg_temp.${name} language plpgsql as 'begin raise exception ''planted code ran''; end';
+      create cast (pg_catalog.${name} as pg_temp.${name}) with function pg_temp.cast_to_${name}(pg_catalog.${name}) as assignment`)
+      .simple();
+  const found = new Map<string, string>();
+  for (const statement of statements) found.set(statement, await run(withEnums, statement));
+  expect(found).toEqual(usual);
+});
