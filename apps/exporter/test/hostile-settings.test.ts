@@ -1,7 +1,8 @@
 import { connectDatabase } from '@auditbox/db/database/connect.ts';
 import { expectedTriggers } from '@auditbox/db/doctor/expected-schema.ts';
-import { findIdleTriggers } from '@auditbox/db/doctor/find-drift.ts';
+import { findWrongTriggers } from '@auditbox/db/doctor/find-drift.ts';
 import { findTampering } from '@auditbox/db/doctor/find-tampering.ts';
+import { findWrongRights } from '@auditbox/db/doctor/find-wrong-rights.ts';
 import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
 import { setUpRoles } from '@auditbox/db/migrate/set-up-roles.ts';
 import { expectExactlyOnce } from '@auditbox/testing/expectations/expect-exactly-once.ts';
@@ -343,7 +344,7 @@ async function runPath(level: Level | null) {
       maxConnections: 1,
       statementTimeoutMs: 20_000,
     });
-    const found = [await findTampering(db), await findIdleTriggers(db, expectedTriggers)];
+    const found = [await findTampering(db), await findWrongTriggers(db, expectedTriggers), await findWrongRights(db)];
     await db.close(1_000);
     return {
       written,
@@ -397,7 +398,7 @@ test('the run with default settings does what the others are compared with', () 
   expect(usual.polled.flatMap((page) => (page as { ids: string[] }).ids)).toHaveLength(8);
   expect(usual.objects.length).toBeGreaterThan(3);
   expect(usual.retained).toMatchObject({ code: 0, says: [expect.stringContaining('removed')] });
-  expect(usual.found).toEqual([[], []]);
+  expect(usual.found).toEqual([[], [], []]);
 });
 
 test.each(['server', 'database', 'role'] as const)(

@@ -72,6 +72,24 @@ test.each([
     "insert into auditbox.batch (id, partition, outbox_ids, row_count, first_occurred_at, last_occurred_at, first_recorded_at) overriding system value values (1000000, '2026-07-01T00', '{[1,2)}', 1, '2026-07-01', '2026-07-01', now())",
     'the sequence batch_id_seq is behind the batches',
   ],
+  ["alter function auditbox.make_month set timezone = 'Asia/Shanghai'", 'the function make_month has other settings'],
+  ['alter function auditbox.seal set row_security = on', 'the function seal has other settings'],
+  ['alter function auditbox.seal security invoker', 'the function seal runs with the rights of its caller'],
+  [
+    'alter function auditbox.list_months security definer',
+    'the function list_months runs with the rights of its owner',
+  ],
+  ['drop function auditbox.oldest_transaction()', 'the function oldest_transaction is missing'],
+  ['grant insert on auditbox.outbox to test_writer', 'test_writer may change the table outbox'],
+  ['grant update (bytes) on auditbox.outbox to test_writer', 'test_writer may change the table outbox'],
+  ['grant execute on function auditbox.seal to test_api', 'test_api may call the function seal'],
+  ["delete from auditbox.destination where name = 's3'", 'the destination s3 is missing'],
+  [
+    `insert into auditbox.audit_log (changed_by, action, table_name, object_id) values ('x', 'created', 't', '1');
+     select auditbox.seal('hour', 10, 1000, 0, 10);
+     alter table auditbox.delivery disable trigger delivery_stays; delete from auditbox.delivery`,
+    '1 of the newest 10,000 batches have no delivery to s3',
+  ],
   ['alter sequence auditbox.outbox_id_seq cache 10', 'gives ids by 1 and keeps 10 for each session'],
   ['alter sequence auditbox.batch_id_seq increment 2', 'gives ids by 2 and keeps 1 for each session'],
   ['create policy half on auditbox.outbox using (id % 2 = 0)', 'the table outbox has the policy half'],
@@ -124,7 +142,7 @@ test.each([
   let remedy: string | null = null;
   const undone = new Error('undone');
   const run = db.sql.begin(async (tx) => {
-    await tx.unsafe(statement);
+    await tx.unsafe(statement).simple();
     const inside = { query: (send: (sql: unknown) => unknown) => send(tx) } as unknown as Database;
     const findAll = async () => [...(await findTampering(inside)), ...(await findWrongRights(inside))];
     const found = await findAll();

@@ -77,8 +77,12 @@ export const expectedTriggers: readonly ExpectedTrigger[] = Object.entries({
     delivery_no_truncate: refuse('truncate'),
     delivery_changes: on('check_delivery_change', 'row', 'before', 'update'),
     delivery_begins: on('check_new_delivery', 'row', 'before', 'insert'),
+    delivery_stays: on('keep_delivery', 'row', 'before', 'delete'),
   },
-  rejection: { rejection_begins: on('check_new_rejection', 'row', 'before', 'insert') },
+  rejection: {
+    rejection_begins: on('check_new_rejection', 'row', 'before', 'insert'),
+    rejection_stays: on('keep_rejection', 'row', 'before', 'delete'),
+  },
 }).flatMap(([table, triggers]) => Object.entries(triggers).map(([trigger, what]) => ({ table, trigger, ...what })));
 
 /** drizzle writes `timestamp (6) with time zone` and `varchar(55)`. */

@@ -1,7 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { Database } from '../database/connect.ts';
 import { defaultSchema, nameSchema } from '../database/schema-name.ts';
+import { processRoles } from '../migrate/grant-rights.ts';
 import { readMigrations } from '../migrate/migrations.ts';
+
+/** The destination that retention reads months back from. */
+const archive = 's3';
 
 /** Something in the schema that is not as the migrations made it. */
 export interface Tampering {
@@ -13,25 +17,47 @@ export interface Tampering {
 
 interface ExpectedFunction {
   readonly name: string;
-  readonly md5: string;
+  /** Of its body; null if the body is a parsed `return …`, which has no text to compare. */
+  readonly md5: string | null;
+  readonly isDefiner: boolean;
+  /** Its settings, in the form of pg_proc.proconfig, sorted and without quotes. */
+  readonly settings: readonly string[];
 }
 
-/** A body between dollar quotes, as the last migration that makes the function has it. */
-const definition = /create (?:or replace )?function auditbox\.(\w+)\s*\([\s\S]*?\bas \$\$([\s\S]*?)\$\$/i;
+/** The head of a function, and its body between dollar quotes. */
+const definition =
+  /create (?:or replace )?function auditbox\.(\w+)\s*\(([\s\S]*?)(?:\bas \$\$([\s\S]*?)\$\$|\breturn\b(?!s))/i;
+const changed = /alter function auditbox\.(\w+)\([^)]*\) set (.+)/i;
+const setting = /\bset (\w+) = ('[^']*'|\w+(?:, \w+)*)/gi;
 
-/** The functions whose body is a text. Those with a parsed body (`return …`) have none to compare. */
+/** The functions as the last migration that makes or alters them has them. */
 export function listExpectedFunctions(schema: string = defaultSchema): ExpectedFunction[] {
-  const bodies = new Map<string, string>();
+  const functions = new Map<string, ExpectedFunction>();
   // Each statement by itself: a function with a parsed body must not get the text of the next one.
   for (const statement of readMigrations().flatMap(({ statements }) => statements)) {
-    const [, name = '', body = ''] = definition.exec(statement) ?? [];
-    if (name !== '') bodies.set(name, nameSchema(body, schema));
+    const [, name, head = '', body] = definition.exec(statement) ?? [];
+    if (name !== undefined) {
+      const md5 = body === undefined ? null : createHash('md5').update(nameSchema(body, schema)).digest('hex');
+      functions.set(name, { name, md5, isDefiner: /\bsecurity definer\b/i.test(head), settings: readSettings(head) });
+    }
+    const [, alteredName = '', clause = ''] = changed.exec(statement) ?? [];
+    const altered = functions.get(alteredName);
+    if (altered)
+      functions.set(alteredName, {
+        ...altered,
+        settings: [...altered.settings, ...readSettings(`set ${clause}`)].sort(),
+      });
   }
-  return [...bodies].map(([name, body]) => ({ name, md5: createHash('md5').update(body).digest('hex') }));
+  return [...functions.values()];
+}
+
+function readSettings(head: string): string[] {
+  return [...head.matchAll(setting)].map(([, name, value = '']) => `${name}=${value.replaceAll("'", '')}`).sort();
 }
 
 /**
- * What somebody changed in the schema: functions, rights, row-level security, persistence, months, sequences.
+ * What somebody changed in the schema: functions, rights, row-level security, persistence, months, sequences;
+ * and batches that have no delivery to the bucket.
  *
  * Caller: the doctor.
  * Locks: none.
@@ -45,7 +71,7 @@ export async function findTampering(db: Database, schema: string = defaultSchema
         select c.oid, c.relname, c.relkind, c.relpersistence, c.relrowsecurity, c.relispartition, c.relowner, c.relacl, n.nspowner
         from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'auditbox'
       ), expected as (
-        select * from json_to_recordset(${expected}::text::json) as e (name text, md5 text)
+        select * from json_to_recordset(${expected}::text::json) as e (name text, md5 text, "isDefiner" boolean, settings json)
       ), fn as (
         select p.*, n.nspowner from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = 'auditbox'
       )
@@ -54,6 +80,49 @@ export async function findTampering(db: Database, schema: string = defaultSchema
       union all
       select format('the function %s has another body', e.name), null
       from expected e join fn on fn.proname = e.name where md5(fn.prosrc) <> e.md5
+      union all
+      select format('the function %s has other settings: %s', e.name, coalesce(array_to_string(fn.proconfig, '; '), 'none')), null
+      from expected e join fn on fn.proname = e.name
+      where (
+        select coalesce(json_agg(replace(one, '"', '') order by lower(one) collate "C"), '[]')::text
+        from unnest(fn.proconfig) as one
+      ) <> (
+        select coalesce(json_agg(one order by lower(one) collate "C"), '[]')::text from json_array_elements_text(e.settings) as one
+      )
+      union all
+      select format('the function %s runs with the rights of %s', e.name,
+        case when prosecdef then 'its owner' else 'its caller' end), null
+      from expected e join fn on fn.proname = e.name where prosecdef <> e."isDefiner"
+      union all
+      select format('%s may change the table %s', a.grantee::regrole, c.relname),
+        format('revoke all on auditbox.%I from %s', c.relname, a.grantee::regrole)
+      from (
+        select relname, relowner, relacl from ours
+        union all
+        select c.relname, c.relowner, t.attacl from ours c join pg_attribute t on t.attrelid = c.oid where t.attacl is not null
+      ) c cross join aclexplode(c.relacl) a
+      where a.grantee not in (0, c.relowner) and a.privilege_type not in ('SELECT', 'USAGE')
+        and (c.relname <> 'audit_log' or a.privilege_type <> 'INSERT')
+        -- Their rights are compared one by one.
+        and a.grantee::regrole::text not in (select * from json_array_elements_text(${JSON.stringify(processRoles)}::text::json))
+      group by a.grantee, c.relname
+      union all
+      select format('%s may call the function %s', a.grantee::regrole, proname),
+        format('revoke execute on function %s from %s', fn.oid::regprocedure, a.grantee::regrole)
+      from fn cross join aclexplode(fn.proacl) a
+      where a.grantee not in (0, fn.proowner) and proname not in ('record', 'make_month', 'list_months', 'audit_words')
+        and a.grantee::regrole::text not in (select * from json_array_elements_text(${JSON.stringify(processRoles)}::text::json))
+      union all
+      select format('the destination %s is missing: nothing is exported', archive), format('insert into auditbox.destination (name) values (%L)', archive)
+      from (values (${archive}::text)) as wanted (archive)
+      where not exists (select from auditbox.destination d where d.name = archive)
+      union all
+      select format('%s of the newest 10,000 batches have no delivery to %s', count(*), ${archive}::text),
+        format('insert into auditbox.delivery (destination, batch_id) select %L, id from auditbox.batch where replay_for is null on conflict do nothing', ${archive}::text)
+      from (select b.id from auditbox.batch b where b.replay_for is null order by b.id desc limit 10000) b
+      where not exists (select from auditbox.delivery d where d.destination = ${archive} and d.batch_id = b.id)
+        and exists (select from auditbox.destination d where d.name = ${archive})
+      having count(*) > 0
       union all
       select format('the function %s has a second form', proname), null from fn group by proname having count(*) > 1
       union all
