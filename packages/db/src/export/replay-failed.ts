@@ -37,9 +37,12 @@ export async function replayFailed(
     ), taken_back as (
       delete from auditbox.rejection r using emptied e
       where r.destination = ${destination} and r.batch_id = e.batch_id
+      returning r.batch_id
     )
     update auditbox.delivery d set state = 'sealed', next_attempt_at = statement_timestamp()
     from failed f where d.destination = ${destination} and d.batch_id = f.batch_id
+      -- Rejections go only while their delivery is failed, so the delete comes first.
+      and (select count(*) from taken_back) >= 0
     returning d.batch_id::text as "batchId"`,
   );
   const replayed = resealed.map(({ batchId }) => batchId);
