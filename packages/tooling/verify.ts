@@ -13,6 +13,7 @@ const checks = [
   'depcruise --config packages/tooling/dependency-cruiser.json --output-type err apps packages',
   'knip --config packages/tooling/knip.json --treat-config-hints-as-errors',
   'node packages/tooling/list-settings.ts --check',
+  'node packages/tooling/list-errors.ts --check',
   'node packages/tooling/check-lock-file.ts',
   'node packages/tooling/banned-phrases.ts',
   'node packages/tooling/check-migrations.ts',

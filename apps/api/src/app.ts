@@ -1,24 +1,41 @@
-import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
+import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import { createAuth } from './http/auth.ts';
 import { readBody } from './http/body.ts';
+import { allowOrigins } from './http/cors.ts';
 import { openapiDocument } from './http/openapi.ts';
 import { answerProblems, countRejects, HttpProblem } from './http/problem.ts';
+import { limitStrangers, type Quota } from './http/rate-limits.ts';
+import { identifyRequests } from './http/request-id.ts';
 import { logRequests } from './http/request-log.ts';
 import type { Route } from './http/route.ts';
 import { traceRequests } from './http/tracing.ts';
 import { referencePages } from './ops/reference-pages.ts';
+import { securityText } from './ops/security-text.ts';
 import type { ApiParts } from './parts.ts';
 import { routes } from './routes.ts';
 
+/** What a port serves: everything, or the routes for callers, or those for operators. */
+type Door = 'all' | 'callers' | 'operators';
+
 /** The api as an Express application. It does not listen and reads no environment. */
-export function createApp(parts: ApiParts): Express {
+export function createApp(parts: ApiParts, door: Door): Express {
+  const { settings } = parts;
   const app = express();
   app.disable('x-powered-by').disable('etag');
+  app.set('trust proxy', settings.trustedProxies.length > 0 ? [...settings.trustedProxies] : false);
+  app.use(removePrefix(settings.pathPrefix));
   if (parts.tracing !== null) app.use('/audit', traceRequests(parts.tracing));
-  app.use(logRequests(parts), securityHeaders, forbidCaching);
-  app.use(referencePages(openapiDocument(routes, parts.settings.actions)));
-  mountRoutes(app, parts);
+  app.use(identifyRequests, logRequests(parts), securityHeaders(settings.tls !== null), forbidCaching);
+  if (settings.corsOrigins.length > 0) app.use(allowOrigins(settings.corsOrigins));
+  if (settings.securityContact !== null) app.get('/.well-known/security.txt', securityText(settings.securityContact));
+  if (door !== 'callers')
+    app.use(referencePages(openapiDocument(routes, settings.actions, settings.pathPrefix), settings.pathPrefix));
+  mountRoutes(
+    app,
+    parts,
+    routes.filter(({ path, access }) => isServed(door, path, access)),
+  );
   app.use((request) => {
     throw new HttpProblem(404, `There is nothing at ${request.path}.`);
   });
@@ -26,21 +43,50 @@ export function createApp(parts: ApiParts): Express {
   return app;
 }
 
+/** Health is on both ports: a load balancer asks at the port that it sends callers to. */
+function isServed(door: Door, path: string, access: Route['access']): boolean {
+  if (door === 'all') return true;
+  return door === 'operators' ? access === 'public' : path !== '/metrics';
+}
+
+/** A proxy may pass the path of PUBLIC_URL on. */
+function removePrefix(prefix: string): RequestHandler {
+  return (request, _response, next) => {
+    if (prefix !== '' && request.url.startsWith(`${prefix}/`)) request.url = request.url.slice(prefix.length);
+    next();
+  };
+}
+
 /** A method that a path does not have is a 405, also where a later path would match. */
-function mountRoutes(app: Express, parts: ApiParts): void {
+function mountRoutes(app: Express, parts: ApiParts, served: readonly Route[]): void {
   const requireScope = createAuth(parts);
+  const strangers = limitStrangers(parts.settings.rateLimits);
+  const use =
+    (quota: Quota, amount: (request: Request) => number): RequestHandler =>
+    (request, response, next) => {
+      parts.keyLimits.use(response, quota, amount(request));
+      next();
+    };
   const handle = (route: Route): (RequestHandler | ErrorRequestHandler)[] => [
-    ...(route.access === 'public' ? [] : [requireScope(route.access)]),
-    ...(route.body ? readBody(route.body) : []),
+    ...(route.access === 'public' ? [] : [strangers, requireScope(route.access), use('requests', () => 1), answerHead]),
+    ...(route.body
+      ? [...readBody(route.body, parts), use('bytes', ({ body }) => (Buffer.isBuffer(body) ? body.length : 0))]
+      : []),
     route.createHandler(parts),
     ...(route.access === 'write' ? [countRejects(parts.metrics.rejected)] : []),
   ];
-  for (const [path, routesAtPath] of Map.groupBy(routes, (route) => route.path)) {
+  for (const [path, routesAtPath] of Map.groupBy(served, (route) => route.path)) {
     const place = app.route(path);
     for (const route of routesAtPath) place[route.method](...handle(route));
     place.all(rejectMethod(routesAtPath.map(({ method }) => method.toUpperCase()).sort()));
   }
 }
+
+/** A HEAD tells that a key may read here. Nothing is read: the answer would be thrown away. */
+const answerHead: RequestHandler = (request, response, next) => {
+  if (request.method !== 'HEAD') return next();
+  response.type('application/json').end();
+};
 
 function rejectMethod(allowed: readonly string[]): RequestHandler {
   return (request) => {
@@ -51,24 +97,28 @@ function rejectMethod(allowed: readonly string[]): RequestHandler {
 }
 
 /**
- * For answers that are data: a browser must not guess their type, run anything in them or show them in a frame. helmet's
- * other headers are for pages and would double the bytes of an answer.
+ * For answers that are data: a browser must not guess their type, run anything in them, show them in a frame, hand them to
+ * another site or tell another site where they came from. helmet's other headers are for pages and would double the bytes of
+ * an answer.
  */
-const securityHeaders = helmet({
-  contentSecurityPolicy: {
-    useDefaults: false,
-    directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] },
-  },
-  crossOriginOpenerPolicy: false,
-  crossOriginResourcePolicy: false,
-  originAgentCluster: false,
-  referrerPolicy: false,
-  xDnsPrefetchControl: false,
-  xDownloadOptions: false,
-  xFrameOptions: false,
-  xPermittedCrossDomainPolicies: false,
-  xXssProtection: false,
-});
+const securityHeaders = (overTls: boolean) =>
+  helmet({
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] },
+    },
+    crossOriginResourcePolicy: { policy: 'same-origin' },
+    referrerPolicy: { policy: 'no-referrer' },
+    // Over plain HTTP browsers ignore it, and a proxy with TLS in front decides for its own name.
+    strictTransportSecurity: overTls ? { maxAge: 31_536_000, includeSubDomains: false } : false,
+    xFrameOptions: { action: 'deny' },
+    crossOriginOpenerPolicy: false,
+    originAgentCluster: false,
+    xDnsPrefetchControl: false,
+    xDownloadOptions: false,
+    xPermittedCrossDomainPolicies: false,
+    xXssProtection: false,
+  });
 
 /** Answers are for one caller and change with every event. */
 const forbidCaching: RequestHandler = (_request, response, next) => {

@@ -1,4 +1,3 @@
-import { createServer } from 'node:http';
 import { checkDatabase } from '@auditbox/db/database/check-database.ts';
 import { connectDatabase } from '@auditbox/db/database/connect.ts';
 import { storeEachEvent } from '@auditbox/db/events/store-each.ts';
@@ -8,9 +7,14 @@ import { startWatchdog } from '@auditbox/process/watchdog.ts';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 import { createApp } from './app.ts';
+import { getCaller } from './http/auth.ts';
+import { createBytesInFlight } from './http/bytes-in-flight.ts';
+import { createKeyLimits } from './http/rate-limits.ts';
+import { createServer, reloadCertificates } from './http/server.ts';
 import { createApiLog } from './log.ts';
 import { createApiMetrics } from './metrics/api-metrics.ts';
 import { createApiScrape } from './metrics/api-scrape.ts';
+import type { ApiParts } from './parts.ts';
 import { connectReaders } from './read/readers.ts';
 import type { ApiSettings } from './settings.ts';
 import { createCoalescer } from './write/coalescer.ts';
@@ -57,17 +61,47 @@ export function composeApi(settings: ApiSettings, logger: Logger, tracing: Traci
   const coalescer = createCoalescer((events) => storeEachEvent(db, events, months), coalescerLimits, metrics.flushed);
   const scrape = createApiScrape(registry, { db, coalescer, limits: coalescerLimits });
   const log = createApiLog(logger);
-  const app = createApp({ settings, log, metrics, scrape, tracing, db, months, readers, coalescer });
+  const bytesInFlight = createBytesInFlight(settings.bytesInFlight, (response) => getCaller(response).keyHash);
+  const keyLimits = createKeyLimits(settings.rateLimits, (response) => getCaller(response).keyHash);
+  const parts: ApiParts = {
+    settings,
+    log,
+    metrics,
+    scrape,
+    tracing,
+    db,
+    months,
+    readers,
+    coalescer,
+    bytesInFlight,
+    keyLimits,
+  };
+  const main = createServer(
+    createApp(parts, settings.admin === null ? 'all' : 'callers'),
+    settings.connections,
+    settings.tls,
+  );
+  const admin =
+    settings.admin === null ? null : createServer(createApp(parts, 'operators'), settings.connections, null);
+  const stopReloading =
+    settings.tls === null
+      ? () => {}
+      : reloadCertificates(main.server, settings.tls, {
+          onReload: log.certificatesReloaded,
+          onError: log.certificatesNotReloaded,
+        });
   const watchdog = startWatchdog(
     { canary: () => db.sql`select 1`, answeredAt: () => db.answeredAt },
     { everyMs: 1_000, deadlineMs: statementTimeoutMs + 10_000, logger },
   );
   return {
-    server: createServer(app),
+    main,
+    admin,
     log,
     checkReady: () => checkDatabase(db),
     close: async () => {
       watchdog.stop();
+      stopReloading();
       await Promise.all([db.close(1_000), monthsDb.close(1_000), readers.close(1_000)]);
     },
   };

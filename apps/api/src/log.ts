@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 export interface LoggedRequest {
   readonly method: string;
   readonly path: string;
+  readonly requestId: string;
   readonly status: number;
   readonly ms: number;
   /** False when the caller closed the connection before the end of the answer. */
@@ -17,6 +18,18 @@ export function createApiLog(logger: Logger) {
   return {
     listening(fields: { readonly host: string; readonly port: number }): void {
       logger.info({ event: 'api-listening', ...fields }, 'The api is listening.');
+    },
+    adminListening(fields: { readonly host: string; readonly port: number }): void {
+      logger.info({ event: 'admin-listening', ...fields }, 'The port for operators is listening.');
+    },
+    certificatesReloaded(): void {
+      logger.info({ event: 'certificates-reloaded' }, 'The certificates have changed and are in use.');
+    },
+    certificatesNotReloaded(error: unknown): void {
+      logger.error(
+        { event: 'certificates-not-reloaded', err: error },
+        'The changed certificates cannot be used; the old ones stay in use.',
+      );
     },
     stopped(): void {
       logger.info({ event: 'api-stopped' }, 'The api has stopped.');
@@ -36,7 +49,7 @@ export function createApiLog(logger: Logger) {
     /** A request ended with a 5xx. `error` is logged with its cause. */
     requestFailed(
       error: unknown,
-      fields: { readonly method: string; readonly path: string; readonly status: number },
+      fields: { readonly method: string; readonly path: string; readonly status: number; readonly requestId: string },
     ): void {
       logger.error({ event: 'request-failed', err: error, ...fields }, 'A request failed.');
     },

@@ -2,6 +2,8 @@ import type { Database } from '@auditbox/db/database/connect.ts';
 import type { MonthMaker } from '@auditbox/db/months/month-maker.ts';
 import type { Scrape } from '@auditbox/process/metrics/scrape.ts';
 import type { Tracing } from '@auditbox/process/tracing.ts';
+import type { BytesInFlight } from './http/bytes-in-flight.ts';
+import type { KeyLimits } from './http/rate-limits.ts';
 import type { ApiLog } from './log.ts';
 import type { ApiMetrics } from './metrics/api-metrics.ts';
 import type { Readers } from './read/readers.ts';
@@ -22,6 +24,8 @@ export interface ApiParts {
   readonly months: MonthMaker;
   /** For reads of events: a slow read must not make a write wait. */
   readonly readers: Readers;
+  readonly bytesInFlight: BytesInFlight;
+  readonly keyLimits: KeyLimits;
   /** For single events. */
   readonly coalescer: Coalescer;
 }

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 
 let api: ApiFixture;
 beforeEach(async () => {
-  api = await createApiFixture();
+  api = await createApiFixture({ HTTP_BYTES_IN_FLIGHT: '1000000000', HTTP_BYTES_IN_FLIGHT_PER_KEY: '1000000000' });
 });
 afterEach(() => api.close());
 

@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { get, type IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
+import { text as readText } from 'node:stream/consumers';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { type ApiFixture, createApiFixture, masterKey } from '@auditbox/testing/fixtures/api-fixture.ts';
 import { lockAuditLog } from '@auditbox/testing/fixtures/lock-audit-log.ts';
@@ -58,7 +60,7 @@ test.each([
   '&changed_by=ana,-5&object_id=object-1',
   '&changed_by=it%27s%20%5C%5C%27%20auditbox.x',
   '&sort_by=changed_by&sort_order=desc&changed_by_prefix=%01',
-  '&q=quotes',
+  '&q=quotes&start_date=2026-07-01',
   '&object_id=none',
 ])('NDJSON%s is the list, line by line, digit by digit', async (query) => {
   const { text, headers } = await api.request(`${few}${query}`);
@@ -143,6 +145,8 @@ const path = '/audit/export?table_name=many';
 async function startReading(query = ''): Promise<IncomingMessage> {
   const request = get(`${api.url}${path}${query}`, { headers: { authorization: `Bearer ${masterKey}` } });
   const [answer] = (await once(request, 'response')) as [IncomingMessage];
+  // A connection that breaks is an error of both.
+  request.on('error', () => {});
   answer.pause();
   expect(answer.statusCode).toBe(200);
   return answer;
@@ -217,6 +221,42 @@ test('an export that fails in the middle breaks its connection: an answer that e
   expect(answer.complete).toBe(false);
   await unlock();
   expect((await api.request(few)).text.split('\n')).toHaveLength(271);
+});
+
+test.each(['csv', 'ndjson'])(
+  '%s that fails in the middle over HTTP/1.0, where an answer has no length, resets its connection',
+  async (format) => {
+    const socket = connect(Number(new URL(api.url).port), '127.0.0.1');
+    socket.write(`GET ${path}&format=${format} HTTP/1.0\r\nAuthorization: Bearer ${masterKey}\r\n\r\n`);
+    const [head] = (await once(socket, 'data')) as [Buffer];
+    socket.pause();
+    expect(head.toString()).toMatch(/^HTTP\/1\.1 200 /);
+    expect(head.toString()).not.toMatch(/content-length|transfer-encoding/i);
+    const unlock = await lockAuditLog(api.db);
+    const ended = new Promise((resolve) => socket.once('end', () => resolve('ended')).on('error', resolve));
+    socket.resume();
+    const [session] = await eventually(async () => {
+      const sessions = await waiting();
+      expect(sessions).toHaveLength(1);
+      return sessions;
+    });
+    await api.db.sql`select pg_terminate_backend(${session?.pid ?? null}::int)`;
+    expect(await ended).toMatchObject({ code: 'ECONNRESET' });
+    await unlock();
+  },
+);
+
+test.each(['csv', 'ndjson'])('a trailer and the closing line of %s say how many rows were sent', async (format) => {
+  const request = get(`${api.url}${few}&format=${format}&closing_line=true`, {
+    headers: { authorization: `Bearer ${masterKey}` },
+  });
+  const [answer] = (await once(request, 'response')) as [IncomingMessage];
+  expect(answer.headers.trailer).toBe('auditbox-export-rows');
+  const sent = await readText(answer);
+  expect(answer.trailers).toEqual({ 'auditbox-export-rows': '270' });
+  const closing = format === 'csv' ? '# 270 rows\r\n' : '{"export_rows":270}\n';
+  const without = (await api.request(`${few}&format=${format}`)).text;
+  expect(sent).toBe(without + closing);
 });
 
 test('an export that fails before its first line is a 503', async () => {

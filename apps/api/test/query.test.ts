@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 let api: ApiFixture;
 const key = 'a'.repeat(64);
+const yesterday = new Date(Date.now() - 86_400_000).toISOString();
 
 /** One event for each filter, among events that almost match. */
 const events = {
@@ -82,7 +83,9 @@ test.each<[string, Name[]]>([
   ['q=gpt-5', ['team']],
   ['q=needle', ['large']],
   ['q=needle%20nowhere', []],
-])('%s finds exactly the matching events, in pages, by cursor, in an export and in counts', async (query, names) => {
+])('%s finds exactly the matching events, in pages, by cursor, in an export and in counts', async (given, names) => {
+  // No index serves places in values, and here none serves words.
+  const query = /^q=|\./.test(given) ? `${given}&start_date=${yesterday}` : given;
   const expected = names.map((name) => events[name].id).sort();
   const page = await api.request(`/audit?${query}&page_size=100`);
   expect(page.status).toBe(200);
@@ -99,6 +102,45 @@ test.each<[string, Name[]]>([
   expect(lines.map((line) => JSON.parse(line).id).sort()).toEqual(expected);
   const stats = await api.request(`/audit/stats?${query}`);
   expect(stats.body.total).toBe(names.length);
+});
+
+test.each(['q=zebra', 'updated_values.max_budget=7777', 'context.ip=192.0.2.7&changed_by=ana'])(
+  '%s needs a bound, because no index serves it, and says so',
+  async (query) => {
+    for (const path of ['/audit', '/audit/export']) {
+      const unbounded = await api.request(`${path}?${query}`);
+      expect(unbounded).toMatchObject({ status: 400, body: { errors: [{ path: 'start_date' }] } });
+      const wide = await api.request(`${path}?${query}&start_date=2020-01-01`);
+      expect(wide).toMatchObject({ status: 400, body: { errors: [{ path: 'start_date' }] } });
+      for (const bound of [`start_date=${yesterday}`, 'object_id=list', 'object_team_id=t1', 'search=ana'])
+        expect((await api.request(`${path}?${query}&${bound}`)).status).toBe(200);
+    }
+  },
+);
+
+test('a word is found in a large value whose sender escaped it', async () => {
+  const event = anEvent({ object_id: 'escaped', before_value: null, updated_values: '@' });
+  const value = `"${'lorem '.repeat(40_000)} M\\u00fcller \\u00C4RZTE a\\/b \\ud835\\udd04"`;
+  const body = JSON.stringify(event).replace('"@"', () => value);
+  expect((await api.request('/audit', { body })).status).toBe(201);
+  for (const words of ['Müller', 'MÜLLER', 'ärzte', 'a/b', '𝔄', 'lorem ärzte']) {
+    const found = await api.request(`/audit?object_id=escaped&q=${encodeURIComponent(words)}`);
+    expect(found.body.audit_logs, words).toHaveLength(1);
+  }
+  expect((await api.request('/audit?object_id=escaped&q=m%C3%BCllerin')).body.audit_logs).toEqual([]);
+});
+
+test('values with thousands of distinct words are stored, and found by a word', async () => {
+  const ids = () => Array.from({ length: 5_100 }, () => crypto.randomUUID());
+  const event = anEvent({
+    object_id: 'many words',
+    before_value: ids(),
+    updated_values: ids(),
+    context: { ids: [...ids(), 'haystack'] },
+  });
+  expect((await api.request('/audit', { body: event })).status).toBe(201);
+  const found = await api.request(`/audit?q=haystack&start_date=${yesterday}`);
+  expect(found).toMatchObject({ status: 200, body: { audit_logs: [{ object_id: 'many words' }] } });
 });
 
 test('a hundred values are accepted, a hundred and one are rejected', async () => {

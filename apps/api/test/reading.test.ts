@@ -128,7 +128,7 @@ test.each([
   ['action=create', 'action'],
   ['action=created&action=deleted', 'action'],
   ['start_date=yesterday', 'start_date'],
-  ['start_date=2026-07-03T11:04:00', 'start_date'],
+  ['start_date=2026-07-03T11:04:61', 'start_date'],
   ['end_date=2026-02-30', 'end_date'],
   ['end_date=infinity', 'end_date'],
   ['start_date=9999-12-31T23:59:59.999999999Z', 'start_date'],

@@ -29,7 +29,15 @@ function isProblem(body: unknown): body is ProblemDocument {
 
 /** For an error response that is not from the api, such as a proxy's. */
 function makeProblem(status: number, title: string): ProblemDocument {
-  return { type: 'about:blank', title, status, detail: 'The response does not come from the api.', errors: [] };
+  return {
+    type: 'about:blank',
+    title,
+    status,
+    code: status >= 500 ? 'unavailable' : 'bad-request',
+    request_id: '',
+    detail: 'The response does not come from the api.',
+    errors: [],
+  };
 }
 
 interface FetchResult<T> {

@@ -39,7 +39,7 @@ export interface paths {
         put?: never;
         /**
          * Record events together
-         * @description All events or none, in one transaction. At most 10000 events and 8 MiB.
+         * @description All events or none, in one transaction. At most 10000 events and 8 MiB, and 1 MiB for each event.
          */
         post: operations["postBatch"];
         delete?: never;
@@ -233,11 +233,18 @@ export interface components {
         };
         /** @description A problem document (RFC 9457). */
         ProblemDocument: {
-            /** @constant */
-            type: "about:blank";
+            /** @description `about:blank`, or the URI of a problem type of https://www.iana.org/assignments/http-problem-types. */
+            type: string;
             /** @description The status in HTTP's words. */
             title: string;
             status: number;
+            /**
+             * @description Stable, for programs. docs/errors.md explains each.
+             * @enum {string}
+             */
+            code: "bad-request" | "unauthorized" | "forbidden" | "not-found" | "method-not-allowed" | "not-acceptable" | "conflict" | "too-large" | "unsupported-media-type" | "invalid-event" | "quota-exceeded" | "too-many-bytes" | "internal-error" | "database-unavailable" | "database-busy" | "database-timeout" | "database-misconfigured" | "unavailable";
+            /** @description The `X-Request-Id` of the answer. The log of the api has it too. */
+            request_id: string;
             /** @description What is wrong, in a sentence. */
             detail: string;
             /** @description Every mistake of the request, 100 at most. Empty when no place in the request is wrong. */
@@ -246,6 +253,8 @@ export interface components {
                 path: string;
                 message: string;
             }[];
+            /** @description Of `quota-exceeded`: names in `RateLimit-Policy`. */
+            "violated-policies"?: string[];
         };
         EventList: components["schemas"]["NumberedPage"] | components["schemas"]["CursorPage"] | components["schemas"]["RecordedPage"];
         /** @description A page by its number. */
@@ -456,6 +465,17 @@ export interface components {
                 "application/problem+json": components["schemas"]["ProblemDocument"];
             };
         };
+        /** @description A limit is used up, or bodies and answers in flight hold too many bytes. Wait as long as `Retry-After` says. */
+        TooManyRequests: {
+            headers: {
+                /** @description Seconds to wait. Missing where waiting does not help. */
+                "Retry-After"?: string;
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["ProblemDocument"];
+            };
+        };
         /** @description The database is not available now, too many writes wait, or the answer took too long: narrow the query. */
         Unavailable: {
             headers: {
@@ -529,6 +549,8 @@ export interface operations {
                 start_date?: string;
                 /** @description Last event time, included: RFC 3339 or a date. */
                 end_date?: string;
+                /** @description The zone of dates and of times without an offset, such as `Europe/Berlin`. Default `UTC`. */
+                time_zone?: string;
                 /** @description Default `updated_at`. */
                 sort_by?: "updated_at" | "recorded_at" | "changed_by" | "changed_by_api_key" | "action" | "table_name" | "object_id" | "id";
                 /** @description Default `desc`. */
@@ -573,6 +595,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["AnyOther"];
         };
@@ -619,6 +642,7 @@ export interface operations {
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["AnyOther"];
         };
@@ -662,6 +686,7 @@ export interface operations {
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["AnyOther"];
         };
@@ -693,10 +718,16 @@ export interface operations {
                 start_date?: string;
                 /** @description Last event time, included: RFC 3339 or a date. */
                 end_date?: string;
+                /** @description The zone of dates and of times without an offset, such as `Europe/Berlin`. Default `UTC`. */
+                time_zone?: string;
                 /** @description Default `updated_at`. */
                 sort_by?: "updated_at" | "recorded_at" | "changed_by" | "changed_by_api_key" | "action" | "table_name" | "object_id" | "id";
                 /** @description Default `desc`. */
                 sort_order?: "asc" | "desc";
+                /** @description `true`: CSV begins with a byte order mark. Excel needs it to read UTF-8. */
+                bom?: "true" | "false";
+                /** @description `true`: one more line at the end says how many rows were sent, `{"export_rows":42}` or in CSV `# 42 rows`. For callers behind proxies that hide broken connections. */
+                closing_line?: "true" | "false";
                 /** @description `ndjson` or `csv`. Default: the type that `Accept` names, otherwise `ndjson`. */
                 format?: "ndjson" | "csv";
                 /** @description Places in values, 20 at most: `updated_values.max_budget=25`, `before_value.limits.rpm.0=10`, `context.ip=192.0.2.7`. Each place is a separate parameter; there is no parameter named `values`. `\.` is a dot within a name. Write a text as it is, and any other value as JSON. */
@@ -716,6 +747,8 @@ export interface operations {
             /** @description The events. */
             200: {
                 headers: {
+                    /** @description Names the trailer `Auditbox-Export-Rows`: how many rows were sent. It is missing over HTTP/1.0, which has no trailers. */
+                    Trailer?: string;
                     /** @description A file name. */
                     "Content-Disposition": string;
                     /** @description Present if the request had `Prefer: read-primary`. */
@@ -733,6 +766,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["AnyOther"];
         };
@@ -764,7 +798,9 @@ export interface operations {
                 start_date?: string;
                 /** @description Last event time, included: RFC 3339 or a date. */
                 end_date?: string;
-                /** @description Default `day`. Both are in UTC. */
+                /** @description The zone of dates and of times without an offset, such as `Europe/Berlin`. Default `UTC`. */
+                time_zone?: string;
+                /** @description Default `day`. Both are in `time_zone`. */
                 interval?: "hour" | "day";
                 /** @description Separate counts for the 20 largest groups, and one count for all other events. */
                 group_by?: "action" | "table_name" | "changed_by";
@@ -798,6 +834,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["AnyOther"];
         };
@@ -809,6 +846,8 @@ export interface operations {
                 start_date?: string;
                 /** @description Last event time, included: RFC 3339 or a date. */
                 end_date?: string;
+                /** @description The zone of dates and of times without an offset, such as `Europe/Berlin`. Default `UTC`. */
+                time_zone?: string;
                 /** @description 1 to 100, default 10. */
                 page_size?: number;
                 /** @description `next_cursor` of the previous answer, with the same filters. An empty cursor is the beginning. */
@@ -844,6 +883,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["AnyOther"];
         };
@@ -879,6 +919,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["AnyOther"];
         };

@@ -2,6 +2,7 @@ import createApi, { type Client } from 'openapi-fetch';
 import { v7 as uuidv7 } from 'uuid';
 import { readBody } from './api-problem.ts';
 import type { paths } from './api-types.ts';
+import { checkExport } from './check-export.ts';
 import { type PollOptions, type PollQuery, poll, type RecordedPart } from './poll.ts';
 import { printQuery } from './print-query.ts';
 import { retryWrite } from './retry-write.ts';
@@ -32,7 +33,10 @@ export interface AuditClient {
   events(query?: Omit<ListQuery, 'page' | 'recorded_after'>, options?: CallOptions): AsyncGenerator<AuditEvent, void>;
   /** All events recorded after a time. Runs until aborted. */
   poll(query: PollQuery, options: PollOptions): AsyncGenerator<RecordedPart, void>;
-  /** Streams all matching events as NDJSON or CSV. The stream fails when the connection breaks. */
+  /**
+   * Streams all matching events as NDJSON or CSV. The stream fails when the connection breaks, and with IncompleteExportError
+   * when rows are missing although the connection seems to have ended well, as behind some proxies.
+   */
   export(query?: ExportQuery, options?: CallOptions): Promise<ReadableStream<Uint8Array>>;
   /**
    * Records an event. When this resolves, the event is on disk. An event without an id gets one, and is sent again when the
@@ -66,11 +70,12 @@ export function createClient({ baseUrl, key }: ClientOptions): AuditClient {
     async export(query = {}, options = {}) {
       const header = makeHeader(options);
       const request = api.GET('/audit/export', {
-        params: { query, header },
+        params: { query: { ...query, closing_line: 'true' }, header },
         parseAs: 'stream',
         ...makeSignal(options),
       });
-      return (await readBody(request)) as ReadableStream<Uint8Array>;
+      const rows = (await readBody(request)) as ReadableStream<Uint8Array>;
+      return rows.pipeThrough(checkExport(query.format ?? 'ndjson'));
     },
     write(event, options = {}) {
       const body = withId(event);

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { ApiProblem } from '@auditbox/client/api-problem.ts';
 import { type AuditClient, createClient } from '@auditbox/client/audit-client.ts';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
@@ -58,11 +61,36 @@ test('events yields all matching events in the requested order', async () => {
 test.each<[string, Parameters<AuditClient['list']>[0], string[]]>([
   ['commas and backslashes in a value', { table_name: ['a,b', 'c\\'] }, ['comma', 'backslash']],
   ['several values', { object_id: ['comma', 'part'] }, ['comma', 'part']],
-  ['a path into a value', { values: { 'updated_values.a\\.b': 'x & y', 'context.ip': '::1' } }, ['place']],
+  [
+    'a path into a value',
+    { values: { 'updated_values.a\\.b': 'x & y', 'context.ip': '::1' }, object_id: ['place', 'part'] },
+    ['place'],
+  ],
 ])('a filter with %s matches exactly', async (_what, query, names) => {
   const found = await Array.fromAsync(client.events(query));
   expect(found.map(({ object_id }) => object_id).sort()).toEqual(names.sort());
 });
+
+test.each(['ndjson', 'csv'] as const)(
+  'a %s export whose end a proxy cut off fails, although its connection ended well',
+  async (format) => {
+    await api.db.store(someEvents(300, { table_name: `cut ${format}` }));
+    // Answers like a proxy that turns a broken connection into a normal end.
+    const proxy = createServer(async ({ url, headers }, response) => {
+      const whole = await fetch(`${api.url}${url}`, { headers: { authorization: headers.authorization ?? '' } });
+      const body = Buffer.from(await whole.arrayBuffer());
+      response.end(body.subarray(0, body.length / 2));
+    }).listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    const { port } = proxy.address() as AddressInfo;
+    const behind = createClient({ baseUrl: `http://127.0.0.1:${port}`, key: masterKey });
+    const rows = await behind.export({ table_name: [`cut ${format}`], format });
+    await expect(new Response(rows).text()).rejects.toMatchObject({ code: 'AUDITBOX_INCOMPLETE_EXPORT' });
+    const whole = await client.export({ table_name: [`cut ${format}`], format });
+    expect((await new Response(whole).text()).trimEnd().split('\n')).toHaveLength(format === 'csv' ? 301 : 300);
+    proxy.close();
+  },
+);
 
 test('an export streams the matching events in both formats', async () => {
   const events = someEvents(20, { table_name: 'exported' });

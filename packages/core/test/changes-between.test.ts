@@ -4,7 +4,7 @@ import { printPatch } from '../src/json/json-patch.ts';
 import type { JsonText } from '../src/json/json-text.ts';
 
 const printed = (before: string | null, after: string | null, partial: boolean): string =>
-  printPatch(changesBetween(before as JsonText | null, after as JsonText | null, { partial }));
+  printPatch(changesBetween(before as JsonText | null, after as JsonText | null, { partial }) ?? []);
 
 const row = '{"key_alias":"a","spend":0,"":1,"metadata":{"team":"x","tier":1},"models":["m","n"]}';
 

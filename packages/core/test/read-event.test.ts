@@ -1,10 +1,17 @@
 import { expect, test } from 'vitest';
 import { createAuditEvent } from '../src/event/create-audit-event.ts';
 import { eventReader } from '../src/event/read-event.ts';
-import { readEvents, splitJsonArray, splitNdjson } from '../src/event/read-events.ts';
+import { type BatchForm, readBatch } from '../src/event/read-events.ts';
 
 const readEvent = eventReader(['created', 'updated']);
-const read = (text: string) => readEvent(text, JSON.parse(text));
+const read = (text: string) => readEvent(text);
+function readAll(text: string, form: BatchForm, maxEvents = 10) {
+  const steps = readBatch(text, form, readEvent, maxEvents);
+  for (let count = 0; ; count += 1) {
+    const step = steps.next();
+    if (step.done) return { ...step.value, steps: count };
+  }
+}
 const least = '"changed_by":"ana","action":"updated","table_name":"teams","object_id":"42"';
 
 test('values keep every digit, null stays null, Unicode stays', () => {
@@ -70,18 +77,18 @@ test('an escaped backslash before u0000 is ordinary text', () => {
 test('one bad event rejects the whole list and is named by its index', () => {
   const good = `{${least}}`;
   const bad = `{${least.replace('updated', 'zapped')}}`;
-  const events = readEvents(splitNdjson([good, '', good, bad].join('\n')), readEvent, 10);
+  const events = readAll([good, '', good, bad].join('\n'), 'lines');
   expect(events).toMatchObject({ ok: false, problems: [{ path: '[2].action' }] });
 });
 
 test('a list that contains an id twice is rejected', () => {
   const event = `{${least},"id":"621d20b6-2e02-432f-8b98-345d2d1c3ce8"}`;
-  const events = readEvents(splitJsonArray(`[${event}, ${event.replace('621d', '621D')}]`), readEvent, 10);
+  const events = readAll(`[${event}, ${event.replace('621d', '621D')}]`, 'array');
   expect(events).toMatchObject({ ok: false, problems: [{ path: '[1].id' }] });
 });
 
 test.each(['[]', '{}', '"x"'])('the list %s is rejected', (text) => {
-  expect(readEvents(splitJsonArray(text), readEvent, 10)).toMatchObject({ ok: false, problems: [{ path: '' }] });
+  expect(readAll(text, 'array')).toMatchObject({ ok: false, problems: [{ path: '' }] });
 });
 
 test('the error names every wrong field', () => {

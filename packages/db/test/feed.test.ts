@@ -23,7 +23,7 @@ function openFeed(limit = 100) {
     const seen: string[] = [];
     for (let isAtEnd = false; !isAtEnd; ) {
       const page = await readFeed(db, { filter: {}, after, upTo: safe, limit });
-      seen.push(...page.events.map((event) => (JSON.parse(event) as { object_id: string }).object_id));
+      seen.push(...page.events.map((event) => (JSON.parse(event.json ?? '') as { object_id: string }).object_id));
       after = page.last;
       isAtEnd = after >= safe;
     }

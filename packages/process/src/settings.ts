@@ -131,6 +131,15 @@ export function listOf(accepts: string, words: Words<readonly string[]>): Settin
   return setting(list, accepts, words);
 }
 
+/** Whole numbers, origins, networks …: like listOf, and each word matches a pattern. */
+export function listOfEach(form: RegExp, accepts: string, words: Words<readonly string[]>): Setting<readonly string[]> {
+  const { schema, ...rest } = listOf(accepts, words);
+  return {
+    ...rest,
+    schema: schema.refine((all) => all.every((word) => form.test(word))) as Setting<readonly string[]>['schema'],
+  };
+}
+
 /** The same setting, but it need not be set. */
 export function optional<T>({ schema, ...rest }: Setting<T>): Setting<T | undefined> {
   return { ...rest, schema: schema.optional() };

@@ -1,8 +1,9 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 import { findKeyScopes, type Scope } from '@auditbox/db/keys/api-keys.ts';
-import type { Request, RequestHandler, Response } from 'express';
+import type { RequestHandler, Response } from 'express';
 import type { ApiParts } from '../parts.ts';
 import { HttpProblem } from './problem.ts';
+import { readBearer } from './read-bearer.ts';
 
 interface Caller {
   /** SHA-256 of the key, 64 hexadecimal digits. */
@@ -49,11 +50,6 @@ export function createAuth({ settings, db }: Pick<ApiParts, 'settings' | 'db'>):
 /** The caller of a request that an auth handler let pass. */
 export function getCaller(response: Response): Caller {
   return response.locals.caller as Caller;
-}
-
-/** The key or token in the Authorization header, if any. */
-export function readBearer(request: Request): string | undefined {
-  return /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
 }
 
 /** A 401 with the challenge that RFC 9110 requires. */

@@ -1,4 +1,8 @@
-import express, { type Request, type RequestHandler } from 'express';
+import type { Readable, Transform } from 'node:stream';
+import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
+import type { Request, RequestHandler, Response } from 'express';
+import type { ApiParts } from '../parts.ts';
+import { awaitTurn, shortText } from './long-work.ts';
 import { HttpProblem } from './problem.ts';
 
 /** The bodies that a route accepts. */
@@ -13,7 +17,8 @@ export interface BodyRules {
  * Reads the body into a buffer, decompressed if necessary. The text is not decoded here: a lenient decoder would replace
  * invalid bytes without an error.
  */
-export function readBody({ types, maxBytes }: BodyRules): RequestHandler[] {
+export function readBody(rules: BodyRules, parts: Pick<ApiParts, 'bytesInFlight'>): RequestHandler[] {
+  const { types } = rules;
   const checkType: RequestHandler = (request, _response, next) => {
     const contentType = request.headers['content-type'] ?? '';
     // Most callers send exactly this.
@@ -23,41 +28,101 @@ export function readBody({ types, maxBytes }: BodyRules): RequestHandler[] {
     if (wrongType || wrongCharset) throw new HttpProblem(415, `Content-Type must be ${types.join(' or ')}, in UTF-8.`);
     next();
   };
-  const decompress = express.raw({ type: () => true, limit: maxBytes });
   const read: RequestHandler = (request, response, next) => {
-    if (request.headers['content-encoding'] === undefined) readPlain(request, maxBytes, next);
-    else decompress(request, response, next);
+    collect(request, response, rules, parts).then((body) => {
+      request.body = body;
+      // The memory of a large body is worth waiting for the end of other long work.
+      if (body.length > shortText) void awaitTurn().then(() => next());
+      else next();
+    }, next);
   };
   return [checkType, read];
 }
 
+/** This much is always inflated. Beyond it, a body that inflates more than 100-fold is an attack or a mistake. */
+const freeInflatedBytes = 1024 * 1024;
+const maxInflation = 100;
+
 /**
- * Does what express.raw does for an uncompressed body, in a third of the time. A body that is too large is rejected at
- * once, but read to its end without being kept: a caller that still writes would otherwise see a broken connection
- * instead of the answer.
+ * Rejects a body that is too large at once, but reads it to its end without keeping it: a caller that still writes would
+ * otherwise see a broken connection instead of the answer. A caller that closes the connection before the end gets no
+ * answer, and nothing is stored.
  */
-function readPlain(request: Request, maxBytes: number, next: (error?: unknown) => void): void {
-  if (Number(request.headers['content-length']) > maxBytes) {
-    next(tooLarge(maxBytes));
-    return;
-  }
+function collect(
+  request: Request,
+  response: Response,
+  { maxBytes }: BodyRules,
+  { bytesInFlight }: Pick<ApiParts, 'bytesInFlight'>,
+): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+  const encoding = request.headers['content-encoding']?.toLowerCase() ?? 'identity';
+  const inflater = encoding === 'identity' ? null : createInflater(encoding);
   let parts: Buffer[] = [];
   let size = 0;
-  request.on('data', (part: Buffer) => {
-    const isRejected = size > maxBytes;
+  let received = 0;
+
+  function give(error: unknown): void {
+    parts = [];
+    reject(error);
+    if (inflater === null) return;
+    request.unpipe(inflater);
+    inflater.destroy();
+    request.resume();
+  }
+
+  function keep(part: Buffer): void {
     size += part.length;
-    if (size <= maxBytes) parts.push(part);
-    else if (!isRejected) {
-      parts = [];
-      next(tooLarge(maxBytes));
+    if (size > maxBytes) throw tooLarge(maxBytes);
+    if (inflater !== null && size > Math.max(freeInflatedBytes, received * maxInflation))
+      throw new HttpProblem(413, `The body inflates to more than ${maxInflation} times its size.`);
+    bytesInFlight.hold(response, part.length);
+    parts.push(part);
+  }
+
+  const body: Readable = inflater ?? request;
+  let isRejected = false;
+  body.on('data', (part: Buffer) => {
+    if (isRejected) return;
+    try {
+      keep(part);
+    } catch (error) {
+      isRejected = true;
+      give(error);
     }
   });
-  // A caller that closes the connection before the end gets no answer, and nothing is stored.
-  request.once('end', () => {
-    if (size > maxBytes) return;
-    request.body = parts.length === 1 ? parts[0] : Buffer.concat(parts);
-    next();
+  body.once('end', () => {
+    if (!isRejected) resolve(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts));
   });
+  if (Number(request.headers['content-length']) > maxBytes && !inflater) {
+    isRejected = true;
+    give(tooLarge(maxBytes));
+  }
+  if (inflater !== null) {
+    request.on('data', (part: Buffer) => {
+      received += part.length;
+    });
+    inflater.once('error', (error) => {
+      if (isRejected) return;
+      isRejected = true;
+      give(new HttpProblem(400, `The request is unreadable: ${error.message}.`));
+    });
+    response.once('close', () => inflater.destroy());
+    request.pipe(inflater);
+  }
+  return promise;
+}
+
+const inflaters: Readonly<Record<string, () => Transform>> = {
+  gzip: createGunzip,
+  deflate: createInflate,
+  br: createBrotliDecompress,
+  zstd: createZstdDecompress,
+};
+
+function createInflater(encoding: string): Transform {
+  const create = Object.hasOwn(inflaters, encoding) ? inflaters[encoding] : undefined;
+  if (create) return create();
+  throw new HttpProblem(415, `Content-Encoding must be one of ${Object.keys(inflaters).join(', ')}.`);
 }
 
 function tooLarge(maxBytes: number): HttpProblem {
@@ -87,7 +152,12 @@ export function parseBody<T>(parse: () => T): T {
   try {
     return parse();
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    throw new HttpProblem(400, `The body is not JSON: ${error.message}.`);
+    throw toBodyProblem(error);
   }
+}
+
+/** A 400 for a syntax error; any other error as it is. */
+export function toBodyProblem(error: unknown): unknown {
+  if (!(error instanceof SyntaxError)) return error;
+  return new HttpProblem(400, `The body is not JSON: ${error.message}.`);
 }

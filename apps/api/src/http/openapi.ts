@@ -20,8 +20,12 @@ them. Errors are problem documents (RFC 9457) with a list of everything that is 
 Values are JSON and are kept as they were written: every digit, the order of keys, nulls. A parser that reads numbers as doubles
 may lose digits.`;
 
-/** The document of an api that accepts these actions. */
-export function openapiDocument(routes: readonly Route[], actions: Actions): ReturnType<typeof createDocument> {
+/** The document of an api that accepts these actions. Its paths are below `pathPrefix`. */
+export function openapiDocument(
+  routes: readonly Route[],
+  actions: Actions,
+  pathPrefix = '',
+): ReturnType<typeof createDocument> {
   const wire: WireForm = { actions, newAuditEvent: eventSchema(actions).meta({ id: 'NewAuditEvent' }) };
   const paths: Record<string, Record<string, ZodOpenApiOperationObject>> = {};
   for (const route of routes) {
@@ -31,7 +35,7 @@ export function openapiDocument(routes: readonly Route[], actions: Actions): Ret
   const document: ZodOpenApiObject = {
     openapi: '3.1.1',
     info: { title: 'Auditbox', version: '1', description, license: { name: 'MIT', identifier: 'MIT' } },
-    servers: [{ url: '/' }],
+    servers: [{ url: pathPrefix === '' ? '/' : pathPrefix }],
     tags: [
       { name: 'Write', description: 'Needs a key with the scope `write`.' },
       { name: 'Read', description: 'Needs a key with the scope `read`.' },
@@ -65,7 +69,7 @@ function describe(route: Route, wire: WireForm): ZodOpenApiOperationObject {
 
 function describeProblems({ access, body, problems }: Route): ZodOpenApiResponsesObject {
   const statuses: ProblemStatus[] = [
-    ...(access === 'public' ? [] : ([400, 401, 403, 503] as const)),
+    ...(access === 'public' ? [] : ([400, 401, 403, 429, 503] as const)),
     ...(body ? ([413, 415] as const) : []),
     ...problems,
   ];
@@ -107,6 +111,11 @@ const problemAnswers: Readonly<Record<ProblemStatus, ZodOpenApiResponseObject>> 
   422: problemAnswer(
     'Unprocessable',
     'The body is not a valid audit event. Nothing was stored. `errors` names each mistake and its place.',
+  ),
+  429: problemAnswer(
+    'TooManyRequests',
+    'A limit is used up, or bodies and answers in flight hold too many bytes. Wait as long as `Retry-After` says.',
+    retryAfter,
   ),
   503: problemAnswer(
     'Unavailable',

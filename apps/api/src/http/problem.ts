@@ -5,6 +5,9 @@ import { isSequenceBehind } from '@auditbox/db/events/event-refused-error.ts';
 import type { ErrorRequestHandler } from 'express';
 import { z } from 'zod';
 import type { ApiLog } from '../log.ts';
+import { breakConnection } from './break-connection.ts';
+import { defaultCode, type ErrorCode, errorCodes } from './error-codes.ts';
+import { getRequestId } from './request-id.ts';
 
 /** Why a request to record events was rejected, for the metrics. */
 export type RejectReason =
@@ -22,9 +25,15 @@ export type RejectReason =
 /** The body of every error (https://www.rfc-editor.org/rfc/rfc9457). */
 export const problemDocument = z
   .strictObject({
-    type: z.literal('about:blank'),
+    type: z
+      .string()
+      .describe('`about:blank`, or the URI of a problem type of https://www.iana.org/assignments/http-problem-types.'),
     title: z.string().describe("The status in HTTP's words."),
     status: z.int(),
+    code: z
+      .enum(Object.keys(errorCodes) as ErrorCode[])
+      .describe('Stable, for programs. docs/errors.md explains each.'),
+    request_id: z.string().describe('The `X-Request-Id` of the answer. The log of the api has it too.'),
     detail: z.string().describe('What is wrong, in a sentence.'),
     errors: z
       .array(
@@ -34,17 +43,20 @@ export const problemDocument = z
         }),
       )
       .describe('Every mistake of the request, 100 at most. Empty when no place in the request is wrong.'),
+    'violated-policies': z.array(z.string()).optional().describe('Of `quota-exceeded`: names in `RateLimit-Policy`.'),
   })
   .meta({ id: 'ProblemDocument', description: 'A problem document (RFC 9457).' });
 
 /** Thrown by a handler; becomes a problem document. */
 export class HttpProblem extends Error {
   override readonly name = 'HttpProblem';
-  readonly code = 'HTTP_PROBLEM';
+  readonly code: ErrorCode;
   readonly status: number;
   readonly errors: readonly Problem[];
   readonly headers: Readonly<Record<string, string>>;
   readonly rejectReason: RejectReason;
+  /** Limits that the request would exceed. */
+  readonly violatedPolicies: readonly string[];
 
   constructor(
     status: number,
@@ -53,10 +65,14 @@ export class HttpProblem extends Error {
       errors = [],
       headers = {},
       rejectReason = defaultRejectReason(status),
+      code = defaultCode(status),
+      violatedPolicies = [],
     }: {
       errors?: readonly Problem[];
       headers?: Readonly<Record<string, string>>;
       rejectReason?: RejectReason;
+      code?: ErrorCode;
+      violatedPolicies?: readonly string[];
     } = {},
   ) {
     super(detail);
@@ -64,20 +80,41 @@ export class HttpProblem extends Error {
     this.errors = errors;
     this.headers = headers;
     this.rejectReason = rejectReason;
+    this.code = code;
+    this.violatedPolicies = violatedPolicies;
   }
 }
+
+/** The problem type of https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/. */
+const quotaExceeded = 'https://iana.org/assignments/http-problem-types#quota-exceeded';
 
 /** Express's last handler: answers every error with a problem document, and logs those that are not the caller's. */
 export function answerProblems(log: ApiLog): ErrorRequestHandler {
   return (error: unknown, request, response, _next) => {
-    const { status, message: detail, errors, headers } = toProblem(error);
-    if (status >= 500) log.requestFailed(error, { method: request.method, path: request.path, status });
+    const { status, code, message: detail, errors, headers, violatedPolicies } = toProblem(error);
+    const requestId = getRequestId(response);
+    if (status >= 500) log.requestFailed(error, { method: request.method, path: request.path, status, requestId });
     if (response.headersSent) {
-      response.destroy();
+      breakConnection(response.socket);
       return;
     }
-    const document = { type: 'about:blank', title: STATUS_CODES[status], status, detail, errors };
-    response.status(status).set(headers).type('application/problem+json').send(JSON.stringify(document));
+    const isQuota = violatedPolicies.length > 0;
+    const document = {
+      type: isQuota ? quotaExceeded : 'about:blank',
+      title: STATUS_CODES[status],
+      status,
+      code,
+      request_id: requestId,
+      detail,
+      errors,
+      ...(isQuota && { 'violated-policies': violatedPolicies }),
+    };
+    try {
+      response.status(status).set(headers).type('application/problem+json').send(JSON.stringify(document));
+    } catch {
+      // A header that the handler left does not fit. An error that nobody catches would end the process.
+      breakConnection(response.socket);
+    }
   };
 }
 
@@ -96,7 +133,7 @@ function toProblem(error: unknown): HttpProblem {
     // Addresses and names of databases are for the log, not for callers.
     const detail = `The database ${describeState(error)} (${error.code}).`;
     const rejectReason = error.kind === 'busy' ? 'overload' : 'database';
-    return new HttpProblem(503, detail, { headers: { 'retry-after': '1' }, rejectReason });
+    return new HttpProblem(503, detail, { headers: { 'retry-after': '1' }, rejectReason, code: databaseCode(error) });
   }
   return new HttpProblem(500, 'Internal error. This request stored nothing.');
 }
@@ -104,6 +141,12 @@ function toProblem(error: unknown): HttpProblem {
 /** A person must change the login, the rights, the tables, the sequence or this version first. */
 function needsOperator(error: DatabaseError): boolean {
   return ['misconfigured', 'schema', 'newer schema'].includes(error.kind) || isSequenceBehind(error);
+}
+
+function databaseCode(error: DatabaseError): ErrorCode {
+  if (needsOperator(error)) return 'database-misconfigured';
+  if (error.kind === 'timeout') return 'database-timeout';
+  return error.kind === 'busy' ? 'database-busy' : 'database-unavailable';
 }
 
 function describeState(error: DatabaseError): string {

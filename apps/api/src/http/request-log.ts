@@ -1,5 +1,6 @@
 import type { RequestHandler } from 'express';
 import type { ApiParts } from '../parts.ts';
+import { getRequestId } from './request-id.ts';
 
 /** Logs and measures each request when its connection is done with it. */
 export function logRequests({ log, metrics }: Pick<ApiParts, 'log' | 'metrics'>): RequestHandler {
@@ -10,7 +11,7 @@ export function logRequests({ log, metrics }: Pick<ApiParts, 'log' | 'metrics'>)
       const ms = performance.now() - startedAt;
       metrics.requestSeconds(request, response, ms / 1000);
       const { statusCode: status, writableFinished: answered } = response;
-      log.request({ method, path, status, ms: Math.round(ms), answered });
+      log.request({ method, path, requestId: getRequestId(response), status, ms: Math.round(ms), answered });
     });
     next();
   };

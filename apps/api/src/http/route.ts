@@ -23,7 +23,7 @@ export interface Route {
 }
 
 /** The statuses of problems that the OpenAPI document describes. */
-export type ProblemStatus = 400 | 401 | 403 | 404 | 406 | 409 | 413 | 415 | 422 | 503;
+export type ProblemStatus = 400 | 401 | 403 | 404 | 406 | 409 | 413 | 415 | 422 | 429 | 503;
 
 /** What the OpenAPI document knows of the api that it describes. */
 export interface WireForm {

@@ -34,15 +34,34 @@ export const readyz: Route = {
     summary: 'Whether requests can be served now',
     responses: { 200: { description: 'Requests can be served. A second line is a warning.', content: plainText } },
   }),
-  createHandler:
-    ({ db }) =>
-    async (_request, response) => {
+  createHandler: ({ db }) => {
+    const check = shareChecks(() => checkDatabase(db));
+    return async (_request, response) => {
       try {
-        const warning = await checkDatabase(db);
+        const warning = await check();
         response.type('text').send(warning === null ? 'ready\n' : `ready\n${warning}\n`);
       } catch (error) {
         if (error instanceof SchemaOutdatedError) throw new HttpProblem(503, error.message);
         throw error;
       }
-    },
+    };
+  },
 };
+
+const goodForMs = 500;
+
+/** Everybody may ask, so the answers share a check that is running or that just succeeded. */
+function shareChecks(check: () => Promise<string | null>): () => Promise<string | null> {
+  let shared: Promise<string | null> | null = null;
+  return () => {
+    if (shared === null) {
+      const running = check();
+      shared = running;
+      const forget = () => {
+        shared = null;
+      };
+      running.then(() => setTimeout(forget, goodForMs).unref(), forget);
+    }
+    return shared;
+  };
+}

@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { Request } from 'express';
-import { hashKey, readBearer, unauthorized } from '../http/auth.ts';
+import { hashKey, unauthorized } from '../http/auth.ts';
+import { readBearer } from '../http/read-bearer.ts';
 import type { Route } from '../http/route.ts';
 import type { ApiSettings } from '../settings.ts';
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type RequestHandler, Router } from 'express';
 import helmet from 'helmet';
@@ -8,8 +9,6 @@ const swaggerFiles = fileURLToPath(new URL('.', import.meta.resolve('swagger-ui-
 
 /** Named one by one: other files of the package are not served. */
 const files = {
-  '/': [ownFiles, 'page.html'],
-  '/start.js': [ownFiles, 'start.js'],
   '/swagger-ui.css': [swaggerFiles, 'swagger-ui.css'],
   '/swagger-ui-bundle.js': [swaggerFiles, 'swagger-ui-bundle.js'],
   '/favicon-32x32.png': [swaggerFiles, 'favicon-32x32.png'],
@@ -31,10 +30,15 @@ const pagePolicy = helmet.contentSecurityPolicy({
 });
 
 /** `GET /openapi.json` for programs, and `GET /docs` for people. The page loads nothing from any other server. */
-export function referencePages(document: object): RequestHandler {
+export function referencePages(document: object, pathPrefix: string): RequestHandler {
   const json = JSON.stringify(document);
   const pages = Router();
   pages.use(pagePolicy);
+  const read = (name: string) =>
+    readFileSync(`${ownFiles}${name}`, 'utf8').replaceAll(/(["'])\/(?=docs\/|openapi)/g, `$1${pathPrefix}/`);
+  const [page, start] = [read('page.html'), read('start.js')];
+  pages.get('/', (_request, response) => response.type('html').send(page));
+  pages.get('/start.js', (_request, response) => response.type('js').send(start));
   for (const [path, [root, name]] of Object.entries(files)) {
     pages.get(path, (_request, response) => response.sendFile(name, { root }));
   }

@@ -1,6 +1,7 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
 import type { EventFilter } from '@auditbox/db/queries/event-filter.ts';
-import { findRunningWriters, oldestStart } from '@auditbox/db/queries/running-writers.ts';
+import { findRunningWriters, oldestStart, type RunningWriters } from '@auditbox/db/queries/running-writers.ts';
+import { gather } from '@auditbox/process/gather.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
 
 /** How far the clocks of callers and of the database may be apart. */
@@ -23,6 +24,12 @@ export type PollEnd = (filter: EventFilter) => Promise<string | null>;
 export function createPollEnd(primary: Database): PollEnd {
   /** Every event whose time came from the database before this is visible. Later pages of a poll need no wait. */
   let completeUntil = '';
+  // Polls that wait share each look at the running transactions.
+  const shareWriters = gather(async (asked: readonly null[]) => {
+    const found = await findRunningWriters(primary);
+    return asked.map(() => found);
+  });
+  const findWriters = () => shareWriters(null);
 
   return async ({ occurredFrom, occurredTo }) => {
     const startedAt = Date.now();
@@ -30,8 +37,8 @@ export function createPollEnd(primary: Database): PollEnd {
     if (Math.abs(Date.parse(occurredTo) - startedAt) > nowToleranceMs || Date.parse(occurredFrom) > startedAt)
       return null;
     if (occurredTo <= completeUntil) return occurredTo;
-    const { now } = await findRunningWriters(primary);
-    const isComplete = await awaitWriters(primary, startedAt + longestWaitMs);
+    const { now } = await findWriters();
+    const isComplete = await awaitWriters(findWriters, startedAt + longestWaitMs);
     if (isComplete && now > completeUntil) completeUntil = now;
     const end = isComplete ? now : await oldestStart(primary);
     return end === null || occurredTo < end ? occurredTo : end;
@@ -39,13 +46,13 @@ export function createPollEnd(primary: Database): PollEnd {
 }
 
 /** False if a transaction that writes runs until the deadline, by Date.now(). */
-async function awaitWriters(primary: Database, deadline: number): Promise<boolean> {
+async function awaitWriters(findWriters: () => Promise<RunningWriters>, deadline: number): Promise<boolean> {
   await wait(marginMs);
-  const { writers } = await findRunningWriters(primary);
+  const { writers } = await findWriters();
   for (let running = writers; running.size > 0; ) {
     if (Date.now() > deadline) return false;
     await wait(checkEveryMs);
-    running = (await findRunningWriters(primary)).writers.intersection(writers);
+    running = (await findWriters()).writers.intersection(writers);
   }
   return true;
 }

@@ -18,7 +18,10 @@ const maxGroups = 20;
 function statsParameters(actions: readonly string[]) {
   return z.strictObject({
     ...filterParameters(actions),
-    interval: z.enum(['hour', 'day'], 'must be hour or day').default('day').describe('Default `day`. Both are in UTC.'),
+    interval: z
+      .enum(['hour', 'day'], 'must be hour or day')
+      .default('day')
+      .describe('Default `day`. Both are in `time_zone`.'),
     group_by: z
       .enum(groups, `must be one of ${groups.join(', ')}`)
       .optional()
@@ -73,7 +76,7 @@ export const eventStats: Route = {
       const query = requireValid(readStatsQuery(parameters, getSearch(request), Date.now()));
       const { interval, groupBy, filter } = query;
       const reader = await readers.choose(request, response);
-      const counts = await countBy(reader.poolFor(filter), query);
+      const counts = await countBy(reader.countPoolFor(filter), query);
       const total = counts.reduce((sum, { count }) => sum + count, 0);
       const { occurredFrom: start_date, occurredTo: end_date } = filter;
       sendJson(response, 200, JSON.stringify({ interval, group_by: groupBy, start_date, end_date, total, counts }));
@@ -90,7 +93,7 @@ function readStatsQuery(
   const query = readQuery(parameters, search);
   if (!query.ok) return query;
   const { named, values } = query.value;
-  const { interval, group_by: groupBy = null } = named;
+  const { interval, group_by: groupBy = null, time_zone: zone = 'UTC' } = named;
   const filter = toFilter(named, values);
   const occurredTo = filter.occurredTo ?? new Date(nowMs).toISOString();
   const occurredFrom =
@@ -100,5 +103,5 @@ function readStatsQuery(
     const message = `must be at most ${maxDays[interval]} days before end_date when counting by ${interval}`;
     return invalid('start_date', message);
   }
-  return { ok: true, value: { filter: { ...filter, occurredFrom, occurredTo }, interval, groupBy, maxGroups } };
+  return { ok: true, value: { filter: { ...filter, occurredFrom, occurredTo }, interval, zone, groupBy, maxGroups } };
 }

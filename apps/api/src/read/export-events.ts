@@ -1,9 +1,9 @@
-import { once } from 'node:events';
 import type { Checked } from '@auditbox/core/event/audit-event.ts';
 import { csvHeader } from '@auditbox/core/text/csv-row.ts';
 import { giveBack } from '@auditbox/db/database/collect-chunks.ts';
 import type { Request, Response } from 'express';
 import { z } from 'zod';
+import { writePart } from '../http/json-answer.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { listActions, type Route } from '../http/route.ts';
 import type { CursorList } from './cursor.ts';
@@ -19,6 +19,17 @@ function exportParameters(actions: readonly string[]) {
   return z.strictObject({
     ...filterParameters(actions),
     ...orderParameters,
+    bom: z
+      .enum(['true', 'false'], 'must be true or false')
+      .optional()
+      .describe('`true`: CSV begins with a byte order mark. Excel needs it to read UTF-8.'),
+    closing_line: z
+      .enum(['true', 'false'], 'must be true or false')
+      .optional()
+      .describe(
+        '`true`: one more line at the end says how many rows were sent, `{"export_rows":42}` or in CSV `# 42 rows`. For ' +
+          'callers behind proxies that hide broken connections.',
+      ),
     format: format.describe('`ndjson` or `csv`. Default: the type that `Accept` names, otherwise `ndjson`.'),
   });
 }
@@ -44,6 +55,11 @@ export const exportEvents: Route = {
       200: {
         description: 'The events.',
         headers: {
+          Trailer: {
+            description:
+              'Names the trailer `Auditbox-Export-Rows`: how many rows were sent. It is missing over HTTP/1.0, which has no trailers.',
+            schema: { type: 'string' },
+          },
           'Content-Disposition': { description: 'A file name.', required: true, schema: { type: 'string' } },
           ...readerHeaders,
         },
@@ -60,17 +76,17 @@ export const exportEvents: Route = {
       },
     },
   }),
-  createHandler: ({ settings, readers }) => {
+  createHandler: ({ settings, readers, bytesInFlight }) => {
     const parameters = exportParameters(settings.actions);
     return async (request, response) => {
-      const { list, format: wanted } = requireValid(readExportQuery(parameters, getSearch(request)));
+      const { list, format: wanted, ...form } = requireValid(readExportQuery(parameters, getSearch(request)));
       const format = wanted ?? acceptedFormat(request);
       const reader = await readers.choose(request, response);
       const left = new AbortController();
       response.once('close', () => left.abort());
       const source = openExportSource(reader.poolFor(list.filter), format, list, left.signal);
       try {
-        await sendParts(response, format, source);
+        await sendParts(response, { format, ...form }, source, (bytes) => bytesInFlight.hold(response, bytes));
       } catch (error) {
         if (!left.signal.aborted) throw error;
       }
@@ -81,12 +97,19 @@ export const exportEvents: Route = {
 function readExportQuery(
   parameters: ReturnType<typeof exportParameters>,
   search: URLSearchParams,
-): Checked<{ readonly list: CursorList; readonly format: ExportFormat | null }> {
+): Checked<{
+  readonly list: CursorList;
+  readonly format: ExportFormat | null;
+  readonly hasClosingLine: boolean;
+  readonly hasBom: boolean;
+}> {
   const query = readQuery(parameters, search);
   if (!query.ok) return query;
   const { named, values } = query.value;
   const order = { by: named.sort_by ?? 'updated_at', direction: named.sort_order ?? 'asc' } as const;
-  return { ok: true, value: { list: { filter: toFilter(named, values), order }, format: named.format ?? null } };
+  const list = { filter: toFilter(named, values), order };
+  const hasClosingLine = named.closing_line === 'true';
+  return { ok: true, value: { list, format: named.format ?? null, hasClosingLine, hasBom: named.bom === 'true' } };
 }
 
 function acceptedFormat(request: Request): ExportFormat {
@@ -97,28 +120,51 @@ function acceptedFormat(request: Request): ExportFormat {
 
 const mediaTypes = { ndjson: 'application/x-ndjson; charset=utf-8', csv: 'text/csv; charset=utf-8; header=present' };
 
+/** The trailer of an export. */
+const rowsTrailer = 'auditbox-export-rows';
+
+interface ExportForm {
+  readonly format: ExportFormat;
+  readonly hasClosingLine: boolean;
+  readonly hasBom: boolean;
+}
+
 /** Nothing is sent before the first part, so an error until then is a problem document. */
-async function sendParts(response: Response, format: ExportFormat, source: ExportSource): Promise<void> {
+async function sendParts(
+  response: Response,
+  { format, hasClosingLine, hasBom }: ExportForm,
+  source: ExportSource,
+  hold: (bytes: number) => void,
+): Promise<void> {
   const first = await source.next();
+  const second = first && (await source.next());
+  // The first part is small. The second one is about as large as those that follow, of which memory holds two.
+  hold(countBytes(first) + 2 * countBytes(second));
+  const hasTrailers = response.req.httpVersion !== '1.0';
   response.writeHead(200, {
     'content-type': mediaTypes[format],
     'content-disposition': `attachment; filename="audit.${format}"`,
+    ...(hasTrailers && { trailer: rowsTrailer }),
   });
-  if (format === 'csv') response.write(csvHeader);
-  for (let part = first; part !== null && !response.destroyed; part = await source.next()) {
+  if (format === 'csv') response.write(hasBom ? `\ufeff${csvHeader}` : csvHeader);
+  const sendPart = async (part: readonly Buffer[]) => {
     for (const chunk of part) {
-      const isRead = response.write(chunk, (error) => {
-        if (!error) giveBack(chunk);
-      });
-      if (!isRead) await awaitDrain(response);
+      const isTaken = await writePart(response, chunk, () => giveBack(chunk));
+      if (!isTaken) return;
     }
-  }
-  response.end();
+  };
+  if (first !== null) await sendPart(first);
+  for (let part = second; part !== null && !response.destroyed; part = await source.next()) await sendPart(part);
+  if (response.destroyed) return;
+  if (hasTrailers) response.addTrailers({ [rowsTrailer]: String(source.rows) });
+  response.end(hasClosingLine ? closingLine(format, source.rows) : undefined);
 }
 
-/** Also resolves when the caller closes the connection. */
-async function awaitDrain(response: Response): Promise<void> {
-  const closed = new AbortController();
-  response.once('close', () => closed.abort());
-  await once(response, 'drain', { signal: closed.signal }).catch(() => {});
+function countBytes(part: readonly Buffer[] | null): number {
+  return (part ?? []).reduce((sum, { length }) => sum + length, 0);
+}
+
+/** How an export ends when the caller asked for it: neither line can be an event. */
+function closingLine(format: ExportFormat, rows: number): string {
+  return format === 'csv' ? `# ${rows} rows\r\n` : `{"export_rows":${rows}}\n`;
 }

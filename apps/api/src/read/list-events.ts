@@ -1,8 +1,10 @@
 import type { Checked } from '@auditbox/core/event/audit-event.ts';
 import { createFeedEdge } from '@auditbox/db/queries/feed-edge.ts';
+import { readPageEvents } from '@auditbox/db/queries/page-bytes.ts';
+import { gather } from '@auditbox/process/gather.ts';
 import type { Request } from 'express';
 import { z } from 'zod';
-import { sendJson } from '../http/json.ts';
+import { createJsonAnswer } from '../http/json-answer.ts';
 import { listActions, type Route } from '../http/route.ts';
 import { createPollEnd } from './await-poll-end.ts';
 import { type CursorList, readCursor, readFeedCursor } from './cursor.ts';
@@ -79,22 +81,35 @@ export const listEvents: Route = {
       },
     },
   }),
-  createHandler: ({ settings, readers }) => {
+  createHandler: ({ settings, readers, bytesInFlight }) => {
     const parameters = listParameters(settings.actions);
-    const feedEdge = createFeedEdge(readers.primary.poolFor());
+    const checkEdge = createFeedEdge(readers.primary.poolFor());
+    // Feeds that wait share each check, so that a thousand of them cost the database no more than one.
+    const shareEdge = gather(async (asked: readonly null[]) => {
+      const edge = await checkEdge();
+      return asked.map(() => edge);
+    });
+    const feedEdge = () => shareEdge(null);
     const pollEnd = createPollEnd(readers.primary.poolFor());
     return async (request, response) => {
       const query = requireValid(readListQuery(parameters, getSearch(request)));
-      const { events, members, cursor } = await readListPage(query, {
+      const { events, db, members, cursor } = await readListPage(query, {
         totalMax: settings.totalMax,
         pollEnd,
         feedEdge,
         choose: (needs) => readers.choose(request, response, needs),
       });
-      const link = cursor === null ? {} : { link: `<${nextUrl(request, cursor)}>; rel="next"` };
+      const link = cursor === null ? {} : { link: `<${settings.pathPrefix}${nextUrl(request, cursor)}>; rel="next"` };
+      const answer = createJsonAnswer(response, bytesInFlight, link);
       // Built by hand: the events are JSON already, and parsing them would lose digits.
-      const json = `{"audit_logs":[${events.join()}],${members},"next_cursor":${JSON.stringify(cursor)}}`;
-      sendJson(response, 200, json, link);
+      let before = '{"audit_logs":[';
+      for await (const part of readPageEvents(db, events)) {
+        const texts = part.flatMap(({ json }, index) => [index === 0 ? before : ',', json]);
+        if (!(await answer.add(...texts))) return;
+        before = ',';
+      }
+      const start = events.length === 0 ? before : '';
+      await answer.end(`${start}],${members},"next_cursor":${JSON.stringify(cursor)}}`);
     };
   },
 };

@@ -1,8 +1,10 @@
+import type { Database } from '@auditbox/db/database/connect.ts';
 import { isCountedByIndex } from '@auditbox/db/queries/counted-by-index.ts';
 import type { EventFilter } from '@auditbox/db/queries/event-filter.ts';
 import type { EventPosition } from '@auditbox/db/queries/event-order.ts';
 import type { FeedEdge } from '@auditbox/db/queries/feed-edge.ts';
 import { findEvents } from '@auditbox/db/queries/find-events.ts';
+import type { FoundEvent } from '@auditbox/db/queries/page-bytes.ts';
 import { findFeedStart, readFeed } from '@auditbox/db/queries/read-feed.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
 import { HttpProblem } from '../http/problem.ts';
@@ -21,7 +23,9 @@ export type ListQuery = NumberedQuery | CursorQuery | RecordingQuery;
 
 /** A part of a list. */
 export interface ListPage {
-  readonly events: readonly string[];
+  readonly events: readonly FoundEvent[];
+  /** Where large events are read while the answer is sent. */
+  readonly db: Database;
   /** The members of the answer that only this kind of query has, as JSON without braces. */
   readonly members: string;
   readonly cursor: string | null;
@@ -66,7 +70,7 @@ async function readNumbered(
   const next = isTooDeep ? null : found.next;
   const pages = `"page":${page},"page_size":${pageSize},"total_pages":${Math.ceil(count / pageSize)}`;
   const members = `"total":${count},${pages},"total_is_exact":${isExact}`;
-  return { events: found.events, members, cursor: next && printCursor(query, next) };
+  return { events: found.events, db: reader.poolFor(filter), members, cursor: next && printCursor(query, next) };
 }
 
 /**
@@ -91,8 +95,9 @@ function tooDeep(totalMax: number): HttpProblem {
 async function readAfterCursor(query: CursorQuery, filter: EventFilter, reader: Reader): Promise<ListPage> {
   const { order, after, pageSize } = query;
   const part = { filter, order, after, offset: 0, limit: pageSize, countUpTo: null };
-  const { events, next } = await findEvents(reader.poolFor(filter), part);
-  return { events, members: `"page_size":${pageSize}`, cursor: next && printCursor(query, next) };
+  const db = reader.poolFor(filter);
+  const { events, next } = await findEvents(db, part);
+  return { events, db, members: `"page_size":${pageSize}`, cursor: next && printCursor(query, next) };
 }
 
 /** A feed waits this long for the transactions that write now, so that a caller's own write is on the page. */
@@ -107,7 +112,7 @@ async function readRecorded(query: RecordingQuery, sources: ListSources): Promis
   const begin = after ?? (await findFeedStart(db, filter.recordedAfter ?? ''));
   const { events, last } = await readFeed(db, { filter, after: begin, upTo: edge.safe, limit: pageSize });
   const members = `"page_size":${pageSize},"caught_up":${last >= edge.safe}`;
-  return { events, members, cursor: printFeedCursor(query, last) };
+  return { events, db, members, cursor: printFeedCursor(query, last) };
 }
 
 /** The rows are read after it, as the argument of the edge needs. */

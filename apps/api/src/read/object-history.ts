@@ -1,26 +1,29 @@
 import type { Checked } from '@auditbox/core/event/audit-event.ts';
-import { objectStep, stateAfter } from '@auditbox/core/history/object-states.ts';
-import type { JsonText } from '@auditbox/core/json/json-text.ts';
+import { createObjectHistory, type ObjectHistory } from '@auditbox/core/history/object-states.ts';
+import type { Database } from '@auditbox/db/database/connect.ts';
 import { getEvent } from '@auditbox/db/events/get-event.ts';
 import type { EventPosition } from '@auditbox/db/queries/event-order.ts';
-import { findEvents } from '@auditbox/db/queries/find-events.ts';
+import { findEvents, type PositionedEvent } from '@auditbox/db/queries/find-events.ts';
+import { type FoundEvent, maxPageBytes, readPageEvents } from '@auditbox/db/queries/page-bytes.ts';
 import type { Request } from 'express';
 import { z } from 'zod';
-import { sendJson } from '../http/json.ts';
+import { createJsonAnswer, type JsonAnswer } from '../http/json-answer.ts';
+import { awaitTurn, shortText } from '../http/long-work.ts';
 import type { Route } from '../http/route.ts';
 import { type CursorList, printCursor, readCursor } from './cursor.ts';
 import { auditEventFields, nextCursor } from './event-answer.ts';
 import { filterParameters, partParameters } from './parameters.ts';
 import { getSearch, invalid, readQuery, requireValid } from './read-query.ts';
-import { preferHeader, type Reader, readerHeaders } from './readers.ts';
+import { preferHeader, readerHeaders } from './readers.ts';
 
 function historyParameters() {
-  const { start_date, end_date } = filterParameters([]);
+  const { start_date, end_date, time_zone } = filterParameters([]);
   const { page_size, cursor } = partParameters;
   const partial = z.enum(['true', 'false'], 'must be true or false').optional();
   return z.strictObject({
     start_date,
     end_date,
+    time_zone,
     page_size,
     cursor,
     partial: partial.describe(
@@ -79,44 +82,91 @@ export const objectHistory: Route = {
       },
     },
   }),
-  createHandler: ({ readers }) => {
+  createHandler: ({ readers, bytesInFlight }) => {
     const parameters = historyParameters();
     return async (request, response) => {
       const query = requireValid(readHistoryQuery(parameters, request));
       const { list, after, pageSize: limit, partial } = query;
       const reader = await readers.choose(request, response);
-      const page = { ...list, after, offset: 0, limit, countUpTo: null };
-      const { events, next } = await findEvents(reader.poolFor(), page);
-      let state: JsonText | null = after && stateAfter(await readEventsUpTo(reader, list, after), partial);
-      const steps = events.map((event) => {
-        const step = objectStep(event, state, partial);
-        state = step.state;
-        return step.json;
-      });
-      const cursor = next && printCursor(list, next);
+      const db = reader.poolFor();
+      const { events, next } = await findEvents(db, { ...list, after, offset: 0, limit, countUpTo: null });
+      const earlier = after === null ? [] : await findEarlier(db, list, after);
+      // The state after the events is at most as large as they are.
+      bytesInFlight.hold(response, sum([...earlier, ...events]));
+      const history = createObjectHistory(partial);
+      await readState(db, earlier, history);
       const object = JSON.stringify(query.object).slice(1, -1);
-      sendJson(response, 200, `{${object},"audit_logs":[${steps.join()}],"next_cursor":${JSON.stringify(cursor)}}`);
+      const answer = createJsonAnswer(response, bytesInFlight);
+      const beginning = `{${object},"audit_logs":[`;
+      const sent = await addSteps(answer, beginning, db, events, history);
+      if (sent === 'caller left') return;
+      const cursor = sent === null ? next : sent;
+      const start = events.length === 0 ? beginning : '';
+      await answer.end(`${start}],"next_cursor":${JSON.stringify(cursor && printCursor(list, cursor))}}`);
     };
   },
 };
 
+async function readState(db: Database, events: readonly FoundEvent[], history: ObjectHistory): Promise<void> {
+  const rest = createRest();
+  for await (const part of readPageEvents(db, events)) {
+    for (const { json } of part) {
+      await rest(json.length);
+      history.skip(json);
+    }
+  }
+}
+
+/** The position of the last event if the page had to end early; null if all events are added. */
+async function addSteps(
+  answer: JsonAnswer,
+  beginning: string,
+  db: Database,
+  events: readonly PositionedEvent[],
+  history: ObjectHistory,
+): Promise<EventPosition | null | 'caller left'> {
+  const rest = createRest();
+  let sent = 0;
+  for await (const part of readPageEvents(db, events)) {
+    for (const event of part) {
+      await rest(event.json.length);
+      const step = history.addChanges(event.json);
+      if (!(await answer.add(sent === 0 ? beginning : ',', step))) return 'caller left';
+      sent += step.length;
+      if (sent >= maxPageBytes && event.id !== events.at(-1)?.id) return event.position;
+    }
+  }
+  return null;
+}
+
+/** Comparing takes about a millisecond for each ten thousand characters, so other requests get their turn in between. */
+function createRest(): (length: number) => Promise<void> {
+  let worked = 0;
+  return async (length) => {
+    worked += length;
+    if (worked <= shortText) return;
+    worked = 0;
+    await awaitTurn();
+  };
+}
+
 /** A page begins with the state that this many earlier events leave. One of them almost always has a `before_value`. */
 const stateEvents = 20;
 
-/** The event at `position` and those before it, oldest first. */
-async function readEventsUpTo(reader: Reader, list: CursorList, position: EventPosition): Promise<string[]> {
+/** The event at `position` and the events before it, oldest first. */
+async function findEarlier(db: Database, list: CursorList, position: EventPosition): Promise<FoundEvent[]> {
   const backwards = { ...list, order: { ...list.order, direction: 'desc' } } as const;
+  const [at = '', id = ''] = position;
   const [last, { events }] = await Promise.all([
-    getEvent(reader.poolFor(), position.at(-1) ?? ''),
-    findEvents(reader.poolFor(), {
-      ...backwards,
-      after: position,
-      offset: 0,
-      limit: stateEvents - 1,
-      countUpTo: null,
-    }),
+    getEvent(db, id),
+    findEvents(db, { ...backwards, after: position, offset: 0, limit: stateEvents - 1, countUpTo: null }),
   ]);
-  return [...events.toReversed(), ...(last ? [last.json] : [])];
+  const lastEvents = last === null ? [] : [{ id, at, json: last.json, bytes: last.json.length }];
+  return [...events.toReversed(), ...lastEvents];
+}
+
+function sum(events: readonly FoundEvent[]): number {
+  return events.reduce((bytes, event) => bytes + event.bytes, 0);
 }
 
 /** A part of an object's history, oldest first. */

@@ -1,4 +1,5 @@
 import { lowerBound, upperBound } from '@auditbox/core/event/event-time.ts';
+import { isTimeZone } from '@auditbox/core/event/zoned-time.ts';
 import { splitEscaped } from '@auditbox/core/text/split-escaped.ts';
 import type { EventFilter, ValueAt } from '@auditbox/db/queries/event-filter.ts';
 import { sortKeys } from '@auditbox/db/queries/event-order.ts';
@@ -9,9 +10,12 @@ import { z } from 'zod';
  * descriptions are those of the reference.
  */
 
-const dateForm = 'must be a date (2026-07-03) or an RFC 3339 time with an offset (2026-07-03T11:46:50.269Z)';
+const dateForm = 'must be a date (2026-07-03), an RFC 3339 time (2026-07-03T11:46:50.269Z), or one without an offset';
 const maxValues = 100;
 const sortable = Object.keys(sortKeys) as (keyof typeof sortKeys)[];
+
+/** Each word is a part of the statement, and a search for more finds no more. */
+const maxWords = 20;
 
 const text = z.string().refine((value) => !value.includes('\0'), 'must not contain U+0000');
 const givenText = text.min(1, 'must not be empty');
@@ -65,10 +69,16 @@ export function filterParameters(actions: readonly string[]) {
     search: givenText.optional().describe('An id of any kind: object, actor, API key, team or key hash.'),
     q: text
       .refine((value) => /[\p{L}\p{N}]/u.test(value), 'must contain a letter or a digit')
+      .refine((value) => countWords(value) <= maxWords, `must be at most ${maxWords} words`)
       .optional()
       .describe('Words and numbers that all occur in the values or the context, in upper or lower case.'),
     start_date: timeBound(lowerBound).optional().describe('First event time, included: RFC 3339 or a date.'),
     end_date: timeBound(upperBound).optional().describe('Last event time, included: RFC 3339 or a date.'),
+    time_zone: z
+      .string()
+      .refine(isTimeZone, 'must be a name of the IANA time zone database, such as Europe/Berlin')
+      .optional()
+      .describe('The zone of dates and of times without an offset, such as `Europe/Berlin`. Default `UTC`.'),
   };
 }
 
@@ -106,14 +116,18 @@ function wholeNumber(min: number, max: number) {
     });
 }
 
-/** An unescaped `+` arrives as a blank. In front of an offset a blank can only mean a plus. */
+/** readQuery has added the offset to a date and to a time without one. */
 function timeBound(read: (text: string) => string | null) {
   return z.string().transform((given, { addIssue }) => {
-    const instant = read(given.replace(/ (\d\d:\d\d)$/, '+$1'));
+    const instant = read(given);
     if (instant !== null) return instant;
     addIssue(dateForm);
     return z.NEVER;
   });
+}
+
+function countWords(text: string): number {
+  return text.split(/\s+/).filter((word) => word !== '').length;
 }
 
 /** The filter parameters under the names of the database layer. */

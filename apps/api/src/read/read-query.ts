@@ -1,15 +1,18 @@
-import { type Checked, type Problem, printPath } from '@auditbox/core/event/audit-event.ts';
+import { type Checked, maxProblems, type Problem, printPath } from '@auditbox/core/event/audit-event.ts';
+import { addOffset, isTimeZone } from '@auditbox/core/event/zoned-time.ts';
 import { splitEscaped } from '@auditbox/core/text/split-escaped.ts';
 import type { ValueAt } from '@auditbox/db/queries/event-filter.ts';
 import type { Request } from 'express';
 import type { z } from 'zod';
 import type { ZodOpenApiParameterObject } from 'zod-openapi';
 import { HttpProblem } from '../http/problem.ts';
+import { filterParameters } from './parameters.ts';
 
 /** A place in a value as a parameter: `updated_values.max_budget=25`. */
 const valueName = /^(before_value|updated_values|context)\.(.+)$/s;
 const maxDepth = 32;
 const maxPaths = 20;
+const maxParameters = 200;
 
 /** The query as the caller wrote it. Express's own parser would make objects of it. */
 export function getSearch(request: Request): URLSearchParams {
@@ -35,10 +38,17 @@ export function readQuery<Shape extends z.ZodRawShape>(
   shape: z.ZodObject<Shape>,
   search: URLSearchParams,
 ): Checked<{ readonly named: z.output<z.ZodObject<Shape>>; readonly values: readonly ValueAt[] }> {
+  if (search.size > maxParameters) return invalid('', `at most ${maxParameters} parameters are allowed`);
   const problems: Problem[] = findRepeatedNames(search).map((path) => ({ path, message: 'is given more than once' }));
   const values: ValueAt[] = [];
   const named: [string, string][] = [];
-  for (const [name, given] of search) {
+  const zone = readZone(search.get('time_zone'));
+  for (const [name, text] of search) {
+    // LiteLLM's clients send the filters that are not set as empty texts.
+    if (text === '' && filterNames.has(name)) continue;
+    const given = Object.hasOwn(bounds, name)
+      ? addOffset(withPlus(text), zone, bounds[name as keyof typeof bounds])
+      : text;
     const value = readValueAt(name, given);
     if (value === null) named.push([name, given]);
     else if ('message' in value) problems.push(value);
@@ -48,8 +58,23 @@ export function readQuery<Shape extends z.ZodRawShape>(
     problems.push({ path: '', message: `at most ${maxPaths} places in values are allowed` });
   const result = shape.safeParse(Object.fromEntries(named));
   if (!result.success) problems.push(...result.error.issues.flatMap(toProblems));
-  if (!result.success || problems.length > 0) return { ok: false, problems };
+  if (!result.success || problems.length > 0) return { ok: false, problems: problems.slice(0, maxProblems) };
   return { ok: true, value: { named: result.data, values } };
+}
+
+const filterNames = new Set(Object.keys(filterParameters([])));
+const bounds = { start_date: 'lower', end_date: 'upper', recorded_after: 'upper' } as const;
+
+/** A zone that is not valid is a problem of the parameter `time_zone`. */
+function readZone(given: string | null): string {
+  return given !== null && isTimeZone(given) ? given : 'UTC';
+}
+
+/** An unescaped `+` arrives as a blank. In front of an offset a blank can only mean a plus. */
+function withPlus(text: string): string {
+  return text.replace(/ (\d\d:\d\d)$/, (offset, digits: string) =>
+    /^\d{4}-\d\d-\d\d \d\d:\d\d$/.test(text) ? offset : `+${digits}`,
+  );
 }
 
 function readValueAt(name: string, equals: string): ValueAt | Problem | null {
@@ -62,7 +87,10 @@ function readValueAt(name: string, equals: string): ValueAt | Problem | null {
 }
 
 function findRepeatedNames(search: URLSearchParams): string[] {
-  return [...new Set(search.keys())].filter((name) => search.getAll(name).length > 1);
+  const seen = new Set<string>();
+  const repeated = new Set<string>();
+  for (const name of search.keys()) (seen.has(name) ? repeated : seen).add(name);
+  return [...repeated];
 }
 
 function toProblems(issue: z.core.$ZodIssue): Problem[] {

@@ -1,13 +1,21 @@
 import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
+import { queueStatements } from '@auditbox/db/database/queue-statements.ts';
 import { replicaLagMs } from '@auditbox/db/database/replica-lag.ts';
 import type { EventFilter } from '@auditbox/db/queries/event-filter.ts';
+import { hasWordIndex } from '@auditbox/db/queries/word-index.ts';
 import type { Request, Response } from 'express';
 import type { ZodOpenApiParameterObject, ZodOpenApiResponseObject } from 'zod-openapi';
+import { isUnindexed, requireBound } from './unindexed.ts';
 
 /** One server, as a source of reads. */
 export interface Reader {
-  /** The pool for reads with this filter. A search for words needs plans that other reads must avoid. */
+  /**
+   * The pool for reads with this filter. A search for words needs plans that other reads must avoid. A filter that no index
+   * serves has few connections and a short deadline, so that it makes no other read wait; without a bound it is a 400.
+   */
   poolFor(filter?: EventFilter): Database;
+  /** The same for counts, which read every matching event. */
+  countPoolFor(filter: EventFilter): Database;
 }
 
 /** The servers that reads can come from. Their pools are separate from the one for writes: a slow read must not make a write wait. */
@@ -30,26 +38,40 @@ export interface ReaderOptions {
   readonly statementTimeoutMs: number;
 }
 
-const maxConnections = 10;
+const listConnections = 10;
+const wordConnections = 4;
+const countConnections = 3;
+/** For filters that no index serves. */
+const unindexed = { maxConnections: 2, statementTimeoutMs: 5_000 };
+const unindexedQueue = { running: unindexed.maxConnections, waiting: 200, waitMs: 5_000 };
+const checkIndexEveryMs = 60_000;
 const measureEveryMs = 1_000;
 
 export function connectReaders({ primaryUrl, replicaUrl, schema, statementTimeoutMs }: ReaderOptions): Readers {
-  const openPool = (url: string, onlyReads: 'in order' | 'any') =>
-    connectDatabase({
+  const pools: Database[] = [];
+  const openPool = (
+    url: string,
+    onlyReads: 'in order' | 'any',
+    options: { maxConnections: number; statementTimeoutMs?: number },
+  ) => {
+    const common = {
       url,
       schema,
       application: 'auditbox api reads',
-      maxConnections,
       statementTimeoutMs,
       avoidSeqScans: true,
-      onlyReads,
       guardsSchema: true,
-    });
-  const pools: Database[] = [];
+    };
+    const pool = connectDatabase({ ...common, onlyReads, ...options });
+    pools.push(pool);
+    return pool;
+  };
   const connect = (url: string) => {
-    const [inOrder, any] = [openPool(url, 'in order'), openPool(url, 'any')];
-    pools.push(inOrder, any);
-    return { poolFor: (filter) => (filter?.words === undefined ? inOrder : any) } satisfies Reader;
+    const lists = openPool(url, 'in order', { maxConnections: listConnections });
+    const counts = openPool(url, 'in order', { maxConnections: countConnections });
+    const words = openPool(url, 'any', { maxConnections: wordConnections });
+    const slow = queueStatements(openPool(url, 'any', unindexed), unindexedQueue);
+    return createReader({ lists, counts, words, slow });
   };
   const primary = connect(primaryUrl);
   const replica = replicaUrl === null ? null : createReplica(connect(replicaUrl));
@@ -58,9 +80,11 @@ export function connectReaders({ primaryUrl, replicaUrl, schema, statementTimeou
     async choose(request, response, needs = 'either') {
       const prefersPrimary = readPreference(request) === 'read-primary';
       if (prefersPrimary) response.setHeader('preference-applied', 'read-primary');
-      if (replica === null || prefersPrimary || needs === 'primary') return primary;
+      const reader = replica === null || prefersPrimary || needs === 'primary' ? primary : replica.reader;
+      await reader.checkWordIndex();
+      if (replica === null || reader === primary) return primary;
       response.setHeader('auditbox-replica-lag-ms', Math.round(await replica.lagMs()));
-      return replica.reader;
+      return reader;
     },
     async close(timeoutMs) {
       await Promise.all(pools.map((pool) => pool.close(timeoutMs)));
@@ -68,8 +92,44 @@ export function connectReaders({ primaryUrl, replicaUrl, schema, statementTimeou
   };
 }
 
+interface Pools {
+  readonly lists: Database;
+  readonly counts: Database;
+  readonly words: Database;
+  readonly slow: Database;
+}
+
+interface CheckedReader extends Reader {
+  /** Finds out whether words are indexed, once a minute. */
+  checkWordIndex(): Promise<void>;
+}
+
+function createReader({ lists, counts, words, slow }: Pools): CheckedReader {
+  let wordsAreIndexed = false;
+  let checkedAt = Number.NEGATIVE_INFINITY;
+
+  function choose(filter: EventFilter | undefined, otherwise: Database): Database {
+    if (filter === undefined) return otherwise;
+    if (isUnindexed(filter, wordsAreIndexed)) {
+      requireBound(filter, Date.now());
+      return slow;
+    }
+    return filter.words === undefined ? otherwise : words;
+  }
+
+  return {
+    poolFor: (filter) => choose(filter, lists),
+    countPoolFor: (filter) => choose(filter, counts),
+    async checkWordIndex() {
+      if (performance.now() - checkedAt < checkIndexEveryMs) return;
+      wordsAreIndexed = await hasWordIndex(lists);
+      checkedAt = performance.now();
+    },
+  };
+}
+
 /** A replica and its lag, which is at most a second old. */
-function createReplica(reader: Reader): { readonly reader: Reader; lagMs(): Promise<number> } {
+function createReplica(reader: CheckedReader): { readonly reader: CheckedReader; lagMs(): Promise<number> } {
   let measured: { readonly at: number; readonly lag: Promise<number> } | null = null;
   return {
     reader,

@@ -1,9 +1,10 @@
 import { eventReader } from '@auditbox/core/event/read-event.ts';
-import { readEvents, splitJsonArray, splitNdjson } from '@auditbox/core/event/read-events.ts';
+import { readBatch } from '@auditbox/core/event/read-events.ts';
 import { storeAuditEvents } from '@auditbox/db/events/store-events.ts';
 import { z } from 'zod';
-import { bodyText, mediaType, parseBody } from '../http/body.ts';
+import { bodyText, mediaType, toBodyProblem } from '../http/body.ts';
 import { sendJson } from '../http/json.ts';
+import { runInPieces } from '../http/long-work.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
 import { exampleEvent } from './example-event.ts';
@@ -38,7 +39,7 @@ export const postBatch: Route = {
     return {
       operationId: 'postBatch',
       summary: 'Record events together',
-      description: `All events or none, in one transaction. At most ${maxEvents} events and 8 MiB.`,
+      description: `All events or none, in one transaction. At most ${maxEvents} events and 8 MiB, and 1 MiB for each event.`,
       requestBody: {
         required: true,
         content: {
@@ -61,18 +62,17 @@ export const postBatch: Route = {
       },
     };
   },
-  createHandler: ({ settings, db, months, metrics }) => {
+  createHandler: ({ settings, db, months, metrics, keyLimits }) => {
     const readEvent = eventReader(settings.actions);
     return async (request, response) => {
       const text = bodyText(request);
-      const split = mediaType(request) === 'application/json' ? splitJsonArray : splitNdjson;
-      const events = readEvents(
-        parseBody(() => split(text)),
-        readEvent,
-        maxEvents,
-      );
+      const form = mediaType(request) === 'application/json' ? 'array' : 'lines';
+      const events = await runInPieces(readBatch(text, form, readEvent, maxEvents)).catch((error: unknown) => {
+        throw toBodyProblem(error);
+      });
       if (!events.ok)
         throw new HttpProblem(422, 'The batch is invalid. Nothing was stored.', { errors: events.problems });
+      keyLimits.use(response, 'events', events.value.length);
       requireRecent(events.value, settings.oldestEventDays, printPath);
       const written = await recordEvents(
         () =>

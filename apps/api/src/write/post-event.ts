@@ -1,4 +1,4 @@
-import { eventReader } from '@auditbox/core/event/read-event.ts';
+import { eventReader, maxEventBytes } from '@auditbox/core/event/read-event.ts';
 import type { ZodOpenApiResponseObject } from 'zod-openapi';
 import { bodyText, parseBody } from '../http/body.ts';
 import { sendJson } from '../http/json.ts';
@@ -14,7 +14,7 @@ export const postEvent: Route = {
   path: '/audit',
   access: 'write',
   // A single event larger than a megabyte is a mistake, not a record.
-  body: { types: ['application/json'], maxBytes: 1024 * 1024 },
+  body: { types: ['application/json'], maxBytes: maxEventBytes },
   problems: [409, 422],
   operation: ({ actions, newAuditEvent }) => ({
     operationId: 'postEvent',
@@ -30,21 +30,21 @@ export const postEvent: Route = {
     },
     responses: { 201: answer('Stored.'), 200: answer('The same event was stored before.') },
   }),
-  createHandler: ({ settings, coalescer }) => {
+  createHandler: ({ settings, coalescer, keyLimits }) => {
     const readEvent = eventReader(settings.actions);
     return async (request, response) => {
       const text = bodyText(request);
-      const event = readEvent(
-        text,
-        parseBody<unknown>(() => JSON.parse(text)),
-      );
+      const event = parseBody(() => readEvent(text));
       if (!event.ok) throw new HttpProblem(422, 'The body is not a valid audit event.', { errors: event.problems });
+      keyLimits.use(response, 'events', 1);
       requireRecent([event.value], settings.oldestEventDays, printPath);
       const { id, outcome, json } = await recordEvents(
         () => coalescer.write(addCaller(event.value, response)),
         printPath,
       );
-      sendJson(response, outcome === 'created' ? 201 : 200, json, { location: `/audit/${id}` });
+      sendJson(response, outcome === 'created' ? 201 : 200, json, {
+        location: `${settings.pathPrefix}/audit/${id}`,
+      });
     };
   },
 };

@@ -1,9 +1,28 @@
+import { lowerBound, upperBound } from '@auditbox/core/event/event-time.ts';
+import { addOffset } from '@auditbox/core/event/zoned-time.ts';
 import type { Parameter } from './parameters.ts';
 import type { ListedEvent } from './recorded-events.ts';
 
 /** Repeated names are rejected, whatever their values are. */
 export const isRejected = (given: readonly Parameter[]) =>
   given.some(({ isValid }) => !isValid) || new Set(given.map(({ name }) => name)).size < given.length;
+
+const bounding = ['object_id', 'search', 'object_team_id', 'object_key_hash'];
+const maxRangeMs = 366 * 86_400_000;
+
+/** Whether no index serves a valid query, and no time range bounds it. */
+export function isUnbounded(all: readonly Parameter[]): boolean {
+  const isValue = (name: string) => /^(before_value|updated_values|context)\./.test(name);
+  const given = all.filter(({ name, raw }) => raw !== '' || isValue(name));
+  if (!given.some(({ name }) => name === 'q' || isValue(name))) return false;
+  if (given.some(({ name }) => bounding.includes(name))) return false;
+  const time = (name: string) =>
+    decodeURIComponent((getRaw(given, name) ?? '').replaceAll('+', ' ')).replace(/ (\d\d:\d\d)$/, '+$1');
+  const from = lowerBound(addOffset(time('start_date'), 'UTC', 'lower'));
+  const to = upperBound(addOffset(time('end_date'), 'UTC', 'upper')) ?? new Date().toISOString();
+  return from === null || Date.parse(to) - Date.parse(from) > maxRangeMs;
+}
+
 export const isExact = (given: readonly Parameter[]) => given.every((one) => one.isExact);
 export const printSearch = (given: readonly Parameter[]) => given.map(({ name, raw }) => `${name}=${raw}`).join('&');
 export const getRaw = (given: readonly Parameter[], name: string) => given.find((one) => one.name === name)?.raw;

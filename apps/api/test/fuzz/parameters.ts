@@ -1,4 +1,5 @@
 import { lowerBound, upperBound } from '@auditbox/core/event/event-time.ts';
+import { addOffset } from '@auditbox/core/event/zoned-time.ts';
 import { splitEscaped } from '@auditbox/core/text/split-escaped.ts';
 import fc from 'fast-check';
 import { hostileText } from './hostile-text.ts';
@@ -18,13 +19,21 @@ export interface Parameter {
 
 const decoded = (raw: string) => new URLSearchParams(`v=${raw}`).get('v') ?? '';
 
+const ignoredWhenEmpty = new Set([
+  ...['changed_by', 'changed_by_prefix', 'changed_by_api_key', 'action', 'table_name', 'object_id', 'object_team_id'],
+  ...['object_key_hash', 'search', 'q', 'start_date', 'end_date', 'time_zone'],
+]);
+
 function parameter(
   name: string,
   value: fc.Arbitrary<string>,
   read: (text: string) => Partial<Pick<Parameter, 'isValid' | 'matches' | 'isExact'>>,
 ): fc.Arbitrary<Parameter> {
   return value.map((raw) => {
-    const expected = { isValid: true, matches: () => true, isExact: true, ...read(decoded(raw)) };
+    const any = { isValid: true, matches: () => true, isExact: true };
+    // An empty filter is ignored.
+    const isIgnored = decoded(raw) === '' && ignoredWhenEmpty.has(name);
+    const expected = { ...any, ...(isIgnored ? {} : read(decoded(raw))) };
     return { name, raw, ...expected, [fc.toStringMethod]: () => `${name}=${raw}` };
   });
 }
@@ -92,7 +101,7 @@ const filters = [
       hasMember(event, 'token', text),
   })),
   parameter('q', fc.oneof(hostileText, encoded('t1', 'GRÜSSE', 'array nowhere', 'lines you')), (text) => ({
-    isValid: isClean(text) && /[\p{L}\p{N}]/u.test(text),
+    isValid: isClean(text) && /[\p{L}\p{N}]/u.test(text) && text.trim().split(/\s+/).length <= 20,
     // Postgres decides what the words of a text are. A word that occurs nowhere must not match.
     isExact: false,
     matches: (event) => !/nowhere/.test(text) && !/^\{?"?zz-/.test(text) && event.id !== '',
@@ -136,11 +145,11 @@ const plus = (text: string) => text.replace(/ (\d\d:\d\d)$/, '+$1');
 
 const dates = [
   parameter('start_date', time, (text) => {
-    const from = lowerBound(plus(text));
+    const from = lowerBound(addOffset(plus(text), 'UTC', 'lower'));
     return { isValid: from !== null, matches: (event) => from === null || micros(event.updated_at) >= from };
   }),
   parameter('end_date', time, (text) => {
-    const to = upperBound(plus(text));
+    const to = upperBound(addOffset(plus(text), 'UTC', 'upper'));
     return { isValid: to !== null, matches: (event) => to === null || micros(event.updated_at) <= to };
   }),
 ];

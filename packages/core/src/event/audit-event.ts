@@ -32,10 +32,16 @@ export type Checked<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
-/** Prints a path made of member names and element positions, as `updated_values.limits[2]`. */
+/** Names in a path are the caller's and may be as long as its body, and an answer has up to 100 of them. */
+const maxPathLength = 600;
+
+/** Prints a path made of member names and element positions, as `updated_values.limits[2]`. The end of a long one is cut. */
 export function printPath(path: readonly PropertyKey[]): string {
-  return path.reduce<string>((printed, part) => {
-    if (typeof part === 'number') return `${printed}[${part}]`;
-    return printed === '' ? String(part) : `${printed}.${String(part)}`;
-  }, '');
+  let printed = '';
+  for (const part of path) {
+    if (typeof part === 'number') printed += `[${part}]`;
+    else printed += printed === '' ? String(part) : `.${String(part)}`;
+    if (printed.length > maxPathLength) return `${printed.slice(0, maxPathLength).toWellFormed()}…`;
+  }
+  return printed;
 }

@@ -30,8 +30,7 @@ const readEvent = eventReader('any');
 
 /** Checks a service's values and returns the event. Accepts any action that is not empty. Throws InvalidAuditEventError. */
 export function createAuditEvent(input: AuditEventInput): NewAuditEvent {
-  const text = JSON.stringify(input);
-  const event = readEvent(text, JSON.parse(text));
+  const event = readEvent(JSON.stringify(input));
   if (event.ok) return event.value;
   const sentences = event.problems.map(({ path, message }) => `${path}: ${message}`);
   throw new InvalidAuditEventError(`Invalid audit event: ${sentences.join('; ')}.`);

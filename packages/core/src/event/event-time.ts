@@ -15,6 +15,7 @@ export const eventTimeForm = 'an RFC 3339 time with an offset, such as 2026-07-0
 
 const rfc3339 = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))$/;
 const dateOnly = /^\d{4}-\d\d-\d\d$/;
+const daySeconds = 86_400;
 const firstEventSecond = 0;
 /** Postgres accepts years from 0001; RFC 3339 has years up to 9999. */
 const firstSecond = Date.parse('0001-01-01T00:00:00Z') / 1000;
@@ -22,7 +23,8 @@ const lastSecond = Date.UTC(9999, 11, 31, 23, 59, 59) / 1000;
 
 /**
  * The instant that an RFC 3339 text names, between 1970 and 9999, or null. Digits after the microsecond are cut, never
- * rounded, because rounding could move an event into the next hour. A leap second (`:60`) is rejected.
+ * rounded, because rounding could move an event into the next hour. A leap second (23:59:60 in UTC) is the last microsecond
+ * of its minute, because Postgres and JavaScript have no leap seconds.
  */
 export function parseEventTime(text: string): EventTime | null {
   const time = parse(text);
@@ -52,14 +54,17 @@ function parse(text: string): { seconds: number; micros: number; digits: number;
   const match = rfc3339.exec(text);
   if (!match) return null;
   const [, date, hour, minute, second, fraction = '', sign, offsetHour = '0', offsetMinute = '0'] = match;
-  if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return null;
+  if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 60) return null;
+  const isLeap = second === '60';
   if (Number(offsetHour) > 23 || Number(offsetMinute) > 59) return null;
-  const local = Date.parse(`${date}T${hour}:${minute}:${second}Z`) / 1000;
+  const local = Date.parse(`${date}T${hour}:${minute}:${isLeap ? '59' : second}Z`) / 1000;
   // Date.parse turns 30 February into a day of March. Such a date prints differently from the input, so it is rejected.
   if (Number.isNaN(local) || new Date(local * 1000).toISOString().slice(0, 10) !== date) return null;
   const offset = (Number(offsetHour) * 60 + Number(offsetMinute)) * 60;
   const seconds = sign === '-' ? local + offset : local - offset;
   if (seconds < firstSecond || seconds > lastSecond) return null;
+  if (isLeap)
+    return seconds % daySeconds === daySeconds - 1 ? { seconds, micros: 999_999, digits: 6, cutNanos: false } : null;
   const nanos = fraction.padEnd(9, '0');
   return {
     seconds,

@@ -1,63 +1,157 @@
-import { arrayElements } from '../json/json-text.ts';
-import { type Checked, maxProblems, type NewAuditEvent, type Problem } from './audit-event.ts';
-import type { ReadEvent } from './read-event.ts';
+import { skipSpace, sliceValue } from '../json/json-text.ts';
+import { type Checked, maxProblems, type NewAuditEvent } from './audit-event.ts';
+import { maxEventBytes, type ReadEvent } from './read-event.ts';
 
-/** The texts of several events, each with the value that `JSON.parse` made of it; or why the input is not a list of events. */
-export type BatchTexts = Checked<readonly { readonly text: string; readonly parsed: unknown }[]>;
+/** The two forms of a batch: a JSON array, or one event on each line (https://github.com/ndjson/ndjson-spec). */
+export type BatchForm = 'array' | 'lines';
 
-/** Splits the text of a JSON array into its events. Throws SyntaxError when the text is not JSON. */
-export function splitJsonArray(text: string): BatchTexts {
-  const parsed: unknown = JSON.parse(text);
-  if (!Array.isArray(parsed)) return { ok: false, problems: [{ path: '', message: 'must be an array of events' }] };
-  const texts = arrayElements(text).map(({ start, end }, index) => ({
-    text: text.slice(start, end),
-    parsed: parsed[index] as unknown,
-  }));
-  return { ok: true, value: texts };
+/** Where an event is in the text of a batch. Nothing has parsed it yet. */
+interface EventSlice {
+  readonly start: number;
+  readonly end: number;
 }
 
 /**
- * Splits NDJSON text (https://github.com/ndjson/ndjson-spec) into its events, one per line. Blank lines are skipped.
- * Throws SyntaxError with the line's number when a line is not JSON.
+ * Reads the events of a batch, all or nothing: one wrong event makes the whole batch wrong. Otherwise like readEachEvent.
  */
-export function splitNdjson(text: string): BatchTexts {
-  const texts: { text: string; parsed: unknown }[] = [];
-  for (const [index, line] of text.split('\n').entries()) {
-    if (line.trim() === '') continue;
-    try {
-      texts.push({ text: line, parsed: JSON.parse(line) });
-    } catch (cause) {
-      throw new SyntaxError(`line ${index + 1}: ${(cause as Error).message}`, { cause });
-    }
-  }
-  return { ok: true, value: texts };
+export function* readBatch(
+  text: string,
+  form: BatchForm,
+  readEvent: ReadEvent,
+  maxEvents: number,
+): Generator<void, Checked<NewAuditEvent[]>> {
+  const each = yield* readEachEvent(text, form, readEvent, maxEvents, maxProblems);
+  if (!each.ok) return each;
+  const problems = each.value.flatMap((event) => (event.ok ? [] : event.problems));
+  if (problems.length > 0) return { ok: false, problems: problems.slice(0, maxProblems) };
+  return { ok: true, value: each.value.flatMap((event) => (event.ok ? [event.value] : [])) };
 }
 
-/** Reads every event. One wrong event makes the whole list wrong; the path of each problem starts with its index. */
-export function readEvents(texts: BatchTexts, readEvent: ReadEvent, maxEvents: number): Checked<NewAuditEvent[]> {
-  if (!texts.ok) return texts;
-  const { length } = texts.value;
-  if (length === 0) return { ok: false, problems: [{ path: '', message: 'holds no event' }] };
-  if (length > maxEvents) {
-    return { ok: false, problems: [{ path: '', message: `holds ${length} events; at most ${maxEvents} are allowed` }] };
+/**
+ * Reads each event of a batch by itself, and stops after `most` problems. The path of each problem starts with the event's
+ * index. Only a list that holds no event, or too many, is wrong as a whole. Throws SyntaxError, with the line's number or the
+ * event's index, when the text is not JSON.
+ *
+ * It works in small steps, so that the caller can do other work between them: each `next` looks at one event. All events are
+ * found and counted before the first of them is parsed, because a batch of too many would be parsed in vain. The result is
+ * the value of the last step.
+ */
+function* readEachEvent(
+  text: string,
+  form: BatchForm,
+  readEvent: ReadEvent,
+  maxEvents: number,
+  most = Number.POSITIVE_INFINITY,
+): Generator<void, Checked<Checked<NewAuditEvent>[]>> {
+  const slices: EventSlice[] = [];
+  if (form === 'array' && text.charCodeAt(skipSpace(text, 0)) !== openArray) return notAnArray(text);
+  for (const slice of form === 'array' ? sliceArray(text) : sliceLines(text)) {
+    if (slices.length >= maxEvents) return wrong('', `holds more than ${maxEvents} events`);
+    if (slice.end - slice.start > maxEventBytes)
+      return wrong(`[${slices.length}]`, `is larger than ${maxEventBytes} bytes`);
+    slices.push(slice);
+    yield;
   }
-  const events: NewAuditEvent[] = [];
-  const problems: Problem[] = [];
+  if (slices.length === 0) return wrong('', 'holds no event');
+  const events: Checked<NewAuditEvent>[] = [];
+  let problems = 0;
   const indexOfId = new Map<string, number>();
-  for (const [index, { text, parsed }] of texts.value.entries()) {
-    if (problems.length >= maxProblems) break;
-    const event = readEvent(text, parsed);
-    if (!event.ok) {
-      problems.push(...event.problems.map(({ path, message }) => ({ path: prependIndex(index, path), message })));
-      continue;
-    }
-    const { id } = event.value;
-    const earlier = id === null ? undefined : indexOfId.get(id);
-    if (earlier !== undefined) problems.push({ path: `[${index}].id`, message: `is the id of [${earlier}] too` });
-    if (id !== null) indexOfId.set(id, index);
-    events.push(event.value);
+  for (const [index, slice] of slices.entries()) {
+    if (problems >= most) break;
+    yield;
+    const event = checkId(prependIndices(index, readSlice(text, slice, index, form, readEvent)), index, indexOfId);
+    if (!event.ok) problems += event.problems.length;
+    events.push(event);
   }
-  return problems.length > 0 ? { ok: false, problems: problems.slice(0, maxProblems) } : { ok: true, value: events };
+  return { ok: true, value: events };
+}
+
+function prependIndices(index: number, event: Checked<NewAuditEvent>): Checked<NewAuditEvent> {
+  if (event.ok) return event;
+  return {
+    ok: false,
+    problems: event.problems.map(({ path, message }) => ({ path: prependIndex(index, path), message })),
+  };
+}
+
+/** An id may stand in a list once. */
+function checkId(event: Checked<NewAuditEvent>, index: number, indexOfId: Map<string, number>): Checked<NewAuditEvent> {
+  const id = event.ok ? event.value.id : null;
+  if (id === null) return event;
+  const earlier = indexOfId.get(id);
+  if (earlier !== undefined) return wrong(`[${index}].id`, `is the id of [${earlier}] too`);
+  indexOfId.set(id, index);
+  return event;
+}
+
+const openArray = 0x5b;
+const closeArray = 0x5d;
+const comma = 0x2c;
+/** A body that is not a list is parsed only to name the mistake in it. */
+const maxNotAnArray = 65_536;
+
+function notAnArray(text: string): Checked<never> {
+  if (text.length <= maxNotAnArray) JSON.parse(text);
+  return wrong('', 'must be an array of events');
+}
+
+function wrong(path: string, message: string): Checked<never> {
+  return { ok: false, problems: [{ path, message }] };
+}
+
+/** The elements of an array. A text that is not JSON gives at least one element that is not JSON, or throws SyntaxError. */
+function* sliceArray(text: string): Generator<EventSlice> {
+  let at = skipSpace(text, skipSpace(text, 0) + 1);
+  if (text.charCodeAt(at) !== closeArray) {
+    for (let index = 0; ; index += 1) {
+      // Longer than that it is too large, wherever it ends.
+      const { start, end } = sliceValue(text, at, at + maxEventBytes + 1);
+      yield { start, end };
+      at = skipSpace(text, end);
+      if (text.charCodeAt(at) === closeArray) break;
+      if (text.charCodeAt(at) !== comma) throw new SyntaxError(`a comma or ] is missing after event [${index}]`);
+      at = skipSpace(text, at + 1);
+    }
+  }
+  if (skipSpace(text, at + 1) < text.length) throw new SyntaxError('text follows the end of the array');
+}
+
+function* sliceLines(text: string): Generator<EventSlice> {
+  for (let at = findText(text, 0); at < text.length; at = findText(text, at)) {
+    const end = text.indexOf('\n', at);
+    yield { start: at, end: end === -1 ? text.length : end };
+    at = end === -1 ? text.length : end + 1;
+  }
+}
+
+const notSpace = /[^ \t\r\n]/g;
+
+/** Like skipSpace, for millions of blank lines. */
+function findText(text: string, start: number): number {
+  notSpace.lastIndex = start;
+  return notSpace.exec(text)?.index ?? text.length;
+}
+
+function readSlice(
+  text: string,
+  { start, end }: EventSlice,
+  index: number,
+  form: BatchForm,
+  readEvent: ReadEvent,
+): Checked<NewAuditEvent> {
+  try {
+    return readEvent(text.slice(start, end));
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    const place = form === 'lines' ? `line ${countLines(text, start)}` : `event [${index}]`;
+    throw new SyntaxError(`${place}: ${cause.message}`, { cause });
+  }
+}
+
+function countLines(text: string, end: number): number {
+  let lines = 1;
+  for (let at = text.indexOf('\n'); at !== -1 && at < end; at = text.indexOf('\n', at + 1)) lines += 1;
+  return lines;
 }
 
 function prependIndex(index: number, path: string): string {

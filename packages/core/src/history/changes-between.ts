@@ -13,15 +13,17 @@ import type { JsonText } from '../json/json-text.ts';
  * Recommended: `partial` for every action except created, deleted and rotated. A table row never loses a column, and an
  * emptied column is null, so `partial` hides nothing there. The opposite would report removals that never happened. For
  * documents without fixed member names `partial` hides removed members; their readers should use `partial: false`.
+ *
+ * Null if the patch would be longer than about `maxLength` UTF-16 units.
  */
 export function changesBetween(
   before: JsonText | null,
   after: JsonText | null,
-  { partial }: { readonly partial: boolean },
-): PatchOperation[] {
-  if (!partial) return jsonPatch(before, after);
-  if (after === null) return [];
-  const patch = jsonPatch(before, after);
+  { partial, maxLength = Number.POSITIVE_INFINITY }: { readonly partial: boolean; readonly maxLength?: number },
+): PatchOperation[] | null {
+  if (partial && after === null) return [];
+  const patch = jsonPatch(before, after, maxLength);
+  if (!partial || patch === null) return patch;
   const isUnknown = ({ op, path }: PatchOperation) => op === 'remove' && !path.includes('/', 1);
   return before?.startsWith('{') ? patch.filter((operation) => !isUnknown(operation)) : patch;
 }

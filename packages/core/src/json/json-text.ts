@@ -71,13 +71,15 @@ export function compactText(text: string, { start, end }: JsonSlice): JsonText {
   return (compact + text.slice(kept, end)) as JsonText;
 }
 
-function sliceValue(text: string, start: number): JsonSlice {
+/** The value that starts here. Any text has an end; one that is not JSON may end anywhere. Stops at `limit`. */
+export function sliceValue(text: string, start: number, limit = text.length): JsonSlice {
   let open = 0;
   let depth = 0;
-  for (let at = start; at < text.length; ) {
+  const length = Math.min(text.length, limit);
+  for (let at = start; at < length; ) {
     const code = text.charCodeAt(at);
     if (code === quote) {
-      at = skipString(text, at);
+      at = skipString(text, at, length);
       if (open === 0) return { start, end: at, depth };
     } else if (isOpening(code)) {
       open += 1;
@@ -95,21 +97,33 @@ function sliceValue(text: string, start: number): JsonSlice {
       at += 1;
     }
   }
-  return { start, end: text.length, depth };
+  return { start, end: length, depth };
 }
 
-function skipSpace(text: string, start: number): number {
+export function skipSpace(text: string, start: number): number {
   let at = start;
   while (isSpace(text.charCodeAt(at))) at += 1;
   return at;
 }
 
-/** Where a string ends: after the first quote that has an even number of backslashes before it. */
-function skipString(text: string, start: number): number {
+/** Where the string that starts here ends: after the first quote that has an even number of backslashes before it. */
+export function skipString(text: string, start: number, limit = text.length): number {
   for (let at = text.indexOf('"', start + 1); at !== -1; at = text.indexOf('"', at + 1)) {
+    if (at >= limit) return limit;
     let escapes = at - 1;
     while (text.charCodeAt(escapes) === backslash) escapes -= 1;
     if ((at - escapes) % 2 === 1) return at + 1;
   }
-  return text.length;
+  return limit;
+}
+
+/** Where the number, true, false or null that starts here ends. No white space follows it. */
+export function skipLiteral(text: string, start: number): number {
+  let at = start + 1;
+  while (at < text.length) {
+    const code = text.charCodeAt(at);
+    if (code === 0x2c || isClosing(code)) break;
+    at += 1;
+  }
+  return at;
 }

@@ -1,4 +1,5 @@
 const parts = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/;
+const maxExponentLength = 100;
 
 /**
  * Whether two texts are JSON numbers with the same exact value: 1e2 equals 100, 1.0 equals 1 and -0 equals 0, but
@@ -19,5 +20,7 @@ function normalForm(text: string): string | null {
   let end = digits.length;
   while (digits[end - 1] === '0') end -= 1;
   if (end === 0) return '0';
+  // The time of arithmetic with thousands of digits grows faster than their number. Such an exponent equals only itself.
+  if (exponent.length > maxExponentLength) return text;
   return `${sign}${digits.slice(0, end)}e${BigInt(exponent) + BigInt(digits.length - end - fraction.length)}`;
 }

@@ -58,6 +58,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
   '57014': { kind: 'timeout', name: 'statement cancelled', retry: true },
   '57P': { kind: 'unreachable', name: 'server is shutting down or starting', retry: true },
   XX001: { kind: 'data', name: 'damaged data', retry: false },
+  AUDIT_EVENT_GONE: { kind: 'data', name: 'event removed during a read', retry: false },
   CONNECT: { kind: 'unreachable', name: 'connection failure', retry: true },
   DATABASE_BUSY: { kind: 'busy', name: 'too many statements wait', retry: true },
   DATABASE_SILENT: { kind: 'timeout', name: 'no answer', retry: true },

@@ -10,12 +10,14 @@ export const groups = ['action', 'table_name', 'changed_by'] as const;
 export interface EventCountQuery {
   readonly filter: EventFilter;
   readonly interval: 'hour' | 'day';
+  /** Of the IANA time zone database. Hours and days begin by its clocks. */
+  readonly zone: string;
   readonly groupBy: (typeof groups)[number] | null;
   /** This many groups, those with the most events, have their own counts. All other groups are counted together. */
   readonly maxGroups: number;
 }
 
-/** Events of an hour or day, in UTC. `group` is null without groups, and for the groups that are counted together. */
+/** Events of an hour or day; `start` is in UTC. `group` is null without groups, and for the groups that are counted together. */
 export interface EventCount {
   readonly start: string;
   readonly group: string | null;
@@ -31,13 +33,13 @@ export async function countBy(db: Database, query: EventCountQuery): Promise<Eve
   return db.query((sql) => sql<EventCount[]>`${countStatement(sql, query)}`);
 }
 
-function countStatement(sql: Sql, { filter, interval, groupBy, maxGroups }: EventCountQuery): Fragment {
+function countStatement(sql: Sql, { filter, interval, zone, groupBy, maxGroups }: EventCountQuery): Fragment {
   const { common, branches } = matching(sql, filter);
   const anyBranch = branches.map((branch) => sql`(${branch})`).reduce((all, one) => sql`${all} or ${one}`);
   const group = groupBy === null ? sql`null::text` : sql`a.${sql(groupBy)}`;
   return sql`
     with counted as materialized (
-      select date_trunc(${interval}, a.occurred_at, 'UTC') as starts_at, ${group} as name, count(*) as n
+      select date_trunc(${interval}, a.occurred_at, ${zone}) as starts_at, ${group} as name, count(*) as n
       from auditbox.audit_log a where ${common} and (${anyBranch})
       group by 1, 2
     ), largest as (

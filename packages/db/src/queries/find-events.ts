@@ -4,6 +4,7 @@ import { eventJson } from '../sql/event-json.ts';
 import type { EventFilter } from './event-filter.ts';
 import { type EventOrder, type EventPosition, isAfter, orderBy, selectPosition } from './event-order.ts';
 import { type Matching, matching } from './matching.ts';
+import { estimatedBytes, type FoundEvent, inlineBytes, instant, maxPageBytes } from './page-bytes.ts';
 import { listWindows, runWide, within } from './windows.ts';
 
 /** The filter, the order, and the part of the list that is wanted. */
@@ -21,14 +22,18 @@ export interface EventQuery {
 
 /** A part of a list, and how many events the whole list has, both from one snapshot. */
 export interface EventPage {
-  /** The events as JSON, in order. */
-  readonly events: readonly string[];
+  /** In order. The page ends early where its events have `maxPageBytes` together, but it has at least one. */
+  readonly events: readonly PositionedEvent[];
   /** The position of the last event if more follow it, else null. */
   readonly next: EventPosition | null;
   /** The position of the last event; null if the page is empty. */
   readonly last: EventPosition | null;
   /** Null if it was not requested. If there are more than `countUpTo`, it is that number. */
   readonly total: { readonly count: number; readonly isExact: boolean } | null;
+}
+
+export interface PositionedEvent extends FoundEvent {
+  readonly position: EventPosition;
 }
 
 /**
@@ -48,7 +53,9 @@ export async function findEvents(db: Database, query: EventQuery): Promise<Event
     const limit = query.limit - rows.length;
     const countUpTo = query.countUpTo === null ? null : query.countUpTo - count;
     const offset = rows.length > 0 ? 0 : Math.max(0, query.offset - count);
-    const part = await readRows(db, { ...query, filter: within(query.filter, window), limit, offset, countUpTo });
+    const inWindow = { ...query, filter: within(query.filter, window), limit, offset, countUpTo };
+    const bytes = rows.reduce((sum, row) => sum + row.bytes, 0);
+    const part = await readRows(db, inWindow, Math.max(0, inlineBytes - bytes));
     rows.push(...part.rows);
     count += part.count;
     const isCounted = query.countUpTo === null || count > query.countUpTo;
@@ -57,8 +64,7 @@ export async function findEvents(db: Database, query: EventQuery): Promise<Event
   return toPage({ rows, count }, query);
 }
 
-interface Row {
-  readonly json: string;
+interface Row extends FoundEvent {
   readonly position: string;
 }
 
@@ -68,42 +74,60 @@ interface Rows {
   readonly count: number;
 }
 
-/** Up to one row more than the limit. */
-async function readRows(db: Database, query: EventQuery): Promise<Rows> {
+/** Up to one row more than the limit. The first `mostInline` bytes of events come with their JSON. */
+async function readRows(db: Database, query: EventQuery, mostInline = inlineBytes): Promise<Rows> {
   const rows = await db.query(
-    (sql) => sql<{ total: string | null; json: string | null; position: string }[]>`${findStatement(sql, query)}`,
+    (sql) => sql<({ total: string | null } & { [K in keyof Row]: Row[K] | null })[]>`
+      ${findStatement(sql, query, mostInline)}`,
   );
-  const found = rows.flatMap(({ json, position }) => (json === null ? [] : [{ json, position }]));
+  const found = rows.filter(({ id }) => id !== null) as unknown as Row[];
   return { rows: found, count: Number(rows[0]?.total ?? 0) };
 }
 
 function toPage({ rows, count }: Rows, { limit, countUpTo }: EventQuery): EventPage {
-  const lastRow = rows[Math.min(rows.length, limit) - 1];
-  const last: EventPosition | null = lastRow ? JSON.parse(lastRow.position) : null;
+  const events = takeWhileSmall(rows, limit).map((row) => ({ ...row, position: JSON.parse(row.position) }));
+  const last = events.at(-1)?.position ?? null;
   return {
-    events: rows.slice(0, limit).map(({ json }) => json),
-    next: rows.length > limit ? last : null,
+    events,
+    next: rows.length > events.length ? last : null,
     last,
     total: countUpTo === null ? null : limitCount(count, countUpTo),
   };
 }
 
+/** The first rows, up to `limit` of them and up to the size of a page. */
+function takeWhileSmall<T extends { readonly bytes: number }>(rows: readonly T[], limit: number): T[] {
+  const taken: T[] = [];
+  let bytes = 0;
+  for (const row of rows) {
+    if (taken.length >= limit || (taken.length > 0 && bytes + row.bytes > maxPageBytes)) break;
+    taken.push(row);
+    bytes += row.bytes;
+  }
+  return taken;
+}
+
 /** The statement of findEvents, exported so that tests can check its plan. */
-export function findStatement(sql: Sql, query: EventQuery): Fragment {
+export function findStatement(sql: Sql, query: EventQuery, mostInline = inlineBytes): Fragment {
   const { filter, order, after, offset, limit, countUpTo } = query;
   const match = matching(sql, filter);
   return sql`
-    select counted.total, page.json, page.position
+    select counted.total, a.id::text, ${sql.unsafe(instant)} as at, ${selectPosition(sql, order)} as position, a.bytes,
+      -- Only what is sent is rendered. The last row only tells that more follow.
+      case when a.place = 1 or a.place <= ${limit} and a.bytes_so_far <= ${mostInline}::bigint then ${sql.unsafe(eventJson)} end as json
     from (select ${countUpTo === null ? sql`null` : countMatches(sql, match, countUpTo)} as total) counted
     left join (
-      select row_number() over (order by ${orderBy(sql, order)}) as place,
-        ${sql.unsafe(eventJson)} as json, ${selectPosition(sql, order)} as position
+      select *, row_number() over in_order as place, sum(bytes) over in_order as bytes_so_far
       from (
-        select * from (${selectFirst(sql, match, order, after, offset + limit + 1)}) a
-        order by ${orderBy(sql, order)} offset ${offset} limit ${limit + 1}
+        select *, ${sql.unsafe(estimatedBytes)} as bytes
+        from (
+          select * from (${selectFirst(sql, match, order, after, offset + limit + 1)}) a
+          order by ${orderBy(sql, order)} offset ${offset} limit ${limit + 1}
+        ) a
       ) a
-    ) page on true
-    order by page.place`;
+      window in_order as (order by ${orderBy(sql, order)})
+    ) a on true
+    order by a.place`;
 }
 
 /** The first `count` matching rows, in order within each branch. */

@@ -51,13 +51,42 @@ export function holdsWords(sql: Sql, text: string): Fragment {
   const inText = text
     .split(/\s+/)
     .filter((word) => word !== '')
-    .map(
-      (word) =>
-        sql`strpos(lower(concat_ws(' ', a.before_value::text, a.updated_values::text, a.context::text)), lower(${word})) > 0`,
-    )
+    .map((word) => {
+      const text = sql`lower(concat_ws(' ', a.before_value::text, a.updated_values::text, a.context::text))`;
+      return isNeverEscaped(word) ? sql`strpos(${text}, lower(${word})) > 0` : sql`${text} ~ ${escapedForms(word)}`;
+    })
     .reduce((all, one) => sql`${all} and ${one}`);
   return sql`(${sql.unsafe(words)} @@ (plainto_tsquery('pg_catalog.simple', ${text}) || '''audit:large''')
     and case when ${sql.unsafe(words)} @@ '''audit:large''' then ${inText} else true end)`;
+}
+
+/** No common program writes these characters as escapes. */
+function isNeverEscaped(word: string): boolean {
+  return /^[\w.:-]*$/.test(word);
+}
+
+/** A regular expression for a word in JSON text in lower case: senders may write each character as it is or as an escape. */
+function escapedForms(word: string): string {
+  return Array.from(word.toLowerCase(), (character) => {
+    if (/[a-z0-9_]/.test(character)) return character;
+    const cases = new Set([character, character.toUpperCase()]);
+    const escapes = Array.from(cases, (one) =>
+      toUnits(one)
+        .map((unit) => String.raw`\\u${unit}`)
+        .join(''),
+    );
+    return `(?:\\\\?${escapeRegex(character)}|${escapes.join('|')})`;
+  }).join('');
+}
+
+function toUnits(text: string): string[] {
+  return Array.from({ length: text.length }, (_, at) => text.charCodeAt(at).toString(16).padStart(4, '0'));
+}
+
+function escapeRegex(character: string): string {
+  return /[\p{L}\p{N}]/u.test(character)
+    ? character
+    : `[${character === '^' || character === '\\' || character === ']' ? `\\${character}` : character}]`;
 }
 
 /** The text of a Postgres array. */

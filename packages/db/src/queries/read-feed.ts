@@ -2,6 +2,7 @@ import type { Database } from '../database/connect.ts';
 import { eventJson } from '../sql/event-json.ts';
 import type { EventFilter } from './event-filter.ts';
 import { matching } from './matching.ts';
+import { estimatedBytes, type FoundEvent, inlineBytes, instant, maxPageBytes } from './page-bytes.ts';
 
 /** The part of a feed that is wanted. */
 export interface FeedQuery {
@@ -13,9 +14,9 @@ export interface FeedQuery {
   readonly limit: number;
 }
 
-/** Events in the order of their outbox ids. */
+/** Events in the order of their outbox ids. The page ends early where its events have `maxPageBytes` together. */
 export interface FeedPage {
-  readonly events: readonly string[];
+  readonly events: readonly FoundEvent[];
   /** The next page begins after this outbox id. */
   readonly last: bigint;
 }
@@ -33,20 +34,26 @@ const maxMonths = 12;
  * Crash: nothing is written.
  */
 export async function readFeed(db: Database, { filter, after, upTo, limit }: FeedQuery): Promise<FeedPage> {
-  const events: string[] = [];
+  const events: FoundEvent[] = [];
+  let bytes = 0;
   let last = after;
   // Most feeds have no filter or a wide one: the first step is often enough.
   for (let scanned = 0, rows = limit; scanned < maxScanned && events.length < limit; rows *= 8) {
     const step = await readStep(db, last, upTo, Math.min(rows, maxScanned - scanned));
     if (step.last === null) return { events, last: upTo > last ? upTo : last };
     const wanted = limit - events.length;
-    const part = { filter, after: last, upTo: BigInt(step.last), limit: wanted };
+    const part = { filter, after: last, upTo: BigInt(step.last), limit: wanted, mostInline: inlineBytes - bytes };
     const found = (await Promise.all(groupMonths(step.months).map((span) => findIn(db, part, span))))
       .flat()
-      .sort((a, b) => (BigInt(a.id) < BigInt(b.id) ? -1 : 1))
+      .sort((a, b) => (BigInt(a.outboxId) < BigInt(b.outboxId) ? -1 : 1))
       .slice(0, wanted);
-    events.push(...found.map(({ json }) => json));
-    last = events.length === limit ? BigInt(found.at(-1)?.id ?? step.last) : BigInt(step.last);
+    for (const { outboxId, ...event } of found) {
+      if (events.length > 0 && bytes + event.bytes > maxPageBytes) return { events, last };
+      events.push(event);
+      bytes += event.bytes;
+      last = BigInt(outboxId);
+    }
+    last = events.length === limit ? BigInt(found.at(-1)?.outboxId ?? step.last) : BigInt(step.last);
     scanned += step.rows;
   }
   return { events, last };
@@ -81,37 +88,44 @@ interface Span {
   readonly to: string;
 }
 
-interface Found {
-  readonly id: string;
-  readonly json: string;
+interface Found extends FoundEvent {
+  readonly outboxId: string;
 }
 
 /** The first matching events of the rows up to `upTo` whose event times are in the span. */
 async function findIn(
   db: Database,
-  { filter, after, upTo, limit }: FeedQuery,
+  { filter, after, upTo, limit, mostInline }: FeedQuery & { readonly mostInline: number },
   { from, to }: Span,
 ): Promise<readonly Found[]> {
   return db.query((sql) => {
     const { common, branches } = matching(sql, filter);
     const anyBranch = branches.map((branch) => sql`(${branch})`).reduce((all, one) => sql`${all} or ${one}`);
     return sql<Found[]>`
-      select o.id::text, ${sql.unsafe(eventJson)} as json
+      select place::text as "outboxId", a.id::text, ${sql.unsafe(instant)} as at, bytes,
+        case when place = first or so_far <= ${Math.max(0, mostInline)}::bigint then ${sql.unsafe(eventJson)} end as json
       from (
-        select id, audit_id, occurred_at from auditbox.outbox
-        where id > ${String(after)}::bigint and id <= ${String(upTo)}::bigint
-          and occurred_at >= ${from}::timestamptz and occurred_at < ${to}::timestamptz
-        -- In this order and not by an index of the filter, so that the time is bounded by the rows of the step.
-        order by id offset 0
-      ) o
-      cross join lateral (
-        select * from auditbox.audit_log a
-        where a.id = o.audit_id and a.occurred_at = o.occurred_at
-          and a.occurred_at >= ${from}::timestamptz and a.occurred_at < ${to}::timestamptz
-        limit 1
+        select *, min(place) over () as first, sum(bytes) over (order by place) as so_far
+        from (
+          select a.*, o.id as place, ${sql.unsafe(estimatedBytes)} as bytes
+          from (
+            select id, audit_id, occurred_at from auditbox.outbox
+            where id > ${String(after)}::bigint and id <= ${String(upTo)}::bigint
+              and occurred_at >= ${from}::timestamptz and occurred_at < ${to}::timestamptz
+            -- In this order and not by an index of the filter, so that the time is bounded by the rows of the step.
+            order by id offset 0
+          ) o
+          cross join lateral (
+            select * from auditbox.audit_log a
+            where a.id = o.audit_id and a.occurred_at = o.occurred_at
+              and a.occurred_at >= ${from}::timestamptz and a.occurred_at < ${to}::timestamptz
+            limit 1
+          ) a
+          where ${common} and (${anyBranch})
+          order by o.id limit ${limit}
+        ) measured
       ) a
-      where ${common} and (${anyBranch})
-      order by o.id limit ${limit}`;
+      order by place`;
   });
 }
 

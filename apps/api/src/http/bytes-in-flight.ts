@@ -1,0 +1,73 @@
+import type { Response } from 'express';
+import type { FlightLimits } from './limits.ts';
+import { HttpProblem } from './problem.ts';
+
+/**
+ * Counts the bytes of bodies and answers that this process holds: a body from its arrival, an answer until its caller has
+ * taken it. So callers that do not read, or do not finish what they send, cannot use up its memory.
+ */
+export interface BytesInFlight {
+  /**
+   * Counts more bytes for a request, until its connection is done with it. Throws a 429 if too many are in flight for the
+   * key, or for all keys; then they are not counted.
+   */
+  hold(response: Response, bytes: number): void;
+  /** Counts fewer bytes for a request: the caller has taken a part of its answer. */
+  release(response: Response, bytes: number): void;
+  readonly totalBytes: number;
+}
+
+interface Held {
+  readonly holder: string;
+  bytes: number;
+}
+
+/** `holderOf` returns the key of a request. */
+export function createBytesInFlight(limits: FlightLimits, holderOf: (response: Response) => string): BytesInFlight {
+  let total = 0;
+  const byHolder = new Map<string, number>();
+  const byResponse = new WeakMap<Response, Held>();
+
+  function add(held: Held, bytes: number): void {
+    held.bytes += bytes;
+    total += bytes;
+    const sum = (byHolder.get(held.holder) ?? 0) + bytes;
+    if (sum > 0) byHolder.set(held.holder, sum);
+    else byHolder.delete(held.holder);
+  }
+
+  function open(response: Response, holder: string): Held {
+    const held: Held = { holder, bytes: 0 };
+    byResponse.set(response, held);
+    response.once('close', () => add(held, -held.bytes));
+    return held;
+  }
+
+  return {
+    get totalBytes() {
+      return total;
+    },
+    hold(response, bytes) {
+      const holder = holderOf(response);
+      if (total + bytes > limits.totalBytes) throw tooMany('all requests', limits.totalBytes);
+      if ((byHolder.get(holder) ?? 0) + bytes > limits.bytesPerKey)
+        throw tooMany('the requests of this key', limits.bytesPerKey);
+      // A connection that has closed gives nothing back any more.
+      if (response.destroyed) return;
+      add(byResponse.get(response) ?? open(response, holder), bytes);
+    },
+    release(response, bytes) {
+      const held = byResponse.get(response);
+      if (held) add(held, -Math.min(bytes, held.bytes));
+    },
+  };
+}
+
+function tooMany(whose: string, limit: number): HttpProblem {
+  const detail = `Bodies and answers of ${whose} hold ${limit} bytes, the most that is allowed. Read answers to their end, or send less at once.`;
+  return new HttpProblem(429, detail, {
+    headers: { 'retry-after': '1' },
+    rejectReason: 'overload',
+    code: 'too-many-bytes',
+  });
+}

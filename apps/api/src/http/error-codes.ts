@@ -1,0 +1,85 @@
+/**
+ * Every `code` of a problem document, with its status and meaning. A code never changes its meaning; new ones may be added.
+ * docs/errors.md is made from this table.
+ */
+export const errorCodes = {
+  'bad-request': { status: 400, meaning: 'The request is unreadable, or parameters are wrong.', retry: false },
+  unauthorized: { status: 401, meaning: 'The key is missing, unknown, expired or revoked.', retry: false },
+  forbidden: { status: 403, meaning: 'The key may not do this.', retry: false },
+  'not-found': { status: 404, meaning: 'There is no such route or event.', retry: false },
+  'method-not-allowed': {
+    status: 405,
+    meaning: 'The route does not have this method. `Allow` names those it has.',
+    retry: false,
+  },
+  'not-acceptable': { status: 406, meaning: '`Accept` names no media type that the route has.', retry: false },
+  conflict: { status: 409, meaning: 'The id or name is taken.', retry: false },
+  'too-large': { status: 413, meaning: 'The body is too large, as it is or inflated.', retry: false },
+  'unsupported-media-type': {
+    status: 415,
+    meaning: 'The route does not accept this content type, charset or encoding.',
+    retry: false,
+  },
+  'invalid-event': { status: 422, meaning: 'An event is not valid. Nothing was stored.', retry: false },
+  'quota-exceeded': {
+    status: 429,
+    meaning: 'A limit for a time is used up. `RateLimit` names it, `Retry-After` says when to try again.',
+    retry: true,
+  },
+  'too-many-bytes': {
+    status: 429,
+    meaning:
+      'Bodies and answers in flight hold as much memory as they may. Read answers to their end, or send less at once.',
+    retry: true,
+  },
+  'internal-error': {
+    status: 500,
+    meaning: 'An error of the api. The request stored nothing. The log has the cause.',
+    retry: false,
+  },
+  'database-unavailable': { status: 503, meaning: 'The database cannot be reached, or cannot write now.', retry: true },
+  'database-busy': { status: 503, meaning: 'Too many requests already wait for the database.', retry: true },
+  'database-timeout': {
+    status: 503,
+    meaning: 'The database did not answer in time. A read asked for too much: narrow it.',
+    retry: true,
+  },
+  'database-misconfigured': {
+    status: 503,
+    meaning: 'The schema, the login or a right is wrong. An operator must change something; the log says what.',
+    retry: true,
+  },
+  unavailable: { status: 503, meaning: 'The api cannot serve this request now.', retry: true },
+} as const satisfies Record<string, { readonly status: number; readonly meaning: string; readonly retry: boolean }>;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+/** The code of a problem that has no narrower one. */
+export function defaultCode(status: number): ErrorCode {
+  switch (status) {
+    case 401:
+      return 'unauthorized';
+    case 403:
+      return 'forbidden';
+    case 404:
+      return 'not-found';
+    case 405:
+      return 'method-not-allowed';
+    case 406:
+      return 'not-acceptable';
+    case 409:
+      return 'conflict';
+    case 413:
+      return 'too-large';
+    case 415:
+      return 'unsupported-media-type';
+    case 422:
+      return 'invalid-event';
+    case 429:
+      return 'quota-exceeded';
+    case 503:
+      return 'unavailable';
+    default:
+      return status >= 500 ? 'internal-error' : 'bad-request';
+  }
+}

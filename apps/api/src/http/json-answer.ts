@@ -1,0 +1,86 @@
+import { once } from 'node:events';
+import type { Response } from 'express';
+import type { BytesInFlight } from './bytes-in-flight.ts';
+import { sendJson } from './json.ts';
+
+/** An answer of this size is sent as it grows; a smaller one at once. */
+const partBytes = 1024 * 1024;
+/** What a large answer holds of the memory: the part that the connection has not accepted yet, twice, and the part that grows. */
+const heldBytes = 3 * partBytes;
+
+/** A JSON answer that is made of parts. */
+export interface JsonAnswer {
+  /** Adds texts. Resolves to false when the caller has closed the connection. */
+  add(...texts: readonly string[]): Promise<boolean>;
+  /** Adds the last text and ends the answer. */
+  end(text: string): Promise<void>;
+}
+
+/**
+ * Nothing is sent before the first `add` or `end` resolves, so an error before it becomes a problem document. Large texts are
+ * sent one by one: joining them takes ten times as long as sending them.
+ */
+export function createJsonAnswer(
+  response: Response,
+  bytesInFlight: BytesInFlight,
+  headers: Readonly<Record<string, string>> = {},
+): JsonAnswer {
+  let waiting: string[] = [];
+  let waitingLength = 0;
+  return {
+    async add(...texts) {
+      waiting.push(...texts);
+      waitingLength += texts.reduce((sum, { length }) => sum + length, 0);
+      if (waitingLength < partBytes) return !response.destroyed;
+      if (!response.headersSent) {
+        bytesInFlight.hold(response, Math.max(heldBytes, waitingLength));
+        response.writeHead(200, { 'content-type': 'application/json; charset=utf-8', ...headers });
+      }
+      const parts = waiting;
+      waiting = [];
+      waitingLength = 0;
+      return writeParts(response, parts);
+    },
+    async end(text) {
+      waiting.push(text);
+      if (response.headersSent) {
+        response.end(waiting.join(''));
+        return;
+      }
+      const json = waiting.join('');
+      bytesInFlight.hold(response, json.length);
+      sendJson(response, 200, json, headers);
+    },
+  };
+}
+
+async function writeParts(response: Response, parts: readonly string[]): Promise<boolean> {
+  if (response.destroyed) return false;
+  const last = parts.map((part) => response.write(part)).at(-1);
+  if (last === false) await awaitDrain(response);
+  return !response.destroyed;
+}
+
+/**
+ * Resolves when the connection has accepted the part, to true; to false when the caller has closed it. `onSent` is called
+ * when the part's memory is free again.
+ */
+export async function writePart(
+  response: Response,
+  part: string | Uint8Array,
+  onSent: () => void = () => {},
+): Promise<boolean> {
+  if (response.destroyed) return false;
+  const isRead = response.write(part, (error) => {
+    if (!error) onSent();
+  });
+  if (!isRead) await awaitDrain(response);
+  return !response.destroyed;
+}
+
+/** Also resolves when the caller closes the connection. */
+async function awaitDrain(response: Response): Promise<void> {
+  const closed = new AbortController();
+  response.once('close', () => closed.abort());
+  await once(response, 'drain', { signal: closed.signal }).catch(() => {});
+}

@@ -1,0 +1,42 @@
+/*
+ * Work on a request that may take longer than a few milliseconds is cut into pieces. Between two pieces the process answers
+ * other requests. The pieces of all requests take turns, because ten requests with a piece each would otherwise hold the
+ * process ten times as long.
+ */
+
+const pieceMs = 10;
+/** Work on less text than this is one piece that needs no turn. */
+export const shortText = 16_384;
+
+const waiting: (() => void)[] = [];
+let isScheduled = false;
+
+/** Resolves in a turn of the event loop in which no other long work runs. */
+export function awaitTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    waiting.push(resolve);
+    schedule();
+  });
+}
+
+function schedule(): void {
+  if (isScheduled) return;
+  isScheduled = true;
+  setImmediate(() => {
+    isScheduled = false;
+    waiting.shift()?.();
+    if (waiting.length > 0) schedule();
+  });
+}
+
+/** Runs a generator to its end and resolves to its result. Each `yield` is a place where other work may come between. */
+export async function runInPieces<T>(steps: Iterator<void, T>): Promise<T> {
+  for (;;) {
+    await awaitTurn();
+    const until = performance.now() + pieceMs;
+    do {
+      const step = steps.next();
+      if (step.done) return step.value;
+    } while (performance.now() < until);
+  }
+}

@@ -1,0 +1,357 @@
+import { once } from 'node:events';
+import { type ClientRequest, get, type IncomingMessage, request as send } from 'node:http';
+import { connect } from 'node:net';
+import { gzipSync } from 'node:zlib';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { type ApiFixture, createApiFixture, masterKey } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { watchLivez } from '@auditbox/testing/probes/watch-livez.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+/*
+ * Requests that are cheap to send and were expensive to answer. While each of them runs, other callers are answered, and the
+ * memory of the api grows by less than 50 MB.
+ */
+
+const maxSilenceMs = 100;
+/** Where a busy machine makes every answer slow, the processor time of one turn of the event loop decides. */
+const maxTurnMs = 90;
+const maxGrowthBytes = 50 * 1024 * 1024;
+const tries = 5;
+
+let api: ApiFixture;
+beforeAll(async () => {
+  api = await createApiFixture({
+    NODE_OPTIONS: `--max-semi-space-size=8 --import ${import.meta.resolve('@auditbox/testing/probes/longest-turn.ts')}`,
+    LOG_LEVEL: 'debug',
+    HTTP_STALL_TIMEOUT_MS: '3000',
+  });
+  // The first requests load code and fill the heap to its usual size.
+  for (let n = 0; n < 3; n += 1) {
+    const events = someEvents(4_000, { updated_values: { text: 'x'.repeat(1_000) } });
+    expect((await api.request('/audit/batch', { body: events })).status).toBe(201);
+    await api.request('/audit?page_size=100');
+    await api.request('/audit/export');
+  }
+});
+afterAll(() => api.close());
+
+/** Runs an attack until it was not felt, and returns its result. */
+async function expectUnfelt<T>(attack: (attempt: number) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    const before = await rest();
+    await measureTurns();
+    const { result, felt } = await watchLivez({ url: api.url, pid: api.app.pid }, () => attack(attempt));
+    const turnMs = await measureTurns();
+    const grownBytes = felt.mostBytes - before;
+    const isQuick = felt.longestMs <= maxSilenceMs || turnMs <= maxTurnMs;
+    if (isQuick && grownBytes <= maxGrowthBytes) return result;
+    if (attempt < tries) continue;
+    if (!isQuick)
+      expect(turnMs, `longest turn in ms, with a silence of ${felt.longestMs} ms`).toBeLessThanOrEqual(maxTurnMs);
+    expect(grownBytes, 'growth of memory in bytes').toBeLessThanOrEqual(maxGrowthBytes);
+  }
+}
+
+let measured = 0;
+/** The processor time of the longest turn since the last call. */
+async function measureTurns(): Promise<number> {
+  measured += 1;
+  const wanted = measured;
+  api.app.signal('SIGUSR2');
+  const { cpuMs } = await api.app.event('longest-turn', ({ reports }) => reports === wanted);
+  return Number(cpuMs);
+}
+
+/** The memory of the api when nobody asks for anything. */
+async function rest(): Promise<number> {
+  const { felt } = await watchLivez({ url: api.url, pid: api.app.pid }, () => api.request('/livez'));
+  return felt.mostBytes;
+}
+
+const repeat = (text: string, count: number, separator = ',') => Array(count).fill(text).join(separator);
+const nest = (inner: string, depth: number) => `${'['.repeat(depth)}${inner}${']'.repeat(depth)}`;
+const withValue = (event: object, json: string) => JSON.stringify(event).replace('"@"', () => json);
+
+test('events that nest deeply, sent again with their members swapped, are compared without being felt', async () => {
+  const numbers = repeat('0', 55_000);
+  await expectUnfelt(async () => {
+    const events = someEvents(8, { before_value: null, updated_values: '@' });
+    const swap = (members: string) => `{${members}}`;
+    const bodies = [
+      `"a":${nest(numbers, 100)},"b":${nest('1', 20)}`,
+      `"b":${nest('1', 20)},"a":${nest(numbers, 100)}`,
+    ].map((members) => gzipSync(`[${events.map((event) => withValue(event, swap(members))).join()}]`));
+    const headers = { 'content-encoding': 'gzip' };
+    const statuses = [];
+    for (const body of bodies) statuses.push((await api.request('/audit/batch', { body, headers })).status);
+    expect(statuses[0]).toBe(201);
+    expect([200, 409]).toContain(statuses[1]);
+  });
+});
+
+const eightMegabytes = 8 * 1024 * 1024 - 2;
+const json = 'application/json';
+const lines = 'application/x-ndjson';
+
+test.each([
+  ['opening brackets', json, () => '['.repeat(eightMegabytes), 422],
+  ['empty objects', json, () => `[${repeat('{}', eightMegabytes / 3)}]`, 422],
+  ['empty arrays in one event', json, () => `[{"a":[${repeat('[]', eightMegabytes / 3 - 10)}]}]`, 422],
+  ['numbers', json, () => `[${repeat('0', eightMegabytes / 2)}]`, 422],
+  ['lines of one digit', lines, () => '0\n'.repeat(eightMegabytes / 2), 422],
+  ['blank lines', lines, () => '\n'.repeat(eightMegabytes), 422],
+  ['blanks', json, () => ' '.repeat(eightMegabytes), 422],
+  ['escapes', json, () => `["${'\\n'.repeat(eightMegabytes / 2 - 4)}\\u0000"]`, 422],
+  ['quotes and backslashes', json, () => `[${'"\\'.repeat(eightMegabytes / 2 - 4)}`, 422],
+  ['names that no event has', json, () => `[{${manyNames(80_000)}}]`, 422],
+  ['events with many values each', json, () => `[${repeat(`{"a":[${repeat('0', 50_000)}]}`, 70)}]`, 422],
+])('a batch of %s is rejected without being felt', async (_what, type, makeBody, status) => {
+  const body = makeBody();
+  expect(body.length).toBeLessThanOrEqual(8 * 1024 * 1024);
+  await expectUnfelt(async () => {
+    const answers = await Promise.all(Array.from({ length: 2 }, () => api.request('/audit/batch', { body, type })));
+    // Together they may exceed what one key may hold.
+    for (const answer of answers) expect([status, 429]).toContain(answer.status);
+  });
+});
+
+function manyNames(count: number): string {
+  return Array.from({ length: count }, (_, n) => `"${n.toString(36)}":0`).join();
+}
+
+test.each([
+  ['values', () => `"updated_values":[${repeat('0', 115_000)}]`, 201],
+  ['too many values', () => `"updated_values":[${repeat('[]', 340_000)}]`, 422],
+  ['names in its context', () => `"context":{${manyNames(50_000)}}`, 201],
+  [
+    'places that cannot be stored',
+    () => `"context":{"${'n'.repeat(500_000)}":["\\u0000${repeat('"\\u0000"', 40_000)}]}`,
+    400,
+  ],
+  ['levels', () => `"updated_values":${nest('', 500_000)}`, 422],
+])('large events with many %s at once are answered without being felt', async (_what, makeMembers, status) => {
+  const members = makeMembers();
+  await expectUnfelt(async () => {
+    const bodies = someEvents(5).map((event) =>
+      JSON.stringify({ ...event, before_value: undefined, updated_values: undefined }).replace(/}$/, `,${members}}`),
+    );
+    const answers = await Promise.all(bodies.map((body) => api.request('/audit', { body })));
+    for (const answer of answers) {
+      expect(answer.status).toBe(status);
+      expect(answer.text.length).toBeLessThan(1_100_000);
+    }
+  });
+});
+
+test('a body that inflates more than a hundredfold is rejected before it is inflated', async () => {
+  const body = gzipSync(Buffer.alloc(8 * 1024 * 1024, ' '));
+  expect(body.length).toBeLessThan(10_000);
+  await expectUnfelt(async () => {
+    const attempts = Array.from({ length: 30 }, () =>
+      api.request('/audit/batch', { body, headers: { 'content-encoding': 'gzip' } }),
+    );
+    for (const answer of await Promise.all(attempts)) expect([413, 429]).toContain(answer.status);
+  });
+});
+
+/** Stores events of one object by SQL, a second apart, and returns the path of its history. */
+async function record(object_id: string, values: readonly string[], action = 'rotated'): Promise<string> {
+  for (const [n, value] of values.entries()) {
+    await api.db.sql`
+      insert into auditbox.audit_log (occurred_at, changed_by, action, table_name, object_id, updated_values)
+      values (timestamptz '2026-07-03' + ${n} * interval '1 second', 'ana', ${action}, 'attacked', ${object_id}, ${value}::text::json)`;
+  }
+  return `/audit/objects/attacked/${object_id}`;
+}
+
+const counted = Array.from({ length: 15_000 }, (_, n) => n);
+
+test.each([
+  ['deep values that change everywhere', 'rotated', (n: number) => nest(repeat(String(n % 2), 48_000), 126)],
+  ['deep objects', 'rotated', (n: number) => nest(repeat(`{"a":${n % 2}}`, 11_000), 120)],
+  ['one long name above many changes', 'rotated', (n: number) => `{"${'n'.repeat(40_000)}":{${valuesOf(5_000, n)}}}`],
+  ['partial updates of 90 kB that add up', 'updated', (n: number) => `{"member-${n}":"${'x'.repeat(90_000)}"}`],
+  ['arrays that are reversed', 'rotated', (n: number) => JSON.stringify(n % 2 === 0 ? counted : counted.toReversed())],
+  ['numbers with long exponents', 'rotated', (n: number) => `1e${'9'.repeat(90_000)}${n % 10}`],
+])('the history of an object with %s is read without being felt', async (what, action, makeValue) => {
+  const path = await record(
+    what.replaceAll(' ', '-'),
+    Array.from({ length: 40 }, (_, n) => makeValue(n)),
+    action,
+  );
+  await expectUnfelt(async () => {
+    const found: unknown[] = [];
+    for (let cursor: string | null = ''; cursor !== null; ) {
+      const { status, body, text } = await api.request(`${path}?page_size=100&cursor=${cursor}`);
+      expect(status).toBe(200);
+      expect(text.length).toBeLessThan(10_000_000);
+      found.push(...body.audit_logs);
+      cursor = body.next_cursor;
+    }
+    expect(found).toHaveLength(40);
+  });
+});
+
+function valuesOf(count: number, n: number): string {
+  return Array.from({ length: count }, (_, at) => `"${at}":${n}`).join();
+}
+
+test.each([
+  ['2,000 words', `q=${repeat('word', 2_000, '+')}&start_date=2026-07-01`, 'q'],
+  ['7,000 parameters', repeat('a=1', 3_000, '&'), ''],
+  ['1,000 places in values', Array.from({ length: 1_000 }, (_, n) => `context.${n}=1`).join('&'), ''],
+  ['5,000 values of a filter', `object_id=${Array.from({ length: 2_500 }, (_, n) => n).join()}`, 'object_id'],
+])('a query with %s is a 400 that is not felt', async (_what, query, path) => {
+  await expectUnfelt(async () => {
+    for (const route of ['/audit', '/audit/export', '/audit/stats']) {
+      const { status, body } = await api.request(`${route}?${query}`);
+      expect(status).toBe(400);
+      expect(body.errors.map((error: { path: string }) => error.path)).toContain(path);
+    }
+  });
+});
+
+test('an Accept header of many unbalanced parts is not felt', async () => {
+  const accept = `text/csv;a="${','.repeat(15_000)}`;
+  await expectUnfelt(async () => {
+    for (let n = 0; n < 5; n += 1) await api.request('/audit/export?object_id=none', { headers: { accept } });
+  });
+});
+
+test('events larger than a megabyte are rejected in a batch as they are alone', async () => {
+  const events = [anEvent(), anEvent({ updated_values: 'x'.repeat(1024 * 1024) })];
+  const body = JSON.stringify(events);
+  expect(await api.request('/audit/batch', { body })).toMatchObject({
+    status: 422,
+    body: { errors: [{ path: '[1]', message: expect.stringContaining('larger than') }] },
+  });
+  const rows = events.map((event) => JSON.stringify(event)).join('\n');
+  expect((await api.request('/audit/batch', { body: rows, type: lines })).status).toBe(422);
+});
+
+test('pages and feeds of large events end at 8 MiB, have a cursor, and hold every event once', async () => {
+  await insertLarge('large', Array(30).fill(1_000_000));
+  for (const query of queries) {
+    const { sizes, ids } = await expectUnfelt(() => readPages(`/audit?table_name=large&page_size=100&${query}`));
+    expect(new Set(ids).size).toBe(30);
+    expect(ids).toHaveLength(30);
+    expect(Math.max(...sizes)).toBeLessThan(8.4e6);
+    expect(sizes.filter((size) => size > 7_000_000).length).toBeGreaterThanOrEqual(3);
+  }
+});
+
+test('an event that is larger than a page, which only SQL can write, has a page to itself', async () => {
+  await insertLarge('larger', [1_000_000, 9_000_000, 1_000_000]);
+  for (const query of queries) {
+    const { sizes } = await readPages(`/audit?table_name=larger&page_size=100&${query}`);
+    expect(sizes.filter((size) => size > 1_000).map((size) => Math.round(size / 1_000_000))).toEqual([1, 9, 1]);
+  }
+});
+
+const queries = ['cursor=', 'recorded_after=2026-01-01&cursor='];
+
+async function insertLarge(table: string, lengths: readonly number[]): Promise<void> {
+  for (const [n, length] of lengths.entries())
+    await api.db.sql`
+      insert into auditbox.audit_log (changed_by, action, table_name, object_id, updated_values)
+      values ('ana', 'created', ${table}, ${n}, to_json(repeat('x', ${length})))`;
+}
+
+/** Reads pages without parsing them. */
+async function readPages(path: string): Promise<{ sizes: number[]; ids: string[] }> {
+  const sizes: number[] = [];
+  const ids: string[] = [];
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const { status, text } = await api.request(`${path}${cursor}`, { headers: { accept: 'text/plain' } });
+    expect(status).toBe(200);
+    sizes.push(text.length);
+    ids.push(...Array.from(text.matchAll(/"id":"([0-9a-f-]{36})"/g), ([, id]) => id as string));
+    const isAtEnd = /"caught_up":true/.test(text);
+    cursor = isAtEnd ? null : (/"next_cursor":"([^"]+)"/.exec(text)?.[1] ?? null);
+  }
+  return { sizes, ids };
+}
+
+const authorization = `Bearer ${masterKey}`;
+
+/** Asks, and takes nothing of the answer beyond what the network holds. */
+async function askWithoutReading(path: string): Promise<{ request: ClientRequest; answer: IncomingMessage }> {
+  const request = get(`${api.url}${path}`, { headers: { authorization }, agent: false });
+  request.on('error', () => {});
+  const [answer] = (await once(request, 'response')) as [IncomingMessage];
+  answer.on('error', () => {});
+  answer.pause();
+  return { request, answer };
+}
+
+/** Resolves when the connection of a request is closed, in whatever way. */
+async function untilClosed({ socket }: ClientRequest): Promise<void> {
+  if (socket && !socket.destroyed) await new Promise((resolve) => socket.once('close', resolve));
+}
+
+test('lists that nobody reads hold little memory', async () => {
+  await expectUnfelt(async () => {
+    const path = '/audit?table_name=large&page_size=100&cursor=';
+    const answers = await Promise.all(Array.from({ length: 40 }, () => askWithoutReading(path)));
+    // The network may hold a whole page; then the api is done with it.
+    for (const { answer } of answers) expect([200, 429]).toContain(answer.statusCode);
+    for (const { request } of answers) request.destroy();
+  });
+  await eventually(async () => expect((await api.request('/audit?page_size=1')).status).toBe(200));
+});
+
+test('exports that nobody reads hold little memory, and are cut off', async () => {
+  await expectUnfelt(async () => {
+    const path = '/audit/export?table_name=large';
+    const answers = await Promise.all(Array.from({ length: 100 }, () => askWithoutReading(path)));
+    expect([...new Set(answers.map(({ answer }) => answer.statusCode))].sort()).toEqual([200, 429]);
+    const open = answers.filter(({ answer }) => answer.statusCode === 200);
+    for (const { answer } of open) {
+      const id = answer.headers['x-request-id'];
+      expect(await api.app.event('request', ({ requestId }) => requestId === id)).toMatchObject({ answered: false });
+    }
+    // What the network holds arrives, and then the connection ends in the middle.
+    await Promise.all(open.map(({ answer }) => new Promise((resolve) => answer.resume().once('close', resolve))));
+    expect(open.filter(({ answer }) => answer.complete)).toEqual([]);
+    for (const { request } of answers) request.destroy();
+  });
+});
+
+test('bodies that are sent by half hold little memory, and are cut off', async () => {
+  const half = Buffer.alloc(6 * 1024 * 1024, ' ');
+  await expectUnfelt(async () => {
+    const requests = Array.from({ length: 60 }, () => {
+      const request = send(`${api.url}/audit/batch`, {
+        method: 'POST',
+        agent: false,
+        headers: { authorization, 'content-type': json, 'content-length': 8 * 1024 * 1024 },
+      });
+      request.on('error', () => {});
+      request.write(half);
+      return request;
+    });
+    const statuses: number[] = [];
+    for (const request of requests)
+      request.on('response', (answer) => {
+        statuses.push(answer.statusCode ?? 0);
+        answer.resume();
+      });
+    await eventually(async () => expect(statuses.length).toBeGreaterThan(50));
+    expect(new Set(statuses)).toEqual(new Set([429]));
+    await Promise.all(requests.map(untilClosed));
+  });
+  expect((await api.request('/audit', { body: anEvent() })).status).toBe(201);
+});
+
+test('a thousand connections that send a byte now and then leave other callers alone', async () => {
+  const { port } = new URL(api.url);
+  const sockets = Array.from({ length: 1_000 }, () => connect(Number(port), '127.0.0.1').on('error', () => {}));
+  await expectUnfelt(async () => {
+    for (const text of ['POST /audit HTTP/1.1\r\n', 'Host: x\r\n', 'X: ']) {
+      await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.write(text, resolve))));
+      expect((await api.request('/audit', { body: anEvent() })).status).toBe(201);
+    }
+  });
+  for (const socket of sockets) socket.destroy();
+});

@@ -1,0 +1,269 @@
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { request as send } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import type { TLSSocket } from 'node:tls';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { type ApiFixture, createApiFixture, masterKey, startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { lockAuditLog } from '@auditbox/testing/fixtures/lock-audit-log.ts';
+import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
+import { generate } from 'selfsigned';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+let api: ApiFixture;
+beforeAll(async () => {
+  api = await createApiFixture({
+    PUBLIC_URL: 'https://audit.example.com/auditbox/',
+    CORS_ORIGINS: 'https://app.example.com, http://localhost:3000',
+    SECURITY_CONTACT: 'mailto:security@example.com',
+  });
+});
+afterAll(() => api.close());
+
+const start = (settings: Record<string, string>) => startApi(urlAs('api', api.db.url), settings);
+
+test('links begin with the path of PUBLIC_URL, and lead on whether a proxy removes the path or not', async () => {
+  await api.db.store(someEvents(3, { object_id: 'linked' }));
+  const first = await api.request('/audit?object_id=linked&page_size=2');
+  const next = /^<(.*)>; rel="next"$/.exec(first.headers.get('link') ?? '')?.[1] ?? '';
+  expect(next).toMatch(/^\/auditbox\/audit\?/);
+  for (const path of [next, next.replace('/auditbox', '')])
+    expect((await api.request(path)).body.audit_logs).toHaveLength(1);
+  const posted = await api.request('/audit', { body: anEvent() });
+  expect(posted.headers.get('location')).toBe(`/auditbox/audit/${posted.body.id}`);
+  expect((await api.request('/auditbox/openapi.json')).body.servers).toEqual([{ url: '/auditbox' }]);
+  const page = await api.request('/auditbox/docs');
+  const named = [...page.text.matchAll(/(?:src|href)="([^"]*)"/g)].map(([, url]) => url as string);
+  expect(named.length).toBeGreaterThan(3);
+  for (const url of named) {
+    expect(url).toMatch(/^\/auditbox\//);
+    expect((await api.request(url)).status).toBe(200);
+  }
+  expect((await api.request('/auditbox/docs/start.js')).text).toContain("'/auditbox/openapi.json'");
+});
+
+test('pages of the named origins may call the api, and no others', async () => {
+  const ask = (origin: string, method = 'GET') =>
+    api.request('/audit?object_id=none', {
+      method,
+      headers: { origin, ...(method === 'OPTIONS' && { 'access-control-request-method': 'POST' }) },
+    });
+  for (const origin of ['https://app.example.com', 'http://localhost:3000']) {
+    expect((await ask(origin)).headers.get('access-control-allow-origin')).toBe(origin);
+    const preflight = await ask(origin, 'OPTIONS');
+    expect(preflight.status).toBe(204);
+    expect(preflight.headers.get('access-control-allow-headers')).toContain('authorization');
+  }
+  for (const origin of ['https://evil.example.com', 'null', 'https://app.example.com.evil.org'])
+    expect((await ask(origin)).headers.get('access-control-allow-origin')).toBeNull();
+  expect((await ask('https://app.example.com')).headers.get('vary')).toMatch(/origin/i);
+});
+
+test('every answer has a request id, keeps a safe one that was given, and its problem and the log name it', async () => {
+  const given = await api.request('/audit?page=0', { headers: { 'x-request-id': 'from-the-proxy_1' } });
+  expect(given.headers.get('x-request-id')).toBe('from-the-proxy_1');
+  expect(given.body).toMatchObject({ code: 'bad-request', request_id: 'from-the-proxy_1' });
+  await api.app.event('request', ({ requestId }) => requestId === 'from-the-proxy_1');
+  for (const unsafe of ['a b', 'x'.repeat(65), '"}'])
+    expect((await api.request('/livez', { headers: { 'x-request-id': unsafe } })).headers.get('x-request-id')).toMatch(
+      /^[0-9a-f-]{36}$/,
+    );
+});
+
+test('answers have the headers that a browser needs, and none about TLS over plain HTTP', async () => {
+  for (const path of ['/audit?page=0', '/audit', '/livez', '/nothing']) {
+    const { headers } = await api.request(path);
+    expect(headers.get('referrer-policy')).toBe('no-referrer');
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+    expect(headers.get('cross-origin-resource-policy')).toBe('same-origin');
+    expect(headers.get('x-frame-options')).toBe('DENY');
+    expect(headers.get('strict-transport-security')).toBeNull();
+  }
+});
+
+test('HEAD is answered while nothing of the table can be read', async () => {
+  const unlock = await lockAuditLog(api.db);
+  const ask = async (path: string, key = masterKey) =>
+    (await fetch(`${api.url}${path}`, { method: 'HEAD', headers: { authorization: `Bearer ${key}` } })).status;
+  for (const path of ['/audit', '/audit/export', '/audit/stats']) expect(await ask(path)).toBe(200);
+  expect(await ask('/audit', 'unknown')).toBe(401);
+  await unlock();
+});
+
+test('security.txt names the contact, and expires within a year', async () => {
+  const { text: found } = await api.request('/.well-known/security.txt', { key: null });
+  expect(found).toContain('Contact: mailto:security@example.com\n');
+  const expires = Date.parse(/^Expires: (.*)$/m.exec(found)?.[1] ?? '');
+  expect(expires).toBeGreaterThan(Date.now());
+  expect(expires).toBeLessThan(Date.now() + 365 * 86_400_000);
+});
+
+test('with ADMIN_PORT the metrics and the reference are on that port alone', async () => {
+  const own = await start({ ADMIN_PORT: '0' });
+  const { port } = await own.app.event('admin-listening');
+  const admin = `http://127.0.0.1:${port}`;
+  for (const path of ['/metrics', '/openapi.json', '/docs']) {
+    expect((await own.request(path)).status, path).toBe(404);
+    expect((await fetch(`${admin}${path}`)).status, path).toBe(200);
+  }
+  for (const path of ['/livez', '/readyz']) {
+    expect((await own.request(path)).status).toBe(200);
+    expect((await fetch(`${admin}${path}`)).status).toBe(200);
+  }
+  expect((await fetch(`${admin}/audit`, { headers: { authorization: `Bearer ${masterKey}` } })).status).toBe(404);
+});
+
+test('a key that used up its requests, events or bytes gets a 429 that says which, and when to try again', async () => {
+  const own = await start({ RATE_LIMIT_REQUESTS: '8', RATE_LIMIT_EVENTS: '10', RATE_LIMIT_BYTES: '20000' });
+  const first = await own.request('/audit', { body: anEvent() });
+  expect(first.headers.get('ratelimit-policy')).toBe(
+    '"requests";q=8;w=60, "events";q=10;w=60, "bytes";q=20000;w=60;qu="content-bytes"',
+  );
+  expect(first.headers.get('ratelimit')).toMatch(/^"requests";r=7;t=\d+, "events";r=9;t=\d+, "bytes";r=\d+;t=\d+$/);
+  const refused = async (quota: string, body: unknown) => {
+    const { status, headers, body: problem } = await own.request('/audit/batch', { body });
+    expect(status).toBe(429);
+    expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(problem).toMatchObject({
+      type: 'https://iana.org/assignments/http-problem-types#quota-exceeded',
+      code: 'quota-exceeded',
+      'violated-policies': [quota],
+    });
+  };
+  await refused('events', someEvents(10));
+  await refused('bytes', [anEvent({ updated_values: 'x'.repeat(20_000) })]);
+  expect((await own.request('/audit/batch', { body: someEvents(9) })).status).toBe(201);
+  for (let n = 0; n < 4; n += 1) expect((await own.request('/audit?object_id=none')).status).toBe(200);
+  await refused('requests', someEvents(1));
+  expect((await own.request('/livez', { key: null })).status).toBe(200);
+});
+
+test('an address that sends unknown keys gets a 429, and keys that were valid before go on from there', async () => {
+  const own = await start({ RATE_LIMIT_FAILED_KEYS: '5' });
+  expect((await own.request('/audit?object_id=none')).status).toBe(200);
+  for (let n = 0; n < 5; n += 1) expect((await own.request('/audit', { key: `unknown-${n}` })).status).toBe(401);
+  for (const key of ['unknown-0', 'unknown-9', null]) {
+    const refused = await own.request('/audit', { key });
+    expect(refused.status).toBe(429);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+  }
+  expect((await own.request('/audit?object_id=none')).status).toBe(200);
+  expect(
+    (await own.request('/audit?object_id=none', { headers: { 'x-forwarded-for': '192.0.2.9' }, key: 'x' })).status,
+  ).toBe(429);
+});
+
+test('behind a trusted proxy the address of the caller counts', async () => {
+  const own = await start({ RATE_LIMIT_FAILED_KEYS: '2', TRUSTED_PROXIES: '127.0.0.1' });
+  const ask = (address: string) =>
+    own.request('/audit', { key: 'unknown', headers: { 'x-forwarded-for': address } }).then(({ status }) => status);
+  expect([await ask('192.0.2.1'), await ask('192.0.2.1'), await ask('192.0.2.1')]).toEqual([401, 401, 429]);
+  expect(await ask('192.0.2.2')).toBe(401);
+});
+
+const makeCertificate = async (name: string) => generate([{ name: 'commonName', value: name }]);
+
+test('the api speaks TLS, and uses changed certificates without a restart', { timeout: 120_000 }, async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tls-'));
+  const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+  const install = async (name: string) => {
+    const pems = await makeCertificate(name);
+    await writeFile(cert, pems.cert);
+    await writeFile(key, pems.private);
+  };
+  await install('first.example.com');
+  const own = await start({ TLS_CERT_FILE: cert, TLS_KEY_FILE: key });
+  const ask = () =>
+    new Promise<{ name: unknown; hsts: unknown }>((resolve, reject) => {
+      const url = `${own.url.replace('http:', 'https:')}/livez`;
+      const request = send(url, { rejectUnauthorized: false, agent: false }, (answer) => {
+        const name = (answer.socket as TLSSocket).getPeerCertificate().subject.CN;
+        void text(answer).then(() => resolve({ name, hsts: answer.headers['strict-transport-security'] }));
+      });
+      request.once('error', reject).end();
+    });
+  expect(await ask()).toEqual({ name: 'first.example.com', hsts: 'max-age=31536000' });
+  await writeFile(key, 'not a key');
+  await own.app.event('certificates-not-reloaded');
+  expect(await ask()).toMatchObject({ name: 'first.example.com' });
+  await install('second.example.com');
+  await own.app.event('certificates-reloaded');
+  await eventually(async () => expect(await ask()).toMatchObject({ name: 'second.example.com' }));
+});
+
+test.each(['action', 'changed_by', 'table_name', 'search', 'q', 'start_date', 'object_team_id'])(
+  'an empty %s is ignored, as LiteLLM ignores it',
+  async (name) => {
+    const { status, body } = await api.request(`/audit?${name}=&object_id=linked`);
+    expect(status).toBe(200);
+    expect(body.audit_logs.length).toBeGreaterThan(0);
+  },
+);
+
+test.each(['page', 'page_size', 'sort_by', 'sort_order'])('an empty %s is a 400', async (name) => {
+  expect((await api.request(`/audit?${name}=`)).status).toBe(400);
+});
+
+test('dates, times without an offset and the days of the stats follow time_zone', async () => {
+  const at = (updated_at: string) => anEvent({ table_name: 'zoned', updated_at });
+  await api.db.store([
+    at('2026-07-02T21:59:59Z'),
+    at('2026-07-02T22:00:00Z'),
+    at('2026-07-03T21:59:59.999999Z'),
+    at('2026-07-03T22:00:00Z'),
+  ]);
+  const count = async (query: string) => (await api.request(`/audit?table_name=zoned&${query}`)).body.audit_logs.length;
+  expect(await count('start_date=2026-07-03&end_date=2026-07-03&time_zone=Europe/Berlin')).toBe(2);
+  expect(await count('start_date=2026-07-03&end_date=2026-07-03')).toBe(2);
+  expect(await count('start_date=2026-07-02 22:00:00&end_date=2026-07-02T22:00')).toBe(1);
+  expect(await count('start_date=2026-07-03T00:00:00&time_zone=Europe/Berlin')).toBe(3);
+  const days = 'start_date=2026-07-01&end_date=2026-07-05';
+  const stats = await api.request(`/audit/stats?table_name=zoned&${days}&time_zone=Europe/Berlin`);
+  expect(stats.body.counts.map(({ start, count }: { start: string; count: number }) => [start, count])).toEqual([
+    ['2026-07-01T22:00:00.000000Z', 1],
+    ['2026-07-02T22:00:00.000000Z', 2],
+    ['2026-07-03T22:00:00.000000Z', 1],
+  ]);
+  expect((await api.request('/audit?time_zone=Berlin')).body.errors).toMatchObject([{ path: 'time_zone' }]);
+});
+
+test('an event in a leap second is stored as the last microsecond of its minute', async () => {
+  const event = anEvent({ updated_at: new Date(Date.now() - 86_400_000).toISOString().replace(/T.*/, 'T23:59:60Z') });
+  const stored = await api.request('/audit', { body: event });
+  expect(stored).toMatchObject({ status: 201, body: { updated_at: event.updated_at?.replace('60Z', '59.999999Z') } });
+});
+
+test('CSV begins with a byte order mark where it is asked for', async () => {
+  const read = async (query: string) => {
+    const answer = await fetch(`${api.url}/audit/export?object_id=linked&format=csv${query}`, {
+      headers: { authorization: `Bearer ${masterKey}` },
+    });
+    return Buffer.from(await answer.arrayBuffer());
+  };
+  expect((await read('&bom=true')).toString('latin1', 0, 6)).toBe('\xef\xbb\xbf"id');
+  expect((await read('')).toString('latin1', 0, 3)).toBe('"id');
+});
+
+test('the history compares the members of values that LiteLLM wrote as JSON text inside JSON', async () => {
+  const states = [
+    { team_id: 'team-7', spend: 1 },
+    { team_id: 'team-7', spend: 2 },
+  ].map((state) => JSON.stringify(state));
+  await api.db.store(
+    states.map((updated_values, n) =>
+      anEvent({
+        object_id: 'doubly',
+        before_value: n === 0 ? null : states[n - 1],
+        updated_values,
+        updated_at: `2026-07-03T11:00:0${n}Z`,
+      }),
+    ),
+  );
+  const { body } = await api.request('/audit/objects/teams/doubly');
+  expect(body.audit_logs[1]).toMatchObject({
+    updated_values: states[1],
+    changes: [{ op: 'replace', path: '/spend', value: 2 }],
+  });
+});

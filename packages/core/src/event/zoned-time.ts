@@ -1,0 +1,55 @@
+/*
+ * Dates and times without an offset, in a time zone. A time that the clocks of the zone skip or repeat is read with the
+ * offset that was valid before the change.
+ */
+
+const naive = /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(\.\d{1,9})?)?)?$/;
+
+/** Whether the zone is one of the IANA time zone database, such as `Europe/Berlin`, or `UTC`. */
+export function isTimeZone(name: string): boolean {
+  return name === 'UTC' || Intl.supportedValuesOf('timeZone').includes(name);
+}
+
+/**
+ * A bound with its offset, as RFC 3339. A date becomes its first instant, or its last one for an upper bound. Any
+ * other text stays as it is.
+ */
+export function addOffset(text: string, zone: string, bound: 'lower' | 'upper'): string {
+  const match = naive.exec(text);
+  if (!match) return text;
+  const [, year = '', month = '', day = '', hour, minute = '', second = '00', fraction = ''] = match;
+  const date = `${year}-${month}-${day}`;
+  const isDate = hour === undefined;
+  const clock = isDate
+    ? bound === 'lower'
+      ? '00:00:00'
+      : '23:59:59.999999'
+    : `${hour}:${minute}:${second}${fraction}`;
+  if (zone === 'UTC') return `${date}T${clock}Z`;
+  const localMs = Date.parse(`${date}T${clock.slice(0, 8)}Z`);
+  if (Number.isNaN(localMs)) return text;
+  return `${date}T${clock}${printOffset(offsetBefore(localMs, zone))}`;
+}
+
+/** The offset of a local time: that of the day before, unless the clocks have changed since and the time is after it. */
+function offsetBefore(localMs: number, zone: string): number {
+  const dayBefore = offsetAt(localMs - 86_400_000, zone);
+  const here = offsetAt(localMs - dayBefore * 60_000, zone);
+  if (here === dayBefore) return dayBefore;
+  // After the change, the new offset leads to an instant at which it is valid. Before it, the old one does.
+  return offsetAt(localMs - here * 60_000, zone) === here ? here : dayBefore;
+}
+
+/** In minutes east of UTC. */
+function offsetAt(utcMs: number, zone: string): number {
+  const parts = new Intl.DateTimeFormat('en-US', { timeZone: zone, timeZoneName: 'longOffset' }).formatToParts(utcMs);
+  const name = parts.find(({ type }) => type === 'timeZoneName')?.value ?? '';
+  const [, sign, hours = '0', minutes = '0'] = /([+-])(\d\d):(\d\d)/.exec(name) ?? [];
+  return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes));
+}
+
+function printOffset(minutes: number): string {
+  const size = Math.abs(minutes);
+  const two = (number: number) => String(number).padStart(2, '0');
+  return `${minutes < 0 ? '-' : '+'}${two(Math.floor(size / 60))}:${two(size % 60)}`;
+}

@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest';
+import { addOffset, isTimeZone } from '../src/event/zoned-time.ts';
+
+test.each([
+  ['2026-07-03', 'UTC', '2026-07-03T00:00:00Z', '2026-07-03T23:59:59.999999Z'],
+  ['2026-07-03', 'Europe/Berlin', '2026-07-03T00:00:00+02:00', '2026-07-03T23:59:59.999999+02:00'],
+  ['2026-01-03', 'Europe/Berlin', '2026-01-03T00:00:00+01:00', '2026-01-03T23:59:59.999999+01:00'],
+  // The clocks go forward in the night to this day, and back in the night to that one.
+  ['2026-03-29', 'Europe/Berlin', '2026-03-29T00:00:00+01:00', '2026-03-29T23:59:59.999999+02:00'],
+  ['2026-10-25', 'Europe/Berlin', '2026-10-25T00:00:00+02:00', '2026-10-25T23:59:59.999999+01:00'],
+  ['2026-07-03 11:46', 'America/St_Johns', '2026-07-03T11:46:00-02:30', '2026-07-03T11:46:00-02:30'],
+  ['2026-07-03T11:46:50.5', 'Asia/Kolkata', '2026-07-03T11:46:50.5+05:30', '2026-07-03T11:46:50.5+05:30'],
+  ['2026-10-25T02:30:00', 'Europe/Berlin', '2026-10-25T02:30:00+02:00', '2026-10-25T02:30:00+02:00'],
+  ['2026-03-29T02:30:00', 'Europe/Berlin', '2026-03-29T02:30:00+01:00', '2026-03-29T02:30:00+01:00'],
+  ['2026-07-03T11:46:50Z', 'Europe/Berlin', '2026-07-03T11:46:50Z', '2026-07-03T11:46:50Z'],
+  ['now', 'Europe/Berlin', 'now', 'now'],
+])('the bounds of %s in %s are %s and %s', (text, zone, lower, upper) => {
+  expect(addOffset(text, zone, 'lower')).toBe(lower);
+  expect(addOffset(text, zone, 'upper')).toBe(upper);
+});
+
+test('only names of the time zone database are zones', () => {
+  expect(['UTC', 'Europe/Berlin'].map(isTimeZone)).toEqual([true, true]);
+  expect(['', 'Berlin', '+02:00', "UTC'"].map(isTimeZone)).toEqual([false, false, false, false]);
+});

@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs';
+import { Agent, get } from 'node:http';
+import { parentPort, workerData } from 'node:worker_threads';
+
+/*
+ * Runs on its own thread, so that the work of a test does not look like a silence of the api. Asks for /livez again and again,
+ * and keeps the longest time without an answer and the most memory of the process.
+ */
+
+const { url, pid } = workerData as { readonly url: string; readonly pid: number };
+const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+const pauseMs = 5;
+
+let longestMs = 0;
+let mostBytes = 0;
+let answers = 0;
+let isOver = false;
+
+parentPort?.on('message', () => {
+  isOver = true;
+});
+
+while (!isOver) {
+  const startedAt = performance.now();
+  await ask();
+  longestMs = Math.max(longestMs, performance.now() - startedAt);
+  mostBytes = Math.max(mostBytes, readResidentBytes());
+  answers += 1;
+  await new Promise((resolve) => setTimeout(resolve, pauseMs));
+}
+parentPort?.postMessage({ longestMs, mostBytes, answers });
+parentPort?.close();
+agent.destroy();
+
+function ask(): Promise<void> {
+  return new Promise((resolve) => {
+    get(`${url}/livez`, { agent }, (response) => response.resume().once('end', resolve)).once('error', () => resolve());
+  });
+}
+
+/** 0 on a system without /proc. */
+function readResidentBytes(): number {
+  try {
+    const kilobytes = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    return Number(kilobytes ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
+}

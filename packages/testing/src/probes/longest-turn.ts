@@ -1,0 +1,26 @@
+/*
+ * Loaded before an app. At each SIGUSR2 it prints the most processor time that the main thread used in one turn of its event
+ * loop since the last one. Unlike a time on the clock it does not grow when other programs need the processor.
+ */
+
+let last = usedMs();
+let mostMs = 0;
+let reports = 0;
+
+setInterval(() => {
+  const now = usedMs();
+  mostMs = Math.max(mostMs, now - last);
+  last = now;
+}, 1).unref();
+
+process.on('SIGUSR2', () => {
+  reports += 1;
+  const line = { level: 'info', event: 'longest-turn', msg: 'The longest turn.', reports, cpuMs: mostMs };
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+  mostMs = 0;
+});
+
+function usedMs(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1000;
+}
