@@ -21,11 +21,22 @@ create table auditbox.api_key (
   scopes text[] not null,
   created_at timestamp(6) with time zone default now() not null,
   revoked_at timestamp(6) with time zone,
+  key_id uuid not null,
+  prefix text default ''::text not null,
+  tenant text,
+  bounds json default '{}'::json not null,
+  created_by text default ''::text not null,
+  expires_at timestamp(6) with time zone,
+  replaced_at timestamp(6) with time zone,
+  revoked_by text,
+  last_used_at timestamp(6) with time zone,
+  last_used_address text,
   constraint api_key_pkey PRIMARY KEY (id),
   constraint api_key_hash UNIQUE (key_hash),
-  constraint api_key_name UNIQUE (name),
-  constraint api_key_scopes CHECK (((scopes <@ ARRAY['read'::text, 'write'::text]) AND (cardinality(scopes) > 0)))
+  constraint api_key_scopes CHECK (((scopes <@ ARRAY['read'::text, 'write'::text, 'admin'::text, 'audit:read'::text, 'audit:write'::text, 'export:read'::text, 'export:replay'::text, 'keys:admin'::text]) AND (cardinality(scopes) > 0)))
 );
+CREATE UNIQUE INDEX api_key_current_name ON auditbox.api_key USING btree (name) WHERE ((revoked_at IS NULL) AND (replaced_at IS NULL));
+CREATE INDEX api_key_key_id ON auditbox.api_key USING btree (key_id);
 grant select on auditbox.api_key to auditbox_api;
 
 create table auditbox.audit_log (
@@ -62,6 +73,10 @@ CASE
     WHEN (strpos((before_value)::text, '"token"'::text) > 0) THEN NULLIF("left"((before_value ->> 'token'::text), 512), "left"((updated_values ->> 'token'::text), 512))
     ELSE NULL::text
 END) stored,
+  recorded_by text collate "C" default ('sql:'::text || (SESSION_USER)::text) not null,
+  tenant text collate "C" default ''::text not null,
+  redacted json,
+  content_hash bytea,
   constraint audit_log_pkey PRIMARY KEY (id, occurred_at),
   constraint audit_log_context_is_an_object CHECK ((json_typeof(context) = ANY (ARRAY['object'::text, 'null'::text]))),
   constraint audit_log_occurred_at_digits_in_range CHECK (((occurred_at_digits >= 0) AND (occurred_at_digits <= 6))),
@@ -77,18 +92,20 @@ CREATE INDEX audit_log_key_hash ON ONLY auditbox.audit_log USING btree (key_hash
 CREATE INDEX audit_log_object_id ON ONLY auditbox.audit_log USING btree (object_id, occurred_at, id);
 CREATE INDEX audit_log_occurred_at_id ON ONLY auditbox.audit_log USING btree (occurred_at, id);
 CREATE INDEX audit_log_recorded_at_id ON ONLY auditbox.audit_log USING btree (recorded_at, id);
+CREATE INDEX audit_log_recorded_by ON ONLY auditbox.audit_log USING btree (recorded_by, occurred_at, id);
 CREATE INDEX audit_log_table_name ON ONLY auditbox.audit_log USING btree (table_name, occurred_at, id);
 CREATE INDEX audit_log_team_id ON ONLY auditbox.audit_log USING btree (team_id, occurred_at, id) WHERE (team_id IS NOT NULL);
+CREATE INDEX audit_log_tenant ON ONLY auditbox.audit_log USING btree (tenant, occurred_at, id) WHERE (tenant <> ''::text);
 CREATE TRIGGER audit_log_append_only BEFORE DELETE OR UPDATE ON auditbox.audit_log FOR EACH STATEMENT EXECUTE FUNCTION auditbox.refuse_change();
 alter table auditbox.audit_log enable always trigger audit_log_append_only;
 CREATE TRIGGER audit_log_no_truncate BEFORE TRUNCATE ON auditbox.audit_log FOR EACH STATEMENT EXECUTE FUNCTION auditbox.refuse_change();
 alter table auditbox.audit_log enable always trigger audit_log_no_truncate;
 CREATE TRIGGER audit_log_to_outbox AFTER INSERT ON auditbox.audit_log REFERENCING NEW TABLE AS recorded FOR EACH STATEMENT EXECUTE FUNCTION auditbox.audit_log_to_outbox();
 alter table auditbox.audit_log enable always trigger audit_log_to_outbox;
-grant insert (action, before_value, changed_by, changed_by_api_key, context, id, object_id, occurred_at, occurred_at_digits, table_name, traceparent, updated_values), select on auditbox.audit_log to auditbox_api;
+grant insert (action, before_value, changed_by, changed_by_api_key, content_hash, context, id, object_id, occurred_at, occurred_at_digits, recorded_by, redacted, table_name, tenant, traceparent, updated_values), select on auditbox.audit_log to auditbox_api;
 grant select on auditbox.audit_log to auditbox_exporter;
 grant select on auditbox.audit_log to auditbox_retention;
-grant insert (action, before_value, changed_by, changed_by_api_key, context, id, object_id, occurred_at, occurred_at_digits, table_name, traceparent, updated_values), select (id, occurred_at) on auditbox.audit_log to auditbox_writer;
+grant insert (action, before_value, changed_by, changed_by_api_key, context, id, object_id, occurred_at, occurred_at_digits, table_name, tenant, traceparent, updated_values), select (id, occurred_at) on auditbox.audit_log to auditbox_writer;
 
 create table auditbox.batch (
   id bigint generated always as identity not null,
@@ -240,6 +257,12 @@ grant select on auditbox.rejection to auditbox_api;
 grant delete, insert (audit_id, batch_id, destination, occurred_at, outbox_id, reason), select on auditbox.rejection to auditbox_exporter;
 grant select on auditbox.rejection to auditbox_retention;
 
+create table auditbox.secret (
+  name text not null,
+  value text not null,
+  constraint secret_pkey PRIMARY KEY (name)
+);
+
 create view auditbox.outbox_status as
  SELECT o.id,
     o.audit_id,
@@ -302,16 +325,27 @@ declare
   latest timestamptz;
   is_dated boolean;
   has_escapes boolean;
+  is_forged boolean;
+  is_odd boolean;
   written integer;
   wrong record;
+  login constant text := 'sql:' || session_user;
+  -- Control characters, and format characters that change how a text looks but not what it is.
+  odd_characters constant text :=
+    '[\u0001-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]';
 begin
   select array_agg(r.id), array_agg(r.occurred_at), max(r.occurred_at), bool_or(r.recorded_at <> statement_timestamp()),
     array_agg(auditbox.line_bytes(
-      r.changed_by || r.changed_by_api_key || r.action || r.table_name || r.object_id,
+      r.changed_by || r.changed_by_api_key || r.action || r.table_name || r.object_id || r.recorded_by || r.tenant
+        || coalesce(r.redacted::text, ''),
       r.before_value, r.updated_values, r.context)),
     bool_or(strpos(r.before_value::text, '\u') > 0 or strpos(r.updated_values::text, '\u') > 0
-      or strpos(r.context::text, '\u') > 0)
-  into ids, times, latest, is_dated, sizes, has_escapes
+      or strpos(r.context::text, '\u') > 0),
+    bool_or(r.recorded_by <> login and starts_with(r.recorded_by, 'sql:')),
+    -- The api has checked its names.
+    bool_or(r.recorded_by = login and (r.changed_by = '' or r.table_name = '' or r.action = ''
+      or r.changed_by || r.changed_by_api_key || r.action || r.table_name || r.tenant ~ odd_characters))
+  into ids, times, latest, is_dated, sizes, has_escapes, is_forged, is_odd
   from recorded r;
   if ids is null then
     return null;
@@ -331,6 +365,29 @@ begin
     raise exception 'recorded_at of % was given; the database sets it', wrong.id
       using errcode = 'check_violation', constraint = 'audit_log_recorded_at_is_now',
             schema = tg_table_schema, table = 'audit_log', detail = wrong.id::text;
+  end if;
+
+  -- Only the login itself may stand behind `sql:`.
+  if is_forged then
+    select r.id into wrong from recorded r where r.recorded_by <> login and starts_with(r.recorded_by, 'sql:') limit 1;
+    raise exception 'recorded_by of % was given; the database sets it', wrong.id
+      using errcode = 'check_violation', constraint = 'audit_log_recorded_by_is_ours',
+            schema = tg_table_schema, table = 'audit_log', detail = wrong.id::text;
+  end if;
+
+  if is_odd then
+    select r.id, case when r.changed_by = '' or r.changed_by ~ odd_characters then 'changed_by'
+        when r.table_name = '' or r.table_name ~ odd_characters then 'table_name'
+        when r.action = '' or r.action ~ odd_characters then 'action'
+        when r.tenant ~ odd_characters then 'tenant' else 'changed_by_api_key' end as name
+    into wrong
+    from recorded r
+    where r.recorded_by = login and (r.changed_by = '' or r.table_name = '' or r.action = ''
+      or r.changed_by || r.changed_by_api_key || r.action || r.table_name || r.tenant ~ odd_characters)
+    limit 1;
+    raise exception '% of % is empty, or has a control, bidirectional or zero-width character', wrong.name, wrong.id
+      using errcode = 'check_violation', constraint = 'audit_log_names_are_plain',
+            schema = tg_table_schema, table = 'audit_log', column = wrong.name, detail = wrong.id::text;
   end if;
 
   if has_escapes then
@@ -505,6 +562,15 @@ end $function$;
 revoke execute on function auditbox.close_month(text) from public;
 grant execute on function auditbox.close_month(text) to auditbox_retention;
 
+CREATE OR REPLACE FUNCTION auditbox.content_key()
+ RETURNS text
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN (SELECT secret.value FROM auditbox.secret WHERE (secret.name = 'content-hash'::text));
+revoke execute on function auditbox.content_key() from public;
+grant execute on function auditbox.content_key() to auditbox_api;
+
 CREATE OR REPLACE FUNCTION auditbox.count_unarchived(month_name text, destination_name text)
  RETURNS bigint
  LANGUAGE plpgsql
@@ -548,6 +614,43 @@ begin
 end $function$;
 revoke execute on function auditbox.count_unarchived(text,text) from public;
 grant execute on function auditbox.count_unarchived(text,text) to auditbox_retention;
+
+CREATE OR REPLACE FUNCTION auditbox.create_key(new_key json, by json DEFAULT '{}'::json)
+ RETURNS uuid
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET row_security TO 'off'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+declare
+  made auditbox.api_key;
+begin
+  -- A key that has expired gives its name free.
+  update auditbox.api_key k set revoked_at = k.expires_at, revoked_by = 'expired'
+  where k.name = new_key ->> 'name' and k.revoked_at is null and k.expires_at <= now();
+  insert into auditbox.api_key as k (key_id, name, key_hash, prefix, scopes, tenant, bounds, expires_at, created_by)
+  values (gen_random_uuid(), new_key ->> 'name', new_key ->> 'hash', new_key ->> 'prefix',
+    array(select json_array_elements_text(new_key -> 'scopes')), new_key ->> 'tenant', coalesce(new_key -> 'bounds', '{}'),
+    (new_key ->> 'expires_at')::timestamptz, coalesce(by ->> 'changed_by', session_user))
+  on conflict (name) where revoked_at is null and replaced_at is null do nothing
+  returning k.* into made;
+  if made.id is null then
+    return null;
+  end if;
+  perform auditbox.record_key_change('created', made.key_id, null, auditbox.describe_key(made), by);
+  return made.key_id;
+end $function$;
+revoke execute on function auditbox.create_key(json,json) from public;
+grant execute on function auditbox.create_key(json,json) to auditbox_api;
+
+CREATE OR REPLACE FUNCTION auditbox.describe_key(k auditbox.api_key)
+ RETURNS json
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN json_build_object('name', (k).name, 'prefix', (k).prefix, 'scopes', (k).scopes, 'tenant', (k).tenant, 'bounds', (k).bounds, 'expires_at', (k).expires_at, 'revoked_at', (k).revoked_at);
+revoke execute on function auditbox.describe_key(auditbox.api_key) from public;
 
 CREATE OR REPLACE FUNCTION auditbox.drop_month(month_name text, destination_name text)
  RETURNS boolean
@@ -693,7 +796,7 @@ CREATE OR REPLACE FUNCTION auditbox.line_bytes(texts text, before_value json, up
  RETURNS integer
  LANGUAGE sql
  STABLE PARALLEL SAFE
-RETURN (LEAST((2147483647)::bigint, (((((259)::bigint + octet_length((to_json(texts))::text)) + COALESCE(octet_length((before_value)::text), 4)) + COALESCE(octet_length((updated_values)::text), 4)) + COALESCE(octet_length((context)::text), 4))))::integer;
+RETURN (LEAST((2147483647)::bigint, (((((302)::bigint + octet_length((to_json(texts))::text)) + COALESCE(octet_length((before_value)::text), 4)) + COALESCE(octet_length((updated_values)::text), 4)) + COALESCE(octet_length((context)::text), 4))))::integer;
 revoke execute on function auditbox.line_bytes(text,json,json,json) from public;
 
 CREATE OR REPLACE FUNCTION auditbox.list_months()
@@ -775,6 +878,19 @@ revoke execute on function auditbox.make_month(timestamp with time zone) from pu
 grant execute on function auditbox.make_month(timestamp with time zone) to auditbox_api;
 grant execute on function auditbox.make_month(timestamp with time zone) to auditbox_exporter;
 
+CREATE OR REPLACE FUNCTION auditbox.note_key_use(uses json)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+BEGIN ATOMIC
+ UPDATE auditbox.api_key k SET last_used_at = u.at, last_used_address = u.address
+    FROM json_to_recordset(note_key_use.uses) u(id uuid, at timestamp with time zone, address text)
+   WHERE ((k.id = u.id) AND ((k.last_used_at IS NULL) OR (k.last_used_at < u.at)));
+END;
+revoke execute on function auditbox.note_key_use(json) from public;
+grant execute on function auditbox.note_key_use(json) to auditbox_api;
+
 CREATE OR REPLACE FUNCTION auditbox.oldest_transaction(OUT held_s double precision, OUT is_complete boolean)
  RETURNS record
  LANGUAGE sql
@@ -844,7 +960,8 @@ begin
   ), added as (
     insert into auditbox.outbox (audit_id, occurred_at, recorded_at, bytes)
     select b.id, b.occurred_at, b.recorded_at, auditbox.line_bytes(
-        a.changed_by || a.changed_by_api_key || a.action || a.table_name || a.object_id,
+        a.changed_by || a.changed_by_api_key || a.action || a.table_name || a.object_id || a.recorded_by || a.tenant
+          || coalesce(a.redacted::text, ''),
         a.before_value, a.updated_values, a.context)
     from block b join auditbox.audit_log a on a.id = b.id and a.occurred_at = b.occurred_at
     where b.registered_at is null
@@ -963,6 +1080,12 @@ begin
     raise exception 'an event with the id % was recorded before, and retention removed it', event_id
       using errcode = 'unique_violation', constraint = 'outbox_audit_id', table = 'outbox', detail = event_id::text;
   end if;
+  -- Another writer's id is refused in the same words whatever that event holds.
+  if stored.recorded_by not in ('', 'sql:' || session_user) then
+    raise exception 'the id % belongs to an event of another writer', event_id
+      using errcode = 'unique_violation', constraint = 'outbox_audit_id', table = 'outbox', detail = event_id::text,
+            hint = 'Give the event another id.';
+  end if;
   if (stored.changed_by, stored.changed_by_api_key, stored.action, stored.table_name, stored.object_id,
       stored.before_value::text::jsonb, stored.updated_values::text::jsonb, stored.context::text::jsonb)
     is distinct from (record.changed_by, record.changed_by_api_key, record.action, record.table_name, record.object_id,
@@ -976,6 +1099,19 @@ begin
 end $function$;
 revoke execute on function auditbox.record(text,text,text,text,json,json,json,text,timestamp with time zone,uuid) from public;
 grant execute on function auditbox.record(text,text,text,text,json,json,json,text,timestamp with time zone,uuid) to auditbox_writer;
+
+CREATE OR REPLACE FUNCTION auditbox.record_key_change(act text, key_id uuid, before_value json, updated_values json, by json)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform auditbox.make_month(statement_timestamp());
+  insert into auditbox.audit_log (changed_by, action, table_name, object_id, before_value, updated_values, recorded_by)
+  values (coalesce(by ->> 'changed_by', session_user), act, 'auditbox.api_key', key_id::text, before_value, updated_values,
+    coalesce(by ->> 'recorded_by', 'sql:' || session_user));
+end $function$;
+revoke execute on function auditbox.record_key_change(text,uuid,json,json,json) from public;
 
 CREATE OR REPLACE FUNCTION auditbox.refuse_change()
  RETURNS trigger
@@ -1049,6 +1185,61 @@ begin
 end $function$;
 revoke execute on function auditbox.replay_rejections(text,bigint[]) from public;
 grant execute on function auditbox.replay_rejections(text,bigint[]) to auditbox_exporter;
+
+CREATE OR REPLACE FUNCTION auditbox.revoke_key(old_key_id uuid, by json DEFAULT '{}'::json)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET row_security TO 'off'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+declare
+  old auditbox.api_key;
+begin
+  select k.* into old from auditbox.api_key k
+  where k.key_id = old_key_id and k.revoked_at is null and k.replaced_at is null for update;
+  if old.id is null then
+    return false;
+  end if;
+  update auditbox.api_key k set revoked_at = now(), revoked_by = coalesce(by ->> 'changed_by', session_user)
+  where k.key_id = old_key_id and k.revoked_at is null;
+  perform auditbox.record_key_change('deleted', old.key_id, auditbox.describe_key(old), null, by);
+  return true;
+end $function$;
+revoke execute on function auditbox.revoke_key(uuid,json) from public;
+grant execute on function auditbox.revoke_key(uuid,json) to auditbox_api;
+
+CREATE OR REPLACE FUNCTION auditbox.rotate_key(old_key_id uuid, new_key json, overlap_s double precision, by json DEFAULT '{}'::json)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET row_security TO 'off'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+declare
+  old auditbox.api_key;
+  made auditbox.api_key;
+begin
+  select k.* into old from auditbox.api_key k
+  where k.key_id = old_key_id and k.revoked_at is null and k.replaced_at is null and coalesce(k.expires_at > now(), true)
+  for update;
+  if old.id is null then
+    return false;
+  end if;
+  update auditbox.api_key k
+  set replaced_at = now(), expires_at = least(k.expires_at, now() + overlap_s * interval '1 second')
+  where k.id = old.id;
+  insert into auditbox.api_key as k (key_id, name, key_hash, prefix, scopes, tenant, bounds, expires_at, created_by)
+  values (old.key_id, old.name, new_key ->> 'hash', new_key ->> 'prefix', old.scopes, old.tenant, old.bounds,
+    old.expires_at, coalesce(by ->> 'changed_by', session_user))
+  returning k.* into made;
+  perform auditbox.record_key_change('rotated', old.key_id, auditbox.describe_key(old), auditbox.describe_key(made), by);
+  return true;
+end $function$;
+revoke execute on function auditbox.rotate_key(uuid,json,double precision,json) from public;
+grant execute on function auditbox.rotate_key(uuid,json,double precision,json) to auditbox_api;
 
 CREATE OR REPLACE FUNCTION auditbox.seal(grain text, max_rows integer, max_bytes bigint, linger_ms double precision, max_batches integer, OUT looked boolean, OUT batches integer, OUT rows bigint, OUT more boolean, OUT ripe_in_ms double precision)
  RETURNS record

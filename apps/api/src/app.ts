@@ -6,6 +6,7 @@ import { allowOrigins } from './http/cors.ts';
 import { openapiDocument } from './http/openapi.ts';
 import { answerProblems, countRejects, HttpProblem } from './http/problem.ts';
 import { limitStrangers, type Quota } from './http/rate-limits.ts';
+import { recordReads } from './http/record-reads.ts';
 import { identifyRequests } from './http/request-id.ts';
 import { logRequests } from './http/request-log.ts';
 import type { Route } from './http/route.ts';
@@ -69,11 +70,12 @@ function mountRoutes(app: Express, parts: ApiParts, served: readonly Route[]): v
     };
   const handle = (route: Route): (RequestHandler | ErrorRequestHandler)[] => [
     ...(route.access === 'public' ? [] : [strangers, requireScope(route.access), use('requests', () => 1), answerHead]),
+    ...(route.access === 'audit:read' && parts.settings.recordsReads ? [recordReads(parts)] : []),
     ...(route.body
       ? [...readBody(route.body, parts), use('bytes', ({ body }) => (Buffer.isBuffer(body) ? body.length : 0))]
       : []),
     route.createHandler(parts),
-    ...(route.access === 'write' ? [countRejects(parts.metrics.rejected)] : []),
+    ...(route.access === 'audit:write' ? [countRejects(parts.metrics.rejected)] : []),
   ];
   for (const [path, routesAtPath] of Map.groupBy(served, (route) => route.path)) {
     const place = app.route(path);

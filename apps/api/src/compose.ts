@@ -1,5 +1,7 @@
+import { within } from '@auditbox/core/within.ts';
 import { checkDatabase } from '@auditbox/db/database/check-database.ts';
 import { connectDatabase } from '@auditbox/db/database/connect.ts';
+import { createContentHasher } from '@auditbox/db/events/content-key.ts';
 import { storeEachEvent } from '@auditbox/db/events/store-each.ts';
 import { createMonthMaker } from '@auditbox/db/months/month-maker.ts';
 import type { Tracing } from '@auditbox/process/tracing.ts';
@@ -7,10 +9,13 @@ import { startWatchdog } from '@auditbox/process/watchdog.ts';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 import { createApp } from './app.ts';
-import { getCaller } from './http/auth.ts';
 import { createBytesInFlight } from './http/bytes-in-flight.ts';
+import { getCaller } from './http/caller.ts';
+import { createDenials } from './http/denials.ts';
 import { createKeyLimits } from './http/rate-limits.ts';
 import { createServer, reloadCertificates } from './http/server.ts';
+import { createKeyUses } from './keys/key-use.ts';
+import { createKnownKeys } from './keys/known-keys.ts';
 import { createApiLog } from './log.ts';
 import { createApiMetrics } from './metrics/api-metrics.ts';
 import { createApiScrape } from './metrics/api-scrape.ts';
@@ -20,6 +25,8 @@ import type { ApiSettings } from './settings.ts';
 import { createCoalescer } from './write/coalescer.ts';
 
 const statementTimeoutMs = 10_000;
+/** A stopping process waits this long for what it noted of keys. */
+const closeFlushMs = 1_000;
 
 /** Two of the ten connections; the other connections are for batches and keys. */
 const coalescerLimits = {
@@ -55,14 +62,23 @@ export function composeApi(settings: ApiSettings, logger: Logger, tracing: Traci
     statementTimeoutMs,
     guardsSchema: true,
   });
+  const keysDb = connectDatabase({
+    url: databaseUrl,
+    schema,
+    application: 'auditbox api keys',
+    maxConnections: 2,
+    statementTimeoutMs,
+  });
   const months = createMonthMaker(monthsDb);
   const registry = new Registry();
   const metrics = createApiMetrics(registry);
   const coalescer = createCoalescer((events) => storeEachEvent(db, events, months), coalescerLimits, metrics.flushed);
   const scrape = createApiScrape(registry, { db, coalescer, limits: coalescerLimits });
   const log = createApiLog(logger);
-  const bytesInFlight = createBytesInFlight(settings.bytesInFlight, (response) => getCaller(response).keyHash);
-  const keyLimits = createKeyLimits(settings.rateLimits, (response) => getCaller(response).keyHash);
+  const bytesInFlight = createBytesInFlight(settings.bytesInFlight, (response) => getCaller(response).id);
+  const keyLimits = createKeyLimits(settings.rateLimits, (response) => getCaller(response).id);
+  const keyUses = createKeyUses(keysDb, log.keyUseNotStored);
+  const denials = createDenials({ db: keysDb, months }, log.denialsNotStored);
   const parts: ApiParts = {
     settings,
     log,
@@ -70,6 +86,11 @@ export function composeApi(settings: ApiSettings, logger: Logger, tracing: Traci
     scrape,
     tracing,
     db,
+    keysDb,
+    knownKeys: createKnownKeys(keysDb),
+    keyUses,
+    denials,
+    contentHasher: createContentHasher(keysDb),
     months,
     readers,
     coalescer,
@@ -102,7 +123,10 @@ export function composeApi(settings: ApiSettings, logger: Logger, tracing: Traci
     close: async () => {
       watchdog.stop();
       stopReloading();
-      await Promise.all([db.close(1_000), monthsDb.close(1_000), readers.close(1_000)]);
+      keyUses.stop();
+      denials.stop();
+      await within(closeFlushMs, Promise.all([keyUses.flush(), denials.flush()]), () => {});
+      await Promise.all([db.close(1_000), keysDb.close(1_000), monthsDb.close(1_000), readers.close(1_000)]);
     },
   };
 }

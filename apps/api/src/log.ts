@@ -31,6 +31,21 @@ export function createApiLog(logger: Logger) {
         'The changed certificates cannot be used; the old ones stay in use.',
       );
     },
+    /** The master key has every right, is known to more people than it should be, and cannot be revoked. */
+    masterKeyIsOn(): void {
+      logger.warn(
+        { event: 'master-key-on' },
+        'AUDIT_MASTER_KEY is set. Create keys with `npm run keys`, then unset it.',
+      );
+    },
+    /** The times of use of the last minute are lost. */
+    keyUseNotStored(error: unknown): void {
+      logger.warn({ event: 'key-use-not-stored', err: error }, 'The last use of keys was not stored.');
+    },
+    /** The denied requests of the last minute have no audit event. */
+    denialsNotStored(error: unknown): void {
+      logger.error({ event: 'denials-not-stored', err: error }, 'Denied requests were not recorded as audit events.');
+    },
     stopped(): void {
       logger.info({ event: 'api-stopped' }, 'The api has stopped.');
     },

@@ -16,6 +16,7 @@ async function serve({ settings, logger, tracing, shutdown }: Context<ApiSetting
   const { main, admin, log, checkReady, close } = composeApi(settings, logger, tracing);
   log.listening(await listen(main.server, settings.listen));
   if (admin !== null && settings.admin !== null) log.adminListening(await listen(admin.server, settings.admin));
+  if (settings.masterKey !== null) log.masterKeyIsOn();
   void checkReady().then(
     (warning) => warning !== null && log.databaseNeedsCare(warning),
     (error: unknown) => log.databaseNotReady(explainUnready(error)),

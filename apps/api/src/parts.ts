@@ -1,9 +1,13 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
+import type { ContentHasher } from '@auditbox/db/events/content-hash.ts';
 import type { MonthMaker } from '@auditbox/db/months/month-maker.ts';
 import type { Scrape } from '@auditbox/process/metrics/scrape.ts';
 import type { Tracing } from '@auditbox/process/tracing.ts';
 import type { BytesInFlight } from './http/bytes-in-flight.ts';
+import type { Denials } from './http/denials.ts';
 import type { KeyLimits } from './http/rate-limits.ts';
+import type { KeyUses } from './keys/key-use.ts';
+import type { KnownKeys } from './keys/known-keys.ts';
 import type { ApiLog } from './log.ts';
 import type { ApiMetrics } from './metrics/api-metrics.ts';
 import type { Readers } from './read/readers.ts';
@@ -18,8 +22,15 @@ export interface ApiParts {
   readonly scrape: Scrape;
   /** Null: no traces. */
   readonly tracing: Tracing | null;
-  /** For batches, keys and health checks. */
+  /** For batches and health checks. */
   readonly db: Database;
+  /** For keys: their look-ups must not wait for writes, and writes must not wait for them. */
+  readonly keysDb: Database;
+  readonly knownKeys: KnownKeys;
+  readonly keyUses: KeyUses;
+  readonly denials: Denials;
+  /** Hashes what callers send. Throws DatabaseError until its key was read. */
+  readonly contentHasher: () => Promise<ContentHasher>;
   /** Makes months that events need, on its own connection: writes into existing months do not wait for it. */
   readonly months: MonthMaker;
   /** For reads of events: a slow read must not make a write wait. */

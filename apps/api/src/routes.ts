@@ -1,4 +1,5 @@
 import type { Route } from './http/route.ts';
+import { deleteKey, getKeys, postKey, postKeyRotation } from './keys/routes.ts';
 import { livez, readyz } from './ops/health.ts';
 import { metrics } from './ops/metrics.ts';
 import { eventStats } from './read/event-stats.ts';
@@ -18,6 +19,10 @@ export const routes: readonly Route[] = [
   eventStats,
   objectHistory,
   getEvent,
+  postKey,
+  getKeys,
+  postKeyRotation,
+  deleteKey,
   livez,
   readyz,
   metrics,

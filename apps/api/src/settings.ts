@@ -1,16 +1,29 @@
+import { keyEnvironmentForm } from '@auditbox/db/keys/key-form.ts';
 import { commonSettings, databaseUrl, hostSetting, portRange } from '@auditbox/process/common-settings.ts';
 import {
+  flag,
   listOf,
   listOfEach,
   optional,
   readSettings,
+  type Setting,
   type SettingValues,
   secret,
   textOf,
   urlOf,
   wholeNumber,
 } from '@auditbox/process/settings.ts';
+import type { z } from 'zod';
 import type { ConnectionLimits, FlightLimits, RateLimits, TlsFiles } from './http/limits.ts';
+
+/** The length cannot prove that a text is random. One with few different characters certainly is not. */
+function varied(setting: Setting<string>): Setting<string> {
+  const isVaried = (text: string) => new Set(text).size >= 10;
+  return {
+    ...setting,
+    schema: (setting.schema as z.ZodType<string, string>).refine(isVaried) as typeof setting.schema,
+  };
+}
 
 /** The api's environment variables. Nothing outside of this file uses their names. */
 export const apiSettingTable = {
@@ -19,10 +32,16 @@ export const apiSettingTable = {
   PORT: wholeNumber(portRange, { meaning: "The api's port. 0 uses any free port.", fallback: 4000 }),
   AUDIT_MASTER_KEY: optional(
     secret(
-      textOf(/^[\x21-\x7e]{16,}$/, 'at least 16 visible ASCII characters', {
-        meaning: 'A key with every scope, for the first steps.',
-        fallbackShown: 'none',
-      }),
+      varied(
+        textOf(
+          /^(?:[0-9a-fA-F]{64,}|[A-Za-z0-9_+/=-]{43,})$/,
+          '32 random bytes, such as `openssl rand -hex 32` prints',
+          {
+            meaning: 'A key with every scope, for the first steps. Without it only stored keys are valid.',
+            fallbackShown: 'none',
+          },
+        ),
+      ),
     ),
   ),
   DATABASE_READ_URL: optional(
@@ -49,6 +68,14 @@ export const apiSettingTable = {
   AUDIT_ACTIONS: listOf('words separated by commas', {
     meaning: 'The closed set of actions.',
     fallback: ['created', 'updated', 'deleted', 'blocked', 'unblocked', 'rotated'],
+  }),
+  AUDIT_KEY_ENV: textOf(keyEnvironmentForm, 'at most 12 lower-case letters and digits', {
+    meaning: 'What stands behind `abx_` in new keys.',
+    fallback: 'live',
+  }),
+  AUDIT_READS: flag({
+    meaning: 'Record each read and export as an audit event, before its answer begins.',
+    fallback: false,
   }),
   HTTP_MAX_CONNECTIONS: wholeNumber(
     { min: 10, max: 1_000_000 },
@@ -191,6 +218,10 @@ export interface ApiSettings {
   readonly reads: { readonly from: 'primary' } | { readonly from: 'replica'; readonly url: string };
   /** Null: only stored keys are valid. */
   readonly masterKey: string | null;
+  /** What stands behind `abx_` in new keys. */
+  readonly keyEnvironment: string;
+  /** Whether reads are audit events. */
+  readonly recordsReads: boolean;
   readonly metricsAccess: { readonly kind: 'public' } | { readonly kind: 'token'; readonly token: string };
   readonly actions: readonly string[];
   /** Older events are rejected. */
@@ -253,6 +284,8 @@ function nestSettings(values: SettingValues<typeof apiSettingTable>): ApiSetting
     databaseSchema: values.DATABASE_SCHEMA,
     reads: Object.freeze(replicaUrl === undefined ? { from: 'primary' } : { from: 'replica', url: replicaUrl }),
     masterKey: values.AUDIT_MASTER_KEY ?? null,
+    keyEnvironment: values.AUDIT_KEY_ENV,
+    recordsReads: values.AUDIT_READS,
     metricsAccess: Object.freeze(token === undefined ? { kind: 'public' } : { kind: 'token', token }),
     actions: Object.freeze([...values.AUDIT_ACTIONS]),
     oldestEventDays: values.AUDIT_OLDEST_EVENT_DAYS,

@@ -19,7 +19,7 @@ async function keys(...args: string[]): Promise<{ code: unknown; output: string 
 async function createKey(name: string, scope: string): Promise<string> {
   const { code, output } = await keys('create', '--name', name, '--scope', scope);
   expect(code).toBe(0);
-  return /^ab_\S+$/m.exec(output)?.[0] ?? '';
+  return /^abx_live_\w{38}$/m.exec(output)?.[0] ?? '';
 }
 
 test.each([
@@ -38,7 +38,7 @@ test.each([
 
 test('a key without the scope that a route needs is a 403', async () => {
   const reader = await createKey('siem', 'read');
-  const writer = await createKey('billing', 'write');
+  const writer = await createKey('billing', 'audit:write');
   const both = await createKey('admin', 'read,write');
   expect((await api.request('/audit', { key: reader })).status).toBe(200);
   expect((await api.request('/audit', { key: reader, body: anEvent() })).status).toBe(403);
@@ -50,12 +50,17 @@ test('a key without the scope that a route needs is a 403', async () => {
   expect((await api.request('/audit', { key: both })).status).toBe(200);
 });
 
-test('only the hash of a key is stored, and events without a key get that hash', async () => {
-  const key = await createKey('hashed', 'write');
+test('only the hash of a key is stored, and events without a key get the id of the key', async () => {
+  const key = await createKey('hashed', 'read,write');
   const hash = createHash('sha256').update(key).digest('hex');
-  expect(await api.db.sql`select key_hash from auditbox.api_key where name = 'hashed'`).toEqual([{ key_hash: hash }]);
+  const rows = await api.db
+    .sql`select key_id::text as id, key_hash as hash from auditbox.api_key where name = 'hashed'`;
+  expect(rows).toEqual([{ id: expect.any(String), hash }]);
   const { changed_by_api_key: _left, ...event } = anEvent();
-  expect((await api.request('/audit', { key, body: event })).body.changed_by_api_key).toBe(hash);
+  expect((await api.request('/audit', { key, body: event })).body).toMatchObject({
+    changed_by_api_key: rows[0]?.id,
+    recorded_by: `key:${rows[0]?.id}:hashed`,
+  });
 });
 
 test('a revoked key is rejected within seconds, and the list shows that it is revoked', async () => {
@@ -64,12 +69,12 @@ test('a revoked key is rejected within seconds, and the list shows that it is re
   expect((await keys('revoke', '--name', 'leaked')).code).toBe(0);
   await eventually(async () => expect((await api.request('/audit', { key })).status).toBe(401), 6_000);
   const { output } = await keys('list');
-  expect(output).toMatch(/^leaked\tread\t.*\trevoked /m);
+  expect(output).toMatch(/^leaked\tread\tabx_live_\w{4}\t.*\trevoked /m);
   expect(output).not.toContain(key);
 });
 
 test.each([
-  [['create', '--name', 'twice', '--scope', 'all'], 'It must be read, write, or read,write.'],
+  [['create', '--name', 'twice', '--scope', 'all'], 'It must be one or several of read, write, admin, audit:read'],
   [['create', '--scope', 'read'], "required option '--name <name>' not specified"],
   [['revoke', '--name', 'nobody'], 'There is no valid key named "nobody".'],
 ])('keys %j names the mistake', async (args, words) => {
@@ -93,11 +98,13 @@ test('health checks need no key', async () => {
 
 test('the log never contains a key or its hash, even when the database fails', async () => {
   const key = await createKey('logged', 'read');
+  // In the form of a key, so that it is looked up.
+  const another = `ab_${'x'.repeat(43)}`;
   await api.request('/audit?page=0', { key });
   await api.db.sql`alter table auditbox.api_key rename to api_key_away`;
-  expect((await api.request('/audit', { key: 'ab_another' })).status).toBe(503);
+  expect((await api.request('/audit', { key: another })).status).toBe(503);
   await api.db.sql`alter table auditbox.api_key_away rename to api_key`;
-  for (const presented of [masterKey, key, 'ab_another']) {
+  for (const presented of [masterKey, key, another]) {
     expect(api.app.output()).not.toContain(presented);
     expect(api.app.output()).not.toContain(createHash('sha256').update(presented).digest('hex'));
   }

@@ -42,7 +42,12 @@ test('without parameters: the ten newest, with exact counts, under the names of 
   ]);
   expect(body).toMatchObject({ total: 60, page: 1, page_size: 10, total_pages: 6 });
   expect(getIds(body.audit_logs)).toEqual(getIds(byTimeAndId.toReversed().slice(0, 10)));
-  expect(body.audit_logs[0]).toEqual({ ...byTimeAndId.at(-1), context: null, recorded_at: expect.any(String) });
+  expect(body.audit_logs[0]).toEqual({
+    ...byTimeAndId.at(-1),
+    context: null,
+    recorded_at: expect.any(String),
+    recorded_by: 'key:master',
+  });
 });
 
 test.each([
@@ -157,6 +162,7 @@ test('one event with its export; the id may be in upper case', async () => {
   expect(body).toEqual({
     ...event,
     context: null,
+    recorded_by: 'key:master',
     recorded_at: expect.any(String),
     export: { state: 'pending', object_key: null, sha256: null, exported_at: null },
   });

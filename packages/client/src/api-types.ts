@@ -39,7 +39,7 @@ export interface paths {
         put?: never;
         /**
          * Record events together
-         * @description All events or none, in one transaction. At most 10000 events and 8 MiB, and 1 MiB for each event.
+         * @description All events or none, in one transaction; or with `partial=true` each by itself. At most 10000 events and 8 MiB, and 1 MiB for each event.
          */
         post: operations["postBatch"];
         delete?: never;
@@ -125,6 +125,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List keys
+         * @description Also revoked and expired ones, oldest first. A key that is bound to a tenant sees the keys of its tenant.
+         */
+        get: operations["listKeys"];
+        put?: never;
+        /**
+         * Make a key
+         * @description Its rights are at most those of your key. The change is an audit event.
+         */
+        post: operations["createKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/keys/{id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a key a new secret
+         * @description The new secret has the same rights and the same id. The old one expires after the overlap.
+         */
+        post: operations["rotateKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke a key
+         * @description For ever, with all its secrets. Every api rejects it within 5 seconds; a running export ends by then.
+         */
+        delete: operations["revokeKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/livez": {
         parameters: {
             query?: never;
@@ -187,7 +251,7 @@ export interface components {
             updated_at?: string | null;
             /** @description Who changed it. */
             changed_by: string;
-            /** @description The hash of the API key that made the change. When absent, the hash of the caller's key. */
+            /** @description The API key that made the change, if the caller's key may name one. When absent, the id of the caller's key. */
             changed_by_api_key?: string | null;
             /** @description What was done. */
             action: string;
@@ -203,7 +267,39 @@ export interface components {
             context?: {
                 [key: string]: unknown;
             } | null;
+            /** @description Whose event it is. When absent, the tenant of the caller's key. */
+            tenant?: string | null;
         };
+        NewApiKey: {
+            /** @description What the key is for. A name can be used again after its key was revoked. */
+            name: string;
+            scopes: ("read" | "write" | "admin" | "audit:read" | "audit:write" | "export:read" | "export:replay" | "keys:admin")[];
+            /** @description The only tenant that the key reads and writes. Null: all tenants. */
+            tenant?: string | null;
+            bounds?: {
+                /** @description Whether events may name any API key in `changed_by_api_key`. */
+                signs_keys?: boolean;
+                /** @description Who its events may name as author. `*` stands for any characters. */
+                changed_by?: string[];
+                /** @description The kinds of objects that its events may be about. */
+                table_name?: string[];
+                /** @description The actions that its events may have. */
+                action?: string[];
+                /** @description How many days ago its events may have happened. */
+                oldest_event_days?: number;
+                /** @description Where its requests may come from. */
+                addresses?: (string)[];
+            };
+            expires_at?: string | null;
+        };
+        KeyRotation: {
+            /**
+             * @description How long the old secret stays valid. Default: a day.
+             * @default 86400
+             */
+            overlap_seconds: number;
+        };
+        WrittenEvent: components["schemas"]["AuditEvent"] | components["schemas"]["EventReceipt"];
         /** @description A recorded event. */
         AuditEvent: {
             /** Format: uuid */
@@ -230,6 +326,17 @@ export interface components {
              * @description When the database recorded it.
              */
             recorded_at: string;
+            /** @description Who wrote the event: `key:<id>:<name>`, `sql:<login>`, `api` for its own events; empty if it is not known. */
+            recorded_by: string;
+            /** @description Whose event it is. */
+            tenant?: string;
+            /** @description JSON Pointers to the values that were replaced before it was stored. */
+            redacted?: string[];
+        };
+        /** @description The answer to a key that may not read events. */
+        EventReceipt: {
+            /** Format: uuid */
+            id: string;
         };
         /** @description A problem document (RFC 9457). */
         ProblemDocument: {
@@ -291,8 +398,13 @@ export interface components {
             created: number;
             /** @description How many events were stored before, with the same content. */
             existing: number;
-            /** @description The ids of all events, in the order of the request. */
-            ids: string[];
+            /** @description The ids of all events, in the order of the request. Null for an event that was refused. */
+            ids: (string | null)[];
+            /** @description With `partial=true`: the first mistake of each refused event. */
+            errors?: {
+                path: string;
+                message: string;
+            }[];
         };
         /** @description How many events happened in each hour or day. Hours and days without events are left out. */
         EventCounts: {
@@ -349,6 +461,12 @@ export interface components {
              * @description When the database recorded it.
              */
             recorded_at: string;
+            /** @description Who wrote the event: `key:<id>:<name>`, `sql:<login>`, `api` for its own events; empty if it is not known. */
+            recorded_by: string;
+            /** @description Whose event it is. */
+            tenant?: string;
+            /** @description JSON Pointers to the values that were replaced before it was stored. */
+            redacted?: string[];
             /** @description What the event changed, as a JSON Patch. Null when the values are too large for a patch. */
             changes: components["schemas"]["PatchOperation"][] | null;
         };
@@ -389,6 +507,12 @@ export interface components {
              * @description When the database recorded it.
              */
             recorded_at: string;
+            /** @description Who wrote the event: `key:<id>:<name>`, `sql:<login>`, `api` for its own events; empty if it is not known. */
+            recorded_by: string;
+            /** @description Whose event it is. */
+            tenant?: string;
+            /** @description JSON Pointers to the values that were replaced before it was stored. */
+            redacted?: string[];
             /** @description Where the archived copy is. Its key, hash and time are null until the copy exists. */
             export: {
                 /** @enum {string} */
@@ -398,6 +522,42 @@ export interface components {
                 sha256: string | null;
                 exported_at: string | null;
             };
+        };
+        IssuedApiKey: {
+            /** Format: uuid */
+            id: string;
+            name: string;
+            /** @description It is not shown again. */
+            key: string;
+        };
+        ApiKeys: {
+            keys: components["schemas"]["ApiKey"][];
+        };
+        /** @description One secret of a key. The secret itself is never shown again. */
+        ApiKey: {
+            /**
+             * Format: uuid
+             * @description Stays the same when the key is rotated. Events of the key have it in `recorded_by`.
+             */
+            id: string;
+            name: string;
+            /** @description The first characters of the key. */
+            prefix: string;
+            scopes: ("read" | "write" | "admin" | "audit:read" | "audit:write" | "export:read" | "export:replay" | "keys:admin")[];
+            tenant: string | null;
+            bounds: {
+                [key: string]: unknown;
+            };
+            created_at: string;
+            created_by: string;
+            expires_at: string | null;
+            /** @description When a rotation gave the key a newer secret. */
+            replaced_at: string | null;
+            revoked_at: string | null;
+            revoked_by: string | null;
+            /** @description To the minute. */
+            last_used_at: string | null;
+            last_used_address: string | null;
         };
     };
     responses: {
@@ -410,7 +570,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["ProblemDocument"];
             };
         };
-        /** @description The key is missing, unknown or revoked. */
+        /** @description The key is missing, unknown, expired or revoked. */
         Unauthorized: {
             headers: {
                 "WWW-Authenticate": "Bearer";
@@ -420,7 +580,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["ProblemDocument"];
             };
         };
-        /** @description The key does not have the scope that this route needs. */
+        /** @description The key does not have the scope that this route needs, or its bounds forbid the request. */
         Forbidden: {
             headers: {
                 [name: string]: unknown;
@@ -429,7 +589,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["ProblemDocument"];
             };
         };
-        /** @description The id belongs to an event with other content. */
+        /** @description The id or name is taken. */
         Conflict: {
             headers: {
                 [name: string]: unknown;
@@ -505,7 +665,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["ProblemDocument"];
             };
         };
-        /** @description There is no such event. */
+        /** @description There is no such event or key. */
         NotFound: {
             headers: {
                 [name: string]: unknown;
@@ -532,11 +692,13 @@ export interface operations {
                 /** @description The hash of the API key, exactly. Several values are separated by commas. */
                 changed_by_api_key?: string[];
                 /** @description What was done. Several values are separated by commas. */
-                action?: string[];
+                action?: ("created" | "rotated" | "deleted" | "denied" | "read")[];
                 /** @description The kind of object, exactly. Several values are separated by commas. */
                 table_name?: string[];
                 /** @description The object, exactly. Several values are separated by commas. */
                 object_id?: string[];
+                /** @description Who wrote the event, exactly: `key:<id>:<name>` or `sql:<login>`. Several are separated by commas. */
+                recorded_by?: string[];
                 /** @description `team_id` in one of the two values, exactly. */
                 object_team_id?: string;
                 /** @description `token` in one of the two values, exactly. */
@@ -552,7 +714,7 @@ export interface operations {
                 /** @description The zone of dates and of times without an offset, such as `Europe/Berlin`. Default `UTC`. */
                 time_zone?: string;
                 /** @description Default `updated_at`. */
-                sort_by?: "updated_at" | "recorded_at" | "changed_by" | "changed_by_api_key" | "action" | "table_name" | "object_id" | "id";
+                sort_by?: "updated_at" | "recorded_at" | "changed_by" | "changed_by_api_key" | "action" | "table_name" | "object_id" | "recorded_by" | "id";
                 /** @description Default `desc`. */
                 sort_order?: "asc" | "desc";
                 /** @description From 1. Use `cursor` for deep pages. */
@@ -603,7 +765,10 @@ export interface operations {
     postEvent: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description Makes a repeated request harmless where events have no `id` (draft-ietf-httpapi-idempotency-key-header): events without an id get one that follows from your key and this header. The same header with another body is a 422. It is remembered as long as the events are kept. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -621,7 +786,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AuditEvent"];
+                    "application/json": components["schemas"]["WrittenEvent"];
                 };
             };
             /** @description Stored. */
@@ -632,7 +797,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AuditEvent"];
+                    "application/json": components["schemas"]["WrittenEvent"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -649,8 +814,14 @@ export interface operations {
     };
     postBatch: {
         parameters: {
-            query?: never;
-            header?: never;
+            query?: {
+                /** @description `true`: store every event that can be stored, and name the others in `errors`. Default: all or none. */
+                partial?: "true" | "false";
+            };
+            header?: {
+                /** @description Makes a repeated request harmless where events have no `id` (draft-ietf-httpapi-idempotency-key-header): events without an id get one that follows from your key and this header. The same header with another body is a 422. It is remembered as long as the events are kept. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -661,7 +832,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description All events were stored before. */
+            /** @description All events that are not refused were stored before. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -670,7 +841,7 @@ export interface operations {
                     "application/json": components["schemas"]["BatchReceipt"];
                 };
             };
-            /** @description All events are stored. */
+            /** @description The events are stored. With `partial=true` at least one is. */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -701,11 +872,13 @@ export interface operations {
                 /** @description The hash of the API key, exactly. Several values are separated by commas. */
                 changed_by_api_key?: string[];
                 /** @description What was done. Several values are separated by commas. */
-                action?: string[];
+                action?: ("created" | "rotated" | "deleted" | "denied" | "read")[];
                 /** @description The kind of object, exactly. Several values are separated by commas. */
                 table_name?: string[];
                 /** @description The object, exactly. Several values are separated by commas. */
                 object_id?: string[];
+                /** @description Who wrote the event, exactly: `key:<id>:<name>` or `sql:<login>`. Several are separated by commas. */
+                recorded_by?: string[];
                 /** @description `team_id` in one of the two values, exactly. */
                 object_team_id?: string;
                 /** @description `token` in one of the two values, exactly. */
@@ -721,7 +894,7 @@ export interface operations {
                 /** @description The zone of dates and of times without an offset, such as `Europe/Berlin`. Default `UTC`. */
                 time_zone?: string;
                 /** @description Default `updated_at`. */
-                sort_by?: "updated_at" | "recorded_at" | "changed_by" | "changed_by_api_key" | "action" | "table_name" | "object_id" | "id";
+                sort_by?: "updated_at" | "recorded_at" | "changed_by" | "changed_by_api_key" | "action" | "table_name" | "object_id" | "recorded_by" | "id";
                 /** @description Default `desc`. */
                 sort_order?: "asc" | "desc";
                 /** @description `true`: CSV begins with a byte order mark. Excel needs it to read UTF-8. */
@@ -781,11 +954,13 @@ export interface operations {
                 /** @description The hash of the API key, exactly. Several values are separated by commas. */
                 changed_by_api_key?: string[];
                 /** @description What was done. Several values are separated by commas. */
-                action?: string[];
+                action?: ("created" | "rotated" | "deleted" | "denied" | "read")[];
                 /** @description The kind of object, exactly. Several values are separated by commas. */
                 table_name?: string[];
                 /** @description The object, exactly. Several values are separated by commas. */
                 object_id?: string[];
+                /** @description Who wrote the event, exactly: `key:<id>:<name>` or `sql:<login>`. Several are separated by commas. */
+                recorded_by?: string[];
                 /** @description `team_id` in one of the two values, exactly. */
                 object_team_id?: string;
                 /** @description `token` in one of the two values, exactly. */
@@ -914,6 +1089,129 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ExportedEvent"];
                 };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["AnyOther"];
+        };
+    };
+    listKeys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The keys. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKeys"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["AnyOther"];
+        };
+    };
+    createKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewApiKey"];
+            };
+        };
+        responses: {
+            /** @description The key. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IssuedApiKey"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["AnyOther"];
+        };
+    };
+    rotateKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyRotation"];
+            };
+        };
+        responses: {
+            /** @description The new secret. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IssuedApiKey"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["AnyOther"];
+        };
+    };
+    revokeKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The key is revoked. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];

@@ -42,9 +42,15 @@ export interface AuditClient {
    * Records an event. When this resolves, the event is on disk. An event without an id gets one, and is sent again when the
    * response is lost. If this throws, the event may be stored all the same. To retry safely, pass an event with an id.
    */
-  write(event: NewAuditEvent, options?: { readonly signal?: AbortSignal }): Promise<AuditEvent>;
+  write(
+    event: NewAuditEvent,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<AuditEvent | { readonly id: string }>;
   /** Records several events, all or none of them. */
-  writeBatch(events: readonly NewAuditEvent[], options?: { readonly signal?: AbortSignal }): Promise<BatchReceipt>;
+  writeBatch(
+    events: readonly NewAuditEvent[],
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<BatchReceipt & { readonly ids: readonly string[] }>;
 }
 
 /** Makes a client. It parses numbers in values as doubles; `export` returns the recorded text. */
@@ -83,7 +89,9 @@ export function createClient({ baseUrl, key }: ClientOptions): AuditClient {
     },
     writeBatch(events, options = {}) {
       const body = events.map(withId);
-      return retryWrite(() => readBody(api.POST('/audit/batch', { body, ...makeSignal(options) })), options.signal);
+      const send = () => readBody(api.POST('/audit/batch', { body, ...makeSignal(options) }));
+      // Only a partial write has ids that are null.
+      return retryWrite(send, options.signal) as Promise<BatchReceipt & { readonly ids: readonly string[] }>;
     },
   };
 }

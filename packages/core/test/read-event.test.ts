@@ -34,6 +34,7 @@ test('absent fields stay null, for the writer to fill in', () => {
       objectId: '42',
       beforeValue: null,
       updatedValues: null,
+      tenant: '',
       context: null,
     },
   });

@@ -13,6 +13,7 @@ import {
   text,
   timestamp,
   unique,
+  uniqueIndex,
   uuid,
   varchar,
 } from 'drizzle-orm/pg-core';
@@ -26,6 +27,7 @@ import {
 const auditbox = pgSchema('auditbox');
 
 const int8multirange = customType<{ data: string }>({ dataType: () => 'int8multirange' });
+const bytea = customType<{ data: string }>({ dataType: () => 'bytea' });
 const xid8 = customType<{ data: string }>({ dataType: () => 'xid8' });
 const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 6, mode: 'string' });
 
@@ -55,6 +57,17 @@ export const auditLog = auditbox.table(
     context: json(),
     /** Where the request that brought the event was traced (W3C Trace Context). Stored next to the event; not part of it. */
     traceparent: varchar({ length: 55 }),
+    /**
+     * Who wrote the event: `key:<id>:<name>`, `key:master`, `oidc:<subject>`, or the database login as `sql:<login>`. Only
+     * the api may set it. Empty for events from before the column existed.
+     */
+    recordedBy: text('recorded_by').notNull().default(sql`'sql:' || session_user`),
+    /** Whose event it is. Empty for events of no tenant. */
+    tenant: text().notNull().default(''),
+    /** JSON Pointers to the values that were replaced before the event was stored; null if nothing was replaced. */
+    redacted: json(),
+    /** HMAC-SHA256 of the content as it was sent, first 16 bytes. The api compares a repeated event by it. */
+    contentHash: bytea('content_hash'),
     /** `team_id` and `token` at the top of `updated_values`; the former ones of `before_value`, where they differ. 512 characters. */
     teamId: text('team_id').generatedAlwaysAs(
       sql`case when strpos(updated_values::text, '"team_id"') > 0 then left(updated_values ->> 'team_id', 512) end`,
@@ -78,6 +91,8 @@ export const auditLog = auditbox.table(
     index('audit_log_action').on(t.action, t.occurredAt, t.id),
     index('audit_log_table_name').on(t.tableName, t.occurredAt, t.id),
     index('audit_log_object_id').on(t.objectId, t.occurredAt, t.id),
+    index('audit_log_recorded_by').on(t.recordedBy, t.occurredAt, t.id),
+    index('audit_log_tenant').on(t.tenant, t.occurredAt, t.id).where(sql`tenant <> ''`),
     index('audit_log_team_id').on(t.teamId, t.occurredAt, t.id).where(sql`team_id is not null`),
     index('audit_log_former_team_id').on(t.formerTeamId, t.occurredAt, t.id).where(sql`former_team_id is not null`),
     index('audit_log_key_hash').on(t.keyHash, t.occurredAt, t.id).where(sql`key_hash is not null`),
@@ -226,20 +241,48 @@ export const rejection = auditbox.table(
   ],
 );
 
-/** Who may call the api. The key itself is never stored. */
+/**
+ * Who may call the api. The key itself is never stored. A key that was rotated has two rows with one `key_id` until the
+ * older one expires; the id in `recorded_by` is `key_id`, so a writer stays the same writer.
+ */
 export const apiKey = auditbox.table(
   'api_key',
   {
     id: uuid().notNull().default(sql`gen_random_uuid()`),
-    name: text().notNull().unique('api_key_name'),
-    /** SHA-256 of the key, 64 hexadecimal digits: a key has 256 random bits, so it needs no slow hash. */
+    name: text().notNull(),
+    /** SHA-256 of the key, 64 hexadecimal digits: a key has 190 random bits or more, so it needs no slow hash. */
     keyHash: text('key_hash').notNull().unique('api_key_hash'),
     scopes: text().array().notNull(),
     createdAt: instant('created_at').notNull().default(sql`now()`),
     revokedAt: instant('revoked_at'),
+    keyId: uuid('key_id').notNull(),
+    /** The first characters, so that a found key can be matched with its row. Empty for keys from before the column existed. */
+    prefix: text().notNull().default(''),
+    /** The only tenant that the key reads and writes; null for all tenants. */
+    tenant: text(),
+    /** What else limits the key, in the form of core's `KeyBounds`. */
+    bounds: json().notNull().default({}),
+    createdBy: text('created_by').notNull().default(''),
+    expiresAt: instant('expires_at'),
+    /** When a newer row of the same `key_id` took its place. */
+    replacedAt: instant('replaced_at'),
+    revokedBy: text('revoked_by'),
+    /** To the minute. */
+    lastUsedAt: instant('last_used_at'),
+    lastUsedAddress: text('last_used_address'),
   },
   (t) => [
     primaryKey({ name: 'api_key_pkey', columns: [t.id] }),
-    check('api_key_scopes', sql`scopes <@ array['read', 'write'] and cardinality(scopes) > 0`),
+    index('api_key_key_id').on(t.keyId),
+    uniqueIndex('api_key_current_name').on(t.name).where(sql`revoked_at is null and replaced_at is null`),
+    check(
+      'api_key_scopes',
+      sql`scopes <@ array['read', 'write', 'admin', 'audit:read', 'audit:write', 'export:read', 'export:replay', 'keys:admin'] and cardinality(scopes) > 0`,
+    ),
   ],
 );
+
+/** Random values that only functions of the owner read. */
+export const secret = auditbox.table('secret', { name: text().notNull(), value: text().notNull() }, (t) => [
+  primaryKey({ name: 'secret_pkey', columns: [t.name] }),
+]);

@@ -17,9 +17,9 @@ beforeEach(async () => {
 });
 afterEach(() => outbox.close());
 
-const insertValue = (value: string, changedBy = 'ana') => outbox.db.sql`
+const insertValue = (value: string, objectId = '1') => outbox.db.sql`
   insert into auditbox.audit_log (changed_by, action, table_name, object_id, occurred_at, updated_values)
-  values (${changedBy}, 'updated', 't', '1', '2026-07-03T01:00:00Z', ${value}::text::json)`;
+  values ('ana', 'updated', 't', ${objectId}, '2026-07-03T01:00:00Z', ${value}::text::json)`;
 
 async function copyAll() {
   const delivery = await outbox.lease();
@@ -67,9 +67,9 @@ test('a value with raw line breaks comes on one line, and any control character 
   const { copied, text } = await copyAll();
   expect(copied).toEqual({ kind: 'whole', rows: 3 });
   const lines = text.split('\n').slice(0, -1);
-  const events = lines.map((line) => JSON.parse(line) as { changed_by: string });
+  const events = lines.map((line) => JSON.parse(line) as { object_id: string });
   expect(events).toHaveLength(3);
-  expect(events.filter(({ changed_by }) => changed_by === '\u0001\u0002 "ana"\n\r')).toHaveLength(1);
+  expect(events.filter(({ object_id }) => object_id === '\u0001\u0002 "ana"\n\r')).toHaveLength(1);
   const broken = lines.filter((line) => line.includes(long));
   for (const line of broken) expect(line).toContain(value.replace(/[\r\n]/g, ' '));
   expect(broken).toHaveLength(2);

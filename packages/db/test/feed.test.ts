@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { allTenants } from '@auditbox/core/keys/tenant-scope.ts';
 import { createFeedEdge } from '@auditbox/db/queries/feed-edge.ts';
 import { findFeedStart, readFeed } from '@auditbox/db/queries/read-feed.ts';
 import { type OutboxFixture, openOutbox } from '@auditbox/testing/fixtures/outbox-fixture.ts';
@@ -22,7 +23,7 @@ function openFeed(limit = 100) {
     const { safe } = await feedEdge();
     const seen: string[] = [];
     for (let isAtEnd = false; !isAtEnd; ) {
-      const page = await readFeed(db, { filter: {}, after, upTo: safe, limit });
+      const page = await readFeed(db, { filter: { tenant: allTenants }, after, upTo: safe, limit });
       seen.push(...page.events.map((event) => (JSON.parse(event.json ?? '') as { object_id: string }).object_id));
       after = page.last;
       isAtEnd = after >= safe;
@@ -144,7 +145,7 @@ test('a page reads at most 20,000 rows, however few match, and always says where
   await outbox.insert(25_000);
   await write(outbox.db.sql, 'rare');
   const { safe } = await createFeedEdge(outbox.db)();
-  const filter = { objectId: ['rare'] };
+  const filter = { tenant: allTenants, objectId: ['rare'] };
   const first = await readFeed(outbox.db, { filter, after: 0n, upTo: safe, limit: 10 });
   expect(first).toEqual({ events: [], last: 20_000n });
   const second = await readFeed(outbox.db, { filter, after: first.last, upTo: safe, limit: 10 });

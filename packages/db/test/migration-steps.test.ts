@@ -98,7 +98,7 @@ test('a run that was killed between two blocks is continued where it ended, and 
     return { first: await first };
   });
   expect(run.first).toBeInstanceOf(Error);
-  expect(await sql`select place, done_at from auditbox.migration_step where step = 2`).toEqual([
+  expect(await sql`select place, done_at from auditbox.migration_step where tag = '9998_blocks' and step = 2`).toEqual([
     { place: '10', done_at: null },
   ]);
   await migrateWith(inBlocks);

@@ -1,4 +1,5 @@
 import { createAuditEvent } from '@auditbox/core/event/create-audit-event.ts';
+import { allTenants } from '@auditbox/core/keys/tenant-scope.ts';
 import { connectDatabase } from '@auditbox/db/database/connect.ts';
 import { identify } from '@auditbox/db/events/event-record.ts';
 import { getEvent } from '@auditbox/db/events/get-event.ts';
@@ -63,7 +64,7 @@ test('a time further ahead than any month rejects that event alone', async () =>
 test('an id is taken in all months: the same event is known, another one refused', async () => {
   const event = anEvent({ updated_at: '2026-03-15T00:00:00Z' });
   const elsewhere = { ...event, updated_at: '2026-04-15T00:00:00Z' };
-  await db.store([event]);
+  await storeEachEvent(db, [one(event)]);
   const outcomes = await Promise.all([[event], [elsewhere]].map((events) => storeEachEvent(db, events.map(one))));
   expect(outcomes).toMatchObject([
     [{ stored: true, event: { outcome: 'existing' } }],
@@ -97,9 +98,11 @@ test('two writers that give one new id two times at once: one event is stored', 
 test('an event whose batch is stored names its object', async () => {
   const event = anEvent({ updated_at: '2026-03-15T00:00:00Z' });
   await db.store([event]);
-  expect(await getEvent(db, event.id ?? '')).toMatchObject({ exported: { state: 'pending', object_key: null } });
+  expect(await getEvent(db, event.id ?? '', allTenants)).toMatchObject({
+    exported: { state: 'pending', object_key: null },
+  });
   await markAllDone();
-  expect(await getEvent(db, event.id ?? '')).toMatchObject({
+  expect(await getEvent(db, event.id ?? '', allTenants)).toMatchObject({
     exported: { state: 'done', object_key: 'k', sha256: 'a'.repeat(64), exported_at: expect.stringMatching(/Z$/) },
   });
 });
@@ -136,7 +139,7 @@ test('a month past retention is removed once all of it is exported, and takes no
   ]);
   expect(await dropMonth(db, month, 's3')).toBe(true);
   expect(await find()).toBeUndefined();
-  expect(await getEvent(db, event.id ?? '')).toBeNull();
+  expect(await getEvent(db, event.id ?? '', allTenants)).toBeNull();
   // It was exported: stored again it would be exported twice.
   expect(await storeEachEvent(db, [one(event)])).toMatchObject([{ stored: false, error: { code: 'AUDIT_CONFLICT' } }]);
 });
@@ -250,14 +253,14 @@ test('the answer to a single event has the bytes of the stored line, alone or wi
   const texts = Array.from({ length: 0x2100 }, (_, code) => String.fromCharCode(code + 1)).join('');
   const events = [
     anEvent({
-      changed_by: texts.slice(0, 300) + texts.slice(0x2010, 0x2040),
+      object_id: texts.slice(0, 300) + texts.slice(0x2010, 0x2040),
       updated_at: '2026-07-03T11:46:50Z',
       before_value: null,
       updated_values: { a: [1.1, texts] },
     }),
     anEvent({ updated_at: '2026-07-03T13:46:50.2+02:00', object_id: '😀\u2028"\\', context: { a: 'b' } }),
     anEvent({ updated_at: '1970-01-01T00:00:00.000001Z' }),
-    anEvent({ changed_by: '', changed_by_api_key: '' }),
+    anEvent({ changed_by: 'ž"\\', changed_by_api_key: '', tenant: 'acme' }),
   ].map(one);
   const alone = await Promise.all(events.map((event) => storeEachEvent(db, [event])));
   const together = await storeEachEvent(
@@ -267,6 +270,6 @@ test('the answer to a single event has the bytes of the stored line, alone or wi
   for (const outcome of [...alone.flat(), ...together]) {
     if (!outcome.stored) throw outcome.error;
     expect(outcome.event.outcome).toBe('created');
-    expect((await getEvent(db, outcome.event.id))?.json).toBe(outcome.event.json);
+    expect((await getEvent(db, outcome.event.id, allTenants))?.json).toBe(outcome.event.json);
   }
 });

@@ -1,3 +1,4 @@
+import { allTenants } from '@auditbox/core/keys/tenant-scope.ts';
 import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
 import type { EventFilter } from '@auditbox/db/queries/event-filter.ts';
 import { columnType, type EventOrder, type EventPosition, sortKeys } from '@auditbox/db/queries/event-order.ts';
@@ -30,7 +31,7 @@ afterAll(async () => {
   await db.close(1_000);
 });
 
-const filters: Record<string, EventFilter> = {
+const parts: Record<string, Omit<EventFilter, 'tenant'>> = {
   none: {},
   changed_by: { changedBy: ['user1'] },
   changed_by_api_key: { changedByApiKey: ['key1'] },
@@ -39,6 +40,7 @@ const filters: Record<string, EventFilter> = {
   object_id: { objectId: ['o1'] },
   object_team_id: { teamId: 'team-1' },
   object_key_hash: { keyHash: 'hash-1' },
+  recorded_by: { recordedBy: ['key:1:a'] },
   search: { anyId: 'o1' },
   dates: { occurredFrom: '2026-06-01T00:00:00Z', occurredTo: '2026-06-02T00:00:00Z' },
   'dates and changed_by': { changedBy: ['user1'], occurredFrom: '2026-06-01T00:00:00Z' },
@@ -47,6 +49,9 @@ const filters: Record<string, EventFilter> = {
   changed_by_prefix: { changedByPrefix: 'user1' },
   recorded_after: { recordedAfter: '2026-06-01T00:00:00Z' },
 };
+const filters: Record<string, EventFilter> = Object.fromEntries(
+  Object.entries(parts).map(([name, filter]) => [name, { tenant: allTenants, ...filter }]),
+);
 
 /** Those whose events an index has in the order of event time. */
 const ordered = [

@@ -1,3 +1,4 @@
+import { allTenants } from '@auditbox/core/keys/tenant-scope.ts';
 import { connectDatabase } from '@auditbox/db/database/connect.ts';
 import { findEvents } from '@auditbox/db/queries/find-events.ts';
 import { openTestDatabase } from '@auditbox/testing/servers/test-database.ts';
@@ -14,7 +15,7 @@ test('questions of many shapes leave no statement behind in the memory of a conn
     onlyReads: 'in order',
   });
   for (let count = 2; count < 10; count += 1) {
-    const filter = { changedBy: Array.from({ length: count }, (_, n) => `actor-${n}`) };
+    const filter = { tenant: allTenants, changedBy: Array.from({ length: count }, (_, n) => `actor-${n}`) };
     const order = { by: 'updated_at', direction: 'desc' } as const;
     await findEvents(reader, { filter, order, after: null, offset: 0, limit: 10, countUpTo: 1_000 });
   }

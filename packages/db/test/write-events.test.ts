@@ -1,4 +1,5 @@
 import { createAuditEvent } from '@auditbox/core/event/create-audit-event.ts';
+import { allTenants } from '@auditbox/core/keys/tenant-scope.ts';
 import { getEvent } from '@auditbox/db/events/get-event.ts';
 import { storeAuditEvents } from '@auditbox/db/events/store-events.ts';
 import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
@@ -85,7 +86,7 @@ test('times come back with the digits they came with', async () => {
     '2026-07-03T11:46:50.269000Z',
   ];
   const written = await store(...times.map((updated_at) => anEvent({ updated_at })));
-  const stored = await Promise.all(written.map(({ id }) => getEvent(db, id)));
+  const stored = await Promise.all(written.map(({ id }) => getEvent(db, id, allTenants)));
   expect(stored.map((event) => JSON.parse(event?.json ?? '').updated_at)).toEqual(times);
 });
 
@@ -101,32 +102,32 @@ test.each([
 ])('the value %s comes back as it came', async (value) => {
   const event = { ...createAuditEvent(anEvent()), updatedValues: value as never };
   const [written] = await storeAuditEvents(db, [event]);
-  const { json } = (await getEvent(db, written?.id ?? '')) ?? { json: '' };
+  const { json } = (await getEvent(db, written?.id ?? '', allTenants)) ?? { json: '' };
   const [, stored] = /"updated_values":(.*),"context"/.exec(json) ?? [];
   expect(stored).toBe(value);
 });
 
 test.each([
-  ['the delimiter', 'a\x1fb'],
+  ['U+001F, which separates events in a statement', 'a\x1fb'],
   ['every other control character', Array.from({ length: 31 }, (_, n) => String.fromCharCode(n + 1)).join('')],
   ['quotes, backslashes and braces', '"\\\'{},NULL'],
 ])('names that hold %s come back as they came, with other events in the statement', async (_what, name) => {
-  const odd = anEvent({ changed_by: name, object_id: name, updated_values: { [name]: name } });
-  const [plain, another] = someEvents(2, { changed_by: '' });
+  const odd = anEvent({ object_id: name, updated_values: { [name]: name } });
+  const [plain, another] = someEvents(2);
   if (!plain || !another) throw new Error('two events');
   await store(plain, odd, another);
-  const stored = await Promise.all([odd, plain].map(({ id }) => getEvent(db, id)));
+  const stored = await Promise.all([odd, plain].map(({ id }) => getEvent(db, id, allTenants)));
   expect(stored.map((event) => JSON.parse(event?.json ?? ''))).toMatchObject([
-    { changed_by: name, object_id: name, updated_values: { [name]: name } },
-    { changed_by: '', object_id: plain.object_id },
+    { object_id: name, updated_values: { [name]: name } },
+    { changed_by_api_key: '', object_id: plain.object_id },
   ]);
 });
 
-test('a single event keeps empty names and missing values', async () => {
-  const event = anEvent({ changed_by: '', before_value: null, updated_values: undefined });
+test('a single event keeps an empty text and missing values', async () => {
+  const event = anEvent({ before_value: null, updated_values: undefined });
   await store(event);
-  const stored = JSON.parse((await getEvent(db, event.id))?.json ?? '');
-  expect(stored).toMatchObject({ changed_by: '', before_value: null, updated_values: null, context: null });
+  const stored = JSON.parse((await getEvent(db, event.id, allTenants))?.json ?? '');
+  expect(stored).toMatchObject({ changed_by_api_key: '', before_value: null, updated_values: null, context: null });
 });
 
 const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';

@@ -1,55 +1,89 @@
-import { hash, timingSafeEqual } from 'node:crypto';
-import { findKeyScopes, type Scope } from '@auditbox/db/keys/api-keys.ts';
-import type { RequestHandler, Response } from 'express';
+import { timingSafeEqual } from 'node:crypto';
+import { type Scope, scopes } from '@auditbox/core/keys/scopes.ts';
+import { allTenants } from '@auditbox/core/keys/tenant-scope.ts';
+import { hashApiKey, isApiKeyForm } from '@auditbox/db/keys/key-form.ts';
+import type { Request, RequestHandler } from 'express';
+import type { KnownKey } from '../keys/known-keys.ts';
 import type { ApiParts } from '../parts.ts';
+import { type Caller, setCaller } from './caller.ts';
+import type { Denial } from './denials.ts';
 import { HttpProblem } from './problem.ts';
 import { readBearer } from './read-bearer.ts';
+import { routeTemplate } from './route-template.ts';
 
-interface Caller {
-  /** SHA-256 of the key, 64 hexadecimal digits. */
-  readonly keyHash: string;
-}
+/** An answer to a caller that must be valid now may be this old. */
+const recheckMs = 1_000;
 
-/** A revoked key stays valid for at most this long. */
-const cacheMs = 5_000;
-const maxCachedKeys = 10_000;
-
-/** The hash that stands for a key in the database and in events. */
-export function hashKey(key: string): string {
-  return hash('sha256', key);
-}
+const master: Caller = {
+  id: 'master',
+  name: 'master',
+  recordedBy: 'key:master',
+  scopes: new Set(scopes),
+  tenant: allTenants,
+  bounds: { signs_keys: true },
+  isStillValid: async () => true,
+};
 
 /** Makes handlers that let a request pass only with a key of the given scope; otherwise they throw a 401 or 403. */
-export function createAuth({ settings, db }: Pick<ApiParts, 'settings' | 'db'>): (scope: Scope) => RequestHandler {
-  const masterHash = settings.masterKey === null ? null : Buffer.from(hashKey(settings.masterKey));
-  const cache = new Map<string, { readonly scopes: readonly Scope[] | null; readonly until: number }>();
+export function createAuth({
+  settings,
+  knownKeys,
+  keyUses,
+  denials,
+}: Pick<ApiParts, 'settings' | 'knownKeys' | 'keyUses' | 'denials'>): (scope: Scope) => RequestHandler {
+  const masterHash = settings.masterKey === null ? null : Buffer.from(hashApiKey(settings.masterKey));
 
-  async function findScopes(keyHash: string): Promise<readonly Scope[] | null> {
-    if (masterHash !== null && timingSafeEqual(Buffer.from(keyHash), masterHash)) return ['read', 'write'];
-    const cached = cache.get(keyHash);
-    if (cached && cached.until > performance.now()) return cached.scopes;
-    const scopes = await findKeyScopes(db, keyHash);
-    if (cache.size >= maxCachedKeys) cache.clear();
-    // Unknown keys are cached too: strangers must not cost a query each time.
-    cache.set(keyHash, { scopes, until: performance.now() + cacheMs });
-    return scopes;
+  async function findCaller(request: Request): Promise<Caller> {
+    const token = readBearer(request);
+    if (token === undefined) throw deny(request, 'no key', null, unauthorized(missingKey));
+    const keyHash = hashApiKey(token);
+    if (masterHash !== null && timingSafeEqual(Buffer.from(keyHash), masterHash)) return master;
+    // A mistyped or invented key is recognised by its checksum, and costs no query.
+    const key = isApiKeyForm(token) ? await knownKeys.get(keyHash) : null;
+    if (key === null)
+      throw deny(request, 'unknown key', null, unauthorized('This key is unknown, expired or revoked.'));
+    if (!key.allows(addressOf(request)))
+      throw deny(request, 'address', key, new HttpProblem(403, 'This key may not be used from this address.'));
+    keyUses.note(key.rowId, addressOf(request));
+    return toCaller(key, async () => (await knownKeys.get(keyHash, recheckMs)) !== null);
+  }
+
+  /** Notes the denial, and returns its problem. */
+  function deny(
+    request: Request,
+    reason: Denial['reason'],
+    key: Pick<Caller, 'id' | 'name' | 'tenant'> | KnownKey | null,
+    problem: HttpProblem,
+  ): HttpProblem {
+    denials.note({
+      reason,
+      route: `${request.method} ${routeTemplate(request)}`,
+      address: addressOf(request),
+      key: key && { id: 'id' in key ? key.id : key.keyId, name: key.name },
+      tenant: key?.tenant.kind === 'one' ? key.tenant.tenant : '',
+    });
+    return problem;
   }
 
   return (scope) => async (request, response, next) => {
-    const key = readBearer(request);
-    if (key === undefined) throw unauthorized('This route needs a key: Authorization: Bearer KEY.');
-    const keyHash = hashKey(key);
-    const scopes = await findScopes(keyHash);
-    if (scopes === null) throw unauthorized('This key is unknown or revoked.');
-    if (!scopes.includes(scope)) throw new HttpProblem(403, `This key does not have the scope "${scope}".`);
-    response.locals.caller = { keyHash } satisfies Caller;
+    const caller = await findCaller(request);
+    if (!caller.scopes.has(scope))
+      throw deny(request, 'no scope', caller, new HttpProblem(403, `This key does not have the scope "${scope}".`));
+    setCaller(response, caller);
     next();
   };
 }
 
-/** The caller of a request that an auth handler let pass. */
-export function getCaller(response: Response): Caller {
-  return response.locals.caller as Caller;
+const missingKey = 'This route needs a key: Authorization: Bearer KEY.';
+
+function toCaller(key: KnownKey, isStillValid: Caller['isStillValid']): Caller {
+  const { keyId: id, name, recordedBy, scopes: granted, tenant, bounds } = key;
+  return { id, name, recordedBy, scopes: granted, tenant, bounds, isStillValid };
+}
+
+/** Where a request comes from. An IPv4 address is in its own form, also on a socket of IPv6. */
+export function addressOf(request: Request): string {
+  return (request.ip ?? '').replace(/^::ffff:(?=\d+\.)/, '');
 }
 
 /** A 401 with the challenge that RFC 9110 requires. */

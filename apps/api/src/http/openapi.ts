@@ -14,8 +14,8 @@ import type { ProblemStatus, Route, WireForm } from './route.ts';
 
 const description = `A durable audit log: who changed what, when.
 
-Every route under \`/audit\` needs a key: \`Authorization: Bearer KEY\`. A key has scopes: \`write\` records events, \`read\` reads
-them. Errors are problem documents (RFC 9457) with a list of everything that is wrong.
+Every route under \`/audit\` and \`/keys\` needs a key: \`Authorization: Bearer KEY\`. A key has scopes: \`audit:write\` records
+events, \`audit:read\` reads them, \`keys:admin\` manages keys. \`write\`, \`read\` and \`admin\` stand for several of them. Errors are problem documents (RFC 9457) with a list of everything that is wrong.
 
 Values are JSON and are kept as they were written: every digit, the order of keys, nulls. A parser that reads numbers as doubles
 may lose digits.`;
@@ -37,8 +37,9 @@ export function openapiDocument(
     info: { title: 'Auditbox', version: '1', description, license: { name: 'MIT', identifier: 'MIT' } },
     servers: [{ url: pathPrefix === '' ? '/' : pathPrefix }],
     tags: [
-      { name: 'Write', description: 'Needs a key with the scope `write`.' },
-      { name: 'Read', description: 'Needs a key with the scope `read`.' },
+      { name: 'Write', description: 'Needs a key with the scope `audit:write`.' },
+      { name: 'Read', description: 'Needs a key with the scope `audit:read`.' },
+      { name: 'Keys', description: 'Needs a key with the scope `keys:admin`.' },
       { name: 'Health', description: 'Needs no key. The metrics need `METRICS_TOKEN` where that is set.' },
     ],
     components: {
@@ -46,7 +47,7 @@ export function openapiDocument(
         key: {
           type: 'http',
           scheme: 'bearer',
-          description: 'Made with `npm run keys`, with the scopes `read`, `write` or both.',
+          description: 'Made with `npm run keys` or `POST /keys`.',
         },
         metricsToken: { type: 'http', scheme: 'bearer', description: 'The setting `METRICS_TOKEN`.' },
       },
@@ -57,8 +58,11 @@ export function openapiDocument(
 }
 
 const accessMembers: Readonly<Record<Route['access'], Pick<ZodOpenApiOperationObject, 'tags' | 'security'>>> = {
-  write: { tags: ['Write'], security: [{ key: ['write'] }] },
-  read: { tags: ['Read'], security: [{ key: ['read'] }] },
+  'audit:write': { tags: ['Write'], security: [{ key: ['audit:write'] }] },
+  'audit:read': { tags: ['Read'], security: [{ key: ['audit:read'] }] },
+  'export:read': { tags: ['Read'], security: [{ key: ['export:read'] }] },
+  'export:replay': { tags: ['Write'], security: [{ key: ['export:replay'] }] },
+  'keys:admin': { tags: ['Keys'], security: [{ key: ['keys:admin'] }] },
   public: { tags: ['Health'], security: [] },
 };
 
@@ -98,11 +102,14 @@ const retryAfter: Headers = {
 
 const problemAnswers: Readonly<Record<ProblemStatus, ZodOpenApiResponseObject>> = {
   400: problemAnswer('BadRequest', 'The request is unreadable, or parameters are wrong. `errors` names all of them.'),
-  401: problemAnswer('Unauthorized', 'The key is missing, unknown or revoked.', challenge),
-  403: problemAnswer('Forbidden', 'The key does not have the scope that this route needs.'),
-  404: problemAnswer('NotFound', 'There is no such event.'),
+  401: problemAnswer('Unauthorized', 'The key is missing, unknown, expired or revoked.', challenge),
+  403: problemAnswer(
+    'Forbidden',
+    'The key does not have the scope that this route needs, or its bounds forbid the request.',
+  ),
+  404: problemAnswer('NotFound', 'There is no such event or key.'),
   406: problemAnswer('NotAcceptable', '`Accept` names no media type that this route has.'),
-  409: problemAnswer('Conflict', 'The id belongs to an event with other content.'),
+  409: problemAnswer('Conflict', 'The id or name is taken.'),
   413: problemAnswer('TooLarge', 'The body is too large.'),
   415: problemAnswer(
     'UnsupportedMediaType',

@@ -1,5 +1,5 @@
 import type { Actions } from '@auditbox/core/event/event-schema.ts';
-import type { Scope } from '@auditbox/db/keys/api-keys.ts';
+import type { Scope } from '@auditbox/core/keys/scopes.ts';
 import type { RequestHandler } from 'express';
 import type { z } from 'zod';
 import type { ZodOpenApiOperationObject } from 'zod-openapi';
@@ -8,7 +8,7 @@ import type { BodyRules } from './body.ts';
 
 /** What a route is to HTTP, to readers of the reference, and to the api. */
 export interface Route {
-  readonly method: 'get' | 'post';
+  readonly method: 'get' | 'post' | 'delete';
   /** In the form of Express: `/audit/:id`. */
   readonly path: string;
   /** The scope that the caller's key needs; `public` needs no key. */

@@ -1,37 +1,128 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { type KeyBounds, keyBoundsSchema, newKeySchema, tenantSchema } from '@auditbox/core/keys/key-bounds.ts';
+import { type Grant, grants, isGrant } from '@auditbox/core/keys/scopes.ts';
+import { Command, InvalidArgumentError, Option } from 'commander';
+
+/** A key as the command line describes it. */
+interface KeyOptions {
+  readonly name: string;
+  readonly scopes: readonly Grant[];
+  readonly tenant: string | null;
+  readonly bounds: KeyBounds;
+  /** How long it is valid; null for ever. */
+  readonly expiresInMs: number | null;
+}
 
 /** The commands of `npm run keys`. */
 export interface KeyCommands {
-  create(name: string, scopes: readonly ('read' | 'write')[]): Promise<void>;
-  list(): Promise<void>;
+  create(options: KeyOptions): Promise<void>;
+  list(options: { readonly json: boolean }): Promise<void>;
+  rotate(name: string, overlapMs: number): Promise<void>;
   revoke(name: string): Promise<void>;
+}
+
+interface CreateFlags {
+  readonly name: string;
+  readonly scope: readonly Grant[];
+  readonly tenant?: string;
+  readonly expiresIn?: number;
+  readonly changedBy?: string[];
+  readonly table?: string[];
+  readonly action?: string[];
+  readonly oldestDays?: number;
+  readonly address?: string[];
+  readonly signsKeys?: true;
 }
 
 /** The command line of `npm run keys`. commander prints errors and `--help`. */
 export function keysCli(commands: KeyCommands): Command {
   const cli = new Command('npm run keys --')
-    .description('Creates, lists and revokes keys of the api.')
+    .description('Creates, lists, rotates and revokes keys of the api. Each change is an audit event.')
     .showHelpAfterError();
   cli
     .command('create')
     .description('Create a key. It is shown once; only its hash is stored.')
-    .requiredOption('--name <name>', 'the purpose of the key')
-    .requiredOption('--scope <scopes>', 'read, write, or read,write', parseScopes)
-    .action(({ name, scope }: { name: string; scope: ('read' | 'write')[] }) => commands.create(name, scope));
+    .requiredOption('--name <name>', 'the purpose of the key', parseName)
+    .requiredOption('--scope <scopes>', `one or several of ${grants.join(', ')}, separated by commas`, parseScopes)
+    .option('--tenant <tenant>', 'the only tenant that the key reads and writes', parseTenant)
+    .option('--expires-in <time>', 'how long the key is valid: 90d, 12h, 30m', parseDuration)
+    .option('--changed-by <patterns>', 'who its events may name as author: svc-*,cron', splitWords)
+    .option('--table <patterns>', 'the kinds of objects that its events may be about', splitWords)
+    .option('--action <patterns>', 'the actions that its events may have', splitWords)
+    .option('--oldest-days <days>', 'how many days ago its events may have happened', parseDays)
+    .option('--address <networks>', 'where its requests may come from: 10.0.0.0/8,192.0.2.7', splitWords)
+    .addOption(new Option('--signs-keys', 'its events may name any API key in changed_by_api_key'))
+    .action((flags: CreateFlags) => commands.create(toKeyOptions(flags)));
   cli
     .command('list')
     .description('List all keys: names, scopes and times, never the keys.')
-    .action(() => commands.list());
+    .option('--json', 'as JSON, with every property', false)
+    .action((options: { json: boolean }) => commands.list(options));
+  cli
+    .command('rotate')
+    .description('Give a key a new secret with the same rights. The old one goes on for the overlap.')
+    .requiredOption('--name <name>', 'the name of the key')
+    .option('--overlap <time>', 'how long the old secret stays valid: 24h, 30m, 0s', parseDuration, 86_400_000)
+    .action(({ name, overlap }: { name: string; overlap: number }) => commands.rotate(name, overlap));
   cli
     .command('revoke')
-    .description('Revoke a key. The api rejects it within 5 seconds.')
+    .description('Revoke a key with all its secrets. The api rejects it within 5 seconds.')
     .requiredOption('--name <name>', 'the name of the key')
     .action(({ name }: { name: string }) => commands.revoke(name));
   return cli;
 }
 
-function parseScopes(text: string): ('read' | 'write')[] {
-  const scopes = [...new Set(text.split(',').map((scope) => scope.trim()))];
-  if (scopes.every((scope) => scope === 'read' || scope === 'write')) return scopes;
-  throw new InvalidArgumentError('It must be read, write, or read,write.');
+function toKeyOptions(flags: CreateFlags): KeyOptions {
+  const { changedBy, table, action, oldestDays, address, signsKeys } = flags;
+  const bounds = keyBoundsSchema.safeParse({
+    changed_by: changedBy,
+    table_name: table,
+    action,
+    oldest_event_days: oldestDays,
+    addresses: address,
+    signs_keys: signsKeys,
+  });
+  if (!bounds.success) throw new InvalidArgumentError(bounds.error.issues.map(({ message }) => message).join('; '));
+  return {
+    name: flags.name,
+    scopes: flags.scope,
+    tenant: flags.tenant ?? null,
+    // Options that were not given are left out of what is stored.
+    bounds: JSON.parse(JSON.stringify(bounds.data)),
+    expiresInMs: flags.expiresIn ?? null,
+  };
+}
+
+function parseName(text: string): string {
+  if (newKeySchema.shape.name.safeParse(text).success) return text;
+  throw new InvalidArgumentError(
+    'It must be 1 to 128 characters on one line, without control or invisible characters.',
+  );
+}
+
+function parseTenant(text: string): string {
+  if (tenantSchema.safeParse(text).success) return text;
+  throw new InvalidArgumentError('It must be 1 to 128 characters without control or invisible characters.');
+}
+
+function parseScopes(text: string): Grant[] {
+  const scopes = [...new Set(splitWords(text))];
+  if (scopes.every(isGrant)) return scopes;
+  throw new InvalidArgumentError(`It must be one or several of ${grants.join(', ')}, separated by commas.`);
+}
+
+function splitWords(text: string): string[] {
+  return text.split(',').map((word) => word.trim());
+}
+
+function parseDays(text: string): number {
+  if (/^\d{1,6}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It must be a number of days.');
+}
+
+const unitMs = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000 } as const;
+
+function parseDuration(text: string): number {
+  const [, count, unit] = /^(\d{1,6})([dhms])$/.exec(text) ?? [];
+  if (count !== undefined && unit !== undefined) return Number(count) * unitMs[unit as keyof typeof unitMs];
+  throw new InvalidArgumentError('It must be a number with d, h, m or s, such as 90d.');
 }

@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
+import { hashApiKey } from '@auditbox/db/keys/key-form.ts';
 import type { Request } from 'express';
-import { hashKey, unauthorized } from '../http/auth.ts';
+import { unauthorized } from '../http/auth.ts';
 import { readBearer } from '../http/read-bearer.ts';
 import type { Route } from '../http/route.ts';
 import type { ApiSettings } from '../settings.ts';
@@ -30,9 +31,9 @@ export const metrics: Route = {
 function createTokenCheck(access: ApiSettings['metricsAccess']): (request: Request) => boolean {
   if (access.kind === 'public') return () => true;
   // Hashes have the same length, which timingSafeEqual needs.
-  const expected = Buffer.from(hashKey(access.token));
+  const expected = Buffer.from(hashApiKey(access.token));
   return (request) => {
     const token = readBearer(request);
-    return token !== undefined && timingSafeEqual(Buffer.from(hashKey(token)), expected);
+    return token !== undefined && timingSafeEqual(Buffer.from(hashApiKey(token)), expected);
   };
 }

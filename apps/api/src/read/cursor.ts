@@ -58,7 +58,9 @@ export function readFeedCursor(list: CursorList, cursor: string): { after: bigin
 }
 
 function fingerprint({ filter, order }: CursorList): string {
-  const text = JSON.stringify([filter, order.by, order.direction]);
+  // Cursors from before there were tenants stay valid.
+  const tenant = filter.tenant.kind === 'all' ? undefined : filter.tenant.tenant;
+  const text = JSON.stringify([{ ...filter, tenant }, order.by, order.direction]);
   return createHash('sha256').update(text).digest('base64url').slice(0, 16);
 }
 

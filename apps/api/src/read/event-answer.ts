@@ -13,6 +13,16 @@ export const auditEventFields = {
   updated_values: z.unknown().describe('Any JSON, as it was written.'),
   context: z.record(z.string(), z.unknown()).nullable(),
   recorded_at: z.iso.datetime().describe('When the database recorded it.'),
+  recorded_by: z
+    .string()
+    .describe(
+      'Who wrote the event: `key:<id>:<name>`, `sql:<login>`, `api` for its own events; empty if it is not known.',
+    ),
+  tenant: z.string().optional().describe('Whose event it is.'),
+  redacted: z
+    .array(z.string())
+    .optional()
+    .describe('JSON Pointers to the values that were replaced before it was stored.'),
 };
 
 export const auditEvent = z.strictObject(auditEventFields).meta({ id: 'AuditEvent', description: 'A recorded event.' });

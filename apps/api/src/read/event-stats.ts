@@ -1,6 +1,8 @@
 import type { Checked } from '@auditbox/core/event/audit-event.ts';
+import type { TenantScope } from '@auditbox/core/keys/tenant-scope.ts';
 import { countBy, type EventCountQuery, groups } from '@auditbox/db/queries/count-by.ts';
 import { z } from 'zod';
+import { getCaller } from '../http/caller.ts';
 import { sendJson } from '../http/json.ts';
 import { listActions, type Route } from '../http/route.ts';
 import { filterParameters, toFilter } from './parameters.ts';
@@ -53,7 +55,7 @@ const eventCounts = z
 export const eventStats: Route = {
   method: 'get',
   path: '/audit/stats',
-  access: 'read',
+  access: 'audit:read',
   problems: [],
   operation: ({ actions }) => ({
     operationId: 'countEvents',
@@ -73,7 +75,9 @@ export const eventStats: Route = {
   createHandler: ({ settings, readers }) => {
     const parameters = statsParameters(settings.actions);
     return async (request, response) => {
-      const query = requireValid(readStatsQuery(parameters, getSearch(request), Date.now()));
+      const query = requireValid(
+        readStatsQuery(parameters, getSearch(request), getCaller(response).tenant, Date.now()),
+      );
       const { interval, groupBy, filter } = query;
       const reader = await readers.choose(request, response);
       const counts = await countBy(reader.countPoolFor(filter), query);
@@ -88,13 +92,14 @@ export const eventStats: Route = {
 function readStatsQuery(
   parameters: ReturnType<typeof statsParameters>,
   search: URLSearchParams,
+  tenant: TenantScope,
   nowMs: number,
 ): Checked<EventCountQuery> {
   const query = readQuery(parameters, search);
   if (!query.ok) return query;
   const { named, values } = query.value;
   const { interval, group_by: groupBy = null, time_zone: zone = 'UTC' } = named;
-  const filter = toFilter(named, values);
+  const filter = toFilter(named, values, tenant);
   const occurredTo = filter.occurredTo ?? new Date(nowMs).toISOString();
   const occurredFrom =
     filter.occurredFrom ??

@@ -1,6 +1,7 @@
 import type { ExportState } from '@auditbox/core/export/batch.ts';
 import { getEvent as findEvent } from '@auditbox/db/events/get-event.ts';
 import { z } from 'zod';
+import { getCaller } from '../http/caller.ts';
 import { sendJson } from '../http/json.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
@@ -34,7 +35,7 @@ const exportedEvent = z
 export const getEvent: Route = {
   method: 'get',
   path: '/audit/:id',
-  access: 'read',
+  access: 'audit:read',
   problems: [404],
   operation: () => ({
     operationId: 'getEvent',
@@ -56,7 +57,7 @@ export const getEvent: Route = {
       if (!id.success)
         throw new HttpProblem(400, 'The id is not a UUID.', { errors: [{ path: 'id', message: 'must be a UUID' }] });
       const reader = await readers.choose(request, response);
-      const found = await findEvent(reader.poolFor(), id.data);
+      const found = await findEvent(reader.poolFor(), id.data, getCaller(response).tenant);
       if (!found) throw new HttpProblem(404, `Audit log with ID ${id.data} not found.`);
       const { json, exported } = found;
       sendJson(response, 200, `${json.slice(0, -1)},"export":${JSON.stringify(exported)}}`);

@@ -1,9 +1,11 @@
 import type { Checked } from '@auditbox/core/event/audit-event.ts';
+import type { TenantScope } from '@auditbox/core/keys/tenant-scope.ts';
 import { createFeedEdge } from '@auditbox/db/queries/feed-edge.ts';
 import { readPageEvents } from '@auditbox/db/queries/page-bytes.ts';
 import { gather } from '@auditbox/process/gather.ts';
 import type { Request } from 'express';
 import { z } from 'zod';
+import { getCaller } from '../http/caller.ts';
 import { createJsonAnswer } from '../http/json-answer.ts';
 import { listActions, type Route } from '../http/route.ts';
 import { createPollEnd } from './await-poll-end.ts';
@@ -56,7 +58,7 @@ const eventList = z.union([numberedPage, cursorPage, recordedPage]).meta({ id: '
 export const listEvents: Route = {
   method: 'get',
   path: '/audit',
-  access: 'read',
+  access: 'audit:read',
   problems: [],
   operation: ({ actions }) => ({
     operationId: 'listEvents',
@@ -92,7 +94,7 @@ export const listEvents: Route = {
     const feedEdge = () => shareEdge(null);
     const pollEnd = createPollEnd(readers.primary.poolFor());
     return async (request, response) => {
-      const query = requireValid(readListQuery(parameters, getSearch(request)));
+      const query = requireValid(readListQuery(parameters, getSearch(request), getCaller(response).tenant));
       const { events, db, members, cursor } = await readListPage(query, {
         totalMax: settings.totalMax,
         pollEnd,
@@ -121,7 +123,11 @@ function nextUrl(request: Request, cursor: string): string {
   return `${request.path}?${search}`;
 }
 
-function readListQuery(parameters: ReturnType<typeof listParameters>, search: URLSearchParams): Checked<ListQuery> {
+function readListQuery(
+  parameters: ReturnType<typeof listParameters>,
+  search: URLSearchParams,
+  tenant: TenantScope,
+): Checked<ListQuery> {
   const query = readQuery(parameters, search);
   if (!query.ok) return query;
   const { named, values } = query.value;
@@ -132,7 +138,7 @@ function readListQuery(parameters: ReturnType<typeof listParameters>, search: UR
   if (isFeed && (sort_order ?? 'asc') !== 'asc')
     return invalid('sort_order', 'must be asc together with recorded_after');
   const list: CursorList = {
-    filter: { ...toFilter(named, values), ...(isFeed && { recordedAfter }) },
+    filter: { ...toFilter(named, values, tenant), ...(isFeed && { recordedAfter }) },
     order: isFeed
       ? { by: 'recorded_at', direction: 'asc' }
       : { by: sort_by ?? 'updated_at', direction: sort_order ?? 'desc' },

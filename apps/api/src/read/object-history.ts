@@ -1,5 +1,6 @@
 import type { Checked } from '@auditbox/core/event/audit-event.ts';
 import { createObjectHistory, type ObjectHistory } from '@auditbox/core/history/object-states.ts';
+import type { TenantScope } from '@auditbox/core/keys/tenant-scope.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { getEvent } from '@auditbox/db/events/get-event.ts';
 import type { EventPosition } from '@auditbox/db/queries/event-order.ts';
@@ -7,6 +8,7 @@ import { findEvents, type PositionedEvent } from '@auditbox/db/queries/find-even
 import { type FoundEvent, maxPageBytes, readPageEvents } from '@auditbox/db/queries/page-bytes.ts';
 import type { Request } from 'express';
 import { z } from 'zod';
+import { getCaller } from '../http/caller.ts';
 import { createJsonAnswer, type JsonAnswer } from '../http/json-answer.ts';
 import { awaitTurn, shortText } from '../http/long-work.ts';
 import type { Route } from '../http/route.ts';
@@ -63,7 +65,7 @@ const historyPage = z
 export const objectHistory: Route = {
   method: 'get',
   path: '/audit/objects/:table_name/:object_id',
-  access: 'read',
+  access: 'audit:read',
   problems: [],
   operation: () => ({
     operationId: 'objectHistory',
@@ -85,7 +87,7 @@ export const objectHistory: Route = {
   createHandler: ({ readers, bytesInFlight }) => {
     const parameters = historyParameters();
     return async (request, response) => {
-      const query = requireValid(readHistoryQuery(parameters, request));
+      const query = requireValid(readHistoryQuery(parameters, request, getCaller(response).tenant));
       const { list, after, pageSize: limit, partial } = query;
       const reader = await readers.choose(request, response);
       const db = reader.poolFor();
@@ -158,7 +160,7 @@ async function findEarlier(db: Database, list: CursorList, position: EventPositi
   const backwards = { ...list, order: { ...list.order, direction: 'desc' } } as const;
   const [at = '', id = ''] = position;
   const [last, { events }] = await Promise.all([
-    getEvent(db, id),
+    getEvent(db, id, list.filter.tenant),
     findEvents(db, { ...backwards, after: position, offset: 0, limit: stateEvents - 1, countUpTo: null }),
   ]);
   const lastEvents = last === null ? [] : [{ id, at, json: last.json, bytes: last.json.length }];
@@ -179,7 +181,11 @@ interface HistoryQuery {
   readonly partial: boolean | null;
 }
 
-function readHistoryQuery(parameters: ReturnType<typeof historyParameters>, request: Request): Checked<HistoryQuery> {
+function readHistoryQuery(
+  parameters: ReturnType<typeof historyParameters>,
+  request: Request,
+  tenant: TenantScope,
+): Checked<HistoryQuery> {
   const { table_name = '', object_id = '' } = request.params as Record<string, string>;
   const query = readQuery(parameters, getSearch(request));
   if (!query.ok) return query;
@@ -189,7 +195,7 @@ function readHistoryQuery(parameters: ReturnType<typeof historyParameters>, requ
   if (`${table_name}${object_id}`.includes('\0')) return invalid('', 'must not contain U+0000');
   const { start_date: occurredFrom, end_date: occurredTo, page_size: pageSize } = named;
   const list: CursorList = {
-    filter: { tableName: [table_name], objectId: [object_id], occurredFrom, occurredTo },
+    filter: { tenant, tableName: [table_name], objectId: [object_id], occurredFrom, occurredTo },
     order: { by: 'updated_at', direction: 'asc' },
   };
   const partial = named.partial === undefined ? null : named.partial === 'true';

@@ -1,5 +1,6 @@
 import { lowerBound, upperBound } from '@auditbox/core/event/event-time.ts';
 import { isTimeZone } from '@auditbox/core/event/zoned-time.ts';
+import type { TenantScope } from '@auditbox/core/keys/tenant-scope.ts';
 import { splitEscaped } from '@auditbox/core/text/split-escaped.ts';
 import type { EventFilter, ValueAt } from '@auditbox/db/queries/event-filter.ts';
 import { sortKeys } from '@auditbox/db/queries/event-order.ts';
@@ -38,8 +39,12 @@ function shownAsArray(items: { enum?: string[] } = {}) {
   return { override: array, param: { style: 'form' as const, explode: false } };
 }
 
+/** The actions of the api's own events: changes of keys, denied requests, reads. */
+const ownActions = ['created', 'rotated', 'deleted', 'denied', 'read'];
+
 /** Filters. An event matches if every given filter matches. */
-export function filterParameters(actions: readonly string[]) {
+export function filterParameters(accepted: readonly string[]) {
+  const actions = [...new Set([...accepted, ...ownActions])];
   const actionForm = `must be one of ${actions.join(', ')}, or several separated by commas`;
   return {
     changed_by: texts.optional().meta({
@@ -64,6 +69,10 @@ export function filterParameters(actions: readonly string[]) {
     object_id: texts
       .optional()
       .meta({ ...shownAsArray(), description: 'The object, exactly. Several values are separated by commas.' }),
+    recorded_by: texts.optional().meta({
+      ...shownAsArray(),
+      description: 'Who wrote the event, exactly: `key:<id>:<name>` or `sql:<login>`. Several are separated by commas.',
+    }),
     object_team_id: givenText.optional().describe('`team_id` in one of the two values, exactly.'),
     object_key_hash: givenText.optional().describe('`token` in one of the two values, exactly.'),
     search: givenText.optional().describe('An id of any kind: object, actor, API key, team or key hash.'),
@@ -134,14 +143,17 @@ function countWords(text: string): number {
 export function toFilter(
   named: z.output<z.ZodObject<ReturnType<typeof filterParameters>>>,
   values: readonly ValueAt[],
+  tenant: TenantScope,
 ): EventFilter {
   return {
+    tenant,
     changedBy: named.changed_by,
     changedByPrefix: named.changed_by_prefix,
     changedByApiKey: named.changed_by_api_key,
     action: named.action,
     tableName: named.table_name,
     objectId: named.object_id,
+    recordedBy: named.recorded_by,
     occurredFrom: named.start_date,
     occurredTo: named.end_date,
     teamId: named.object_team_id,

@@ -1,5 +1,7 @@
+import type { NewAuditEvent, Problem } from '@auditbox/core/event/audit-event.ts';
 import { eventReader } from '@auditbox/core/event/read-event.ts';
-import { readBatch } from '@auditbox/core/event/read-events.ts';
+import { readBatch, readEachEvent } from '@auditbox/core/event/read-events.ts';
+import type { TracedEvent } from '@auditbox/db/events/event-record.ts';
 import { storeAuditEvents } from '@auditbox/db/events/store-events.ts';
 import { z } from 'zod';
 import { bodyText, mediaType, toBodyProblem } from '../http/body.ts';
@@ -7,8 +9,12 @@ import { sendJson } from '../http/json.ts';
 import { runInPieces } from '../http/long-work.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
+import { getSearch, readQuery, requireValid } from '../read/read-query.ts';
 import { exampleEvent } from './example-event.ts';
-import { addCaller, recordEvents, requireRecent } from './record-for-caller.ts';
+import { idempotencyKeyHeader } from './idempotency-key.ts';
+import { prepareEvent, type WriteRequest } from './prepare-event.ts';
+import { readWriteRequest, recordEvents, toWriteProblem } from './record-for-caller.ts';
+import { storePartly } from './store-partly.ts';
 
 const maxEvents = 10_000;
 /** Each is a table. A batch across more of them is sent in parts. */
@@ -18,19 +24,32 @@ function printPath(index: number, field: string): string {
   return `[${index}].${field}`;
 }
 
+const batchParameters = z.strictObject({
+  partial: z
+    .enum(['true', 'false'], 'must be true or false')
+    .optional()
+    .describe('`true`: store every event that can be stored, and name the others in `errors`. Default: all or none.'),
+});
+
 const batchReceipt = z
   .strictObject({
     created: z.int().describe('How many events this request stored.'),
     existing: z.int().describe('How many events were stored before, with the same content.'),
-    ids: z.array(z.guid()).describe('The ids of all events, in the order of the request.'),
+    ids: z
+      .array(z.guid().nullable())
+      .describe('The ids of all events, in the order of the request. Null for an event that was refused.'),
+    errors: z
+      .array(z.strictObject({ path: z.string(), message: z.string() }))
+      .optional()
+      .describe('With `partial=true`: the first mistake of each refused event.'),
   })
   .meta({ id: 'BatchReceipt' });
 
-/** `POST /audit/batch`: records events of a JSON array or NDJSON, all of them or none. */
+/** `POST /audit/batch`: records events of a JSON array or NDJSON, all of them or none, or each by itself. */
 export const postBatch: Route = {
   method: 'post',
   path: '/audit/batch',
-  access: 'write',
+  access: 'audit:write',
   body: { types: ['application/json', 'application/x-ndjson'], maxBytes: 8 * 1024 * 1024 },
   problems: [409, 422],
   operation: ({ actions, newAuditEvent }) => {
@@ -39,7 +58,11 @@ export const postBatch: Route = {
     return {
       operationId: 'postBatch',
       summary: 'Record events together',
-      description: `All events or none, in one transaction. At most ${maxEvents} events and 8 MiB, and 1 MiB for each event.`,
+      description:
+        `All events or none, in one transaction; or with \`partial=true\` each by itself. At most ${maxEvents} events and ` +
+        '8 MiB, and 1 MiB for each event.',
+      requestParams: { query: batchParameters },
+      parameters: [idempotencyKeyHeader],
       requestBody: {
         required: true,
         content: {
@@ -54,34 +77,48 @@ export const postBatch: Route = {
         },
       },
       responses: {
-        201: { description: 'All events are stored.', content: { 'application/json': { schema: batchReceipt } } },
+        201: {
+          description: 'The events are stored. With `partial=true` at least one is.',
+          content: { 'application/json': { schema: batchReceipt } },
+        },
         200: {
-          description: 'All events were stored before.',
+          description: 'All events that are not refused were stored before.',
           content: { 'application/json': { schema: batchReceipt } },
         },
       },
     };
   },
-  createHandler: ({ settings, db, months, metrics, keyLimits }) => {
+  createHandler: (parts) => {
+    const { settings, db, months, metrics, keyLimits } = parts;
     const readEvent = eventReader(settings.actions);
     return async (request, response) => {
+      const { partial } = requireValid(readQuery(batchParameters, getSearch(request))).named;
       const text = bodyText(request);
       const form = mediaType(request) === 'application/json' ? 'array' : 'lines';
-      const events = await runInPieces(readBatch(text, form, readEvent, maxEvents)).catch((error: unknown) => {
-        throw toBodyProblem(error);
-      });
-      if (!events.ok)
-        throw new HttpProblem(422, 'The batch is invalid. Nothing was stored.', { errors: events.problems });
-      keyLimits.use(response, 'events', events.value.length);
-      requireRecent(events.value, settings.oldestEventDays, printPath);
+      const write = await readWriteRequest(request, response, text, parts);
+      if (partial === 'true') {
+        const read = await inPieces(readEachEvent(text, form, readEvent, maxEvents));
+        if (!read.ok) throw invalidBatch(read.problems);
+        keyLimits.use(response, 'events', read.value.length);
+        const outcomes = await storePartly(parts, read.value, write);
+        const stored = outcomes.flatMap((outcome) => (outcome.kind === 'stored' ? [outcome.event] : []));
+        const errors = outcomes.flatMap((outcome) => (outcome.kind === 'refused' ? [outcome.problem] : []));
+        if (stored.length === 0) throw invalidBatch(errors);
+        metrics.stored(stored);
+        const ids = outcomes.map((outcome) => (outcome.kind === 'stored' ? outcome.event.id : null));
+        const created = stored.filter(({ outcome }) => outcome === 'created').length;
+        const receipt = { created, existing: stored.length - created, ids, errors };
+        sendJson(response, created > 0 ? 201 : 200, JSON.stringify(receipt));
+        return;
+      }
+      const read = await inPieces(readBatch(text, form, readEvent, maxEvents));
+      if (!read.ok) throw invalidBatch(read.problems);
+      keyLimits.use(response, 'events', read.value.length);
+      const events = await runInPieces(prepareAll(read.value, write));
       const written = await recordEvents(
-        () =>
-          storeAuditEvents(
-            db,
-            events.value.map((event) => addCaller(event, response)),
-            { months, maxNewMonths },
-          ),
+        () => storeAuditEvents(db, events, { months, maxNewMonths }),
         printPath,
+        (index) => events[index]?.origin?.isExact === true,
       );
       metrics.stored(written);
       const created = written.filter(({ outcome }) => outcome === 'created').length;
@@ -91,3 +128,28 @@ export const postBatch: Route = {
     };
   },
 };
+
+function invalidBatch(errors: readonly Problem[]): HttpProblem {
+  return new HttpProblem(422, 'The batch is invalid. Nothing was stored.', { errors });
+}
+
+function inPieces<T>(steps: Iterator<void, T>): Promise<T> {
+  return runInPieces(steps).catch((error: unknown) => {
+    throw toBodyProblem(error);
+  });
+}
+
+/** Throws the problem of the first event that the caller may not write. Works in small steps: events are hashed. */
+function* prepareAll(given: readonly NewAuditEvent[], write: WriteRequest): Generator<void, TracedEvent[]> {
+  const events: TracedEvent[] = [];
+  for (const [index, event] of given.entries()) {
+    yield;
+    const prepared = prepareEvent(event, write, index);
+    if (prepared.kind !== 'ready') {
+      const errors = prepared.problems.map(({ path, message }) => ({ path: printPath(index, path), message }));
+      throw toWriteProblem(prepared, errors);
+    }
+    events.push(prepared.event);
+  }
+  return events;
+}

@@ -1,18 +1,28 @@
 import { eventReader, maxEventBytes } from '@auditbox/core/event/read-event.ts';
+import { z } from 'zod';
 import type { ZodOpenApiResponseObject } from 'zod-openapi';
 import { bodyText, parseBody } from '../http/body.ts';
+import { getCaller } from '../http/caller.ts';
 import { sendJson } from '../http/json.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
 import { auditEvent } from '../read/event-answer.ts';
 import { exampleEvent } from './example-event.ts';
-import { addCaller, recordEvents, requireRecent } from './record-for-caller.ts';
+import { idempotencyKeyHeader } from './idempotency-key.ts';
+import { prepareEvent } from './prepare-event.ts';
+import { readWriteRequest, recordEvents, toWriteProblem } from './record-for-caller.ts';
+
+const receipt = z
+  .strictObject({ id: z.guid() })
+  .meta({ id: 'EventReceipt', description: 'The answer to a key that may not read events.' });
+
+const written = z.union([auditEvent, receipt]).meta({ id: 'WrittenEvent' });
 
 /** `POST /audit`: records one event, and answers after its commit. */
 export const postEvent: Route = {
   method: 'post',
   path: '/audit',
-  access: 'write',
+  access: 'audit:write',
   // A single event larger than a megabyte is a mistake, not a record.
   body: { types: ['application/json'], maxBytes: maxEventBytes },
   problems: [409, 422],
@@ -22,6 +32,7 @@ export const postEvent: Route = {
     description:
       'Answers after the commit reached the disk. With your `id` a retry is harmless: the same event again is a 200. ' +
       'At most 1 MiB.',
+    parameters: [idempotencyKeyHeader],
     requestBody: {
       required: true,
       content: {
@@ -30,19 +41,24 @@ export const postEvent: Route = {
     },
     responses: { 201: answer('Stored.'), 200: answer('The same event was stored before.') },
   }),
-  createHandler: ({ settings, coalescer, keyLimits }) => {
+  createHandler: (parts) => {
+    const { settings, coalescer, keyLimits } = parts;
     const readEvent = eventReader(settings.actions);
     return async (request, response) => {
       const text = bodyText(request);
       const event = parseBody(() => readEvent(text));
       if (!event.ok) throw new HttpProblem(422, 'The body is not a valid audit event.', { errors: event.problems });
       keyLimits.use(response, 'events', 1);
-      requireRecent([event.value], settings.oldestEventDays, printPath);
+      const prepared = prepareEvent(event.value, await readWriteRequest(request, response, text, parts), 0);
+      if (prepared.kind !== 'ready') throw toWriteProblem(prepared, prepared.problems);
       const { id, outcome, json } = await recordEvents(
-        () => coalescer.write(addCaller(event.value, response)),
+        () => coalescer.write(prepared.event),
         printPath,
+        () => prepared.event.origin?.isExact === true,
       );
-      sendJson(response, outcome === 'created' ? 201 : 200, json, {
+      const mayRead = getCaller(response).scopes.has('audit:read');
+      const body = mayRead ? json : JSON.stringify({ id });
+      sendJson(response, outcome === 'created' ? 201 : 200, body, {
         location: `${settings.pathPrefix}/audit/${id}`,
       });
     };
@@ -63,6 +79,6 @@ function answer(description: string): ZodOpenApiResponseObject {
         schema: { type: 'string', format: 'uri-reference' },
       },
     },
-    content: { 'application/json': { schema: auditEvent } },
+    content: { 'application/json': { schema: written } },
   };
 }

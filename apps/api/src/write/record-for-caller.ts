@@ -1,5 +1,5 @@
-import type { NewAuditEvent } from '@auditbox/core/event/audit-event.ts';
-import type { TracedEvent } from '@auditbox/db/events/event-record.ts';
+import { hash } from 'node:crypto';
+import type { Problem } from '@auditbox/core/event/audit-event.ts';
 import {
   AuditConflictError,
   ClosedMonthError,
@@ -9,48 +9,77 @@ import {
   UnreadableValueError,
 } from '@auditbox/db/events/event-refused-error.ts';
 import { crashPoint } from '@auditbox/process/crash-point.ts';
-import type { Response } from 'express';
-import { getCaller } from '../http/auth.ts';
+import type { Request, Response } from 'express';
+import { getCaller } from '../http/caller.ts';
 import { HttpProblem, type RejectReason } from '../http/problem.ts';
 import { getTraceparent } from '../http/tracing.ts';
+import type { ApiParts } from '../parts.ts';
+import { readIdempotencyKey } from './idempotency-key.ts';
+import type { Prepared, WriteRequest } from './prepare-event.ts';
 
-/**
- * Adds to an event what the request knows of its caller: the hash of the caller's key if the event names no key, and the
- * trace of the request if there is one.
- */
-export function addCaller(event: NewAuditEvent, response: Response): TracedEvent {
-  const traceparent = getTraceparent(response);
-  if (event.changedByApiKey !== null && traceparent === undefined) return event;
-  return { ...event, changedByApiKey: event.changedByApiKey ?? getCaller(response).keyHash, traceparent };
+/** What all events of a request to write have in common. `body` is its text. */
+export async function readWriteRequest(
+  request: Request,
+  response: Response,
+  body: string,
+  { settings, contentHasher }: Pick<ApiParts, 'settings' | 'contentHasher'>,
+): Promise<WriteRequest> {
+  const key = readIdempotencyKey(request);
+  return {
+    caller: getCaller(response),
+    traceparent: getTraceparent(response),
+    hasher: await contentHasher(),
+    repeatable: key === null ? null : { key, bodyHash: hash('sha256', body) },
+    oldestEventDays: settings.oldestEventDays,
+    nowMs: Date.now(),
+  };
 }
 
-const dayMs = 86_400_000;
+type Refused = Exclude<Prepared, { readonly kind: 'ready' }>;
 
-/**
- * Rejects events that happened more than `oldestDays` ago: each month of events is a table, and a caller must not make
- * hundreds. Only the day counts, so the clock of this process is good enough.
- */
-export function requireRecent(
-  events: readonly NewAuditEvent[],
-  oldestDays: number,
-  printPath: (index: number, field: string) => string,
-): void {
-  const oldest = new Date(Math.max(0, Date.now() - oldestDays * dayMs)).toISOString();
-  const index = events.findIndex(({ occurredAt }) => occurredAt !== null && occurredAt.utc < oldest);
-  if (index === -1) return;
-  const message = `is more than ${oldestDays} days ago, the limit of AUDIT_OLDEST_EVENT_DAYS`;
-  throw new HttpProblem(422, 'An event is too old. Nothing was stored.', {
-    errors: [{ path: printPath(index, 'updated_at'), message }],
-  });
+/** The problem document of events that the caller may not write. */
+export function toWriteProblem({ kind }: Refused, errors: readonly Problem[]): HttpProblem {
+  return kind === 'forbidden'
+    ? new HttpProblem(403, 'This key may not write such an event. Nothing was stored.', { errors })
+    : new HttpProblem(422, 'An event is too old. Nothing was stored.', { errors });
 }
+
+/** Why the database refused one event, as HTTP says it. */
+export interface RefusedEvent {
+  readonly status: number;
+  readonly index: number;
+  readonly field: string;
+  readonly message: string;
+  readonly rejectReason: RejectReason;
+}
+
+/** Null for an error that is not about an event. */
+export function explainRefusal(error: unknown): RefusedEvent | null {
+  const refuse = (
+    status: number,
+    field: string,
+    { index, message }: { readonly index: number; readonly message: string },
+    rejectReason: RejectReason,
+  ): RefusedEvent => ({ status, index, field, message, rejectReason });
+  if (error instanceof AuditConflictError) return refuse(409, 'id', error, 'conflict');
+  if (error instanceof FutureEventError) return refuse(422, 'updated_at', error, 'in the future');
+  if (error instanceof ClosedMonthError || error instanceof TooManyMonthsError)
+    return refuse(422, 'updated_at', error, 'invalid');
+  if (error instanceof UnreadableValueError) return refuse(422, error.path, error, 'invalid');
+  if (error instanceof DetachedMonthError) return refuse(503, 'updated_at', error, 'database');
+  return null;
+}
+
+const reusedKey = 'The header Idempotency-Key was sent before with another body.';
 
 /**
  * Runs a write. An event that the database refuses becomes a 409 or 422 that names its place in the body; `printPath`
- * prints that place in the form of the route.
+ * prints that place in the form of the route. `isDerived` is whether the event at an index has its id from the header.
  */
 export async function recordEvents<T>(
   write: () => Promise<T>,
   printPath: (index: number, field: string) => string,
+  isDerived: (index: number) => boolean,
 ): Promise<T> {
   try {
     crashPoint('api before the write');
@@ -58,18 +87,13 @@ export async function recordEvents<T>(
     crashPoint('api after the commit');
     return written;
   } catch (error) {
-    const reject = (
-      status: number,
-      field: string,
-      { index, message }: { readonly index: number; readonly message: string },
-      rejectReason: RejectReason,
-    ) => new HttpProblem(status, message, { errors: [{ path: printPath(index, field), message }], rejectReason });
-    if (error instanceof AuditConflictError) throw reject(409, 'id', error, 'conflict');
-    if (error instanceof FutureEventError) throw reject(422, 'updated_at', error, 'in the future');
-    if (error instanceof ClosedMonthError || error instanceof TooManyMonthsError)
-      throw reject(422, 'updated_at', error, 'invalid');
-    if (error instanceof UnreadableValueError) throw reject(422, error.path, error, 'invalid');
-    if (error instanceof DetachedMonthError) throw reject(503, 'updated_at', error, 'database');
-    throw error;
+    const refused = explainRefusal(error);
+    if (refused === null) throw error;
+    const { status, index, field, message, rejectReason } = refused;
+    if (status === 409 && isDerived(index)) {
+      const errors = [{ path: 'Idempotency-Key', message: 'was sent before with another body' }];
+      throw new HttpProblem(422, reusedKey, { errors, rejectReason });
+    }
+    throw new HttpProblem(status, message, { errors: [{ path: printPath(index, field), message }], rejectReason });
   }
 }

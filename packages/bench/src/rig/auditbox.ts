@@ -2,7 +2,7 @@ import { type Program, startProgram } from './program.ts';
 import type { Rig } from './rig.ts';
 
 /** The key that the load generator uses. */
-export const benchKey = 'key-of-the-benchmark';
+export const benchKey = 'key-of-the-benchmark-as-long-as-32-random-bytes';
 
 /** As in package.json. A small young generation is enough because buffers live outside of V8's heap. */
 const ownNodeArguments = ['--max-semi-space-size=8'];

@@ -8,7 +8,7 @@ export interface NewAuditEvent {
   /** Event time (`updated_at` on the wire). When null, the database uses its current time. */
   readonly occurredAt: EventTime | null;
   readonly changedBy: string;
-  /** When null, the api stores the hash of the caller's key; other writers store an empty text. */
+  /** When null, the api stores the id of the caller's key; other writers store an empty text. */
   readonly changedByApiKey: string | null;
   readonly action: string;
   readonly tableName: string;
@@ -16,6 +16,8 @@ export interface NewAuditEvent {
   readonly beforeValue: JsonText | null;
   readonly updatedValues: JsonText | null;
   readonly context: JsonText | null;
+  /** Whose event it is; empty for an event of no tenant. */
+  readonly tenant: string;
 }
 
 /** One problem in an input. The path says where: `updated_values.limits[2]`, `[17].action`, or empty for the whole input. */

@@ -14,6 +14,8 @@ export interface AuditEventInput {
   readonly before_value?: unknown;
   readonly updated_values?: unknown;
   readonly context?: Readonly<Record<string, unknown>>;
+  /** Whose event it is. */
+  readonly tenant?: string;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { eventTimeForm, parseEventTime } from './event-time.ts';
+import { isPlainName, plainNameForm } from './plain-name.ts';
 
 /** Longest text of an indexed field, in UTF-16 units. A Postgres index entry holds at most about 2,700 bytes. */
 const maxTextLength = 512;
@@ -10,7 +11,8 @@ export type Actions = readonly string[] | 'any';
 /** The schema of an audit event on the wire, with LiteLLM's field names. */
 export function eventSchema(actions: Actions) {
   const text = z.string({ error: wanted('a text') }).max(maxTextLength, `is longer than ${maxTextLength} characters`);
-  const name = text.min(1, 'must not be empty');
+  const plainText = text.refine(isPlainName, plainNameForm);
+  const name = plainText.min(1, 'must not be empty');
   const fields = {
     id: z
       .guid('must be a UUID')
@@ -23,15 +25,18 @@ export function eventSchema(actions: Actions) {
       .describe(
         'When the change happened: RFC 3339 with an offset, stored to the microsecond. When absent, the database uses its current time.',
       ),
-    changed_by: text.describe('Who changed it.'),
-    changed_by_api_key: text
+    changed_by: name.describe('Who changed it.'),
+    changed_by_api_key: plainText
       .nullish()
-      .describe("The hash of the API key that made the change. When absent, the hash of the caller's key."),
+      .describe(
+        "The API key that made the change, if the caller's key may name one. When absent, the id of the caller's key.",
+      ),
     action: (actions === 'any' ? name : z.enum(actions, { error: wanted(`one of ${actions.join(', ')}`) })).describe(
       'What was done.',
     ),
     table_name: name.describe('The kind of object that was changed.'),
-    object_id: name.describe('The object that was changed.'),
+    // Any characters: an object whose name is odd must not escape the audit.
+    object_id: text.min(1, 'must not be empty').describe('The object that was changed.'),
     before_value: z.unknown().optional().describe('The object before the change: any JSON, stored as it is written.'),
     updated_values: z
       .unknown()
@@ -43,6 +48,10 @@ export function eventSchema(actions: Actions) {
       .meta({ override: { type: 'object', additionalProperties: {} } })
       .nullish()
       .describe('Anything else about the change, such as IP address, user agent, request id.'),
+    tenant: plainText
+      .max(128, 'is longer than 128 characters')
+      .nullish()
+      .describe("Whose event it is. When absent, the tenant of the caller's key."),
   };
   return z.strictObject(fields, { error: ({ code }) => (code === 'invalid_type' ? 'must be an object' : undefined) });
 }

@@ -96,6 +96,7 @@ function toEvent(
     beforeValue: memberText('before_value'),
     updatedValues: memberText('updated_values'),
     context: memberText('context'),
+    tenant: wire.tenant ?? '',
   };
 }
 

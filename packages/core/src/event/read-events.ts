@@ -36,7 +36,7 @@ export function* readBatch(
  * found and counted before the first of them is parsed, because a batch of too many would be parsed in vain. The result is
  * the value of the last step.
  */
-function* readEachEvent(
+export function* readEachEvent(
   text: string,
   form: BatchForm,
   readEvent: ReadEvent,

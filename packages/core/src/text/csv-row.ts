@@ -13,6 +13,9 @@ export const csvColumns = [
   'updated_values',
   'context',
   'recorded_at',
+  'recorded_by',
+  'tenant',
+  'redacted',
 ] as const;
 
 /** The first line of a CSV file of events. */

@@ -1,5 +1,5 @@
 import { getTableConfig } from 'drizzle-orm/pg-core';
-import { apiKey, auditLog, batch, delivery, destination, frontier, outbox, rejection } from '../schema.ts';
+import { apiKey, auditLog, batch, delivery, destination, frontier, outbox, rejection, secret } from '../schema.ts';
 
 /** A table that the code relies on, with the names and types that the database uses: `batch_id bigint`, `outbox_pending`. */
 export interface ExpectedTable {
@@ -20,6 +20,7 @@ export const expectedTables: readonly ExpectedTable[] = [
   delivery,
   rejection,
   apiKey,
+  secret,
 ].map((table) => {
   const { name, columns, indexes, primaryKeys, uniqueConstraints, checks } = getTableConfig(table);
   const keys = columns.flatMap(({ primary, isUnique, uniqueName }) => [

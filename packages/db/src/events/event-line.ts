@@ -1,11 +1,18 @@
 import type { IdentifiedEvent } from './event-record.ts';
 
+/** What the database adds to an event. */
+export interface RecordedRow {
+  /** What `epochMicros` printed. */
+  readonly recordedAt: string;
+  /** Missing where the event's origin has it. */
+  readonly recordedBy?: string;
+}
+
 /**
  * The line of an event that was just inserted, in the bytes of `eventJson`. Node makes it, because Postgres would take as
- * long for it as for a third of the insert. `recordedAt` is what `epochMicros` printed; an event without a time has it as
- * its event time too.
+ * long for it as for a third of the insert. An event without a time has the recorded time as its event time too.
  */
-export function eventLine(event: IdentifiedEvent, recordedAt: string): string {
+export function eventLine(event: IdentifiedEvent, { recordedAt, recordedBy }: RecordedRow): string {
   const recorded = printInstant(recordedAt);
   const { occurredAt } = event;
   const time = occurredAt === null ? recorded : cutDigits(occurredAt.utc, occurredAt.fractionDigits);
@@ -14,7 +21,10 @@ export function eventLine(event: IdentifiedEvent, recordedAt: string): string {
     `,"changed_by_api_key":${JSON.stringify(event.changedByApiKey ?? '')},"action":${JSON.stringify(event.action)}` +
     `,"table_name":${JSON.stringify(event.tableName)},"object_id":${JSON.stringify(event.objectId)}` +
     `,"before_value":${event.beforeValue ?? 'null'},"updated_values":${event.updatedValues ?? 'null'}` +
-    `,"context":${event.context ?? 'null'},"recorded_at":"${recorded}"}`
+    `,"context":${event.context ?? 'null'},"recorded_at":"${recorded}"` +
+    `,"recorded_by":${JSON.stringify(event.origin?.recordedBy ?? recordedBy ?? '')}` +
+    (event.tenant === '' ? '' : `,"tenant":${JSON.stringify(event.tenant)}`) +
+    (event.origin?.redacted ? `,"redacted":${event.origin.redacted}}` : '}')
   );
 }
 

@@ -7,6 +7,20 @@ import { v7 as uuidv7 } from 'uuid';
 export interface TracedEvent extends NewAuditEvent {
   /** From W3C Trace Context. An invalid one is not stored; the event is stored without it. */
   readonly traceparent?: string | undefined;
+  /** What the api says of the writer. Missing for services that write by SQL: there the database names the login. */
+  readonly origin?: EventOrigin;
+}
+
+/** Who wrote an event, and what came of it. All events of a statement have an origin, or none has. */
+interface EventOrigin {
+  /** Such as `key:<id>:<name>`. */
+  readonly recordedBy: string;
+  /** Of the content as it was sent, 32 hexadecimal digits; null for events that nobody sends again. */
+  readonly contentHash: string | null;
+  /** JSON Pointers to the replaced values, as a JSON array; null if nothing was replaced. */
+  readonly redacted: string | null;
+  /** A repetition must be the same bytes: the id was made of a key of the request, which stands for the whole body. */
+  readonly isExact?: boolean;
 }
 
 /** An event with an id. */
@@ -35,6 +49,8 @@ interface Column {
   /** SQL that makes the value from the column's text. */
   readonly read: (text: string) => string;
   readonly encode: (event: IdentifiedEvent) => string;
+  /** SQL that makes the value from a parameter with its text, where a cast alone does not. */
+  readonly readOne?: (parameter: string) => string;
   /** Whether an empty text means null. */
   readonly isNullable?: true;
 }
@@ -45,7 +61,7 @@ interface Column {
  * an empty text means null. In the other columns null is turned back into an empty text, because a column of empty texts
  * arrives as nulls.
  */
-const columns: readonly Column[] = [
+const eventColumns: readonly Column[] = [
   { name: 'id', read: (text) => `${text}::uuid`, encode: ({ id }) => id },
   {
     name: 'occurred_at',
@@ -82,41 +98,86 @@ const columns: readonly Column[] = [
     isNullable: true,
   },
   { name: 'traceparent', read: (text) => `nullif(${text}, '')`, encode: encodeTraceparent, isNullable: true },
+  { name: 'tenant', read: (text) => `coalesce(${text}, '')`, encode: ({ tenant }) => tenant },
 ];
-const names = columns.map(({ name }) => name);
 
-/** Inserts the one event in the parameters that `encodeOne` makes, unless its id is taken at the same time. */
-export const insertOne = `
-  insert into auditbox.audit_log as a (${names.join(', ')})
-  values (${columns.map(({ name }, index) => (name === 'occurred_at' ? `coalesce($${index + 1}::timestamptz, statement_timestamp())` : `$${index + 1}`)).join(', ')})
-  on conflict do nothing`;
+/** Columns that a service may not set. */
+const originColumns: readonly Column[] = [
+  { name: 'recorded_by', read: (text) => `coalesce(${text}, '')`, encode: ({ origin }) => origin?.recordedBy ?? '' },
+  {
+    name: 'redacted',
+    read: (text) => `nullif(${text}, '')::json`,
+    encode: ({ origin }) => origin?.redacted ?? '',
+    isNullable: true,
+  },
+  {
+    name: 'content_hash',
+    read: (text) => `decode(nullif(${text}, ''), 'hex')`,
+    readOne: (parameter) => `decode(${parameter}::text, 'hex')`,
+    encode: ({ origin }) => origin?.contentHash ?? '',
+    isNullable: true,
+  },
+];
 
-/** The values of an event in the order of the columns. */
-export function encodeOne(event: IdentifiedEvent): (string | null)[] {
-  return columns.map(({ encode, isNullable }) => {
-    const text = encode(event);
-    return isNullable && text === '' ? null : text;
-  });
+/** The parts of statements that insert events. */
+export interface EventInsert {
+  /** Inserts the one event in the parameters of `encodeOne`, unless its id is taken at the same time. */
+  readonly insertOne: string;
+  /** A `select` of the events in the parameters of `encodeMany`. */
+  readonly incomingEvents: string;
+  /** Inserts the rows of `incoming`. A `where` may follow. */
+  readonly insertIncoming: string;
+  /** The values of an event in the order of the columns. */
+  encodeOne(event: IdentifiedEvent): (string | null)[];
+  encodeMany(events: readonly IdentifiedEvent[]): string[];
 }
 
-/** A `select` of the events in the parameters that `encodeParameters` makes. */
-export const incomingEvents = `
+/** For events without an origin, and for those of the api. */
+export const eventInserts = {
+  service: createInsert(eventColumns),
+  api: createInsert([...eventColumns, ...originColumns]),
+} as const;
+
+/** How these events are inserted. */
+export function insertKind(events: readonly IdentifiedEvent[]): keyof typeof eventInserts {
+  return events[0]?.origin === undefined ? 'service' : 'api';
+}
+
+function createInsert(columns: readonly Column[]): EventInsert {
+  const names = columns.map(({ name }) => name);
+  const values = columns.map(({ name, readOne }, index) => {
+    const parameter = `$${index + 1}`;
+    if (name === 'occurred_at') return `coalesce(${parameter}::timestamptz, statement_timestamp())`;
+    return readOne === undefined ? parameter : readOne(parameter);
+  });
+  return {
+    insertOne: `
+  insert into auditbox.audit_log as a (${names.join(', ')})
+  values (${values.join(', ')})
+  on conflict do nothing`,
+    incomingEvents: `
     select ${columns.map(({ name, read }) => `${read(name)} as ${name}`).join(', ')}
     from rows from (
       ${columns.map((_column, index) => `string_to_table($${index + 2}::text, $1::text)`).join(', ')}
-    ) as event (${names.join(', ')})`;
-
-/** Inserts the rows of `incoming`. A `where` may follow. */
-export const insertIncoming = `
+    ) as event (${names.join(', ')})`,
+    insertIncoming: `
     insert into auditbox.audit_log as a (${names.join(', ')})
     select ${names.join(', ').replace('occurred_at', 'coalesce(occurred_at, statement_timestamp())')}
-    from incoming`;
+    from incoming`,
+    encodeOne: (event) =>
+      columns.map(({ encode, isNullable }) => {
+        const text = encode(event);
+        return isNullable && text === '' ? null : text;
+      }),
+    encodeMany: (events) => encodeParameters(columns, events),
+  };
+}
 
 /**
  * Events as the parameters of `incomingEvents`: the delimiter, then a text for each column. The delimiter is U+001F, which
  * no JSON text can contain. If a name contains it, the delimiter gets random digits that nobody can guess.
  */
-export function encodeParameters(events: readonly IdentifiedEvent[]): string[] {
+function encodeParameters(columns: readonly Column[], events: readonly IdentifiedEvent[]): string[] {
   const texts = columns.map(({ encode }) => events.map(encode));
   const isUsed = texts.some((rows) => rows.some((text) => text.includes('\x1f')));
   const delimiter = isUsed ? `\x1f${randomBytes(16).toString('hex')}\x1f` : '\x1f';

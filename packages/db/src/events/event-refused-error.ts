@@ -1,5 +1,6 @@
 import { type DatabaseError, toDatabaseError } from '../database/database-error.ts';
 import type { MonthOutcome } from '../months/month-maker.ts';
+import { conflictMessage } from './repeated-event.ts';
 
 /** Why one of a statement's events refuses the whole statement. */
 export type EventRefusedError =
@@ -21,7 +22,7 @@ export function toEventRefusedError(
     case 'audit_log_occurred_at_not_future':
       return new FutureEventError(index, { cause: error });
     case 'outbox_audit_id':
-      return new AuditConflictError(index, removedMessage, { cause: error });
+      return new AuditConflictError(index, conflictMessage(events[index]?.id ?? ''), { cause: error });
     case 'audit_log_month_closed':
       return new ClosedMonthError(index, { cause: error });
     case 'audit_log_values_are_readable':
@@ -68,9 +69,7 @@ export function isSequenceBehind(error: unknown): boolean {
   return toDatabaseError(error)?.constraint === 'outbox_pkey';
 }
 
-export const removedMessage = 'An audit event with this id was recorded and exported before. Retention has removed it.';
-
-/** The event's id is stored with other content, or was recorded, exported and removed. Nothing was written. */
+/** The event's id is taken: by another writer, with other content, or by an event that was removed. Nothing was written. */
 export class AuditConflictError extends Error {
   override readonly name = 'AuditConflictError';
   readonly code = 'AUDIT_CONFLICT';

@@ -1,4 +1,5 @@
 import type { ExportState } from '@auditbox/core/export/batch.ts';
+import type { TenantScope } from '@auditbox/core/keys/tenant-scope.ts';
 import type { Database } from '../database/connect.ts';
 import { eventJson } from '../sql/event-json.ts';
 
@@ -11,7 +12,7 @@ export interface ExportStatus {
 }
 
 /**
- * An event as JSON, and its export to a destination.
+ * An event as JSON, and its export to a destination. Null also for an event of another tenant.
  *
  * Caller: `GET /audit/:id`.
  * Locks: none.
@@ -20,6 +21,7 @@ export interface ExportStatus {
 export async function getEvent(
   db: Database,
   id: string,
+  tenant: TenantScope,
   destination = 's3',
 ): Promise<{ json: string; exported: ExportStatus } | null> {
   const [taken] = await db.query(
@@ -36,7 +38,8 @@ export async function getEvent(
       to_char(s.done_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at
     from auditbox.audit_log a
     left join auditbox.outbox_status s on s.audit_id = a.id and s.destination = ${destination}
-    where a.id = ${id}::uuid and a.occurred_at = ${taken.at}::timestamptz`,
+    where a.id = ${id}::uuid and a.occurred_at = ${taken.at}::timestamptz
+      and ${tenant.kind === 'all' ? sql`true` : sql`a.tenant = ${tenant.tenant}`}`,
   );
   if (!row) return null;
   // Without a delivery the event is not at the destination.

@@ -18,6 +18,7 @@ export function sameContent(event: NewAuditEvent, storedJson: string): boolean {
     event.action === stored.action &&
     event.tableName === stored.table_name &&
     event.objectId === stored.object_id &&
+    event.tenant === (stored.tenant ?? '') &&
     sameValue('before_value', event.beforeValue) &&
     sameValue('updated_values', event.updatedValues) &&
     sameValue('context', event.context)

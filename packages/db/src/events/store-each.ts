@@ -2,24 +2,16 @@ import type { Database } from '../database/connect.ts';
 import { toDatabaseError } from '../database/database-error.ts';
 import { isMonthMissing, toMonth } from '../months/make-months.ts';
 import { createMonthMaker, type MonthMaker } from '../months/month-maker.ts';
-import { epochMicros, eventLine } from './event-line.ts';
-import {
-  encodeOne,
-  encodeParameters,
-  type IdentifiedEvent,
-  incomingEvents,
-  insertIncoming,
-  insertOne,
-} from './event-record.ts';
+import { epochMicros, eventLine, type RecordedRow } from './event-line.ts';
+import { type EventInsert, eventInserts, type IdentifiedEvent, insertKind } from './event-record.ts';
 import {
   AuditConflictError,
   isIdTaken,
   isSequenceBehind,
-  removedMessage,
   toEventRefusedError,
   toMonthError,
 } from './event-refused-error.ts';
-import { sameContent } from './same-content.ts';
+import { conflictMessage, isRepeated, type StoredContent } from './repeated-event.ts';
 import { findTaken } from './where-taken.ts';
 import type { WrittenEvent } from './write-events.ts';
 
@@ -42,15 +34,26 @@ export type EachOutcome =
  * Crash: all new events are committed, or none.
  */
 const returning = `returning a.id::text, ${epochMicros('recorded_at')} as "recordedAt"`;
-const insertSingle = `${insertOne} ${returning}`;
-const insertSeveral = `
+const returningWriter = `${returning}, a.recorded_by as "recordedBy"`;
+const statements = {
+  // The database names the login, which this process may not know: a pooler can log in as somebody else.
+  service: createStatements(eventInserts.service, returningWriter),
+  api: createStatements(eventInserts.api, returning),
+} as const;
+
+function createStatements({ insertOne, incomingEvents, insertIncoming }: EventInsert, returned: string) {
+  return {
+    single: `${insertOne} ${returned}`,
+    several: `
   with incoming as (${incomingEvents}
   )
   ${insertIncoming}
   on conflict do nothing
-  ${returning}`;
+  ${returned}`,
+  };
+}
 
-type Taken = ReadonlyMap<string, { readonly json: string | null }>;
+type Taken = ReadonlyMap<string, Omit<StoredContent, 'json'> & { readonly json: string | null }>;
 
 /**
  * Writes events, whose ids must all differ, in one transaction; they are on disk when it resolves. Each has its own outcome,
@@ -72,9 +75,9 @@ export async function storeEachEvent(
     const others = events.filter(({ id }) => !created.has(id));
     const taken = await findEvents(db, others);
     return events.map((event) => {
-      const recordedAt = created.get(event.id);
-      if (recordedAt === undefined) return compare(event, taken);
-      return { stored: true, event: { id: event.id, outcome: 'created', json: eventLine(event, recordedAt) } };
+      const row = created.get(event.id);
+      if (row === undefined) return compare(event, taken);
+      return { stored: true, event: { id: event.id, outcome: 'created', json: eventLine(event, row) } };
     });
   } catch (error) {
     // Nothing is stored after an error.
@@ -154,31 +157,35 @@ async function storeOthers(events: readonly IdentifiedEvent[], error: unknown, s
 }
 
 function compare(event: IdentifiedEvent, taken: Taken): EachOutcome {
-  const json = taken.get(event.id)?.json ?? null;
-  if (json !== null && sameContent(event, json))
+  const found = taken.get(event.id);
+  const json = found?.json ?? null;
+  if (found !== undefined && json !== null && isRepeated(event, { ...found, json }))
     return { stored: true, event: { id: event.id, outcome: 'existing', json } };
-  const message = json === null ? removedMessage : `The audit event ${event.id} is stored already with other content.`;
-  return { stored: false, error: new AuditConflictError(0, message) };
+  return { stored: false, error: new AuditConflictError(0, conflictMessage(event.id)) };
 }
 
-/** The recorded times of the events that were inserted, by id. */
-async function insert(db: Database, events: readonly IdentifiedEvent[]): Promise<ReadonlyMap<string, string>> {
+/** What the database added to the events that were inserted, by id. */
+async function insert(db: Database, events: readonly IdentifiedEvent[]): Promise<ReadonlyMap<string, RecordedRow>> {
   const [single] = events;
+  const kind = insertKind(events);
+  const { encodeOne, encodeMany } = eventInserts[kind];
   const rows = await db.query((sql) => {
     const [statement, parameters] =
       single !== undefined && events.length === 1
-        ? [insertSingle, encodeOne(single)]
-        : [insertSeveral, encodeParameters(events)];
-    return sql.unsafe<{ id: string; recordedAt: string }[]>(statement, parameters, { prepare: true });
+        ? [statements[kind].single, encodeOne(single)]
+        : [statements[kind].several, encodeMany(events)];
+    return sql.unsafe<(RecordedRow & { readonly id: string })[]>(statement, parameters, { prepare: true });
   });
-  return new Map(rows.map(({ id, recordedAt }) => [id, recordedAt]));
+  return new Map(rows.map((row) => [row.id, row]));
 }
 
 async function findEvents(db: Database, events: readonly IdentifiedEvent[]): Promise<Taken> {
   if (events.length === 0) return new Map();
   const ids = JSON.stringify(events.map(({ id }) => id));
   const rows = await db.query((sql) =>
-    sql.unsafe<{ id: string; json: string | null }[]>(findTaken, [ids], { prepare: true }),
+    sql.unsafe<(Omit<StoredContent, 'json'> & { id: string; json: string | null })[]>(findTaken, [ids], {
+      prepare: true,
+    }),
   );
   return new Map(rows.map((row) => [row.id, row]));
 }

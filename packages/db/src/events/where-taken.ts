@@ -1,4 +1,5 @@
 import { eventJson } from '../sql/event-json.ts';
+import { storedContent } from './repeated-event.ts';
 
 /**
  * A lateral join, `taken`, that finds the event with an id: `id` and `occurred_at`, or no row. Every event has an outbox
@@ -20,7 +21,7 @@ export function whereTaken(id: string): string {
  * Crash: nothing is written.
  */
 export const findTaken = `
-  select taken.id::text, case when a.id is not null then ${eventJson} end as json
+  select taken.id::text, case when a.id is not null then ${eventJson} end as json, ${storedContent}
   from json_array_elements_text($1::text::json) as wanted (id)
   ${whereTaken('wanted.id::uuid')}
   left join auditbox.audit_log a on a.id = taken.id and a.occurred_at = taken.occurred_at`;

@@ -1,14 +1,14 @@
 import { sql as drizzleSql, type SQL } from 'drizzle-orm';
 import {
-  encodeParameters,
+  type EventInsert,
+  eventInserts,
   type IdentifiedEvent,
   identify,
-  incomingEvents,
-  insertIncoming,
+  insertKind,
   type TracedEvent,
 } from './event-record.ts';
-import { AuditConflictError, removedMessage, toEventRefusedError } from './event-refused-error.ts';
-import { sameContent } from './same-content.ts';
+import { AuditConflictError, toEventRefusedError } from './event-refused-error.ts';
+import { conflictMessage, isRepeated, type StoredContent } from './repeated-event.ts';
 import { findTaken, whereTaken } from './where-taken.ts';
 
 /** Runs the statement: postgres.js (pool or transaction), or a drizzle database or transaction on any driver. */
@@ -35,7 +35,13 @@ export interface WrittenEvent {
  * Locks: the new ids. A second call with one of them waits, and gets a unique violation when this one commits.
  * Crash: all or nothing is committed; the same call again returns which.
  */
-const insertUnlessTaken = `
+const insertUnlessTaken = {
+  service: createStatement(eventInserts.service),
+  api: createStatement(eventInserts.api),
+} as const;
+
+function createStatement({ incomingEvents, insertIncoming }: EventInsert): string {
+  return `
   with incoming as materialized (${incomingEvents}
   ), existing as materialized (
     select taken.id from incoming ${whereTaken('incoming.id')}
@@ -46,6 +52,10 @@ const insertUnlessTaken = `
   select null as id from (select count(*) from inserted) counted where count > 0
   union all
   select id::text from existing`;
+}
+
+/** An event that is stored under an id; `json` is null if retention removed it. */
+type Found = Omit<StoredContent, 'json'> & { readonly id: string; readonly json: string | null };
 
 /**
  * Writes audit events in the executor's transaction, all of them or none; the table's trigger writes their outbox rows. An
@@ -63,12 +73,11 @@ export async function writeAuditEvents(executor: Executor, events: readonly Trac
     const taken = await insertUnlessAnyExists(executor, missing, identified);
     if (taken.length === 0) throw new Error('The database did not store the events and did not find them.');
     if (taken[0]?.id === null) break;
-    for (const { id, json } of await findStored(executor, taken)) {
+    for (const { id, json, ...stored } of await findStored(executor, taken)) {
       const index = indexOf.get(id) ?? -1;
       const event = identified[index];
-      if (json === null) throw new AuditConflictError(index, removedMessage);
-      if (event && !sameContent(event, json))
-        throw new AuditConflictError(index, `The audit event ${id} is stored already with other content.`);
+      if (event && (json === null || !isRepeated(event, { ...stored, json })))
+        throw new AuditConflictError(index, conflictMessage(id));
       existing.add(id);
     }
     missing = missing.filter(({ id }) => !existing.has(id));
@@ -82,18 +91,16 @@ async function insertUnlessAnyExists(
   events: readonly IdentifiedEvent[],
   all: readonly IdentifiedEvent[],
 ): Promise<{ readonly id: string | null }[]> {
+  const kind = insertKind(events);
   try {
-    return await run(executor, insertUnlessTaken, encodeParameters(events));
+    return await run(executor, insertUnlessTaken[kind], eventInserts[kind].encodeMany(events));
   } catch (error) {
     throw toEventRefusedError(error, all) ?? error;
   }
 }
 
 /** Events never change, so they may be read by a second statement. */
-function findStored(
-  executor: Executor,
-  taken: readonly { readonly id: string | null }[],
-): Promise<{ readonly id: string; readonly json: string | null }[]> {
+function findStored(executor: Executor, taken: readonly { readonly id: string | null }[]): Promise<Found[]> {
   return run(executor, findTaken, [JSON.stringify(taken.map(({ id }) => id))]);
 }
 

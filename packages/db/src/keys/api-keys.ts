@@ -1,41 +1,132 @@
-import { and, eq, isNull, sql } from 'drizzle-orm';
+import type { KeyBounds } from '@auditbox/core/keys/key-bounds.ts';
+import type { Grant } from '@auditbox/core/keys/scopes.ts';
+import { and, eq, gt, isNull, or, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/postgres-js';
 import type { Database } from '../database/connect.ts';
 import { apiKey } from '../schema.ts';
 
-/** What a key may do. */
-export type Scope = 'read' | 'write';
+type Row = typeof apiKey.$inferSelect;
 
-/** What is stored about a key, without the hash. */
-export type StoredKey = Readonly<Pick<typeof apiKey.$inferSelect, 'name' | 'createdAt' | 'revokedAt'>> & {
-  readonly scopes: readonly Scope[];
-};
+/** What is stored about a key, without the hash. Its columns with times are ISO 8601 as the database prints them. */
+export type StoredKey = Readonly<
+  Pick<
+    Row,
+    | 'keyId'
+    | 'name'
+    | 'prefix'
+    | 'tenant'
+    | 'createdAt'
+    | 'createdBy'
+    | 'expiresAt'
+    | 'replacedAt'
+    | 'revokedAt'
+    | 'revokedBy'
+    | 'lastUsedAt'
+    | 'lastUsedAddress'
+  >
+> & { readonly scopes: readonly Grant[]; readonly bounds: KeyBounds };
+
+/** What a key may do. */
+export interface ValidKey {
+  /** Of the row: of one secret of the key. */
+  readonly rowId: string;
+  readonly keyId: string;
+  readonly name: string;
+  readonly grants: readonly Grant[];
+  /** Null: all tenants. */
+  readonly tenant: string | null;
+  readonly bounds: KeyBounds;
+  /** Milliseconds since 1970, or null. */
+  readonly expiresAtMs: number | null;
+}
+
+/** A new key, without its secret. */
+export interface NewKey {
+  readonly name: string;
+  readonly hash: string;
+  readonly prefix: string;
+  readonly scopes: readonly Grant[];
+  readonly tenant: string | null;
+  readonly bounds: KeyBounds;
+  /** RFC 3339, or null. */
+  readonly expiresAt: string | null;
+}
+
+/** Who changes a key, for its audit event. Missing: the login of the session. */
+export interface ChangedBy {
+  readonly changedBy: string;
+  readonly recordedBy: string;
+}
 
 const storedKey = {
+  keyId: apiKey.keyId,
   name: apiKey.name,
+  prefix: apiKey.prefix,
   scopes: apiKey.scopes,
+  tenant: apiKey.tenant,
+  bounds: apiKey.bounds,
   createdAt: apiKey.createdAt,
+  createdBy: apiKey.createdBy,
+  expiresAt: apiKey.expiresAt,
+  replacedAt: apiKey.replacedAt,
   revokedAt: apiKey.revokedAt,
+  revokedBy: apiKey.revokedBy,
+  lastUsedAt: apiKey.lastUsedAt,
+  lastUsedAddress: apiKey.lastUsedAddress,
 };
 
 /**
- * Stores a key's hash. Returns false if a key of that name exists.
+ * Stores a key's hash. The result is the key's id, or null if a valid key has its name.
  *
- * Caller: `npm run keys`.
+ * Caller: `npm run keys` and `POST /keys`.
  * Locks: the new row.
- * Crash: the key is stored or not; the same call again returns false if it is.
+ * Crash: the key and its event are stored, or neither; the same call again returns null if they are.
  */
-export async function createKey(
-  db: Database,
-  name: string,
-  keyHash: string,
-  scopes: readonly Scope[],
-): Promise<boolean> {
-  const values = { name, keyHash, scopes: [...scopes] };
-  const rows = await db.query((client) =>
-    drizzle(client).insert(apiKey).values(values).onConflictDoNothing().returning({ id: apiKey.id }),
+export async function createKey(db: Database, key: NewKey, by: ChangedBy | null): Promise<string | null> {
+  const { name, hash, prefix, scopes, tenant, bounds, expiresAt } = key;
+  const values = JSON.stringify({ name, hash, prefix, scopes, tenant, bounds, expires_at: expiresAt });
+  const [row] = await db.query(
+    (client) => client<[{ id: string | null }]>`
+      select auditbox.create_key(${values}::text::json, ${printActor(by)}::text::json)::text as id`,
   );
-  return rows.length === 1;
+  return row.id;
+}
+
+/**
+ * Gives a key a new secret. The old one expires after `overlapS` seconds. False if there is no valid key with this id.
+ *
+ * Caller: `npm run keys` and `POST /keys/:id/rotate`.
+ * Locks: the key's row.
+ * Crash: the new secret and its event are stored, or neither.
+ */
+export async function rotateKey(
+  db: Database,
+  keyId: string,
+  secret: Pick<NewKey, 'hash' | 'prefix'>,
+  overlapS: number,
+  by: ChangedBy | null,
+): Promise<boolean> {
+  const [row] = await db.query(
+    (client) => client<[{ done: boolean }]>`
+      select auditbox.rotate_key(${keyId}::uuid, ${JSON.stringify(secret)}::text::json, ${overlapS}::float8,
+        ${printActor(by)}::text::json) as done`,
+  );
+  return row.done;
+}
+
+/**
+ * Revokes a key for ever, with all its secrets. False if there is no valid key with this id.
+ *
+ * Caller: `npm run keys` and `DELETE /keys/:id`.
+ * Locks: the key's rows.
+ * Crash: the key is revoked and has its event, or neither; the next call continues.
+ */
+export async function revokeKey(db: Database, keyId: string, by: ChangedBy | null): Promise<boolean> {
+  const [row] = await db.query(
+    (client) => client<[{ done: boolean }]>`
+      select auditbox.revoke_key(${keyId}::uuid, ${printActor(by)}::text::json) as done`,
+  );
+  return row.done;
 }
 
 /**
@@ -45,39 +136,86 @@ export async function createKey(
  * Locks: none.
  * Crash: nothing is written.
  */
-export async function findKeyScopes(db: Database, keyHash: string): Promise<readonly Scope[] | null> {
-  const isValid = and(eq(apiKey.keyHash, keyHash), isNull(apiKey.revokedAt));
+export async function findKey(db: Database, keyHash: string): Promise<ValidKey | null> {
+  const isCurrent = or(isNull(apiKey.expiresAt), gt(apiKey.expiresAt, sql`now()`));
+  const isValid = and(eq(apiKey.keyHash, keyHash), isNull(apiKey.revokedAt), isCurrent);
   const [row] = await db.query((client) =>
-    drizzle(client).select({ scopes: apiKey.scopes }).from(apiKey).where(isValid).execute(),
+    drizzle(client)
+      .select({
+        rowId: apiKey.id,
+        keyId: apiKey.keyId,
+        name: apiKey.name,
+        scopes: apiKey.scopes,
+        tenant: apiKey.tenant,
+        bounds: sql<string>`${apiKey.bounds}::text`,
+        expiresAtMs: sql<string | null>`(extract(epoch from ${apiKey.expiresAt}) * 1000)::bigint::text`,
+      })
+      .from(apiKey)
+      .where(isValid)
+      .execute(),
   );
-  return row ? (row.scopes as Scope[]) : null;
+  if (!row) return null;
+  const { scopes, bounds, expiresAtMs, ...key } = row;
+  return {
+    ...key,
+    grants: scopes as Grant[],
+    bounds: JSON.parse(bounds) as KeyBounds,
+    expiresAtMs: expiresAtMs === null ? null : Number(expiresAtMs),
+  };
 }
 
 /**
- * All keys, oldest first.
+ * The id of the valid key with a name, or null.
  *
  * Caller: `npm run keys`.
  * Locks: none.
  * Crash: nothing is written.
  */
-export async function listKeys(db: Database): Promise<readonly StoredKey[]> {
-  const rows = await db.query((client) =>
-    drizzle(client).select(storedKey).from(apiKey).orderBy(apiKey.createdAt, apiKey.name).execute(),
+export async function findKeyId(db: Database, name: string): Promise<string | null> {
+  const isCurrent = and(eq(apiKey.name, name), isNull(apiKey.revokedAt), isNull(apiKey.replacedAt));
+  const [row] = await db.query((client) =>
+    drizzle(client).select({ keyId: apiKey.keyId }).from(apiKey).where(isCurrent).execute(),
   );
-  return rows as StoredKey[];
+  return row?.keyId ?? null;
 }
 
 /**
- * Revokes a key for ever. Returns false if there is no valid key of that name.
+ * All secrets of all keys, oldest first.
  *
- * Caller: `npm run keys`.
- * Locks: the key's row.
- * Crash: the key is revoked or not; the next call continues.
+ * Caller: `npm run keys` and `GET /keys`.
+ * Locks: none.
+ * Crash: nothing is written.
  */
-export async function revokeKey(db: Database, name: string): Promise<boolean> {
-  const isValid = and(eq(apiKey.name, name), isNull(apiKey.revokedAt));
+export async function listKeys(db: Database): Promise<readonly StoredKey[]> {
   const rows = await db.query((client) =>
-    drizzle(client).update(apiKey).set({ revokedAt: sql`now()` }).where(isValid).returning({ id: apiKey.id }).execute(),
+    drizzle(client)
+      .select({ ...storedKey, bounds: sql<string>`${apiKey.bounds}::text` })
+      .from(apiKey)
+      .orderBy(apiKey.createdAt, apiKey.name)
+      .execute(),
   );
-  return rows.length === 1;
+  return rows.map((row) => ({ ...row, scopes: row.scopes as Grant[], bounds: JSON.parse(row.bounds) as KeyBounds }));
+}
+
+/** When and from where a secret was used. */
+export interface KeyUse {
+  readonly id: string;
+  /** ISO 8601. */
+  readonly at: string;
+  readonly address: string;
+}
+
+/**
+ * Stores when keys were last used.
+ *
+ * Caller: the api, once a minute for all keys.
+ * Locks: the keys' rows.
+ * Crash: the last minute is not noted.
+ */
+export async function noteKeyUse(db: Database, uses: readonly KeyUse[]): Promise<void> {
+  await db.query((client) => client`select auditbox.note_key_use(${JSON.stringify(uses)}::text::json)`);
+}
+
+function printActor(by: ChangedBy | null): string {
+  return JSON.stringify(by === null ? {} : { changed_by: by.changedBy, recorded_by: by.recordedBy });
 }

@@ -41,14 +41,18 @@ export async function grantRights(tx: Sql): Promise<void> {
 const everybody = processRoles.join(', ');
 
 const eventColumns = `id, occurred_at, occurred_at_digits, changed_by, changed_by_api_key, action, table_name, object_id,
-  before_value, updated_values, context, traceparent`;
+  before_value, updated_values, context, traceparent, tenant`;
+/** A service cannot say who it is: the column's default does. */
+const apiEventColumns = `${eventColumns}, recorded_by, redacted, content_hash`;
 
 const api = `
     grant select on auditbox.migration, auditbox.audit_log, auditbox.outbox, auditbox.outbox_status, auditbox.batch,
       auditbox.destination, auditbox.delivery, auditbox.rejection, auditbox.frontier, auditbox.api_key to auditbox_api;
-    grant insert (${eventColumns}) on auditbox.audit_log to auditbox_api;
+    grant insert (${apiEventColumns}) on auditbox.audit_log to auditbox_api;
     grant execute on function auditbox.list_months(), auditbox.make_month(timestamptz), auditbox.oldest_transaction(),
-      auditbox.audit_words(json, json, json) to auditbox_api;`;
+      auditbox.audit_words(json, json, json), auditbox.content_key(), auditbox.create_key(json, json),
+      auditbox.rotate_key(uuid, json, double precision, json), auditbox.revoke_key(uuid, json),
+      auditbox.note_key_use(json) to auditbox_api;`;
 
 /** A done delivery cannot be made by these rights: triggers allow only the arrows of STATES.md. */
 const exporter = `

@@ -1,3 +1,5 @@
+import type { TenantScope } from '@auditbox/core/keys/tenant-scope.ts';
+
 /** A place inside a value, such as `updated_values.limits.rpm`, and what must be there. */
 export interface ValueAt {
   readonly column: 'before_value' | 'updated_values' | 'context';
@@ -9,12 +11,15 @@ export interface ValueAt {
 
 /** Every part that is given must match. Of several values of one part, one must match. */
 export interface EventFilter {
+  /** Whose events may match at all. */
+  readonly tenant: TenantScope;
   readonly changedBy?: readonly string[] | undefined;
   readonly changedByPrefix?: string | undefined;
   readonly changedByApiKey?: readonly string[] | undefined;
   readonly action?: readonly string[] | undefined;
   readonly tableName?: readonly string[] | undefined;
   readonly objectId?: readonly string[] | undefined;
+  readonly recordedBy?: readonly string[] | undefined;
   /** First and last event time, both inclusive; ISO 8601 in UTC. */
   readonly occurredFrom?: string | undefined;
   readonly occurredTo?: string | undefined;

@@ -9,6 +9,7 @@ export const sortKeys = {
   action: ['action', 'occurred_at', 'id'],
   table_name: ['table_name', 'occurred_at', 'id'],
   object_id: ['object_id', 'occurred_at', 'id'],
+  recorded_by: ['recorded_by', 'occurred_at', 'id'],
   id: ['id'],
 } as const;
 

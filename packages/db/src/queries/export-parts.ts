@@ -59,7 +59,8 @@ export function exportCsv(db: Database, part: ExportPart, signal: AbortSignal): 
 }
 
 const cells = `a.id, ${eventTime}, a.changed_by, a.changed_by_api_key, a.action, a.table_name, a.object_id,
-  a.before_value, a.updated_values, a.context, to_char(a.recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+  a.before_value, a.updated_values, a.context, to_char(a.recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+  a.recorded_by, a.tenant, a.redacted`;
 
 /** The next part is in the first window that has rows. */
 async function readInWindows(

@@ -21,6 +21,7 @@ const texts = [
   ['action', 'action'],
   ['tableName', 'table_name'],
   ['objectId', 'object_id'],
+  ['recordedBy', 'recorded_by'],
 ] as const;
 
 export function matching(sql: Sql, filter: EventFilter): Matching {
@@ -44,6 +45,7 @@ export function matching(sql: Sql, filter: EventFilter): Matching {
     else if (branches.length * values.length > maxBranches) conditions.push(isIn(sql, column, values));
     else branches = branches.flatMap((branch) => values.map((value) => sql`${branch} and a.${sql(column)} = ${value}`));
   }
+  if (filter.tenant.kind === 'one') conditions.push(sql`a.tenant = ${filter.tenant.tenant}`);
   const { occurredFrom, occurredTo, occurredBefore, recordedAfter, changedByPrefix, words } = filter;
   if (occurredFrom !== undefined) conditions.push(sql`a.occurred_at >= ${occurredFrom}::timestamptz`);
   if (occurredTo !== undefined) conditions.push(sql`a.occurred_at <= ${occurredTo}::timestamptz`);

@@ -25,4 +25,7 @@ export const eventJson = `
     || ',"updated_values":' || coalesce(a.updated_values::text, 'null')
     || ',"context":' || coalesce(a.context::text, 'null')
     || ',"recorded_at":"' || to_char(a.recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
-    || '"}'`;
+    || '","recorded_by":' || to_json(a.recorded_by)::text
+    || case when a.tenant = '' then '' else ',"tenant":' || to_json(a.tenant)::text end
+    || coalesce(',"redacted":' || a.redacted::text, '')
+    || '}'`;

@@ -66,7 +66,7 @@ export function createStack(options: StackOptions): Stack {
     reaper = startReaper();
     const runner = await createPostgresRunner(home);
     cleanups.push(runner.dispose);
-    const key = await keepSecret(join(home, 'master-key'), 'ab_');
+    const key = await keepSecret(join(home, 'master-key'), 'ab_', 43);
     const plan = await makePlan(options, key.value);
     say('Starting Postgres and the object store.');
     await startStores(runner, plan);

@@ -43,7 +43,7 @@ export interface ScenePlan {
   readonly nodeVariables: Readonly<Record<string, string>>;
 }
 
-export const masterKey = 'master-key-of-the-fault-suite';
+export const masterKey = 'master-key-of-the-fault-suite-as-long-as-32-random-bytes';
 
 export async function openScene({ postgres, store, pace, settings, nodeVariables }: ScenePlan): Promise<Scene> {
   const databaseUrl = await createTestDatabase(postgres.url);

@@ -19,7 +19,7 @@ if (inject('containers') && compose === null)
   process.stderr.write('\nSKIPPED: the tests of docker-compose.yml. They need docker compose 2 or 1.29.\n\n');
 
 const nodeImage = process.env.NODE_IMAGE ?? 'node:24-slim';
-const masterKey = 'master-key-of-the-composition';
+const masterKey = 'master-key-of-the-composition-as-long-as-32-random-bytes';
 
 /** Four events that a real LiteLLM wrote. They may not be copied into the project, so they are read from outside. */
 const realFile = new URL('../../../../../shared/data/litellm-audit.ndjson', import.meta.url);

@@ -1,5 +1,6 @@
 import { createAuditEvent } from '@auditbox/core/event/create-audit-event.ts';
 import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
+import { createContentHasher } from '@auditbox/db/events/content-key.ts';
 import { storeAuditEvents } from '@auditbox/db/events/store-events.ts';
 import { inject } from 'vitest';
 import type { WireEvent } from '../fixtures/test-events.ts';
@@ -17,6 +18,7 @@ export interface TestDatabase extends Database {
 export async function openTestDatabase(server = inject('databaseServer')): Promise<TestDatabase> {
   const url = await createTestDatabase(server);
   const db = connectDatabase({ url, application: 'test', maxConnections: 5, statementTimeoutMs: 20_000 });
+  const contentHasher = createContentHasher(db);
   return {
     ...db,
     url,
@@ -25,7 +27,14 @@ export async function openTestDatabase(server = inject('databaseServer')): Promi
       await dropTestDatabase(server, url);
     },
     async store(events) {
-      await storeAuditEvents(db, events.map(createAuditEvent));
+      const hasher = await contentHasher();
+      const sent = events.map(createAuditEvent);
+      // As the api does with the master key, so that a test can send the same event again.
+      const origin = { recordedBy: 'key:master', redacted: null } as const;
+      await storeAuditEvents(
+        db,
+        sent.map((event) => ({ ...event, origin: { ...origin, contentHash: hasher.hash(event) } })),
+      );
     },
     async states() {
       const rows = await db.sql<{ state: string; count: number }[]>`

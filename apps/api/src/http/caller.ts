@@ -1,0 +1,28 @@
+import type { KeyBounds } from '@auditbox/core/keys/key-bounds.ts';
+import type { Scope } from '@auditbox/core/keys/scopes.ts';
+import type { TenantScope } from '@auditbox/core/keys/tenant-scope.ts';
+import type { Response } from 'express';
+
+/** Who sent a request that auth let pass. */
+export interface Caller {
+  /** The id of the key; `master` for the master key. */
+  readonly id: string;
+  /** For people: the name of the key. */
+  readonly name: string;
+  /** What is stored as the writer of the caller's events: `key:<id>:<name>`. */
+  readonly recordedBy: string;
+  readonly scopes: ReadonlySet<Scope>;
+  readonly tenant: TenantScope;
+  readonly bounds: KeyBounds;
+  /** Whether the caller could still begin this request. At most a second old; throws DatabaseError. */
+  isStillValid(): Promise<boolean>;
+}
+
+export function setCaller(response: Response, caller: Caller): void {
+  response.locals.caller = caller;
+}
+
+/** The caller of a request that an auth handler let pass. */
+export function getCaller(response: Response): Caller {
+  return response.locals.caller as Caller;
+}

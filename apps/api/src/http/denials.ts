@@ -1,0 +1,85 @@
+import { createAuditEvent } from '@auditbox/core/event/create-audit-event.ts';
+import type { Database } from '@auditbox/db/database/connect.ts';
+import { storeAuditEvents } from '@auditbox/db/events/store-events.ts';
+import type { MonthMaker } from '@auditbox/db/months/month-maker.ts';
+
+/** A request that auth did not let pass. */
+export interface Denial {
+  readonly reason: 'no key' | 'unknown key' | 'no scope' | 'address' | 'bounds';
+  /** `GET /audit`, with the template of the route. */
+  readonly route: string;
+  readonly address: string;
+  /** The id and name of the key, if it is known. */
+  readonly key: { readonly id: string; readonly name: string } | null;
+  readonly tenant: string;
+}
+
+/** Makes audit events of denied requests: one a minute for the same caller, route and reason. */
+export interface Denials {
+  note(denial: Denial): void;
+  /** Stores what was noted. Never throws. */
+  flush(): Promise<void>;
+  stop(): void;
+}
+
+const everyMs = 60_000;
+/** Denials of more callers within a minute are counted together. */
+const maxKinds = 100;
+
+/** Who writes the events that the api makes itself. */
+export const ownRecordedBy = 'api';
+
+interface Counted {
+  readonly denial: Denial;
+  readonly firstAt: string;
+  count: number;
+}
+
+export function createDenials(
+  { db, months }: { readonly db: Database; readonly months: MonthMaker },
+  onError: (error: unknown) => void,
+): Denials {
+  let counted = new Map<string, Counted>();
+
+  async function flush(): Promise<void> {
+    if (counted.size === 0) return;
+    const events = Array.from(counted.values(), toEvent);
+    counted = new Map();
+    await storeAuditEvents(db, events, { months }).catch(onError);
+  }
+
+  const timer = setInterval(() => void flush(), everyMs);
+  timer.unref();
+  return {
+    note(given) {
+      const isFull = counted.size >= maxKinds;
+      const wanted = nameOf(given);
+      const denial =
+        isFull && !counted.has(wanted) ? { ...given, address: 'others', route: 'any', key: null, tenant: '' } : given;
+      const kind = nameOf(denial);
+      const before = counted.get(kind);
+      if (before) before.count += 1;
+      else counted.set(kind, { denial, firstAt: new Date().toISOString(), count: 1 });
+    },
+    flush,
+    stop: () => clearInterval(timer),
+  };
+}
+
+function nameOf({ reason, route, address, key, tenant }: Denial): string {
+  return JSON.stringify([reason, route, key === null ? address : key.id, tenant]);
+}
+
+function toEvent({ denial, firstAt, count }: Counted) {
+  const { reason, route, address, key, tenant } = denial;
+  const event = createAuditEvent({
+    changed_by: key?.name ?? 'anonymous',
+    changed_by_api_key: key?.id ?? '',
+    action: 'denied',
+    table_name: 'auditbox.request',
+    object_id: route,
+    context: { reason, count, first_at: firstAt, address },
+    tenant,
+  });
+  return { ...event, origin: { recordedBy: ownRecordedBy, contentHash: null, redacted: null } };
+}

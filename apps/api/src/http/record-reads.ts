@@ -1,0 +1,51 @@
+import { createAuditEvent } from '@auditbox/core/event/create-audit-event.ts';
+import type { RequestHandler } from 'express';
+import type { ApiParts } from '../parts.ts';
+import { addressOf } from './auth.ts';
+import { type Caller, getCaller } from './caller.ts';
+import { ownRecordedBy } from './denials.ts';
+import { routeTemplate } from './route-template.ts';
+
+/** The pages of a feed are one event an hour: otherwise a poller would find its own reads for ever. */
+const feedEventEveryMs = 3_600_000;
+const maxFeeds = 10_000;
+
+/**
+ * With AUDIT_READS: makes an audit event of each read and export. The event is on disk before the answer begins, so nothing
+ * is read without it.
+ */
+export function recordReads({ coalescer }: Pick<ApiParts, 'coalescer'>): RequestHandler {
+  const feeds = new Map<string, number>();
+
+  /** Whether this is a further page of a feed whose reading was recorded within the hour. */
+  function isRecorded(caller: Caller, route: string, search: URLSearchParams): boolean {
+    if (!search.has('recorded_after')) return false;
+    const filters = [...search].filter(([name]) => name !== 'cursor').sort();
+    const feed = JSON.stringify([caller.id, route, filters]);
+    const now = performance.now();
+    const last = feeds.get(feed);
+    if (last !== undefined && now - last < feedEventEveryMs) return true;
+    if (feeds.size >= maxFeeds) feeds.clear();
+    feeds.set(feed, now);
+    return false;
+  }
+
+  return async (request, response, next) => {
+    const caller = getCaller(response);
+    const route = `${request.method} ${routeTemplate(request)}`;
+    const search = new URLSearchParams(request.originalUrl.split('?').slice(1).join('?'));
+    if (!isRecorded(caller, route, search)) {
+      const event = createAuditEvent({
+        changed_by: caller.name,
+        changed_by_api_key: caller.id,
+        action: 'read',
+        table_name: 'auditbox.request',
+        object_id: route,
+        context: { path: request.path, query: search.toString(), address: addressOf(request) },
+        ...(caller.tenant.kind === 'one' && { tenant: caller.tenant.tenant }),
+      });
+      await coalescer.write({ ...event, origin: { recordedBy: ownRecordedBy, contentHash: null, redacted: null } });
+    }
+    next();
+  };
+}

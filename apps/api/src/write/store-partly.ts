@@ -1,0 +1,63 @@
+import type { Checked, NewAuditEvent, Problem } from '@auditbox/core/event/audit-event.ts';
+import { identify, type TracedEvent } from '@auditbox/db/events/event-record.ts';
+import { type EachOutcome, storeEachEvent } from '@auditbox/db/events/store-each.ts';
+import type { WrittenEvent } from '@auditbox/db/events/write-events.ts';
+import type { ApiParts } from '../parts.ts';
+import { prepareEvent, type WriteRequest } from './prepare-event.ts';
+import { explainRefusal } from './record-for-caller.ts';
+
+/** One event of a batch whose events stand for themselves. */
+export type PartOutcome =
+  | { readonly kind: 'stored'; readonly event: WrittenEvent }
+  /** The first thing that is wrong with it. */
+  | { readonly kind: 'refused'; readonly problem: Problem };
+
+/** Events that share a statement. One that is refused makes the others of its statement wait for a second one. */
+const eventsPerStatement = 500;
+
+/**
+ * Stores every event that can be stored, and says of each what became of it, in order. Throws only errors that concern all
+ * events, such as a database that is down; some may be stored then.
+ */
+export async function storePartly(
+  { db, months }: Pick<ApiParts, 'db' | 'months'>,
+  given: readonly Checked<NewAuditEvent>[],
+  request: WriteRequest,
+): Promise<PartOutcome[]> {
+  const outcomes = new Map<number, PartOutcome>();
+  const ready: { readonly index: number; readonly event: TracedEvent & { readonly id: string } }[] = [];
+  for (const [index, read] of given.entries()) {
+    const prepared = read.ok ? prepareEvent(read.value, request, index) : null;
+    if (prepared?.kind === 'ready') ready.push({ index, event: identify(prepared.event) });
+    else outcomes.set(index, refuse(index, read, prepared?.problems ?? []));
+  }
+  for (let at = 0; at < ready.length; at += eventsPerStatement) {
+    const part = ready.slice(at, at + eventsPerStatement);
+    const stored = await storeEachEvent(
+      db,
+      part.map(({ event }) => event),
+      months,
+    );
+    for (const [place, { index, event }] of part.entries())
+      outcomes.set(index, toOutcome(stored[place] as EachOutcome, index, event));
+  }
+  return given.map((_event, index) => outcomes.get(index) as PartOutcome);
+}
+
+function refuse(index: number, read: Checked<NewAuditEvent>, problems: readonly Problem[]): PartOutcome {
+  const [first] = read.ok
+    ? problems.map(({ path, message }) => ({ path: `[${index}].${path}`, message }))
+    : read.problems;
+  return { kind: 'refused', problem: first ?? { path: `[${index}]`, message: 'is refused' } };
+}
+
+function toOutcome(outcome: EachOutcome, index: number, event: TracedEvent): PartOutcome {
+  if (outcome.stored) return { kind: 'stored', event: outcome.event };
+  const refused = explainRefusal(outcome.error);
+  if (refused === null) throw outcome.error;
+  const message =
+    refused.status === 409 && event.origin?.isExact === true
+      ? 'The header Idempotency-Key was sent before with another body.'
+      : refused.message;
+  return { kind: 'refused', problem: { path: `[${index}].${refused.field}`, message } };
+}

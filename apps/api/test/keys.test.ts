@@ -1,0 +1,217 @@
+import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { type ApiFixture, createApiFixture, startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
+import { spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
+import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+let api: ApiFixture;
+beforeAll(async () => {
+  api = await createApiFixture();
+});
+afterAll(() => api.close());
+
+async function keys(...args: string[]): Promise<{ code: unknown; output: string }> {
+  const app = spawnApp('api/src/keys/main.ts', { DATABASE_URL: api.db.url }, args);
+  return { code: await app.ended, output: app.output() };
+}
+
+const makeKey = (body: object, key?: string) => api.request('/keys', { body, ...(key !== undefined && { key }) });
+const status = async (key: string) => (await api.request('/audit', { key })).status;
+const changesOf = (id: string) => api.request(`/audit?table_name=auditbox.api_key&object_id=${id}&sort_order=asc`);
+
+test('each change of a key is an audit event of who made it, and none holds the key or its hash', async () => {
+  const { body: made } = await makeKey({ name: 'audited', scopes: ['read'] });
+  const rotated = await api.request(`/keys/${made.id}/rotate`, { body: { overlap_seconds: 60 } });
+  expect(rotated).toMatchObject({ status: 201, body: { id: made.id, name: 'audited' } });
+  expect((await api.request(`/keys/${made.id}`, { method: 'DELETE' })).status).toBe(204);
+  const { body, text } = await changesOf(made.id);
+  expect(body.audit_logs).toMatchObject(
+    ['created', 'rotated', 'deleted'].map((action) => ({ action, changed_by: 'master', recorded_by: 'key:master' })),
+  );
+  expect(text).not.toContain(made.key);
+  expect(text).not.toMatch(/[0-9a-f]{64}/);
+});
+
+test('a change by the command line is an event of the login', async () => {
+  const { code } = await keys('create', '--name', 'by-command', '--scope', 'write', '--table', 'teams,invoices');
+  expect(code).toBe(0);
+  const { output } = await keys('list', '--json');
+  const listed = JSON.parse(output).find(({ name }: { name: string }) => name === 'by-command');
+  expect(listed).toMatchObject({ scopes: ['write'], bounds: { table_name: ['teams', 'invoices'] }, revoked_at: null });
+  expect((await changesOf(listed.id)).body.audit_logs).toMatchObject([
+    { action: 'created', recorded_by: expect.stringMatching(/^sql:/) },
+  ]);
+});
+
+test('a rotated key keeps its id and rights; both secrets work during the overlap and write as one writer', async () => {
+  const { body: old } = await makeKey({ name: 'rotating', scopes: ['read', 'write'] });
+  const event = anEvent();
+  expect((await api.request('/audit', { key: old.key, body: event })).status).toBe(201);
+  const { body: fresh } = await api.request(`/keys/${old.id}/rotate`, { body: {} });
+  expect(fresh.key).not.toBe(old.key);
+  expect((await api.request('/audit', { key: fresh.key, body: event })).status).toBe(200);
+  expect(await status(old.key)).toBe(200);
+  const { body: last } = await api.request(`/keys/${old.id}/rotate`, { body: { overlap_seconds: 0 } });
+  await eventually(async () => expect(await status(fresh.key)).toBe(401), 6_000);
+  expect(await status(last.key)).toBe(200);
+});
+
+test('a key expires by itself, and its name is free then', async () => {
+  const { output } = await keys('create', '--name', 'short', '--scope', 'read', '--expires-in', '1s');
+  const key = /^abx_live_\w+$/m.exec(output)?.[0] ?? '';
+  await eventually(async () => expect(await status(key)).toBe(401), 6_000);
+  expect((await keys('create', '--name', 'short', '--scope', 'read')).code).toBe(0);
+});
+
+test('the name of a revoked key can be used again', async () => {
+  const { body: first } = await makeKey({ name: 'again', scopes: ['read'] });
+  expect((await makeKey({ name: 'again', scopes: ['read'] })).status).toBe(409);
+  await api.request(`/keys/${first.id}`, { method: 'DELETE' });
+  const second = await makeKey({ name: 'again', scopes: ['read'] });
+  expect(second.status).toBe(201);
+  expect(second.body.id).not.toBe(first.id);
+});
+
+test.each(['', 'two\nlines', 'zero\u200bwidth'])('a key cannot be named %j', async (name) => {
+  expect(await makeKey({ name, scopes: ['read'] })).toMatchObject({
+    status: 422,
+    body: { errors: [{ path: 'name' }] },
+  });
+  expect(await keys('create', '--name', name, '--scope', 'read')).toMatchObject({
+    code: 1,
+    output: expect.stringContaining('It must be 1 to 128 characters on one line'),
+  });
+});
+
+test('a key is bound to the addresses that it was given', async () => {
+  const near = await makeKey({ name: 'near', scopes: ['read'], bounds: { addresses: ['127.0.0.0/8', '::1'] } });
+  const far = await makeKey({ name: 'far', scopes: ['read'], bounds: { addresses: ['192.0.2.0/24'] } });
+  expect(await status(near.body.key)).toBe(200);
+  expect(await status(far.body.key)).toBe(403);
+});
+
+test('only a key with keys:admin manages keys, and nobody can make or take a key that may do more', async () => {
+  const { body: reader } = await makeKey({ name: 'reader', scopes: ['read'] });
+  expect((await api.request('/keys', { key: reader.key })).status).toBe(403);
+  const { body: admin } = await makeKey({
+    name: 'small-admin',
+    scopes: ['keys:admin', 'audit:write'],
+    tenant: 'acme',
+    bounds: { table_name: ['teams'] },
+  });
+  expect((await makeKey({ name: 'x', scopes: ['audit:read'] }, admin.key)).status).toBe(403);
+  expect((await makeKey({ name: 'x', scopes: ['write'], tenant: 'other' }, admin.key)).status).toBe(403);
+  const made = await makeKey(
+    { name: 'x', scopes: ['write'], bounds: { table_name: ['*'], signs_keys: true } },
+    admin.key,
+  );
+  expect(made.status).toBe(201);
+  const listed = await api.request('/keys', { key: admin.key });
+  expect(listed.body.keys.map(({ name }: { name: string }) => name).sort()).toEqual(['small-admin', 'x']);
+  expect(listed.body.keys.find(({ name }: { name: string }) => name === 'x')).toMatchObject({
+    tenant: 'acme',
+    bounds: { table_name: ['teams'] },
+  });
+  expect((await api.request(`/keys/${reader.id}/rotate`, { key: admin.key, body: {} })).status).toBe(404);
+  expect((await api.request(`/keys/${reader.id}`, { key: admin.key, method: 'DELETE' })).status).toBe(404);
+  const { body: wide } = await makeKey({ name: 'wide', scopes: ['read', 'write'], tenant: 'acme' });
+  expect((await api.request(`/keys/${wide.id}/rotate`, { key: admin.key, body: {} })).status).toBe(403);
+});
+
+test('a key of the form before goes on working, and may name API keys as it could', async () => {
+  const key = `ab_${'k'.repeat(43)}`;
+  await api.db.sql`
+    insert into auditbox.api_key (key_id, name, key_hash, scopes, bounds)
+    values (gen_random_uuid(), 'old', encode(sha256(${key}::text::bytea), 'hex'), '{read,write}', '{"signs_keys":true}')`;
+  expect(await status(key)).toBe(200);
+  expect((await api.request('/audit', { key, body: anEvent({ changed_by_api_key: 'x' }) })).status).toBe(201);
+});
+
+test('a key with a wrong checksum costs no query', async () => {
+  const { body } = await makeKey({ name: 'mistyped', scopes: ['read'] });
+  await api.db.sql`alter table auditbox.api_key rename to api_key_away`;
+  try {
+    const mistyped = `${body.key.slice(0, -1)}${body.key.endsWith('a') ? 'b' : 'a'}`;
+    expect(await status(mistyped)).toBe(401);
+    expect(await status('ab_unknown')).toBe(401);
+    expect(await status(`ab_${'z'.repeat(43)}`)).toBe(503);
+  } finally {
+    await api.db.sql`alter table auditbox.api_key_away rename to api_key`;
+  }
+});
+
+test("a revoked key's running export breaks within 5 seconds", async () => {
+  const { body } = await makeKey({ name: 'exporting', scopes: ['read'] });
+  await api.db.store(Array.from({ length: 40 }, () => anEvent({ updated_values: 'x'.repeat(900_000) })));
+  const request = get(`${api.url}/audit/export`, { headers: { authorization: `Bearer ${body.key}` } });
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  // A reader that does not read keeps the export running.
+  response.pause();
+  const closed = new Promise<string>((resolve) => response.once('error', ({ message }: Error) => resolve(message)));
+  const revokedAt = performance.now();
+  expect((await api.request(`/keys/${body.id}`, { method: 'DELETE' })).status).toBe(204);
+  await eventually(() => expect(request.socket?.readableEnded || request.socket?.destroyed).toBe(true), 6_000).catch(
+    () => {},
+  );
+  response.resume();
+  expect(await closed).toBe('aborted');
+  expect(performance.now() - revokedAt).toBeLessThan(6_500);
+});
+
+test('denied requests and the use of keys are noted; both are stored when the api stops', async () => {
+  const { body } = await makeKey({ name: 'denied', scopes: ['read'] });
+  const { app, request } = await startApi(urlAs('api', api.db.url));
+  for (let n = 0; n < 3; n += 1) await request('/audit', { key: body.key, body: anEvent() });
+  for (const key of [null, 'nobody']) await request('/audit', { key });
+  app.signal('SIGTERM');
+  expect(await app.ended).toBe(0);
+  const { body: denied } = await api.request('/audit?action=denied');
+  expect(denied.audit_logs).toHaveLength(3);
+  expect(denied.audit_logs).toContainEqual(
+    expect.objectContaining({
+      changed_by: 'denied',
+      changed_by_api_key: body.id,
+      object_id: 'POST /audit',
+      recorded_by: 'api',
+      context: expect.objectContaining({ reason: 'no scope', count: 3 }),
+    }),
+  );
+  const { body: listed } = await api.request('/keys');
+  const used = listed.keys.find(({ id }: { id: string }) => id === body.id);
+  expect(used).toMatchObject({ last_used_at: expect.any(String), last_used_address: '127.0.0.1' });
+});
+
+test('with AUDIT_READS each read is an event before its answer, and a feed is one event', async () => {
+  const { request } = await startApi(urlAs('api', api.db.url), { AUDIT_READS: 'true' });
+  const { body } = await makeKey({ name: 'watched', scopes: ['read'] });
+  const event = anEvent();
+  await api.request('/audit', { body: event });
+  await request(`/audit/${event.id}`, { key: body.key });
+  await request('/audit/export?object_id=none', { key: body.key });
+  const feed = '/audit?recorded_after=2026-01-01&page_size=1';
+  const { body: page } = await request(feed, { key: body.key });
+  await request(`${feed}&cursor=${page.next_cursor}`, { key: body.key });
+  const { body: reads } = await api.request('/audit?action=read&sort_order=asc');
+  expect(reads.audit_logs).toMatchObject([
+    { changed_by: 'watched', changed_by_api_key: body.id, object_id: 'GET /audit/:id' },
+    { object_id: 'GET /audit/export', context: { query: 'object_id=none' } },
+    { object_id: 'GET /audit', context: { address: '127.0.0.1' } },
+  ]);
+});
+
+test('the master key can be off, and while it is on the log says so', async () => {
+  expect(api.app.output()).toContain('"event":"master-key-on"');
+  const { app, request } = await startApi(urlAs('api', api.db.url), { AUDIT_MASTER_KEY: '' });
+  expect((await request('/audit')).status).toBe(401);
+  expect(app.output()).not.toContain('master-key-on');
+});
+
+test.each(['changemechangeme', 'x'.repeat(64), 'ab'.repeat(32)])('%s is not a master key', async (key) => {
+  const app = spawnApp('api/src/main.ts', { DATABASE_URL: api.db.url, AUDIT_MASTER_KEY: key });
+  expect(await app.ended).toBe(1);
+  expect(app.output()).toContain('AUDIT_MASTER_KEY has an invalid value');
+  expect(app.output()).not.toContain(key);
+});
