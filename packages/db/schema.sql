@@ -336,8 +336,8 @@ declare
 begin
   select array_agg(r.id), array_agg(r.occurred_at), max(r.occurred_at), bool_or(r.recorded_at <> statement_timestamp()),
     array_agg(auditbox.line_bytes(
-      r.changed_by || r.changed_by_api_key || r.action || r.table_name || r.object_id || r.recorded_by || r.tenant
-        || coalesce(r.redacted::text, ''),
+      r.changed_by || r.changed_by_api_key || r.action || r.table_name || r.object_id || r.recorded_by
+        || case when r.tenant = '' and r.redacted is null then '' else '                        ' || r.tenant || coalesce(r.redacted::text, '') end,
       r.before_value, r.updated_values, r.context)),
     bool_or(strpos(r.before_value::text, '\u') > 0 or strpos(r.updated_values::text, '\u') > 0
       or strpos(r.context::text, '\u') > 0),
@@ -796,7 +796,7 @@ CREATE OR REPLACE FUNCTION auditbox.line_bytes(texts text, before_value json, up
  RETURNS integer
  LANGUAGE sql
  STABLE PARALLEL SAFE
-RETURN (LEAST((2147483647)::bigint, (((((302)::bigint + octet_length((to_json(texts))::text)) + COALESCE(octet_length((before_value)::text), 4)) + COALESCE(octet_length((updated_values)::text), 4)) + COALESCE(octet_length((context)::text), 4))))::integer;
+RETURN (LEAST((2147483647)::bigint, (((((276)::bigint + octet_length((to_json(texts))::text)) + COALESCE(octet_length((before_value)::text), 4)) + COALESCE(octet_length((updated_values)::text), 4)) + COALESCE(octet_length((context)::text), 4))))::integer;
 revoke execute on function auditbox.line_bytes(text,json,json,json) from public;
 
 CREATE OR REPLACE FUNCTION auditbox.list_months()
@@ -960,8 +960,8 @@ begin
   ), added as (
     insert into auditbox.outbox (audit_id, occurred_at, recorded_at, bytes)
     select b.id, b.occurred_at, b.recorded_at, auditbox.line_bytes(
-        a.changed_by || a.changed_by_api_key || a.action || a.table_name || a.object_id || a.recorded_by || a.tenant
-          || coalesce(a.redacted::text, ''),
+        a.changed_by || a.changed_by_api_key || a.action || a.table_name || a.object_id || a.recorded_by
+          || case when a.tenant = '' and a.redacted is null then '' else '                        ' || a.tenant || coalesce(a.redacted::text, '') end,
         a.before_value, a.updated_values, a.context)
     from block b join auditbox.audit_log a on a.id = b.id and a.occurred_at = b.occurred_at
     where b.registered_at is null
