@@ -170,8 +170,11 @@ test.each([
   ['drop index auditbox.audit_log_changed_by', 'index audit_log_changed_by is missing'],
   ['alter table auditbox.outbox drop constraint outbox_audit_id', 'index outbox_audit_id is missing'],
   ['alter table auditbox.delivery drop constraint delivery_done_is_proven', 'delivery_done_is_proven is missing'],
-  ['alter table auditbox.api_key drop column revoked_at', 'column api_key.revoked_at is missing'],
-  ['alter table auditbox.api_key alter column name type varchar(9)', 'column api_key.name is of another type'],
+  ['alter table auditbox.api_key drop column created_by', 'column api_key.created_by is missing'],
+  [
+    'alter table auditbox.api_key alter column created_by type varchar(9)',
+    'column api_key.created_by is of another type',
+  ],
 ])('a missing or changed part of the schema is named: %s', async (statement, says) => {
   await rig.db.sql.unsafe(statement);
   const finding = await findProblem('tables');
@@ -284,8 +287,8 @@ test('a table or a month without autovacuum is reported', async () => {
 test('dead rows that are not vacuumed are counted', async () => {
   await rig.db.sql`alter table auditbox.api_key set (autovacuum_enabled = off)`;
   await rig.db.sql`
-    insert into auditbox.api_key (name, key_hash, scopes)
-    select n::text, n::text, '{read}' from generate_series(1, 20000) as n`;
+    insert into auditbox.api_key (key_id, name, key_hash, scopes)
+    select gen_random_uuid(), n::text, n::text, '{read}' from generate_series(1, 20000) as n`;
   await rig.db.sql.begin(async (tx) => {
     await tx`delete from auditbox.api_key`;
     await tx`select pg_stat_force_next_flush()`;

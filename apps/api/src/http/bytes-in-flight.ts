@@ -12,6 +12,8 @@ export interface BytesInFlight {
    * key, or for all keys; then they are not counted.
    */
   hold(response: Response, bytes: number): void;
+  /** The same for bytes that a request can do without: false, and not counted, if they would leave others less than half. */
+  tryHold(response: Response, bytes: number): boolean;
   /** Counts fewer bytes for a request: the caller has taken a part of its answer. */
   release(response: Response, bytes: number): void;
   readonly totalBytes: number;
@@ -43,6 +45,12 @@ export function createBytesInFlight(limits: FlightLimits, holderOf: (response: R
     return held;
   }
 
+  function count(response: Response, bytes: number, holder: string): void {
+    // A connection that has closed gives nothing back any more.
+    if (response.destroyed) return;
+    add(byResponse.get(response) ?? open(response, holder), bytes);
+  }
+
   return {
     get totalBytes() {
       return total;
@@ -52,9 +60,14 @@ export function createBytesInFlight(limits: FlightLimits, holderOf: (response: R
       if (total + bytes > limits.totalBytes) throw tooMany('all requests', limits.totalBytes);
       if ((byHolder.get(holder) ?? 0) + bytes > limits.bytesPerKey)
         throw tooMany('the requests of this key', limits.bytesPerKey);
-      // A connection that has closed gives nothing back any more.
-      if (response.destroyed) return;
-      add(byResponse.get(response) ?? open(response, holder), bytes);
+      count(response, bytes, holder);
+    },
+    tryHold(response, bytes) {
+      const holder = holderOf(response);
+      const ofHolder = (byHolder.get(holder) ?? 0) + bytes;
+      if (total + bytes > limits.totalBytes / 2 || ofHolder > limits.bytesPerKey / 2) return false;
+      count(response, bytes, holder);
+      return true;
     },
     release(response, bytes) {
       const held = byResponse.get(response);

@@ -4,12 +4,13 @@ import { csvHeader } from '@auditbox/core/text/csv-row.ts';
 import { giveBack } from '@auditbox/db/database/collect-chunks.ts';
 import type { Request, Response } from 'express';
 import { z } from 'zod';
+import { breakConnection } from '../http/break-connection.ts';
 import { getCaller } from '../http/caller.ts';
 import { writePart } from '../http/json-answer.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { listActions, type Route } from '../http/route.ts';
 import type { CursorList } from './cursor.ts';
-import { type ExportFormat, type ExportSource, openExportSource } from './export-source.ts';
+import { type ExportFormat, type ExportSource, openExportSource, partBytes, partsHeld } from './export-source.ts';
 import { filterParameters, orderParameters, toFilter } from './parameters.ts';
 import { getSearch, readQuery, requireValid, valueParameters } from './read-query.ts';
 import { preferHeader, readerHeaders } from './readers.ts';
@@ -91,7 +92,13 @@ export const exportEvents: Route = {
       const left = new AbortController();
       response.once('close', () => left.abort());
       endWithKey(response);
-      const source = openExportSource(reader.poolFor(list.filter), format, list, left.signal);
+      bytesInFlight.hold(response, reservedBytes);
+      let isFast = false;
+      const mayBeFast = () => {
+        isFast ||= bytesInFlight.tryHold(response, fastBytes);
+        return isFast;
+      };
+      const source = openExportSource(reader.poolFor(list.filter), format, list, { signal: left.signal, mayBeFast });
       try {
         await sendParts(response, { format, ...form }, source, (bytes) => bytesInFlight.hold(response, bytes));
       } catch (error) {
@@ -110,7 +117,9 @@ function endWithKey(response: Response): void {
   const timer = setInterval(() => {
     // While the database does not answer, the export does not get any rows either.
     isStillValid().then(
-      (isValid) => isValid || response.destroy(),
+      (isValid) => {
+        if (!isValid) breakConnection(response.socket);
+      },
       () => {},
     );
   }, checkKeyEveryMs);
@@ -144,6 +153,11 @@ function acceptedFormat(request: Request): ExportFormat {
 
 const mediaTypes = { ndjson: 'application/x-ndjson; charset=utf-8', csv: 'text/csv; charset=utf-8; header=present' };
 
+/** What every export holds of the memory. */
+const reservedBytes = partsHeld * partBytes.usual;
+/** What one holds besides while it is fast. */
+const fastBytes = partsHeld * partBytes.fast;
+
 /** The trailer of an export. */
 const rowsTrailer = 'auditbox-export-rows';
 
@@ -161,9 +175,8 @@ async function sendParts(
   hold: (bytes: number) => void,
 ): Promise<void> {
   const first = await source.next();
-  const second = first && (await source.next());
-  // The first part is small. The second one is about as large as those that follow, of which memory holds two.
-  hold(countBytes(first) + 2 * countBytes(second));
+  // Events may be larger than a part. Those that follow are about as large.
+  hold(Math.max(0, partsHeld * countBytes(first) - reservedBytes));
   const hasTrailers = response.req.httpVersion !== '1.0';
   response.writeHead(200, {
     'content-type': mediaTypes[format],
@@ -171,15 +184,12 @@ async function sendParts(
     ...(hasTrailers && { trailer: rowsTrailer }),
   });
   if (format === 'csv') response.write(hasBom ? `\ufeff${csvHeader}` : csvHeader);
-  const sendPart = async (part: readonly Buffer[]) => {
+  for (let part = first; part !== null && !response.destroyed; part = await source.next()) {
     for (const chunk of part) {
       const isTaken = await writePart(response, chunk, () => giveBack(chunk));
       if (!isTaken) return;
     }
-  };
-  if (first !== null) await sendPart(first);
-  for (let part = second; part !== null && !response.destroyed; part = await source.next()) await sendPart(part);
-  if (response.destroyed) return;
+  }
   if (hasTrailers) response.addTrailers({ [rowsTrailer]: String(source.rows) });
   response.end(hasClosingLine ? closingLine(format, source.rows) : undefined);
 }

@@ -16,27 +16,29 @@ export interface ExportSource {
 }
 
 /** Memory holds two parts of each export: one is sent while the database makes the next one. */
-const partBytes = 4 * 1024 * 1024;
+export const partsHeld = 2;
+/** The bytes of a part, by whether the export may be fast. A single event may be larger. */
+export const partBytes = { usual: 256 * 1024, fast: 4 * 1024 * 1024 } as const;
 const maxRows = 20_000;
-/** The first part is small, because nothing is known of the size of the events. */
+/** The first part has few rows, because nothing is known of the size of the events. */
 const firstRows = 100;
 
 const readers = { ndjson: exportLines, csv: exportCsv } as const;
 
-/** Aborting `signal` cancels the statement that runs. */
+/** Aborting `signal` cancels the statement that runs. `mayBeFast` is asked before each part but the first. */
 export function openExportSource(
   db: Database,
   format: ExportFormat,
   { filter, order }: CursorList,
-  signal: AbortSignal,
+  { signal, mayBeFast }: { readonly signal: AbortSignal; readonly mayBeFast: () => boolean },
 ): ExportSource {
-  const read = (after: ExportedPart['last'], rows: number) => {
-    const part = readers[format](db, { filter, order, after, maxRows: rows, maxBytes: partBytes }, signal);
+  const read = (after: ExportedPart['last'], rows: number, maxBytes: number) => {
+    const part = readers[format](db, { filter, order, after, maxRows: rows, maxBytes }, signal);
     // It may fail while the part before it is sent; then `next` throws.
     part.catch(() => {});
     return part;
   };
-  let upcoming = read(null, firstRows);
+  let upcoming = read(null, firstRows, partBytes.usual);
   let rows = 0;
   return {
     get rows() {
@@ -45,7 +47,8 @@ export function openExportSource(
     async next() {
       const part = await upcoming;
       if (part.last === null) return null;
-      upcoming = read(part.last, estimateRows(part));
+      const maxBytes = mayBeFast() ? partBytes.fast : partBytes.usual;
+      upcoming = read(part.last, estimateRows(part, maxBytes), maxBytes);
       rows += part.rows;
       return part.chunks;
     },
@@ -53,6 +56,6 @@ export function openExportSource(
 }
 
 /** How many rows fill the next part. The database renders rows that do not fit in vain, so the estimate is a little low. */
-function estimateRows({ rows, bytes }: ExportedPart): number {
-  return Math.min(maxRows, Math.max(1, Math.ceil((rows * 0.95 * partBytes) / bytes)));
+function estimateRows({ rows, bytes }: ExportedPart, maxBytes: number): number {
+  return Math.min(maxRows, Math.max(1, Math.ceil((rows * 0.95 * maxBytes) / bytes)));
 }
