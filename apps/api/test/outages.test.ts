@@ -183,7 +183,7 @@ test('missing and invalid settings stop the api at the start, and the message na
   expect(app.output()).toContain('DATABASE_URL is not set');
   expect(app.output()).toContain('PORT is "http"; it must be a whole number from 0 to 65535.');
   expect(app.output()).toContain(
-    'AUDIT_MASTER_KEY has an invalid value (not shown, because it is secret); it must be at least 16 visible ASCII characters.',
+    'AUDIT_MASTER_KEY has an invalid value (not shown, because it is secret); it must be 32 random bytes, such as `openssl rand -hex 32` prints.',
   );
 });
 
@@ -204,7 +204,7 @@ test('without the tables, the answer and the log name the problem', async () => 
   const api = `http://127.0.0.1:${(await app.event('api-listening')).port}`;
   const rejected = await post(api, anEvent());
   expect(rejected.status).toBe(503);
-  expect(await rejected.text()).toContain('The database is not set up correctly (42P01).');
+  expect(await rejected.text()).toContain('The database is not set up correctly (3F000).');
   const { msg } = await app.event('database-not-ready');
   expect(msg).toContain('run `npm run migrate`');
 });

@@ -120,7 +120,11 @@ test('without the right to write the outbox, an application still gets its outbo
 
 test('the outbox holds an upper bound of the bytes of each line', async () => {
   await db.store([
-    anEvent({ changed_by: 'a "quoted" name \\ ☃', object_id: 'a\tb', updated_values: { text: 'ž'.repeat(1000), none: null } }),
+    anEvent({
+      changed_by: 'a "quoted" name \\ ☃',
+      object_id: 'a\tb',
+      updated_values: { text: 'ž'.repeat(1000), none: null },
+    }),
     anEvent({ updated_at: '2026-07-03T11:46:50Z', before_value: null }),
   ]);
   const { eventJson } = await import('@auditbox/db/sql/event-json.ts');

@@ -155,7 +155,7 @@ const mediaTypes = { ndjson: 'application/x-ndjson; charset=utf-8', csv: 'text/c
 
 /** What every export holds of the memory. */
 const reservedBytes = partsHeld * partBytes.usual;
-/** What one holds besides while it is fast. */
+/** What one holds in addition while it is fast. */
 const fastBytes = partsHeld * partBytes.fast;
 
 /** The trailer of an export. */
