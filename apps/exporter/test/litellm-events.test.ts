@@ -51,7 +51,7 @@ test.each([['shaped like', () => shaped], ...(existsSync(realFile) ? [['of', rea
     const [object, ...others] = await bucket.objects();
     expect(others).toEqual([]);
     expect(object?.key).toMatch(/^audit_logs\/dt=2026-07-03\/hour=11\/113059_/);
-    const added = { context: null, recorded_at: expect.any(String) };
+    const added = { context: null, recorded_at: expect.any(String), recorded_by: 'key:master' };
     const byTime = events
       .toSorted((a, b) => a.updated_at.localeCompare(b.updated_at))
       .map((event) => ({ ...event, ...added }));

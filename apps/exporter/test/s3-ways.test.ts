@@ -27,16 +27,18 @@ afterEach(async () => {
 });
 
 /** Above the size from which the SDK would send Expect: 100-continue. */
-const large = () => anEvent({ updated_at: '2026-07-03T11:00:00Z', updated_values: noise(4_000_000) });
+/** Events that make an object of four megabytes. */
+const large = () =>
+  Array.from({ length: 5 }, () => anEvent({ updated_at: '2026-07-03T11:00:00Z', updated_values: noise(800_000) }));
 
 test('a store with a private certificate is rejected, with the setting that fixes it, until S3_CA_FILE names its authority', async () => {
   const refused = await rig.drain({ S3_ENDPOINT: front.endpoint });
   expect(await refused.ended).toBe(1);
   expect(refused.output()).toContain(`The certificate of ${front.endpoint} is not trusted (S3_CA_FILE;`);
   expect(rig.proxy.requests).toHaveLength(0);
-  await rig.db.store([large()]);
+  await rig.db.store(large());
   expect(await (await rig.drain(trusted)).ended).toBe(0);
-  expect(await rig.db.states()).toEqual({ done: 4 });
+  expect(await rig.db.states()).toEqual({ done: 8 });
 });
 
 test('over TLS too, the signature covers the SHA-256 of the body', async () => {
@@ -48,11 +50,11 @@ test('over TLS too, the signature covers the SHA-256 of the body', async () => {
 });
 
 test('with HTTPS_PROXY every https request goes through the proxy, large bodies too, and the store receives all of them', async () => {
-  await rig.db.store([large()]);
+  await rig.db.store(large());
   const HTTPS_PROXY = `http://user:hunter2@127.0.0.1:${proxy.port}`;
   const app = await rig.drain({ ...trusted, HTTPS_PROXY });
   expect(await app.ended).toBe(0);
-  expect(await rig.db.states()).toEqual({ done: 4 });
+  expect(await rig.db.states()).toEqual({ done: 8 });
   const { host } = new URL(front.endpoint);
   expect(new Set(proxy.tunnels.map(({ target }) => target))).toEqual(new Set([host]));
   expect(new Set(proxy.tunnels.map(({ user }) => user))).toEqual(new Set(['user:hunter2']));

@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto';
-import { createAuditEvent } from '@auditbox/core/event/create-audit-event.ts';
-import { connectDatabase } from '@auditbox/db/database/connect.ts';
-import { storeAuditEvents } from '@auditbox/db/events/store-events.ts';
+import { createHash, randomUUID } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
+import { partitionFolder } from '@auditbox/core/export/partition.ts';
+import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
 import { sealBatches } from '@auditbox/db/export/seal-batches.ts';
 import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
 import { readMigrations } from '@auditbox/db/migrate/migrations.ts';
@@ -10,14 +10,41 @@ import { expectExactlyOnce } from '@auditbox/testing/expectations/expect-exactly
 import { startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
 import { createExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
 import { limits } from '@auditbox/testing/fixtures/outbox-fixture.ts';
-import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
+import type { TestBucket } from '@auditbox/testing/servers/bucket.ts';
 import { startOwnPostgres } from '@auditbox/testing/servers/own-postgres.ts';
 import { createTemplate, createTestDatabase } from '@auditbox/testing/servers/template-database.ts';
 import { migrateWithRoles, urlAs } from '@auditbox/testing/servers/test-roles.ts';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { expect, test } from 'vitest';
 
 /** The last migration of the first version that anybody installed. */
 const firstVersion = '0009_sessions';
+
+/** What the exporter of the first version did with sealed batches. */
+async function exportAsBefore({ sql }: Database, { client, name }: TestBucket): Promise<void> {
+  const batches = await sql<{ id: string; partition: string; lines: string[] }[]>`
+    select b.id::text, b.partition, json_agg('{"id":"' || a.id::text || '","updated_at":"'
+      || to_char(a.occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') || '"}') as lines
+    from auditbox.batch b join auditbox.outbox o on b.outbox_ids @> o.id join auditbox.audit_log a on a.id = o.audit_id
+    group by b.id`;
+  for (const { id, partition, lines } of batches) {
+    const text = lines.map((line) => `${line}\n`).join('');
+    const sha256 = createHash('sha256').update(text).digest('hex');
+    const key = `audit_logs/${partitionFolder(partition)}/0000_${id}_${sha256.slice(0, 12)}.ndjson.gz`;
+    const Metadata = { sha256, rows: String(lines.length) };
+    await client.send(new PutObjectCommand({ Bucket: name, Key: key, Body: gzipSync(text), Metadata }));
+    await sql`
+      update auditbox.delivery set state = 'sending', lease_token = gen_random_uuid(), leased_until = now()
+      where batch_id = ${id}`;
+    await sql`
+      update auditbox.delivery set sha256 = ${sha256}, object_key = ${key}, ndjson_bytes = ${text.length},
+        object_bytes = ${gzipSync(text).length}
+      where batch_id = ${id}`;
+    await sql`
+      update auditbox.delivery set state = 'done', lease_token = null, leased_until = null, done_at = now()
+      where batch_id = ${id}`;
+  }
+}
 
 test('a database of the first version, with rows in every table, is upgraded; all is exported once and readable', async () => {
   // The doctor reports the server that tests share, because it does not flush.
@@ -29,19 +56,24 @@ test('a database of the first version, with rows in every table, is upgraded; al
   const all = readMigrations();
   const first = all.slice(0, all.findIndex(({ tag }) => tag === firstVersion) + 1);
   await migrateDatabase(url, { migrations: first });
-  await setUpRoles(url);
   const db = connectDatabase({ url, application: 'test', maxConnections: 2, statementTimeoutMs: 20_000 });
   const ids: string[] = [];
   const store = async (rows: number, updated_at: string) => {
-    const events = Array.from({ length: rows }, () => anEvent({ id: randomUUID(), updated_at }));
-    ids.push(...events.map(({ id }) => id as string));
-    await storeAuditEvents(db, events.map(createAuditEvent));
+    for (let row = 0; row < rows; row += 1) {
+      const id = randomUUID();
+      ids.push(id);
+      await db.sql`select auditbox.make_month(${updated_at}::timestamptz)`;
+      await db.sql`
+        insert into auditbox.audit_log (id, occurred_at, changed_by, action, table_name, object_id, updated_values)
+        values (${id}, ${updated_at}, 'ana', 'updated', 'teams', '42', '{"max_budget":25.50}')`;
+    }
   };
 
   // Done, with objects in the bucket.
   await store(6, '2026-07-03T01:00:00Z');
   await store(3, '2024-02-29T23:59:59Z');
-  expect(await (await rig.drain(settings)).ended).toBe(0);
+  await sealBatches(db, limits);
+  await exportAsBefore(db, rig.bucket);
   // Sealed, failed, and one whose exporter died after it had rejected a row.
   await store(4, '2026-07-04T01:00:00Z');
   await store(4, '2026-07-04T02:00:00Z');
@@ -64,6 +96,7 @@ test('a database of the first version, with rows in every table, is upgraded; al
   await store(5, '2026-07-05T01:00:00Z');
 
   await migrateDatabase(url);
+  await setUpRoles(url);
   expect(await rig.start(['--once'], settings).ended).toBe(2);
   expect(await rig.start(['--replay-failed'], settings).ended).toBe(0);
   await expectExactlyOnce(rig.bucket, ids);
