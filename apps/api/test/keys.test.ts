@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 let api: ApiFixture;
 beforeAll(async () => {
-  api = await createApiFixture();
+  api = await createApiFixture({ LOG_LEVEL: 'debug' });
 });
 afterAll(() => api.close());
 
@@ -148,17 +148,16 @@ test("a revoked key's running export breaks within 5 seconds", async () => {
   await api.db.store(Array.from({ length: 40 }, () => anEvent({ updated_values: 'x'.repeat(900_000) })));
   const request = get(`${api.url}/audit/export`, { headers: { authorization: `Bearer ${body.key}` } });
   const [response] = (await once(request, 'response')) as [IncomingMessage];
+  request.on('error', () => {});
   // A reader that does not read keeps the export running.
   response.pause();
   const closed = new Promise<string>((resolve) => response.once('error', ({ message }: Error) => resolve(message)));
   const revokedAt = performance.now();
   expect((await api.request(`/keys/${body.id}`, { method: 'DELETE' })).status).toBe(204);
-  await eventually(() => expect(request.socket?.readableEnded || request.socket?.destroyed).toBe(true), 6_000).catch(
-    () => {},
-  );
+  await api.app.event('request', ({ path, answered }) => path === '/audit/export' && answered === false);
+  expect(performance.now() - revokedAt).toBeLessThan(5_000);
   response.resume();
   expect(await closed).toBe('aborted');
-  expect(performance.now() - revokedAt).toBeLessThan(6_500);
 });
 
 test('denied requests and the use of keys are noted; both are stored when the api stops', async () => {
