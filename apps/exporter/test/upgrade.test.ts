@@ -5,7 +5,6 @@ import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts
 import { sealBatches } from '@auditbox/db/export/seal-batches.ts';
 import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
 import { readMigrations } from '@auditbox/db/migrate/migrations.ts';
-import { setUpRoles } from '@auditbox/db/migrate/set-up-roles.ts';
 import { expectExactlyOnce } from '@auditbox/testing/expectations/expect-exactly-once.ts';
 import { startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
 import { createExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
@@ -57,6 +56,8 @@ test('a database of the first version, with rows in every table, is upgraded; al
   const first = all.slice(0, all.findIndex(({ tag }) => tag === firstVersion) + 1);
   await migrateDatabase(url, { migrations: first });
   const db = connectDatabase({ url, application: 'test', maxConnections: 2, statementTimeoutMs: 20_000 });
+  // Who had roles has them after the upgrade, with the rights of today: the processes below run as their members.
+  await db.sql`grant select on auditbox.audit_log to auditbox_api`;
   const ids: string[] = [];
   const store = async (rows: number, updated_at: string) => {
     for (let row = 0; row < rows; row += 1) {
@@ -96,7 +97,6 @@ test('a database of the first version, with rows in every table, is upgraded; al
   await store(5, '2026-07-05T01:00:00Z');
 
   await migrateDatabase(url);
-  await setUpRoles(url);
   expect(await rig.start(['--once'], settings).ended).toBe(2);
   expect(await rig.start(['--replay-failed'], settings).ended).toBe(0);
   await expectExactlyOnce(rig.bucket, ids);

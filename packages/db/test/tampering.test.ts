@@ -1,5 +1,6 @@
 import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
-import { findTampering, listExpectedFunctions } from '@auditbox/db/doctor/find-tampering.ts';
+import { listExpectedFunctions } from '@auditbox/db/doctor/expected-functions.ts';
+import { findTampering } from '@auditbox/db/doctor/find-tampering.ts';
 import { findWrongRights } from '@auditbox/db/doctor/find-wrong-rights.ts';
 import { createTestDatabase } from '@auditbox/testing/servers/template-database.ts';
 import { urlAs } from '@auditbox/testing/servers/test-roles.ts';

@@ -5,6 +5,7 @@ import { hashApiKey, isApiKeyForm } from '@auditbox/db/keys/key-form.ts';
 import type { Request, RequestHandler } from 'express';
 import type { KnownKey } from '../keys/known-keys.ts';
 import type { ApiParts } from '../parts.ts';
+import { addressOf } from './address-of.ts';
 import { type Caller, setCaller } from './caller.ts';
 import type { Denial } from './denials.ts';
 import { HttpProblem } from './problem.ts';
@@ -79,11 +80,6 @@ const missingKey = 'This route needs a key: Authorization: Bearer KEY.';
 function toCaller(key: KnownKey, isStillValid: Caller['isStillValid']): Caller {
   const { keyId: id, name, recordedBy, scopes: granted, tenant, bounds } = key;
   return { id, name, recordedBy, scopes: granted, tenant, bounds, isStillValid };
-}
-
-/** Where a request comes from. An IPv4 address is in its own form, also on a socket of IPv6. */
-export function addressOf(request: Request): string {
-  return (request.ip ?? '').replace(/^::ffff:(?=\d+\.)/, '');
 }
 
 /** A 401 with the challenge that RFC 9110 requires. */

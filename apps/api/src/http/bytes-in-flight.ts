@@ -14,9 +14,6 @@ export interface BytesInFlight {
   hold(response: Response, bytes: number): void;
   /** The same for bytes that a request can do without: false, and not counted, if they would leave others less than half. */
   tryHold(response: Response, bytes: number): boolean;
-  /** Counts fewer bytes for a request: the caller has taken a part of its answer. */
-  release(response: Response, bytes: number): void;
-  readonly totalBytes: number;
 }
 
 interface Held {
@@ -52,9 +49,6 @@ export function createBytesInFlight(limits: FlightLimits, holderOf: (response: R
   }
 
   return {
-    get totalBytes() {
-      return total;
-    },
     hold(response, bytes) {
       const holder = holderOf(response);
       if (total + bytes > limits.totalBytes) throw tooMany('all requests', limits.totalBytes);
@@ -68,10 +62,6 @@ export function createBytesInFlight(limits: FlightLimits, holderOf: (response: R
       if (total + bytes > limits.totalBytes / 2 || ofHolder > limits.bytesPerKey / 2) return false;
       count(response, bytes, holder);
       return true;
-    },
-    release(response, bytes) {
-      const held = byResponse.get(response);
-      if (held) add(held, -Math.min(bytes, held.bytes));
     },
   };
 }

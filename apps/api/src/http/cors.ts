@@ -14,7 +14,7 @@ export function allowOrigins(origins: readonly string[]): RequestHandler {
     response.setHeader('access-control-allow-origin', origin);
     response.setHeader('access-control-expose-headers', exposed);
     if (request.method !== 'OPTIONS' || request.headers['access-control-request-method'] === undefined) return next();
-    response.setHeader('access-control-allow-methods', 'GET, HEAD, POST');
+    response.setHeader('access-control-allow-methods', 'GET, HEAD, POST, DELETE');
     response.setHeader('access-control-allow-headers', allowed);
     response.setHeader('access-control-max-age', '600');
     response.writeHead(204).end();

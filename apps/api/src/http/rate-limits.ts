@@ -1,5 +1,6 @@
-import { hash } from 'node:crypto';
+import { hashApiKey } from '@auditbox/db/keys/key-form.ts';
 import type { RequestHandler, Response } from 'express';
+import { addressOf } from './address-of.ts';
 import type { RateLimits } from './limits.ts';
 import { HttpProblem } from './problem.ts';
 import { readBearer } from './read-bearer.ts';
@@ -95,9 +96,9 @@ export function limitStrangers({ failedKeys }: RateLimits): RequestHandler {
   const failed = createWindow();
   const known = new Set<string>();
   return (request, response, next) => {
-    const address = request.ip ?? '';
+    const address = addressOf(request);
     const token = readBearer(request);
-    const name = token === undefined ? null : hash('sha256', token, 'base64');
+    const name = token === undefined ? null : hashApiKey(token);
     if (failed.used(address) >= failedKeys && (name === null || !known.has(name)))
       throw new HttpProblem(429, 'Too many requests without a valid key came from this address.', {
         headers: { 'retry-after': String(failed.secondsLeft) },

@@ -1,7 +1,7 @@
 import { createAuditEvent } from '@auditbox/core/event/create-audit-event.ts';
 import type { RequestHandler } from 'express';
 import type { ApiParts } from '../parts.ts';
-import { addressOf } from './auth.ts';
+import { addressOf } from './address-of.ts';
 import { type Caller, getCaller } from './caller.ts';
 import { ownRecordedBy } from './denials.ts';
 import { routeTemplate } from './route-template.ts';

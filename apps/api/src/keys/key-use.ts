@@ -1,5 +1,5 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
-import { type KeyUse, noteKeyUse } from '@auditbox/db/keys/api-keys.ts';
+import { type KeyUse, noteKeyUse } from '@auditbox/db/keys/change-keys.ts';
 
 const everyMs = 60_000;
 

@@ -3,7 +3,7 @@ import { isPlainName } from '@auditbox/core/event/plain-name.ts';
 import { expandGrants, type Scope } from '@auditbox/core/keys/scopes.ts';
 import { allTenants, oneTenant, type TenantScope } from '@auditbox/core/keys/tenant-scope.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
-import { findKey, type ValidKey } from '@auditbox/db/keys/api-keys.ts';
+import { findKey, type ValidKey } from '@auditbox/db/keys/find-keys.ts';
 
 /** A valid key, ready for the checks of a request. */
 export interface KnownKey extends Omit<ValidKey, 'grants' | 'tenant'> {

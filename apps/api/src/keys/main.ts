@@ -1,6 +1,7 @@
 import { connectDatabase } from '@auditbox/db/database/connect.ts';
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
-import { createKey, findKeyId, listKeys, revokeKey, rotateKey, type StoredKey } from '@auditbox/db/keys/api-keys.ts';
+import { createKey, revokeKey, rotateKey } from '@auditbox/db/keys/change-keys.ts';
+import { findKeyId, listKeys, type StoredKey } from '@auditbox/db/keys/find-keys.ts';
 import { commonSettings } from '@auditbox/process/common-settings.ts';
 import { exitWith } from '@auditbox/process/exit-with.ts';
 import { readSettings } from '@auditbox/process/settings.ts';

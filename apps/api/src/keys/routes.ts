@@ -1,13 +1,7 @@
 import { newKeySchema } from '@auditbox/core/keys/key-bounds.ts';
 import type { Grant } from '@auditbox/core/keys/scopes.ts';
-import {
-  type ChangedBy,
-  createKey,
-  listKeys,
-  revokeKey,
-  rotateKey,
-  type StoredKey,
-} from '@auditbox/db/keys/api-keys.ts';
+import { type ChangedBy, createKey, revokeKey, rotateKey } from '@auditbox/db/keys/change-keys.ts';
+import { listKeys, type StoredKey } from '@auditbox/db/keys/find-keys.ts';
 import type { Request } from 'express';
 import { z } from 'zod';
 import { type BodyRules, bodyText, parseBody } from '../http/body.ts';

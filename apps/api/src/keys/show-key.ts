@@ -1,5 +1,5 @@
 import { grants } from '@auditbox/core/keys/scopes.ts';
-import type { StoredKey } from '@auditbox/db/keys/api-keys.ts';
+import type { StoredKey } from '@auditbox/db/keys/find-keys.ts';
 import { z } from 'zod';
 
 export const shownKey = z

@@ -1,60 +1,9 @@
-import { createHash } from 'node:crypto';
 import type { Database } from '../database/connect.ts';
-import { DatabaseError } from '../database/database-error.ts';
-import { defaultSchema, nameSchema } from '../database/schema-name.ts';
+import { defaultSchema } from '../database/schema-name.ts';
 import { processRoles } from '../migrate/grant-rights.ts';
-import { readMigrations } from '../migrate/migrations.ts';
-
-/** The destination that retention reads months back from. */
-const archive = 's3';
-
-/** Something in the schema that is not as the migrations made it. */
-export interface Tampering {
-  /** What is wrong, without a full stop: `the function seal has another body`. */
-  readonly says: string;
-  /** A statement that repairs it, or null. */
-  readonly remedy: string | null;
-}
-
-interface ExpectedFunction {
-  readonly name: string;
-  /** Of its body; null if the body is a parsed `return …`, which has no text to compare. */
-  readonly md5: string | null;
-  readonly isDefiner: boolean;
-  /** Its settings, in the form of pg_proc.proconfig, sorted and without quotes. */
-  readonly settings: readonly string[];
-}
-
-/** The head of a function, and its body between dollar quotes. */
-const definition =
-  /create (?:or replace )?function auditbox\.(\w+)\s*\(([\s\S]*?)(?:\bas \$\$([\s\S]*?)\$\$|\breturn\b(?!s))/i;
-const changed = /alter function auditbox\.(\w+)\([^)]*\) set (.+)/i;
-const setting = /\bset (\w+) = ('[^']*'|\w+(?:, \w+)*)/gi;
-
-/** The functions as the last migration that makes or alters them has them. */
-export function listExpectedFunctions(schema: string = defaultSchema): ExpectedFunction[] {
-  const functions = new Map<string, ExpectedFunction>();
-  // Each statement by itself: a function with a parsed body must not get the text of the next one.
-  for (const statement of readMigrations().flatMap(({ statements }) => statements)) {
-    const [, name, head = '', body] = definition.exec(statement) ?? [];
-    if (name !== undefined) {
-      const md5 = body === undefined ? null : createHash('md5').update(nameSchema(body, schema)).digest('hex');
-      functions.set(name, { name, md5, isDefiner: /\bsecurity definer\b/i.test(head), settings: readSettings(head) });
-    }
-    const [, alteredName = '', clause = ''] = changed.exec(statement) ?? [];
-    const altered = functions.get(alteredName);
-    if (altered)
-      functions.set(alteredName, {
-        ...altered,
-        settings: [...altered.settings, ...readSettings(`set ${clause}`)].sort(),
-      });
-  }
-  return [...functions.values()];
-}
-
-function readSettings(head: string): string[] {
-  return [...head.matchAll(setting)].map(([, name, value = '']) => `${name}=${value.replaceAll("'", '')}`).sort();
-}
+import { listExpectedFunctions } from './expected-functions.ts';
+import { findInRows } from './find-in-rows.ts';
+import type { Tampering } from './tampering.ts';
 
 /** What somebody changed in the schema, and in the rows that say what is exported. */
 export async function findTampering(db: Database, schema: string = defaultSchema): Promise<Tampering[]> {
@@ -197,64 +146,5 @@ async function findInCatalog(db: Database, schema: string): Promise<Tampering[]>
         format('alter sequence %s increment 1 cache 1', s.seqrelid::regclass)
       from pg_sequence s join ours on ours.oid = s.seqrelid where s.seqcache <> 1 or s.seqincrement <> 1
       order by says`,
-  );
-}
-
-/** Row-level security on one table hides nothing of the others. */
-async function findInRows(db: Database): Promise<Tampering[]> {
-  const found = await Promise.all(
-    [findSequencesBehind, findUndelivered].map((find) =>
-      find(db).catch((error: unknown) => {
-        // Row-level security hides rows, which the catalog names.
-        if (error instanceof DatabaseError && error.code === '42501') return [];
-        throw error;
-      }),
-    ),
-  );
-  return found.flat();
-}
-
-/**
- * Sequences that would give ids again.
- *
- * Caller: the doctor.
- * Locks: none.
- * Crash: nothing is written.
- */
-async function findSequencesBehind(db: Database): Promise<Tampering[]> {
-  return db.query(
-    (sql) => sql<Tampering[]>`
-      select 'the sequence outbox_id_seq is behind the outbox' as says,
-        format('select setval(''auditbox.outbox_id_seq'', %s)', max_id) as remedy
-      from (select max(id) as max_id from auditbox.outbox) o
-      where max_id > (select last_value from auditbox.outbox_id_seq)
-      union all
-      select 'the sequence batch_id_seq is behind the batches', format('select setval(''auditbox.batch_id_seq'', %s)', max_id)
-      from (select max(id) as max_id from auditbox.batch) b
-      where max_id > (select last_value from auditbox.batch_id_seq)`,
-  );
-}
-
-/**
- * A bucket that is no destination, and batches that have no delivery to it.
- *
- * Caller: the doctor.
- * Locks: none.
- * Crash: nothing is written.
- */
-async function findUndelivered(db: Database): Promise<Tampering[]> {
-  return db.query(
-    (sql) => sql<Tampering[]>`
-      select format('the destination %s is missing: nothing is exported', archive) as says,
-        format('insert into auditbox.destination (name) values (%L)', archive) as remedy
-      from (values (${archive}::text)) as wanted (archive)
-      where not exists (select from auditbox.destination d where d.name = archive)
-      union all
-      select format('%s of the newest 10,000 batches have no delivery to %s', count(*), ${archive}::text),
-        format('insert into auditbox.delivery (destination, batch_id) select %L, id from auditbox.batch where replay_for is null on conflict do nothing', ${archive}::text)
-      from (select b.id from auditbox.batch b where b.replay_for is null order by b.id desc limit 10000) b
-      where not exists (select from auditbox.delivery d where d.destination = ${archive} and d.batch_id = b.id)
-        and exists (select from auditbox.destination d where d.name = ${archive})
-      having count(*) > 0`,
   );
 }

@@ -1,6 +1,6 @@
 import type { Database } from '../database/connect.ts';
 import { listRights, processRoles } from '../migrate/grant-rights.ts';
-import type { Tampering } from './find-tampering.ts';
+import type { Tampering } from './tampering.ts';
 
 /**
  * Rights that the roles of the processes have and should not have, or the other way round; also what else these roles may

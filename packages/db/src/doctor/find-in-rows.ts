@@ -1,0 +1,65 @@
+import type { Database } from '../database/connect.ts';
+import { DatabaseError } from '../database/database-error.ts';
+import type { Tampering } from './tampering.ts';
+
+/** The destination that retention reads months back from. */
+const archive = 's3';
+
+/** What the rows show of tampering. Row-level security on one table hides nothing of the others. */
+export async function findInRows(db: Database): Promise<Tampering[]> {
+  const found = await Promise.all(
+    [findSequencesBehind, findUndelivered].map((find) =>
+      find(db).catch((error: unknown) => {
+        // Row-level security hides rows, which the catalog names.
+        if (error instanceof DatabaseError && error.code === '42501') return [];
+        throw error;
+      }),
+    ),
+  );
+  return found.flat();
+}
+
+/**
+ * Sequences that would give ids again.
+ *
+ * Caller: the doctor.
+ * Locks: none.
+ * Crash: nothing is written.
+ */
+async function findSequencesBehind(db: Database): Promise<Tampering[]> {
+  return db.query(
+    (sql) => sql<Tampering[]>`
+      select 'the sequence outbox_id_seq is behind the outbox' as says,
+        format('select setval(''auditbox.outbox_id_seq'', %s)', max_id) as remedy
+      from (select max(id) as max_id from auditbox.outbox) o
+      where max_id > (select last_value from auditbox.outbox_id_seq)
+      union all
+      select 'the sequence batch_id_seq is behind the batches', format('select setval(''auditbox.batch_id_seq'', %s)', max_id)
+      from (select max(id) as max_id from auditbox.batch) b
+      where max_id > (select last_value from auditbox.batch_id_seq)`,
+  );
+}
+
+/**
+ * A bucket that is no destination, and batches that have no delivery to it.
+ *
+ * Caller: the doctor.
+ * Locks: none.
+ * Crash: nothing is written.
+ */
+async function findUndelivered(db: Database): Promise<Tampering[]> {
+  return db.query(
+    (sql) => sql<Tampering[]>`
+      select format('the destination %s is missing: nothing is exported', archive) as says,
+        format('insert into auditbox.destination (name) values (%L)', archive) as remedy
+      from (values (${archive}::text)) as wanted (archive)
+      where not exists (select from auditbox.destination d where d.name = archive)
+      union all
+      select format('%s of the newest 10,000 batches have no delivery to %s', count(*), ${archive}::text),
+        format('insert into auditbox.delivery (destination, batch_id) select %L, id from auditbox.batch where replay_for is null on conflict do nothing', ${archive}::text)
+      from (select b.id from auditbox.batch b where b.replay_for is null order by b.id desc limit 10000) b
+      where not exists (select from auditbox.delivery d where d.destination = ${archive} and d.batch_id = b.id)
+        and exists (select from auditbox.destination d where d.name = ${archive})
+      having count(*) > 0`,
+  );
+}
