@@ -11,7 +11,7 @@ export default defineConfig({
   test: {
     maxWorkers: 2,
     projects: [
-      { test: { ...common, name: 'pure', include: ['packages/{core,process,tooling}/test/**/*.test.ts'] } },
+      { test: { ...common, name: 'pure', include: ['packages/{core,evidence,process,tooling}/test/**/*.test.ts'] } },
       {
         test: {
           ...common,

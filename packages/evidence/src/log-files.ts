@@ -1,0 +1,20 @@
+/*
+ * Where the log lies in a bucket, below the prefix of its objects. Readers of Hive-style folders skip names that start with
+ * an underscore.
+ */
+
+const logFolder = '_log/';
+
+const checkpointFolder = `${logFolder}checkpoints/`;
+const sizeDigits = 12;
+
+/** Padded, so that a listing has them in order. */
+export function checkpointPath(size: number): string {
+  return `${checkpointFolder}${String(size).padStart(sizeDigits, '0')}`;
+}
+
+/** Null for the path of something else. */
+export function sizeOfCheckpoint(path: string): number | null {
+  const digits = path.startsWith(checkpointFolder) ? path.slice(checkpointFolder.length) : '';
+  return /^\d{12,15}$/.test(digits) ? Number(digits) : null;
+}

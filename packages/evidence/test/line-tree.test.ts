@@ -1,0 +1,32 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { createLineTree } from '../src/line-tree.ts';
+import { findIn, leafHash, rootOf } from '../src/merkle.ts';
+
+const line = fc.string({ unit: 'grapheme', maxLength: 20 }).map((text) => text.replaceAll('\n', ' '));
+
+test('the root is the same however the lines are cut into chunks, and the chunks stay as they were', () => {
+  fc.assert(
+    fc.property(fc.array(line, { maxLength: 40 }), fc.array(fc.nat(400)), (lines, cuts) => {
+      const bytes = Buffer.from(lines.map((text) => `${text}\n`).join(''));
+      const places = [0, ...cuts.map((cut) => cut % (bytes.length + 1)).sort((a, b) => a - b), bytes.length];
+      const tree = createLineTree();
+      for (const [n, place] of places.slice(1).entries()) {
+        const chunk = Buffer.from(bytes.subarray(places[n], place));
+        const before = Buffer.from(chunk);
+        tree.add(chunk);
+        expect(chunk).toEqual(before);
+      }
+      const leaves = lines.map((text) => leafHash(Buffer.from(text)));
+      expect(tree.lines).toBe(lines.length);
+      expect(tree.isCut).toBe(false);
+      expect(tree.root()).toBe(rootOf(lines.length, findIn(leaves)).toString('hex'));
+    }),
+  );
+});
+
+test('bytes behind the last newline are no line, and are reported', () => {
+  const tree = createLineTree();
+  tree.add(Buffer.from('one\ntwo'));
+  expect([tree.lines, tree.isCut]).toEqual([1, true]);
+});
