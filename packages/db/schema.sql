@@ -145,6 +145,9 @@ create table auditbox.delivery (
   object_bytes bigint,
   done_at timestamp(6) with time zone,
   last_error text,
+  lines_root text,
+  object_sha256 text,
+  log_index bigint,
   constraint delivery_pkey PRIMARY KEY (destination, batch_id),
   constraint delivery_done_is_proven CHECK ((((state = 'done'::text) = (done_at IS NOT NULL)) AND ((state <> 'done'::text) OR (sha256 IS NOT NULL)))),
   constraint delivery_failed_says_why CHECK (((state <> 'failed'::text) OR (last_error IS NOT NULL))),
@@ -153,12 +156,16 @@ CASE state
     WHEN 'sending'::text THEN 2
     ELSE 0
 END)),
+  constraint delivery_lines_root_form CHECK ((lines_root ~ '^[0-9a-f]{64}$'::text)),
+  constraint delivery_log_index_when_done CHECK (((log_index IS NULL) OR (state = 'done'::text))),
+  constraint delivery_object_sha256_form CHECK ((object_sha256 ~ '^[0-9a-f]{64}$'::text)),
   constraint delivery_rendered_whole CHECK ((num_nulls(sha256, object_key, ndjson_bytes, object_bytes) = ANY (ARRAY[0, 4]))),
   constraint delivery_sha256_form CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text)),
   constraint delivery_state CHECK ((state = ANY (ARRAY['sealed'::text, 'sending'::text, 'done'::text, 'failed'::text])))
 ) with (fillfactor=70);
 CREATE INDEX delivery_claimable ON auditbox.delivery USING btree (destination, next_attempt_at, batch_id) WHERE (state = ANY (ARRAY['sealed'::text, 'sending'::text]));
 CREATE INDEX delivery_failed ON auditbox.delivery USING btree (destination, batch_id) WHERE (state = 'failed'::text);
+CREATE INDEX delivery_unlogged ON auditbox.delivery USING btree (destination, done_at, batch_id) WHERE ((state = 'done'::text) AND (log_index IS NULL));
 CREATE TRIGGER delivery_begins BEFORE INSERT ON auditbox.delivery FOR EACH ROW EXECUTE FUNCTION auditbox.check_new_delivery();
 alter table auditbox.delivery enable always trigger delivery_begins;
 CREATE TRIGGER delivery_changes BEFORE UPDATE ON auditbox.delivery FOR EACH ROW EXECUTE FUNCTION auditbox.check_delivery_change();
@@ -168,7 +175,7 @@ alter table auditbox.delivery enable always trigger delivery_no_truncate;
 CREATE TRIGGER delivery_stays BEFORE DELETE ON auditbox.delivery FOR EACH ROW EXECUTE FUNCTION auditbox.keep_delivery();
 alter table auditbox.delivery enable always trigger delivery_stays;
 grant select on auditbox.delivery to auditbox_api;
-grant delete, insert (batch_id, destination), select, update (attempts, done_at, last_error, lease_token, leased_until, ndjson_bytes, next_attempt_at, object_bytes, object_key, sha256, state) on auditbox.delivery to auditbox_exporter;
+grant delete, insert (batch_id, destination), select, update (attempts, done_at, last_error, lease_token, leased_until, lines_root, log_index, ndjson_bytes, next_attempt_at, object_bytes, object_key, object_sha256, sha256, state) on auditbox.delivery to auditbox_exporter;
 grant select on auditbox.delivery to auditbox_retention;
 
 create table auditbox.destination (
@@ -195,6 +202,61 @@ create table auditbox.frontier (
 ) with (fillfactor=50);
 grant select on auditbox.frontier to auditbox_api;
 grant select on auditbox.frontier to auditbox_exporter;
+
+create table auditbox.last_verify (
+  destination text not null,
+  finished_at timestamp(6) with time zone default clock_timestamp() not null,
+  objects bigint not null,
+  differences bigint not null,
+  constraint last_verify_pkey PRIMARY KEY (destination)
+);
+grant insert (destination, differences, objects), select, update (differences, finished_at, objects) on auditbox.last_verify to auditbox_exporter;
+
+create table auditbox.log_checkpoint (
+  destination text not null,
+  size bigint not null,
+  root text not null,
+  note text,
+  created_at timestamp(6) with time zone default clock_timestamp() not null,
+  constraint log_checkpoint_pkey PRIMARY KEY (destination, size),
+  constraint log_checkpoint_root_form CHECK ((root ~ '^[0-9a-f]{64}$'::text))
+);
+CREATE TRIGGER log_checkpoint_never_changes BEFORE UPDATE ON auditbox.log_checkpoint FOR EACH ROW EXECUTE FUNCTION auditbox.check_log_checkpoint();
+alter table auditbox.log_checkpoint enable always trigger log_checkpoint_never_changes;
+CREATE TRIGGER log_checkpoint_stays BEFORE DELETE OR TRUNCATE ON auditbox.log_checkpoint FOR EACH STATEMENT EXECUTE FUNCTION auditbox.refuse_change();
+alter table auditbox.log_checkpoint enable always trigger log_checkpoint_stays;
+grant select on auditbox.log_checkpoint to auditbox_api;
+grant insert (destination, root, size), select, update (note) on auditbox.log_checkpoint to auditbox_exporter;
+
+create table auditbox.log_entry (
+  destination text not null,
+  index bigint not null,
+  batch_id bigint,
+  entry text not null,
+  hashes text not null,
+  constraint log_entry_pkey PRIMARY KEY (destination, index),
+  constraint log_entry_batch UNIQUE (destination, batch_id),
+  constraint log_entry_hashes_form CHECK ((hashes ~ '^([0-9a-f]{64})+$'::text))
+);
+CREATE TRIGGER log_entry_never_changes BEFORE DELETE OR UPDATE OR TRUNCATE ON auditbox.log_entry FOR EACH STATEMENT EXECUTE FUNCTION auditbox.refuse_change();
+alter table auditbox.log_entry enable always trigger log_entry_never_changes;
+grant select on auditbox.log_entry to auditbox_api;
+grant insert, select on auditbox.log_entry to auditbox_exporter;
+
+create table auditbox.log_head (
+  destination text not null,
+  origin text not null,
+  size bigint default 0 not null,
+  published_size bigint default 0 not null,
+  constraint log_head_pkey PRIMARY KEY (destination),
+  constraint log_head_sizes CHECK (((published_size >= 0) AND (published_size <= size)))
+);
+CREATE TRIGGER log_head_only_grows BEFORE UPDATE ON auditbox.log_head FOR EACH ROW EXECUTE FUNCTION auditbox.check_log_head();
+alter table auditbox.log_head enable always trigger log_head_only_grows;
+CREATE TRIGGER log_head_stays BEFORE DELETE OR TRUNCATE ON auditbox.log_head FOR EACH STATEMENT EXECUTE FUNCTION auditbox.refuse_change();
+alter table auditbox.log_head enable always trigger log_head_stays;
+grant select on auditbox.log_head to auditbox_api;
+grant insert (destination, origin), select, update (published_size, size) on auditbox.log_head to auditbox_exporter;
 
 create table auditbox.migration (
   tag text collate "C" not null,
@@ -308,6 +370,62 @@ create view auditbox.outbox_status as
 grant select on auditbox.outbox_status to auditbox_api;
 grant select on auditbox.outbox_status to auditbox_exporter;
 grant select on auditbox.outbox_status to auditbox_retention;
+
+CREATE OR REPLACE FUNCTION auditbox.adopt_batch(to_destination text, adopted_id bigint, adopted_partition text, audit_ids uuid[], key text, content_sha256 text, content_bytes bigint, stored_bytes bigint, root_of_lines text, stored_sha256 text)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET row_security TO 'off'
+AS $function$
+declare
+  ids int8multirange;
+  found_rows integer;
+  existing auditbox.batch;
+  sent auditbox.delivery;
+begin
+  perform from auditbox.frontier for update;
+  -- Batches of this database that come later must not get ids of objects in the bucket.
+  perform setval('auditbox.batch_id_seq', greatest(adopted_id, (select last_value from auditbox.batch_id_seq)));
+  select range_agg(int8range(o.id, o.id + 1)), count(*)::int into ids, found_rows
+  from auditbox.outbox o where o.audit_id = any (audit_ids);
+  if ids is null then
+    return 'unknown';
+  end if;
+  select * into existing from auditbox.batch b where b.id = adopted_id;
+  if existing.id is not null and existing.outbox_ids <> ids then
+    return 'conflict';
+  elsif existing.id is null then
+    if exists (select from auditbox.batch b where b.outbox_ids && ids and b.replay_for is null) then
+      return 'conflict';
+    end if;
+    insert into auditbox.batch (id, partition, outbox_ids, row_count, first_occurred_at, last_occurred_at, first_recorded_at)
+    overriding system value
+    select adopted_id, adopted_partition, ids, found_rows, min(o.occurred_at), max(o.occurred_at), min(o.recorded_at)
+    from auditbox.outbox o where o.audit_id = any (audit_ids);
+    -- Other destinations may not have these rows. They get requests at least once.
+    insert into auditbox.delivery (destination, batch_id)
+    select d.name, adopted_id from auditbox.destination d where d.name <> to_destination;
+  end if;
+  insert into auditbox.delivery (destination, batch_id) values (to_destination, adopted_id) on conflict do nothing;
+  select * into sent from auditbox.delivery d where d.destination = to_destination and d.batch_id = adopted_id for update;
+  if sent.state = 'done' then
+    return case when sent.object_key = key then 'adopted' else 'conflict' end;
+  end if;
+  update auditbox.delivery d set state = 'sealed' where d.destination = to_destination and d.batch_id = adopted_id
+    and d.state = 'failed';
+  update auditbox.delivery d
+  set state = 'sending', lease_token = gen_random_uuid(), leased_until = statement_timestamp(), object_key = key,
+    sha256 = content_sha256, ndjson_bytes = content_bytes, object_bytes = stored_bytes,
+    lines_root = case when found_rows = cardinality(audit_ids) then root_of_lines end,
+    object_sha256 = stored_sha256
+  where d.destination = to_destination and d.batch_id = adopted_id;
+  update auditbox.delivery d
+  set state = 'done', done_at = statement_timestamp(), lease_token = null, leased_until = null, last_error = null
+  where d.destination = to_destination and d.batch_id = adopted_id;
+  return 'adopted';
+end $function$;
+revoke execute on function auditbox.adopt_batch(text,bigint,text,uuid[],text,text,bigint,bigint,text,text) from public;
 
 CREATE OR REPLACE FUNCTION auditbox.audit_log_to_outbox()
  RETURNS trigger
@@ -451,7 +569,15 @@ CREATE OR REPLACE FUNCTION auditbox.check_delivery_change()
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+declare
+  numbered auditbox.delivery := old;
 begin
+  if old.state = 'done' and old.log_index is null and new.log_index is not null then
+    numbered.log_index := new.log_index;
+    if new is not distinct from numbered then
+      return new;
+    end if;
+  end if;
   if new.destination <> old.destination or new.batch_id <> old.batch_id then
     raise exception 'a delivery keeps its destination and its batch' using errcode = 'insufficient_privilege';
   elsif (old.state || '>' || new.state) not in (
@@ -459,14 +585,47 @@ begin
       'failed>sealed') then
     raise exception 'a delivery does not go from % to %', old.state, new.state
       using errcode = 'insufficient_privilege', schema = tg_table_schema, table = tg_table_name;
-  elsif new.state = 'done' and (new.sha256, new.object_key, new.ndjson_bytes, new.object_bytes)
-      is distinct from (old.sha256, old.object_key, old.ndjson_bytes, old.object_bytes) then
+  elsif new.state = 'done' and (new.sha256, new.object_key, new.ndjson_bytes, new.object_bytes, new.lines_root, new.object_sha256)
+      is distinct from (old.sha256, old.object_key, old.ndjson_bytes, old.object_bytes, old.lines_root, old.object_sha256) then
     raise exception 'what a delivery was rendered to is recorded before it is sent'
+      using errcode = 'insufficient_privilege', schema = tg_table_schema, table = tg_table_name;
+  elsif new.log_index is not null then
+    raise exception 'a delivery is numbered after it is done'
       using errcode = 'insufficient_privilege', schema = tg_table_schema, table = tg_table_name;
   end if;
   return new;
 end $function$;
 revoke execute on function auditbox.check_delivery_change() from public;
+
+CREATE OR REPLACE FUNCTION auditbox.check_log_checkpoint()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if old.note is not null or (new.destination, new.size, new.root, new.created_at)
+      is distinct from (old.destination, old.size, old.root, old.created_at) then
+    raise exception 'a checkpoint never changes'
+      using errcode = 'insufficient_privilege', schema = tg_table_schema, table = tg_table_name;
+  end if;
+  return new;
+end $function$;
+revoke execute on function auditbox.check_log_checkpoint() from public;
+
+CREATE OR REPLACE FUNCTION auditbox.check_log_head()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if new.destination <> old.destination or new.origin <> old.origin
+    or new.size < old.size or new.published_size < old.published_size then
+    raise exception 'a log keeps its name and only grows'
+      using errcode = 'insufficient_privilege', schema = tg_table_schema, table = tg_table_name;
+  end if;
+  return new;
+end $function$;
+revoke execute on function auditbox.check_log_head() from public;
 
 CREATE OR REPLACE FUNCTION auditbox.check_new_batches()
  RETURNS trigger

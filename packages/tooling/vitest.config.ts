@@ -11,7 +11,13 @@ export default defineConfig({
   test: {
     maxWorkers: 2,
     projects: [
-      { test: { ...common, name: 'pure', include: ['packages/{core,evidence,process,tooling}/test/**/*.test.ts'] } },
+      {
+        test: {
+          ...common,
+          name: 'pure',
+          include: ['packages/{core,evidence,process,tooling,verify}/test/**/*.test.ts'],
+        },
+      },
       {
         test: {
           ...common,

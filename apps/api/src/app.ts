@@ -14,6 +14,7 @@ import { traceRequests } from './http/tracing.ts';
 import { referencePages } from './ops/reference-pages.ts';
 import { securityText } from './ops/security-text.ts';
 import type { ApiParts } from './parts.ts';
+import { sendCheckpoint } from './read/log-checkpoint.ts';
 import { routes } from './routes.ts';
 
 /** What a port serves: everything, or the routes for callers, or those for operators. */
@@ -68,8 +69,12 @@ function mountRoutes(app: Express, parts: ApiParts, served: readonly Route[]): v
       parts.keyLimits.use(response, quota, amount(request));
       next();
     };
+  // Only for callers with a key: it shows how many batches there are.
+  const checkpoint = sendCheckpoint(parts.readers);
   const handle = (route: Route): (RequestHandler | ErrorRequestHandler)[] => [
-    ...(route.access === 'public' ? [] : [strangers, requireScope(route.access), use('requests', () => 1), answerHead]),
+    ...(route.access === 'public'
+      ? []
+      : [strangers, requireScope(route.access), checkpoint, use('requests', () => 1), answerHead]),
     ...(route.access === 'audit:read' && parts.settings.recordsReads ? [recordReads(parts)] : []),
     ...(route.body
       ? [...readBody(route.body, parts), use('bytes', ({ body }) => (Buffer.isBuffer(body) ? body.length : 0))]

@@ -2,10 +2,12 @@ import type { Route } from './http/route.ts';
 import { deleteKey, getKeys, postKey, postKeyRotation } from './keys/routes.ts';
 import { livez, readyz } from './ops/health.ts';
 import { metrics } from './ops/metrics.ts';
+import { eventProof } from './read/event-proof.ts';
 import { eventStats } from './read/event-stats.ts';
 import { exportEvents } from './read/export-events.ts';
 import { getEvent } from './read/get-event.ts';
 import { listEvents } from './read/list-events.ts';
+import { logCheckpoint } from './read/log-checkpoint.ts';
 import { objectHistory } from './read/object-history.ts';
 import { postBatch } from './write/post-batch.ts';
 import { postEvent } from './write/post-event.ts';
@@ -19,6 +21,8 @@ export const routes: readonly Route[] = [
   eventStats,
   objectHistory,
   getEvent,
+  eventProof,
+  logCheckpoint,
   postKey,
   getKeys,
   postKeyRotation,

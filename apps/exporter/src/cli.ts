@@ -26,14 +26,43 @@ export interface RetentionCommand {
   readonly json: boolean;
 }
 
+/** What `npm run exporter -- --verify` was told to do. */
+export interface VerifyCommand {
+  readonly kind: 'verify';
+  readonly occurredFrom: string | null;
+  readonly occurredTo: string | null;
+  readonly repair: boolean;
+  readonly json: boolean;
+}
+
+/** What `npm run exporter -- --evidence` was told to do. */
+export interface EvidenceCommand {
+  readonly kind: 'evidence';
+  readonly object: { readonly tableName: string; readonly objectId: string } | null;
+  readonly from: string | null;
+  readonly to: string | null;
+  /** The folder to make. */
+  readonly output: string;
+}
+
+/** What `npm run exporter -- --reconcile` was told to do. */
+export interface ReconcileCommand {
+  readonly kind: 'reconcile';
+  readonly json: boolean;
+}
+
 /** What `npm run exporter` was told to do. */
 export type ExporterCommand =
   | { readonly kind: 'run' }
+  | { readonly kind: 'log' }
   | { readonly kind: 'drain' }
   | { readonly kind: 'make-bucket' }
   | { readonly kind: 'check'; readonly json: boolean }
   | DoctorCommand
   | RetentionCommand
+  | VerifyCommand
+  | ReconcileCommand
+  | EvidenceCommand
   | ReplayCommand;
 
 interface Flags {
@@ -44,6 +73,13 @@ interface Flags {
   readonly retention?: true;
   readonly maxOpen?: number;
   readonly replayFailed?: true;
+  readonly verify?: true;
+  readonly repair?: true;
+  readonly reconcile?: true;
+  readonly log?: true;
+  readonly evidence?: true;
+  readonly object?: EvidenceCommand['object'];
+  readonly output?: string;
   readonly from?: string;
   readonly to?: string;
   readonly batch?: string;
@@ -67,15 +103,29 @@ export function parseCommand(argv: readonly string[]): ExporterCommand {
       'print what is wrong with the database and the bucket and what to do, then exit; writes nothing',
     )
     .option('--retention', 'remove the months that are past AUDIT_RETENTION_DAYS and whole in the bucket, then exit')
+    .option('--verify', 'compare the database with the bucket, both ways and row by row, then exit')
+    .option('--repair', 'verify: send missing objects again; overwrites nothing')
+    .option(
+      '--reconcile',
+      'bring a database that was restored from a backup together with the bucket; needs the owner of the schema, and no running exporter',
+    )
+    .option('--log', 'number, sign and publish the log of batches, and export nothing, until it is stopped')
+    .option('--evidence', 'write events with their proofs into a folder that anyone can check, then exit')
+    .option('--object <table/id>', 'evidence: events of this object', objectName)
+    .option('--output <folder>', 'evidence: the folder to make')
     .option('--max-open <seconds>', 'doctor: how long a transaction may be open (default: 1800)', seconds)
-    .option('--from <time>', 'replay: events at or after this time, a date or RFC 3339', boundary(lowerBound))
-    .option('--to <time>', 'replay: events at or before this time', boundary(upperBound))
+    .option(
+      '--from <time>',
+      'replay, verify, evidence: events at or after this time, a date or RFC 3339',
+      boundary(lowerBound),
+    )
+    .option('--to <time>', 'replay, verify, evidence: events at or before this time', boundary(upperBound))
     .option('--batch <id>', 'replay: only this batch', batchId)
     .option('--dry-run', 'replay, retention: print what would be done, change nothing')
-    .option('--json', 'replay, check, doctor, retention: print the result as one JSON object')
+    .option('--json', 'replay, check, doctor, retention, verify, reconcile: print the result as one JSON object')
     .addHelpText(
       'after',
-      '\nExit codes: 0 nothing is left, or everything works; 1 it could not be done, or something required does not work; 2 something is left.',
+      '\nExit codes: 0 nothing is left, or everything works; 1 it could not be done, or something required does not work; 2 something is left; 3 database and bucket differ.',
     )
     .showHelpAfterError()
     .allowExcessArguments(false)
@@ -88,20 +138,45 @@ export function parseCommand(argv: readonly string[]): ExporterCommand {
     retention,
     maxOpen,
     replayFailed,
+    verify,
+    repair,
+    reconcile,
+    log,
+    evidence,
+    object = null,
+    output,
     from = null,
     to = null,
     batch = null,
     dryRun,
     json,
   } = cli.opts<Flags>();
-  const selectors = [from, to, batch].some((value) => value !== null && value !== undefined);
-  if (selectors && !replayFailed) cli.error('error: --from, --to and --batch need --replay-failed');
+  const isRange = from !== null || to !== null;
+  if (isRange && !replayFailed && !verify && !evidence)
+    cli.error('error: --from and --to need --replay-failed, --verify or --evidence');
+  if ((object !== null || output !== undefined) && !evidence) cli.error('error: --object and --output need --evidence');
+  if (batch !== null && !replayFailed) cli.error('error: --batch needs --replay-failed');
+  if (repair && !verify) cli.error('error: --repair needs --verify');
   if (dryRun && !replayFailed && !retention) cli.error('error: --dry-run needs --replay-failed or --retention');
-  if (json && !replayFailed && !check && !doctor && !retention)
-    cli.error('error: --json needs --replay-failed, --check, --doctor or --retention');
+  if (json && !replayFailed && !check && !doctor && !retention && !verify && !reconcile)
+    cli.error('error: --json needs --replay-failed, --check, --doctor, --retention, --verify or --reconcile');
   if (maxOpen !== undefined && !doctor) cli.error('error: --max-open needs --doctor');
-  if ([once, check, doctor, retention, makeBucket, replayFailed].filter(Boolean).length > 1)
-    cli.error('error: --once, --check, --doctor, --retention, --make-bucket and --replay-failed exclude each other');
+  if (
+    [once, check, doctor, retention, makeBucket, replayFailed, verify, reconcile, evidence, log].filter(Boolean)
+      .length > 1
+  )
+    cli.error(
+      'error: --once, --check, --doctor, --retention, --make-bucket, --verify, --reconcile, --evidence, --log and --replay-failed exclude each other',
+    );
+  if (verify)
+    return { kind: 'verify', occurredFrom: from, occurredTo: to, repair: repair === true, json: json === true };
+  if (log) return { kind: 'log' };
+  if (evidence) {
+    if (output === undefined) return cli.error('error: --evidence needs --output');
+    if (object === null && !isRange) cli.error('error: --evidence needs --object, --from or --to');
+    return { kind: 'evidence', object, from, to, output };
+  }
+  if (reconcile) return { kind: 'reconcile', json: json === true };
   if (makeBucket) return { kind: 'make-bucket' };
   if (doctor) return { kind: 'doctor', json: json === true, maxOpenS: maxOpen ?? 1800 };
   if (retention) return { kind: 'retention', dryRun: dryRun === true, json: json === true };
@@ -125,6 +200,12 @@ function boundary(read: (text: string) => string | null): (text: string) => stri
       throw new InvalidArgumentError('Expected a date (2026-07-03) or an RFC 3339 time with an offset.');
     return instant;
   };
+}
+
+function objectName(text: string): EvidenceCommand['object'] {
+  const slash = text.indexOf('/');
+  if (slash > 0 && slash < text.length - 1) return { tableName: text.slice(0, slash), objectId: text.slice(slash + 1) };
+  throw new InvalidArgumentError('Expected a table and an id, such as teams/42.');
 }
 
 function batchId(text: string): string {

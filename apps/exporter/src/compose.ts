@@ -10,11 +10,13 @@ import { createS3Access } from './destinations/s3/s3-access.ts';
 import { createS3Client } from './destinations/s3/s3-client.ts';
 import { createS3Destination } from './destinations/s3/s3-destination.ts';
 import { createS3Inspector } from './destinations/s3/s3-inspector.ts';
+import { createS3LogStore } from './destinations/s3/s3-log-store.ts';
 import { createAttempt } from './export/attempt.ts';
 import { createLedger } from './export/ledger.ts';
 import { createPace } from './export/pace.ts';
 import { createSealLoop } from './export/seal-loop.ts';
 import { createSendLoop } from './export/send-loop.ts';
+import { createLogKeeper } from './log/log-keeper.ts';
 import { createExporterLog } from './log.ts';
 import { createExportMetrics } from './metrics/export-metrics.ts';
 import type { ExporterSettings } from './settings.ts';
@@ -32,8 +34,8 @@ export function composeExporter(settings: ExporterSettings, logger: Logger, trac
     url: settings.databaseUrl,
     schema: settings.databaseSchema,
     application: 'auditbox exporter',
-    // One for each attempt, and one each for the sealer, the records of objects, the marks, and the watchdog.
-    maxConnections: send.concurrency + 4,
+    // One for each attempt, and one each for the sealer, the records of objects, the marks, the watchdog, and the log.
+    maxConnections: send.concurrency + 5,
     statementTimeoutMs,
     avoidSeqScans: true,
     guardsSchema: true,
@@ -45,6 +47,10 @@ export function composeExporter(settings: ExporterSettings, logger: Logger, trac
   const access = createS3Access(createS3Client(settings.s3, send.concurrency), settings.s3);
   const destination = createS3Destination(access, settings.s3);
   const gate = createGate(send.backoff, log);
+  const store = createS3LogStore(access, settings.s3);
+  const logKeeper =
+    settings.log && createLogKeeper({ db, destination, destinationName, store, settings: settings.log, log });
+  const isHeld = () => logKeeper?.holdsExport === true;
   const ledger = createLedger(db, destinationName, send);
   const registry = new Registry();
   const metrics = createExportMetrics(registry, seal);
@@ -52,11 +58,15 @@ export function composeExporter(settings: ExporterSettings, logger: Logger, trac
   const onProgress = () => turns.turned('send');
   const sendLoop = createSendLoop({
     ledger,
-    attempt: createAttempt({ db, destination, ledger, metrics, compression, log, tracing, onProgress }),
+    attempt: createAttempt({
+      ...{ db, destination, ledger, metrics, compression, log, tracing, onProgress },
+      isLogged: logKeeper !== null,
+    }),
     gate,
     pace: createPace(pollIntervalMs),
     log,
     concurrency: send.concurrency,
+    isHeld,
     onProgress,
   });
   const sealLoop = createSealLoop({
@@ -66,6 +76,7 @@ export function composeExporter(settings: ExporterSettings, logger: Logger, trac
     metrics,
     log,
     onSealed: sendLoop.wake,
+    isHeld,
     onIteration: () => turns.turned('seal'),
   });
   return {
@@ -83,6 +94,8 @@ export function composeExporter(settings: ExporterSettings, logger: Logger, trac
     turns,
     sealLoop,
     sendLoop,
+    store,
+    logKeeper,
     async close() {
       watchdog.stop();
       destination.close();

@@ -125,6 +125,25 @@ export function createExporterLog(logger: Logger) {
         'Failed batches or rejected rows are left. They wait for --replay-failed.',
       ),
 
+    /** `key` is the verifier key that an auditor pins. */
+    logRunning: ({ signs, ...fields }: { origin: string; key: string; signs: boolean }) =>
+      write(
+        'info',
+        'log-running',
+        fields,
+        signs ? 'The log of batches is kept.' : 'The log of batches is on. Another process signs it (npm run log).',
+      ),
+    checkpointPublished: (fields: { size: number }) =>
+      write('info', 'checkpoint-published', fields, 'A signed checkpoint of the log was published.'),
+    batchNotLogged: ({ reason, ...fields }: { batch: string; reason: string }) =>
+      write('error', 'batch-not-logged', fields, `A done batch cannot be logged: ${reason}`),
+    /** The bucket could not be used; the next pass tries again. */
+    logUnavailable: ({ reason }: { reason: string }) =>
+      write('warn', 'log-unavailable', {}, `The log could not be published and will be tried again: ${reason}`),
+    logBlocked: ({ reason }: { reason: string }) =>
+      write('error', 'log-blocked', { reason }, `The log is blocked: ${reason}`),
+    logResumed: () => write('info', 'log-resumed', {}, 'The log is not blocked any more.'),
+
     monthRemoved: (fields: { month: string; retentionDays: number; events: number; objects: number }) =>
       write('info', 'month-removed', fields, 'A month past its retention was removed from the database.'),
     monthKept: ({ reason, ...fields }: { month: string; retentionDays: number; reason: string }) =>

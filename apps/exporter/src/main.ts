@@ -4,10 +4,14 @@ import { type Context, start } from '@auditbox/process/start.ts';
 import { type DoctorCommand, type ExporterCommand, parseCommand, type RetentionCommand } from './cli.ts';
 import { check } from './commands/check.ts';
 import { drain } from './commands/drain.ts';
+import { evidence } from './commands/evidence.ts';
 import { makeBucket } from './commands/make-bucket.ts';
+import { reconcile } from './commands/reconcile.ts';
 import { replay } from './commands/replay.ts';
 import { retention } from './commands/retention.ts';
 import { run } from './commands/run.ts';
+import { runLog } from './commands/run-log.ts';
+import { verify } from './commands/verify.ts';
 import { composeDoctor, composeExporter, composeRetention } from './compose.ts';
 import { type ExporterSettings, readExporterSettings } from './settings.ts';
 
@@ -21,7 +25,7 @@ start({
     return command.kind === 'doctor' ? { ...settings, tracesEndpoint: null } : settings;
   },
   // The standard output of a command is its result.
-  logTo: command.kind === 'run' ? 'stdout' : 'stderr',
+  logTo: command.kind === 'run' || command.kind === 'log' ? 'stdout' : 'stderr',
   run(context) {
     if (command.kind === 'doctor') return examine(command, context);
     if (command.kind === 'retention') return retain(command, context);
@@ -63,12 +67,19 @@ async function perform(
   shutdown: Shutdown,
 ): Promise<number> {
   if (given.kind === 'run') return run(exporter, shutdown);
+  if (given.kind === 'log') return runLog(exporter, shutdown);
   try {
     switch (given.kind) {
       case 'make-bucket':
         return await makeBucket(exporter, shutdown.taking);
       case 'check':
         return await check(exporter, given, shutdown.taking);
+      case 'verify':
+        return await verify(exporter, given, shutdown.taking);
+      case 'evidence':
+        return await evidence(exporter, given, shutdown.taking);
+      case 'reconcile':
+        return await reconcile(exporter, given, shutdown.taking);
       case 'drain':
         return await drain(exporter, shutdown);
       case 'replay':

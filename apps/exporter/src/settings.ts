@@ -1,8 +1,10 @@
 import type { Compression } from '@auditbox/core/export/compression.ts';
 import type { Backoff } from '@auditbox/core/export/retry-delay.ts';
 import type { SealLimits } from '@auditbox/db/export/seal-batches.ts';
+import { createKeySigner, parseVerifierKey, type VerifierKey } from '@auditbox/evidence/signed-note.ts';
 import { commonSettings, hostSetting, portRange } from '@auditbox/process/common-settings.ts';
 import {
+  fileOf,
   oneOf,
   optional,
   type Relation,
@@ -14,6 +16,7 @@ import {
 import { validate } from 'node-cron';
 import { s3Environment, s3Relations } from './destinations/s3/s3-environment.ts';
 import { parseS3Settings, type S3Settings } from './destinations/s3/s3-settings.ts';
+import type { LogSettings } from './log/log-settings.ts';
 
 const dayMs = 86_400_000;
 
@@ -26,6 +29,14 @@ const maxBatchesPerSeal = 64;
 const firstRetryMs = 500;
 
 const cronExpression = /^[\d*,/-]+( [\w*,/-]+){4}$/;
+
+const logName = /^[^\s+\p{Cc}]{1,200}$/u;
+
+/** The signer needs the log's name too, so the text is kept until both are read. */
+function readSigningKey(pem: string): string {
+  createKeySigner('any', pem);
+  return pem;
+}
 
 /** The exporter's environment variables. */
 export const exporterSettings = {
@@ -75,6 +86,36 @@ export const exporterSettings = {
       fallback: 30_000,
     },
   ),
+  EXPORT_LOG_ORIGIN: optional(
+    textOf(logName, 'a name without blanks and +, such as audit.example.com/prod/s3', {
+      meaning:
+        'The name of the signed log of batches, which proves that the bucket is complete. Never used for another bucket, prefix or database.',
+      fallbackShown: 'no log',
+    }),
+  ),
+  EXPORT_LOG_KEY_FILE: optional(
+    fileOf(readSigningKey, 'the path of an Ed25519 private key in PEM (PKCS #8)', {
+      meaning: 'The key that signs the log. Make it with `openssl genpkey -algorithm ed25519`.',
+      fallbackShown: 'no log',
+    }),
+  ),
+  EXPORT_LOG_VERIFIER_KEY: optional(
+    textOf(/^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]{44}$/, 'a verifier key, as the line `log-running` has it', {
+      meaning:
+        'The public key of the log, instead of EXPORT_LOG_KEY_FILE, where another process signs (`npm run log`).',
+      fallbackShown: 'this process signs',
+    }),
+  ),
+  EXPORT_LOG_PREVIOUS_KEY_FILE: optional(
+    fileOf(readSigningKey, 'the path of an Ed25519 private key in PEM (PKCS #8)', {
+      meaning: 'The key before, while the key of the log is changed.',
+      fallbackShown: 'the key is not changed',
+    }),
+  ),
+  EXPORT_LOG_INTERVAL_MS: wholeNumber(
+    { min: 100, max: dayMs },
+    { meaning: 'How often finished batches are logged and a signed checkpoint is published.', fallback: 300_000 },
+  ),
   AUDIT_RETENTION_DAYS: wholeNumber(
     { min: 0, max: 36_500 },
     {
@@ -101,6 +142,10 @@ const relations: readonly Relation<typeof exporterSettings>[] = [
       leaseMs < 2 * requestMs
         ? `EXPORT_LEASE_MS is ${leaseMs}; it must be at least twice S3_REQUEST_TIMEOUT_MS (${requestMs}); otherwise a lease can expire during an upload.`
         : null,
+  },
+  {
+    between: ['EXPORT_LOG_ORIGIN', 'EXPORT_LOG_KEY_FILE', 'EXPORT_LOG_VERIFIER_KEY', 'EXPORT_LOG_PREVIOUS_KEY_FILE'],
+    problem: findLogProblem,
   },
   {
     between: ['RETENTION_SCHEDULE'],
@@ -134,6 +179,8 @@ export interface ExporterSettings {
     readonly backoff: Backoff;
   };
   readonly compression: Compression;
+  /** Null without a log. */
+  readonly log: LogSettings | null;
   readonly retention: {
     /** Null keeps all months. */
     readonly days: number | null;
@@ -166,6 +213,7 @@ export function readExporterSettings(environment: Readonly<Record<string, string
       backoff: { baseMs: firstRetryMs, capMs: values.EXPORT_RETRY_CAP_MS },
     },
     compression: values.EXPORT_COMPRESSION,
+    log: parseLog(values),
     retention: {
       days: values.AUDIT_RETENTION_DAYS || null,
       schedule: values.RETENTION_SCHEDULE ?? null,
@@ -174,8 +222,39 @@ export function readExporterSettings(environment: Readonly<Record<string, string
   });
 }
 
+function findLogProblem({
+  EXPORT_LOG_ORIGIN: origin,
+  EXPORT_LOG_KEY_FILE: keyFile,
+  EXPORT_LOG_VERIFIER_KEY: verifierKey,
+  EXPORT_LOG_PREVIOUS_KEY_FILE: previous,
+}: Partial<ExporterEnvironment>): string | null {
+  const hasKey = keyFile !== undefined || verifierKey !== undefined;
+  if (origin === undefined)
+    return hasKey ? 'A key of the log is set without EXPORT_LOG_ORIGIN; a log needs both.' : null;
+  if (!hasKey)
+    return 'EXPORT_LOG_ORIGIN is set alone; a log needs EXPORT_LOG_KEY_FILE too, or EXPORT_LOG_VERIFIER_KEY where another process signs.';
+  if (keyFile !== undefined && verifierKey !== undefined)
+    return 'EXPORT_LOG_KEY_FILE and EXPORT_LOG_VERIFIER_KEY are both set; a process signs or it does not.';
+  if (previous !== undefined && keyFile === undefined) return 'EXPORT_LOG_PREVIOUS_KEY_FILE needs EXPORT_LOG_KEY_FILE.';
+  if (verifierKey !== undefined && parseVerifierKey(verifierKey)?.name !== origin)
+    return `EXPORT_LOG_VERIFIER_KEY is not a key of the log ${origin}.`;
+  return null;
+}
+
+function parseLog(values: ExporterEnvironment): LogSettings | null {
+  const { EXPORT_LOG_ORIGIN: origin, EXPORT_LOG_KEY_FILE: pem, EXPORT_LOG_INTERVAL_MS: intervalMs } = values;
+  if (origin === undefined) return null;
+  const signer = pem === undefined ? null : createKeySigner(origin, pem);
+  const previousPem = values.EXPORT_LOG_PREVIOUS_KEY_FILE;
+  const previousSigner = previousPem === undefined ? null : createKeySigner(origin, previousPem);
+  const key = signer?.key ?? (parseVerifierKey(values.EXPORT_LOG_VERIFIER_KEY ?? '') as VerifierKey);
+  return { origin, key, signer, previousSigner, intervalMs };
+}
+
 /** The nested objects too. */
 function freeze<T extends object>(settings: T): T {
+  // The bytes of a key cannot be frozen.
+  if (ArrayBuffer.isView(settings)) return settings;
   for (const value of Object.values(settings)) if (typeof value === 'object' && value !== null) freeze(value);
   return Object.freeze(settings);
 }

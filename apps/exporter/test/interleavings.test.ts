@@ -126,7 +126,9 @@ function createStore(flaw: Flaw) {
     async read(key) {
       const there = objects.get(key);
       if (!there) return { kind: 'missing' };
-      return { kind: 'read', content: { sha256: there.sha256, rows: there.ids.length } };
+      const { sha256, ids, objectBytes } = there;
+      const content = { sha256, rows: ids.length, ndjsonBytes: 0, objectSha256: '0'.repeat(64), objectBytes };
+      return { kind: 'read', content };
     },
     probe: async () => ({ kind: 'healthy', key: 'probe', conditional: true, reportsMissing: true }),
     close() {},
@@ -183,7 +185,7 @@ function createExporter(db: TestDatabase, destinationName: string, flaw: Flaw) {
   const store = createStore(flaw);
   const metrics = createExportMetrics(new Registry(), { lingerMs: 0 });
   const ledger = createLedger(db, destinationName, { leaseMs: 0, backoff: { baseMs: 1, capMs: 1 } });
-  const parts = { db, ledger, metrics, compression: 'gzip' } as const;
+  const parts = { db, ledger, metrics, compression: 'gzip', isLogged: true } as const;
 
   async function seal(sealer: Database = db): Promise<number> {
     const { batches, repaired } = await sealBatches(sealer, limits);

@@ -27,6 +27,7 @@ beforeEach(async () => {
     metrics: createExportMetrics(new Registry(), { lingerMs: 0 }),
     log: createExporterLog(logger),
     onSealed: () => {},
+    isHeld: () => false,
     onIteration: () => {
       iterations += 1;
     },

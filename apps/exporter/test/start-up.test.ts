@@ -46,8 +46,8 @@ test.each([
 test.each([
   [['--help'], 0, '--replay-failed'],
   [['--nonsense'], 1, "unknown option '--nonsense'"],
-  [['--from', '2026-07-03'], 1, 'need --replay-failed'],
-  [['--json'], 1, 'needs --replay-failed, --check, --doctor or --retention'],
+  [['--from', '2026-07-03'], 1, 'need --replay-failed, --verify or --evidence'],
+  [['--json'], 1, 'needs --replay-failed, --check, --doctor, --retention, --verify or --reconcile'],
   [['--check', '--once'], 1, 'exclude each other'],
   [['--doctor', '--check'], 1, 'exclude each other'],
   [['--max-open', '5'], 1, 'needs --doctor'],

@@ -198,6 +198,12 @@ export const delivery = auditbox.table(
     objectBytes: bigint('object_bytes', { mode: 'bigint' }),
     doneAt: instant('done_at'),
     lastError: text('last_error'),
+    /** The root of the tree over the lines; null when the log was off, and for other destinations. */
+    linesRoot: text('lines_root'),
+    /** Of the stored object. */
+    objectSha256: text('object_sha256'),
+    /** The batch's place in the log; null until it is numbered. */
+    logIndex: bigint('log_index', { mode: 'bigint' }),
   },
   (t) => [
     primaryKey({ name: 'delivery_pkey', columns: [t.destination, t.batchId] }),
@@ -205,6 +211,10 @@ export const delivery = auditbox.table(
       .on(t.destination, t.nextAttemptAt, t.batchId)
       .where(sql`state in ('sealed', 'sending')`),
     index('delivery_failed').on(t.destination, t.batchId).where(sql`state = 'failed'`),
+    index('delivery_unlogged').on(t.destination, t.doneAt, t.batchId).where(sql`state = 'done' and log_index is null`),
+    check('delivery_log_index_when_done', sql`log_index is null or state = 'done'`),
+    check('delivery_lines_root_form', sql`lines_root ~ '^[0-9a-f]{64}$'`),
+    check('delivery_object_sha256_form', sql`object_sha256 ~ '^[0-9a-f]{64}$'`),
     check('delivery_state', sql`state in ('sealed', 'sending', 'done', 'failed')`),
     check('delivery_sha256_form', sql`sha256 ~ '^[0-9a-f]{64}$'`),
     check('delivery_rendered_whole', sql`num_nulls(sha256, object_key, ndjson_bytes, object_bytes) in (0, 4)`),
@@ -239,6 +249,73 @@ export const rejection = auditbox.table(
     index('rejection_open').on(t.destination, t.outboxId).where(sql`replayed_in is null`),
     index('rejection_outbox_id').on(t.destination, t.outboxId, t.batchId),
   ],
+);
+
+/** How far the log of a destination's batches has come. One row for each log. */
+export const logHead = auditbox.table(
+  'log_head',
+  {
+    destination: text().notNull(),
+    /** The log's name. It never changes. */
+    origin: text().notNull(),
+    /** Entries. It only grows: the statement that numbers batches moves it from the size that it read. */
+    size: bigint({ mode: 'bigint' }).notNull().default(sql`0`),
+    /** The size of the newest checkpoint that lies in the bucket. */
+    publishedSize: bigint('published_size', { mode: 'bigint' }).notNull().default(sql`0`),
+  },
+  (t) => [
+    primaryKey({ name: 'log_head_pkey', columns: [t.destination] }),
+    check('log_head_sizes', sql`published_size between 0 and size`),
+  ],
+);
+
+/** An entry of the log, for ever: the tiles of the bucket can be made from these rows again. */
+export const logEntry = auditbox.table(
+  'log_entry',
+  {
+    destination: text().notNull(),
+    index: bigint({ mode: 'bigint' }).notNull(),
+    /** Null for a batch that only the bucket knows, after the database was restored. */
+    batchId: bigint('batch_id', { mode: 'bigint' }),
+    /** The canonical text, as it is hashed. */
+    entry: text().notNull(),
+    /** The leaf's hash and those of the subtrees that the leaf completes, from small to large, 64 hexadecimal digits each. */
+    hashes: text().notNull(),
+  },
+  (t) => [
+    primaryKey({ name: 'log_entry_pkey', columns: [t.destination, t.index] }),
+    unique('log_entry_batch').on(t.destination, t.batchId),
+    check('log_entry_hashes_form', sql`hashes ~ '^([0-9a-f]{64})+$'`),
+  ],
+);
+
+/** One root for each size that was or will be signed, for ever. The note is stored before it is published. */
+export const logCheckpoint = auditbox.table(
+  'log_checkpoint',
+  {
+    destination: text().notNull(),
+    size: bigint({ mode: 'bigint' }).notNull(),
+    root: text().notNull(),
+    note: text(),
+    createdAt: instant('created_at').notNull().default(sql`clock_timestamp()`),
+  },
+  (t) => [
+    primaryKey({ name: 'log_checkpoint_pkey', columns: [t.destination, t.size] }),
+    check('log_checkpoint_root_form', sql`root ~ '^[0-9a-f]{64}$'`),
+  ],
+);
+
+/** The newest whole comparison of the database with a destination: `npm run exporter -- --verify`. */
+export const lastVerify = auditbox.table(
+  'last_verify',
+  {
+    destination: text().notNull(),
+    finishedAt: instant('finished_at').notNull().default(sql`clock_timestamp()`),
+    objects: bigint({ mode: 'bigint' }).notNull(),
+    /** Those that it could not repair. */
+    differences: bigint({ mode: 'bigint' }).notNull(),
+  },
+  (t) => [primaryKey({ name: 'last_verify_pkey', columns: [t.destination] })],
 );
 
 /**

@@ -18,7 +18,14 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 
 let outbox: OutboxFixture;
 let ids: string[];
-const rendered = { key: 'k', sha256: 'a'.repeat(64), ndjsonBytes: 10, objectBytes: 5 };
+const rendered = {
+  key: 'k',
+  sha256: 'a'.repeat(64),
+  ndjsonBytes: 10,
+  objectBytes: 5,
+  linesRoot: null,
+  objectSha256: null,
+};
 const everything = { destination: 's3', occurredFrom: null, occurredTo: null, batchId: null };
 
 beforeEach(async () => {

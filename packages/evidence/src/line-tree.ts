@@ -15,17 +15,17 @@ export interface LineTree {
 const newline = 10;
 
 /**
- * `onLeaf` is given each leaf's hash. The prefix of a leaf costs no copy: the newline in front of a line becomes 0x00 while
+ * `onLeaf` is given each leaf's hash and its line, which is only valid during the call. The prefix of a leaf costs no copy: the newline in front of a line becomes 0x00 while
  * the line is hashed.
  */
-export function createLineTree(onLeaf?: (leaf: Buffer) => void): LineTree {
+export function createLineTree(onLeaf?: (leaf: Buffer, line: Buffer) => void): LineTree {
   const tree = growTree();
   let open: Buffer | null = null;
 
   function append(prefixed: Buffer): void {
     const leaf = hash('sha256', prefixed, 'buffer');
     tree.append(leaf);
-    onLeaf?.(leaf);
+    onLeaf?.(leaf, prefixed.subarray(1));
   }
 
   function prefix(before: Buffer | null, part: Buffer): Buffer {

@@ -3,10 +3,17 @@
  * an underscore.
  */
 
-const logFolder = '_log/';
+export const logFolder = '_log/';
 
-const checkpointFolder = `${logFolder}checkpoints/`;
+export const checkpointFolder = `${logFolder}checkpoints/`;
 const sizeDigits = 12;
+
+/** Key notes, in the order of their changes. */
+export const keyFolder = `${logFolder}keys/`;
+
+export function keyNotePath(number: number): string {
+  return `${keyFolder}${String(number).padStart(6, '0')}`;
+}
 
 /** Padded, so that a listing has them in order. */
 export function checkpointPath(size: number): string {

@@ -105,6 +105,18 @@ export function listInclusionNodes(index: number, size: number): TreeNode[] {
   return inclusionRanges(index, size).flatMap(listNodes);
 }
 
+/** As `proveInclusion`, with nodes that are read from a store, all at once. */
+export async function proveInclusionFrom(
+  index: number,
+  size: number,
+  readNodes: (nodes: readonly TreeNode[]) => Promise<readonly Buffer[]>,
+): Promise<Buffer[]> {
+  const nodes = listInclusionNodes(index, size);
+  const hashes = await readNodes(nodes);
+  const known = new Map(nodes.map(({ level, index: at }, n) => [`${level}/${at}`, hashes[n]]));
+  return proveInclusion(index, size, ({ level, index: at }) => must(known.get(`${level}/${at}`)));
+}
+
 /** What proves that a tree of `size` leaves begins with the tree of `oldSize` leaves. */
 export function proveConsistency(oldSize: number, size: number, find: FindNode): Buffer[] {
   return consistencyRanges(oldSize, size).map((range) => hashRange(range, find));

@@ -5,7 +5,7 @@ import type { TreeNode } from './merkle.ts';
  * a full tile of level L.
  */
 
-const tileWidth = 256;
+export const tileWidth = 256;
 
 /** A tile, or the bundle of the entries that belong to a tile of level 0. */
 export interface Tile {

@@ -1,3 +1,7 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { type Metrics, readMetrics } from '@auditbox/testing/expectations/read-metrics.ts';
 import { masterKey } from '@auditbox/testing/fixtures/api-fixture.ts';
@@ -13,7 +17,7 @@ import { findSelectors, readAlerts, readDashboardQueries } from './queries.ts';
 let rig: ExporterFixture;
 let metrics: readonly Metrics[];
 
-/** Reads the metrics of both processes after an event, a rejected request and an error of the store. */
+/** Reads the metrics of both processes after an event, a rejected request, an error of the store and a verify. */
 beforeAll(async () => {
   rig = await createExporterFixture();
   let hasFailed = false;
@@ -29,7 +33,11 @@ beforeAll(async () => {
     PORT: '0',
     AUDIT_MASTER_KEY: masterKey,
   });
-  const exporter = rig.start([], { EXPORT_RETRY_CAP_MS: '100' });
+  const keyFile = join(mkdtempSync(join(tmpdir(), 'log-')), 'key.pem');
+  writeFileSync(keyFile, generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }));
+  const log = { EXPORT_LOG_ORIGIN: 'log.example/test', EXPORT_LOG_KEY_FILE: keyFile };
+  await rig.db.sql`insert into auditbox.last_verify (destination, objects, differences) values ('s3', 0, 0)`;
+  const exporter = rig.start([], { EXPORT_RETRY_CAP_MS: '100', ...log });
   const apiUrl = `http://127.0.0.1:${(await api.event('api-listening')).port}`;
   const exporterUrl = `http://127.0.0.1:${(await exporter.event('exporter-running')).port}`;
   for (const body of [anEvent(), 'no event']) {

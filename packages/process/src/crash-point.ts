@@ -10,7 +10,13 @@ export type CrashPoint =
   | 'exporter after the upload'
   | 'exporter after the mark'
   | 'exporter in shutdown'
-  | 'exporter between two blocks of the reconciliation';
+  | 'exporter between two blocks of the reconciliation'
+  | 'log before the numbering'
+  | 'log after the numbering'
+  | 'log after a tile'
+  | 'log after the root'
+  | 'log after the note'
+  | 'log after the checkpoint';
 
 let strike: ((point: CrashPoint) => void) | null = null;
 

@@ -8,6 +8,7 @@ import type { Destination } from '../destinations/destination.ts';
 import type { Gate } from '../destinations/gate.ts';
 import { probeDestination } from '../destinations/probe.ts';
 import type { SendLoop } from '../export/send-loop.ts';
+import type { LogKeeper } from '../log/log-keeper.ts';
 import type { ExporterLog } from '../log.ts';
 import type { ExporterSettings } from '../settings.ts';
 
@@ -18,6 +19,7 @@ interface DrainParts {
   readonly destination: Destination;
   readonly gate: Gate;
   readonly sendLoop: SendLoop;
+  readonly logKeeper: LogKeeper | null;
   readonly log: ExporterLog;
 }
 
@@ -31,10 +33,20 @@ const giveUpAfterMs = 60_000;
 /**
  * Seals without lingering, sends the batches, and ends when all rows that were recorded before its start are sent. Later
  * rows may be left to the next drain; otherwise it would never end next to a busy writer. Resolves to the exit code:
- * 0 nothing is left; 1 the destination refuses everything, or accepted nothing for a minute; 2 failed batches or
+ * 0 nothing is left, and the log is published; 1 the destination refuses everything, or accepted nothing for a minute, or the
+ * log is blocked; 2 failed batches or
  * rejected rows are left, the destination is paused, or it was told to stop.
  */
-export async function drain(parts: DrainParts, { taking, working }: Shutdown): Promise<number> {
+export async function drain(parts: DrainParts, shutdown: Shutdown): Promise<number> {
+  const { logKeeper } = parts;
+  if (logKeeper !== null && (await logKeeper.check(shutdown.taking)).kind !== 'done') return 1;
+  const exitCode = await drainOutbox(parts, shutdown);
+  if (logKeeper === null || exitCode === 1 || shutdown.taking.aborted) return exitCode;
+  const logged = await logKeeper.pass(shutdown.taking, { isLast: true });
+  return logged.kind === 'done' ? exitCode : 1;
+}
+
+async function drainOutbox(parts: DrainParts, { taking, working }: Shutdown): Promise<number> {
   const { db, gate, sendLoop, settings, log } = parts;
   const scope = { destination: parts.destinationName, upTo: await lastOutboxId(db) };
   const atStart = await findUnexported(db, scope);

@@ -9,6 +9,7 @@ import type { Destination } from '../destinations/destination.ts';
 import type { Gate } from '../destinations/gate.ts';
 import { probeDestination } from '../destinations/probe.ts';
 import type { SendLoop } from '../export/send-loop.ts';
+import type { LogKeeper } from '../log/log-keeper.ts';
 import type { ExporterLog } from '../log.ts';
 import type { ExporterSettings } from '../settings.ts';
 
@@ -19,6 +20,7 @@ interface ReplayParts {
   readonly destination: Destination;
   readonly gate: Gate;
   readonly sendLoop: SendLoop;
+  readonly logKeeper: LogKeeper | null;
   readonly log: ExporterLog;
 }
 
@@ -40,6 +42,7 @@ export async function replay(parts: ReplayParts, command: ReplayCommand, shutdow
     print(command, failed, rows, { sent: 0, underWay: 0 });
     return 0;
   }
+  if (parts.logKeeper !== null && (await parts.logKeeper.check(shutdown.taking)).kind !== 'done') return 1;
   if ((await probeDestination({ ...parts, bucket: settings.s3.bucket }, shutdown.taking)) === 'blocked') return 1;
   const { batchIds } = await replayFailed(db, {
     destination,

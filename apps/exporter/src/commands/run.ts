@@ -12,6 +12,7 @@ import type { SealLoop } from '../export/seal-loop.ts';
 import type { SendLoop } from '../export/send-loop.ts';
 import { startMakingMonths } from '../housekeeping/make-months.ts';
 import { reconcileForever } from '../housekeeping/reconcile.ts';
+import type { LogKeeper } from '../log/log-keeper.ts';
 import type { ExporterLog } from '../log.ts';
 import type { ExportMetrics } from '../metrics/export-metrics.ts';
 import { createExporterScrape } from '../metrics/scrape.ts';
@@ -24,6 +25,7 @@ interface RunParts {
   readonly gate: Gate;
   readonly sealLoop: SealLoop;
   readonly sendLoop: SendLoop;
+  readonly logKeeper: LogKeeper | null;
   readonly turns: Turns<'seal' | 'send'>;
   readonly metrics: ExportMetrics;
   readonly registry: Registry;
@@ -35,7 +37,7 @@ const stuckAfterMs = 120_000;
 
 /** Exports until told to stop. Resolves to the exit code. */
 export async function run(parts: RunParts, { taking, working }: Shutdown): Promise<number> {
-  const { settings, db, sealLoop, sendLoop, turns, log } = parts;
+  const { settings, db, sealLoop, sendLoop, logKeeper, turns, log } = parts;
   const { host, port } = settings.health;
   const stuckMs = stuckAfterMs + 2 * settings.s3.requestTimeoutMs;
   const scrape = createExporterScrape({
@@ -53,6 +55,7 @@ export async function run(parts: RunParts, { taking, working }: Shutdown): Promi
   await Promise.all([
     checkAtStart(parts, taking),
     reconcileForever(parts, taking),
+    logKeeper?.run(taking),
     sealLoop.run(taking),
     sendLoop.run({ taking, working }),
   ]);

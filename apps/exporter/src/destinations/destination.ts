@@ -7,8 +7,8 @@ export interface Destination {
   readonly prefix: string;
   put(object: DestinationObject, signal: AbortSignal): Promise<PutOutcome>;
   head(key: string, signal: AbortSignal): Promise<HeadOutcome>;
-  /** Reads the whole object, in flat memory. */
-  read(key: string, signal: AbortSignal): Promise<ReadOutcome>;
+  /** Reads the whole object, in flat memory. `onLines` is given the uncompressed bytes as they come. */
+  read(key: string, signal: AbortSignal, onLines?: (part: Buffer) => void): Promise<ReadOutcome>;
   /** Writes a small object. `storedAt` as in DestinationObject; without a `name` it is always the same object. */
   probe(storedAt: string, signal: AbortSignal, name?: string): Promise<ProbeOutcome>;
   close(): void;
@@ -25,6 +25,8 @@ export interface DestinationObject {
   readonly sha256: string;
   readonly firstOccurredAt: string;
   readonly lastOccurredAt: string;
+  /** The root of the tree over the lines; null when the log is off. */
+  readonly linesRoot: string | null;
   /** When the lease was acquired, by the database's clock. A retention counts from it. */
   readonly storedAt: string;
 }
@@ -69,6 +71,10 @@ export type ReadOutcome =
 export interface ObjectContent {
   readonly sha256: string;
   readonly rows: number;
+  readonly ndjsonBytes: number;
+  /** Of the object as it is stored. */
+  readonly objectSha256: string;
+  readonly objectBytes: number;
 }
 
 export type ProbeOutcome =

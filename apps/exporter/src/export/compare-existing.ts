@@ -1,11 +1,12 @@
 import type { RenderedObject } from '@auditbox/core/export/batch.ts';
 import type { LeasedDelivery } from '@auditbox/core/export/delivery.ts';
-import type { Destination, DestinationError, ObjectLabel } from '../destinations/destination.ts';
+import type { Destination, DestinationError, ObjectContent, ObjectLabel } from '../destinations/destination.ts';
 import type { Ledger } from './ledger.ts';
 
 /** What the destination has under the key of this batch's object. Another object is a permanent error. */
 type Existing =
-  | { readonly kind: 'same' }
+  /** `content` is null when it could not be read. */
+  | { readonly kind: 'same'; readonly content: ObjectContent | null }
   | { readonly kind: 'missing' }
   | { readonly kind: 'lease lost' }
   | DestinationError;
@@ -30,12 +31,12 @@ export async function compareExisting(
   const read = await destination.read(ours.key, signal);
   if (read.kind === 'read') {
     const { content } = read;
-    if (content?.sha256 === ours.sha256 && content.rows === rows) return { kind: 'same' };
+    if (content?.sha256 === ours.sha256 && content.rows === rows) return { kind: 'same', content };
     return isLabelled ? damaged(ours) : otherObject(ours, rows, head);
   }
   if (read.kind === 'missing' || isDoubtful || !isUnreadable(read)) return read;
   if (!isLabelled) return otherObject(ours, rows, head);
-  return head.objectBytes === ours.objectBytes ? { kind: 'same' } : damaged(ours);
+  return head.objectBytes === ours.objectBytes ? { kind: 'same', content: null } : damaged(ours);
 }
 
 /** Labels can be read, but not the objects' content. */

@@ -1,12 +1,14 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash as hashOnce } from 'node:crypto';
 import { once } from 'node:events';
 import type { Transform } from 'node:stream';
 import { constants, createGzip, createZstdCompress } from 'node:zlib';
+import type { LoggedHashes } from '@auditbox/core/export/batch.ts';
 import type { Compression } from '@auditbox/core/export/compression.ts';
 import { giveBack } from '@auditbox/db/database/collect-chunks.ts';
+import { createLineTree } from '@auditbox/evidence/line-tree.ts';
 
 /** Lines as an object's body. `sha256` is of the uncompressed NDJSON. */
-export interface EncodedBody {
+export interface EncodedBody extends LoggedHashes {
   readonly ndjsonBytes: number;
   readonly sha256: string;
   readonly body: Buffer;
@@ -43,8 +45,9 @@ const compressors: { readonly [C in Compression]: () => Transform } = {
 const fewBytes = 1024 * 1024;
 
 /** Chunks wait in the compressor when it is slower than Postgres: at most `fewBytes` and what one COPY gives. */
-export function createEncoder(compression: Compression): Encoder {
+export function createEncoder(compression: Compression, { isLogged }: { isLogged: boolean }): Encoder {
   const hash = createHash('sha256');
+  const lines = isLogged ? createLineTree() : null;
   const compressor = compressors[compression]();
   const compressed: Buffer[] = [];
   compressor.on('data', (part: Buffer) => compressed.push(part));
@@ -56,6 +59,8 @@ export function createEncoder(compression: Compression): Encoder {
       ndjsonBytes += chunk.length;
       waitingBytes += chunk.length;
       hash.update(chunk);
+      // Before the compressor's thread reads the chunk: the tree writes into it for a moment.
+      lines?.add(chunk);
       // Also called when the compressor is dropped.
       compressor.write(chunk, (error) => {
         waitingBytes -= chunk.length;
@@ -74,7 +79,15 @@ export function createEncoder(compression: Compression): Encoder {
     async end() {
       compressor.end();
       await once(compressor, 'end');
-      return { ndjsonBytes, sha256: hash.digest('hex'), body: Buffer.concat(compressed), compression };
+      const body = Buffer.concat(compressed);
+      return {
+        ndjsonBytes,
+        sha256: hash.digest('hex'),
+        linesRoot: lines?.root() ?? null,
+        objectSha256: isLogged ? hashOnce('sha256', body, 'hex') : null,
+        body,
+        compression,
+      };
     },
     drop() {
       compressor.destroy();

@@ -1,11 +1,11 @@
-import type { RenderedObject } from '@auditbox/core/export/batch.ts';
+import type { LoggedHashes, RenderedObject } from '@auditbox/core/export/batch.ts';
 import type { LeasedDelivery } from '@auditbox/core/export/delivery.ts';
 import { objectKey } from '@auditbox/core/export/object-key.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { findBadRows } from '@auditbox/db/export/find-bad-rows.ts';
 import { crashPoint } from '@auditbox/process/crash-point.ts';
 import type { Span } from '@auditbox/process/tracing.ts';
-import type { Destination, DestinationError } from '../destinations/destination.ts';
+import type { Destination, DestinationError, ObjectContent } from '../destinations/destination.ts';
 import type { ExportedSizes } from '../metrics/export-metrics.ts';
 import { compareExisting } from './compare-existing.ts';
 import { type RenderParts, renderDelivery } from './render.ts';
@@ -50,26 +50,26 @@ export async function exportBatch(
   if (earlier !== null && earlier.sha256 !== encoded?.sha256) {
     // An earlier attempt encoded other bytes: it ran another version, or had all rows. Its object may be in the bucket.
     const existing = await compareExisting(parts, delivery, earlier, signal);
-    if (existing.kind === 'same') return mark(parts, delivery, { ...earlier, ndjsonBytes: null });
+    if (existing.kind === 'same') return markFound(parts, delivery, { ...earlier, ...unknownHashes }, existing.content);
     if (existing.kind !== 'missing') return existing;
   }
   if (encoded === null) return reject(parts, delivery);
-  const { body, sha256, ndjsonBytes, compression } = encoded;
+  const { body, sha256, ndjsonBytes, compression, linesRoot, objectSha256 } = encoded;
   const { partition, rowCount: rows, firstOccurredAt, lastOccurredAt, batchId, leasedAt: storedAt } = delivery;
   const keyParts = { prefix: destination.prefix, partition, firstOccurredAt, batchId, sha256, compression };
   const key = earlier?.sha256 === sha256 ? earlier.key : objectKey(keyParts);
-  const ours = { key, sha256, ndjsonBytes, objectBytes: body.length };
+  const ours = { key, sha256, ndjsonBytes, objectBytes: body.length, linesRoot, objectSha256 };
   if (!(await ledger.recordObject(delivery, ours))) return { kind: 'lease lost' };
   if (earlier !== null) {
     // An earlier attempt may have created the object. If-None-Match would report that too, but not every store honours
     // it: Ceph's gateway ignores it in a bucket with versions, which Object Lock needs. An error here returns at the PUT.
     const existing = await compareExisting(parts, delivery, ours, signal);
-    if (existing.kind === 'same') return mark(parts, delivery, ours);
+    if (existing.kind === 'same') return markFound(parts, delivery, ours, existing.content);
     if (existing.kind === 'lease lost') return existing;
   }
   crashPoint('exporter before the upload');
   const upload = span && (await beginUpload(db, span, delivery, ours));
-  const object = { key, sha256, body, compression, rows, firstOccurredAt, lastOccurredAt, storedAt };
+  const object = { key, sha256, body, compression, rows, firstOccurredAt, lastOccurredAt, linesRoot, storedAt };
   const put = await metrics.timed('upload', () => destination.put(object, signal));
   upload?.end(put.kind === 'error' ? { failure: put.code } : { attributes: { 'auditbox.outcome': put.kind } });
   crashPoint('exporter after the upload');
@@ -78,6 +78,7 @@ export async function exportBatch(
     const existing = await compareExisting(parts, delivery, ours, signal, { isDoubtful: put.kind === 'doubtful' });
     if (existing.kind === 'missing') return contradiction(key);
     if (existing.kind !== 'same') return existing;
+    return markFound(parts, delivery, ours, existing.content);
   }
   return mark(parts, delivery, ours);
 }
@@ -88,6 +89,28 @@ async function reject({ db, ledger }: ExportParts, delivery: LeasedDelivery): Pr
   if (first === undefined) return { kind: 'not encoded', reason: 'Postgres returned fewer rows than the batch has.' };
   const held = await ledger.reject(delivery, bad);
   return held ? { kind: 'rejected', rows: bad.length, reason: first.reason } : { kind: 'lease lost' };
+}
+
+/** The log reads the object for them. */
+const unknownHashes: LoggedHashes & { ndjsonBytes: null } = { linesRoot: null, objectSha256: null, ndjsonBytes: null };
+
+/**
+ * Marks a delivery whose object an earlier attempt created. Another version of the compressor may have made other bytes of the
+ * same lines, and the log must say what is in the bucket. So what was read is recorded.
+ */
+async function markFound(
+  parts: ExportParts,
+  delivery: LeasedDelivery,
+  object: RenderedObject & LoggedHashes & { readonly ndjsonBytes: number | null },
+  content: ObjectContent | null,
+): Promise<ExportOutcome> {
+  const isKnown = content === null || content.objectSha256 === object.objectSha256;
+  if (parts.isLogged && !isKnown) {
+    const { ndjsonBytes, objectBytes, objectSha256 } = content;
+    const found = { ...object, ndjsonBytes, objectBytes, objectSha256 };
+    if (!(await parts.ledger.recordObject(delivery, found))) return { kind: 'lease lost' };
+  }
+  return mark(parts, delivery, object);
 }
 
 async function mark(

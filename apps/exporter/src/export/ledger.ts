@@ -1,4 +1,3 @@
-import type { RenderedObject } from '@auditbox/core/export/batch.ts';
 import type { LeasedDelivery } from '@auditbox/core/export/delivery.ts';
 import { type Backoff, retryDelayMs } from '@auditbox/core/export/retry-delay.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
@@ -17,7 +16,7 @@ export interface Ledger {
   /** Leases the delivery that has been due the longest, or null. `batchIds` narrows it to what a replay sends. */
   lease(batchIds: readonly string[] | null): Promise<LeasedDelivery | null>;
   extendLease(delivery: LeasedDelivery): Promise<boolean>;
-  recordObject(delivery: LeasedDelivery, object: RenderedObject & { readonly ndjsonBytes: number }): Promise<boolean>;
+  recordObject(delivery: LeasedDelivery, object: DeliveryRender['rendered']): Promise<boolean>;
   markDone(delivery: LeasedDelivery): Promise<boolean>;
   /** Rejects rows and gives the delivery back, due at once without them. */
   reject(delivery: LeasedDelivery, rows: readonly BadRow[]): Promise<boolean>;

@@ -16,6 +16,8 @@ export interface RenderParts {
   readonly metrics: ExportMetrics;
   /** Of new objects. */
   readonly compression: Compression;
+  /** Whether there is a log, which needs hashes of lines and objects. */
+  readonly isLogged: boolean;
   /** Called whenever an attempt has made progress, for the liveness check. */
   readonly onProgress?: () => void;
 }
@@ -32,12 +34,14 @@ export type Rendered =
  * the lease is lost and when `signal` is aborted. Throws DatabaseError.
  */
 export async function renderDelivery(
-  { db, ledger, metrics, compression, onProgress }: RenderParts,
+  { db, ledger, metrics, compression, isLogged, onProgress }: RenderParts,
   delivery: LeasedDelivery,
   signal: AbortSignal,
 ): Promise<Rendered> {
   // The object of an earlier attempt is compared with this one, so it keeps its compression.
-  const encoder = createEncoder(delivery.rendered === null ? compression : compressionByKey(delivery.rendered.key));
+  const encoder = createEncoder(delivery.rendered === null ? compression : compressionByKey(delivery.rendered.key), {
+    isLogged,
+  });
   const lost = new AbortController();
   const over = new AbortController();
   const watching = watchLease(ledger, delivery, lost, over.signal);

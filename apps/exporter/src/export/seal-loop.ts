@@ -20,6 +20,7 @@ export function createSealLoop({
   metrics,
   log,
   onSealed,
+  isHeld,
   onIteration,
 }: {
   readonly db: Database;
@@ -29,6 +30,8 @@ export function createSealLoop({
   readonly log: ExporterLog;
   /** Called after batches were sealed. */
   readonly onSealed: () => void;
+  /** Whether nothing may be sealed for now. */
+  readonly isHeld: () => boolean;
   /** Called at each iteration, for the liveness check. */
   readonly onIteration: () => void;
 }): SealLoop {
@@ -50,6 +53,10 @@ export function createSealLoop({
       while (!taking.aborted) {
         onIteration();
         let waitMs = Number.POSITIVE_INFINITY;
+        if (isHeld()) {
+          await pace.wait(taking);
+          continue;
+        }
         try {
           const { batches, ripeInMs, repaired } = await seal();
           if (batches > 0) {

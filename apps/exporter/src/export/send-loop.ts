@@ -24,6 +24,7 @@ export function createSendLoop({
   pace,
   log,
   concurrency,
+  isHeld,
   onProgress,
 }: {
   readonly ledger: Ledger;
@@ -32,6 +33,8 @@ export function createSendLoop({
   readonly pace: Pace;
   readonly log: ExporterLog;
   readonly concurrency: number;
+  /** Whether nothing may be sent for now. */
+  readonly isHeld: () => boolean;
   /** Called at each iteration, for the liveness check. */
   readonly onProgress: () => void;
 }): SendLoop {
@@ -44,7 +47,8 @@ export function createSendLoop({
         if (inFlight.size >= concurrency) await Promise.race(inFlight);
         const permit = await gate.enter(taking, onProgress);
         if (!permit) break;
-        const delivery = await ledger.lease(batchIds).catch((error: unknown) => logDatabaseError(log, error));
+        const leased = isHeld() ? null : ledger.lease(batchIds).catch((error: unknown) => logDatabaseError(log, error));
+        const delivery = await leased;
         if (!delivery) {
           permit.report('not tried');
           await pace.wait(taking);

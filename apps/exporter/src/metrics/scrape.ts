@@ -5,9 +5,11 @@ import { addProcessMetrics } from '@auditbox/process/metrics/process-metrics.ts'
 import { createScrape, type Scrape } from '@auditbox/process/metrics/scrape.ts';
 import { Gauge, type Registry } from 'prom-client';
 import type { Gate } from '../destinations/gate.ts';
+import type { LogKeeper } from '../log/log-keeper.ts';
 import type { ExporterLog } from '../log.ts';
 import { measureBacklog } from './backlog.ts';
 import { measureClockSkew, measureHorizon } from './database-gauges.ts';
+import { measureLog } from './log-gauges.ts';
 
 /** Scrapes do not wait for the statements of exports, and exports do not wait for theirs. */
 const statementTimeoutMs = 2_000;
@@ -18,6 +20,7 @@ export function createExporterScrape({
   databaseSchema,
   db,
   gate,
+  logKeeper,
   registry,
   log,
 }: {
@@ -25,6 +28,8 @@ export function createExporterScrape({
   readonly databaseSchema: string;
   readonly db: Database;
   readonly gate: Gate;
+  /** Null without a log. */
+  readonly logKeeper: LogKeeper | null;
   readonly registry: Registry;
   readonly log: ExporterLog;
 }): Scrape & { close(): Promise<void> } {
@@ -39,8 +44,9 @@ export function createExporterScrape({
   addProcessMetrics(registry);
   addDatabaseUse(registry, db);
   addGateGauges(registry, gate);
+  if (logKeeper !== null) addLogGauge(registry, logKeeper);
   const gauges = createDatabaseGauges(registry, {
-    questions: [measureClockSkew(ownDb), measureBacklog(ownDb), measureHorizon(ownDb)],
+    questions: [measureClockSkew(ownDb), measureBacklog(ownDb), measureLog(ownDb), measureHorizon(ownDb)],
     // The loops log the same error, at a level that people read.
     onFault: log.metricsQueryFailed,
   });
@@ -73,4 +79,15 @@ function addGateGauges(registry: Registry, gate: Gate): void {
     'How long the destination has accepted nothing, for any reason; 0 while it accepts objects.',
     () => gate.closedForMs / 1000,
   );
+}
+
+function addLogGauge(registry: Registry, keeper: LogKeeper): void {
+  new Gauge({
+    name: 'auditbox_log_blocked',
+    help: '1 while the log of batches is blocked until a person looks: the bucket is ahead of the database, or holds another log. Else 0.',
+    registers: [registry],
+    collect() {
+      this.set(keeper.blockedReason === null ? 0 : 1);
+    },
+  });
 }

@@ -1,7 +1,9 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
-import { type ArchivedObject, type ExpiredMonth, listArchivedObjects } from '@auditbox/db/months/expired-months.ts';
+import type { DoneDelivery } from '@auditbox/db/export/list-done.ts';
+import { type ExpiredMonth, listArchivedObjects } from '@auditbox/db/months/expired-months.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
 import type { Destination, DestinationError } from '../destinations/destination.ts';
+import { compareRows } from '../verify/compare-batch.ts';
 
 /** What the bucket has of a month. `different` names the first object that is missing or has other content. */
 export type ReadBack =
@@ -25,7 +27,10 @@ const objectsPerPage = 500;
 const tries = 5;
 const retryMs = 1_000;
 
-/** Reads all objects of a month whole, and compares hash and rows with what was recorded before the uploads. */
+/**
+ * Reads all objects of a month whole, and compares hash and rows with what was recorded before the uploads, and with the rows of
+ * the database that will go.
+ */
 export async function readBackMonth(parts: Parts, month: ExpiredMonth, signal: AbortSignal): Promise<ReadBack> {
   let objects = 0;
   let rows = 0;
@@ -41,13 +46,13 @@ export async function readBackMonth(parts: Parts, month: ExpiredMonth, signal: A
     behind = last.batchId;
     for (let from = 0; from < page.length; from += parts.concurrency) {
       const some = page.slice(from, from + parts.concurrency);
-      const problems = await Promise.all(some.map((object) => compare(parts.destination, object, signal)));
+      const problems = await Promise.all(some.map((object) => compare(parts, object, signal)));
       if (signal.aborted) return { kind: 'stopped' };
       const problem = problems.find((found) => found !== null);
       objects += some.length;
       if (typeof problem === 'string') return { kind: 'different', objects, reason: problem };
       if (problem) return problem;
-      rows += some.reduce((sum, object) => sum + object.rows, 0);
+      rows += some.reduce((sum, object) => sum + object.rowCount, 0);
       parts.onProgress(objects);
     }
   }
@@ -55,15 +60,16 @@ export async function readBackMonth(parts: Parts, month: ExpiredMonth, signal: A
 
 /** Null if the object is what was recorded; otherwise a sentence, or why it could not be read. */
 async function compare(
-  destination: Destination,
-  { key, batchId, sha256, rows }: ArchivedObject,
+  parts: Parts,
+  delivery: DoneDelivery,
   signal: AbortSignal,
 ): Promise<string | DestinationError | null> {
+  const { key, batchId, sha256, rowCount: rows } = delivery;
   // A delivery that names another batch's object would pass the comparison below.
   if (!key.includes(`_${batchId.padStart(12, '0')}_${sha256.slice(0, 12)}.`))
     return `The key ${key} is not of batch ${batchId} and its hash.`;
   for (let triesLeft = tries - 1; ; triesLeft -= 1) {
-    const read = await destination.read(key, signal);
+    const read = await parts.destination.read(key, signal);
     if (read.kind === 'missing') return `The object ${key} is missing.`;
     if (read.kind === 'error') {
       if (read.class !== 'transient' || triesLeft === 0 || signal.aborted) return read;
@@ -72,7 +78,11 @@ async function compare(
     }
     const { content } = read;
     if (content === null) return `The object ${key} cannot be decompressed.`;
-    if (content.sha256 === sha256 && content.rows === rows) return null;
+    if (content.sha256 === sha256 && content.rows === rows) break;
     return `The object ${key} has ${content.rows} rows and the sha256 ${content.sha256}; expected ${rows} rows and ${sha256}.`;
   }
+  const compared = await compareRows(parts, delivery, signal);
+  if (compared.kind === 'error') return compared;
+  const [first] = compared.differences;
+  return first === undefined ? null : `The row ${first.what} is not what was archived: ${first.says}`;
 }

@@ -7,5 +7,13 @@ export interface RenderedObject {
   readonly objectBytes: number;
 }
 
+/** What the log says about an object in addition to its key, hash and lengths. Both are 64 hexadecimal digits. */
+export interface LoggedHashes {
+  /** The root of the tree over the lines; null when the log is off. */
+  readonly linesRoot: string | null;
+  /** Of the compressed object; null when the log is off. */
+  readonly objectSha256: string | null;
+}
+
 /** How far the export of an event has come. */
 export type ExportState = 'pending' | 'sealed' | 'sending' | 'done' | 'failed' | 'rejected';

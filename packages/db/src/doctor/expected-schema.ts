@@ -1,5 +1,19 @@
 import { getTableConfig } from 'drizzle-orm/pg-core';
-import { apiKey, auditLog, batch, delivery, destination, frontier, outbox, rejection, secret } from '../schema.ts';
+import {
+  apiKey,
+  auditLog,
+  batch,
+  delivery,
+  destination,
+  frontier,
+  lastVerify,
+  logCheckpoint,
+  logEntry,
+  logHead,
+  outbox,
+  rejection,
+  secret,
+} from '../schema.ts';
 
 /** A table that the code relies on, with the names and types that the database uses: `batch_id bigint`, `outbox_pending`. */
 export interface ExpectedTable {
@@ -19,6 +33,10 @@ export const expectedTables: readonly ExpectedTable[] = [
   destination,
   delivery,
   rejection,
+  logHead,
+  logEntry,
+  logCheckpoint,
+  lastVerify,
   apiKey,
   secret,
 ].map((table) => {
@@ -83,6 +101,17 @@ export const expectedTriggers: readonly ExpectedTrigger[] = Object.entries({
   rejection: {
     rejection_begins: on('check_new_rejection', 'row', 'before', 'insert'),
     rejection_stays: on('keep_rejection', 'row', 'before', 'delete'),
+  },
+  log_head: {
+    log_head_only_grows: on('check_log_head', 'row', 'before', 'update'),
+    log_head_stays: refuse('delete', 'truncate'),
+  },
+  log_entry: {
+    log_entry_never_changes: refuse('update', 'delete', 'truncate'),
+  },
+  log_checkpoint: {
+    log_checkpoint_never_changes: on('check_log_checkpoint', 'row', 'before', 'update'),
+    log_checkpoint_stays: refuse('delete', 'truncate'),
   },
 }).flatMap(([table, triggers]) => Object.entries(triggers).map(([trigger, what]) => ({ table, trigger, ...what })));
 

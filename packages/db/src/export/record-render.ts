@@ -1,11 +1,11 @@
-import type { RenderedObject } from '@auditbox/core/export/batch.ts';
+import type { LoggedHashes, RenderedObject } from '@auditbox/core/export/batch.ts';
 import type { DeliveryLease } from '@auditbox/core/export/delivery.ts';
 import type { Database } from '../database/connect.ts';
 
 /** A delivery, and the object that its rows were rendered to. */
 export interface DeliveryRender {
   readonly delivery: DeliveryLease;
-  readonly rendered: RenderedObject & { readonly ndjsonBytes: number };
+  readonly rendered: RenderedObject & LoggedHashes & { readonly ndjsonBytes: number };
 }
 
 /**
@@ -32,9 +32,11 @@ export async function recordRender(
     (sql) => sql<{ token: string }[]>`
     update auditbox.delivery d
     set object_key = new.key, sha256 = new.sha256, ndjson_bytes = new."ndjsonBytes", object_bytes = new."objectBytes",
+      lines_root = new."linesRoot", object_sha256 = new."objectSha256",
       leased_until = statement_timestamp() + ${leaseMs} * interval '1 millisecond'
     from json_to_recordset(${JSON.stringify(records)}::text::json) as new (
-      destination text, batch_id bigint, token uuid, key text, sha256 text, "ndjsonBytes" bigint, "objectBytes" bigint
+      destination text, batch_id bigint, token uuid, key text, sha256 text, "ndjsonBytes" bigint, "objectBytes" bigint,
+      "linesRoot" text, "objectSha256" text
     )
     where d.destination = new.destination and d.batch_id = new.batch_id and d.lease_token = new.token
       and d.state = 'sending'

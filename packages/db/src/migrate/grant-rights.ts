@@ -47,7 +47,8 @@ const apiEventColumns = `${eventColumns}, recorded_by, redacted, content_hash`;
 
 const api = `
     grant select on auditbox.migration, auditbox.audit_log, auditbox.outbox, auditbox.outbox_status, auditbox.batch,
-      auditbox.destination, auditbox.delivery, auditbox.rejection, auditbox.frontier, auditbox.api_key to auditbox_api;
+      auditbox.destination, auditbox.delivery, auditbox.rejection, auditbox.frontier, auditbox.log_head, auditbox.log_entry,
+      auditbox.log_checkpoint, auditbox.api_key to auditbox_api;
     grant insert (${apiEventColumns}) on auditbox.audit_log to auditbox_api;
     grant execute on function auditbox.list_months(), auditbox.make_month(timestamptz), auditbox.oldest_transaction(),
       auditbox.audit_words(json, json, json), auditbox.content_key(), auditbox.create_key(json, json),
@@ -57,12 +58,19 @@ const api = `
 /** A done delivery cannot be made by these rights: triggers allow only the arrows of STATES.md. */
 const exporter = `
     grant select on auditbox.migration, auditbox.audit_log, auditbox.outbox, auditbox.outbox_status, auditbox.batch,
-      auditbox.destination, auditbox.delivery, auditbox.rejection, auditbox.frontier to auditbox_exporter;
+      auditbox.destination, auditbox.delivery, auditbox.rejection, auditbox.frontier, auditbox.log_head, auditbox.log_entry,
+      auditbox.log_checkpoint, auditbox.last_verify to auditbox_exporter;
     grant select on sequence auditbox.outbox_id_seq, auditbox.batch_id_seq to auditbox_exporter;
     grant insert (name), update (is_paused), delete on auditbox.destination to auditbox_exporter;
     grant insert (destination, batch_id), delete on auditbox.delivery to auditbox_exporter;
     grant update (state, attempts, next_attempt_at, lease_token, leased_until, sha256, object_key, ndjson_bytes,
-      object_bytes, done_at, last_error) on auditbox.delivery to auditbox_exporter;
+      object_bytes, done_at, last_error, lines_root, object_sha256, log_index) on auditbox.delivery to auditbox_exporter;
+    -- Triggers let the log only grow.
+    grant insert (destination, origin), update (size, published_size) on auditbox.log_head to auditbox_exporter;
+    grant insert on auditbox.log_entry to auditbox_exporter;
+    grant insert (destination, objects, differences), update (finished_at, objects, differences) on auditbox.last_verify
+      to auditbox_exporter;
+    grant insert (destination, size, root), update (note) on auditbox.log_checkpoint to auditbox_exporter;
     grant insert (destination, outbox_id, batch_id, audit_id, occurred_at, reason), delete on auditbox.rejection
       to auditbox_exporter;
     grant execute on function auditbox.seal(text, integer, bigint, double precision, integer), auditbox.repair_frontier(),

@@ -1,4 +1,5 @@
 import type { Database } from '../database/connect.ts';
+import type { DoneDelivery } from '../export/list-done.ts';
 
 /** A month of audit_log, all of whose events are older than retention. */
 export interface ExpiredMonth {
@@ -59,15 +60,6 @@ export async function countUnarchived(
   return row.events;
 }
 
-/** An object that a month's events were delivered in. */
-export interface ArchivedObject {
-  readonly batchId: string;
-  readonly key: string;
-  /** Of the uncompressed NDJSON. */
-  readonly sha256: string;
-  readonly rows: number;
-}
-
 /**
  * The objects of a month at a destination, in the order of their batches, behind a batch. A batch is filed under one hour or
  * day, so it belongs to one month. A month whose bounds somebody made differently has the batches of two, one after another.
@@ -80,13 +72,16 @@ export async function listArchivedObjects(
   db: Database,
   { startsAt, endsAt }: ExpiredMonth,
   { destination, behind, most }: { destination: string; behind: string; most: number },
-): Promise<ArchivedObject[]> {
+): Promise<DoneDelivery[]> {
   return db.query(
-    (sql) => sql<ArchivedObject[]>`
-      select b.id::text as "batchId", d.object_key as key, d.sha256,
+    (sql) => sql<DoneDelivery[]>`
+      select d.destination, b.id::text as "batchId", d.object_key as key, d.sha256, null as "objectSha256",
+        d.log_index is not null as "isLogged",
         b.row_count - (
           select count(*)::int from auditbox.rejection r where r.destination = d.destination and r.batch_id = b.id
-        ) as rows
+        ) as "rowCount",
+        to_char(b.first_occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "firstOccurredAt",
+        to_char(b.last_occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "lastOccurredAt"
       from auditbox.batch b join auditbox.delivery d on d.batch_id = b.id and d.destination = ${destination}
       where d.state = 'done'
         -- By the index, in its order.

@@ -2,6 +2,7 @@ import { createConnection } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { type Cluster, clusterUrl, serverCommand } from '../postgres/cluster.ts';
 import type { PostgresRunner } from '../postgres/runner.ts';
+import type { StackLog } from './log-key.ts';
 import type { ServiceSpec } from './supervise.ts';
 
 /** What the services of the stack must know about each other. */
@@ -11,6 +12,7 @@ export interface StackPlan {
   readonly apiPort: number;
   readonly exporterPort: number;
   readonly masterKey: string;
+  readonly log: StackLog;
   /** The environment of `npm start`. Settings that the stack does not decide are passed on to the services. */
   readonly environment: NodeJS.ProcessEnv;
 }
@@ -54,6 +56,9 @@ export function exporterService(plan: StackPlan): ServiceSpec {
     S3_FORCE_PATH_STYLE: 'true',
     AWS_ACCESS_KEY_ID: 'embedded',
     AWS_SECRET_ACCESS_KEY: 'embedded',
+    EXPORT_LOG_INTERVAL_MS: plan.environment.EXPORT_LOG_INTERVAL_MS ?? '10000',
+    EXPORT_LOG_ORIGIN: plan.log.origin,
+    EXPORT_LOG_KEY_FILE: plan.log.keyFile,
   };
   return nodeService('exporter', '../../../../apps/exporter/src/main.ts', env, plan.exporterPort);
 }

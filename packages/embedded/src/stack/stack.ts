@@ -6,6 +6,7 @@ import { clusterUrl, initCluster } from '../postgres/cluster.ts';
 import { createPostgresRunner, type PostgresRunner } from '../postgres/runner.ts';
 import { findFreePort } from './free-port.ts';
 import { lockFolder } from './lock.ts';
+import { keepLogKey } from './log-key.ts';
 import { keepSecret } from './secrets.ts';
 import { apiService, exporterService, postgresService, type StackPlan, s3Service } from './services.ts';
 import { startReaper } from './start-reaper.ts';
@@ -107,6 +108,7 @@ async function makePlan({ home, apiPort, environment }: StackOptions, masterKey:
     apiPort: await findFreePort(apiPort),
     exporterPort: await findFreePort(9_464),
     masterKey,
+    log: await keepLogKey(home),
     environment,
   };
 }

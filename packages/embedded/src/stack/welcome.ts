@@ -4,7 +4,7 @@ import type { StackPlan } from './services.ts';
 
 /** The text that `npm start` shows once everything runs. A test runs its commands as they are. */
 export function welcomeText(
-  { cluster, s3, apiPort, exporterPort }: StackPlan,
+  { cluster, s3, apiPort, exporterPort, log }: StackPlan,
   { home, newKey, readyMs }: { home: string; newKey: string | null; readyMs: number },
 ): string {
   const apiUrl = `http://127.0.0.1:${apiPort}`;
@@ -17,6 +17,7 @@ Auditbox runs (ready after ${(readyMs / 1000).toFixed(1)} s).
   exporter   http://127.0.0.1:${exporterPort}/readyz
   postgres   ${clusterUrl(cluster).replace(/:[^:@/]+@/, ':…@')}
   objects    ${join(s3.folder, 'buckets', s3.bucket, 'objects')}
+  log key    ${log.verifierKey}
   key        ${newKey === null ? `in ${keyFile}` : `${newKey}   (shown only now; stored in ${keyFile})`}
 
 Record an event:
@@ -30,7 +31,12 @@ Read it:
 
   curl -sS "${apiUrl}/audit?table_name=teams" ${auth}
 
-About ten seconds later the folder above contains its object. GET ${apiUrl}/audit/<id> returns the object's key. Ctrl-C stops everything.
+About ten seconds later the folder above contains its object. GET ${apiUrl}/audit/<id> returns the object's key. Ten seconds after that the signed
+log names the object:
+
+  S3_ENDPOINT=http://127.0.0.1:${s3.port} AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any npm run verify-archive -- --s3 ${s3.bucket} --key '${log.verifierKey}'
+
+Ctrl-C stops everything.
 
 `;
 }

@@ -1,6 +1,12 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createKeySigner, formatVerifierKey } from '@auditbox/evidence/signed-note.ts';
 import type { CrashPoint } from '@auditbox/process/crash-point.ts';
 import { someEvents, type WireEvent } from '@auditbox/testing/fixtures/test-events.ts';
+import { checkLog } from '../oracle/check-log.ts';
 import type { Scene } from '../scene/scene.ts';
 import { BrokenPromise, type Fault, type Strike } from './fault.ts';
 
@@ -191,6 +197,35 @@ async function killAt(
   if (fleet.struck === struckBefore) throw new BrokenPromise(`No process reached the crash point "${point}".`);
 }
 
+const logOrigin = 'faults.example/log';
+const logKeyFile = join(mkdtempSync(join(tmpdir(), 'auditbox-faults-')), 'log-key.pem');
+const logKey = generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
+writeFileSync(logKeyFile, logKey, { mode: 0o600 });
+
+const logPoints = [
+  'log before the numbering',
+  'log after the numbering',
+  'log after a tile',
+  'log after the root',
+  'log after the note',
+  'log after the checkpoint',
+] as const satisfies readonly CrashPoint[];
+
+/** What an auditor's command sees afterwards decides. */
+const killedInLog: Fault = {
+  name: 'exporter-killed-in-log',
+  about: 'exporters killed while they number, sign and publish the log of batches',
+  settings: { EXPORT_LOG_ORIGIN: logOrigin, EXPORT_LOG_KEY_FILE: logKeyFile, EXPORT_LOG_INTERVAL_MS: '200' },
+  async strike(strike) {
+    const { scene, random } = strike;
+    await killAt(strike, 'exporters', random.pick(logPoints));
+    const [{ size }] = await scene.db.sql<[{ size: string }]>`select size from auditbox.log_head`;
+    await waitFor(scene.db.sql, (sql) => sql`select from auditbox.log_head where published_size > ${size}`);
+    const problems = await checkLog(scene, formatVerifierKey(createKeySigner(logOrigin, logKey).key));
+    if (problems.length > 0) throw new BrokenPromise(`The log is broken: ${problems.join('; ')}`);
+  },
+};
+
 type Sql = Scene['db']['sql'];
 
 /** Repeats the query until it returns a row. */
@@ -207,6 +242,7 @@ export const kills: readonly Fault[] = [
   killedDuringUpload,
   killedInShutdown,
   killedInReconciliation,
+  killedInLog,
   ...apiKills,
   killedAtRandom,
 ];

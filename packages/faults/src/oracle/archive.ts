@@ -44,7 +44,7 @@ export function openArchive({ client, name: Bucket }: TestBucket, { isVersioned 
         new ListObjectsV2Command({ Bucket, ...(token !== undefined && { ContinuationToken: token }) }),
       );
       for (const { Key = '', ETag = '' } of page.Contents ?? []) {
-        if (!Key.endsWith('_auditbox_probe')) etags.set(Key, ETag);
+        if (!Key.endsWith('_auditbox_probe') && !Key.includes('_log/')) etags.set(Key, ETag);
       }
       token = page.NextContinuationToken;
     } while (token !== undefined);

@@ -21,7 +21,7 @@ interface StoredObject {
 export interface TestBucket {
   readonly name: string;
   readonly client: S3Client;
-  /** All exported objects in the order of their keys, without the object of the start-up probe. */
+  /** All exported objects in the order of their keys, without the start-up probe's object and the log. */
   objects(): Promise<StoredObject[]>;
 }
 
@@ -53,7 +53,8 @@ async function readObjects(client: S3Client, Bucket: string): Promise<StoredObje
       new ListObjectsV2Command({ Bucket, ...(ContinuationToken && { ContinuationToken }) }),
     );
     for (const { Key = '' } of page.Contents ?? []) {
-      if (!Key.endsWith('_auditbox_probe')) objects.push(await readObject(client, Bucket, Key));
+      if (!Key.endsWith('_auditbox_probe') && !Key.includes('_log/'))
+        objects.push(await readObject(client, Bucket, Key));
     }
     ContinuationToken = page.NextContinuationToken;
   } while (ContinuationToken);

@@ -31,6 +31,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     apiPort: 0,
     exporterPort: 0,
     masterKey: '',
+    log: { origin: '', keyFile: '', verifierKey: '' },
     environment: {},
   };
   await initCluster(runner, cluster, new AbortController().signal);

@@ -13,6 +13,15 @@ export async function createTemplate(server: string, migrate: (url: string) => P
   await run(urlOf(server, template), `select auditbox.make_month('2026-07-01')`);
 }
 
+/** Copies a database, as a restore from a backup does. Ends its connections first. Resolves to the URL of the copy. */
+export async function copyTestDatabase(server: string, url: string): Promise<string> {
+  const original = new URL(url).pathname.slice(1);
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  await run(server, `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${original}'`);
+  await run(server, `create database ${name} template ${original} strategy file_copy`);
+  return urlOf(server, name);
+}
+
 /** Creates the database of one test. Resolves to its URL. */
 export async function createTestDatabase(server: string, { empty = false } = {}): Promise<string> {
   const name = `test_${randomBytes(6).toString('hex')}`;

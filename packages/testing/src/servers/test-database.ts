@@ -4,7 +4,7 @@ import { createContentHasher } from '@auditbox/db/events/content-key.ts';
 import { storeAuditEvents } from '@auditbox/db/events/store-events.ts';
 import { inject } from 'vitest';
 import type { WireEvent } from '../fixtures/test-events.ts';
-import { createTestDatabase, dropTestDatabase } from './template-database.ts';
+import { copyTestDatabase, createTestDatabase, dropTestDatabase } from './template-database.ts';
 
 /** The migrated database of one test. */
 export interface TestDatabase extends Database {
@@ -15,8 +15,12 @@ export interface TestDatabase extends Database {
   states(): Promise<Record<string, number>>;
 }
 
-export async function openTestDatabase(server = inject('databaseServer')): Promise<TestDatabase> {
-  const url = await createTestDatabase(server);
+/** `copyOf`: the URL of a database that it begins with, as after a restore. */
+export async function openTestDatabase(
+  server = inject('databaseServer'),
+  { copyOf }: { copyOf?: string } = {},
+): Promise<TestDatabase> {
+  const url = copyOf === undefined ? await createTestDatabase(server) : await copyTestDatabase(server, copyOf);
   const db = connectDatabase({ url, application: 'test', maxConnections: 5, statementTimeoutMs: 20_000 });
   const contentHasher = createContentHasher(db);
   return {

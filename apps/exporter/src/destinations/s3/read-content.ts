@@ -8,17 +8,31 @@ import type { ObjectContent } from '../destination.ts';
 const newline = 10;
 
 /** Unpacks an object as it streams. Null when it is not so compressed, or is broken. Throws what the stream throws. */
-export async function readContent(object: Readable, compression: Compression): Promise<ObjectContent | null> {
+export async function readContent(
+  object: Readable,
+  compression: Compression,
+  onLines?: (part: Buffer) => void,
+): Promise<ObjectContent | null> {
   const hash = createHash('sha256');
-  let rows = 0;
+  const objectHash = createHash('sha256');
+  let [rows, ndjsonBytes, objectBytes] = [0, 0, 0];
   try {
     await pipeline(
       object,
+      async function* (parts: AsyncIterable<Buffer>) {
+        for await (const part of parts) {
+          objectHash.update(part);
+          objectBytes += part.length;
+          yield part;
+        }
+      },
       compression === 'gzip' ? createGunzip() : createZstdDecompress(),
       async (lines: AsyncIterable<Buffer>) => {
         for await (const part of lines) {
           hash.update(part);
+          ndjsonBytes += part.length;
           for (let at = part.indexOf(newline); at !== -1; at = part.indexOf(newline, at + 1)) rows += 1;
+          onLines?.(part);
         }
       },
     );
@@ -27,5 +41,5 @@ export async function readContent(object: Readable, compression: Compression): P
     if (code?.startsWith('Z_') || code?.startsWith('ZSTD_')) return null;
     throw error;
   }
-  return { sha256: hash.digest('hex'), rows };
+  return { sha256: hash.digest('hex'), rows, ndjsonBytes, objectSha256: objectHash.digest('hex'), objectBytes };
 }

@@ -65,13 +65,13 @@ export function createS3Destination(access: S3Access, settings: S3Settings): Des
     }
   }
 
-  async function read(key: string, signal: AbortSignal): Promise<ReadOutcome> {
+  async function read(key: string, signal: AbortSignal, onLines?: (part: Buffer) => void): Promise<ReadOutcome> {
     try {
       return await bounded(signal, async (abortSignal) => {
         const command = new GetObjectCommand({ ...bucket, Key: key });
         const { ETag, Body } = await client.send(command, { abortSignal });
         if (!ETag) return toDestinationError(noStoreError, getPermissions);
-        return { kind: 'read', content: await readContent(Body as Readable, compressionByKey(key)) };
+        return { kind: 'read', content: await readContent(Body as Readable, compressionByKey(key), onLines) };
       });
     } catch (thrown) {
       return missingOrError(thrown);
@@ -129,6 +129,7 @@ function toMetadata({
   sha256,
   firstOccurredAt,
   lastOccurredAt,
+  linesRoot,
 }: Omit<DestinationObject, 'key' | 'body' | 'compression' | 'storedAt'>) {
   return {
     rows: String(rows),
@@ -136,5 +137,6 @@ function toMetadata({
     'first-event': firstOccurredAt,
     'last-event': lastOccurredAt,
     format: formatVersion,
+    ...(linesRoot !== null && { 'lines-root': linesRoot }),
   };
 }

@@ -1,0 +1,149 @@
+import type { Database } from '@auditbox/db/database/connect.ts';
+import { type DoneDelivery, listDone } from '@auditbox/db/export/list-done.ts';
+import { findUnexported, lastOutboxId } from '@auditbox/db/export/unexported.ts';
+import { recordVerify } from '@auditbox/db/observe/last-verify.ts';
+import type { VerifyCommand } from '../cli.ts';
+import type { Destination } from '../destinations/destination.ts';
+import type { LogKeeper } from '../log/log-keeper.ts';
+import type { LogStore } from '../log/log-store.ts';
+import type { ExporterSettings } from '../settings.ts';
+import { compareBatch } from '../verify/compare-batch.ts';
+import { type Difference, difference } from '../verify/difference.ts';
+import { findUnknown } from '../verify/find-unknown.ts';
+import { repairObject } from '../verify/repair.ts';
+
+interface VerifyParts {
+  readonly settings: ExporterSettings;
+  readonly db: Database;
+  readonly destinationName: string;
+  readonly destination: Destination;
+  readonly store: LogStore;
+  readonly logKeeper: LogKeeper | null;
+}
+
+const batchesPerPage = 200;
+const progressEveryMs = 5_000;
+
+/**
+ * Compares the database with the bucket both ways. With `--repair` it sends missing objects again. Resolves to the exit code:
+ * 0 they are the same; 1 it could not be done; 2 rows are not exported yet; 3 they differ.
+ */
+export async function verify(parts: VerifyParts, command: VerifyCommand, signal: AbortSignal): Promise<number> {
+  const { settings, db, destinationName: destination } = parts;
+  const differences: Difference[] = [];
+  const report = (found: Difference) => {
+    differences.push(found);
+    if (!command.json) process.stdout.write(describe(found));
+  };
+  const range = { from: command.occurredFrom, to: command.occurredTo };
+  let objects = 0;
+  let shownAt = performance.now();
+  for (let behind = '0'; ; ) {
+    const page = await listDone(db, range, { destination, behind, most: batchesPerPage });
+    const last = page.at(-1);
+    if (last === undefined) break;
+    behind = last.batchId;
+    for (let at = 0; at < page.length; at += settings.send.concurrency) {
+      const some = page.slice(at, at + settings.send.concurrency);
+      const errors = await Promise.all(some.map((delivery) => verifyOne(parts, delivery, command, report, signal)));
+      const error = errors.find((message) => message !== null);
+      if (signal.aborted) return 1;
+      if (error) return fail(error);
+      objects += some.length;
+      if (performance.now() - shownAt > progressEveryMs) {
+        process.stderr.write(`${objects} objects compared.\n`);
+        shownAt = performance.now();
+      }
+    }
+  }
+  const unknown = await findUnknown({ ...parts, prefix: parts.destination.prefix }, range, report, signal);
+  if (unknown !== null) return fail(unknown.message);
+  const log = await verifyLog(parts, command, report, signal);
+  if (log !== null) return fail(log);
+  const left = await countUnexported(db, destination, report);
+  const open = differences.filter(({ code, isRepaired }) => code !== 'rows-not-exported' && !isRepaired).length;
+  if (range.from === null && range.to === null) await recordVerify(db, { destination, objects, differences: open });
+  return conclude(command, { objects, differences, open, left });
+}
+
+/** Null, or why it could not be done. */
+async function verifyOne(
+  parts: VerifyParts,
+  delivery: DoneDelivery,
+  { repair }: VerifyCommand,
+  report: (difference: Difference) => void,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const comparison = await compareBatch(parts, delivery, signal);
+  if (comparison.kind === 'error') return comparison.message;
+  for (const found of comparison.differences) {
+    if (found.code !== 'object-missing' || !repair) report(found);
+    else {
+      const problem = await repairObject(parts, delivery, signal);
+      report({ ...found, isRepaired: problem === null, says: `${found.says} ${problem ?? 'It was created again.'}` });
+    }
+  }
+  return null;
+}
+
+async function verifyLog(
+  { logKeeper }: VerifyParts,
+  { repair }: VerifyCommand,
+  report: (difference: Difference) => void,
+  signal: AbortSignal,
+): Promise<string | null> {
+  if (logKeeper === null) return null;
+  const missing = await logKeeper.findMissingFiles(signal, { repair });
+  if (missing.kind === 'error') return missing.message;
+  for (const path of missing.paths)
+    report({
+      ...difference('log-file-missing', path, 'A file of the log is missing or has other bytes.'),
+      isRepaired: missing.isRepaired,
+    });
+  return null;
+}
+
+async function countUnexported(
+  db: Database,
+  destination: string,
+  report: (difference: Difference) => void,
+): Promise<boolean> {
+  const upTo = await lastOutboxId(db);
+  const { anyPending, anyInFlight, failedDeliveries, rejectedRows } = await findUnexported(db, { destination, upTo });
+  if (!anyPending && !anyInFlight && failedDeliveries === 0 && rejectedRows === 0) return false;
+  const parts = [
+    anyPending || anyInFlight ? 'rows wait for their export' : '',
+    failedDeliveries > 0 ? `${failedDeliveries} batches failed` : '',
+    rejectedRows > 0 ? `${rejectedRows} rows were rejected` : '',
+  ].filter((part) => part !== '');
+  report(difference('rows-not-exported', destination, `Rows are in no object: ${parts.join(', ')}.`));
+  return true;
+}
+
+function conclude(
+  { json }: VerifyCommand,
+  {
+    objects,
+    differences,
+    open,
+    left,
+  }: { objects: number; differences: readonly Difference[]; open: number; left: boolean },
+): number {
+  const exitCode = open > 0 ? 3 : left ? 2 : 0;
+  if (json) process.stdout.write(`${JSON.stringify({ exitCode, objects, differences })}\n`);
+  else {
+    const repaired = differences.filter(({ isRepaired }) => isRepaired).length;
+    const verdict = open > 0 ? `${open} differences.` : 'Database and bucket are the same.';
+    process.stdout.write(`${objects} objects compared. ${verdict}${repaired > 0 ? ` ${repaired} repaired.` : ''}\n`);
+  }
+  return exitCode;
+}
+
+function fail(message: string): number {
+  process.stderr.write(`${message}\n`);
+  return 1;
+}
+
+function describe({ code, what, says, remedy, isRepaired }: Difference): string {
+  return `${code}\t${what}\t${says}${isRepaired ? '' : ` ${remedy}`}\n`;
+}

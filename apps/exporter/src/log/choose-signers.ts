@@ -1,0 +1,92 @@
+import type { Database } from '@auditbox/db/database/connect.ts';
+import { listCheckpoints } from '@auditbox/db/log/checkpoints.ts';
+import type { LogHead } from '@auditbox/db/log/open-log.ts';
+import { formatKeyNote, isSameKey, type KeyChange, linkKeys, parseKeyNote } from '@auditbox/evidence/key-chain.ts';
+import { keyFolder, keyNotePath } from '@auditbox/evidence/log-files.ts';
+import { type NoteSigner, parseNote, type VerifierKey, verifyNote } from '@auditbox/evidence/signed-note.ts';
+import type { DestinationError } from '../destinations/destination.ts';
+import type { LogStore } from './log-store.ts';
+
+/** `wrong key`: auditors would not accept what our key signs. `reason` is a sentence. */
+export type Signers =
+  | { readonly kind: 'signers'; readonly signers: readonly NoteSigner[] }
+  | { readonly kind: 'wrong key'; readonly reason: string }
+  | DestinationError;
+
+interface Parts {
+  readonly db: Database;
+  readonly destinationName: string;
+  readonly store: LogStore;
+  readonly signer: NoteSigner;
+  readonly previousSigner: NoteSigner | null;
+}
+
+/**
+ * Who signs the checkpoint of the log's size. Publishes the change of the key first, when the key before is given: the change
+ * counts from the next size on, and this checkpoint is signed by both.
+ *
+ * Where it can die: before or after the key note was created; the next call finds it.
+ */
+export async function chooseSigners(parts: Parts, head: LogHead, signal: AbortSignal): Promise<Signers> {
+  const { signer, previousSigner: previous, store } = parts;
+  const changes = await readKeyNotes(store, head.origin, signal);
+  if (changes.kind !== 'read') return changes;
+  const chain = linkKeys(changes.changes, signer.key);
+  const isKnown = chain !== null && (await isSignedBy(parts, head, chain.keyFor(head.publishedSize)));
+  if (isKnown) {
+    if (!isSameKey(chain.newest, signer.key))
+      return wrongKey('The log has a newer key than EXPORT_LOG_KEY_FILE. Give every process the new key.');
+    const signers = [previous, signer].filter((one) => one !== null);
+    const needed = chain.keyFor(head.size);
+    if (signers.some(({ key }) => isSameKey(key, needed))) return { kind: 'signers', signers };
+    return wrongKey('The key before must sign this checkpoint too: set EXPORT_LOG_PREVIOUS_KEY_FILE.');
+  }
+  const before = previous && linkKeys(changes.changes, previous.key);
+  if (!previous || !before || !isSameKey(before.newest, previous.key) || !(await isSignedBy(parts, head, previous.key)))
+    return wrongKey(
+      'EXPORT_LOG_KEY_FILE is not the key that signed the newest checkpoint. Set the key back, or set EXPORT_LOG_PREVIOUS_KEY_FILE to the file of the key before.',
+    );
+  const note = await formatKeyNote(head.size + 1, previous, signer);
+  const path = keyNotePath(changes.changes.length + 1);
+  const made = await store.create(path, Buffer.from(note), head.now, signal);
+  if (made.kind === 'error') return made;
+  // Another process was first with another size.
+  return made.kind === 'different'
+    ? chooseSigners(parts, head, signal)
+    : { kind: 'signers', signers: [previous, signer] };
+}
+
+/** The key notes of the bucket. */
+export async function readKeyNotes(
+  store: LogStore,
+  origin: string,
+  signal: AbortSignal,
+): Promise<{ kind: 'read'; changes: KeyChange[] } | Extract<Signers, { kind: 'wrong key' }> | DestinationError> {
+  const changes: KeyChange[] = [];
+  const page = await store.list(keyFolder, '', signal);
+  if (page.kind === 'error') return page;
+  for (const path of page.paths) {
+    const file = await store.read(path, signal);
+    if (file.kind === 'error') return file;
+    const change = file.kind === 'read' ? parseKeyNote(file.body.toString(), origin) : null;
+    if (change === null) return wrongKey(`${path} is not a key note of this log that both keys signed.`);
+    changes.push(change);
+  }
+  return { kind: 'read', changes };
+}
+
+/** Whether a key signed the newest published checkpoint. True before the first one. */
+async function isSignedBy(
+  { db, destinationName }: Parts,
+  { publishedSize }: LogHead,
+  key: VerifierKey,
+): Promise<boolean> {
+  if (publishedSize === 0) return true;
+  const [stored] = await listCheckpoints(db, destinationName, [publishedSize]);
+  const note = stored?.note ? parseNote(stored.note) : null;
+  return note !== null && verifyNote(note, [key]).kind === 'signed';
+}
+
+function wrongKey(reason: string): Extract<Signers, { kind: 'wrong key' }> {
+  return { kind: 'wrong key', reason };
+}

@@ -1,0 +1,42 @@
+import type { Database } from '@auditbox/db/database/connect.ts';
+import { listCheckpoints } from '@auditbox/db/log/checkpoints.ts';
+import type { LogHead } from '@auditbox/db/log/open-log.ts';
+import { checkpointPath, logFolder } from '@auditbox/evidence/log-files.ts';
+import { listNewTiles, tilePath } from '@auditbox/evidence/tiles.ts';
+import type { DestinationError } from '../destinations/destination.ts';
+import type { LogStore } from './log-store.ts';
+import { renderTile } from './publish.ts';
+
+/** `isRepaired`: every one of them was created again. */
+export type MissingFiles =
+  | { readonly kind: 'listed'; readonly paths: readonly string[]; readonly isRepaired: boolean }
+  | DestinationError;
+
+/** Compares the newest published checkpoint and its tiles with the database. A file with other bytes is never replaced. */
+export async function findMissingFiles(
+  { db, destinationName, store }: { db: Database; destinationName: string; store: LogStore },
+  { publishedSize, now }: LogHead,
+  { repair }: { readonly repair: boolean },
+  signal: AbortSignal,
+): Promise<MissingFiles> {
+  const paths: string[] = [];
+  let isRepaired = true;
+  for await (const { path, body } of listFiles(db, destinationName, publishedSize)) {
+    const file = await store.read(path, signal);
+    if (file.kind === 'error') return file;
+    if (file.kind === 'read' && file.body.equals(body)) continue;
+    paths.push(path);
+    const made = file.kind === 'missing' && repair ? await store.create(path, body, now, signal) : null;
+    if (made?.kind === 'error') return made;
+    if (made === null || made.kind === 'different') isRepaired = false;
+  }
+  return { kind: 'listed', paths, isRepaired };
+}
+
+async function* listFiles(db: Database, destination: string, size: number) {
+  for (const tile of listNewTiles(0, size))
+    yield { path: `${logFolder}${tilePath(tile)}`, body: await renderTile(db, destination, tile) };
+  for (const { size: at, note } of await listCheckpoints(db, destination, [size])) {
+    if (note !== null) yield { path: checkpointPath(at), body: Buffer.from(note) };
+  }
+}

@@ -1,0 +1,152 @@
+import type { Database } from '@auditbox/db/database/connect.ts';
+import { DatabaseError } from '@auditbox/db/database/database-error.ts';
+import { openLog } from '@auditbox/db/log/open-log.ts';
+import { formatVerifierKey } from '@auditbox/evidence/signed-note.ts';
+import { sleep } from '@auditbox/process/sleep.ts';
+import type { Destination } from '../destinations/destination.ts';
+import type { ExporterLog } from '../log.ts';
+import { compareWithBucket } from './find-ahead.ts';
+import { findMissingFiles, type MissingFiles } from './find-missing-files.ts';
+import type { LogSettings } from './log-settings.ts';
+import type { LogStore } from './log-store.ts';
+import { numberPass } from './number-pass.ts';
+import { publishLog } from './publish.ts';
+
+/** `blocked`: a person must look. `unavailable`: the store could not be used; the next pass tries again. */
+type PassOutcome =
+  | { readonly kind: 'done'; readonly size: number }
+  | { readonly kind: 'blocked'; readonly reason: string }
+  | { readonly kind: 'unavailable'; readonly reason: string };
+
+/** Keeps the log: numbers finished batches and publishes checkpoints. */
+export interface LogKeeper {
+  /**
+   * Whether nothing may be sealed and sent: the bucket may have objects that the database does not know, so rows could be
+   * exported twice. True until the bucket was compared.
+   */
+  readonly holdsExport: boolean;
+  /** A sentence, while a person must look; else null. */
+  readonly blockedReason: string | null;
+  /** Compares database and bucket. */
+  check(signal: AbortSignal): Promise<PassOutcome>;
+  /** Compares, and, if this process signs, numbers everything that is done and publishes it. Throws DatabaseError. */
+  pass(signal: AbortSignal, options?: { readonly isLast?: boolean }): Promise<PassOutcome>;
+  /** The published files of the log that are missing in the bucket, or have other bytes. `repair` creates the missing ones. */
+  findMissingFiles(signal: AbortSignal, options: { readonly repair: boolean }): Promise<MissingFiles>;
+  /** Passes at each interval until `taking` is aborted. */
+  run(taking: AbortSignal): Promise<void>;
+}
+
+/** While the first comparison does not succeed, it is tried again after this long. */
+const retryMs = 1_000;
+
+export function createLogKeeper({
+  log,
+  settings,
+  ...parts
+}: {
+  readonly db: Database;
+  readonly destination: Destination;
+  readonly destinationName: string;
+  readonly store: LogStore;
+  readonly settings: LogSettings;
+  readonly log: ExporterLog;
+}): LogKeeper {
+  const { origin, signer, previousSigner, intervalMs } = settings;
+  const { db, destinationName, store } = parts;
+  const name = { destination: destinationName, origin };
+  let holdsExport = true;
+  let blockedReason: string | null = null;
+
+  function block(reason: string, { holds }: { holds: boolean }): PassOutcome {
+    if (blockedReason !== reason) log.logBlocked({ reason });
+    blockedReason = reason;
+    holdsExport = holds;
+    return { kind: 'blocked', reason };
+  }
+
+  async function check(signal: AbortSignal): Promise<PassOutcome> {
+    const head = await openLog(db, name);
+    if (head.origin !== origin) {
+      const reason = `The log of this database is ${head.origin}, and EXPORT_LOG_ORIGIN is ${origin}. A log keeps its name: set it back, or export to another database and prefix.`;
+      return block(reason, { holds: false });
+    }
+    const state = await compareWithBucket({ db, destination: destinationName, store }, head, signal);
+    switch (state.kind) {
+      case 'error':
+        log.logUnavailable({ reason: state.message });
+        return { kind: 'unavailable', reason: state.message };
+      case 'ahead':
+        return block(
+          `The bucket has a signed checkpoint of ${state.size} batches that this database does not know: the database was restored from a backup. Nothing is exported, because rows could be exported twice. Run \`npm run exporter -- --reconcile\`.`,
+          { holds: true },
+        );
+      case 'behind':
+        return block(
+          `The checkpoint of ${state.size} batches was published and is missing in the bucket. Find out who removed it; \`npm run exporter -- --verify --repair\` publishes it again.`,
+          { holds: false },
+        );
+      case 'same':
+        if (blockedReason !== null) log.logResumed();
+        blockedReason = null;
+        holdsExport = false;
+        return { kind: 'done', size: head.size };
+      default:
+        return state satisfies never;
+    }
+  }
+
+  async function pass(signal: AbortSignal, { isLast = false } = {}): Promise<PassOutcome> {
+    const checked = await check(signal);
+    if (checked.kind !== 'done' || signer === null) return checked;
+    const readUntil = isLast ? Number.POSITIVE_INFINITY : performance.now() + intervalMs / 2;
+    const numbered = await numberPass({ ...parts, origin }, { readUntil }, signal);
+    if (numbered.kind === 'error') {
+      log.logUnavailable({ reason: numbered.message });
+      return { kind: 'unavailable', reason: numbered.message };
+    }
+    for (const [batch, reason] of numbered.unlogged) log.batchNotLogged({ batch, reason });
+    const head = await openLog(db, name);
+    // Another exporter has just published; one checkpoint an interval is enough.
+    const isEarly = !isLast && head.checkpointAgeMs !== null && head.checkpointAgeMs < intervalMs / 2;
+    if (head.size === head.publishedSize || isEarly) return { kind: 'done', size: head.publishedSize };
+    const published = await publishLog({ ...parts, signer, previousSigner }, head, signal);
+    if (published.kind === 'error') {
+      log.logUnavailable({ reason: published.message });
+      return { kind: 'unavailable', reason: published.message };
+    }
+    if (published.kind === 'wrong key') return block(published.reason, { holds: false });
+    if (published.kind === 'different')
+      return block(
+        `The file ${published.path} of the log has other bytes in the bucket than in the database. Another log was published under this prefix, or somebody wrote there.`,
+        { holds: false },
+      );
+    log.checkpointPublished({ size: published.size });
+    return { kind: 'done', size: published.size };
+  }
+
+  return {
+    get holdsExport() {
+      return holdsExport;
+    },
+    get blockedReason() {
+      return blockedReason;
+    },
+    check,
+    pass,
+    findMissingFiles: async (signal, options) => findMissingFiles(parts, await openLog(db, name), options, signal),
+    async run(taking) {
+      log.logRunning({ origin, key: formatVerifierKey(settings.key), signs: signer !== null });
+      while (!taking.aborted) {
+        try {
+          await pass(taking);
+        } catch (error) {
+          if (!(error instanceof DatabaseError)) throw error;
+          log.databaseUnavailable(error);
+        }
+        const isFirst = holdsExport && blockedReason === null;
+        await sleep(isFirst ? Math.min(retryMs, intervalMs) : intervalMs, taking);
+      }
+    },
+  };
+}

@@ -1,0 +1,28 @@
+import type { DestinationError } from '../destinations/destination.ts';
+
+/** Where the log's files are published. Files are only created. Paths are relative to the prefix. */
+export interface LogStore {
+  /**
+   * Creates a file, or finds that it is there with these bytes. `storedAt` is the database's clock; a retention counts from it.
+   */
+  create(path: string, body: Buffer, storedAt: string, signal: AbortSignal): Promise<CreateOutcome>;
+  /** The next paths that start with `folder` and sort after `after`, in order: a thousand or so. */
+  list(folder: string, after: string, signal: AbortSignal): Promise<ListOutcome>;
+  read(path: string, signal: AbortSignal): Promise<FileOutcome>;
+}
+
+type CreateOutcome =
+  | { readonly kind: 'created' }
+  /** An earlier attempt, or another exporter, created it. */
+  | { readonly kind: 'same' }
+  | { readonly kind: 'different' }
+  | DestinationError;
+
+type ListOutcome =
+  | { readonly kind: 'listed'; readonly paths: readonly string[]; readonly isLast: boolean }
+  | DestinationError;
+
+export type FileOutcome =
+  | { readonly kind: 'read'; readonly body: Buffer }
+  | { readonly kind: 'missing' }
+  | DestinationError;

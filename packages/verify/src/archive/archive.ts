@@ -1,0 +1,31 @@
+import type { Readable } from 'node:stream';
+
+/** A file of an archive. Its path is relative to the prefix, with `/`. */
+export interface ArchivedFile {
+  readonly path: string;
+  readonly bytes: number;
+  /** In ms since 1970. */
+  readonly modifiedAt: number;
+}
+
+/** A version that a listing shows. */
+export type FileVersion =
+  | { readonly kind: 'version'; readonly path: string; readonly isLatest: boolean }
+  | { readonly kind: 'delete marker'; readonly path: string; readonly isLatest: boolean };
+
+/** A bucket or a copy of one. Nothing here writes. Throws ArchiveError when it cannot be read. */
+export interface Archive {
+  /** All files below a folder, in any order. */
+  list(folder: string): AsyncIterable<ArchivedFile>;
+  /** A small file; null when it is missing. */
+  read(path: string): Promise<Buffer | null>;
+  /** Null when it is missing. */
+  stream(path: string): Promise<Readable | null>;
+  /** Null when the archive keeps no versions, or they cannot be listed. */
+  listVersions: (() => AsyncIterable<FileVersion>) | null;
+}
+
+/** The archive could not be read: no verdict is possible. The message is a sentence. */
+export class ArchiveError extends Error {
+  override readonly name = 'ArchiveError';
+}

@@ -1,0 +1,152 @@
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { parseVerifierKey, type VerifierKey } from '../../evidence/src/signed-note.ts';
+import type { ArchiveSource } from './archive/open-archive.ts';
+import { type Level, levels } from './verify-archive.ts';
+
+/** What the command was told to do. */
+export type Command =
+  | {
+      readonly kind: 'archive';
+      readonly source: ArchiveSource;
+      readonly key: VerifierKey;
+      readonly level: Level;
+      readonly stateFile: string | null;
+      /** Read everything again, whatever the state file says. */
+      readonly full: boolean;
+      readonly sample: number;
+      readonly json: boolean;
+    }
+  | {
+      readonly kind: 'event';
+      readonly eventFile: string;
+      readonly proofFile: string;
+      readonly key: VerifierKey;
+      readonly json: boolean;
+    }
+  | { readonly kind: 'pack'; readonly folder: string; readonly key: VerifierKey; readonly json: boolean }
+  | { readonly kind: 'tlog'; readonly source: ArchiveSource; readonly folder: string; readonly key: VerifierKey }
+  | { readonly kind: 'help' };
+
+/** The command line is wrong. The message is a sentence. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+export const help = `npm run verify-archive -- --from-folder DIR --key KEY [options]
+npm run verify-archive -- --s3 BUCKET [--prefix audit_logs/] --key KEY [options]
+npm run verify-archive -- --event FILE --proof FILE --key KEY
+npm run verify-archive -- --pack DIR --key KEY
+
+Checks an archive of audit events against its signed log: whether anything is missing, altered or added.
+Needs no Postgres and no network for a folder.
+
+  --from-folder DIR   the folder that holds dt=… and _log
+  --s3 BUCKET         a bucket; credentials from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY,
+                      AWS_REGION, and S3_ENDPOINT for another store
+  --prefix TEXT       what the keys of the bucket start with
+  --key KEY           the log's verifier key (name+id+base64), or a file that holds it
+  --level LEVEL       log: the tree and its signatures; head: each object is there, and no other;
+                      content: every byte of every object (default); events: every line too
+  --state FILE        what was verified, for the next run: it then reads only new objects, and sees
+                      a log that became shorter or another one. Keep it where the exporter cannot write
+  --sample SHARE      also read this share of old objects again, such as 1%
+  --full              read everything again
+  --tlog DIR          write the log as a folder for Go's sumdb tools and Tessera's fsck
+  --event FILE        a line of an object, or what GET /audit/:id/proof was asked for
+  --proof FILE        the proof of that line (.tlog-proof)
+  --pack DIR          check each event of an evidence pack (npm run exporter -- --evidence)
+  --json              print one JSON object
+
+Exit codes: 0 all of it was checked and holds; 1 it could not be checked; 2 it holds, but a part could not be
+checked; 3 it is broken.
+`;
+
+/** Throws UsageError. */
+export function parseCommand(argv: readonly string[], environment: NodeJS.ProcessEnv): Command {
+  const options = parse(argv);
+  if (options.help || argv.length === 0) return { kind: 'help' };
+  const key = readKey(options.key);
+  const json = options.json === true;
+  if (options.event !== undefined || options.proof !== undefined) {
+    if (options.event === undefined || options.proof === undefined)
+      throw new UsageError('--event and --proof are given together.');
+    return { kind: 'event', eventFile: options.event, proofFile: options.proof, key, json };
+  }
+  if (options.pack !== undefined) return { kind: 'pack', folder: options.pack, key, json };
+  const source = readSource(options, environment);
+  if (options.tlog !== undefined) return { kind: 'tlog', source, folder: options.tlog, key };
+  const level = levels.find((one) => one === (options.level ?? 'content'));
+  if (level === undefined) throw new UsageError(`--level is ${options.level}; it must be ${levels.join(', ')}.`);
+  return {
+    kind: 'archive',
+    ...{ source, key, level, json },
+    stateFile: options.state ?? null,
+    full: options.full === true,
+    sample: readShare(options.sample),
+  };
+}
+
+function parse(argv: readonly string[]) {
+  const text = { type: 'string' } as const;
+  const flag = { type: 'boolean' } as const;
+  try {
+    const { values } = parseArgs({
+      args: [...argv],
+      options: {
+        ...{
+          'from-folder': text,
+          s3: text,
+          prefix: text,
+          key: text,
+          level: text,
+          state: text,
+          sample: text,
+          tlog: text,
+        },
+        ...{ event: text, proof: text, pack: text, full: flag, json: flag, help: flag },
+      },
+    });
+    return values;
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function readKey(given: string | undefined): VerifierKey {
+  if (given === undefined) throw new UsageError('--key is missing: without the public key nothing can be verified.');
+  const key = parseVerifierKey(given.includes('+') ? given : readText(given));
+  if (key === null) throw new UsageError('--key is not a verifier key, such as log.example+1a2b3c4d+AbCd….');
+  return key;
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(`${file} cannot be read: ${(error as Error).message}.`);
+  }
+}
+
+function readSource(options: ReturnType<typeof parse>, environment: NodeJS.ProcessEnv): ArchiveSource {
+  const { 'from-folder': folder, s3: bucket, prefix = 'audit_logs/' } = options;
+  if ((folder === undefined) === (bucket === undefined)) throw new UsageError('Give --from-folder or --s3.');
+  if (folder !== undefined) return { kind: 'folder', folder };
+  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = environment;
+  const region = environment.S3_REGION ?? environment.AWS_REGION ?? environment.AWS_DEFAULT_REGION ?? 'us-east-1';
+  if (!accessKeyId || !secretAccessKey)
+    throw new UsageError('AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set.');
+  return {
+    kind: 's3',
+    ...{ bucket: bucket ?? '', prefix, region, accessKeyId, secretAccessKey },
+    endpoint: environment.S3_ENDPOINT ?? `https://s3.${region}.amazonaws.com`,
+    sessionToken: environment.AWS_SESSION_TOKEN ?? null,
+  };
+}
+
+function readShare(text: string | undefined): number {
+  if (text === undefined) return 0;
+  const share = text.endsWith('%') ? Number(text.slice(0, -1)) / 100 : Number(text);
+  if (!(share >= 0 && share <= 1)) throw new UsageError(`--sample is ${text}; it must be a share such as 1% or 0.01.`);
+  return share;
+}

@@ -1,0 +1,58 @@
+import { formatVerifierKey } from '../../evidence/src/signed-note.ts';
+import type { Finding } from './finding.ts';
+import type { Verified } from './verify-archive.ts';
+
+/** The end of a run. 1 is for what could not be checked at all. */
+export function exitCodeOf({ log, broken, partly }: Verified, findings: readonly Finding[]): 0 | 1 | 2 | 3 {
+  const onlyNoCheckpoint = log === null && findings.every(({ code }) => code === 'checkpoint-missing');
+  if (onlyNoCheckpoint) return 1;
+  if (broken > 0) return 3;
+  return partly > 0 ? 2 : 0;
+}
+
+/** A finding as a line: code, what it is about, and a sentence, separated by tabs. */
+export function describeFinding({ code, what, says }: Finding): string {
+  return `${code}\t${what}\t${says}\n`;
+}
+
+/** What was proven, what was not, and the verdict. */
+export function describeRun(run: Verified, exitCode: number, ageS: number | null): string {
+  const { log, objects, rows } = run;
+  if (log === null)
+    return 'There is no signed checkpoint, so nothing could be verified. Is it the folder that holds _log?\n';
+  const { size, origin, root } = log.checkpoint;
+  const lines = [
+    `Log ${origin}: ${size} batches, root ${root.toString('base64')}, ${log.checkpoints} checkpoints.`,
+    `New checkpoints are signed by ${formatVerifierKey(log.newestKey)}.`,
+    ...(ageS === null ? [] : [`Its newest entry was logged ${describeAge(ageS)} ago.`]),
+    `The log names ${objects} objects with ${rows} events.`,
+    ...describeReading(run),
+    'Not proven: anything that happened after the newest checkpoint; that an event was ever handed in; that an event was sealed as',
+    'it was handed in. Anyone who holds database, bucket and signing key can write another log: compare the root above with one that',
+    'somebody else keeps, or use --state.',
+    verdicts[exitCode] ?? '',
+  ];
+  return `${lines.filter((line) => line !== '').join('\n')}\n`;
+}
+
+function describeReading({ level, readObjects, readRows, trustedObjects }: Verified): string[] {
+  if (level === 'log') return ['No object was looked at (--level log).'];
+  if (level === 'head')
+    return ['Names and lengths of the objects were compared; their content was not read (--level head).'];
+  const read = `${readObjects} objects with ${readRows} events were read${level === 'events' ? ', each event too' : ''}.`;
+  return trustedObjects === 0
+    ? [read]
+    : [read, `${trustedObjects} objects were read by an earlier run; only their names and lengths were compared now.`];
+}
+
+const verdicts: Readonly<Record<number, string>> = {
+  0: 'HOLDS: nothing is missing, altered or added.',
+  2: 'HOLDS IN PART: nothing that could be checked is missing, altered or added; see the lines above for what could not be.',
+  3: 'BROKEN: see the lines above.',
+};
+
+function describeAge(seconds: number): string {
+  if (seconds < 120) return `${Math.round(seconds)} seconds`;
+  if (seconds < 7_200) return `${Math.round(seconds / 60)} minutes`;
+  return seconds < 172_800 ? `${Math.round(seconds / 3_600)} hours` : `${Math.round(seconds / 86_400)} days`;
+}

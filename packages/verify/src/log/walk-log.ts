@@ -1,0 +1,189 @@
+import { type BatchEntry, noPrevious, parseBatchEntry } from '../../../evidence/src/batch-entry.ts';
+import { type Checkpoint, parseCheckpoint } from '../../../evidence/src/checkpoint.ts';
+import { type KeyChain, type KeyChange, linkKeys, parseKeyNote } from '../../../evidence/src/key-chain.ts';
+import {
+  checkpointFolder,
+  checkpointPath,
+  keyFolder,
+  logFolder,
+  sizeOfCheckpoint,
+} from '../../../evidence/src/log-files.ts';
+import { growTree, leafHash } from '../../../evidence/src/merkle.ts';
+import { parseNote, type VerifierKey, verifyNote } from '../../../evidence/src/signed-note.ts';
+import { decodeBundle, listNewTiles, type Tile, tilePath, tileWidth } from '../../../evidence/src/tiles.ts';
+import type { Archive } from '../archive/archive.ts';
+import { broken, type Finding } from '../finding.ts';
+import type { VerifyState } from '../state.ts';
+
+/** What the log holds, once its tree was derived again. */
+export interface WalkedLog {
+  /** The newest checkpoint whose signature holds. */
+  readonly checkpoint: Checkpoint;
+  readonly checkpoints: number;
+  /** The key of new checkpoints: a later one than the trusted key after a change. */
+  readonly newestKey: VerifierKey;
+  /** When the newest entry was logged, as the log says. */
+  readonly newestLogged: string | null;
+}
+
+interface WalkParts {
+  readonly archive: Archive;
+  readonly key: VerifierKey;
+  readonly state: VerifyState | null;
+  readonly report: (finding: Finding) => void;
+  /** Called for each entry that is what the tree says, in order. */
+  readonly onEntry: (entry: BatchEntry) => void;
+}
+
+/**
+ * Level `log`: derives the whole tree again from the entries, and compares it with every tile, with every checkpoint, and
+ * with what an earlier run saw. Null when there is no checkpoint to check against.
+ */
+export async function walkLog(parts: WalkParts): Promise<WalkedLog | null> {
+  const { archive, report, state } = parts;
+  const keys = await followKeys(parts);
+  const checkpoints = keys === null ? [] : await readCheckpoints(parts, keys);
+  const newest = checkpoints.at(-1);
+  if (keys === null) return null;
+  if (newest === undefined) {
+    const says = state === null ? 'No signed checkpoint is there.' : `A log of ${state.size} batches was there before.`;
+    report(broken(state === null ? 'checkpoint-missing' : 'rolled-back', checkpointFolder, says));
+    return null;
+  }
+  if (state !== null && newest.size < state.size)
+    report(broken('rolled-back', newest.size, `An earlier run saw ${state.size} batches; the log is shorter now.`));
+
+  const roots = rootsToMeet(checkpoints, state);
+  const tree = growTree();
+  const tiles = createTiles(archive, report);
+  let previous = noPrevious;
+  let newestLogged: string | null = null;
+  for (const tile of listNewTiles(0, newest.size)) {
+    if (tile.level !== 'entries') continue;
+    const path = `${logFolder}${tilePath(tile)}`;
+    const bundle = await archive.read(path);
+    const entries = bundle && decodeBundle(bundle);
+    if (entries?.length !== tile.width) {
+      report(broken(bundle === null ? 'tile-missing' : 'tile-differs', path, `${tile.width} entries are expected.`));
+      return { checkpoint: newest, checkpoints: checkpoints.length, newestKey: keys.newest, newestLogged };
+    }
+    for (const bytes of entries) {
+      const index = tree.size;
+      const entry = parseBatchEntry(bytes.toString());
+      const leaf = leafHash(bytes);
+      if (entry === null) report(broken('entry-malformed', index, 'The entry is not of a batch.'));
+      else if (entry.index !== index || entry.origin !== newest.origin || entry.previous !== previous)
+        report(broken('entry-differs', index, 'Index, origin or previous hash of the entry are not of this place.'));
+      else {
+        parts.onEntry(entry);
+        newestLogged = entry.logged;
+      }
+      previous = leaf.toString('hex');
+      for (const [level, hash] of tree.append(leaf).entries()) tiles.add(level, hash);
+      meetRoots(roots, tree, report);
+    }
+    await tiles.compareFull();
+  }
+  await tiles.compareLast();
+  return { checkpoint: newest, checkpoints: checkpoints.length, newestKey: keys.newest, newestLogged };
+}
+
+/** The keys of the log, by its key notes. Null when they do not lead to the trusted key; that is reported. */
+async function followKeys({ archive, key, report }: WalkParts): Promise<KeyChain | null> {
+  const changes: KeyChange[] = [];
+  for await (const { path } of archive.list(keyFolder)) {
+    const change = parseKeyNote((await archive.read(path))?.toString() ?? '', key.name);
+    if (change === null) report(broken('key-note', path, 'It is not a key note of this log that both keys signed.'));
+    else changes.push(change);
+  }
+  const chain = linkKeys(changes, key);
+  if (chain === null)
+    report(broken('key-unknown', keyFolder, `The key notes do not lead to the trusted key ${key.name}+${key.id}.`));
+  return chain;
+}
+
+/** The checkpoints with a right signature, from small to large. Wrong ones are reported. */
+async function readCheckpoints({ archive, key, report }: WalkParts, keys: KeyChain): Promise<Checkpoint[]> {
+  const found: Checkpoint[] = [];
+  for await (const { path } of archive.list(checkpointFolder)) {
+    const size = sizeOfCheckpoint(path);
+    const text = (await archive.read(path))?.toString() ?? '';
+    const note = parseNote(text);
+    const checkpoint = note && parseCheckpoint(note.text);
+    if (!note || !checkpoint || checkpoint.size !== size) {
+      report(broken('checkpoint-malformed', path, 'It is not a signed checkpoint of the size in its name.'));
+      continue;
+    }
+    const signer = keys.keyFor(checkpoint.size);
+    const verdict = verifyNote(note, [signer]);
+    if (checkpoint.origin !== key.name)
+      report(broken('checkpoint-origin', path, `It is of the log ${checkpoint.origin}; expected ${key.name}.`));
+    else if (verdict.kind !== 'signed')
+      report(broken('checkpoint-signature', path, `It is not signed by the key ${signer.name}+${signer.id}.`));
+    else found.push(checkpoint);
+  }
+  return found.sort((a, b) => a.size - b.size);
+}
+
+/** Sizes at which the tree must have a root. */
+function rootsToMeet(checkpoints: readonly Checkpoint[], state: VerifyState | null) {
+  const roots = new Map<number, { root: Buffer; isSeen: boolean }[]>();
+  const add = (size: number, root: Buffer, isSeen: boolean) =>
+    roots.set(size, [...(roots.get(size) ?? []), { root, isSeen }]);
+  for (const { size, root } of checkpoints) add(size, root, false);
+  if (state !== null) add(state.size, Buffer.from(state.root, 'hex'), true);
+  return roots;
+}
+
+function meetRoots(
+  roots: ReturnType<typeof rootsToMeet>,
+  tree: { readonly size: number; root(): Buffer },
+  report: WalkParts['report'],
+): void {
+  for (const { root, isSeen } of roots.get(tree.size) ?? []) {
+    if (tree.root().equals(root)) continue;
+    report(
+      isSeen
+        ? broken('forked', tree.size, 'An earlier run saw another log of this size. Keep both: they prove it.')
+        : broken('checkpoint-inconsistent', checkpointPath(tree.size), 'The entries have another root.'),
+    );
+  }
+}
+
+/** Collects the hashes that tiles must hold, and compares each tile when it is full, so that memory stays small. */
+function createTiles(archive: Archive, report: WalkParts['report']) {
+  const open: { index: number; hashes: Buffer[] }[] = [];
+  let full: { tile: Tile; bytes: Buffer }[] = [];
+
+  function close(level: number): void {
+    const { index, hashes } = open[level] ?? { index: 0, hashes: [] };
+    if (hashes.length > 0) full.push({ tile: { level, index, width: hashes.length }, bytes: Buffer.concat(hashes) });
+    open[level] = { index: index + 1, hashes: [] };
+  }
+
+  async function compareFull(): Promise<void> {
+    for (const { tile, bytes } of full) {
+      const path = `${logFolder}${tilePath(tile)}`;
+      const there = await archive.read(path);
+      if (there === null) report(broken('tile-missing', path, 'The file is missing.'));
+      else if (!there.equals(bytes))
+        report(broken('tile-differs', path, 'The file does not hold the hashes of the entries.'));
+    }
+    full = [];
+  }
+
+  return {
+    add(height: number, hash: Buffer): void {
+      if (height % 8 !== 0) return;
+      const level = height / 8;
+      open[level] ??= { index: 0, hashes: [] };
+      open[level].hashes.push(hash);
+      if (open[level].hashes.length === tileWidth) close(level);
+    },
+    compareFull,
+    async compareLast(): Promise<void> {
+      for (const level of open.keys()) close(level);
+      await compareFull();
+    },
+  };
+}

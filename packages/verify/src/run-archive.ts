@@ -1,0 +1,36 @@
+import { type Command, UsageError } from './cli.ts';
+import { exitCodeOf } from './describe.ts';
+import type { Finding } from './finding.ts';
+import { readState, writeState } from './state.ts';
+import { type Verified, verifyArchive } from './verify-archive.ts';
+
+/** Findings that are kept. Their number is always whole. */
+const mostKept = 10_000;
+
+interface Outcome {
+  readonly exitCode: 0 | 1 | 2 | 3;
+  readonly run: Verified;
+  readonly findings: readonly Finding[];
+}
+
+/** Checks an archive from where the state file says, and moves the state on when nothing is broken. */
+export async function runArchive(
+  { source, key, level, stateFile, full, sample }: Omit<Extract<Command, { kind: 'archive' }>, 'kind' | 'json'>,
+  { onFinding, onProgress }: { onFinding: (finding: Finding) => void; onProgress: (text: string) => void },
+): Promise<Outcome> {
+  const state = stateFile === null ? null : await readState(stateFile);
+  if (state !== null && state.origin !== key.name)
+    throw new UsageError(`${stateFile} is of the log ${state.origin}, and --key is of ${key.name}.`);
+  const findings: Finding[] = [];
+  const run = await verifyArchive({
+    ...{ source, key, level, sample, onProgress },
+    state: state && full ? { ...state, contentSize: 0 } : state,
+    report(finding) {
+      if (findings.length < mostKept) findings.push(finding);
+      onFinding(finding);
+    },
+  });
+  const exitCode = exitCodeOf(run, findings);
+  if (stateFile !== null && run.nextState !== null) await writeState(stateFile, run.nextState);
+  return { exitCode, run, findings };
+}

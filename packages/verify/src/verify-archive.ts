@@ -1,0 +1,162 @@
+import type { VerifierKey } from '../../evidence/src/signed-note.ts';
+import { type Archive, ArchiveError } from './archive/archive.ts';
+import { type ArchiveSource, openArchive } from './archive/open-archive.ts';
+import { broken, type Finding, partly } from './finding.ts';
+import { readEntries } from './log/entries.ts';
+import { type WalkedLog, walkLog } from './log/walk-log.ts';
+import { checkObjects } from './objects/check-objects.ts';
+import { findShadowed } from './objects/find-shadowed.ts';
+import { findTwice } from './objects/find-twice.ts';
+import { createObjectIndex, type ObjectIndex } from './objects/object-index.ts';
+import type { VerifyState } from './state.ts';
+
+/** How deep a run looks. Each level includes the ones before. */
+export const levels = ['log', 'head', 'content', 'events'] as const;
+export type Level = (typeof levels)[number];
+
+export interface VerifyRequest {
+  readonly source: ArchiveSource;
+  readonly key: VerifierKey;
+  readonly level: Level;
+  /** Of an earlier run; null without one. */
+  readonly state: VerifyState | null;
+  /** The share of objects, from 0 to 1, that is read again although an earlier run read them. */
+  readonly sample: number;
+  readonly report: (finding: Finding) => void;
+  readonly onProgress: (text: string) => void;
+}
+
+/** What a run looked at. */
+export interface Verified {
+  readonly level: Level;
+  readonly log: WalkedLog | null;
+  /** Batches and events that the log names. */
+  readonly objects: number;
+  readonly rows: number;
+  /** Objects and events that this run read. */
+  readonly readObjects: number;
+  readonly readRows: number;
+  /** Objects that only an earlier run read. */
+  readonly trustedObjects: number;
+  readonly broken: number;
+  readonly partly: number;
+  /** What a next run can begin with; null when something is broken. */
+  readonly nextState: Omit<VerifyState, 'version' | 'by'> | null;
+}
+
+/** Checks an archive against its log. Throws ArchiveError when it cannot be read. */
+export async function verifyArchive(request: VerifyRequest): Promise<Verified> {
+  const { source, key, level, state } = request;
+  const archive = openArchive(source);
+  const counts = { broken: 0, partly: 0 };
+  const report = (finding: Finding) => {
+    counts[finding.kind] += 1;
+    request.report(finding);
+  };
+  const index = createObjectIndex();
+  const log = await walkLog({
+    ...{ archive, key, state, report },
+    onEntry(entry) {
+      const finding = index.add(entry);
+      if (finding) report(finding);
+    },
+  });
+  const nothing = { objects: index.objects, rows: index.rows, readObjects: 0, readRows: 0, trustedObjects: 0 };
+  if (log === null || level === 'log')
+    return { level, log, ...nothing, ...counts, nextState: next(log, counts, 0, request) };
+
+  const listed = await compareListing(archive, index, log, { report, readsContent: level !== 'head' });
+  if (level === 'head') return { level, log, ...nothing, ...counts, nextState: next(log, counts, 0, request) };
+
+  const { size } = log.checkpoint;
+  const trusted = trustedSize(request);
+  const isWanted = (place: number) =>
+    !listed.missing.has(place) && (place >= trusted || listed.changed.has(place) || Math.random() < request.sample);
+  const checked = await checkObjects(source, readEntries(archive, size, isWanted), {
+    events: level === 'events',
+    report,
+    onProgress: ({ objects, rows }) => request.onProgress(`${objects} objects and ${rows} events read.`),
+  });
+  if (level === 'events') {
+    if (checked.suspects === null)
+      report(partly('event-twice', 'all', 'There are too many events to look for ids that come twice.'));
+    else
+      await findTwice(
+        archive,
+        readEntries(archive, size, () => true),
+        checked.suspects,
+        report,
+      );
+  }
+  return {
+    ...{ level, log, objects: index.objects, rows: index.rows },
+    ...{
+      readObjects: checked.objects,
+      readRows: checked.rows,
+      trustedObjects: size - checked.objects - listed.missing.size,
+    },
+    ...counts,
+    nextState: next(log, counts, size, request),
+  };
+}
+
+/**
+ * Level `head`: each object of the log is there with its length, once, and no other object is. Returns the entries whose
+ * objects are missing, and those whose length is wrong: when content is read, that says more.
+ */
+async function compareListing(
+  archive: Archive,
+  index: ObjectIndex,
+  { checkpoint, newestLogged }: WalkedLog,
+  { report, readsContent }: { report: (finding: Finding) => void; readsContent: boolean },
+): Promise<{ readonly missing: ReadonlySet<number>; readonly changed: ReadonlySet<number> }> {
+  const logged = newestLogged === null ? Number.POSITIVE_INFINITY : Date.parse(newestLogged);
+  const changed = new Set<number>();
+  for await (const file of archive.list('')) {
+    // Names that start with an underscore are the log's, and probes. Readers of the archive skip them.
+    if (/(^|\/)_/.test(file.path)) continue;
+    const found = index.meet(file, logged);
+    if (found === null) continue;
+    if (found.index !== null) changed.add(found.index);
+    if (found.index === null || !readsContent) report(found.finding);
+  }
+  const missing = new Set(index.missing());
+  if (missing.size > 0) {
+    for await (const { key, index: place } of readEntries(archive, checkpoint.size, (at) => missing.has(at)))
+      report(broken('object-missing', key, `Entry ${place} of the log names it.`));
+  }
+  await checkVersions(archive, report);
+  return { missing, changed };
+}
+
+async function checkVersions(archive: Archive, report: (finding: Finding) => void): Promise<void> {
+  if (archive.listVersions === null) return;
+  try {
+    await findShadowed(archive.listVersions(), report);
+  } catch (error) {
+    if (!(error instanceof ArchiveError)) throw error;
+    report(partly('object-shadowed', 'all objects', `Versions could not be listed: ${error.message}`));
+  }
+}
+
+/** Entries below it were read by an earlier run. The walk has shown that the log still begins with them. */
+function trustedSize({ state, level }: VerifyRequest): number {
+  return state !== null && levels.indexOf(state.level) >= levels.indexOf(level) ? state.contentSize : 0;
+}
+
+function next(
+  log: WalkedLog | null,
+  counts: { broken: number },
+  contentSize: number,
+  { level, state }: VerifyRequest,
+): Verified['nextState'] {
+  if (log === null || counts.broken > 0) return null;
+  const { origin, size, root } = log.checkpoint;
+  // A shallower run does not take away what a deeper one has read.
+  const isDeeper = state !== null && levels.indexOf(state.level) > levels.indexOf(level);
+  return {
+    ...{ origin, size, root: root.toString('hex') },
+    level: isDeeper ? state.level : level,
+    contentSize: isDeeper ? state.contentSize : contentSize,
+  };
+}
