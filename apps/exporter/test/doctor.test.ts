@@ -58,6 +58,7 @@ test('a healthy system is reported as such, in words and in JSON, with exit code
     'tables',
     'triggers',
     'tampering',
+    'captured tables',
     'months',
     'role',
     'durability',

@@ -363,3 +363,20 @@ export const apiKey = auditbox.table(
 export const secret = auditbox.table('secret', { name: text().notNull(), value: text().notNull() }, (t) => [
   primaryKey({ name: 'secret_pkey', columns: [t.name] }),
 ]);
+/** A table whose changes triggers record, and how. By name and not by oid, so that a restored dump is recognised. */
+export const capturedTable = auditbox.table(
+  'captured_table',
+  {
+    schemaName: text('schema_name').notNull(),
+    tableName: text('table_name').notNull(),
+    /** In our schema. It is made for this table. */
+    functionName: text('function_name').notNull(),
+    /** Columns that the table had at its capture, so that new ones are noticed. */
+    columns: text().array().notNull(),
+    /** The arguments of `auditbox.capture`. */
+    options: json().notNull(),
+    capturedAt: instant('captured_at').notNull().default(sql`now()`),
+    capturedBy: text('captured_by').notNull(),
+  },
+  (t) => [primaryKey({ name: 'captured_table_pkey', columns: [t.schemaName, t.tableName] })],
+);

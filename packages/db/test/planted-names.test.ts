@@ -12,8 +12,13 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 
 /** A call of each function. The arguments are literals, so that the call itself needs no name. */
 const calls: Readonly<Record<string, string>> = {
+  as: `select auditbox.as('ana', '{"a":1}', 'k')`,
   audit_log_to_outbox: 'select auditbox.audit_log_to_outbox()',
   audit_words: `select auditbox.audit_words('{"a":"b"}', '{}', null)`,
+  capture: `select auditbox.capture('public.captured', mask => '{secret}', max_value => 64)`,
+  capture_body: `select auditbox.capture_body('public.captured', '{"key":["id"],"mask":[],"max_value":64,"on_truncate":"refuse","name":"t"}')`,
+  capture_columns: `select auditbox.capture_columns('public.captured')`,
+  capture_options: `select auditbox.capture_options('public.captured')`,
   check_delivery_change: 'select auditbox.check_delivery_change()',
   check_new_batches: 'select auditbox.check_new_batches()',
   check_new_delivery: 'select auditbox.check_new_delivery()',
@@ -23,10 +28,14 @@ const calls: Readonly<Record<string, string>> = {
   content_key: 'select auditbox.content_key()',
   create_key: `select auditbox.create_key('{"name":"k","hash":"${'0'.repeat(64)}","prefix":"abx_live_0","scopes":["audit:read"],"tenant":null}')`,
   describe_key: 'select auditbox.describe_key(k) from auditbox.api_key k',
+  define_capture: `select auditbox.define_capture('public.captured', '{"exclude":["secret"]}')`,
   drop_month: `select auditbox.drop_month('audit_log_2026_07', 's3')`,
   keep_delivery: 'select auditbox.keep_delivery()',
   keep_rejection: 'select auditbox.keep_rejection()',
+  forget_capture: `select auditbox.forget_capture('public', 'captured_before')`,
   forget_dropped: 'select auditbox.forget_dropped(10)',
+  hide_capture: `select auditbox.hide_capture('public.captured_before')`,
+  install_capture: `select auditbox.install_capture('public.captured', '{}')`,
   is_unreadable: `select auditbox.is_unreadable('"\\u0000"')`,
   keep_outbox_row: 'select auditbox.keep_outbox_row()',
   line_bytes: `select auditbox.line_bytes('a', '{}', null, null)`,
@@ -35,6 +44,7 @@ const calls: Readonly<Record<string, string>> = {
   note_key_use: `select auditbox.note_key_use('[{"id":"0194f6a0-0000-7000-8000-000000000001","at":"2026-07-01","address":"::1"}]')`,
   oldest_transaction: 'select auditbox.oldest_transaction()',
   path_to_unreadable: `select auditbox.path_to_unreadable('{"a":"\\u0000"}', 'x')`,
+  recapture: `select auditbox.recapture('public.captured_before')`,
   reconcile_audit_log: `select auditbox.reconcile_audit_log('-infinity', '00000000-0000-0000-0000-000000000000', 10)`,
   reconcile_outbox: 'select auditbox.reconcile_outbox(0, 10)',
   record: `select auditbox.record('ana', 'created', 't', '1', '{"a":1}', updated_at => '2026-07-03T01:00:00Z')`,
@@ -45,6 +55,7 @@ const calls: Readonly<Record<string, string>> = {
   revoke_key: `select auditbox.revoke_key(key_id) from auditbox.api_key`,
   rotate_key: `select auditbox.rotate_key(key_id, '{"hash":"${'1'.repeat(64)}","prefix":"abx_live_1"}', 60) from auditbox.api_key`,
   seal: `select auditbox.seal('hour', 10, 1000, 0, 10)`,
+  uncapture: `select auditbox.uncapture('public.captured_before')`,
 };
 
 /** What fires the triggers, and what else a login may do. */
@@ -56,6 +67,14 @@ const statements = [
   `insert into auditbox.audit_log (changed_by, action, table_name, object_id, context) values ('ana', 'created', 't', '1', '{"a":"\\u0000"}')`,
   `insert into auditbox.audit_log (changed_by, action, table_name, object_id, occurred_at) values ('ana', 'created', 't', '1', '2020-01-01')`,
   `insert into auditbox.audit_log (id, changed_by, action, table_name, object_id) values ('0194f6a0-0000-7000-8000-000000000001', 'ana', 'created', 't', '1')`,
+  ...['captured', 'captured_before'].flatMap((table) => [
+    `insert into public.${table} (id, name) values (3, 'c')`,
+    `insert into public.${table} (id, name) values (3, 'c'), (4, '${'d'.repeat(100)}')`,
+    `update public.${table} set name = 'e'`,
+    `update public.${table} set id = 5 where id operator(pg_catalog.=) 1`,
+    `delete from public.${table}`,
+    `truncate public.${table}`,
+  ]),
   'select * from auditbox.outbox_status',
   'delete from auditbox.audit_log',
   'truncate auditbox.outbox',
@@ -82,6 +101,13 @@ beforeAll(async () => {
   await admin`
     insert into auditbox.audit_log (id, occurred_at, changed_by, action, table_name, object_id)
     values ('0194f6a0-0000-7000-8000-000000000001', '2026-07-01', 'ana', 'created', 't', '1')`;
+  for (const table of ['captured', 'captured_before'])
+    await admin.unsafe(
+      `create table public.${table} (id int primary key, name text, secret text, at timestamptz default now(), raw bytea default '\\x00',
+         j json default '{"a":"\\u00e4"}', jb jsonb default '{}', list int[] default '{1}', amount numeric default 1.10);
+       insert into public.${table} values (1, 'a'), (2, 'b'); grant all on public.${table} to public`,
+    );
+  await admin`select auditbox.capture('public.captured_before', mask => '{secret}', max_value => 64)`;
 });
 afterAll(() => Promise.all(connections.map((sql) => sql.end({ timeout: 1 }))));
 
@@ -104,7 +130,8 @@ async function run(sql: Sql, statement: string): Promise<string> {
 
 test('there is a call of each function', async () => {
   const [row] = await connect(url)<[{ names: string }]>`
-    select string_agg(distinct proname, ' ' order by proname) as names from pg_proc where pronamespace = 'auditbox'::regnamespace`;
+    select string_agg(distinct proname, ' ' order by proname) as names from pg_proc where pronamespace = 'auditbox'::regnamespace
+      and proname not like 'capture\\_captured\\_before\\_%'`;
   expect(row.names.split(' ')).toEqual(Object.keys(calls).sort());
 });
 

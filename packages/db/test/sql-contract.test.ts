@@ -98,3 +98,32 @@ test.each(['{"note":"a\\u0000b"}', '{"note":"\\ud800"}', '{"a":[1,{"note":"\\udc
     });
   },
 );
+
+test.each([
+  [`occurred_at => '1969-12-31T00:00:00Z'`, '23514', ''],
+  [`occurred_at => (now() + interval '10 minutes')::text`, '23514', 'audit_log_occurred_at_not_future'],
+  [`occurred_at => '2001-02-03T00:00:00Z'`, '23514', ''],
+  [`changed_by => repeat('x', 2049)`, '23514', 'audit_log_texts_fit_an_index'],
+  [`context => '[]'`, '23514', 'audit_log_context_is_an_object'],
+  [`action => null`, '23502', ''],
+  [`updated_values => '{'`, '22P02', ''],
+  [`id => 'x'`, '22P02', ''],
+])('an INSERT with %s fails with %s %s', async (argument, code, constraint) => {
+  const [name = '', value = ''] = argument.split(' => ');
+  const columns = { changed_by: `'ana'`, action: `'updated'`, table_name: `'t'`, object_id: `'1'`, [name]: value };
+  const types: Record<string, string> = { occurred_at: '::timestamptz' };
+  const text = Object.entries(columns).map(([column, of]) => `${of}${types[column] ?? ''}`);
+  const statement = `insert into auditbox.audit_log (${Object.keys(columns).join(', ')}) values (${text.join(', ')})`;
+  const error = await asWriter((sql) => sql.unsafe(statement)).catch((reason: unknown) => reason);
+  expect(error).toMatchObject({ code });
+  expect((error as { constraint_name?: string }).constraint_name ?? '').toBe(constraint);
+});
+
+test('what the writer gives for recorded_at is refused', async () => {
+  await expect(
+    asWriter(
+      (sql) => sql`insert into auditbox.audit_log (changed_by, action, table_name, object_id, recorded_at)
+        values ('ana', 'updated', 't', '1', now())`,
+    ),
+  ).rejects.toMatchObject({ code: '42501' });
+});

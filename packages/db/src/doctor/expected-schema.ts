@@ -3,6 +3,7 @@ import {
   apiKey,
   auditLog,
   batch,
+  capturedTable,
   delivery,
   destination,
   frontier,
@@ -39,6 +40,7 @@ export const expectedTables: readonly ExpectedTable[] = [
   lastVerify,
   apiKey,
   secret,
+  capturedTable,
 ].map((table) => {
   const { name, columns, indexes, primaryKeys, uniqueConstraints, checks } = getTableConfig(table);
   const keys = columns.flatMap(({ primary, isUnique, uniqueName }) => [

@@ -76,7 +76,9 @@ const exporter = `
     grant execute on function auditbox.seal(text, integer, bigint, double precision, integer), auditbox.repair_frontier(),
       auditbox.reconcile_outbox(bigint, integer), auditbox.reconcile_audit_log(timestamptz, uuid, integer),
       auditbox.replay_rejections(text, bigint[]), auditbox.list_months(), auditbox.make_month(timestamptz),
-      auditbox.oldest_transaction() to auditbox_exporter;`;
+      auditbox.oldest_transaction(), auditbox.capture_columns(regclass), auditbox.capture_body(regclass, json)
+      to auditbox_exporter;
+    grant select on auditbox.captured_table to auditbox_exporter;`;
 
 const retention = `
     grant select on auditbox.migration, auditbox.audit_log, auditbox.outbox, auditbox.outbox_status, auditbox.batch,
@@ -84,11 +86,20 @@ const retention = `
     grant execute on function auditbox.list_months(), auditbox.close_month(text),
       auditbox.count_unarchived(text, text), auditbox.drop_month(text, text), auditbox.forget_dropped(integer) to auditbox_retention;`;
 
-/** A service that writes by SQL: `returning id`, and `on conflict do nothing` for the same id and time. */
+/**
+ * A service that writes by SQL: `returning id`, and `on conflict do nothing` for the same id and time. It may capture the
+ * tables of roles that it is a member of.
+ */
 const writer = `
     grant insert (${eventColumns}), select (id, occurred_at) on auditbox.audit_log to auditbox_writer;
     grant execute on function
-      auditbox.record(text, text, text, text, json, json, json, text, timestamptz, uuid) to auditbox_writer;`;
+      auditbox.record(text, text, text, text, json, json, json, text, timestamptz, uuid),
+      auditbox.as(text, json, text), auditbox.capture(regclass, text[], text[], text[], text[], integer, boolean, text, text),
+      auditbox.recapture(regclass), auditbox.uncapture(regclass), auditbox.install_capture(regclass, json),
+      auditbox.define_capture(regclass, json), auditbox.hide_capture(regclass), auditbox.capture_options(regclass),
+      auditbox.capture_columns(regclass), auditbox.capture_body(regclass, json), auditbox.forget_capture(text, text)
+      to auditbox_writer;
+    grant select on auditbox.captured_table to auditbox_writer;`;
 
 /** One right that a role has: on a relation, a column of it, or a function. */
 export interface Right {

@@ -1,6 +1,7 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { checkDatabaseState, type DatabaseChecked } from '../database.ts';
 import { type Finding, notChecked } from '../finding.ts';
+import { captures } from './captures.ts';
 import { type Check, runCheck } from './check.ts';
 import { drift } from './drift.ts';
 import { durability } from './durability.ts';
@@ -23,6 +24,7 @@ export async function examineDatabase(db: Database, { maxOpenS, schema }: Examin
     drift,
     triggers,
     tampering(schema),
+    captures,
     months,
     role,
     durability,

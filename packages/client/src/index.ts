@@ -1,0 +1,13 @@
+export { ApiProblem, isTransient, type ProblemDocument } from './api-problem.ts';
+export type { components, operations, paths } from './api-types.ts';
+export { type AuditClient, type ClientOptions, createClient } from './audit-client.ts';
+export type { PollOptions, PollQuery, RecordedPart } from './poll.ts';
+export type {
+  AuditEvent,
+  BatchReceipt,
+  CallOptions,
+  EventList,
+  ExportQuery,
+  ListQuery,
+  NewAuditEvent,
+} from './wire.ts';

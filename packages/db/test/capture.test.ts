@@ -1,0 +1,590 @@
+import { randomBytes } from 'node:crypto';
+import { findCaptureProblems } from '@auditbox/db/doctor/find-capture-problems.ts';
+import { spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
+import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
+import postgres, { type Sql } from 'postgres';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+
+/*
+ * What `auditbox.capture` records. The table's owner is a member of auditbox_writer and nothing else; the application may
+ * change the table and has no right in our schema.
+ */
+
+const suffix = randomBytes(4).toString('hex');
+const ownerName = `capture_owner_${suffix}`;
+const appName = `capture_app_${suffix}`;
+let db: TestDatabase;
+let owner: Sql;
+let app: Sql;
+
+beforeAll(async () => {
+  db = await openTestDatabase();
+  await run(
+    db.sql,
+    `create role ${ownerName} login password 'p' in role auditbox_writer;
+     create role ${appName} login password 'p';
+     create schema shop authorization ${ownerName};
+     grant usage on schema shop to ${appName};
+     alter default privileges for role ${ownerName} in schema shop grant all on tables to ${appName};`,
+  );
+  owner = openAs(ownerName);
+  app = openAs(appName);
+});
+beforeEach(() => forget());
+afterAll(async () => {
+  await Promise.all([owner.end({ timeout: 1 }), app.end({ timeout: 1 })]);
+  await db.close(1_000);
+});
+
+function openAs(name: string): Sql {
+  const url = new URL(db.url);
+  url.username = name;
+  url.password = 'p';
+  return postgres(url.href, {
+    max: 1,
+    onnotice: () => {},
+    fetch_types: false,
+    connection: { application_name: 'shop' },
+  });
+}
+
+async function run(sql: Sql, script: string): Promise<void> {
+  await sql.unsafe(script).simple();
+}
+
+let seen = 0n;
+async function forget(): Promise<void> {
+  const [row] = await db.sql<[{ last: string }]>`select coalesce(max(id), 0)::text as last from auditbox.outbox`;
+  seen = BigInt(row.last);
+}
+
+interface Recorded {
+  readonly action: string;
+  readonly object_id: string;
+  readonly before: string | null;
+  readonly after: string | null;
+  readonly context: Readonly<Record<string, unknown>>;
+  readonly changed_by: string;
+  readonly table_name: string;
+}
+
+/** The events since the test began, in the order of recording, without those of captures. */
+async function recorded(): Promise<Recorded[]> {
+  return db.sql<Recorded[]>`
+    select a.action, a.object_id, a.before_value::text as before, a.updated_values::text as after, a.context, a.changed_by,
+      a.table_name
+    from auditbox.outbox o join auditbox.audit_log a on a.id = o.audit_id
+    where o.id > ${String(seen)}::int8 and a.table_name <> 'auditbox.captured_table'
+    order by o.id`;
+}
+
+/** Each event as one line: action, id, values before and after. */
+async function lines(): Promise<string[]> {
+  return (await recorded()).map(({ action, object_id, before, after }) =>
+    [action, object_id, before, after].filter((part) => part !== null).join(' '),
+  );
+}
+
+/** Makes the table `shop.name` and captures it. */
+async function capture(name: string, columns: string, options = ''): Promise<void> {
+  await run(owner, `create table shop.${name} (${columns}); select auditbox.capture('shop.${name}'${options})`);
+  await forget();
+}
+
+test('each changed row is an event in the same transaction, with the login that changed it', async () => {
+  await capture('invoice', 'id int primary key, total numeric, note text');
+  await run(app, `insert into shop.invoice values (1, 1.10, 'a'), (2, 12345678901234567890.50, null)`);
+  await run(app, 'update shop.invoice set total = total * 2 where id = 1');
+  await run(app, 'delete from shop.invoice where id = 2');
+  expect(await lines()).toEqual([
+    'created 1 {"id":1,"total":1.10,"note":"a"}',
+    'created 2 {"id":2,"total":12345678901234567890.50,"note":null}',
+    'updated 1 {"id":1,"total":1.10,"note":"a"} {"id":1,"total":2.20,"note":"a"}',
+    'deleted 2 {"id":2,"total":12345678901234567890.50,"note":null}',
+  ]);
+  const [first] = await recorded();
+  expect(first).toMatchObject({
+    table_name: 'shop.invoice',
+    changed_by: `db:${appName}`,
+    context: { db_user: appName, application_name: 'shop', xid: expect.stringMatching(/^\d+$/) },
+  });
+  await forget();
+  await expect(run(app, 'begin; delete from shop.invoice; select 1 / 0; commit')).rejects.toThrow('division');
+  await run(app, 'rollback');
+  expect(await lines()).toEqual([]);
+  await expect(app`select from auditbox.audit_log`).rejects.toMatchObject({ code: '42501' });
+});
+
+test('an update that changes nothing that is watched is not an event', async () => {
+  await capture(
+    'page',
+    'id int primary key, title text, body json, seen_at timestamptz, secret text',
+    `, ignore => '{seen_at}', exclude => '{secret}'`,
+  );
+  await run(app, `insert into shop.page values (1, 't', '{"a": 1.0}', now(), 's'), (2, 't', null, now(), 's')`);
+  await forget();
+  await run(app, `update shop.page set seen_at = now() + interval '1 day', secret = 'other'`);
+  await run(app, `update shop.page set title = 't', body = '{"a": 1.0}' where id = 1`);
+  expect(await lines()).toEqual([]);
+  await run(app, `update shop.page set body = '{"a": 1.00}', seen_at = '2026-07-03T10:00:00+02' where id = 1`);
+  expect(await lines()).toEqual([
+    expect.stringMatching(
+      /^updated 1 \{"id":1,"title":"t","body":\{"a": 1\.0\},"seen_at":"[^"]*"\} \{"id":1,"title":"t","body":\{"a": 1\.00\},"seen_at":"2026-07-03T08:00:00\+00:00"\}$/,
+    ),
+  ]);
+});
+
+test('as() names the actor and the context until the transaction ends', async () => {
+  await capture('item', 'id int primary key');
+  await run(
+    owner,
+    `begin; select auditbox.as('ana', '{"request_id": "r-1", "db_user": "forged"}', 'key-hash'); insert into shop.item values (1); commit; insert into shop.item values (2)`,
+  );
+  // Without any right in our schema.
+  await run(app, `begin; select set_config('auditbox.actor', 'bob', true); insert into shop.item values (3); commit`);
+  expect(await recorded()).toMatchObject([
+    { changed_by: 'ana', context: { request_id: 'r-1', db_user: ownerName } },
+    { changed_by: `db:${ownerName}`, object_id: '2' },
+    { changed_by: 'bob', context: { db_user: appName }, object_id: '3' },
+  ]);
+  expect(await db.sql`select from auditbox.audit_log where changed_by_api_key = 'key-hash'`).toHaveLength(1);
+  await expect(owner`select auditbox.as('')`).rejects.toThrow('the actor is empty');
+  await expect(owner`select auditbox.as('ana', '[]')`).rejects.toThrow('not a JSON object');
+});
+
+test('require_actor refuses a change of nobody', async () => {
+  await capture('salary', 'id int primary key', ', require_actor => true');
+  await expect(run(app, 'insert into shop.salary values (1)')).rejects.toMatchObject({
+    code: '42501',
+    hint: expect.stringContaining("auditbox.as('who')"),
+  });
+  await run(app, 'delete from shop.salary');
+  await run(app, `begin; select set_config('auditbox.actor', 'ana', true); insert into shop.salary values (1); commit`);
+  expect(await lines()).toEqual(['created 1 {"id":1}']);
+});
+
+test('a composite key is a JSON array, and a changed key is recorded under the old one', async () => {
+  await capture('seat', 'hall text, place int, guest text, primary key (hall, place)');
+  await run(app, `insert into shop.seat values ('a', 1, 'x'), ('a', 2, 'y')`);
+  await forget();
+  await run(app, `update shop.seat set place = place + 10`);
+  await run(app, `update shop.seat set hall = 'b' where place = 11`);
+  expect((await recorded()).map(({ object_id, context }) => [object_id, context.new_object_id])).toEqual([
+    ['["a", 1]', '["a", 11]'],
+    ['["a", 2]', '["a", 12]'],
+    ['["a", 11]', '["b", 11]'],
+  ]);
+});
+
+test('rows that swap their keys keep their own values', async () => {
+  await capture(
+    'place',
+    'id int primary key deferrable initially immediate, who text, spare int not null unique',
+    `, key => '{spare}'`,
+  );
+  await run(app, `insert into shop.place values (1, 'x', 1), (2, 'y', 2)`);
+  await run(owner, `select auditbox.capture('shop.place', key => '{id,spare}')`);
+  await forget();
+  await run(app, 'update shop.place set id = 3 - id');
+  expect(await lines()).toEqual([
+    'updated [1, 1] {"id":1,"who":"x","spare":1} {"id":2,"who":"x","spare":1}',
+    'updated [2, 2] {"id":2,"who":"y","spare":2} {"id":1,"who":"y","spare":2}',
+  ]);
+});
+
+test('ON CONFLICT DO UPDATE, MERGE, COPY and UPDATE FROM are recorded row by row', async () => {
+  await capture('stock', 'sku text primary key, count int');
+  await run(app, `insert into shop.stock values ('a', 1)`);
+  await run(
+    app,
+    `insert into shop.stock values ('a', 5), ('b', 5), ('c', 5) on conflict (sku) do update set count = excluded.count`,
+  );
+  await run(
+    app,
+    `merge into shop.stock s using (values ('a', 7), ('b', 0), ('d', 9)) as v (sku, count) on s.sku = v.sku
+     when matched and v.count = 0 then delete when matched then update set count = v.count when not matched then insert values (v.sku, v.count)`,
+  );
+  const copy = await app`copy shop.stock from stdin`.writable();
+  copy.end('e\t1\nf\t2\n');
+  await new Promise((resolve) => copy.on('finish', resolve));
+  await run(
+    app,
+    `update shop.stock s set count = s.count + v.n from (values ('e', 1), ('f', 2)) v (sku, n) where s.sku = v.sku`,
+  );
+  expect((await lines()).sort()).toEqual(
+    [
+      'created a {"sku":"a","count":1}',
+      'created b {"sku":"b","count":5}',
+      'created c {"sku":"c","count":5}',
+      'updated a {"sku":"a","count":1} {"sku":"a","count":5}',
+      'updated a {"sku":"a","count":5} {"sku":"a","count":7}',
+      'deleted b {"sku":"b","count":5}',
+      'created d {"sku":"d","count":9}',
+      'created e {"sku":"e","count":1}',
+      'created f {"sku":"f","count":2}',
+      'updated e {"sku":"e","count":1} {"sku":"e","count":2}',
+      'updated f {"sku":"f","count":2} {"sku":"f","count":4}',
+    ].sort(),
+  );
+});
+
+test('foreign-key cascades are recorded once each, with the actor', async () => {
+  await capture('team', 'id int primary key');
+  await capture('member', 'id int primary key, team int references shop.team on delete cascade on update cascade');
+  await run(
+    app,
+    'insert into shop.team values (1), (2), (3); insert into shop.member values (10, 1), (11, 1), (20, 2), (30, 3)',
+  );
+  await forget();
+  await run(
+    app,
+    `begin; select set_config('auditbox.actor', 'ana', true); delete from shop.team where id < 3; update shop.team set id = 4; commit`,
+  );
+  const events = await recorded();
+  expect(new Set(events.map(({ changed_by }) => changed_by))).toEqual(new Set(['ana']));
+  expect((await lines()).sort()).toEqual(
+    [
+      'deleted 1 {"id":1}',
+      'deleted 2 {"id":2}',
+      'deleted 10 {"id":10,"team":1}',
+      'deleted 11 {"id":11,"team":1}',
+      'deleted 20 {"id":20,"team":2}',
+      'updated 3 {"id":3} {"id":4}',
+      'updated 30 {"id":30,"team":3} {"id":30,"team":4}',
+    ].sort(),
+  );
+});
+
+test('a partitioned table is captured through itself, through its partitions, and across them', async () => {
+  await run(
+    owner,
+    `create table shop.reading (day int, id int, v text, primary key (day, id)) partition by range (day);
+     create table shop.reading_1 partition of shop.reading for values from (0) to (10);
+     create table shop.reading_2 (v text, id int not null, day int not null);
+     alter table shop.reading attach partition shop.reading_2 for values from (10) to (20);
+     select auditbox.capture('shop.reading')`,
+  );
+  await forget();
+  await run(app, `insert into shop.reading values (1, 1, 'a'), (11, 1, 'b')`);
+  await run(app, `update shop.reading_2 set v = 'c'`);
+  await run(
+    app,
+    `update shop.reading set day = day + 9, v = v || '!' where day = 1; delete from shop.reading_2 where day = 11`,
+  );
+  expect(await lines()).toEqual([
+    'created [1, 1] {"day":1,"id":1,"v":"a"}',
+    'created [11, 1] {"day":11,"id":1,"v":"b"}',
+    'updated [11, 1] {"day":11,"id":1,"v":"b"} {"day":11,"id":1,"v":"c"}',
+    'updated [1, 1] {"day":1,"id":1,"v":"a"} {"day":10,"id":1,"v":"a!"}',
+    'deleted [11, 1] {"day":11,"id":1,"v":"c"}',
+  ]);
+});
+
+test('TRUNCATE is refused, or one event if it is allowed', async () => {
+  await capture('ledger', 'id int primary key');
+  await expect(run(app, 'truncate shop.ledger')).rejects.toMatchObject({ code: '42501', table_name: 'ledger' });
+  await run(owner, `select auditbox.capture('shop.ledger', on_truncate => 'record')`);
+  await run(app, 'truncate shop.ledger');
+  expect(await recorded()).toMatchObject([
+    { action: 'deleted', object_id: '*', context: { truncated: true, db_user: appName } },
+  ]);
+});
+
+test('every type keeps its digits and its zone, whatever the session has set', async () => {
+  await run(
+    owner,
+    `create type shop.mood as enum ('sad', 'ok'); create domain shop.price as numeric check (value > 0); create type shop.pair as (a int, b text)`,
+  );
+  await capture(
+    'kinds',
+    `id uuid primary key, n numeric, p shop.price, f float8, big int8, at timestamptz, day date, span interval, raw bytea,
+     j json, jb jsonb, list int[], dates date[], m shop.mood, moods shop.mood[], pair shop.pair, r tstzrange, "odd "" @name" text,
+     doubled int generated always as (2 * 3) stored`,
+  );
+  await run(
+    app,
+    `set datestyle = 'SQL, DMY'; set timezone = 'Asia/Shanghai'; set intervalstyle = 'iso_8601'; set extra_float_digits = -3; set bytea_output = 'escape'; set search_path = shop;
+     insert into shop.kinds values ('00000000-0000-0000-0000-000000000001', 1.10, 2.50, 0.1, 9223372036854775807, '2026-07-03 18:00', '2026-07-03', '1 day 2 hours',
+      '\\x00ff', '{"b":12345678901234567890.10,"a":1.0,"a":null}', '{"b": 1.0}', '{1,2}', '{2026-07-03}', 'ok', '{ok,NULL,sad}', row(1, 'x'), '[2026-07-03 18:00,)', 'q')`,
+  );
+  await run(app, 'reset all');
+  expect(await lines()).toEqual([
+    'created 00000000-0000-0000-0000-000000000001 {"id":"00000000-0000-0000-0000-000000000001","n":1.10,"p":2.50,"f":0.1,"big":9223372036854775807,' +
+      '"at":"2026-07-03T10:00:00+00:00","day":"2026-07-03","span":"1 day 02:00:00","raw":"\\\\x00ff","j":{"b":12345678901234567890.10,"a":1.0,"a":null},' +
+      '"jb":{"b": 1.0},"list":[1,2],"dates":["2026-07-03"],"m":"ok","moods":["ok",null,"sad"],"pair":"(1,x)","r":"[\\"2026-07-03 10:00:00+00\\",)","odd \\" @name":"q","doubled":6}',
+  ]);
+});
+
+test('columns may have any name', async () => {
+  const names = [
+    'context',
+    'actor',
+    'v',
+    'c',
+    'e',
+    'n',
+    'o',
+    'w',
+    'nv',
+    'row_count',
+    'given',
+    'whole',
+    'select',
+    'a@b',
+    '%s',
+  ];
+  await capture(
+    'named',
+    `id int primary key, ${names.map((name) => `"${name}" text`).join(', ')}, moods shop.mood[]`,
+    ', max_value => 64',
+  );
+  await run(
+    app,
+    `insert into shop.named (id, context, moods) values (1, 'x', '{ok}'); update shop.named set "a@b" = repeat('y', 70)`,
+  );
+  const [, updated] = await recorded();
+  expect(JSON.parse(updated?.before ?? '')).toMatchObject({ id: 1, context: 'x', moods: ['ok'], select: null });
+  expect(JSON.parse(updated?.after ?? '')).toMatchObject({
+    context: 'x',
+    'a@b': { length: 70 },
+    moods: ['ok'],
+    '%s': null,
+  });
+});
+
+test('a value that no reader could read does not stop the write', async () => {
+  await capture('note', 'id int primary key, j json');
+  await run(app, `insert into shop.note values (1, '{"a":"\\u0000"}'), (2, '{"a":"\\u00e4"}')`);
+  expect(await lines()).toEqual([
+    'created 1 {"id":1,"j":"{\\"a\\":\\"\\\\u0000\\"}"}',
+    'created 2 {"id":2,"j":{"a":"\\u00e4"}}',
+  ]);
+});
+
+test('a long value is its length and hash, and a masked one is seen to change', async () => {
+  await capture(
+    'file',
+    'id text primary key, body text, raw bytea, password text',
+    `, mask => '{password}', max_value => 100`,
+  );
+  await run(app, `insert into shop.file values ('1', repeat('ä', 100), decode(repeat('00', 101), 'hex'), 'secret')`);
+  await run(app, `update shop.file set password = 'other', body = 'short', raw = null`);
+  const events = await recorded();
+  expect(events.map(({ before, after }) => [before, after].map((text) => JSON.parse(text ?? 'null')))).toEqual([
+    [
+      null,
+      {
+        id: '1',
+        body: { length: 200, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
+        raw: { length: 101, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
+        password: '[redacted:password]',
+      },
+    ],
+    [
+      expect.objectContaining({ password: '[redacted:password]' }),
+      { id: '1', body: 'short', raw: null, password: '[redacted:password]' },
+    ],
+  ]);
+  await run(app, `insert into shop.file values (repeat('k', 3000), 'b')`);
+  expect((await recorded()).at(-1)?.object_id).toMatch(/^sha256:[0-9a-f]{64}$/);
+  expect(JSON.stringify(await recorded())).not.toContain('secret');
+});
+
+test.each([
+  ['no key', 'a int', '', 'has no primary key'],
+  ['a key that is not unique', 'a int not null', `, key => '{a}'`, 'does not name one row'],
+  ['a key that may be null', 'a int unique', `, key => '{a}'`, 'does not name one row'],
+  ['an unknown column', 'a int primary key', `, exclude => '{b}'`, 'exclude has no column b'],
+  ['a masked key', 'a int primary key', `, mask => '{a}'`, 'cannot be excluded or masked'],
+  ['nothing to watch', 'a int primary key', `, ignore => '{a}'`, 'excluded or ignored'],
+  ['an unknown mode', 'a int primary key', `, on_truncate => 'x'`, 'refuse or record'],
+])('capture refuses %s', async (_name, columns, options, message) => {
+  await expect(
+    run(owner, `begin; create table shop.refused (${columns}); select auditbox.capture('shop.refused'${options})`),
+  ).rejects.toThrow(message);
+  await run(owner, 'rollback');
+});
+
+test('only the owner of a table may capture it, and only an ordinary table can be captured', async () => {
+  await run(
+    db.sql,
+    'create table public.foreign_table (id int primary key); create view shop.v as select 1 as id; create temp table t (id int)',
+  );
+  for (const name of ['public.foreign_table', 'pg_catalog.pg_class'])
+    await expect(owner.unsafe(`select auditbox.define_capture('${name}', '{}')`)).rejects.toMatchObject({
+      code: '42501',
+    });
+  for (const name of ['shop.v', 'auditbox.outbox', 'pg_class'])
+    await expect(run(db.sql, `select auditbox.define_capture('${name}', '{}')`)).rejects.toMatchObject({
+      code: '42809',
+    });
+});
+
+describe('the owner of a captured table', () => {
+  test('cannot run code as the owner of Auditbox by a type with casts', async () => {
+    await run(
+      owner,
+      `create type shop.evil as enum ('x');
+       create function shop.who(v shop.evil) returns json language plpgsql as $$ begin raise exception 'ran as %', current_user; end $$;
+       create function shop.who_text(v shop.evil) returns text language plpgsql as $$ begin raise exception 'ran as %', current_user; end $$;
+       create cast (shop.evil as json) with function shop.who(shop.evil);
+       create cast (shop.evil as text) with function shop.who_text(shop.evil) as implicit;`,
+    );
+    await capture('trap', 'id shop.evil primary key, v shop.evil, vs shop.evil[], c text');
+    await run(owner, `insert into shop.trap values ('x', 'x', '{x}', 'c'); update shop.trap set c = 'd'`);
+    expect(await lines()).toEqual([
+      'created x {"id":"x","v":"x","vs":["x"],"c":"c"}',
+      'updated x {"id":"x","v":"x","vs":["x"],"c":"c"} {"id":"x","v":"x","vs":["x"],"c":"d"}',
+    ]);
+    // The type of a column after its capture.
+    await expect(run(owner, `alter table shop.trap alter c type shop.evil using 'x'`)).rejects.toThrow('trigger');
+    await run(
+      owner,
+      `drop trigger auditbox_capture_columns on shop.trap; alter table shop.trap alter c type shop.evil using 'x'`,
+    );
+    await expect(run(owner, `update shop.trap set c = null`)).rejects.toMatchObject({ code: '42804' });
+    await run(owner, `select auditbox.recapture('shop.trap'); update shop.trap set c = null`);
+  });
+
+  test('cannot put the function on another table', async () => {
+    await run(owner, 'create table shop.copy_of_item (id int primary key)');
+    const [row] = await db.sql<
+      [{ name: string }]
+    >`select function_name as name from auditbox.captured_table where table_name = 'item'`;
+    await expect(
+      run(
+        owner,
+        `create trigger t after insert on shop.copy_of_item referencing new table as new_rows for each statement execute function auditbox.${row.name}()`,
+      ),
+    ).rejects.toMatchObject({ code: '42501' });
+  });
+});
+
+test('a migration that would break the capture is refused, and a new column is recorded after the next capture', async () => {
+  await capture('growing', 'id int primary key, a int');
+  await expect(run(owner, 'alter table shop.growing drop column a')).rejects.toThrow('depend');
+  await run(owner, `alter table shop.growing add b int; insert into shop.growing values (1, 1, 1)`);
+  await run(owner, `select auditbox.recapture('shop.growing'); insert into shop.growing values (2, 2, 2)`);
+  await run(
+    owner,
+    `begin; select auditbox.uncapture('shop.growing'); alter table shop.growing drop column a; select auditbox.capture('shop.growing'); commit`,
+  );
+  await run(owner, `insert into shop.growing values (3, 3)`);
+  expect(await lines()).toEqual([
+    'created 1 {"id":1,"a":1}',
+    'created 2 {"id":2,"a":2,"b":2}',
+    'created 3 {"id":3,"b":3}',
+  ]);
+});
+
+test('a session in the role of a replica is recorded too', async () => {
+  await capture('copied', 'id int primary key');
+  await db.sql.begin(async (tx) => {
+    await tx`set local session_replication_role = replica`;
+    await tx`insert into shop.copied values (1)`;
+  });
+  expect(await lines()).toEqual(['created 1 {"id":1}']);
+});
+
+test('uncapture ends the recording, and both are recorded', async () => {
+  await capture('left_alone', 'id int primary key');
+  await run(
+    owner,
+    `select auditbox.uncapture('shop.left_alone'); insert into shop.left_alone values (1); truncate shop.left_alone`,
+  );
+  expect(await lines()).toEqual([]);
+  expect(
+    await db.sql`select action, changed_by from auditbox.audit_log where table_name = 'auditbox.captured_table' and object_id = 'shop.left_alone' order by occurred_at`,
+  ).toEqual([
+    { action: 'created', changed_by: `db:${ownerName}` },
+    { action: 'deleted', changed_by: `db:${ownerName}` },
+  ]);
+  expect(await db.sql`select from pg_proc where proname like 'capture_left_alone%'`).toEqual([]);
+});
+
+test('many rows in one statement keep their pairs, also after a plan for few rows', async () => {
+  await capture('many', 'id int primary key, v int');
+  await run(app, `insert into shop.many select n, n from generate_series(1, 2) n; update shop.many set v = v + 1`);
+  await run(app, `insert into shop.many select n, n from generate_series(3, 20000) n`);
+  await forget();
+  await run(app, `update shop.many set id = id + 100000, v = -id`);
+  const [row] = await db.sql<[{ events: number; wrong: number }]>`
+    select count(*)::int as events, (count(*) filter (where a.updated_values ->> 'v' <> '-' || a.object_id
+      or a.context ->> 'new_object_id' <> (a.object_id::int + 100000)::text))::int as wrong
+    from auditbox.outbox o join auditbox.audit_log a on a.id = o.audit_id where o.id > ${String(seen)}::int8`;
+  expect(row).toEqual({ events: 20_000, wrong: 0 });
+});
+
+const problems = async (table: string) =>
+  (await findCaptureProblems(db)).filter((problem) => problem.table === table).map(({ says }) => says);
+
+test('the check names what keeps changes from being recorded, and recapture repairs it', async () => {
+  await capture('watched', 'id int primary key, a int');
+  expect(await problems('shop.watched')).toEqual([]);
+  await run(
+    owner,
+    `alter table shop.watched disable trigger auditbox_capture_update; alter table shop.watched enable trigger auditbox_capture_delete;
+     drop trigger auditbox_capture_insert on shop.watched; alter table shop.watched add b int`,
+  );
+  expect(await problems('shop.watched')).toEqual([
+    'the new column b of shop.watched is not recorded',
+    'the trigger auditbox_capture_delete on shop.watched is not enabled always',
+    'the trigger auditbox_capture_insert on shop.watched is missing',
+    'the trigger auditbox_capture_update on shop.watched is disabled',
+  ]);
+  await run(owner, `select auditbox.recapture('shop.watched')`);
+  expect(await problems('shop.watched')).toEqual([]);
+  await run(owner, 'alter table shop.watched rename to renamed');
+  expect(await problems('shop.watched')).toEqual(['the captured table shop.watched is missing']);
+  await run(owner, 'alter table shop.renamed rename to watched');
+});
+
+test('the check names a partition that was made after the capture, and a function with another body', async () => {
+  await run(owner, 'create table shop.reading_3 partition of shop.reading for values from (20) to (30)');
+  expect(await problems('shop.reading')).toEqual(
+    ['delete', 'insert', 'truncate', 'update'].map(
+      (action) => `the trigger auditbox_capture_${action} on shop.reading_3 is missing`,
+    ),
+  );
+  await run(owner, `select auditbox.recapture('shop.reading')`);
+  const [row] = await db.sql<
+    [{ name: string }]
+  >`select function_name as name from auditbox.captured_table where table_name = 'reading'`;
+  await run(
+    db.sql,
+    `create or replace function auditbox.${row.name}() returns trigger language plpgsql security definer as 'begin return null; end'`,
+  );
+  expect(await problems('shop.reading')).toEqual([`the function ${row.name} is not as its capture makes it`]);
+  await run(owner, `select auditbox.recapture('shop.reading')`);
+});
+
+test('npm run capture adds, lists, checks and removes', async () => {
+  const cli = async (...args: string[]) => {
+    const url = new URL(db.url);
+    url.username = ownerName;
+    url.password = 'p';
+    const app = spawnApp(new URL('../src/capture/main.ts', import.meta.url), { DATABASE_URL: url.href }, args);
+    return { code: await app.ended, output: app.output() };
+  };
+  await run(owner, 'create table shop.by_command (id int primary key, secret text, seen int)');
+  expect(await cli('add', 'shop.by_command', '--exclude', 'nothing')).toEqual({
+    code: 1,
+    output: 'shop.by_command: exclude has no column nothing\n',
+  });
+  expect(await cli('add', 'shop.by_command', '--mask', 'secret', '--ignore', 'seen', '--require-actor')).toMatchObject({
+    code: 0,
+  });
+  expect((await cli('list')).output).toContain('shop.by_command  key id; mask secret; ignore seen; require-actor\n');
+  await expect(run(app, 'insert into shop.by_command values (1)')).rejects.toMatchObject({ code: '42501' });
+  expect(await cli('remove', 'shop.by_command')).toMatchObject({ code: 0 });
+  await run(app, 'insert into shop.by_command values (1)');
+  expect(await lines()).toEqual([]);
+});
+
+test('a virtual column has no value in a trigger and is left out', async () => {
+  const [row] = await db.sql<[{ version: number }]>`select current_setting('server_version_num')::int as version`;
+  const kind = row.version >= 180_000 ? 'virtual' : 'stored';
+  await capture('computed', `id int primary key, twice int generated always as (id * 2) ${kind}`);
+  await run(app, 'insert into shop.computed values (1)');
+  expect(await lines()).toEqual([kind === 'virtual' ? 'created 1 {"id":1}' : 'created 1 {"id":1,"twice":2}']);
+});

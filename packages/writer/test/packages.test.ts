@@ -1,0 +1,110 @@
+import { execFile } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { type ApiFixture, createApiFixture, masterKey } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+/*
+ * The packages as an outside service gets them: packed, installed by npm in an empty folder outside of the repository,
+ * type-checked strictly, and run.
+ */
+
+const root = resolve(import.meta.dirname, '../../..');
+const modules = join(root, 'node_modules');
+const execute = promisify(execFile);
+const libraries = ['postgres.js', 'drizzle', 'kysely', 'knex', 'pg'];
+
+let api: ApiFixture;
+let folder: string;
+
+async function run(program: string, args: readonly string[], env: Record<string, string> = {}): Promise<void> {
+  // npm hands down its own settings; an outside project has none of them.
+  const { PATH = '', HOME = '' } = process.env;
+  await execute(program, args, { cwd: folder, env: { PATH, HOME, ...env } }).catch((error) => {
+    throw new Error(`${program} ${args.join(' ')}\n${error.stdout}\n${error.stderr}`);
+  });
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'auditbox-outside-'));
+  api = await createApiFixture();
+  await run(process.execPath, [join(root, 'packages/tooling/build-packages.ts')]);
+  const packed = [
+    ...['client', 'writer'].map((name) => join(root, 'dist', name)),
+    // What the client depends on, so that nothing is fetched.
+    ...['openapi-fetch', 'openapi-typescript-helpers', 'uuid'].map((name) => join(modules, name)),
+  ];
+  await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'outside', private: true, type: 'module' }));
+  await run('npm', ['pack', '--ignore-scripts', ...packed]);
+  const tarballs = (await readdir(folder)).filter((name) => name.endsWith('.tgz')).map((name) => `./${name}`);
+  await run('npm', ['install', '--offline', '--ignore-scripts', '--no-audit', '--no-fund', ...tarballs]);
+  for (const name of ['postgres', 'pg', 'drizzle-orm', 'kysely', 'knex', '@types/pg', '@types/node']) {
+    await mkdir(dirname(join(folder, 'node_modules', name)), { recursive: true });
+    await symlink(join(modules, name), join(folder, 'node_modules', name));
+  }
+});
+afterAll(async () => {
+  await api?.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const strict = {
+  module: 'nodenext',
+  target: 'es2022',
+  strict: true,
+  exactOptionalPropertyTypes: true,
+  noUncheckedIndexedAccess: true,
+  types: ['node'],
+};
+
+async function compile(file: string, options: Record<string, unknown>): Promise<void> {
+  await writeFile(
+    join(folder, 'tsconfig.json'),
+    JSON.stringify({ compilerOptions: { ...strict, ...options }, files: [file] }),
+  );
+  await run(join(modules, '.bin/tsc'), ['-p', '.']);
+}
+
+test('their types are sound by themselves', async () => {
+  await writeFile(
+    join(folder, 'types.ts'),
+    `import { createClient, type AuditEvent } from '@auditbox/client';
+     import { recordEvents, type Run } from '@auditbox/writer';
+     export const read = async (): Promise<AuditEvent[]> => Array.fromAsync(createClient({ baseUrl: '', key: '' }).events());
+     export const write = (run: Run): Promise<string[]> =>
+       recordEvents(run, [{ changed_by: 'a', action: 'b', table_name: 'c', object_id: 'd' }]);
+     // @ts-expect-error an event needs an action
+     export const wrong = (run: Run) => recordEvents(run, [{ changed_by: 'a', table_name: 'c', object_id: 'd' }]);`,
+  );
+  await compile('types.ts', { noEmit: true, skipLibCheck: false, lib: ['esnext'] });
+});
+
+test('a program writes with each library in its own transaction, and a rollback leaves no event', async () => {
+  await api.db.sql.unsafe(
+    `create table public.captured_thing (id int primary key generated always as identity, name text);
+     grant all on public.captured_thing to auditbox_writer; select auditbox.capture('public.captured_thing')`,
+  );
+  await cp(join(import.meta.dirname, 'outside/program.ts'), join(folder, 'program.ts'));
+  await compile('program.ts', { skipLibCheck: true });
+  await run(process.execPath, ['program.js'], { API_URL: api.url, API_KEY: masterKey, DATABASE_URL: api.db.url });
+  expect(
+    await api.db.sql`
+      select a.object_id, a.before_value::text as before, a.updated_values::text as after
+      from auditbox.audit_log a join auditbox.outbox o on o.audit_id = a.id
+      where a.table_name = 'things' and a.changed_by <> 'client' order by o.id`,
+  ).toEqual(
+    libraries.map((library) => ({
+      object_id: `${library}, fails: false`,
+      before: '["an array",null]',
+      after: '{"b":12345678901234567890.10,"a":1.0,"a":null}',
+    })),
+  );
+  // The actor of each transaction, on the captured table.
+  expect(
+    await api.db.sql`
+      select a.changed_by, a.context ->> 'library' as library from auditbox.audit_log a join auditbox.outbox o on o.audit_id = a.id
+      where a.table_name = 'public.captured_thing' order by o.id`,
+  ).toEqual(libraries.map((library) => ({ changed_by: library, library })));
+});
