@@ -10,11 +10,14 @@ export const isRejected = (given: readonly Parameter[]) =>
 const bounding = ['object_id', 'search', 'object_team_id', 'object_key_hash'];
 const maxRangeMs = 366 * 86_400_000;
 
+/** Whether a parameter is a filter without an index. An empty `q` is no filter; an empty value is one. */
+export const isUnindexed = ({ name, raw }: Parameter) =>
+  name === 'q' ? raw !== '' : /^(before_value|updated_values|context)\./.test(name);
+
 /** Whether no index serves a valid query, and no time range bounds it. */
 export function isUnbounded(all: readonly Parameter[]): boolean {
-  const isValue = (name: string) => /^(before_value|updated_values|context)\./.test(name);
-  const given = all.filter(({ name, raw }) => raw !== '' || isValue(name));
-  if (!given.some(({ name }) => name === 'q' || isValue(name))) return false;
+  const given = all.filter((one) => one.raw !== '' || isUnindexed(one));
+  if (!given.some(isUnindexed)) return false;
   if (given.some(({ name }) => bounding.includes(name))) return false;
   const time = (name: string) =>
     decodeURIComponent((getRaw(given, name) ?? '').replaceAll('+', ' ')).replace(/ (\d\d:\d\d)$/, '+$1');
