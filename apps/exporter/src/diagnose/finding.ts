@@ -56,9 +56,14 @@ export function listSome(names: readonly string[], separator = ', '): string {
   return names.slice(0, mostListed).join(separator) + more;
 }
 
+/** The required checks that did not work, or were not possible. */
+export function findFailed(findings: readonly Finding[]): readonly Finding[] {
+  return findings.filter(({ needed, state }) => needed && state !== 'works');
+}
+
 /** Prints findings, in words or as one JSON object. Returns the exit code: 0 when everything required works, else 1. */
 export function reportFindings(findings: readonly Finding[], { json }: { json: boolean }): number {
-  const failed = findings.filter(({ needed, state }) => needed && state !== 'works').length;
+  const failed = findFailed(findings).length;
   const ok = failed === 0;
   if (json) process.stdout.write(`${JSON.stringify({ ok, findings })}\n`);
   else process.stdout.write(`${findings.map(describe).join('')}${conclude(failed)}\n`);

@@ -37,6 +37,8 @@ export interface Composition {
   close(): Promise<void>;
 }
 
+const isLostProcess = /\/proc\/\d+\/cgroup: no such process/;
+
 /** The command of version 2 (a plug-in of docker) or version 1. Null if neither is installed. */
 export function findCompose(): readonly string[] | null {
   const there = ([program = '', ...args]: string[]) => spawnSync(program, [...args, 'version']).status === 0;
@@ -78,7 +80,9 @@ export async function openComposition(
       });
     });
   const run = async (args: readonly string[], variables?: Record<string, string>) => {
-    const ended = await ask(args, variables);
+    let ended = await ask(args, variables);
+    // Podman's engine fails over a one-shot container that ends while it is being started. Compose is meant to be repeated.
+    while (ended.code !== 0 && isLostProcess.test(ended.output)) ended = await ask(args, variables);
     if (ended.code !== 0) throw new Error(`compose ${args.join(' ')} ended with ${ended.code}:\n${ended.output}`);
     return ended;
   };
