@@ -34,7 +34,7 @@ afterEach(() => rig.close());
 
 const maxOpenS = 1_800;
 
-/** What the doctor finds with these settings, in the process of the tests: a start of its own takes much longer. */
+/** What the doctor finds with these settings, in the tests' process, because each start of a process takes seconds. */
 async function doctor(settings: Record<string, string> = {}, longest = maxOpenS) {
   const env = { ...rig.env, DATABASE_URL: urlAs('exporter', rig.db.url), ...settings };
   const composed = composeDoctor(readExporterSettings(env));

@@ -3,26 +3,8 @@
  * the driver would send it to the server, which refuses the connection with a message that names no setting.
  */
 
-/** Why the text is not a URL of a database. The message is one sentence and has no password. */
-export class DatabaseUrlError extends Error {
-  override readonly name = 'DatabaseUrlError';
-  readonly code = 'BAD_DATABASE_URL';
-}
-
-/** How a connection is encrypted, and what of the server's certificate is verified. */
-export type DatabaseTls =
-  | { readonly mode: 'disable' }
-  | {
-      /**
-       * prefer: encrypted if the server can, and verify nothing. require: encrypted, and verify nothing. verify-ca: verify
-       * who issued the certificate. verify-full: also that it is for this name or IP address.
-       */
-      readonly mode: 'prefer' | 'require' | 'verify-ca' | 'verify-full';
-      /** A file in PEM; null: the authorities that Node trusts. */
-      readonly rootCertificate: string | null;
-      readonly client: { readonly certificate: string; readonly key: string } | null;
-      readonly negotiation: 'postgres' | 'direct';
-    };
+import { type DatabaseTls, ignoreTls, readTls } from './database-tls.ts';
+import { choose, DatabaseUrlError, decode, type Parameters, readParameters } from './database-url-parameters.ts';
 
 type SessionAttributes = 'read-write' | 'read-only' | 'primary' | 'standby' | 'prefer-standby';
 
@@ -113,35 +95,6 @@ function split(text: string): Parts {
   return { userInfo: null, hosts: parts[1] ?? '', path: parts[2] ?? '', query: parts[3] ?? '' };
 }
 
-interface Parameters {
-  take(name: string): string | undefined;
-  left(): string[];
-}
-
-function readParameters(query: string): Parameters {
-  const values = new Map<string, string>();
-  for (const pair of query.split('&').filter((text) => text !== '')) {
-    const [name = '', ...value] = pair.split('=');
-    values.set(decode(name, 'parameters'), decode(value.join('='), 'parameters'));
-  }
-  return {
-    take(name) {
-      const value = values.get(name);
-      values.delete(name);
-      return value === '' ? undefined : value;
-    },
-    left: () => [...values.keys()],
-  };
-}
-
-function choose<T extends string>(parameters: Parameters, name: string, options: readonly T[]): T | undefined {
-  const value = parameters.take(name);
-  if (value === undefined || options.includes(value as T)) return value as T | undefined;
-  throw new DatabaseUrlError(
-    `its parameter \`${name}\` is ${JSON.stringify(value)}; it must be ${options.join(', ')}.`,
-  );
-}
-
 function readAttributes(parameters: Parameters): SessionAttributes | null {
   const value = choose(parameters, 'target_session_attrs', [
     'any',
@@ -175,58 +128,4 @@ function readServers(hosts: string): { host: string; port: number }[] {
       throw new DatabaseUrlError(`${JSON.stringify(text)} in it is not a host or host:port.`);
     return { host, port: Number(port) };
   });
-}
-
-const modes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
-
-function readTls(parameters: Parameters, bindsChannel: boolean): DatabaseTls {
-  const asked = choose(parameters, 'sslmode', modes) ?? 'prefer';
-  const root = parameters.take('sslrootcert');
-  const [certificate, key] = [parameters.take('sslcert'), parameters.take('sslkey')];
-  if ((certificate === undefined) !== (key === undefined))
-    throw new DatabaseUrlError('its parameters `sslcert` and `sslkey` belong together.');
-  const negotiation = choose(parameters, 'sslnegotiation', ['postgres', 'direct']) ?? 'postgres';
-  if (asked === 'disable') {
-    if (bindsChannel)
-      throw new DatabaseUrlError(
-        'its parameter `channel_binding` is require, which needs TLS, and `sslmode` is disable.',
-      );
-    return { mode: 'disable' };
-  }
-  return {
-    mode: strengthen(asked === 'allow' ? 'prefer' : asked, { bindsChannel, root }),
-    rootCertificate: root === undefined || root === 'system' ? null : root,
-    client: certificate === undefined || key === undefined ? null : { certificate, key },
-    negotiation,
-  };
-}
-
-interface Wishes {
-  readonly bindsChannel: boolean;
-  readonly root: string | undefined;
-}
-
-/**
- * The driver cannot bind a channel. `channel_binding=require` is against a server that stands in between, so the
- * certificate is verified in full instead. As in libpq, `require` with a root certificate verifies who issued it, and
- * `sslrootcert=system` verifies everything.
- */
-function strengthen(mode: 'prefer' | 'require' | 'verify-ca' | 'verify-full', { bindsChannel, root }: Wishes) {
-  if (bindsChannel && mode !== 'verify-ca') return 'verify-full';
-  if (root === 'system') return 'verify-full';
-  return mode === 'require' && root !== undefined ? 'verify-ca' : mode;
-}
-
-/** A Unix socket has no TLS, and libpq ignores these too. */
-function ignoreTls(parameters: Parameters): DatabaseTls {
-  for (const name of ['sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'sslnegotiation']) parameters.take(name);
-  return { mode: 'disable' };
-}
-
-function decode(text: string, what: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw new DatabaseUrlError(`its ${what} has a % that begins no percent-encoding; write %25 for %.`);
-  }
 }

@@ -1,12 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { DatabaseUrlError } from '@auditbox/core/database-url.ts';
+import { DatabaseUrlError } from '@auditbox/core/database-url-parameters.ts';
 import { toDatabaseError } from './database/database-error.ts';
 import { checkSchemaName, defaultSchema } from './database/schema-name.ts';
 import { parseCommand } from './migrate/cli.ts';
-import { asOwnerOutsideTransactions, migrateDatabase } from './migrate/migrate.ts';
+import { migrateDatabase } from './migrate/migrate.ts';
 import { MigrationError } from './migrate/migration-error.ts';
 import { dropSearchIndex, makeSearchIndex } from './migrate/search-index.ts';
 import { RolesForbiddenError, setUpRoles } from './migrate/set-up-roles.ts';
+import { asOwnerOutsideTransactions } from './migrate/turns.ts';
 
 /* `npm run migrate`: brings the schema up to date. Waits for a database that does not answer yet. */
 

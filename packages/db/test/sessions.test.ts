@@ -3,8 +3,9 @@ import { connectDatabase, type DatabaseOptions } from '@auditbox/db/database/con
 import { copyRows } from '@auditbox/db/database/copy-rows.ts';
 import { commonSettings } from '@auditbox/db/database/session-settings.ts';
 import { sealBatches } from '@auditbox/db/export/seal-batches.ts';
-import { asOwnerOutsideTransactions, migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
+import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
 import { setUpRoles } from '@auditbox/db/migrate/set-up-roles.ts';
+import { asOwnerOutsideTransactions } from '@auditbox/db/migrate/turns.ts';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { limits } from '@auditbox/testing/fixtures/outbox-fixture.ts';
 import { hasPgBouncer, startOwnPgBouncer } from '@auditbox/testing/servers/own-pgbouncer.ts';

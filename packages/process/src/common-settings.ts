@@ -1,4 +1,5 @@
-import { DatabaseUrlError, parseDatabaseUrl } from '@auditbox/core/database-url.ts';
+import { parseDatabaseUrl } from '@auditbox/core/database-url.ts';
+import { DatabaseUrlError } from '@auditbox/core/database-url-parameters.ts';
 import { z } from 'zod';
 import { oneOf, optional, type Setting, textOf, urlOf } from './settings.ts';
 

@@ -1,4 +1,4 @@
-import { DatabaseUrlError } from '@auditbox/core/database-url.ts';
+import { DatabaseUrlError } from '@auditbox/core/database-url-parameters.ts';
 import { connectDatabase, type Database } from '../database/connect.ts';
 import { toDatabaseError } from '../database/database-error.ts';
 import { checkSchemaName, defaultSchema } from '../database/schema-name.ts';

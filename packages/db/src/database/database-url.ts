@@ -1,12 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
-import {
-  type DatabaseAddress,
-  type DatabaseTls,
-  DatabaseUrlError,
-  parseDatabaseUrl,
-} from '@auditbox/core/database-url.ts';
+import type { DatabaseTls } from '@auditbox/core/database-tls.ts';
+import { type DatabaseAddress, parseDatabaseUrl } from '@auditbox/core/database-url.ts';
+import { DatabaseUrlError } from '@auditbox/core/database-url-parameters.ts';
 import type { Options } from 'postgres';
 
 /** What DATABASE_URL says, for the driver. `writes` wants the server that takes writes where several are named. */

@@ -1,16 +1,15 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Sql } from 'postgres';
-import { beginTransaction, greet, openPool } from '../database/postgres-js.ts';
-import { checkSchemaName, defaultSchema } from '../database/schema-name.ts';
-import { commonSettings } from '../database/session-settings.ts';
+import { defaultSchema } from '../database/schema-name.ts';
 import { listUpcomingMonths, makeMonths } from '../months/make-months.ts';
+import { checkServer } from './check-server.ts';
 import { grantRights, haveRights } from './grant-rights.ts';
 import { listPending } from './list-pending.ts';
-import { MigrationError } from './migration-error.ts';
 import { type Migration, readMigrations, type Step } from './migrations.ts';
+import { greetAsMigrator, openMigrator } from './migrator.ts';
 import { chooseOwner } from './owner.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { runSteps, type Turn } from './run-steps.ts';
+import { asOwner, asOwnerWithoutTransaction, inTurn } from './turns.ts';
 
 export interface MigrateOptions {
   readonly schema?: string | undefined;
@@ -23,15 +22,6 @@ export interface MigrateOptions {
   /** A step that runs for longer is reported again and again; 5 s unless given. */
   readonly reportEveryMs?: number;
 }
-
-/** An advisory lock that every migrator of Auditbox takes. The number has no meaning. */
-const migrationLock = 7_283_104_911;
-
-/** Migrators that wait for another one look this often. */
-const turnEveryMs = 100;
-
-/** Waits for locks in front of writers are kept this short; `npm run migrate` tries again. */
-const lockTimeout = '2s';
 
 /**
  * Brings the schema up to date, and the rights of the roles if setUpRoles was called before. Several processes may call
@@ -66,106 +56,6 @@ export async function migrateDatabase(url: string, options: MigrateOptions = {})
   } finally {
     await sql.end({ timeout: 5 });
   }
-}
-
-/**
- * The first statements of a migrator. Throws MigrationError behind a pooler that ignores our settings: a migrator whose path
- * somebody else decides would run their code as the owner.
- */
-export async function greetAsMigrator(sql: Sql): Promise<void> {
-  await greet(sql);
-  const [row] = await sql<[{ path: string }]>`select pg_catalog.current_setting('search_path') as path`;
-  if (row.path !== commonSettings.search_path)
-    throw new MigrationError('DATABASE_URL leads to a pooler. Use a URL that leads to Postgres itself.');
-}
-
-/** One connection without a statement timeout, for the migrator and what runs with it. */
-export function openMigrator(url: string, schema: string): Sql {
-  return openPool(url, {
-    application: 'auditbox migrate',
-    schema: checkSchemaName(schema),
-    max: 1,
-    isDirect: true,
-    settings: {
-      statement_timeout: '0',
-      lock_timeout: '0',
-      idle_in_transaction_session_timeout: '0',
-      synchronous_commit: 'on',
-      default_transaction_read_only: 'off',
-    },
-  });
-}
-
-/** Runs in a transaction as the schema's owner, while no other migrator works. */
-export async function asOwner<T>(sql: Sql, owner: string, work: (tx: Sql) => Promise<T>): Promise<T> {
-  return inTurn(sql, async (tx) => {
-    await tx`set local role ${tx(owner)}`;
-    // From here on somebody may wait behind us.
-    await tx`select set_config('lock_timeout', ${lockTimeout}, true)`;
-    return work(tx);
-  });
-}
-
-/**
- * Runs in a transaction while no other migrator works. Waits without a transaction: another migrator that makes an index
- * concurrently waits for every transaction.
- */
-async function inTurn<T>(sql: Sql, work: (tx: Sql) => Promise<T>): Promise<T> {
-  for (;;) {
-    const turn = await beginTransaction(sql, '', async (tx) => {
-      const [row] = await tx<[{ isOurs: boolean }]>`select pg_try_advisory_xact_lock(${migrationLock}) as "isOurs"`;
-      return row.isOurs ? { result: await work(tx) } : null;
-    });
-    if (turn !== null) return turn.result as T;
-    await delay(turnEveryMs);
-  }
-}
-
-/** The same outside of a transaction, for what cannot run in one. */
-async function asOwnerWithoutTransaction<T>(sql: Sql, owner: string, work: (sql: Sql) => Promise<T>): Promise<T> {
-  for (;;) {
-    const [row] = await sql<[{ isOurs: boolean }]>`select pg_try_advisory_lock(${migrationLock}) as "isOurs"`;
-    if (row.isOurs) break;
-    await delay(turnEveryMs);
-  }
-  try {
-    await sql`set role ${sql(owner)}`;
-    return await work(sql);
-  } finally {
-    // After a lost connection there is nothing to undo.
-    await sql`reset role`.then(() => sql`select pg_advisory_unlock(${migrationLock})`).catch(() => {});
-  }
-}
-
-/** Runs as the schema's owner on a connection without a transaction: `create index concurrently` accepts none. */
-export async function asOwnerOutsideTransactions<T>(
-  url: string,
-  schema: string,
-  work: (sql: Sql) => Promise<T>,
-): Promise<T> {
-  const sql = openMigrator(url, schema);
-  try {
-    await greetAsMigrator(sql);
-    await sql`set role ${sql(await chooseOwner(sql))}`;
-    return await work(sql);
-  } finally {
-    await sql.end({ timeout: 5 });
-  }
-}
-
-/** Throws MigrationError for a server that cannot hold what we store. */
-async function checkServer(sql: Sql): Promise<void> {
-  const [row] = await sql<[{ encoding: string; version: number; name: string; isStandby: boolean }]>`
-    select pg_encoding_to_char(encoding) as encoding, current_setting('server_version_num')::int as version,
-      datname as name, pg_is_in_recovery() as "isStandby"
-    from pg_database where datname = current_database()`;
-  if (row.encoding !== 'UTF8')
-    throw new MigrationError(
-      `The database ${row.name} has the encoding ${row.encoding}, which cannot hold every text. Make one with \`create database … encoding 'UTF8' template template0\`.`,
-    );
-  if (row.version < 150_000)
-    throw new MigrationError(`The server is Postgres ${Math.floor(row.version / 10_000)}; Auditbox needs 15 or newer.`);
-  if (row.isStandby) throw new MigrationError('The server is a standby. DATABASE_URL must lead to the primary.');
 }
 
 function announce(pending: readonly Migration[], schema: string, report: (line: string) => void): void {

@@ -2,8 +2,9 @@ import type { Sql } from 'postgres';
 import { toDatabaseError } from '../database/database-error.ts';
 import { defaultSchema } from '../database/schema-name.ts';
 import { grantRights, processRoles } from './grant-rights.ts';
-import { asOwner, greetAsMigrator, openMigrator } from './migrate.ts';
+import { greetAsMigrator, openMigrator } from './migrator.ts';
 import { chooseOwner, makeRole } from './owner.ts';
+import { asOwner } from './turns.ts';
 
 /** A role is missing, and the user that migrates may not make roles. */
 export class RolesForbiddenError extends Error {

@@ -1,0 +1,52 @@
+import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
+import { queueStatements } from '@auditbox/db/database/queue-statements.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { createTestDatabase } from '@auditbox/testing/servers/template-database.ts';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+
+let db: Database;
+/** Holds the lock that a statement under test waits for. */
+let holder: Database;
+beforeAll(async () => {
+  const url = await createTestDatabase(inject('databaseServer'));
+  db = connectDatabase({ url, application: 'queued', maxConnections: 3, statementTimeoutMs: 20_000 });
+  holder = connectDatabase({ url, application: 'holder', maxConnections: 1, statementTimeoutMs: 20_000 });
+});
+afterAll(() => Promise.all([db.close(1_000), holder.close(1_000)]));
+
+/** A statement that runs until `unlock` is called. */
+async function runUntilUnlocked(queue: Database) {
+  await holder.sql`select pg_advisory_lock(1)`;
+  const ended = queue.query((sql) => sql`select pg_advisory_xact_lock(1)`);
+  await eventually(async () =>
+    expect(await holder.sql`select 1 from pg_locks where locktype = 'advisory' and not granted`).toHaveLength(1),
+  );
+  return { ended, unlock: () => holder.sql`select pg_advisory_unlock(1)` };
+}
+
+test('statements run in the order of their calls, as many as may, and one beyond the queue is busy', async () => {
+  const queue = queueStatements(db, { running: 1, waiting: 2, waitMs: 20_000 });
+  const { ended, unlock } = await runUntilUnlocked(queue);
+  const order: number[] = [];
+  const next = [1, 2].map((n) => queue.query((sql) => sql`select 1`).then(() => order.push(n)));
+  await expect(queue.query((sql) => sql`select 1`)).rejects.toMatchObject({ code: 'DATABASE_BUSY' });
+  expect(order).toEqual([]);
+  await unlock();
+  await Promise.all([ended, ...next]);
+  expect(order).toEqual([1, 2]);
+});
+
+test('a statement that has waited too long is busy and is not sent, and the others go on', async () => {
+  const queue = queueStatements(db, { running: 1, waiting: 2, waitMs: 100 });
+  const { ended, unlock } = await runUntilUnlocked(queue);
+  let isSent = false;
+  const late = queue.query((sql) => {
+    isSent = true;
+    return sql`select 1`;
+  });
+  await expect(late).rejects.toMatchObject({ code: 'DATABASE_BUSY', kind: 'busy' });
+  await unlock();
+  await ended;
+  expect(await queue.query((sql) => sql`select 1 as one`)).toEqual([{ one: 1 }]);
+  expect(isSent).toBe(false);
+});
