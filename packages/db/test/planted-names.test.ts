@@ -12,6 +12,7 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 
 /** A call of each function. The arguments are literals, so that the call itself needs no name. */
 const calls: Readonly<Record<string, string>> = {
+  adopt_batch: `select auditbox.adopt_batch('s3', 99, 'dt=2026-07-01/hour=00', '{0194f6a0-0000-7000-8000-000000000001}', 'k', '${'0'.repeat(64)}', 10, 10, '${'1'.repeat(64)}', '${'2'.repeat(64)}')`,
   as: `select auditbox.as('ana', '{"a":1}', 'k')`,
   audit_log_to_outbox: 'select auditbox.audit_log_to_outbox()',
   audit_words: `select auditbox.audit_words('{"a":"b"}', '{}', null)`,
@@ -20,6 +21,8 @@ const calls: Readonly<Record<string, string>> = {
   capture_columns: `select auditbox.capture_columns('public.captured')`,
   capture_options: `select auditbox.capture_options('public.captured')`,
   check_delivery_change: 'select auditbox.check_delivery_change()',
+  check_log_checkpoint: 'select auditbox.check_log_checkpoint()',
+  check_log_head: 'select auditbox.check_log_head()',
   check_new_batches: 'select auditbox.check_new_batches()',
   check_new_delivery: 'select auditbox.check_new_delivery()',
   check_new_rejection: 'select auditbox.check_new_rejection()',
@@ -75,6 +78,11 @@ const statements = [
     `delete from public.${table}`,
     `truncate public.${table}`,
   ]),
+  `insert into auditbox.log_head (destination, origin) values ('s3', 'o'); update auditbox.log_head set size = 2;
+   insert into auditbox.log_checkpoint (destination, size, root) values ('s3', 2, '${'0'.repeat(64)}');
+   update auditbox.log_checkpoint set note = 'n'`,
+  `insert into auditbox.log_head (destination, origin) values ('s3', 'o'); update auditbox.log_head set origin = 'p'`,
+  'delete from auditbox.log_entry',
   'select * from auditbox.outbox_status',
   'delete from auditbox.audit_log',
   'truncate auditbox.outbox',
