@@ -26,7 +26,7 @@ beforeEach(async () => {
   for (const name of await readdir(join(root, 'node_modules'))) {
     if (name !== '@auditbox') await symlink(join(root, 'node_modules', name), join(modules, name));
   }
-  for (const name of ['core', 'db', 'process', 'embedded']) {
+  for (const name of await readdir(join(root, 'packages'))) {
     await symlink(join(clone, 'packages', name), join(modules, '@auditbox', name));
   }
 });

@@ -37,14 +37,19 @@ export async function removeMonth(
   signal: AbortSignal,
 ): Promise<MonthResult> {
   try {
-    return await checkAndDrop(parts, month, options, signal);
+    const result = await checkAndDrop(parts, month, options, signal);
+    // Its rows may have been dropped while they were compared.
+    return result.kind === 'kept' && (await isGone(parts, month)) ? { kind: 'gone' } : result;
   } catch (error) {
     // Its table may have been dropped before any statement.
-    if (!(error instanceof DatabaseError)) throw error;
-    const expired = await listExpiredMonths(parts.db, 0);
-    if (expired.some(({ name }) => name === month.name)) throw error;
+    if (!(error instanceof DatabaseError) || !(await isGone(parts, month))) throw error;
     return { kind: 'gone' };
   }
+}
+
+async function isGone({ db }: Parts, month: ExpiredMonth): Promise<boolean> {
+  const expired = await listExpiredMonths(db, 0);
+  return !expired.some(({ name }) => name === month.name);
 }
 
 async function checkAndDrop(
@@ -61,8 +66,8 @@ async function checkAndDrop(
   if (archive.kind === 'different') return { kind: 'kept', reason: archive.reason };
   if (archive.kind !== 'same') return archive;
   // The database counts again.
-  const isGone = dryRun || (await untilUnlocked(() => dropMonth(db, month, destinationName), signal));
-  if (!isGone) return { kind: 'kept', reason: 'Some of its events are not archived at every destination any more.' };
+  const isDropped = dryRun || (await untilUnlocked(() => dropMonth(db, month, destinationName), signal));
+  if (!isDropped) return { kind: 'kept', reason: 'Some of its events are not archived at every destination any more.' };
   return { ...archive, kind: 'removed' };
 }
 
