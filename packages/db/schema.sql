@@ -500,6 +500,14 @@ begin
     return null;
   end if;
 
+  -- An exporter holds an event in memory to send it.
+  if 16777216 < any (sizes) then
+    select event.id into wrong from unnest(ids, sizes) as event (id, bytes) where event.bytes > 16777216 limit 1;
+    raise exception 'the event % is larger than 16 MiB', wrong.id
+      using errcode = 'check_violation', constraint = 'audit_log_event_fits',
+            schema = tg_table_schema, table = 'audit_log', detail = wrong.id::text;
+  end if;
+
   -- An event in the future would be filed under an hour that has not begun. The database's clock decides.
   if latest > clock_timestamp() + interval '5 minutes' then
     select r.id into wrong from recorded r where r.occurred_at > clock_timestamp() + interval '5 minutes' limit 1;
@@ -632,10 +640,10 @@ declare
   changes text;
 begin
   select
-    -- As text where the owner of Auditbox may not name the type: a domain of another schema.
-    string_agg(format(case when c.is_built_in then 'pg_typeof(%s.%I) = %L::regtype' else 'pg_typeof(%s.%I)::text = %L' end,
-        mark, c.name, c.type_name), ' and ' order by c.place)
-      filter (where c.kind not in ('foreign', 'names')),
+    -- By what is under a type that somebody made: another type may have got its name.
+    string_agg(format(case when c.is_built_in then 'pg_typeof(%s.%I) = %L::regtype'
+        else 'auditbox.type_under(pg_typeof(%s.%I)) = %L' end, mark, c.name, c.type_name), ' and ' order by c.place)
+      filter (where c.kind <> 'foreign'),
     string_agg(format(replace(case
         when c.name = any(masked) then 'case when @.%1$I is not null then %2$L end'
         when c.kind = 'foreign' then 'case when @.%1$I is not null then format(''%%s'', @.%1$I) end'
@@ -695,6 +703,17 @@ declare
   row_count bigint := 1;
   is_same boolean := true;
 begin
+  -- Without its transition tables a trigger would read a temporary view of their names, and so run the view's functions.
+  if (to_regclass('new_rows') is not null or to_regclass('old_rows') is not null) and not exists (
+    select from pg_trigger t
+    where t.tgrelid = tg_relid and t.tgname = tg_name and not t.tgisinternal
+      and (t.tgnewtable = 'new_rows' or tg_op not in ('INSERT', 'UPDATE'))
+      and (t.tgoldtable = 'old_rows' or tg_op not in ('DELETE', 'UPDATE'))
+  ) then
+    raise exception 'the trigger %% on %%.%% was not made by a capture', tg_name, tg_table_schema, tg_table_name
+      using errcode = 'insufficient_privilege', schema = tg_table_schema, table = tg_table_name,
+            hint = 'Capture the table again: auditbox.recapture.';
+  end if;
   if tg_op = 'INSERT' then
     select count(*), bool_and(%4$s) into row_count, is_same from (select * from new_rows limit 2) n;
   elsif tg_op = 'UPDATE' then
@@ -794,7 +813,9 @@ AS $function$
   ), last as (
     select distinct on (attnum) * from inner_type order by attnum, arrays desc, (typtype = 'd'), oid
   )
-  select c.attname::text, c.attnum::integer, format_type(c.atttypid, null),
+  select c.attname::text, c.attnum::integer,
+    case when c.atttypid < 16384 then format_type(c.atttypid, null)
+      else auditbox.type_under(c.atttypid) end,
     case
       when l.oid < 16384 and l.typtype <> 'c' and l.arrays > 0 then 'array'
       when l.oid < 16384 and l.typtype <> 'c' then
@@ -910,6 +931,8 @@ begin
   if not exists (select from inserted n where n.replay_for is null) then
     return null;
   end if;
+  -- A snapshot from before the lock would not see the batches that others made.
+  perform auditbox.require_fresh_snapshots();
   perform from auditbox.frontier for update;
   select array_agg(n.id), range_agg(n.outbox_ids), sum((select sum(upper(r) - lower(r)) from unnest(n.outbox_ids) as r))
   into new_ids, all_ids, total
@@ -950,9 +973,9 @@ CREATE OR REPLACE FUNCTION auditbox.check_new_rejection()
 AS $function$
 begin
   if not exists (
-    select from auditbox.delivery d join auditbox.batch b on b.id = d.batch_id
+    select from auditbox.delivery d join auditbox.batch b on b.id = d.batch_id join auditbox.outbox o on o.id = new.outbox_id
     where d.destination = new.destination and d.batch_id = new.batch_id and d.state = 'sending'
-      and b.outbox_ids @> new.outbox_id
+      and b.outbox_ids @> new.outbox_id and o.audit_id = new.audit_id and o.occurred_at = new.occurred_at
   ) then
     raise exception 'no delivery to % with the row % is being sent', new.destination, new.outbox_id
       using errcode = 'insufficient_privilege', schema = tg_table_schema, table = tg_table_name;
@@ -972,6 +995,7 @@ AS $function$
 declare
   month record;
 begin
+  perform auditbox.require_fresh_snapshots();
   select * into month from auditbox.list_months() m where m.name = month_name;
   if not found then
     raise exception '% is not a month of audit_log', month_name using errcode = 'invalid_parameter_value';
@@ -1156,7 +1180,18 @@ begin
       using errcode = 'invalid_parameter_value';
   end if;
 
-  function_name := 'capture_' || left(it.relname, 40) || '_' || left(md5(it.nspname || '.' || it.relname), 8);
+  select * into before from auditbox.captured_table t where t.schema_name = it.nspname and t.table_name = it.relname;
+  function_name := before.function_name;
+  -- A login that could choose the name of another table's function would change what is recorded there. A renamed table keeps
+  -- the function that it was captured with.
+  if function_name is null or octet_length(function_name) > 63 or exists (
+    select from pg_trigger t join pg_proc p on p.oid = t.tgfoid join pg_namespace n on n.oid = p.pronamespace
+    where n.nspname = 'auditbox' and p.proname = function_name
+      and t.tgrelid not in (select target union all select p.relid from pg_partition_tree(target) p)
+  ) then
+    function_name := format('capture_%s_%s', regexp_replace(left(it.relname, 20), '[^A-Za-z0-9_]', '', 'g'),
+      replace(gen_random_uuid()::text, '-', ''));
+  end if;
   select * into made_of from auditbox.capture_body(target, options);
   execute format('create or replace function auditbox.%I() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp set row_security = off %s as %L',
     function_name, made_of.settings, made_of.body);
@@ -1164,7 +1199,6 @@ begin
   -- For CREATE TRIGGER alone; auditbox.capture takes it back.
   execute format('grant execute on function auditbox.%I() to %I', function_name, pg_get_userbyid(it.relowner));
 
-  select * into before from auditbox.captured_table t where t.schema_name = it.nspname and t.table_name = it.relname;
   insert into auditbox.captured_table (schema_name, table_name, function_name, columns, options, captured_by)
   values (it.nspname, it.relname, function_name, array(select c.name from auditbox.capture_columns(target) c), options, session_user)
   on conflict (schema_name, table_name) do update
@@ -1199,6 +1233,7 @@ AS $function$
 declare
   month record;
 begin
+  perform auditbox.require_fresh_snapshots();
   select * into month from auditbox.list_months() m where m.name = month_name;
   if not found then
     return true; -- Another process dropped it.
@@ -1265,6 +1300,7 @@ declare
   forgotten integer := 0;
   latest integer;
 begin
+  perform auditbox.require_fresh_snapshots();
   select coalesce(range_agg(tstzrange(m.starts_at, m.ends_at)), '{}') into existing from auditbox.list_months() m;
   while forgotten < max_batches loop
     select date_trunc('month', b.first_occurred_at at time zone 'UTC') into month
@@ -1783,6 +1819,7 @@ CREATE OR REPLACE FUNCTION auditbox.repair_frontier()
  SET row_security TO 'off'
 AS $function$
 begin
+  perform auditbox.require_fresh_snapshots();
   insert into auditbox.frontier default values on conflict do nothing;
   perform from auditbox.frontier for update;
   -- The lock came first, so this snapshot sees the batches of every seal before.
@@ -1835,6 +1872,20 @@ begin
 end $function$;
 revoke execute on function auditbox.replay_rejections(text,bigint[]) from public;
 grant execute on function auditbox.replay_rejections(text,bigint[]) to auditbox_exporter;
+
+CREATE OR REPLACE FUNCTION auditbox.require_fresh_snapshots()
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  if current_setting('transaction_isolation') in ('repeatable read', 'serializable') then
+    raise exception 'a % transaction keeps its first snapshot and would overlook later rows', current_setting('transaction_isolation')
+      using errcode = 'invalid_transaction_state', hint = 'Use the isolation level read committed.';
+  end if;
+end $function$;
+revoke execute on function auditbox.require_fresh_snapshots() from public;
 
 CREATE OR REPLACE FUNCTION auditbox.revoke_key(old_key_id uuid, by json DEFAULT '{}'::json)
  RETURNS boolean
@@ -2037,6 +2088,33 @@ begin
 end $function$;
 revoke execute on function auditbox.seal(text,integer,bigint,double precision,integer) from public;
 grant execute on function auditbox.seal(text,integer,bigint,double precision,integer) to auditbox_exporter;
+
+CREATE OR REPLACE FUNCTION auditbox.type_under(type_oid oid)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  t record;
+  arrays text := '';
+begin
+  loop
+    select p.typtype, p.typbasetype, p.typelem, p.typcategory into t from pg_type p where p.oid = type_oid;
+    if t.typtype = 'd' then
+      type_oid := t.typbasetype;
+    elsif t.typcategory = 'A' and t.typelem <> 0 then
+      type_oid := t.typelem;
+      arrays := arrays || '[]';
+    else
+      return case when type_oid < 16384 and t.typtype <> 'c' then format_type(type_oid, null) when t.typtype = 'e' then 'an enum'
+        else 'another type' end || arrays;
+    end if;
+  end loop;
+end $function$;
+revoke execute on function auditbox.type_under(oid) from public;
+grant execute on function auditbox.type_under(oid) to auditbox_exporter;
+grant execute on function auditbox.type_under(oid) to auditbox_writer;
 
 CREATE OR REPLACE FUNCTION auditbox.uncapture(target regclass)
  RETURNS void

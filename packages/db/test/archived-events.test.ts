@@ -67,6 +67,18 @@ test('a month stays while another destination has not received it', async () => 
   expect(await countUnarchived(rig.db, month, 's3')).toBe(0);
 });
 
+test('a rejection names the event of its row', async () => {
+  const [row = ''] = await seal();
+  const { batchId } = await rig.lease();
+  for (const event of ['gen_random_uuid(), o.occurred_at', `o.audit_id, o.occurred_at - interval '1 year'`])
+    await expect(
+      exporter.sql.unsafe(
+        `insert into auditbox.rejection (destination, outbox_id, batch_id, audit_id, occurred_at, reason)
+         select 's3', o.id, ${batchId}, ${event}, 'too large' from auditbox.outbox o where o.id = ${row}`,
+      ),
+    ).rejects.toMatchObject(denied);
+});
+
 test('a rejected row is archived when its replay is delivered, and not before', async () => {
   const [rejected = ''] = await seal();
   const { batchId } = await rig.lease();
@@ -100,4 +112,45 @@ test('a login that holds advisory locks keeps no month from being made', async (
   await expect(writer.sql`select from auditbox.migration for update`).rejects.toMatchObject(denied);
   await expect(exporter.sql`select from auditbox.migration for update`).rejects.toMatchObject(denied);
   await writer.close(1_000);
+});
+
+test('retention removes no month by a snapshot from before an event', async () => {
+  await seal();
+  await pretendDone('s3');
+  const retention = connectDatabase({
+    url: urlAs('retention', rig.url),
+    application: 'test',
+    maxConnections: 1,
+    statementTimeoutMs: 20_000,
+  });
+  for (const level of ['repeatable read', 'serializable']) {
+    const dropping = retention.sql.begin(`isolation level ${level}`, async (tx) => {
+      await tx`select count(*) from auditbox.audit_log`;
+      await rig.insert(1, at);
+      await tx`select auditbox.close_month(${month.name})`;
+      await tx`select auditbox.drop_month(${month.name}, 's3')`;
+    });
+    await expect(dropping).rejects.toMatchObject({ code: '25000' });
+  }
+  await closeMonth(retention, month);
+  const dropping = retention.sql.begin(
+    'isolation level repeatable read',
+    (tx) => tx`select auditbox.drop_month(${month.name}, 's3')`,
+  );
+  await expect(dropping).rejects.toMatchObject({ code: '25000' });
+  expect(await dropMonth(retention, month, 's3')).toBe(false);
+  await retention.close(1_000);
+});
+
+test('no batch is made by a snapshot from before the batches of others', async () => {
+  await makeMonths(rig.db, [at]);
+  await rig.insert(3, at);
+  for (const level of ['repeatable read', 'serializable'])
+    await expect(
+      exporter.sql.begin(`isolation level ${level}`, (tx) => tx`select auditbox.seal('hour', 10, 100000, 0, 10)`),
+    ).rejects.toMatchObject({ code: '25000' });
+  await expect(
+    exporter.sql.begin('isolation level repeatable read', (tx) => tx`select auditbox.repair_frontier()`),
+  ).rejects.toMatchObject({ code: '25000' });
+  expect(await sealBatches(exporter, limits)).toMatchObject({ rows: 3 });
 });

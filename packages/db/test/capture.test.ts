@@ -446,6 +446,70 @@ describe('the owner of a captured table', () => {
     await run(owner, `select auditbox.recapture('shop.trap'); update shop.trap set c = null`);
   });
 
+  test('cannot run code as the owner of Auditbox by a temporary view with the name of the changed rows', async () => {
+    await run(
+      owner,
+      `create table shop.bound (id int primary key); select auditbox.define_capture('shop.bound', '{}');
+       create function shop.spy() returns int language plpgsql as $$ begin raise exception 'ran as %', current_user; end $$;
+       create temp view new_rows as select shop.spy() as id; create temp view old_rows as select shop.spy() as id;
+       grant select on pg_temp.new_rows, pg_temp.old_rows to public; grant usage on schema shop to public`,
+    );
+    const [row] = await db.sql<
+      [{ name: string }]
+    >`select function_name as name from auditbox.captured_table where table_name = 'bound'`;
+    await run(
+      owner,
+      `create trigger t after insert or update or delete on shop.bound for each statement execute function auditbox.${row.name}()`,
+    );
+    for (const change of [
+      'insert into shop.bound values (1)',
+      'update shop.bound set id = 2',
+      'delete from shop.bound',
+    ])
+      await expect(run(owner, change)).rejects.toThrow('was not made by a capture');
+    await run(owner, `drop trigger t on shop.bound; select auditbox.capture('shop.bound')`);
+    await run(owner, 'insert into shop.bound values (1); drop view pg_temp.new_rows, pg_temp.old_rows');
+    expect(await lines()).toEqual(['created 1 {"id":1}']);
+  });
+
+  test('cannot run code as the owner of Auditbox by another type with the name of a captured one', async () => {
+    await run(owner, `create domain shop.label as text; create type shop.level as enum ('low')`);
+    await capture('relabelled', 'id int primary key, label shop.label, levels shop.level[], nested shop.label[]');
+    await run(owner, `insert into shop.relabelled values (1, 'a', '{low}', '{b}')`);
+    expect(await lines()).toEqual(['created 1 {"id":1,"label":"a","levels":["low"],"nested":["b"]}']);
+    await run(
+      owner,
+      `drop trigger auditbox_capture_columns on shop.relabelled;
+       alter table shop.relabelled alter label type text, alter nested type text[]; drop domain shop.label;
+       create type shop.label as enum ('a', 'b');
+       create function shop.label_to_json(shop.label) returns json language plpgsql as $$ begin raise exception 'ran as %', current_user; end $$;
+       create cast (shop.label as json) with function shop.label_to_json(shop.label);
+       alter table shop.relabelled alter label type shop.label using 'a'`,
+    );
+    await expect(run(owner, 'update shop.relabelled set id = 2')).rejects.toMatchObject({ code: '42804' });
+    await run(
+      owner,
+      `select auditbox.recapture('shop.relabelled'); drop trigger auditbox_capture_columns on shop.relabelled;
+       create function shop.level_to_words(shop.level) returns tsvector language plpgsql as $$ begin raise exception 'ran as %', current_user; end $$;
+       create cast (shop.level as tsvector) with function shop.level_to_words(shop.level) as implicit;
+       alter table shop.relabelled alter levels type shop.level using 'low'`,
+    );
+    await expect(run(owner, 'update shop.relabelled set id = 2')).rejects.toMatchObject({ code: '42804' });
+  });
+
+  test('cannot replace the function of another table by the choice of a name', async () => {
+    const long = 'счета_клиентов_за_последний_год';
+    await capture(`"${long}"`, 'id int primary key');
+    await run(db.sql, `create schema rival authorization ${ownerName}`);
+    await run(
+      owner,
+      `create table rival."${long}" (id int primary key, other int); select auditbox.capture('rival."${long}"');
+       alter table shop."${long}" rename to was_captured; create table shop."${long}" (id int primary key, other int);
+       select auditbox.capture('shop."${long}"'); insert into shop.was_captured values (1)`,
+    );
+    expect(await lines()).toEqual(['created 1 {"id":1}']);
+  });
+
   test('cannot put the function on another table', async () => {
     await run(owner, 'create table shop.copy_of_item (id int primary key)');
     const [row] = await db.sql<

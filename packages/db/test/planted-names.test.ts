@@ -55,9 +55,11 @@ const calls: Readonly<Record<string, string>> = {
   refuse_change: 'select auditbox.refuse_change()',
   repair_frontier: 'select auditbox.repair_frontier()',
   replay_rejections: `select auditbox.replay_rejections('s3', '{1,2}')`,
+  require_fresh_snapshots: 'select auditbox.require_fresh_snapshots()',
   revoke_key: `select auditbox.revoke_key(key_id) from auditbox.api_key`,
   rotate_key: `select auditbox.rotate_key(key_id, '{"hash":"${'1'.repeat(64)}","prefix":"abx_live_1"}', 60) from auditbox.api_key`,
   seal: `select auditbox.seal('hour', 10, 1000, 0, 10)`,
+  type_under: `select auditbox.type_under(23)`,
   uncapture: `select auditbox.uncapture('public.captured_before')`,
 };
 

@@ -127,3 +127,14 @@ test('what the writer gives for recorded_at is refused', async () => {
     ),
   ).rejects.toMatchObject({ code: '42501' });
 });
+
+test('an event that would fill the memory of an exporter is refused, and one of some megabytes is not', async () => {
+  const insertOf = (bytes: number) =>
+    asWriter(
+      (sql) => sql`
+        insert into auditbox.audit_log (changed_by, action, table_name, object_id, context)
+        values ('ana', 'updated', 't', '1', json_build_object('a', repeat('x', ${bytes}::int)))`,
+    );
+  await insertOf(4_000_000);
+  await expect(insertOf(16_777_216)).rejects.toMatchObject({ code: '23514', constraint_name: 'audit_log_event_fits' });
+});

@@ -76,8 +76,8 @@ const exporter = `
     grant execute on function auditbox.seal(text, integer, bigint, double precision, integer), auditbox.repair_frontier(),
       auditbox.reconcile_outbox(bigint, integer), auditbox.reconcile_audit_log(timestamptz, uuid, integer),
       auditbox.replay_rejections(text, bigint[]), auditbox.list_months(), auditbox.make_month(timestamptz),
-      auditbox.oldest_transaction(), auditbox.capture_columns(regclass), auditbox.capture_body(regclass, json)
-      to auditbox_exporter;
+      auditbox.oldest_transaction(), auditbox.capture_columns(regclass), auditbox.capture_body(regclass, json),
+      auditbox.type_under(oid) to auditbox_exporter;
     grant select on auditbox.captured_table to auditbox_exporter;`;
 
 const retention = `
@@ -97,8 +97,8 @@ const writer = `
       auditbox.as(text, json, text), auditbox.capture(regclass, text[], text[], text[], text[], integer, boolean, text, text),
       auditbox.recapture(regclass), auditbox.uncapture(regclass), auditbox.install_capture(regclass, json),
       auditbox.define_capture(regclass, json), auditbox.hide_capture(regclass), auditbox.capture_options(regclass),
-      auditbox.capture_columns(regclass), auditbox.capture_body(regclass, json), auditbox.forget_capture(text, text)
-      to auditbox_writer;
+      auditbox.capture_columns(regclass), auditbox.capture_body(regclass, json), auditbox.type_under(oid),
+      auditbox.forget_capture(text, text) to auditbox_writer;
     grant select on auditbox.captured_table to auditbox_writer;`;
 
 /** One right that a role has: on a relation, a column of it, or a function. */
