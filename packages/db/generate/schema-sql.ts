@@ -9,13 +9,14 @@ import { createPostgresRunner } from '@auditbox/embedded/postgres/runner.ts';
 import { findFreePort } from '@auditbox/embedded/stack/free-port.ts';
 import postgres, { type Sql } from 'postgres';
 import { toDatabaseError } from '../src/database/database-error.ts';
+import { readCatalog } from '../src/doctor/read-catalog.ts';
 import { migrateDatabase } from '../src/migrate/migrate.ts';
 import { setUpRoles } from '../src/migrate/set-up-roles.ts';
 import { describeSchema } from './describe-schema.ts';
 
 /*
- * Writes schema.sql: migrates an empty database on a separate embedded Postgres and prints its objects. With
- * --check it only reports whether the file is up to date.
+ * Writes schema.sql and the doctor's expected-catalog.json: migrates an empty database on a separate embedded Postgres and
+ * prints its objects. With --check it only reports whether the files are up to date.
  */
 
 const file = new URL('../schema.sql', import.meta.url);
@@ -24,22 +25,32 @@ const header = `-- The migrated schema, to read the current body of each functio
 
 `;
 
-const text = header + (await withEmptyServer(readSchema));
-const before = await readFile(file, 'utf8').catch(() => '');
-if (!process.argv.includes('--check')) {
-  await writeFile(file, text);
-} else if (text !== before) {
-  process.stderr.write('packages/db/schema.sql is out of date; run `npm run db:schema`.\n');
-  process.exitCode = 1;
+const catalogFile = new URL('../src/doctor/expected-catalog.json', import.meta.url);
+
+const { schema, catalog } = await withEmptyServer(readSchema);
+for (const [at, text] of [
+  [file, header + schema],
+  [catalogFile, catalog],
+] as const) {
+  const before = await readFile(at, 'utf8').catch(() => '');
+  if (!process.argv.includes('--check')) {
+    await writeFile(at, text);
+  } else if (text !== before) {
+    process.stderr.write(`${at.pathname} is out of date; run \`npm run db:schema\`.\n`);
+    process.exitCode = 1;
+  }
 }
 
-async function readSchema(url: string): Promise<string> {
+async function readSchema(url: string): Promise<{ schema: string; catalog: string }> {
   await migrateWhenReady(url);
   // The roles exist only on request; with them the text has their rights too.
   await setUpRoles(url);
   const sql = postgres(url, { max: 1, onnotice: () => {} });
   try {
-    return await describeSchema(sql as Sql);
+    await sql`select set_config('search_path', 'pg_catalog, pg_temp', false)`;
+    const objects = await readCatalog(sql as Sql);
+    const catalog = Object.fromEntries(objects.map(({ object, definition }) => [object, definition]));
+    return { schema: await describeSchema(sql as Sql), catalog: `${JSON.stringify(catalog, null, 2)}\n` };
   } finally {
     await sql.end({ timeout: 1 });
   }

@@ -8,7 +8,7 @@ const archive = 's3';
 /** What the rows show of tampering. Row-level security on one table hides nothing of the others. */
 export async function findInRows(db: Database): Promise<Tampering[]> {
   const found = await Promise.all(
-    [findSequencesBehind, findUndelivered].map((find) =>
+    [findSequencesBehind, findUndelivered, findPostponed].map((find) =>
       find(db).catch((error: unknown) => {
         // Row-level security hides rows, which the catalog names.
         if (error instanceof DatabaseError && error.code === '42501') return [];
@@ -61,5 +61,24 @@ async function findUndelivered(db: Database): Promise<Tampering[]> {
       where not exists (select from auditbox.delivery d where d.destination = ${archive} and d.batch_id = b.id)
         and exists (select from auditbox.destination d where d.name = ${archive})
       having count(*) > 0`,
+  );
+}
+
+/**
+ * Deliveries that wait for longer than any retry or lease lasts. Somebody changed their times.
+ *
+ * Caller: the doctor.
+ * Locks: none.
+ * Crash: nothing is written.
+ */
+async function findPostponed(db: Database): Promise<Tampering[]> {
+  return db.query(
+    (sql) => sql<Tampering[]>`
+      select format('%s deliveries to %s wait for more than a day', count(*), d.destination) as says,
+        format('update auditbox.delivery set next_attempt_at = now(), state = ''sealed'', lease_token = null, leased_until = null where destination = %L and state in (''sealed'', ''sending'') and (next_attempt_at > now() + interval ''1 day'' or leased_until > now() + interval ''1 day'')', d.destination) as remedy
+      from auditbox.destination n join auditbox.delivery d on d.destination = n.name
+      where d.state in ('sealed', 'sending')
+        and (d.next_attempt_at > clock_timestamp() + interval '1 day' or d.leased_until > clock_timestamp() + interval '1 day')
+      group by d.destination`,
   );
 }

@@ -2,12 +2,19 @@ import type { Database } from '../database/connect.ts';
 import { defaultSchema } from '../database/schema-name.ts';
 import { processRoles } from '../migrate/grant-rights.ts';
 import { listExpectedFunctions } from './expected-functions.ts';
+import { findChangedObjects } from './find-changed-objects.ts';
 import { findInRows } from './find-in-rows.ts';
+import { findStrongLogins } from './find-strong-logins.ts';
 import type { Tampering } from './tampering.ts';
 
 /** What somebody changed in the schema, and in the rows that say what is exported. */
 export async function findTampering(db: Database, schema: string = defaultSchema): Promise<Tampering[]> {
-  return [...(await findInCatalog(db, schema)), ...(await findInRows(db))];
+  return [
+    ...(await findInCatalog(db, schema)),
+    ...(await findChangedObjects(db, schema)),
+    ...(await findStrongLogins(db)),
+    ...(await findInRows(db)),
+  ];
 }
 
 /**
