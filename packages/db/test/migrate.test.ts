@@ -126,6 +126,22 @@ test('no function may be called by everybody, except the one of the index of wor
   expect(open).toEqual([{ proname: 'audit_words' }]);
 });
 
+test('it says which session holds its lock, because any login can', async () => {
+  const { promise: go, resolve: letGo } = Promise.withResolvers<void>();
+  const { promise: isHeld, resolve: held } = Promise.withResolvers<number>();
+  const holder = sql.begin(async (tx) => {
+    const [row] = await tx<[{ pid: number }]>`select pg_backend_pid() as pid, pg_advisory_xact_lock(7283104911)`;
+    held(row.pid);
+    await go;
+  });
+  const pid = await isHeld;
+  const app = migrate(url);
+  await eventually(() => expect(app.output()).toContain(`select pg_terminate_backend(${pid})`));
+  letGo();
+  await holder;
+  expect(await app.ended).toBe(0);
+});
+
 test('it waits for a database that does not answer yet', async () => {
   const through = new URL(url);
   const proxy = await startTcpProxy({ host: through.hostname, port: Number(through.port) });

@@ -16,7 +16,7 @@ export function listUpcomingMonths(now: Date): string[] {
  * the months (`2026-07`) that cannot be made because they are further ahead than an event may be.
  *
  * Caller: the exporter ahead of time, and the migrator; each outside of any transaction.
- * Locks: an advisory lock that other makers of months wait for; readers and writers do not wait.
+ * Locks: a row of the list of migrations, for which other makers of months wait; readers and writers do not wait.
  * Crash: the months exist, or the next call makes them.
  */
 export async function makeMonths(db: Pick<Database, 'query'>, times: readonly string[]): Promise<ReadonlySet<string>> {
