@@ -16,6 +16,7 @@ import { createLedger } from './export/ledger.ts';
 import { createPace } from './export/pace.ts';
 import { createSealLoop } from './export/seal-loop.ts';
 import { createSendLoop } from './export/send-loop.ts';
+import { createAttestor } from './log/attest.ts';
 import { createLogKeeper } from './log/log-keeper.ts';
 import { createExporterLog } from './log.ts';
 import { createExportMetrics } from './metrics/export-metrics.ts';
@@ -48,8 +49,9 @@ export function composeExporter(settings: ExporterSettings, logger: Logger, trac
   const destination = createS3Destination(access, settings.s3);
   const gate = createGate(send.backoff, log);
   const store = createS3LogStore(access, settings.s3);
+  const attestor = settings.log && createAttestor({ db, destinationName, store, settings: settings.log, log });
   const logKeeper =
-    settings.log && createLogKeeper({ db, destination, destinationName, store, settings: settings.log, log });
+    settings.log && createLogKeeper({ db, destination, destinationName, store, settings: settings.log, attestor, log });
   const isHeld = () => logKeeper?.holdsExport === true;
   const ledger = createLedger(db, destinationName, send);
   const registry = new Registry();

@@ -135,6 +135,18 @@ export function createExporterLog(logger: Logger) {
       ),
     checkpointPublished: (fields: { size: number }) =>
       write('info', 'checkpoint-published', fields, 'A signed checkpoint of the log was published.'),
+    attested: (fields: { by: string; size: number }) =>
+      write('info', 'checkpoint-attested', fields, 'A checkpoint was attested by somebody else.'),
+    /** Nothing waits for it; the next pass asks again. */
+    notAttested: ({ reason, ...fields }: { by: string; size: number; reason: string }) =>
+      write('warn', 'checkpoint-not-attested', fields, `A checkpoint was not attested: ${reason}`),
+    witnessAhead: (fields: { by: string; size: number; seen: number }) =>
+      write(
+        'error',
+        'witness-ahead',
+        fields,
+        'A witness saw a larger log of this name: the database was restored, or somebody else signs with the key.',
+      ),
     batchNotLogged: ({ reason, ...fields }: { batch: string; reason: string }) =>
       write('error', 'batch-not-logged', fields, `A done batch cannot be logged: ${reason}`),
     /** The bucket could not be used; the next pass tries again. */

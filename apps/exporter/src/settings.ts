@@ -2,6 +2,7 @@ import type { Compression } from '@auditbox/core/export/compression.ts';
 import type { Backoff } from '@auditbox/core/export/retry-delay.ts';
 import type { SealLimits } from '@auditbox/db/export/seal-batches.ts';
 import { createKeySigner, parseVerifierKey, type VerifierKey } from '@auditbox/evidence/signed-note.ts';
+import { parseWitnessPolicy } from '@auditbox/evidence/witness-policy.ts';
 import { commonSettings, hostSetting, portRange } from '@auditbox/process/common-settings.ts';
 import {
   fileOf,
@@ -11,6 +12,7 @@ import {
   readSettings,
   type SettingValues,
   textOf,
+  urlOf,
   wholeNumber,
 } from '@auditbox/process/settings.ts';
 import { validate } from 'node-cron';
@@ -116,6 +118,18 @@ export const exporterSettings = {
     { min: 100, max: dayMs },
     { meaning: 'How often finished batches are logged and a signed checkpoint is published.', fallback: 300_000 },
   ),
+  EXPORT_LOG_WITNESS_POLICY: optional(
+    fileOf(parseWitnessPolicy, 'the path of a witness policy (C2SP tlog-policy)', {
+      meaning: 'Witnesses that cosign each checkpoint. One that does not answer holds up nothing.',
+      fallbackShown: 'no witnesses',
+    }),
+  ),
+  EXPORT_LOG_TSA_URL: optional(
+    urlOf(/^https?:$/, 'an http or https URL', {
+      meaning: 'A time-stamping authority (RFC 3161) that stamps each checkpoint.',
+      fallbackShown: 'no time stamps',
+    }),
+  ),
   AUDIT_RETENTION_DAYS: wholeNumber(
     { min: 0, max: 36_500 },
     {
@@ -146,6 +160,13 @@ const relations: readonly Relation<typeof exporterSettings>[] = [
   {
     between: ['EXPORT_LOG_ORIGIN', 'EXPORT_LOG_KEY_FILE', 'EXPORT_LOG_VERIFIER_KEY', 'EXPORT_LOG_PREVIOUS_KEY_FILE'],
     problem: findLogProblem,
+  },
+  {
+    between: ['EXPORT_LOG_KEY_FILE', 'EXPORT_LOG_WITNESS_POLICY', 'EXPORT_LOG_TSA_URL'],
+    problem: ({ EXPORT_LOG_KEY_FILE: key, EXPORT_LOG_WITNESS_POLICY: policy, EXPORT_LOG_TSA_URL: authority }) =>
+      key === undefined && (policy !== undefined || authority !== undefined)
+        ? 'EXPORT_LOG_WITNESS_POLICY and EXPORT_LOG_TSA_URL need EXPORT_LOG_KEY_FILE: the process that signs asks others.'
+        : null,
   },
   {
     between: ['RETENTION_SCHEDULE'],
@@ -248,7 +269,11 @@ function parseLog(values: ExporterEnvironment): LogSettings | null {
   const previousPem = values.EXPORT_LOG_PREVIOUS_KEY_FILE;
   const previousSigner = previousPem === undefined ? null : createKeySigner(origin, previousPem);
   const key = signer?.key ?? (parseVerifierKey(values.EXPORT_LOG_VERIFIER_KEY ?? '') as VerifierKey);
-  return { origin, key, signer, previousSigner, intervalMs };
+  return {
+    ...{ origin, key, signer, previousSigner, intervalMs },
+    witnesses: values.EXPORT_LOG_WITNESS_POLICY ?? null,
+    authorityUrl: values.EXPORT_LOG_TSA_URL ?? null,
+  };
 }
 
 /** The nested objects too. */

@@ -25,3 +25,19 @@ export function sizeOfCheckpoint(path: string): number | null {
   const digits = path.startsWith(checkpointFolder) ? path.slice(checkpointFolder.length) : '';
   return /^\d{12,15}$/.test(digits) ? Number(digits) : null;
 }
+
+/** What a witness said about the checkpoint of a size. Null: about any size. */
+export function cosignatureFolder(size: number | null): string {
+  return `${logFolder}cosignatures/${size === null ? '' : `${String(size).padStart(sizeDigits, '0')}/`}`;
+}
+
+export function cosignaturePath(size: number, keyId: string): string {
+  return `${cosignatureFolder(size)}${keyId}`;
+}
+
+/** What a time-stamping authority said. */
+export const stampFolder = `${logFolder}stamps/`;
+
+export function stampPath(size: number): string {
+  return `${stampFolder}${String(size).padStart(sizeDigits, '0')}.tsr`;
+}

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { parseVerifierKey, type VerifierKey } from '../../evidence/src/signed-note.ts';
+import { parseWitnessPolicy, type WitnessPolicy } from '../../evidence/src/witness-policy.ts';
 import type { ArchiveSource } from './archive/open-archive.ts';
 import { type Level, levels } from './verify-archive.ts';
 
@@ -10,6 +11,8 @@ export type Command =
       readonly kind: 'archive';
       readonly source: ArchiveSource;
       readonly key: VerifierKey;
+      /** Null: cosignatures are not looked at. */
+      readonly policy: WitnessPolicy | null;
       readonly level: Level;
       readonly stateFile: string | null;
       /** Read everything again, whatever the state file says. */
@@ -46,6 +49,7 @@ Needs no Postgres and no network for a folder.
                       AWS_REGION, and S3_ENDPOINT for another store
   --prefix TEXT       what the keys of the bucket start with
   --key KEY           the log's verifier key (name+id+base64), or a file that holds it
+  --policy FILE       whose cosignatures of the checkpoints are needed (C2SP tlog-policy)
   --level LEVEL       log: the tree and its signatures; head: each object is there, and no other;
                       content: every byte of every object (default); events: every line too
   --state FILE        what was verified, for the next run: it then reads only new objects, and sees
@@ -81,6 +85,7 @@ export function parseCommand(argv: readonly string[], environment: NodeJS.Proces
   return {
     kind: 'archive',
     ...{ source, key, level, json },
+    policy: readPolicy(options.policy),
     stateFile: options.state ?? null,
     full: options.full === true,
     sample: readShare(options.sample),
@@ -99,6 +104,7 @@ function parse(argv: readonly string[]) {
           s3: text,
           prefix: text,
           key: text,
+          policy: text,
           level: text,
           state: text,
           sample: text,
@@ -118,6 +124,15 @@ function readKey(given: string | undefined): VerifierKey {
   const key = parseVerifierKey(given.includes('+') ? given : readText(given));
   if (key === null) throw new UsageError('--key is not a verifier key, such as log.example+1a2b3c4d+AbCd….');
   return key;
+}
+
+function readPolicy(file: string | undefined): WitnessPolicy | null {
+  if (file === undefined) return null;
+  try {
+    return parseWitnessPolicy(readText(file));
+  } catch (error) {
+    throw error instanceof UsageError ? error : new UsageError(`${file}: ${(error as Error).message}`);
+  }
 }
 
 function readText(file: string): string {

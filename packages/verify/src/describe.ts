@@ -22,8 +22,9 @@ export function describeRun(run: Verified, exitCode: number, ageS: number | null
     return 'There is no signed checkpoint, so nothing could be verified. Is it the folder that holds _log?\n';
   const { size, origin, root } = log.checkpoint;
   const lines = [
-    `Log ${origin}: ${size} batches, root ${root.toString('base64')}, ${log.checkpoints} checkpoints.`,
+    `Log ${origin}: ${size} batches, root ${root.toString('base64')}, ${log.checkpoints.length} checkpoints.`,
     `New checkpoints are signed by ${formatVerifierKey(log.newestKey)}.`,
+    ...describeAttested(run),
     ...(ageS === null ? [] : [`Its newest entry was logged ${describeAge(ageS)} ago.`]),
     `The log names ${objects} objects with ${rows} events.`,
     ...describeReading(run),
@@ -33,6 +34,18 @@ export function describeRun(run: Verified, exitCode: number, ageS: number | null
     verdicts[exitCode] ?? '',
   ];
   return `${lines.filter((line) => line !== '').join('\n')}\n`;
+}
+
+function describeAttested({ attested }: Verified): string[] {
+  const { cosigned, stamp } = attested ?? { cosigned: null, stamp: null };
+  return [
+    ...(cosigned === null ? [] : [`Cosigned up to ${cosigned.size} batches by ${cosigned.by.join(', ')}.`]),
+    ...(stamp === null
+      ? []
+      : [
+          `An authority stamped ${stamp.size} batches at ${stamp.time}. Check its signature with \`openssl ts -verify\`; see docs/evidence.md.`,
+        ]),
+  ];
 }
 
 function describeReading({ level, readObjects, readRows, trustedObjects }: Verified): string[] {

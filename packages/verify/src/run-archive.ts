@@ -13,9 +13,12 @@ interface Outcome {
   readonly findings: readonly Finding[];
 }
 
+type Given = Extract<Command, { kind: 'archive' }>;
+type ArchiveCommand = Omit<Given, 'kind' | 'json' | 'policy'> & Partial<Pick<Given, 'policy'>>;
+
 /** Checks an archive from where the state file says, and moves the state on when nothing is broken. */
 export async function runArchive(
-  { source, key, level, stateFile, full, sample }: Omit<Extract<Command, { kind: 'archive' }>, 'kind' | 'json'>,
+  { source, key, policy = null, level, stateFile, full, sample }: ArchiveCommand,
   { onFinding, onProgress }: { onFinding: (finding: Finding) => void; onProgress: (text: string) => void },
 ): Promise<Outcome> {
   const state = stateFile === null ? null : await readState(stateFile);
@@ -23,7 +26,7 @@ export async function runArchive(
     throw new UsageError(`${stateFile} is of the log ${state.origin}, and --key is of ${key.name}.`);
   const findings: Finding[] = [];
   const run = await verifyArchive({
-    ...{ source, key, level, sample, onProgress },
+    ...{ source, key, policy, level, sample, onProgress },
     state: state && full ? { ...state, contentSize: 0 } : state,
     report(finding) {
       if (findings.length < mostKept) findings.push(finding);

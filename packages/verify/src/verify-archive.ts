@@ -1,7 +1,9 @@
 import type { VerifierKey } from '../../evidence/src/signed-note.ts';
+import type { WitnessPolicy } from '../../evidence/src/witness-policy.ts';
 import { type Archive, ArchiveError } from './archive/archive.ts';
 import { type ArchiveSource, openArchive } from './archive/open-archive.ts';
 import { broken, type Finding, partly } from './finding.ts';
+import { type Attested, checkAttestations } from './log/attestations.ts';
 import { readEntries } from './log/entries.ts';
 import { type WalkedLog, walkLog } from './log/walk-log.ts';
 import { checkObjects } from './objects/check-objects.ts';
@@ -17,6 +19,8 @@ export type Level = (typeof levels)[number];
 export interface VerifyRequest {
   readonly source: ArchiveSource;
   readonly key: VerifierKey;
+  /** Whose cosignatures count; null: cosignatures are not looked at. */
+  readonly policy: WitnessPolicy | null;
   readonly level: Level;
   /** Of an earlier run; null without one. */
   readonly state: VerifyState | null;
@@ -30,6 +34,7 @@ export interface VerifyRequest {
 export interface Verified {
   readonly level: Level;
   readonly log: WalkedLog | null;
+  readonly attested: Attested | null;
   /** Batches and events that the log names. */
   readonly objects: number;
   readonly rows: number;
@@ -61,12 +66,14 @@ export async function verifyArchive(request: VerifyRequest): Promise<Verified> {
       if (finding) report(finding);
     },
   });
+  const attested = log && (await checkAttestations({ archive, log, policy: request.policy, state, report }));
   const nothing = { objects: index.objects, rows: index.rows, readObjects: 0, readRows: 0, trustedObjects: 0 };
   if (log === null || level === 'log')
-    return { level, log, ...nothing, ...counts, nextState: next(log, counts, 0, request) };
+    return { level, log, attested, ...nothing, ...counts, nextState: next(log, counts, 0, request) };
 
   const listed = await compareListing(archive, index, log, { report, readsContent: level !== 'head' });
-  if (level === 'head') return { level, log, ...nothing, ...counts, nextState: next(log, counts, 0, request) };
+  if (level === 'head')
+    return { level, log, attested, ...nothing, ...counts, nextState: next(log, counts, 0, request) };
 
   const { size } = log.checkpoint;
   const trusted = trustedSize(request);
@@ -89,7 +96,7 @@ export async function verifyArchive(request: VerifyRequest): Promise<Verified> {
       );
   }
   return {
-    ...{ level, log, objects: index.objects, rows: index.rows },
+    ...{ level, log, attested, objects: index.objects, rows: index.rows },
     ...{
       readObjects: checked.objects,
       readRows: checked.rows,

@@ -28,6 +28,8 @@ interface AddOptions {
   readonly log?: boolean;
   readonly lie?: Partial<BatchEntry>;
   readonly zstd?: boolean;
+  /** False: the object is only logged. */
+  readonly stored?: boolean;
   /** Changes the stored bytes before they are logged. */
   readonly store?: (object: Buffer) => Buffer;
 }
@@ -50,14 +52,17 @@ export function makeArchive(origin = 'audit.example.com/prod/s3', signer = makeS
   return {
     ...{ folder, key: formatVerifierKey(signer.key), entries, write },
 
-    add(lines, { hour = 11, log = true, lie = {}, zstd = false, store = (object: Buffer) => object } = {}) {
+    add(
+      lines,
+      { hour = 11, log = true, stored = true, lie = {}, zstd = false, store = (object: Buffer) => object } = {},
+    ) {
       const ndjson = Buffer.from(lines.map((line) => `${line}\n`).join(''));
       const sha256 = sha(ndjson);
-      const object = store(zstd ? zstdCompressSync(ndjson) : gzipSync(ndjson, { level: 3 }));
+      const object = stored ? store(zstd ? zstdCompressSync(ndjson) : gzipSync(ndjson, { level: 3 })) : ndjson;
       const times = lines.map((line) => widen(/"updated_at":"([^"]+)"/.exec(line)?.[1] ?? ''));
       const name = `${times[0]?.slice(11, 19).replaceAll(':', '')}_${String(entries.length + 1).padStart(12, '0')}_${sha256.slice(0, 12)}`;
       const key = `dt=2026-07-03/hour=${String(hour).padStart(2, '0')}/${name}.ndjson.${zstd ? 'zst' : 'gz'}`;
-      write(key, object);
+      if (stored) write(key, object);
       if (!log) return key;
       const tree = createLineTree();
       tree.add(ndjson);

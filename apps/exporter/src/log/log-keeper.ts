@@ -5,6 +5,7 @@ import { formatVerifierKey } from '@auditbox/evidence/signed-note.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
 import type { Destination } from '../destinations/destination.ts';
 import type { ExporterLog } from '../log.ts';
+import type { Attestor } from './attest.ts';
 import { compareWithBucket } from './find-ahead.ts';
 import { findMissingFiles, type MissingFiles } from './find-missing-files.ts';
 import type { LogSettings } from './log-settings.ts';
@@ -27,6 +28,8 @@ export interface LogKeeper {
   readonly holdsExport: boolean;
   /** A sentence, while a person must look; else null. */
   readonly blockedReason: string | null;
+  /** The newest size that each witness and the time-stamping authority attested, as this process saw it. */
+  readonly attested: ReadonlyMap<string, number>;
   /** Compares database and bucket. */
   check(signal: AbortSignal): Promise<PassOutcome>;
   /** Compares, and, if this process signs, numbers everything that is done and publishes it. Throws DatabaseError. */
@@ -43,6 +46,7 @@ const retryMs = 1_000;
 export function createLogKeeper({
   log,
   settings,
+  attestor,
   ...parts
 }: {
   readonly db: Database;
@@ -50,6 +54,8 @@ export function createLogKeeper({
   readonly destinationName: string;
   readonly store: LogStore;
   readonly settings: LogSettings;
+  /** Null: nobody else is asked about checkpoints. */
+  readonly attestor: Attestor | null;
   readonly log: ExporterLog;
 }): LogKeeper {
   const { origin, signer, previousSigner, intervalMs } = settings;
@@ -96,7 +102,14 @@ export function createLogKeeper({
     }
   }
 
-  async function pass(signal: AbortSignal, { isLast = false } = {}): Promise<PassOutcome> {
+  async function pass(signal: AbortSignal, options: { readonly isLast?: boolean } = {}): Promise<PassOutcome> {
+    const outcome = await publish(signal, options);
+    if (outcome.kind === 'done' && signer !== null && attestor !== null)
+      await attestor.attest(outcome.size, (await openLog(db, name)).now, signal);
+    return outcome;
+  }
+
+  async function publish(signal: AbortSignal, { isLast = false }: { readonly isLast?: boolean }): Promise<PassOutcome> {
     const checked = await check(signal);
     if (checked.kind !== 'done' || signer === null) return checked;
     const readUntil = isLast ? Number.POSITIVE_INFINITY : performance.now() + intervalMs / 2;
@@ -132,6 +145,7 @@ export function createLogKeeper({
     get blockedReason() {
       return blockedReason;
     },
+    attested: attestor?.attested ?? new Map(),
     check,
     pass,
     findMissingFiles: async (signal, options) => findMissingFiles(parts, await openLog(db, name), options, signal),

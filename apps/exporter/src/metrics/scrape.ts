@@ -90,4 +90,13 @@ function addLogGauge(registry: Registry, keeper: LogKeeper): void {
       this.set(keeper.blockedReason === null ? 0 : 1);
     },
   });
+  new Gauge({
+    name: 'auditbox_log_attested_batches',
+    help: 'Batches in the newest checkpoint that each witness cosigned, or the time-stamping authority stamped, as this process saw it.',
+    labelNames: ['by'],
+    registers: [registry],
+    collect() {
+      for (const [by, size] of keeper.attested) this.set({ by }, size);
+    },
+  });
 }

@@ -19,7 +19,8 @@ import type { VerifyState } from '../state.ts';
 export interface WalkedLog {
   /** The newest checkpoint whose signature holds. */
   readonly checkpoint: Checkpoint;
-  readonly checkpoints: number;
+  /** All checkpoints whose signature holds, from small to large. */
+  readonly checkpoints: readonly Checkpoint[];
   /** The key of new checkpoints: a later one than the trusted key after a change. */
   readonly newestKey: VerifierKey;
   /** When the newest entry was logged, as the log says. */
@@ -65,7 +66,7 @@ export async function walkLog(parts: WalkParts): Promise<WalkedLog | null> {
     const entries = bundle && decodeBundle(bundle);
     if (entries?.length !== tile.width) {
       report(broken(bundle === null ? 'tile-missing' : 'tile-differs', path, `${tile.width} entries are expected.`));
-      return { checkpoint: newest, checkpoints: checkpoints.length, newestKey: keys.newest, newestLogged };
+      return { checkpoint: newest, checkpoints, newestKey: keys.newest, newestLogged };
     }
     for (const bytes of entries) {
       const index = tree.size;
@@ -85,7 +86,7 @@ export async function walkLog(parts: WalkParts): Promise<WalkedLog | null> {
     await tiles.compareFull();
   }
   await tiles.compareLast();
-  return { checkpoint: newest, checkpoints: checkpoints.length, newestKey: keys.newest, newestLogged };
+  return { checkpoint: newest, checkpoints, newestKey: keys.newest, newestLogged };
 }
 
 /** The keys of the log, by its key notes. Null when they do not lead to the trusted key; that is reported. */

@@ -1,0 +1,70 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { formatVerifierKey, verifierKeyOf } from '../src/signed-note.ts';
+import { parseWitnessPolicy } from '../src/witness-policy.ts';
+
+const key = (name: string) => formatVerifierKey(verifierKeyOf(name, generateKeyPairSync('ed25519').publicKey, 4));
+const witnesses = ['a', 'b', 'c']
+  .map((name) => `witness ${name} ${key(`${name}.example`)} https://${name}.example/w/`)
+  .join('\n');
+
+/** Whether the policy is met when these witnesses cosigned. */
+function isMet(text: string, ...names: string[]): boolean {
+  const policy = parseWitnessPolicy(text);
+  return policy.isMet(policy.witnesses.filter(({ name }) => names.includes(name)));
+}
+
+test('a policy names its witnesses, with their keys and where they are asked', () => {
+  const text = `log ${key('log.example')}\n# ours\n${witnesses} # the last one\nquorum a\n`;
+  expect(parseWitnessPolicy(text).witnesses).toEqual(
+    ['a', 'b', 'c'].map((name) => ({
+      name,
+      key: expect.objectContaining({ name: `${name}.example`, type: 4 }),
+      url: `https://${name}.example/w`,
+    })),
+  );
+});
+
+test('a witness without a URL is verified, and is not asked', () => {
+  expect(parseWitnessPolicy(`witness a ${key('a')}\nquorum a`).witnesses[0]?.url).toBeNull();
+});
+
+test.each([
+  ['quorum none', [], true],
+  ['quorum a', [], false],
+  ['quorum a', ['b', 'c'], false],
+  ['quorum a', ['a'], true],
+  ['group g any a b\nquorum g', ['b'], true],
+  ['group g any a b\nquorum g', ['c'], false],
+  ['group g all a b\nquorum g', ['a'], false],
+  ['group g all a b\nquorum g', ['a', 'b'], true],
+  ['group g 2 a b c\nquorum g', ['a', 'c'], true],
+  ['group g 2 a b c\nquorum g', ['c'], false],
+  ['group g all b c\ngroup h any a g\nquorum h', ['b', 'c'], true],
+  ['group g all b c\ngroup h any a g\nquorum h', ['b'], false],
+])('%s: cosigned by %s is enough: %s', (rules, names, enough) => {
+  expect(isMet(`${witnesses}\n${rules}`, ...names)).toBe(enough);
+});
+
+test.each([
+  ['', 'The policy has no line `quorum`.'],
+  ['quorum nobody', 'Line 1 of the policy: the name of a witness or group is expected, or none.'],
+  ['quorum none\nquorum none', 'Line 2 of the policy: there is a quorum already.'],
+  ['witness a key', 'Line 1 of the policy: key is not a verifier key.'],
+  [`witness a ${key('a')} ftp://a`, 'Line 1 of the policy: ftp://a is not an http URL.'],
+  [`${witnesses}\nwitness a ${key('d')}`, 'Line 4 of the policy: the name a is taken.'],
+  [`witness none ${key('a')}`, 'Line 1 of the policy: the name none is taken.'],
+  [`${witnesses}\ngroup g 4 a b c`, 'Line 4 of the policy: 4 is not any, all or a number from 1 to 3.'],
+  [`${witnesses}\ngroup g 0 a b c`, 'Line 4 of the policy: 0 is not any, all or a number from 1 to 3.'],
+  [
+    `${witnesses}\ngroup g any a d`,
+    'Line 4 of the policy: each member is a witness or group of an earlier line, and is named once.',
+  ],
+  [
+    `${witnesses}\ngroup g 2 a a`,
+    'Line 4 of the policy: each member is a witness or group of an earlier line, and is named once.',
+  ],
+  ['hello', 'Line 1 of the policy: `hello` is not log, witness, group or quorum.'],
+])('the policy %j is refused with the line that is wrong', (text, message) => {
+  expect(() => parseWitnessPolicy(text)).toThrow(message);
+});
