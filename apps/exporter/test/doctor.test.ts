@@ -214,7 +214,9 @@ test.each([
 test('a missing table is named, also by the check of the schema', async () => {
   await rig.db.sql`drop table auditbox.rejection cascade`;
   const { wrong, about } = await doctor();
-  expect(wrong).toEqual(['schema', 'tables']);
+  // The view of its rows goes with it.
+  expect(wrong).toEqual(['schema', 'tables', 'tampering']);
+  expect(about('tampering')?.says).toBe('the view outbox_status is missing.');
   expect(about('tables')).toMatchObject({
     says: expect.stringContaining('table rejection is missing'),
     advice: expect.stringContaining('npm run migrate'),

@@ -12,7 +12,9 @@ export async function findChangedObjects(db: Database, schema: string = defaultS
   const expected: Readonly<Record<string, string>> = JSON.parse(readFileSync(expectedFile, 'utf8'));
   const found = await db.query((sql) => readCatalog(sql));
   const known = new Map(found.map(({ object, definition }) => [object, toComparable(definition, schema)]));
-  const missing = Object.keys(expected).filter((object) => !known.has(object) && !isNamedElsewhere(object));
+  const missing = Object.keys(expected).filter(
+    (object) => !known.has(object) && !isNamedElsewhere(object, expected[object]),
+  );
   const changed = found.filter(
     ({ object, definition }) =>
       object in expected && toComparable(definition, schema) !== toComparable(expected[object] ?? '', defaultSchema),
@@ -27,8 +29,8 @@ export async function findChangedObjects(db: Database, schema: string = defaultS
 }
 
 /** The check of tables and the comparison of functions name these when they are missing. */
-function isNamedElsewhere(object: string): boolean {
-  return /^(column|index|function) /.test(object);
+function isNamedElsewhere(object: string, definition = ''): boolean {
+  return /^(column|index|function) /.test(object) || /^(CHECK|PRIMARY KEY|UNIQUE|EXCLUDE)/.test(definition);
 }
 
 /** What a person may add: an index that is not unique, a table, a view. The other objects refuse or change rows. */
