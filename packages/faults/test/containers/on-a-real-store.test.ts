@@ -2,18 +2,13 @@ import { describe, expect, inject, test } from 'vitest';
 import { catalogue } from '../../src/faults/catalogue.ts';
 import { runFaults } from '../../src/run-faults.ts';
 
-/** The faults that strike while the store is asked. The others do not depend on it; `npm run test:faults` plays all. */
+/** Faults in which an answer of the store decides. The fault suite plays all others with its own store. */
 const atTheStore = new Set([
-  'exporter-killed-before-upload',
   'exporter-killed-during-upload',
   'exporter-killed-after-upload',
-  'exporter-killed-in-shutdown',
   'exporter-killed-in-log',
   'exporter-stopped-before-upload',
   'exporter-stopped-after-upload',
-  'exporter-clock-ahead',
-  'killed-at-random',
-  'many-coming-and-going',
   'mixed',
 ]);
 const playable = catalogue.filter(({ name }) => atTheStore.has(name));
