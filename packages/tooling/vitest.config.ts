@@ -35,9 +35,7 @@ export default defineConfig({
             ...(hasEngine ? ['packages/db/test/**/*.test.ts'] : []),
           ],
           // What these show does not depend on the version of Postgres.
-          exclude: [
-            'packages/db/test/{database-error,feed,key-form,lease,migration-steps,queue-statements,tls}.test.ts',
-          ],
+          exclude: ['packages/db/test/{database-error,key-form,queue-statements,tls}.test.ts'],
           globalSetup: 'packages/testing/src/servers/container-services.ts',
         },
       },
