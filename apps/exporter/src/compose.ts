@@ -1,3 +1,4 @@
+import { archiveDestination } from '@auditbox/core/export/archive-destination.ts';
 import { connectDatabase } from '@auditbox/db/database/connect.ts';
 import type { Tracing } from '@auditbox/process/tracing.ts';
 import { createTurns } from '@auditbox/process/turns.ts';
@@ -23,7 +24,7 @@ import { createExportMetrics } from './metrics/export-metrics.ts';
 import type { ExporterSettings } from './settings.ts';
 
 /** As the database knows it: the destination of every delivery that this process sends. */
-const destinationName = 's3';
+const destinationName = archiveDestination;
 
 const statementTimeoutMs = 30_000;
 

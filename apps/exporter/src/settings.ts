@@ -1,24 +1,21 @@
 import type { Compression } from '@auditbox/core/export/compression.ts';
 import type { Backoff } from '@auditbox/core/export/retry-delay.ts';
 import type { SealLimits } from '@auditbox/db/export/seal-batches.ts';
-import { createKeySigner, parseVerifierKey, type VerifierKey } from '@auditbox/evidence/signed-note.ts';
-import { parseWitnessPolicy } from '@auditbox/evidence/witness-policy.ts';
 import { commonSettings, hostSetting, portRange } from '@auditbox/process/common-settings.ts';
 import {
-  fileOf,
   oneOf,
   optional,
   type Relation,
   readSettings,
   type SettingValues,
   textOf,
-  urlOf,
   wholeNumber,
 } from '@auditbox/process/settings.ts';
 import { validate } from 'node-cron';
 import { s3Environment, s3Relations } from './destinations/s3/s3-environment.ts';
 import { parseS3Settings, type S3Settings } from './destinations/s3/s3-settings.ts';
-import type { LogSettings } from './log/log-settings.ts';
+import { logEnvironment, logRelations } from './log/log-environment.ts';
+import { type LogSettings, parseLogSettings } from './log/log-settings.ts';
 
 const dayMs = 86_400_000;
 
@@ -31,14 +28,6 @@ const maxBatchesPerSeal = 64;
 const firstRetryMs = 500;
 
 const cronExpression = /^[\d*,/-]+( [\w*,/-]+){4}$/;
-
-const logName = /^[^\s+\p{Cc}]{1,200}$/u;
-
-/** The signer needs the log's name too, so the text is kept until both are read. */
-function readSigningKey(pem: string): string {
-  createKeySigner('any', pem);
-  return pem;
-}
 
 /** The exporter's environment variables. */
 export const exporterSettings = {
@@ -88,48 +77,7 @@ export const exporterSettings = {
       fallback: 30_000,
     },
   ),
-  EXPORT_LOG_ORIGIN: optional(
-    textOf(logName, 'a name without blanks and +, such as audit.example.com/prod/s3', {
-      meaning:
-        'The name of the signed log of batches, which proves that the bucket is complete. Never used for another bucket, prefix or database.',
-      fallbackShown: 'no log',
-    }),
-  ),
-  EXPORT_LOG_KEY_FILE: optional(
-    fileOf(readSigningKey, 'the path of an Ed25519 private key in PEM (PKCS #8)', {
-      meaning: 'The key that signs the log. Make it with `openssl genpkey -algorithm ed25519`.',
-      fallbackShown: 'no log',
-    }),
-  ),
-  EXPORT_LOG_VERIFIER_KEY: optional(
-    textOf(/^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]{44}$/, 'a verifier key, as the line `log-running` has it', {
-      meaning:
-        'The public key of the log, instead of EXPORT_LOG_KEY_FILE, where another process signs (`npm run log`).',
-      fallbackShown: 'this process signs',
-    }),
-  ),
-  EXPORT_LOG_PREVIOUS_KEY_FILE: optional(
-    fileOf(readSigningKey, 'the path of an Ed25519 private key in PEM (PKCS #8)', {
-      meaning: 'The key before, while the key of the log is changed.',
-      fallbackShown: 'the key is not changed',
-    }),
-  ),
-  EXPORT_LOG_INTERVAL_MS: wholeNumber(
-    { min: 100, max: dayMs },
-    { meaning: 'How often finished batches are logged and a signed checkpoint is published.', fallback: 300_000 },
-  ),
-  EXPORT_LOG_WITNESS_POLICY: optional(
-    fileOf(parseWitnessPolicy, 'the path of a witness policy (C2SP tlog-policy)', {
-      meaning: 'Witnesses that cosign each checkpoint. One that does not answer holds up nothing.',
-      fallbackShown: 'no witnesses',
-    }),
-  ),
-  EXPORT_LOG_TSA_URL: optional(
-    urlOf(/^https?:$/, 'an http or https URL', {
-      meaning: 'A time-stamping authority (RFC 3161) that stamps each checkpoint.',
-      fallbackShown: 'no time stamps',
-    }),
-  ),
+  ...logEnvironment,
   AUDIT_RETENTION_DAYS: wholeNumber(
     { min: 0, max: 36_500 },
     {
@@ -150,22 +98,12 @@ type ExporterEnvironment = SettingValues<typeof exporterSettings>;
 
 const relations: readonly Relation<typeof exporterSettings>[] = [
   ...s3Relations,
+  ...logRelations,
   {
     between: ['EXPORT_LEASE_MS', 'S3_REQUEST_TIMEOUT_MS'],
     problem: ({ EXPORT_LEASE_MS: leaseMs, S3_REQUEST_TIMEOUT_MS: requestMs }) =>
       leaseMs < 2 * requestMs
         ? `EXPORT_LEASE_MS is ${leaseMs}; it must be at least twice S3_REQUEST_TIMEOUT_MS (${requestMs}); otherwise a lease can expire during an upload.`
-        : null,
-  },
-  {
-    between: ['EXPORT_LOG_ORIGIN', 'EXPORT_LOG_KEY_FILE', 'EXPORT_LOG_VERIFIER_KEY', 'EXPORT_LOG_PREVIOUS_KEY_FILE'],
-    problem: findLogProblem,
-  },
-  {
-    between: ['EXPORT_LOG_KEY_FILE', 'EXPORT_LOG_WITNESS_POLICY', 'EXPORT_LOG_TSA_URL'],
-    problem: ({ EXPORT_LOG_KEY_FILE: key, EXPORT_LOG_WITNESS_POLICY: policy, EXPORT_LOG_TSA_URL: authority }) =>
-      key === undefined && (policy !== undefined || authority !== undefined)
-        ? 'EXPORT_LOG_WITNESS_POLICY and EXPORT_LOG_TSA_URL need EXPORT_LOG_KEY_FILE: the process that signs asks others.'
         : null,
   },
   {
@@ -234,46 +172,13 @@ export function readExporterSettings(environment: Readonly<Record<string, string
       backoff: { baseMs: firstRetryMs, capMs: values.EXPORT_RETRY_CAP_MS },
     },
     compression: values.EXPORT_COMPRESSION,
-    log: parseLog(values),
+    log: parseLogSettings(values),
     retention: {
       days: values.AUDIT_RETENTION_DAYS || null,
       schedule: values.RETENTION_SCHEDULE ?? null,
     },
     s3: parseS3Settings(values),
   });
-}
-
-function findLogProblem({
-  EXPORT_LOG_ORIGIN: origin,
-  EXPORT_LOG_KEY_FILE: keyFile,
-  EXPORT_LOG_VERIFIER_KEY: verifierKey,
-  EXPORT_LOG_PREVIOUS_KEY_FILE: previous,
-}: Partial<ExporterEnvironment>): string | null {
-  const hasKey = keyFile !== undefined || verifierKey !== undefined;
-  if (origin === undefined)
-    return hasKey ? 'A key of the log is set without EXPORT_LOG_ORIGIN; a log needs both.' : null;
-  if (!hasKey)
-    return 'EXPORT_LOG_ORIGIN is set alone; a log needs EXPORT_LOG_KEY_FILE too, or EXPORT_LOG_VERIFIER_KEY where another process signs.';
-  if (keyFile !== undefined && verifierKey !== undefined)
-    return 'EXPORT_LOG_KEY_FILE and EXPORT_LOG_VERIFIER_KEY are both set; a process signs or it does not.';
-  if (previous !== undefined && keyFile === undefined) return 'EXPORT_LOG_PREVIOUS_KEY_FILE needs EXPORT_LOG_KEY_FILE.';
-  if (verifierKey !== undefined && parseVerifierKey(verifierKey)?.name !== origin)
-    return `EXPORT_LOG_VERIFIER_KEY is not a key of the log ${origin}.`;
-  return null;
-}
-
-function parseLog(values: ExporterEnvironment): LogSettings | null {
-  const { EXPORT_LOG_ORIGIN: origin, EXPORT_LOG_KEY_FILE: pem, EXPORT_LOG_INTERVAL_MS: intervalMs } = values;
-  if (origin === undefined) return null;
-  const signer = pem === undefined ? null : createKeySigner(origin, pem);
-  const previousPem = values.EXPORT_LOG_PREVIOUS_KEY_FILE;
-  const previousSigner = previousPem === undefined ? null : createKeySigner(origin, previousPem);
-  const key = signer?.key ?? (parseVerifierKey(values.EXPORT_LOG_VERIFIER_KEY ?? '') as VerifierKey);
-  return {
-    ...{ origin, key, signer, previousSigner, intervalMs },
-    witnesses: values.EXPORT_LOG_WITNESS_POLICY ?? null,
-    authorityUrl: values.EXPORT_LOG_TSA_URL ?? null,
-  };
 }
 
 /** The nested objects too. */

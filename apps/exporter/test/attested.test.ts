@@ -3,7 +3,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cosignatureFolder, stampPath } from '@auditbox/evidence/log-files.ts';
-import { createKeySigner, parseNote } from '@auditbox/evidence/signed-note.ts';
+import { createKeySigner, formatVerifierKey, parseNote } from '@auditbox/evidence/signed-note.ts';
 import { parseWitnessPolicy } from '@auditbox/evidence/witness-policy.ts';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
@@ -11,6 +11,7 @@ import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import { testCredentials } from '@auditbox/testing/servers/bucket.ts';
 import { startTestTimeAuthority, type TestTimeAuthority } from '@auditbox/testing/servers/test-time-authority.ts';
 import { startTestWitness, type TestWitness } from '@auditbox/testing/servers/test-witness.ts';
+import { parseCommand } from '@auditbox/verify/cli.ts';
 import { runArchive } from '@auditbox/verify/run-archive.ts';
 import { DeleteObjectCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -138,14 +139,36 @@ test('a witness that fails holds up nothing, is named, and is asked again for th
   expect(await audit()).toMatchObject({ exitCode: 2, codes: ['quorum'], attested: { cosigned: { size: 1 } } });
 });
 
+test('an exporter waits for a witness that is silent for ten seconds, and names it', async () => {
+  witnesses[0].broken = 'silent';
+  const app = await exportMore();
+  expect(await app.event('checkpoint-not-attested')).toMatchObject({ by: 'w0', size: 1 });
+  expect((await list(cosignatureFolder(1))).length).toBe(1);
+});
+
+test('the credentials of a URL are sent in a header, and are in no log line', async () => {
+  const withPassword = (url: string) => url.replace('://', '://auditor:hidden%20word@');
+  writeFileSync(policyFile, policy.replaceAll('http://', 'http://auditor:hidden%20word@'));
+  const app = await exportMore({ EXPORT_LOG_TSA_URL: withPassword('http://127.0.0.1:1') });
+  expect(witnesses[0].authorization).toBe(`Basic ${Buffer.from('auditor:hidden word').toString('base64')}`);
+  expect((await audit()).attested?.cosigned?.size).toBe(1);
+  expect(await app.event('checkpoint-not-attested')).toMatchObject({ by: 'time stamp' });
+  const refused = rig.start(['--once'], { ...logged, EXPORT_LOG_TSA_URL: withPassword('ftp://127.0.0.1') });
+  expect(await refused.ended).toBe(1);
+  for (const { output } of [app, refused]) expect(output()).not.toMatch(/hidden|YXVkaXRvc/);
+});
+
 test('a running exporter asks each interval until the witness answers, and says in its metrics who attested what', async () => {
   witnesses[0].broken = { status: 500, text: '' };
   await rig.db.store(someEvents(2));
   const app = rig.start([], { ...logged, EXPORT_LOG_WITNESS_POLICY: policyFile });
   await app.event('checkpoint-attested', ({ by }) => by === 'w1');
+  const { port } = await app.event('exporter-running');
+  expect(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()).toContain(
+    'auditbox_log_attested_batches{by="w0"} 0',
+  );
   witnesses[0].broken = null;
   await app.event('checkpoint-attested', ({ by }) => by === 'w0');
-  const { port } = await app.event('exporter-running');
   await eventually(async () => {
     const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
     expect(metrics).toContain('auditbox_log_attested_batches{by="w0"} 1');
@@ -191,6 +214,16 @@ test('a cosignature of another checkpoint, and one of a checkpoint that is gone,
     await rig.bucket.client.send(new DeleteObjectCommand(object(`${prefix}_log/${path}`)));
   // The newest checkpoint was removed with its tiles, and what others said about it was left.
   expect(await audit()).toMatchObject({ exitCode: 3, codes: expect.arrayContaining(['checkpoint-missing']) });
+});
+
+test('a policy for another log is refused at the start, and by the auditor', async () => {
+  const other = createKeySigner('other.example', pem).key;
+  writeFileSync(policyFile, `log ${formatVerifierKey(other)}\n${policy}`);
+  const app = rig.start(['--once'], { ...logged, EXPORT_LOG_WITNESS_POLICY: policyFile });
+  expect(await app.ended).toBe(1);
+  expect(app.output()).toContain(`EXPORT_LOG_WITNESS_POLICY is not for the log ${origin}.`);
+  const args = ['--from-folder', folder, '--key', formatVerifierKey(key), '--policy', policyFile];
+  expect(() => parseCommand(args, {})).toThrow(`${policyFile} is not a policy for the log ${origin}.`);
 });
 
 test('witnesses without a key that signs are refused at the start', async () => {

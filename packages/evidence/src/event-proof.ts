@@ -1,6 +1,7 @@
 import { type BatchEntry, parseBatchEntry } from './batch-entry.ts';
 import { type Checkpoint, parseCheckpoint } from './checkpoint.ts';
-import { hashBytes, isIncluded, leafHash } from './merkle.ts';
+import { hashBytes, leafHash } from './merkle.ts';
+import { isIncluded } from './proofs.ts';
 import { parseNote, type VerifierKey, verifyNote } from './signed-note.ts';
 
 /**

@@ -15,17 +15,17 @@ export interface LineTree {
 const newline = 10;
 
 /**
- * `onLeaf` is given each leaf's hash and its line, which is only valid during the call. The prefix of a leaf costs no copy: the newline in front of a line becomes 0x00 while
- * the line is hashed.
+ * `onLine` is given each line, which is only valid during the call, and the hashes that it completes: the leaf's, and those of
+ * full subtrees, from small to large. The prefix of a leaf costs no copy: the newline in front of a line becomes 0x00 while the
+ * line is hashed.
  */
-export function createLineTree(onLeaf?: (leaf: Buffer, line: Buffer) => void): LineTree {
+export function createLineTree(onLine?: (line: Buffer, completed: readonly Buffer[]) => void): LineTree {
   const tree = growTree();
   let open: Buffer | null = null;
 
   function append(prefixed: Buffer): void {
-    const leaf = hash('sha256', prefixed, 'buffer');
-    tree.append(leaf);
-    onLeaf?.(leaf, prefixed.subarray(1));
+    const completed = tree.append(hash('sha256', prefixed, 'buffer'));
+    onLine?.(prefixed.subarray(1), completed);
   }
 
   function prefix(before: Buffer | null, part: Buffer): Buffer {

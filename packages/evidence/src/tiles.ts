@@ -1,4 +1,4 @@
-import type { TreeNode } from './merkle.ts';
+import type { TreeNode } from './tree-nodes.ts';
 
 /*
  * The static files of C2SP tlog-tiles: 256 hashes a tile. Level 0 holds leaf hashes; each hash of level L + 1 is the root of

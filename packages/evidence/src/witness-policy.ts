@@ -14,6 +14,8 @@ export interface Witness {
 }
 
 export interface WitnessPolicy {
+  /** Whether the policy is for the log of this name. One without a line `log` is for every log. */
+  isFor(origin: string): boolean;
   readonly witnesses: readonly Witness[];
   /** Whether cosignatures of these witnesses are enough. */
   isMet(cosigned: readonly Witness[]): boolean;
@@ -26,6 +28,7 @@ const mostWitnesses = 100;
 /** Throws an error whose message names the line. */
 export function parseWitnessPolicy(text: string): WitnessPolicy {
   const witnesses: Witness[] = [];
+  const logs: string[] = [];
   const rules = new Map<string, Rule>();
   let quorum: Rule | null = null;
   for (const [index, line] of text.split('\n').entries()) {
@@ -38,9 +41,12 @@ export function parseWitnessPolicy(text: string): WitnessPolicy {
     switch (word) {
       case '':
         break;
-      case 'log':
-        if (parseVerifierKey(rest[0] ?? '') === null) throw fail('a verifier key is expected behind `log`.');
+      case 'log': {
+        const key = parseVerifierKey(rest[0] ?? '');
+        if (key === null) throw fail('a verifier key is expected behind `log`.');
+        logs.push(key.name);
         break;
+      }
       case 'witness': {
         const witness = parseWitness(rest);
         if (typeof witness === 'string') throw fail(witness);
@@ -67,7 +73,11 @@ export function parseWitnessPolicy(text: string): WitnessPolicy {
   }
   if (quorum === null) throw new TypeError('The policy has no line `quorum`.');
   const rule: Rule = quorum;
-  return { witnesses, isMet: (cosigned) => rule(new Set(cosigned.map(({ name }) => name))) };
+  return {
+    isFor: (origin) => logs.length === 0 || logs.includes(origin),
+    witnesses,
+    isMet: (cosigned) => rule(new Set(cosigned.map(({ name }) => name))),
+  };
 }
 
 /** What is wrong, if it is a text. */
@@ -75,7 +85,8 @@ function parseWitness([name, keyText = '', url, ...more]: readonly string[]): Wi
   const key = parseVerifierKey(keyText);
   if (name === undefined || more.length > 0) return '`witness NAME KEY [URL]` is expected.';
   if (key === null) return `${keyText} is not a verifier key.`;
-  if (url !== undefined && !/^https?:$/.test(URL.parse(url)?.protocol ?? '')) return `${url} is not an http URL.`;
+  if (url !== undefined && !/^https?:$/.test(URL.parse(url)?.protocol ?? ''))
+    return `the URL of ${name} is not http or https.`;
   return { name, key, url: url?.replace(/\/$/, '') ?? null };
 }
 

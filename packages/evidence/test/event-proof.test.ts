@@ -3,8 +3,11 @@ import { expect, test } from 'vitest';
 import { type BatchEntry, formatBatchEntry, noPrevious } from '../src/batch-entry.ts';
 import { formatCheckpoint } from '../src/checkpoint.ts';
 import { checkEventProof, type EventProof, formatEventProof, parseEventProof } from '../src/event-proof.ts';
-import { findIn, leafHash, proveInclusion, rootOf } from '../src/merkle.ts';
+import { leafHash } from '../src/merkle.ts';
+import { proveInclusion } from '../src/proofs.ts';
 import { createKeySigner, signNote } from '../src/signed-note.ts';
+import { rootOf } from '../src/tree-nodes.ts';
+import { findIn } from './find-in.ts';
 
 const origin = 'audit.example.com/prod/s3';
 const signer = createKeySigner(

@@ -1,7 +1,11 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createLineTree } from '../src/line-tree.ts';
-import { findIn, leafHash, rootOf } from '../src/merkle.ts';
+import { leafHash } from '../src/merkle.ts';
+import { isIncluded } from '../src/proofs.ts';
+import { createProvableLines } from '../src/provable-lines.ts';
+import { rootOf } from '../src/tree-nodes.ts';
+import { findIn } from './find-in.ts';
 
 const line = fc.string({ unit: 'grapheme', maxLength: 20 }).map((text) => text.replaceAll('\n', ' '));
 
@@ -21,6 +25,25 @@ test('the root is the same however the lines are cut into chunks, and the chunks
       expect(tree.lines).toBe(lines.length);
       expect(tree.isCut).toBe(false);
       expect(tree.root()).toBe(rootOf(lines.length, findIn(leaves)).toString('hex'));
+    }),
+  );
+});
+
+test('the proof of each line leads to the root', () => {
+  fc.assert(
+    fc.property(fc.array(line, { minLength: 1, maxLength: 40 }), (lines) => {
+      const seen: string[] = [];
+      const tree = createProvableLines((text, index) => {
+        seen[index] = text.toString();
+      });
+      tree.add(Buffer.from(lines.map((text) => `${text}\n`).join('')));
+      expect(seen).toEqual(lines);
+      const root = Buffer.from(tree.root(), 'hex');
+      for (const [index, text] of lines.entries()) {
+        const place = { index, size: lines.length, path: tree.prove(index), root };
+        expect(isIncluded(leafHash(Buffer.from(text)), place)).toBe(true);
+        expect(isIncluded(leafHash(Buffer.from(`${text}x`)), place)).toBe(false);
+      }
     }),
   );
 });

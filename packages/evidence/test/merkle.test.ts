@@ -1,19 +1,16 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { emptyRoot, growTree, leafHash } from '../src/merkle.ts';
 import {
-  emptyRoot,
-  findIn,
-  growTree,
   isConsistent,
   isIncluded,
-  leafHash,
   listConsistencyNodes,
-  listEdge,
   listInclusionNodes,
   proveConsistency,
   proveInclusion,
-  rootOf,
-} from '../src/merkle.ts';
+} from '../src/proofs.ts';
+import { listEdge, rootOf } from '../src/tree-nodes.ts';
+import { findIn } from './find-in.ts';
 
 /*
  * The vectors are those of the Certificate Transparency project: github.com/transparency-dev/merkle, testonly/constants.go

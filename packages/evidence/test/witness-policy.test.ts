@@ -25,6 +25,13 @@ test('a policy names its witnesses, with their keys and where they are asked', (
   );
 });
 
+test('a policy with a line for a log is for the logs that it names; one without is for every log', () => {
+  const policy = (logs: string) => parseWitnessPolicy(`${logs}\n${witnesses}\nquorum a`);
+  expect(policy(`log ${key('log.example')}`).isFor('log.example')).toBe(true);
+  expect(policy(`log ${key('log.example')}`).isFor('other.example')).toBe(false);
+  expect(policy('').isFor('other.example')).toBe(true);
+});
+
 test('a witness without a URL is verified, and is not asked', () => {
   expect(parseWitnessPolicy(`witness a ${key('a')}\nquorum a`).witnesses[0]?.url).toBeNull();
 });
@@ -51,7 +58,8 @@ test.each([
   ['quorum nobody', 'Line 1 of the policy: the name of a witness or group is expected, or none.'],
   ['quorum none\nquorum none', 'Line 2 of the policy: there is a quorum already.'],
   ['witness a key', 'Line 1 of the policy: key is not a verifier key.'],
-  [`witness a ${key('a')} ftp://a`, 'Line 1 of the policy: ftp://a is not an http URL.'],
+  // A URL may have a password.
+  [`witness a ${key('a')} ftp://me:word@a`, 'Line 1 of the policy: the URL of a is not http or https.'],
   [`${witnesses}\nwitness a ${key('d')}`, 'Line 4 of the policy: the name a is taken.'],
   [`witness none ${key('a')}`, 'Line 1 of the policy: the name none is taken.'],
   [`${witnesses}\ngroup g 4 a b c`, 'Line 4 of the policy: 4 is not any, all or a number from 1 to 3.'],

@@ -85,7 +85,7 @@ export function parseCommand(argv: readonly string[], environment: NodeJS.Proces
   return {
     kind: 'archive',
     ...{ source, key, level, json },
-    policy: readPolicy(options.policy),
+    policy: readPolicy(options.policy, key),
     stateFile: options.state ?? null,
     full: options.full === true,
     sample: readShare(options.sample),
@@ -126,12 +126,19 @@ function readKey(given: string | undefined): VerifierKey {
   return key;
 }
 
-function readPolicy(file: string | undefined): WitnessPolicy | null {
+function readPolicy(file: string | undefined, { name }: VerifierKey): WitnessPolicy | null {
   if (file === undefined) return null;
+  const policy = parsePolicy(file);
+  if (!policy.isFor(name)) throw new UsageError(`${file} is not a policy for the log ${name}.`);
+  return policy;
+}
+
+function parsePolicy(file: string): WitnessPolicy {
+  const text = readText(file);
   try {
-    return parseWitnessPolicy(readText(file));
+    return parseWitnessPolicy(text);
   } catch (error) {
-    throw error instanceof UsageError ? error : new UsageError(`${file}: ${(error as Error).message}`);
+    throw new UsageError(`${file}: ${(error as Error).message}`);
   }
 }
 

@@ -39,7 +39,9 @@ export function describeRun(run: Verified, exitCode: number, ageS: number | null
 function describeAttested({ attested }: Verified): string[] {
   const { cosigned, stamp } = attested ?? { cosigned: null, stamp: null };
   return [
-    ...(cosigned === null ? [] : [`Cosigned up to ${cosigned.size} batches by ${cosigned.by.join(', ')}.`]),
+    ...(cosigned === null || cosigned.by.length === 0
+      ? []
+      : [`Cosigned up to ${cosigned.size} batches by ${cosigned.by.join(', ')}.`]),
     ...(stamp === null
       ? []
       : [

@@ -7,9 +7,11 @@ import { type BatchEntry, formatBatchEntry, noPrevious } from '../../evidence/sr
 import { formatCheckpoint } from '../../evidence/src/checkpoint.ts';
 import { createLineTree } from '../../evidence/src/line-tree.ts';
 import { checkpointPath, logFolder } from '../../evidence/src/log-files.ts';
-import { findIn, leafHash, rootOf } from '../../evidence/src/merkle.ts';
+import { leafHash } from '../../evidence/src/merkle.ts';
 import { createKeySigner, formatVerifierKey, type NoteSigner, signNote } from '../../evidence/src/signed-note.ts';
 import { encodeBundle, listNewTiles, listTileNodes, tilePath, tileWidth } from '../../evidence/src/tiles.ts';
+import { rootOf } from '../../evidence/src/tree-nodes.ts';
+import { findIn } from '../../evidence/test/find-in.ts';
 
 /** An archive in a folder, as an exporter makes it in a bucket. It can also do what an exporter never does. */
 export interface TestArchive {

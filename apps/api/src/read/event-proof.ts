@@ -1,3 +1,4 @@
+import { archiveDestination as destination } from '@auditbox/core/export/archive-destination.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { getEvent } from '@auditbox/db/events/get-event.ts';
 import { copyBatchLines } from '@auditbox/db/export/copy-batch-lines.ts';
@@ -6,16 +7,13 @@ import { findLoggedBatch, type LoggedBatch } from '@auditbox/db/log/find-logged-
 import { readLogNodes } from '@auditbox/db/log/log-entries.ts';
 import { parseBatchEntry } from '@auditbox/evidence/batch-entry.ts';
 import { formatEventProof } from '@auditbox/evidence/event-proof.ts';
-import { createLineTree } from '@auditbox/evidence/line-tree.ts';
-import { findIn, proveInclusion, proveInclusionFrom } from '@auditbox/evidence/merkle.ts';
+import { proveInclusionFrom } from '@auditbox/evidence/proofs.ts';
+import { createProvableLines } from '@auditbox/evidence/provable-lines.ts';
 import { z } from 'zod';
 import { getCaller } from '../http/caller.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
-import { preferHeader, readerHeaders } from './readers.ts';
-
-/** The destination whose log proves events. */
-const destination = 's3';
+import { preferHeader, type Reader, readerHeaders } from './readers.ts';
 
 /** A proof is asked for again after a checkpoint. */
 const retryAfterS = 60;
@@ -47,12 +45,12 @@ export const eventProof: Route = {
       const id = z.guid().safeParse(request.params.id);
       if (!id.success)
         throw new HttpProblem(400, 'The id is not a UUID.', { errors: [{ path: 'id', message: 'must be a UUID' }] });
-      const db = (await readers.choose(request, response)).poolFor();
+      const reader = await readers.choose(request, response);
       const gone = new AbortController();
       response.once('close', () => gone.abort());
-      const known = await getEvent(db, id.data.toLowerCase(), getCaller(response).tenant);
+      const known = await getEvent(reader.poolFor(), id.data.toLowerCase(), getCaller(response).tenant);
       if (known === null) throw notFound(id.data);
-      response.type('text/plain').send(await proveEvent(db, id.data.toLowerCase(), gone.signal));
+      response.type('text/plain').send(await proveEvent(reader, id.data.toLowerCase(), gone.signal));
     },
 };
 
@@ -60,7 +58,8 @@ function notFound(id: string): HttpProblem {
   return new HttpProblem(404, `Audit log with ID ${id} not found.`);
 }
 
-async function proveEvent(db: Database, id: string, signal: AbortSignal): Promise<string> {
+async function proveEvent(reader: Reader, id: string, signal: AbortSignal): Promise<string> {
+  const db = reader.poolFor();
   const found = await findLoggedBatch(db, id, destination);
   if (found.kind === 'unknown') throw notFound(id);
   const checkpoint = await newestCheckpoint(db, destination);
@@ -70,7 +69,7 @@ async function proveEvent(db: Database, id: string, signal: AbortSignal): Promis
     });
   const { batch } = found;
   const { index, entry } = batch;
-  const { line, linePath } = await proveLine(db, batch, id, signal);
+  const { line, linePath } = await proveLine(reader.longReads, batch, id, signal);
   const path = await proveInclusionFrom(index, checkpoint.size, async (nodes) =>
     (await readLogNodes(db, destination, nodes)).map((hash) => Buffer.from(hash, 'hex')),
   );
@@ -79,12 +78,10 @@ async function proveEvent(db: Database, id: string, signal: AbortSignal): Promis
 
 /** The lines are rendered again. Their root shows whether they are what was archived. */
 async function proveLine(db: Database, batch: LoggedBatch, id: string, signal: AbortSignal) {
-  const leaves: Buffer[] = [];
   let line = -1;
   const begin = Buffer.from(`{"id":"${id}"`);
-  const tree = createLineTree((leaf, text) => {
-    if (text.subarray(0, begin.length).equals(begin)) line = leaves.length;
-    leaves.push(leaf);
+  const tree = createProvableLines((text, index) => {
+    if (text.subarray(0, begin.length).equals(begin)) line = index;
   });
   await copyBatchLines(db, batch, (chunk) => tree.add(chunk), signal);
   if (line === -1 || tree.root() !== parseBatchEntry(batch.entry)?.lines)
@@ -92,5 +89,5 @@ async function proveLine(db: Database, batch: LoggedBatch, id: string, signal: A
       409,
       'The rows of this batch in the database are not what was archived: a row was changed or is missing. The object in the bucket is the record; run `npm run exporter -- --verify`.',
     );
-  return { line, linePath: proveInclusion(line, leaves.length, findIn(leaves)) };
+  return { line, linePath: tree.prove(line) };
 }

@@ -1,10 +1,9 @@
+import { archiveDestination as destination } from '@auditbox/core/export/archive-destination.ts';
 import { newestCheckpoint } from '@auditbox/db/log/checkpoints.ts';
 import type { RequestHandler } from 'express';
 import { HttpProblem } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
 import { preferHeader, type Readers, readerHeaders } from './readers.ts';
-
-const destination = 's3';
 
 /** `GET /log/checkpoint`: the newest signed checkpoint of the log. A caller that keeps one can later show that a log was changed. */
 export const logCheckpoint: Route = {

@@ -16,6 +16,8 @@ export interface Reader {
   poolFor(filter?: EventFilter): Database;
   /** The same for counts, which read every matching event. */
   countPoolFor(filter: EventFilter): Database;
+  /** The pool for reads of a whole batch, which may have 100,000 rows: the same few connections, with a queue in front. */
+  readonly longReads: Database;
 }
 
 /** The servers that reads can come from. Their pools are separate from the one for writes: a slow read must not make a write wait. */
@@ -120,6 +122,7 @@ function createReader({ lists, counts, words, slow }: Pools): CheckedReader {
   return {
     poolFor: (filter) => choose(filter, lists),
     countPoolFor: (filter) => choose(filter, counts),
+    longReads: slow,
     async checkWordIndex() {
       if (performance.now() - checkedAt < checkIndexEveryMs) return;
       wordsAreIndexed = await hasWordIndex(lists);

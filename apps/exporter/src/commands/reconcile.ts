@@ -5,7 +5,7 @@ import { readLogNodes } from '@auditbox/db/log/log-entries.ts';
 import { numberBatches } from '@auditbox/db/log/number-batches.ts';
 import { openLog } from '@auditbox/db/log/open-log.ts';
 import { parseBatchEntry } from '@auditbox/evidence/batch-entry.ts';
-import { listEdge, rootOf } from '@auditbox/evidence/merkle.ts';
+import { listEdge, rootOf } from '@auditbox/evidence/tree-nodes.ts';
 import type { ReconcileCommand } from '../cli.ts';
 import type { Destination } from '../destinations/destination.ts';
 import { describeObject } from '../log/describe-object.ts';

@@ -2,8 +2,8 @@ import type { Database } from '@auditbox/db/database/connect.ts';
 import { readLogEntries, readLogNodes } from '@auditbox/db/log/log-entries.ts';
 import { parseBatchEntry } from '@auditbox/evidence/batch-entry.ts';
 import { formatEventProof } from '@auditbox/evidence/event-proof.ts';
-import { createLineTree } from '@auditbox/evidence/line-tree.ts';
-import { findIn, proveInclusion, proveInclusionFrom } from '@auditbox/evidence/merkle.ts';
+import { proveInclusionFrom } from '@auditbox/evidence/proofs.ts';
+import { createProvableLines } from '@auditbox/evidence/provable-lines.ts';
 import type { Destination } from '../destinations/destination.ts';
 
 /** An event as it was archived, and its proof. */
@@ -35,12 +35,10 @@ export async function proveBatch(
   const [text = ''] = await readLogEntries(db, destinationName, { from: index, count: 1 });
   const entry = parseBatchEntry(text);
   if (entry === null) return failed(`The entry ${index} of the log is not of a batch.`);
-  const leaves: Buffer[] = [];
   const wanted: { id: string; at: number; line: Buffer }[] = [];
-  const tree = createLineTree((leaf, line) => {
+  const tree = createProvableLines((line, at) => {
     const id = lineBegin.exec(line.toString('latin1', 0, lineBeginBytes))?.[1];
-    if (id !== undefined && ids.has(id)) wanted.push({ id, at: leaves.length, line: Buffer.from(line) });
-    leaves.push(leaf);
+    if (id !== undefined && ids.has(id)) wanted.push({ id, at, line: Buffer.from(line) });
   });
   const read = await destination.read(`${destination.prefix}${entry.key}`, signal, tree.add);
   if (read.kind === 'error') return failed(read.message);
@@ -49,9 +47,8 @@ export async function proveBatch(
   const path = await proveInclusionFrom(index, checkpoint.size, async (nodes) =>
     (await readLogNodes(db, destinationName, nodes)).map((hash) => Buffer.from(hash, 'hex')),
   );
-  const find = findIn(leaves);
   const events = wanted.map(({ id, at, line }) => {
-    const linePath = proveInclusion(at, leaves.length, find);
+    const linePath = tree.prove(at);
     const proof = formatEventProof({ entry: text, line: at, linePath, index, path, checkpoint: checkpoint.note });
     return { id, line, proof };
   });

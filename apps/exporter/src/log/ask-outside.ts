@@ -3,23 +3,18 @@ export type OutsideAnswer =
   | { readonly kind: 'answered'; readonly status: number; readonly type: string; readonly body: Buffer }
   | { readonly kind: 'failed'; readonly reason: string };
 
-const timeoutMs = 10_000;
 const mostBytes = 65_536;
 
-/** Sends a body and reads the answer, for at most 10 s and at most 64 KiB. Follows no redirect. */
+/** Sends a body and reads at most 64 KiB of the answer. Follows no redirect. A user and password in the URL are sent as a header. */
 export async function askOutside(
   url: string,
   { type, body }: { readonly type: string; readonly body: Buffer | string },
   signal: AbortSignal,
 ): Promise<OutsideAnswer> {
   try {
-    const response = await fetch(url, {
-      method: 'POST',
-      headers: { 'content-type': type },
-      body,
-      redirect: 'error',
-      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
-    });
+    const { address, authorization } = splitCredentials(url);
+    const headers = { 'content-type': type, ...(authorization !== null && { authorization }) };
+    const response = await fetch(address, { method: 'POST', headers, body, redirect: 'error', signal });
     const chunks: Uint8Array[] = [];
     let bytes = 0;
     for await (const chunk of response.body ?? []) {
@@ -33,4 +28,15 @@ export async function askOutside(
     const { message, cause } = error as Error;
     return { kind: 'failed', reason: cause instanceof Error ? `${message}: ${cause.message}` : message };
   }
+}
+
+/** fetch refuses a URL with credentials, in an error that repeats them. */
+function splitCredentials(url: string): { readonly address: string; readonly authorization: string | null } {
+  const address = new URL(url);
+  const { username, password } = address;
+  if (username === '' && password === '') return { address: url, authorization: null };
+  address.username = '';
+  address.password = '';
+  const pair = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`);
+  return { address: address.href, authorization: `Basic ${pair.toString('base64')}` };
 }

@@ -2,7 +2,7 @@ import type { Database } from '@auditbox/db/database/connect.ts';
 import { listCheckpoints } from '@auditbox/db/log/checkpoints.ts';
 import { readLogNodes } from '@auditbox/db/log/log-entries.ts';
 import { cosignatureFolder, cosignaturePath, stampPath } from '@auditbox/evidence/log-files.ts';
-import { listConsistencyNodes, proveConsistency } from '@auditbox/evidence/merkle.ts';
+import { proveConsistencyFrom, type ReadNodes } from '@auditbox/evidence/proofs.ts';
 import { parseNote } from '@auditbox/evidence/signed-note.ts';
 import type { Witness } from '@auditbox/evidence/witness-policy.ts';
 import type { ExporterLog } from '../log.ts';
@@ -11,7 +11,7 @@ import { askWitness, type PublishedCheckpoint } from './ask-witness.ts';
 import type { LogSettings } from './log-settings.ts';
 import type { LogStore } from './log-store.ts';
 
-/** Gets the newest checkpoint attested by others. What they say never holds up the log or the export. */
+/** Gets the newest checkpoint attested by others. A pass over the log waits for them for 10 s; the export does not wait. */
 export interface Attestor {
   /** The newest size that each of them attested, as this process saw it. */
   readonly attested: ReadonlyMap<string, number>;
@@ -20,6 +20,9 @@ export interface Attestor {
 }
 
 type AskedWitness = Witness & { readonly url: string };
+
+/** Others may take this long in a pass over the log. */
+const patienceMs = 10_000;
 
 /** What the time-stamping authority is called in metrics and log lines. */
 const authority = 'time stamp';
@@ -42,13 +45,15 @@ export function createAttestor({
   readonly log: ExporterLog;
 }): Attestor {
   const asked = (policy?.witnesses ?? []).filter((one): one is AskedWitness => one.url !== null);
-  const attested = new Map<string, number>();
+  const names = [...asked.map(({ name }) => name), ...(authorityUrl === null ? [] : [authority])];
+  // 0 and not absent, so that an alert sees who never answered.
+  const attested = new Map(names.map((name) => [name, 0]));
   /** What each witness saw, as far as it is known. */
   const seen = new Map<string, number>();
 
   async function cosign(witness: AskedWitness, checkpoint: PublishedCheckpoint, now: string, signal: AbortSignal) {
     const { name, key } = witness;
-    const prove = (oldSize: number) => proveFrom(oldSize, checkpoint.size);
+    const prove = (oldSize: number) => proveConsistencyFrom(oldSize, checkpoint.size, readNodes);
     const outcome = await askWitness(witness, { checkpoint, seen: seen.get(name) ?? 0 }, prove, signal);
     if (outcome.kind === 'failed') return log.notAttested({ by: name, size: checkpoint.size, reason: outcome.reason });
     seen.set(name, outcome.seen);
@@ -80,14 +85,8 @@ export function createAttestor({
     if (made.kind === 'created') log.attested({ by, size });
   }
 
-  async function proveFrom(oldSize: number, size: number): Promise<Buffer[]> {
-    const nodes = listConsistencyNodes(oldSize, size);
-    const hashes = await readLogNodes(db, destinationName, nodes);
-    const known = new Map(
-      nodes.map(({ level, index }, n) => [`${level}/${index}`, Buffer.from(hashes[n] ?? '', 'hex')]),
-    );
-    return proveConsistency(oldSize, size, ({ level, index }) => known.get(`${level}/${index}`) as Buffer);
-  }
+  const readNodes: ReadNodes = async (nodes) =>
+    (await readLogNodes(db, destinationName, nodes)).map((hash) => Buffer.from(hash, 'hex'));
 
   /** Notes who attested a size before this process began. */
   async function findAttested(size: number, signal: AbortSignal): Promise<void> {
@@ -103,15 +102,16 @@ export function createAttestor({
     attested,
     async attest(size, now, signal) {
       const isOpen = (name: string) => attested.get(name) !== size;
-      const isDone = () => !asked.some(({ name }) => isOpen(name)) && (authorityUrl === null || !isOpen(authority));
+      const isDone = () => !names.some(isOpen);
       if (size === 0 || isDone()) return;
       await findAttested(size, signal);
       if (isDone()) return;
       const checkpoint = await readCheckpoint(db, destinationName, size);
       if (checkpoint === null) return;
+      const patience = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
       await Promise.all([
-        ...asked.filter(({ name }) => isOpen(name)).map((witness) => cosign(witness, checkpoint, now, signal)),
-        ...(authorityUrl !== null && isOpen(authority) ? [stamp(authorityUrl, checkpoint, now, signal)] : []),
+        ...asked.filter(({ name }) => isOpen(name)).map((witness) => cosign(witness, checkpoint, now, patience)),
+        ...(authorityUrl !== null && isOpen(authority) ? [stamp(authorityUrl, checkpoint, now, patience)] : []),
       ]);
     },
   };

@@ -25,7 +25,7 @@ export async function describeObject(
   signal: AbortSignal,
 ): Promise<Description> {
   const times = createTimeRanges();
-  const tree = createLineTree((_leaf, line) => times.add(line));
+  const tree = createLineTree((line) => times.add(line));
   const read = await destination.read(batch.key, signal, tree.add);
   if (read.kind === 'missing') return { kind: 'different', reason: `The object ${batch.key} is missing.` };
   if (read.kind === 'error') return read;

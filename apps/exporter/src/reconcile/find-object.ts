@@ -20,7 +20,7 @@ export async function findObject(destination: Destination, key: string, signal: 
   if (name === null) return { kind: 'foreign' };
   const [, day = '', hour, digits = '', hash = ''] = name;
   const ids: string[] = [];
-  const tree = createLineTree((_leaf, line) => {
+  const tree = createLineTree((line) => {
     const [, id = ''] = eventBegin.exec(line.toString('latin1', 0, eventBeginBytes)) ?? [];
     ids.push(id);
   });

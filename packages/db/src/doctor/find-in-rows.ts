@@ -1,9 +1,7 @@
+import { archiveDestination as archive } from '@auditbox/core/export/archive-destination.ts';
 import type { Database } from '../database/connect.ts';
 import { DatabaseError } from '../database/database-error.ts';
 import type { Tampering } from './tampering.ts';
-
-/** The destination that retention reads months back from. */
-const archive = 's3';
 
 /** What the rows show of tampering. Row-level security on one table hides nothing of the others. */
 export async function findInRows(db: Database): Promise<Tampering[]> {

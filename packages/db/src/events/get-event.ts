@@ -1,3 +1,4 @@
+import { archiveDestination } from '@auditbox/core/export/archive-destination.ts';
 import type { ExportState } from '@auditbox/core/export/batch.ts';
 import type { TenantScope } from '@auditbox/core/keys/tenant-scope.ts';
 import type { Database } from '../database/connect.ts';
@@ -22,7 +23,7 @@ export async function getEvent(
   db: Database,
   id: string,
   tenant: TenantScope,
-  destination = 's3',
+  destination = archiveDestination,
 ): Promise<{ json: string; exported: ExportStatus } | null> {
   const [taken] = await db.query(
     (sql) => sql<{ at: string }[]>`

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { parseCheckpoint } from '@auditbox/evidence/checkpoint.ts';
-import { isConsistent } from '@auditbox/evidence/merkle.ts';
+import { isConsistent } from '@auditbox/evidence/proofs.ts';
 import {
   formatVerifierKey,
   parseNote,
@@ -20,11 +20,19 @@ export interface TestWitness {
   readonly size: number;
   /** The sizes that callers said it has, in order. */
   readonly olds: readonly number[];
-  /** Answers each request with this status and text while it is set. */
-  broken: { readonly status: number; readonly text: string } | null;
+  /** Answers each request with this status and text, or never, while it is set. */
+  broken: { readonly status: number; readonly text: string } | 'silent' | null;
+  /** Of the newest request. */
+  readonly authorization: string | undefined;
   /** Lets it take `size` for the newest that it cosigned, as if another log of this name had been there. */
   pretend(size: number): void;
   close(): Promise<void>;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+  readonly type?: string;
 }
 
 export async function startTestWitness(name: string, log: VerifierKey): Promise<TestWitness> {
@@ -33,9 +41,9 @@ export async function startTestWitness(name: string, log: VerifierKey): Promise<
   const olds: number[] = [];
   let seen: { size: number; root: Buffer } = { size: 0, root: Buffer.alloc(32) };
   let broken: TestWitness['broken'] = null;
+  let authorization: string | undefined;
 
-  function answer(body: string): { status: number; text: string; type?: string } {
-    if (broken !== null) return broken;
+  function answer(body: string): Answer {
     const split = body.indexOf('\n\n');
     const [first = '', ...proof] = body.slice(0, split).split('\n');
     const old = Number(/^old (0|[1-9]\d*)$/.exec(first)?.[1]);
@@ -63,13 +71,11 @@ export async function startTestWitness(name: string, log: VerifierKey): Promise<
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk);
-    const {
-      status,
-      text,
-      type = 'text/plain',
-    } = request.url === '/add-checkpoint'
-      ? answer(Buffer.concat(chunks).toString())
-      : { status: 404, text: 'no such path' };
+    authorization = request.headers.authorization;
+    if (broken === 'silent') return;
+    const isKnown = request.url === '/add-checkpoint';
+    const asked = isKnown ? answer(Buffer.concat(chunks).toString()) : { status: 404, text: 'no such path' };
+    const { status, text, type = 'text/plain' }: Answer = broken ?? asked;
     response.writeHead(status, { 'content-type': type }).end(text);
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -80,6 +86,9 @@ export async function startTestWitness(name: string, log: VerifierKey): Promise<
       return seen.size;
     },
     olds,
+    get authorization() {
+      return authorization;
+    },
     get broken() {
       return broken;
     },
