@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { formatVerifierKey, verifierKeyOf } from '@auditbox/evidence/signed-note.ts';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { type Metrics, readMetrics } from '@auditbox/testing/expectations/read-metrics.ts';
 import { masterKey } from '@auditbox/testing/fixtures/api-fixture.ts';
@@ -33,9 +34,17 @@ beforeAll(async () => {
     PORT: '0',
     AUDIT_MASTER_KEY: masterKey,
   });
-  const keyFile = join(mkdtempSync(join(tmpdir(), 'log-')), 'key.pem');
+  const folder = mkdtempSync(join(tmpdir(), 'log-'));
+  const keyFile = join(folder, 'key.pem');
   writeFileSync(keyFile, generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }));
-  const log = { EXPORT_LOG_ORIGIN: 'log.example/test', EXPORT_LOG_KEY_FILE: keyFile };
+  const policyFile = join(folder, 'policy');
+  const witness = formatVerifierKey(verifierKeyOf('w.example', generateKeyPairSync('ed25519').publicKey, 4));
+  writeFileSync(policyFile, `witness w ${witness} http://127.0.0.1:1\nquorum w\n`);
+  const log = {
+    EXPORT_LOG_ORIGIN: 'log.example/test',
+    EXPORT_LOG_KEY_FILE: keyFile,
+    EXPORT_LOG_WITNESS_POLICY: policyFile,
+  };
   await rig.db.sql`insert into auditbox.last_verify (destination, objects, differences) values ('s3', 0, 0)`;
   const exporter = rig.start([], { EXPORT_RETRY_CAP_MS: '100', ...log });
   const apiUrl = `http://127.0.0.1:${(await api.event('api-listening')).port}`;
