@@ -1,5 +1,5 @@
 import type { Response } from 'express';
-import type { FlightLimits } from './limits.ts';
+import type { FlightLimits } from './http-settings.ts';
 import { HttpProblem } from './problem.ts';
 
 /**

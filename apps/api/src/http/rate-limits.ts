@@ -1,7 +1,7 @@
 import { hashApiKey } from '@auditbox/db/keys/key-form.ts';
 import type { RequestHandler, Response } from 'express';
 import { addressOf } from './address-of.ts';
-import type { RateLimits } from './limits.ts';
+import type { RateLimits } from './http-settings.ts';
 import { HttpProblem } from './problem.ts';
 import { readBearer } from './read-bearer.ts';
 

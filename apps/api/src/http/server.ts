@@ -10,7 +10,7 @@ import {
 import { createServer as createHttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { breakConnection } from './break-connection.ts';
-import type { ConnectionLimits, TlsFiles } from './limits.ts';
+import type { ConnectionLimits, TlsFiles } from './http-settings.ts';
 
 /** Node looks for slow requests this often. Its default is 30 s, longer than some of the limits. */
 const checkSlowRequestsMs = 5_000;
