@@ -139,6 +139,15 @@ test('a witness that fails holds up nothing, is named, and is asked again for th
   expect(await audit()).toMatchObject({ exitCode: 2, codes: ['quorum'], attested: { cosigned: { size: 1 } } });
 });
 
+test('an exporter that dies with a cosignature in its hands: the next one gets one for the same checkpoint', async () => {
+  await rig.db.store(someEvents(2));
+  const settings = { ...logged, EXPORT_LOG_WITNESS_POLICY: policyFile };
+  await rig.drainUntil('log before an attestation is stored', settings);
+  expect(await list(cosignatureFolder(1))).toEqual([]);
+  await rig.drain(settings);
+  expect(await audit()).toMatchObject({ exitCode: 0, attested: { cosigned: { size: 1, by: ['w0', 'w1'] } } });
+});
+
 test('an exporter waits for a witness that is silent for ten seconds, and names it', async () => {
   witnesses[0].broken = 'silent';
   const app = await exportMore();

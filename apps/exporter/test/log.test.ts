@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { checkEventProof, parseEventProof } from '@auditbox/evidence/event-proof.ts';
 import { createKeySigner, formatVerifierKey } from '@auditbox/evidence/signed-note.ts';
-import type { CrashPoint } from '@auditbox/process/crash-point.ts';
+import { logCrashPoints } from '@auditbox/process/crash-point.ts';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { expectExactlyOnce } from '@auditbox/testing/expectations/expect-exactly-once.ts';
 import { startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
 import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import { testCredentials } from '@auditbox/testing/servers/bucket.ts';
-import { type App, spawnProgram } from '@auditbox/testing/servers/spawn-app.ts';
+import { spawnProgram } from '@auditbox/testing/servers/spawn-app.ts';
 import { openTestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
 import { runArchive } from '@auditbox/verify/run-archive.ts';
@@ -60,14 +60,6 @@ async function listLog(): Promise<string[]> {
   return Contents.map(({ Key = '' }) => Key.slice(prefix.length));
 }
 
-/** A drain that kills itself at a crash point. */
-function dieAt(point: CrashPoint): App {
-  const preload = fileURLToPath(new URL('../../../packages/faults/src/preload.ts', import.meta.url));
-  const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
-  const env = { ...rig.env, ...logged, FAULT_POINT: point };
-  return spawnProgram(process.execPath, ['--import', preload, main, '--once'], { env });
-}
-
 test('a drain logs every batch, and an auditor finds all events and nothing else', async () => {
   const app = await rig.drain(logged);
   expect(await app.ended).toBe(0);
@@ -93,22 +85,18 @@ test('a log grows by what is new, and each earlier checkpoint stays consistent',
   expect((await listLog()).filter((path) => path.includes('checkpoints'))).toHaveLength(5);
 });
 
-test.each<CrashPoint>([
-  'log before the numbering',
-  'log after the numbering',
-  'log after a tile',
-  'log after the root',
-  'log after the note',
-  'log after the checkpoint',
-])('an exporter killed %s: the next one goes on, and no batch is logged twice or left out', async (point) => {
-  expect(await dieAt(point).ended).toBe('SIGKILL');
-  await rig.db.store(someEvents(2, { updated_at: '2026-07-03T15:00:00Z' }));
-  expect(await (await rig.drain(logged)).ended).toBe(0);
-  expect(await audit()).toEqual({ exitCode: 0, codes: [], size: 4, rows: 14 });
-  const [{ batches }] = await rig.db.sql<[{ batches: number }]>`
+test.each(logCrashPoints)(
+  'an exporter killed %s: the next one goes on, and no batch is logged twice or left out',
+  async (point) => {
+    await rig.drainUntil(point, logged);
+    await rig.db.store(someEvents(2, { updated_at: '2026-07-03T15:00:00Z' }));
+    expect(await (await rig.drain(logged)).ended).toBe(0);
+    expect(await audit()).toEqual({ exitCode: 0, codes: [], size: 4, rows: 14 });
+    const [{ batches }] = await rig.db.sql<[{ batches: number }]>`
     select count(distinct batch_id)::int as batches from auditbox.log_entry`;
-  expect(batches).toBe(4);
-});
+    expect(batches).toBe(4);
+  },
+);
 
 test('three exporters at once make one log without gaps', async () => {
   const apps = [0, 1, 2].map(() => rig.start([], { ...logged, EXPORT_BATCH_MAX_ROWS: '2' }));

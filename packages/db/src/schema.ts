@@ -363,6 +363,7 @@ export const apiKey = auditbox.table(
 export const secret = auditbox.table('secret', { name: text().notNull(), value: text().notNull() }, (t) => [
   primaryKey({ name: 'secret_pkey', columns: [t.name] }),
 ]);
+
 /** A table whose changes triggers record, and how. By name and not by oid, so that a restored dump is recognised. */
 export const capturedTable = auditbox.table(
   'captured_table',

@@ -11,12 +11,18 @@ export type CrashPoint =
   | 'exporter after the mark'
   | 'exporter in shutdown'
   | 'exporter between two blocks of the reconciliation'
-  | 'log before the numbering'
-  | 'log after the numbering'
-  | 'log after a tile'
-  | 'log after the root'
-  | 'log after the note'
-  | 'log after the checkpoint';
+  | (typeof logCrashPoints)[number]
+  | 'log before an attestation is stored';
+
+/** Those of a pass over the log, in its order. */
+export const logCrashPoints = [
+  'log before the numbering',
+  'log after the numbering',
+  'log after a tile',
+  'log after the root',
+  'log after the note',
+  'log after the checkpoint',
+] as const;
 
 let strike: ((point: CrashPoint) => void) | null = null;
 

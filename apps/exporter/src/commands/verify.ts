@@ -1,5 +1,6 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
-import { type DoneDelivery, listDone } from '@auditbox/db/export/list-done.ts';
+import type { DoneDelivery } from '@auditbox/db/export/done-delivery.ts';
+import { listDone } from '@auditbox/db/export/list-done.ts';
 import { findUnexported, lastOutboxId } from '@auditbox/db/export/unexported.ts';
 import { recordVerify } from '@auditbox/db/observe/last-verify.ts';
 import type { VerifyCommand } from '../cli.ts';
@@ -22,6 +23,9 @@ interface VerifyParts {
 }
 
 const batchesPerPage = 200;
+
+/** Differences that `--json` lists. Their numbers are always whole. */
+const mostListed = 10_000;
 const progressEveryMs = 5_000;
 
 /**
@@ -30,10 +34,12 @@ const progressEveryMs = 5_000;
  */
 export async function verify(parts: VerifyParts, command: VerifyCommand, signal: AbortSignal): Promise<number> {
   const { settings, db, destinationName: destination } = parts;
-  const differences: Difference[] = [];
-  const report = (found: Difference) => {
-    differences.push(found);
-    if (!command.json) process.stdout.write(describe(found));
+  const found = { differences: [] as Difference[], open: 0, repaired: 0 };
+  const report = (difference: Difference) => {
+    if (difference.isRepaired) found.repaired += 1;
+    else if (difference.code !== 'rows-not-exported') found.open += 1;
+    if (found.differences.length < mostListed) found.differences.push(difference);
+    if (!command.json) process.stdout.write(describe(difference));
   };
   const range = { from: command.occurredFrom, to: command.occurredTo };
   let objects = 0;
@@ -61,9 +67,9 @@ export async function verify(parts: VerifyParts, command: VerifyCommand, signal:
   const log = await verifyLog(parts, command, report, signal);
   if (log !== null) return fail(log);
   const left = await countUnexported(db, destination, report);
-  const open = differences.filter(({ code, isRepaired }) => code !== 'rows-not-exported' && !isRepaired).length;
-  if (range.from === null && range.to === null) await recordVerify(db, { destination, objects, differences: open });
-  return conclude(command, { objects, differences, open, left });
+  if (range.from === null && range.to === null)
+    await recordVerify(db, { destination, objects, differences: found.open });
+  return conclude(command, { ...found, objects, left });
 }
 
 /** Null, or why it could not be done. */
@@ -120,19 +126,19 @@ async function countUnexported(
   return true;
 }
 
-function conclude(
-  { json }: VerifyCommand,
-  {
-    objects,
-    differences,
-    open,
-    left,
-  }: { objects: number; differences: readonly Difference[]; open: number; left: boolean },
-): number {
+interface Findings {
+  readonly objects: number;
+  readonly differences: readonly Difference[];
+  readonly open: number;
+  readonly repaired: number;
+  /** Whether rows wait for their export. */
+  readonly left: boolean;
+}
+
+function conclude({ json }: VerifyCommand, { objects, differences, open, repaired, left }: Findings): number {
   const exitCode = open > 0 ? 3 : left ? 2 : 0;
-  if (json) process.stdout.write(`${JSON.stringify({ exitCode, objects, differences })}\n`);
+  if (json) process.stdout.write(`${JSON.stringify({ exitCode, objects, open, repaired, differences })}\n`);
   else {
-    const repaired = differences.filter(({ isRepaired }) => isRepaired).length;
     const verdict = open > 0 ? `${open} differences.` : 'Database and bucket are the same.';
     process.stdout.write(`${objects} objects compared. ${verdict}${repaired > 0 ? ` ${repaired} repaired.` : ''}\n`);
   }

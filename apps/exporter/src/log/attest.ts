@@ -5,6 +5,7 @@ import { cosignatureFolder, cosignaturePath, stampPath } from '@auditbox/evidenc
 import { proveConsistencyFrom, type ReadNodes } from '@auditbox/evidence/proofs.ts';
 import { parseNote } from '@auditbox/evidence/signed-note.ts';
 import type { Witness } from '@auditbox/evidence/witness-policy.ts';
+import { crashPoint } from '@auditbox/process/crash-point.ts';
 import type { ExporterLog } from '../log.ts';
 import { askAuthority } from './ask-authority.ts';
 import { askWitness, type PublishedCheckpoint } from './ask-witness.ts';
@@ -79,6 +80,7 @@ export function createAttestor({
     body: Buffer,
     { checkpoint: { size }, now, signal }: { checkpoint: PublishedCheckpoint; now: string; signal: AbortSignal },
   ): Promise<void> {
+    crashPoint('log before an attestation is stored');
     const made = await store.create(path, body, now, signal);
     if (made.kind === 'error') return log.notAttested({ by, size, reason: made.message });
     attested.set(by, size);

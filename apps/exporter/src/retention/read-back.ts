@@ -1,5 +1,5 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
-import type { DoneDelivery } from '@auditbox/db/export/list-done.ts';
+import type { DoneDelivery } from '@auditbox/db/export/done-delivery.ts';
 import { type ExpiredMonth, listArchivedObjects } from '@auditbox/db/months/expired-months.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
 import type { Destination, DestinationError } from '../destinations/destination.ts';

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { objectMembers } from '@auditbox/core/json/json-text.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { copyBatchLines } from '@auditbox/db/export/copy-batch-lines.ts';
-import type { DoneDelivery } from '@auditbox/db/export/list-done.ts';
+import type { DoneDelivery } from '@auditbox/db/export/done-delivery.ts';
 import type { Destination, DestinationError } from '../destinations/destination.ts';
 import { type Difference, difference } from './difference.ts';
 

@@ -3,7 +3,7 @@ import { compressionByKey } from '@auditbox/core/export/compression.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { databaseTime } from '@auditbox/db/database/database-time.ts';
 import { copyBatchLines } from '@auditbox/db/export/copy-batch-lines.ts';
-import type { DoneDelivery } from '@auditbox/db/export/list-done.ts';
+import type { DoneDelivery } from '@auditbox/db/export/done-delivery.ts';
 import type { Destination } from '../destinations/destination.ts';
 import { createEncoder } from '../export/encode.ts';
 

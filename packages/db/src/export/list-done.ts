@@ -1,16 +1,6 @@
 import type { Database } from '../database/connect.ts';
 import { idsIn } from '../sql/ids-in.ts';
-import type { LinesOf } from './copy-batch-lines.ts';
-
-/** A done delivery: what its object must be. */
-export interface DoneDelivery extends LinesOf {
-  readonly key: string;
-  /** Of the uncompressed NDJSON. */
-  readonly sha256: string;
-  /** Of the object; null when the log was off. */
-  readonly objectSha256: string | null;
-  readonly isLogged: boolean;
-}
+import { type DoneDelivery, doneDelivery } from './done-delivery.ts';
 
 /** Event times, both included, ISO 8601 in UTC; null is open. */
 export interface OccurredRange {
@@ -32,13 +22,7 @@ export async function listDone(
 ): Promise<DoneDelivery[]> {
   return db.query(
     (sql) => sql<DoneDelivery[]>`
-      select d.destination, b.id::text as "batchId", d.object_key as key, d.sha256, d.object_sha256 as "objectSha256",
-        d.log_index is not null as "isLogged",
-        b.row_count - (
-          select count(*)::int from auditbox.rejection r where r.destination = d.destination and r.batch_id = b.id
-        ) as "rowCount",
-        to_char(b.first_occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "firstOccurredAt",
-        to_char(b.last_occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "lastOccurredAt"
+      select ${doneDelivery(sql)}
       from auditbox.batch b join auditbox.delivery d on d.batch_id = b.id and d.destination = ${destination}
       where b.id > ${behind} and d.state = 'done'
         and (${from}::text is null or b.last_occurred_at >= ${from}::text::timestamptz)

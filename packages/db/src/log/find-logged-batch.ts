@@ -1,5 +1,6 @@
 import type { Database } from '../database/connect.ts';
 import type { LinesOf } from '../export/copy-batch-lines.ts';
+import { isoUtc } from '../sql/iso-utc.ts';
 
 /** The batch of an event, and its entry in the log. */
 export interface LoggedBatch extends LinesOf {
@@ -29,8 +30,8 @@ export async function findLoggedBatch(db: Database, id: string, destination: str
         b.row_count - (
           select count(*)::int from auditbox.rejection r where r.destination = ${destination} and r.batch_id = b.id
         ) as "rowCount",
-        to_char(b.first_occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "firstOccurredAt",
-        to_char(b.last_occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "lastOccurredAt"
+        ${isoUtc(sql, 'b.first_occurred_at')} as "firstOccurredAt",
+        ${isoUtc(sql, 'b.last_occurred_at')} as "lastOccurredAt"
       from auditbox.outbox o
       left join auditbox.outbox_status s on s.id = o.id and s.destination = ${destination} and s.state = 'done'
       left join auditbox.batch b on b.id = s.batch_id

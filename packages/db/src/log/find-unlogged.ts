@@ -1,5 +1,6 @@
 import type { Database } from '../database/connect.ts';
 import { idsIn } from '../sql/ids-in.ts';
+import { isoUtc } from '../sql/iso-utc.ts';
 
 /** A done delivery that has no number yet. Times are ISO 8601 in UTC with six fraction digits. */
 export interface UnloggedBatch {
@@ -51,10 +52,8 @@ export async function findUnlogged(db: Database, request: UnloggedRequest): Prom
       select d.batch_id::text as "batchId", d.object_key as key, b.row_count - rejected.rows as rows,
         d.ndjson_bytes::float8 as bytes, d.sha256, d.object_bytes::float8 as "objectBytes",
         d.lines_root as lines, d.object_sha256 as "objectSha256",
-        to_char(case when kept.rows = b.row_count - rejected.rows then kept.first else b.first_occurred_at end at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as first,
-        to_char(case when kept.rows = b.row_count - rejected.rows then kept.last else b.last_occurred_at end at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last,
-        to_char(case when kept.rows = b.row_count - rejected.rows then kept.recorded_first end at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "recordedFirst",
-        to_char(case when kept.rows = b.row_count - rejected.rows then kept.recorded_last end at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "recordedLast"
+        ${isoUtc(sql, 'times.first')} as first, ${isoUtc(sql, 'times.last')} as last,
+        ${isoUtc(sql, 'times.recorded_first')} as "recordedFirst", ${isoUtc(sql, 'times.recorded_last')} as "recordedLast"
       from found d
       join auditbox.batch b on b.id = d.batch_id
       cross join lateral (
@@ -70,6 +69,13 @@ export async function findUnlogged(db: Database, request: UnloggedRequest): Prom
           where r.destination = d.destination and r.batch_id = d.batch_id and r.outbox_id = o.id
         )
       ) kept
+      cross join lateral (
+        select case when is_whole then kept.first else b.first_occurred_at end as first,
+          case when is_whole then kept.last else b.last_occurred_at end as last,
+          case when is_whole then kept.recorded_first end as recorded_first,
+          case when is_whole then kept.recorded_last end as recorded_last
+        from (select kept.rows = b.row_count - rejected.rows as is_whole) compared
+      ) times
       order by d.done_at, d.batch_id`,
   );
 }

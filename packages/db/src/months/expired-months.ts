@@ -1,5 +1,5 @@
 import type { Database } from '../database/connect.ts';
-import type { DoneDelivery } from '../export/list-done.ts';
+import { type DoneDelivery, doneDelivery } from '../export/done-delivery.ts';
 
 /** A month of audit_log, all of whose events are older than retention. */
 export interface ExpiredMonth {
@@ -75,13 +75,7 @@ export async function listArchivedObjects(
 ): Promise<DoneDelivery[]> {
   return db.query(
     (sql) => sql<DoneDelivery[]>`
-      select d.destination, b.id::text as "batchId", d.object_key as key, d.sha256, null as "objectSha256",
-        d.log_index is not null as "isLogged",
-        b.row_count - (
-          select count(*)::int from auditbox.rejection r where r.destination = d.destination and r.batch_id = b.id
-        ) as "rowCount",
-        to_char(b.first_occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "firstOccurredAt",
-        to_char(b.last_occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "lastOccurredAt"
+      select ${doneDelivery(sql)}
       from auditbox.batch b join auditbox.delivery d on d.batch_id = b.id and d.destination = ${destination}
       where d.state = 'done'
         -- By the index, in its order.
