@@ -161,6 +161,7 @@ create table auditbox.delivery (
   lines_root text,
   object_sha256 text,
   log_index bigint,
+  waits_since timestamp(6) with time zone default clock_timestamp(),
   constraint delivery_pkey PRIMARY KEY (destination, batch_id),
   constraint delivery_done_is_proven CHECK ((((state = 'done'::text) = (done_at IS NOT NULL)) AND ((state <> 'done'::text) OR (sha256 IS NOT NULL)))),
   constraint delivery_failed_says_why CHECK (((state <> 'failed'::text) OR (last_error IS NOT NULL))),
@@ -878,6 +879,9 @@ begin
   elsif new.log_index is not null then
     raise exception 'a delivery is numbered after it is done'
       using errcode = 'insufficient_privilege', schema = tg_table_schema, table = tg_table_name;
+  end if;
+  if (new.next_attempt_at, new.leased_until) is distinct from (old.next_attempt_at, old.leased_until) then
+    new.waits_since := clock_timestamp();
   end if;
   return new;
 end $function$;

@@ -191,6 +191,8 @@ export const delivery = auditbox.table(
     nextAttemptAt: instant('next_attempt_at').notNull().default(sql`clock_timestamp()`),
     leaseToken: uuid('lease_token'),
     leasedUntil: instant('leased_until'),
+    /** When the wait or the lease was set. A trigger sets it. Null for one that is older than this column. */
+    waitsSince: instant('waits_since').default(sql`clock_timestamp()`),
     /** Of the uncompressed NDJSON. */
     sha256: text(),
     objectKey: text('object_key'),

@@ -34,7 +34,9 @@ const endless = `copy (
 ) to stdout`;
 
 const copies = () =>
-  outbox.db.sql<{ pid: number }[]>`select pid from pg_stat_activity where query like 'copy (%' and state = 'active'`;
+  outbox.db.sql<{ pid: number }[]>`
+    select pid from pg_stat_activity
+    where datname = current_database() and query like 'copy (%' and state = 'active'`;
 
 async function expectHealthyPool(): Promise<void> {
   await eventually(async () => expect(await copies()).toEqual([]));
@@ -237,9 +239,8 @@ test('a connection that dies in mid-copy is an error, never the end of the lines
           if (isKilled) return;
           isKilled = true;
           outbox.db.sql`
-            select pg_terminate_backend(pid) from pg_stat_activity where query like 'copy (%' and state = 'active'`.catch(
-            () => {},
-          );
+            select pg_terminate_backend(pid) from pg_stat_activity
+            where datname = current_database() and query like 'copy (%' and state = 'active'`.catch(() => {});
         },
         never,
       );

@@ -75,6 +75,32 @@ test('a lease or a wait that lies further ahead than any setting allows is over'
   expect(await take()).toBeNull();
 });
 
+test('a lease or a wait that began before the clock went back is over, however little it went back', async () => {
+  const goBack = () =>
+    outbox.db.sql.begin(async (tx) => {
+      // Its trigger sets when a wait began.
+      await tx`alter table auditbox.delivery disable trigger delivery_changes`;
+      await tx`
+      update auditbox.delivery set next_attempt_at = next_attempt_at + interval '1 hour',
+        leased_until = leased_until + interval '1 hour', waits_since = waits_since + interval '1 hour'`;
+      await tx`alter table auditbox.delivery enable always trigger delivery_changes`;
+    });
+  // Sealed before the clock went back, leased before it, and given back before it.
+  await goBack();
+  await outbox.lease();
+  await goBack();
+  const again = await outbox.lease();
+  await releaseDelivery(outbox.db, again, { delayMs: 1_000, countsAsAttempt: true, error: null });
+  expect(await take()).toBeNull();
+  await goBack();
+  const last = await outbox.lease(60_000);
+  expect(await take()).toBeNull();
+  // A holder that lives through it prolongs its lease by the right clock; after its death the lease is over in time.
+  await goBack();
+  expect(await extendLease(outbox.db, last, 0)).toBe(true);
+  expect(await take()).toMatchObject({ attempts: 4 });
+});
+
 test('a lease can be narrowed to some batches', async () => {
   expect(await leaseDelivery(outbox.db, { destination: 's3', leaseMs: 1_000, batchIds: ['99'] })).toBeNull();
   expect(await leaseDelivery(outbox.db, { destination: 's3', leaseMs: 1_000, batchIds: ['1'] })).not.toBeNull();

@@ -167,7 +167,8 @@ test('behind a pooler a connection that dies in a statement fails it, and the po
   const dying = db.query((tx) => tx`select pg_sleep(60)`).catch((error: unknown) => error);
   await eventually(async () => {
     const ended = await sql`
-      select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'dies' and query like '%pg_sleep%'`;
+      select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and application_name = 'dies' and query like '%pg_sleep%'`;
     expect(ended).toHaveLength(1);
   });
   expect(await dying).toMatchObject({ kind: 'unreachable' });

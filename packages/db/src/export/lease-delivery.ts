@@ -10,8 +10,10 @@ type LeasedRow = Omit<LeasedDelivery, 'rendered' | 'destination' | 'leaseToken'>
   readonly objectBytes: number | null;
 };
 
-/** Twice the longest lease and wait that the settings allow. */
+/** Twice the longest lease and wait that the settings allow. Somebody changed a time that is further ahead. */
 const longestWaitMs = 7_200_000;
+/** A wait that began this long after now began before the clock went back. Clocks of two servers differ by less. */
+const clockWentBackMs = 60_000;
 
 export interface LeaseRequest {
   readonly destination: string;
@@ -25,8 +27,8 @@ export interface LeaseRequest {
  * due, or if the destination is paused or unknown.
  *
  * A sealed delivery is due when its wait is over. One that is being sent is due when its lease is over: its holder died,
- * hangs or was stopped. A wait or a lease of more than two
- * hours is over too: the clock of the database jumped ahead and came back.
+ * hangs or was stopped. A wait or a lease that began ahead of now is over too: the clock of the database jumped ahead and
+ * came back. So is one that ends later than any setting allows.
  *
  * Caller: the senders of the exporter, outside of any transaction.
  * Locks: that one delivery. Other exporters skip it.
@@ -41,23 +43,28 @@ export async function leaseDelivery(
   const [row] = await db.query(
     (sql) => sql<LeasedRow[]>`
     with at as materialized (
-      select statement_timestamp() as now, statement_timestamp() + ${longestWaitMs} * interval '1 millisecond' as furthest
+      select statement_timestamp() as now, statement_timestamp() + ${longestWaitMs} * interval '1 millisecond' as furthest,
+        statement_timestamp() + ${clockWentBackMs} * interval '1 millisecond' as ahead
       where exists (select from auditbox.destination where name = ${destination} and not is_paused)
     ), waited as materialized (
       select batch_id from auditbox.delivery
       where destination = ${destination} and next_attempt_at <= (select now from at)
         -- These words let the partial index serve.
         and state in ('sealed', 'sending')
-        and (state = 'sealed' or leased_until <= (select now from at) or leased_until > (select furthest from at))
+        and (state = 'sealed' or leased_until <= (select now from at) or leased_until > (select furthest from at)
+          or waits_since > (select ahead from at))
         ${among}
       order by next_attempt_at, batch_id
       limit 1
       for update skip locked
     ), postponed as materialized (
       select batch_id from auditbox.delivery
-      where destination = ${destination} and next_attempt_at > (select furthest from at)
+      where destination = ${destination} and next_attempt_at > (select now from at)
         and state in ('sealed', 'sending')
-        and (state = 'sealed' or leased_until <= (select now from at) or leased_until > (select furthest from at))
+        and (waits_since > (select ahead from at) or case state
+          when 'sealed' then next_attempt_at > (select furthest from at)
+          else leased_until <= (select now from at) or leased_until > (select furthest from at)
+        end)
         and not exists (select from waited)
         ${among}
       order by next_attempt_at, batch_id

@@ -39,11 +39,12 @@ const failover: Fault = {
   },
 };
 
-const hourS = 3_600;
+const minuteS = 60;
+const hourS = 60 * minuteS;
 
 const clockJumps: Fault = {
   name: 'postgres-clock-jumps',
-  about: "the clock of Postgres's machine jumps hours ahead and comes back",
+  about: "the clock of Postgres's machine jumps minutes or hours ahead and comes back",
   needsServerClock: true,
   alone: true,
   share: 0.2,
@@ -51,7 +52,8 @@ const clockJumps: Fault = {
     const { folder } = scene.postgres;
     try {
       for (let left = random.between(1, 3); left > 0; left -= 1) {
-        await setServerClock(folder, random.between(1, 72) * hourS);
+        // A jump within the lengths of waits and leases is told from them, too.
+        await setServerClock(folder, random.pick([random.between(2, 90) * minuteS, random.between(2, 72) * hourS]));
         await writer.acknowledged(random.between(5, 20));
         // Leaves leases and waits that end by the wrong clock.
         if (random.chance(50)) await scene.exporters.killAll();
