@@ -21,6 +21,7 @@ import { createApiMetrics } from './metrics/api-metrics.ts';
 import { createApiScrape } from './metrics/api-scrape.ts';
 import type { ApiParts } from './parts.ts';
 import { connectReaders } from './read/readers.ts';
+import { createApiRedactor } from './redact/redact.ts';
 import type { ApiSettings } from './settings.ts';
 import { createCoalescer } from './write/coalescer.ts';
 
@@ -91,6 +92,7 @@ export function composeApi(settings: ApiSettings, logger: Logger, tracing: Traci
     keyUses,
     denials,
     contentHasher: createContentHasher(keysDb),
+    redactor: createApiRedactor(settings.redact),
     months,
     readers,
     coalescer,

@@ -1,3 +1,4 @@
+import type { Redactor } from '@auditbox/core/redact/redact-event.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
 import type { ContentHasher } from '@auditbox/db/events/content-hash.ts';
 import type { MonthMaker } from '@auditbox/db/months/month-maker.ts';
@@ -31,6 +32,8 @@ export interface ApiParts {
   readonly denials: Denials;
   /** Hashes what callers send. Throws DatabaseError until its key was read. */
   readonly contentHasher: () => Promise<ContentHasher>;
+  /** Null: secrets are stored as they are sent. */
+  readonly redactor: Redactor | null;
   /** Makes months that events need, on its own connection: writes into existing months do not wait for it. */
   readonly months: MonthMaker;
   /** For reads of events: a slow read must not make a write wait. */

@@ -5,24 +5,16 @@ import {
   listOf,
   optional,
   readSettings,
-  type Setting,
   type SettingValues,
   secret,
   textOf,
   wholeNumber,
 } from '@auditbox/process/settings.ts';
-import type { z } from 'zod';
 import { httpEnvironment, httpRelations } from './http/http-environment.ts';
 import { type HttpSettings, nestHttpSettings } from './http/http-settings.ts';
-
-/** The length cannot prove that a text is random. One with few different characters certainly is not. */
-function varied(setting: Setting<string>): Setting<string> {
-  const isVaried = (text: string) => new Set(text).size >= 10;
-  return {
-    ...setting,
-    schema: (setting.schema as z.ZodType<string, string>).refine(isVaried) as typeof setting.schema,
-  };
-}
+import { randomKey } from './random-key.ts';
+import type { RedactSettings } from './redact/redact.ts';
+import { nestRedaction, redactEnvironment, redactRelations } from './redact/redact-environment.ts';
 
 /** The api's environment variables. Nothing outside of this file uses their names. */
 export const apiSettingTable = {
@@ -30,18 +22,10 @@ export const apiSettingTable = {
   HOST: hostSetting,
   PORT: wholeNumber(portRange, { meaning: "The api's port. 0 uses any free port.", fallback: 4000 }),
   AUDIT_MASTER_KEY: optional(
-    secret(
-      varied(
-        textOf(
-          /^(?:[0-9a-fA-F]{64,}|[A-Za-z0-9_+/=-]{43,})$/,
-          '32 random bytes, such as `openssl rand -hex 32` prints',
-          {
-            meaning: 'A key with every scope, for the first steps. Without it only stored keys are valid.',
-            fallbackShown: 'none',
-          },
-        ),
-      ),
-    ),
+    randomKey({
+      meaning: 'A key with every scope, for the first steps. Without it only stored keys are valid.',
+      fallbackShown: 'none',
+    }),
   ),
   DATABASE_READ_URL: optional(
     databaseUrl({
@@ -76,6 +60,7 @@ export const apiSettingTable = {
     meaning: 'Record each read and export as an audit event, before its answer begins.',
     fallback: false,
   }),
+  ...redactEnvironment,
   ...httpEnvironment,
   METRICS_TOKEN: optional(
     secret(
@@ -103,6 +88,7 @@ export interface ApiSettings extends HttpSettings {
   readonly keyEnvironment: string;
   /** Whether reads are audit events. */
   readonly recordsReads: boolean;
+  readonly redact: RedactSettings;
   readonly metricsAccess: { readonly kind: 'public' } | { readonly kind: 'token'; readonly token: string };
   readonly actions: readonly string[];
   /** Older events are rejected. */
@@ -113,7 +99,7 @@ export interface ApiSettings extends HttpSettings {
 
 /** Throws SettingsError, which names every wrong setting. */
 export function readApiSettings(environment: Readonly<Record<string, string | undefined>>): ApiSettings {
-  return nestSettings(readSettings(apiSettingTable, environment, httpRelations));
+  return nestSettings(readSettings(apiSettingTable, environment, [...redactRelations, ...httpRelations]));
 }
 
 function nestSettings(values: SettingValues<typeof apiSettingTable>): ApiSettings {
@@ -129,6 +115,7 @@ function nestSettings(values: SettingValues<typeof apiSettingTable>): ApiSetting
     masterKey: values.AUDIT_MASTER_KEY ?? null,
     keyEnvironment: values.AUDIT_KEY_ENV,
     recordsReads: values.AUDIT_READS,
+    redact: Object.freeze(nestRedaction(values)),
     metricsAccess: Object.freeze(token === undefined ? { kind: 'public' } : { kind: 'token', token }),
     actions: Object.freeze([...values.AUDIT_ACTIONS]),
     oldestEventDays: values.AUDIT_OLDEST_EVENT_DAYS,

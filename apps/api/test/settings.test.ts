@@ -20,6 +20,13 @@ test('a replica and a metrics token are settings with a kind and a value', () =>
   });
 });
 
+test('the mode hmac needs a key, and a kind that does not exist is named', () => {
+  expect(readApiSettings(least).redact).toEqual({ kind: 'mask', names: [], prefixes: [], skippedKinds: [] });
+  const hmac = { ...least, AUDIT_REDACT_MODE: 'hmac' };
+  expect(() => readApiSettings(hmac)).toThrow('AUDIT_REDACT_MODE=hmac needs AUDIT_REDACT_KEY.');
+  expect(() => readApiSettings({ ...least, AUDIT_REDACT_SKIP: 'jwt,pins' })).toThrow('AUDIT_REDACT_SKIP is "jwt,pins"');
+});
+
 test('settings cannot be changed', () => {
   const settings = readApiSettings(least);
   for (const value of [settings, settings.listen, settings.reads, settings.metricsAccess, settings.actions])

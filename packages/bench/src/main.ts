@@ -5,6 +5,7 @@ import { ingest } from './benchmarks/ingest.ts';
 import { lag } from './benchmarks/lag.ts';
 import { poll } from './benchmarks/poll.ts';
 import { query } from './benchmarks/query.ts';
+import { redact } from './benchmarks/redact.ts';
 import { scale } from './benchmarks/scale.ts';
 import { type BenchmarkName, parseCommand } from './cli.ts';
 import type { BenchmarkResult } from './figures.ts';
@@ -32,6 +33,7 @@ const benchmarks: Readonly<Record<BenchmarkName, (rig: Rig) => Promise<Benchmark
       rig,
       quick ? { rows: 40_000, backlogs: [0, 100_000] } : { rows: 400_000, backlogs: [0, 1_000_000, 10_000_000] },
     ),
+  redact: async () => redact({ turns: quick ? 1 : 10 }),
   poll: (rig) => poll(rig, { sealed: quick ? [0, 100_000] : [0, 1_000_000, 10_000_000] }),
   query: (rig) =>
     query(

@@ -26,6 +26,9 @@ export const names = {
   wal: 'bytes of WAL an event',
   deadOutboxRows: 'dead outbox rows an event',
   twoFiltersTotal: 'changed_by and action, with total: p95 ms',
+  reading: 'read and check an event',
+  hashing: 'hash its content',
+  redacting: 'look for secrets',
   exportRate: 'export, rows/s',
   exportPeak: 'peak MB of the api',
 } as const;

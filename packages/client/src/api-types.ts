@@ -446,6 +446,14 @@ export interface components {
                 message: string;
             }[];
         };
+        DryBatch: {
+            /** @description In the order of the request. Null for an event that is refused. */
+            events: (components["schemas"]["AuditEvent"] | null)[];
+            errors: {
+                path: string;
+                message: string;
+            }[];
+        };
         /** @description How many events happened in each hour or day. Hours and days without events are left out. */
         EventCounts: {
             /** @enum {string} */
@@ -804,7 +812,10 @@ export interface operations {
     };
     postEvent: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `true`: check the request and answer what would be stored, without secrets. Nothing is stored. */
+                dry_run?: "true" | "false";
+            };
             header?: {
                 /** @description Makes a repeated request harmless where events have no `id` (draft-ietf-httpapi-idempotency-key-header): events without an id get one that follows from your key and this header. The same header with another body is a 422. It is remembered as long as the events are kept. */
                 "Idempotency-Key"?: string;
@@ -818,11 +829,11 @@ export interface operations {
             };
         };
         responses: {
-            /** @description The same event was stored before. */
+            /** @description The same event was stored before; or with `dry_run=true`, without Location, what would be stored. */
             200: {
                 headers: {
                     /** @description The URL of the event. */
-                    Location: string;
+                    Location?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -857,6 +868,8 @@ export interface operations {
             query?: {
                 /** @description `true`: store every event that can be stored, and name the others in `errors`. Default: all or none. */
                 partial?: "true" | "false";
+                /** @description `true`: check the request and answer what would be stored, without secrets. Nothing is stored. */
+                dry_run?: "true" | "false";
             };
             header?: {
                 /** @description Makes a repeated request harmless where events have no `id` (draft-ietf-httpapi-idempotency-key-header): events without an id get one that follows from your key and this header. The same header with another body is a 422. It is remembered as long as the events are kept. */
@@ -872,13 +885,13 @@ export interface operations {
             };
         };
         responses: {
-            /** @description All events that are not refused were stored before. */
+            /** @description All events that are not refused were stored before; or with `dry_run=true` what would be stored. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["BatchReceipt"];
+                    "application/json": components["schemas"]["BatchReceipt"] | components["schemas"]["DryBatch"];
                 };
             };
             /** @description The events are stored. With `partial=true` at least one is. */

@@ -156,8 +156,14 @@ export function parseBody<T>(parse: () => T): T {
   }
 }
 
+/** V8 quotes the text around the place, which may be a secret: `Unexpected token 'h', ..."word": hunte"... is not valid JSON`. */
+function withoutQuotation(message: string): string {
+  const short = message.replace(/,? (?:\.\.\.)?".*"(?:\.\.\.)? is not valid JSON$/s, '');
+  return short === '' ? 'It is a word' : short;
+}
+
 /** A 400 for a syntax error; any other error as it is. */
 export function toBodyProblem(error: unknown): unknown {
   if (!(error instanceof SyntaxError)) return error;
-  return new HttpProblem(400, `The body is not JSON: ${error.message}.`);
+  return new HttpProblem(400, `The body is not JSON: ${withoutQuotation(error.message)}.`);
 }

@@ -5,6 +5,7 @@ import { isSequenceBehind } from '@auditbox/db/events/event-refused-error.ts';
 import type { ErrorRequestHandler } from 'express';
 import { z } from 'zod';
 import type { ApiLog } from '../log.ts';
+import { hideSecrets } from '../redact/redact.ts';
 import { breakConnection } from './break-connection.ts';
 import { defaultCode, type ErrorCode, errorCodes } from './error-codes.ts';
 import { getRequestId } from './request-id.ts';
@@ -93,7 +94,8 @@ export function answerProblems(log: ApiLog): ErrorRequestHandler {
   return (error: unknown, request, response, _next) => {
     const { status, code, message: detail, errors, headers, violatedPolicies } = toProblem(error);
     const requestId = getRequestId(response);
-    if (status >= 500) log.requestFailed(error, { method: request.method, path: request.path, status, requestId });
+    if (status >= 500)
+      log.requestFailed(error, { method: request.method, path: hideSecrets(request.path), status, requestId });
     if (response.headersSent) {
       breakConnection(response.socket);
       return;
@@ -105,8 +107,9 @@ export function answerProblems(log: ApiLog): ErrorRequestHandler {
       status,
       code,
       request_id: requestId,
-      detail,
-      errors,
+      // Answers end up in the logs of callers.
+      detail: hideSecrets(detail),
+      errors: errors.map(({ path, message }) => ({ path: hideSecrets(path), message: hideSecrets(message) })),
       ...(isQuota && { 'violated-policies': violatedPolicies }),
     };
     try {

@@ -1,4 +1,5 @@
 import { createAuditEvent } from '@auditbox/core/event/create-audit-event.ts';
+import type { Redactor } from '@auditbox/core/redact/redact-event.ts';
 import type { RequestHandler } from 'express';
 import type { ApiParts } from '../parts.ts';
 import { addressOf } from './address-of.ts';
@@ -14,7 +15,7 @@ const maxFeeds = 10_000;
  * With AUDIT_READS: makes an audit event of each read and export. The event is on disk before the answer begins, so nothing
  * is read without it.
  */
-export function recordReads({ coalescer }: Pick<ApiParts, 'coalescer'>): RequestHandler {
+export function recordReads({ coalescer, redactor }: Pick<ApiParts, 'coalescer' | 'redactor'>): RequestHandler {
   const feeds = new Map<string, number>();
 
   /** Whether this is a further page of a feed whose reading was recorded within the hour. */
@@ -41,11 +42,22 @@ export function recordReads({ coalescer }: Pick<ApiParts, 'coalescer'>): Request
         action: 'read',
         table_name: 'auditbox.request',
         object_id: route,
-        context: { path: request.path, query: search.toString(), address: addressOf(request) },
+        context: { path: request.path, query: printQuery(search, redactor), address: addressOf(request) },
         ...(caller.tenant.kind === 'one' && { tenant: caller.tenant.tenant }),
       });
-      await coalescer.write({ ...event, origin: { recordedBy: ownRecordedBy, contentHash: null, redacted: null } });
+      const { event: safe, redacted } = redactor?.redactEvent(event) ?? { event, redacted: null };
+      await coalescer.write({ ...safe, origin: { recordedBy: ownRecordedBy, contentHash: null, redacted } });
     }
     next();
   };
+}
+
+/** The query without secrets. They are looked for before the query is encoded, because an encoded one looks different. */
+function printQuery(search: URLSearchParams, redactor: Redactor | null): string {
+  if (redactor === null) return search.toString();
+  const pairs = Array.from(search, ([name, value]): [string, string] => [
+    redactor.redactText(name),
+    redactor.redactText(value, name),
+  ]);
+  return new URLSearchParams(pairs).toString();
 }

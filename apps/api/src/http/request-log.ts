@@ -1,5 +1,6 @@
 import type { RequestHandler } from 'express';
 import type { ApiParts } from '../parts.ts';
+import { hideSecrets } from '../redact/redact.ts';
 import { getRequestId } from './request-id.ts';
 
 /** Logs and measures each request when its connection is done with it. */
@@ -11,7 +12,15 @@ export function logRequests({ log, metrics }: Pick<ApiParts, 'log' | 'metrics'>)
       const ms = performance.now() - startedAt;
       metrics.requestSeconds(request, response, ms / 1000);
       const { statusCode: status, writableFinished: answered } = response;
-      log.request({ method, path, requestId: getRequestId(response), status, ms: Math.round(ms), answered });
+      // The id of an object may be a secret.
+      log.request({
+        method,
+        path: hideSecrets(path),
+        requestId: getRequestId(response),
+        status,
+        ms: Math.round(ms),
+        answered,
+      });
     });
     next();
   };

@@ -11,6 +11,8 @@ export interface ApiMetrics {
   flushed(events: number, seconds: number, outcomes: readonly EachOutcome[] | null): void;
   /** A batch is stored. */
   stored(events: readonly WrittenEvent[]): void;
+  /** Secrets of an event were replaced, one of each kind given. */
+  redacted(kinds: readonly string[]): void;
   /** A request to record events was rejected. */
   rejected(reason: RejectReason): void;
 }
@@ -33,6 +35,12 @@ export function createApiMetrics(registry: Registry): ApiMetrics {
     name: 'auditbox_event_writes_rejected_total',
     help: 'Rejected requests to record events, by reason. A batch counts once, because it is rejected as a whole.',
     labelNames: ['reason'],
+    registers,
+  });
+  const redacted = new Counter({
+    name: 'auditbox_redacted_values_total',
+    help: 'Secrets that were replaced in events before they were stored, by kind.',
+    labelNames: ['kind'],
     registers,
   });
   const events = new Histogram({
@@ -67,6 +75,9 @@ export function createApiMetrics(registry: Registry): ApiMetrics {
       const createdNow = written.filter(({ outcome }) => outcome === 'created').length;
       created.inc(createdNow);
       existing.inc(written.length - createdNow);
+    },
+    redacted(kinds) {
+      for (const kind of kinds) redacted.inc({ kind });
     },
     rejected: (reason) => rejected.inc({ reason }),
   };

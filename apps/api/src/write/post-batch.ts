@@ -10,6 +10,7 @@ import { runInPieces } from '../http/long-work.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
 import { getSearch, readQuery, requireValid } from '../read/read-query.ts';
+import { dryBatch, dryRun, showBatch } from './dry-run.ts';
 import { exampleEvent } from './example-event.ts';
 import { idempotencyKeyHeader } from './idempotency-key.ts';
 import { prepareEvent, type WriteRequest } from './prepare-event.ts';
@@ -29,6 +30,7 @@ const batchParameters = z.strictObject({
     .enum(['true', 'false'], 'must be true or false')
     .optional()
     .describe('`true`: store every event that can be stored, and name the others in `errors`. Default: all or none.'),
+  dry_run: dryRun,
 });
 
 const batchReceipt = z
@@ -82,20 +84,29 @@ export const postBatch: Route = {
           content: { 'application/json': { schema: batchReceipt } },
         },
         200: {
-          description: 'All events that are not refused were stored before.',
-          content: { 'application/json': { schema: batchReceipt } },
+          description:
+            'All events that are not refused were stored before; or with `dry_run=true` what would be stored.',
+          content: { 'application/json': { schema: z.union([batchReceipt, dryBatch]) } },
         },
       },
     };
   },
   createHandler: (parts) => {
-    const { settings, db, months, metrics, keyLimits } = parts;
+    const { settings, db, months, metrics, keyLimits, bytesInFlight } = parts;
     const readEvent = eventReader(settings.actions);
     return async (request, response) => {
-      const { partial } = requireValid(readQuery(batchParameters, getSearch(request))).named;
+      const { partial, dry_run: isDry } = requireValid(readQuery(batchParameters, getSearch(request))).named;
       const text = bodyText(request);
       const form = mediaType(request) === 'application/json' ? 'array' : 'lines';
       const write = await readWriteRequest(request, response, text, parts);
+      if (isDry === 'true') {
+        const read = await inPieces(readEachEvent(text, form, readEvent, maxEvents));
+        if (!read.ok) throw invalidBatch(read.problems);
+        keyLimits.use(response, 'events', read.value.length);
+        const shown = await runInPieces(showBatch(read.value, write));
+        bytesInFlight.hold(response, shown.length);
+        return sendJson(response, 200, shown);
+      }
       if (partial === 'true') {
         const read = await inPieces(readEachEvent(text, form, readEvent, maxEvents));
         if (!read.ok) throw invalidBatch(read.problems);

@@ -7,10 +7,14 @@ import { sendJson } from '../http/json.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
 import { auditEvent } from '../read/event-answer.ts';
+import { getSearch, readQuery, requireValid } from '../read/read-query.ts';
+import { dryRun, showEvent } from './dry-run.ts';
 import { exampleEvent } from './example-event.ts';
 import { idempotencyKeyHeader } from './idempotency-key.ts';
 import { prepareEvent } from './prepare-event.ts';
 import { readWriteRequest, recordEvents, toWriteProblem } from './record-for-caller.ts';
+
+const eventParameters = z.strictObject({ dry_run: dryRun });
 
 const receipt = z
   .strictObject({ id: z.guid() })
@@ -32,6 +36,7 @@ export const postEvent: Route = {
     description:
       'Answers after the commit reached the disk. With your `id` a retry is harmless: the same event again is a 200. ' +
       'At most 1 MiB.',
+    requestParams: { query: eventParameters },
     parameters: [idempotencyKeyHeader],
     requestBody: {
       required: true,
@@ -39,18 +44,26 @@ export const postEvent: Route = {
         'application/json': { schema: newAuditEvent, examples: { event: { value: exampleEvent(actions) } } },
       },
     },
-    responses: { 201: answer('Stored.'), 200: answer('The same event was stored before.') },
+    responses: {
+      201: answer('Stored.', true),
+      200: answer(
+        'The same event was stored before; or with `dry_run=true`, without Location, what would be stored.',
+        false,
+      ),
+    },
   }),
   createHandler: (parts) => {
     const { settings, coalescer, keyLimits } = parts;
     const readEvent = eventReader(settings.actions);
     return async (request, response) => {
+      const { dry_run: isDry } = requireValid(readQuery(eventParameters, getSearch(request))).named;
       const text = bodyText(request);
       const event = parseBody(() => readEvent(text));
       if (!event.ok) throw new HttpProblem(422, 'The body is not a valid audit event.', { errors: event.problems });
       keyLimits.use(response, 'events', 1);
       const prepared = prepareEvent(event.value, await readWriteRequest(request, response, text, parts), 0);
       if (prepared.kind !== 'ready') throw toWriteProblem(prepared, prepared.problems);
+      if (isDry === 'true') return sendJson(response, 200, showEvent(prepared.event));
       const { id, outcome, json } = await recordEvents(
         () => coalescer.write(prepared.event),
         printPath,
@@ -69,13 +82,13 @@ function printPath(_index: number, field: string): string {
   return field;
 }
 
-function answer(description: string): ZodOpenApiResponseObject {
+function answer(description: string, hasLocation: boolean): ZodOpenApiResponseObject {
   return {
     description,
     headers: {
       Location: {
         description: 'The URL of the event.',
-        required: true,
+        required: hasLocation,
         schema: { type: 'string', format: 'uri-reference' },
       },
     },

@@ -1,5 +1,6 @@
 import type { NewAuditEvent, Problem } from '@auditbox/core/event/audit-event.ts';
 import { findBoundsProblems } from '@auditbox/core/keys/key-bounds.ts';
+import type { Redactor } from '@auditbox/core/redact/redact-event.ts';
 import type { ContentHasher } from '@auditbox/db/events/content-hash.ts';
 import type { TracedEvent } from '@auditbox/db/events/event-record.ts';
 import type { Caller } from '../http/caller.ts';
@@ -9,6 +10,10 @@ export interface WriteRequest {
   readonly caller: Caller;
   readonly traceparent: string | undefined;
   readonly hasher: ContentHasher;
+  /** Null: secrets are stored as they are sent. */
+  readonly redactor: Redactor | null;
+  /** Counts what was redacted, by kind. */
+  readonly countRedacted: (kinds: readonly string[]) => void;
   /** From `Idempotency-Key`, with the hash of the body; null without the header. */
   readonly repeatable: { readonly key: string; readonly bodyHash: string } | null;
   /** The limit of AUDIT_OLDEST_EVENT_DAYS. */
@@ -25,7 +30,7 @@ export type Prepared =
 
 /** Adds to an event what the request knows of its caller, and checks that the caller may write it. */
 export function prepareEvent(given: NewAuditEvent, request: WriteRequest, place: number): Prepared {
-  const { caller, traceparent, hasher, repeatable } = request;
+  const { caller, traceparent, hasher, repeatable, redactor } = request;
   const forbidden = [...findTenantProblems(given, caller), ...findBoundsProblems(caller.bounds, caller.id, given)];
   if (forbidden.length > 0) return { kind: 'forbidden', problems: forbidden };
   const tooOld = findAgeProblem(given, request);
@@ -37,10 +42,13 @@ export function prepareEvent(given: NewAuditEvent, request: WriteRequest, place:
     changedByApiKey: given.changedByApiKey ?? caller.id,
     tenant: caller.tenant.kind === 'one' ? caller.tenant.tenant : given.tenant,
   };
+  // Before the redaction: the same event with its secret again is the same event.
   const contentHash = hasher.hash(event, isExact ? repeatable.bodyHash : '');
+  const { event: safe, redacted, kinds } = redactor?.redactEvent(event) ?? { event, redacted: null, kinds: [] };
+  if (kinds.length > 0) request.countRedacted(kinds);
   return {
     kind: 'ready',
-    event: { ...event, traceparent, origin: { recordedBy: caller.recordedBy, contentHash, redacted: null, isExact } },
+    event: { ...safe, traceparent, origin: { recordedBy: caller.recordedBy, contentHash, redacted, isExact } },
   };
 }
 

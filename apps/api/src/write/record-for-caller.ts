@@ -22,13 +22,15 @@ export async function readWriteRequest(
   request: Request,
   response: Response,
   body: string,
-  { settings, contentHasher }: Pick<ApiParts, 'settings' | 'contentHasher'>,
+  { settings, contentHasher, redactor, metrics }: Pick<ApiParts, 'settings' | 'contentHasher' | 'redactor' | 'metrics'>,
 ): Promise<WriteRequest> {
   const key = readIdempotencyKey(request);
   return {
     caller: getCaller(response),
     traceparent: getTraceparent(response),
     hasher: await contentHasher(),
+    redactor,
+    countRedacted: metrics.redacted,
     repeatable: key === null ? null : { key, bodyHash: hash('sha256', body) },
     oldestEventDays: settings.oldestEventDays,
     nowMs: Date.now(),

@@ -1,7 +1,8 @@
 import type { Checked, NewAuditEvent, Problem } from '@auditbox/core/event/audit-event.ts';
-import { identify, type TracedEvent } from '@auditbox/db/events/event-record.ts';
+import { type IdentifiedEvent, identify, type TracedEvent } from '@auditbox/db/events/event-record.ts';
 import { type EachOutcome, storeEachEvent } from '@auditbox/db/events/store-each.ts';
 import type { WrittenEvent } from '@auditbox/db/events/write-events.ts';
+import { runInPieces } from '../http/long-work.ts';
 import type { ApiParts } from '../parts.ts';
 import { prepareEvent, type WriteRequest } from './prepare-event.ts';
 import { explainRefusal } from './record-for-caller.ts';
@@ -24,13 +25,7 @@ export async function storePartly(
   given: readonly Checked<NewAuditEvent>[],
   request: WriteRequest,
 ): Promise<PartOutcome[]> {
-  const outcomes = new Map<number, PartOutcome>();
-  const ready: { readonly index: number; readonly event: TracedEvent & { readonly id: string } }[] = [];
-  for (const [index, read] of given.entries()) {
-    const prepared = read.ok ? prepareEvent(read.value, request, index) : null;
-    if (prepared?.kind === 'ready') ready.push({ index, event: identify(prepared.event) });
-    else outcomes.set(index, refuse(index, read, prepared?.problems ?? []));
-  }
+  const { outcomes, ready } = await runInPieces(prepareEach(given, request));
   for (let at = 0; at < ready.length; at += eventsPerStatement) {
     const part = ready.slice(at, at + eventsPerStatement);
     const stored = await storeEachEvent(
@@ -42,6 +37,27 @@ export async function storePartly(
       outcomes.set(index, toOutcome(stored[place] as EachOutcome, index, event));
   }
   return given.map((_event, index) => outcomes.get(index) as PartOutcome);
+}
+
+interface Ready {
+  readonly index: number;
+  readonly event: IdentifiedEvent;
+}
+
+/** Works in small steps: events are hashed and redacted. */
+function* prepareEach(
+  given: readonly Checked<NewAuditEvent>[],
+  request: WriteRequest,
+): Generator<void, { readonly outcomes: Map<number, PartOutcome>; readonly ready: readonly Ready[] }> {
+  const outcomes = new Map<number, PartOutcome>();
+  const ready: Ready[] = [];
+  for (const [index, read] of given.entries()) {
+    yield;
+    const prepared = read.ok ? prepareEvent(read.value, request, index) : null;
+    if (prepared?.kind === 'ready') ready.push({ index, event: identify(prepared.event) });
+    else outcomes.set(index, refuse(index, read, prepared?.problems ?? []));
+  }
+  return { outcomes, ready };
 }
 
 function refuse(index: number, read: Checked<NewAuditEvent>, problems: readonly Problem[]): PartOutcome {

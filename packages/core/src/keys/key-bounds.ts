@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { NewAuditEvent, Problem } from '../event/audit-event.ts';
 import { isPlainName, plainNameForm } from '../event/plain-name.ts';
+import { looksSecret } from '../redact/secret-values.ts';
 import { matchesGlob } from '../text/glob.ts';
 import { grants } from './scopes.ts';
 
@@ -9,7 +10,10 @@ import { grants } from './scopes.ts';
  * author of a change.
  */
 
-const name = z.string().min(1).max(256).refine(isPlainName, plainNameForm);
+/** Names are stored, logged and shown. */
+const isNoSecret = (text: string) => !looksSecret(text);
+const secretForm = 'looks like a secret';
+const name = z.string().min(1).max(256).refine(isPlainName, plainNameForm).refine(isNoSecret, secretForm);
 const patterns = z.array(name).min(1).max(100);
 const network = z.union(
   [z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()],
@@ -29,7 +33,12 @@ export const keyBoundsSchema = z.strictObject({
 export type KeyBounds = z.output<typeof keyBoundsSchema>;
 
 /** A tenant's name. */
-export const tenantSchema = z.string().min(1).max(128).refine(isPlainName, plainNameForm);
+export const tenantSchema = z
+  .string()
+  .min(1)
+  .max(128)
+  .refine(isPlainName, plainNameForm)
+  .refine(isNoSecret, secretForm);
 
 /** A key as a caller asks for it. */
 export const newKeySchema = z.strictObject({

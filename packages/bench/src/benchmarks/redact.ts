@@ -1,0 +1,63 @@
+import { hash } from 'node:crypto';
+import { eventReader } from '@auditbox/core/event/read-event.ts';
+import { createRedactor } from '@auditbox/core/redact/redact-event.ts';
+import { createHasher } from '@auditbox/db/events/content-hash.ts';
+import { type BenchmarkResult, createLedger } from '../figures.ts';
+import { names } from '../names.ts';
+import { eventBodies } from '../workload/event-bodies.ts';
+
+/** The time of the redaction of an event, next to other work of the api on it. Needs no database. */
+
+const measure = 'µs an event';
+const count = 2_000;
+const passes = 20;
+
+const plain = eventBodies(count);
+/** As LiteLLM writes them. */
+const textsInTexts = plain.map((body) => {
+  const { before_value, updated_values, ...event } = JSON.parse(body);
+  return JSON.stringify({
+    ...event,
+    before_value: JSON.stringify(before_value),
+    updated_values: JSON.stringify(updated_values),
+  });
+});
+const withSecrets = plain.map((body) => body.replace('"metadata":{}', '"metadata":{"api_key":"hunter2-secret"}'));
+
+export function redact({ turns }: { readonly turns: number }): BenchmarkResult {
+  const ledger = createLedger();
+  const read = eventReader('any');
+  const hasher = createHasher('0'.repeat(64));
+  const { redactEvent } = createRedactor({
+    names: [],
+    prefixes: [],
+    skippedKinds: [],
+    digest: null,
+    sha256: (text) => hash('sha256', text),
+  });
+  const conditions = { 'no secret': plain, 'JSON text in a text': textsInTexts, 'a secret': withSecrets };
+  for (let turn = 0; turn < turns; turn += 1) {
+    for (const [condition, bodies] of Object.entries(conditions)) {
+      const events = bodies.map((body) => {
+        const event = read(body);
+        if (!event.ok) throw new Error(`The event of the benchmark is invalid: ${JSON.stringify(event.problems)}`);
+        return event.value;
+      });
+      ledger.add(names.reading, condition, measure, time(bodies, read));
+      ledger.add(names.hashing, condition, measure, time(events, hasher.hash));
+      ledger.add(names.redacting, condition, measure, time(events, redactEvent));
+    }
+  }
+  return { name: 'redact', title: 'Time of the redaction of an event', figures: ledger.figures(), plotted: measure };
+}
+
+/** Microseconds of one call: the best of several passes, because other work on the machine only adds to it. */
+function time<T>(inputs: readonly T[], work: (input: T) => unknown): number {
+  let best = Number.POSITIVE_INFINITY;
+  for (let pass = 0; pass < passes; pass += 1) {
+    const startedAt = performance.now();
+    for (const input of inputs) work(input);
+    best = Math.min(best, ((performance.now() - startedAt) * 1000) / inputs.length);
+  }
+  return best;
+}

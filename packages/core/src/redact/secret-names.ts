@@ -1,0 +1,103 @@
+/**
+ * Which names of members mean that the value is a secret. Names are compared in lower case and without separators, so
+ * `api_key`, `apiKey` and `X-API-Key` are one name.
+ */
+
+/** A name is secret if it is one of these, or ends with one of these. */
+const endings: Readonly<Record<string, readonly string[]>> = {
+  password: ['password', 'passwd', 'pwd', 'passphrase', 'passwordhash', 'passcode'],
+  secret: ['secret', 'secrets', 'signingkey', 'encryptionkey', 'masterkey', 'hmackey'],
+  'api-key': ['apikey', 'apikeys', 'accesskey', 'secretkey', 'subscriptionkey'],
+  'private-key': ['privatekey', 'sshkey', 'serviceaccountjson', 'serviceaccountkey'],
+  token: ['token', 'jwt'],
+  authorization: ['authorization'],
+  cookie: ['cookie', 'cookies'],
+  credentials: ['credential', 'credentials'],
+  'connection-string': ['connectionstring', 'connstr'],
+};
+
+/** Short names, which other words end with: `shipping`, `laptop`. */
+const wholeNames: Readonly<Record<string, readonly string[]>> = {
+  password: ['pass', 'pin', 'otp', 'mfacode', 'recoverycodes', 'backupcodes'],
+  'card-number': ['cvv', 'cvc', 'cardnumber'],
+  'connection-string': ['dsn'],
+};
+
+/** The kinds of secrets that a name shows. */
+export const nameKinds: readonly string[] = [...new Set([...Object.keys(endings), ...Object.keys(wholeNames)])];
+
+/** Names of this length and more are compared by their end. */
+const maxNameLength = 64;
+/** Callers choose names, so the memory of verdicts has an end. */
+const maxVerdicts = 10_000;
+
+/** Which names say that their value is a secret. */
+export interface NameRules {
+  /** The kind of secret that a member with this name holds; null if the name does not say so. */
+  kindOf(name: string): string | null;
+  /** Whether a name that ends with these two characters can be secret. It is much faster, and says no for most names. */
+  mayEndWith(last: number, lastButOne: number): boolean;
+}
+
+/** `added` are further names, each of them its own kind; `skipped` are kinds that are not secret. */
+export function createNameRules(added: readonly string[], skipped: ReadonlySet<string>): NameRules {
+  const list = (names: Readonly<Record<string, readonly string[]>>) =>
+    Object.entries(names)
+      .filter(([kind]) => !skipped.has(kind))
+      .flatMap(([kind, all]) => all.map((name) => ({ name, kind })));
+  const whole = new Map([
+    ...list(wholeNames).map(({ name, kind }) => [name, kind] as const),
+    ...added.map((name) => [normalize(name), name] as const),
+  ]);
+  const byEnding = list(endings);
+  const ends = markEnds([...whole.keys(), ...byEnding.map(({ name }) => name)]);
+  const verdicts = new Map<string, string | null>();
+
+  function judge(name: string): string | null {
+    const plain = normalize(name.length > maxNameLength ? name.slice(-maxNameLength) : name);
+    return whole.get(plain) ?? byEnding.find((ending) => plain.endsWith(ending.name))?.kind ?? null;
+  }
+
+  return {
+    kindOf(name) {
+      const known = verdicts.get(name);
+      if (known !== undefined) return known;
+      const kind = judge(name);
+      if (verdicts.size >= maxVerdicts) verdicts.clear();
+      if (name.length <= maxNameLength) verdicts.set(name, kind);
+      return kind;
+    },
+    mayEndWith(last, lastButOne) {
+      // Turns an upper-case letter of ASCII into its lower-case one. What is no letter or digit counts as a separator.
+      const [a, b] = [lastButOne | 0x20, last | 0x20];
+      return a > 0x7f || b > 0x7f || ends[a * 128 + b] === 1;
+    },
+  };
+}
+
+/** Marks the pairs of characters with which names end, and every pair with a character that may be left out. */
+function markEnds(names: readonly string[]): Uint8Array {
+  const ends = new Uint8Array(128 * 128);
+  const isPlain = (code: number) => /[a-z0-9]/.test(String.fromCharCode(code));
+  for (let a = 0; a < 128; a += 1)
+    for (let b = 0; b < 128; b += 1) if (!isPlain(a) || !isPlain(b)) ends[a * 128 + b] = 1;
+  for (const name of names) ends[name.charCodeAt(name.length - 2) * 128 + name.charCodeAt(name.length - 1)] = 1;
+  return ends;
+}
+
+function normalize(name: string): string {
+  return name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, '');
+}
+
+const hashOrMask = /^(?:[0-9a-fA-F]{64}|[\w-]{0,12}\.{3}[\w-]{0,8})$/;
+const masked = /^(?:.{0,4}\*{3,}.{0,4}|\[redacted:[^\]]*\]|os\.environ\/\w+)$/;
+
+/**
+ * Whether a text under a secret name is no secret: empty, masked already, a reference to a variable; or the SHA-256 of a key
+ * or its masked name, which LiteLLM writes as `token`, `api_key` and `key_name`.
+ */
+export function isHarmless(text: string, kind: string): boolean {
+  if (text === '') return true;
+  if (text.length > 128) return false;
+  return masked.test(text) || ((kind === 'token' || kind === 'api-key') && hashOrMask.test(text));
+}

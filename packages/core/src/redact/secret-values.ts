@@ -1,0 +1,157 @@
+/**
+ * Texts that are secrets by their form. Every pattern takes linear time: it can begin only where a run of its characters
+ * begins, so no run is read again from its middle, and what it repeats has one way to match.
+ */
+
+interface ValueRule {
+  readonly kind: string;
+  /** What stands before the secret and stays. */
+  readonly before?: string;
+  readonly secret: string;
+  /** The secret goes on to the end of this, or of the text. */
+  readonly until?: RegExp;
+}
+
+/** The character before a token is not of a token. */
+const start = '(?<![A-Za-z0-9_-])';
+
+const rules: readonly ValueRule[] = [
+  // Not lower-case words with hyphens: names of things begin with sk- too.
+  { kind: 'api-key', secret: `${start}sk-(?=[a-z-]*[A-Z0-9_])[A-Za-z0-9_-]{16,}` },
+  { kind: 'api-key', secret: `${start}[rs]k_(?:live|test)_[A-Za-z0-9]{16,}` },
+  { kind: 'api-key', secret: `${start}AIza[A-Za-z0-9_-]{35}` },
+  { kind: 'api-key', secret: `${start}abx_[a-z0-9]{1,12}_[0-9A-Za-z]{38}` },
+  { kind: 'aws-key', secret: `${start}A(?:KIA|SIA|BIA|CCA)[A-Z0-9]{16}(?![A-Za-z0-9])` },
+  { kind: 'token', secret: `${start}gh[pousr]_[A-Za-z0-9]{36,}` },
+  { kind: 'token', secret: `${start}github_pat_[A-Za-z0-9_]{50,}` },
+  { kind: 'token', secret: `${start}glpat-[A-Za-z0-9_-]{20,}` },
+  { kind: 'token', secret: `${start}xox[abeprs]-[A-Za-z0-9-]{10,}` },
+  { kind: 'token', secret: `${start}npm_[A-Za-z0-9]{36,}` },
+  { kind: 'token', secret: `${start}hf_[A-Za-z0-9]{30,}` },
+  { kind: 'token', secret: `${start}hv[sb]\\.[A-Za-z0-9_-]{20,}` },
+  { kind: 'jwt', secret: `${start}eyJ[A-Za-z0-9_-]{8,}(?:\\.[A-Za-z0-9_-]*){2,4}` },
+  {
+    kind: 'private-key',
+    secret: '-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----',
+    until: /-----END [^-]{0,60}-----/g,
+  },
+  {
+    kind: 'authorization',
+    before: '(?<![A-Za-z])(?:[Bb]earer|BEARER|[Bb]asic|BASIC) {1,8}',
+    secret: '(?=[a-z._~+/-]*[A-Z0-9=])[A-Za-z0-9._~+/=-]{16,}',
+  },
+  {
+    kind: 'password',
+    before: '://[^\\s/:@"\'<>]*:',
+    secret: '(?!\\[redacted:|\\*{3})[^\\s/@"\'<>]+(?=@)',
+  },
+];
+
+/** A text with more secrets than this is replaced from the next one to its end. */
+const maxSecrets = 500;
+
+/** The kinds of secrets that a form shows. */
+export const valueKinds: readonly string[] = [...new Set([...rules.map(({ kind }) => kind), 'assignment'])];
+
+/** A secret in a text. */
+interface FoundSecret {
+  readonly kind: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface ValueRules {
+  /** Whether a text may hold a secret. The text may be JSON, if it has no escapes of ASCII characters. */
+  mayHold(text: string): boolean;
+  /** The secrets in a text, in order. */
+  find(text: string): readonly FoundSecret[];
+}
+
+/**
+ * `name=value` with a secret name, as in a query or a connection string, and `"name": "value"` in a text that is almost JSON.
+ * It begins at the sign, which is rarer than the letters of names.
+ */
+const assigned = new RegExp(
+  '(?:=|["\']\\s{0,8}[:=]\\s{0,8}["\'])' +
+    '(?<=(?:pass(?:word|wd|phrase)|pwd|secret|api[_-]?key|access[_-]?key|private[_-]?key|token|authorization|signature)' +
+    '["\']?\\s{0,8}[:=]\\s{0,8}["\']?)' +
+    '(?!\\[redacted:|[0-9a-f]{64}(?![0-9a-f])|\\*{3}|os\\.environ/)([^\\s&;,"\'<>\\\\]{6,})',
+  'gi',
+);
+
+/** `prefixes` are beginnings of further tokens; `skipped` are kinds that are not looked for. */
+export function createValueRules(prefixes: readonly string[], skipped: ReadonlySet<string>): ValueRules {
+  const used: ValueRule[] = [
+    ...rules.filter(({ kind }) => !skipped.has(kind)),
+    ...prefixes.map((prefix) => ({ kind: 'token', secret: `${start}${escapePattern(prefix)}[A-Za-z0-9_.-]{16,}` })),
+  ];
+  const findsAssigned = !skipped.has('assignment');
+  const sources = used.map(({ before = '', secret }) => `(${before})(${secret})`);
+  const any = new RegExp(used.map(({ before = '', secret }) => before + secret).join('|') || '(?!)');
+  const every = new RegExp(sources.join('|') || '(?!)', 'g');
+  const anyAssigned = new RegExp(assigned.source, 'i');
+
+  function findByForm(text: string): FoundSecret[] {
+    const found: FoundSecret[] = [];
+    if (!any.test(text)) return found;
+    let behind = 0;
+    for (const match of text.matchAll(every)) {
+      if (match.index < behind) continue;
+      const place = used.findIndex((_rule, index) => match[2 * index + 2] !== undefined);
+      const { kind, until } = used[place] as ValueRule;
+      behind = match.index + match[0].length;
+      if (until !== undefined) behind = findEnd(text, until, behind);
+      if (found.length >= maxSecrets) behind = text.length;
+      found.push({ kind, start: match.index + (match[2 * place + 1] ?? '').length, end: behind });
+      if (behind === text.length) break;
+    }
+    return found;
+  }
+
+  return {
+    mayHold: (text) => any.test(text) || (findsAssigned && mayAssign(text) && anyAssigned.test(text)),
+    find(text) {
+      const found = findByForm(text);
+      if (!findsAssigned || !(mayAssign(text) || text.includes('"')) || !anyAssigned.test(text)) return found;
+      for (const match of text.matchAll(assigned)) {
+        const isLast = found.length >= 2 * maxSecrets;
+        const end = match.index + match[0].length;
+        found.push({ kind: 'assignment', start: end - (match[1] as string).length, end: isLast ? text.length : end });
+        if (isLast) break;
+      }
+      return withoutOverlaps(found);
+    },
+  };
+}
+
+function findEnd(text: string, until: RegExp, from: number): number {
+  until.lastIndex = from;
+  return until.exec(text) === null ? text.length : until.lastIndex;
+}
+
+/** Looks for characters first, which takes a tenth of the time. Escaped quotes are not looked for here. */
+function mayAssign(text: string): boolean {
+  return text.includes('=') || text.includes("'");
+}
+
+/** Of two that overlap, the one that begins first stays, to the end of both. */
+function withoutOverlaps(found: FoundSecret[]): FoundSecret[] {
+  const apart: FoundSecret[] = [];
+  for (const next of found.sort((a, b) => a.start - b.start)) {
+    const last = apart.at(-1);
+    if (last === undefined || next.start >= last.end) apart.push(next);
+    else if (next.end > last.end) apart[apart.length - 1] = { ...last, end: next.end };
+  }
+  return apart;
+}
+
+function escapePattern(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
+}
+
+const allRules = createValueRules([], new Set());
+
+/** Whether a text has the form of a secret. */
+export function looksSecret(text: string): boolean {
+  return allRules.mayHold(text);
+}

@@ -1,0 +1,251 @@
+import { hash } from 'node:crypto';
+import { eventReader } from '@auditbox/core/event/read-event.ts';
+import { createRedactor, type RedactOptions } from '@auditbox/core/redact/redact-event.ts';
+import { nameKinds } from '@auditbox/core/redact/secret-names.ts';
+import { valueKinds } from '@auditbox/core/redact/secret-values.ts';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+
+const readEvent = eventReader('any');
+const sha256 = (text: string) => hash('sha256', text);
+const create = (options: Partial<RedactOptions> = {}) =>
+  createRedactor({ names: [], prefixes: [], skippedKinds: [], digest: null, sha256, ...options });
+const redactor = create();
+
+/** Redacts an event whose `updated_values` is this JSON text. */
+function redact(updatedValues: string, by = redactor, more = '') {
+  const read = readEvent(
+    `{"changed_by":"ana","action":"updated","table_name":"teams","object_id":"1"${more},"updated_values":${updatedValues}}`,
+  );
+  if (!read.ok) throw new Error(JSON.stringify(read.problems));
+  const { event, redacted, kinds } = by.redactEvent(read.value);
+  return { text: event.updatedValues as string, places: redacted === null ? null : JSON.parse(redacted), kinds, event };
+}
+
+const body = 'A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8S9t0';
+const jwt = `eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.${body}`;
+const pem = `-----BEGIN RSA PRIVATE KEY-----\nMIIE${body}\n${body}\n-----END RSA PRIVATE KEY-----`;
+
+test.each([
+  ['api_key', 'api-key'],
+  ['apiKey', 'api-key'],
+  ['X-API-Key', 'api-key'],
+  ['OPENAI_API_KEY', 'api-key'],
+  ['litellm.token', 'token'],
+  ['password', 'password'],
+  ['DB Password', 'password'],
+  ['client_secret', 'secret'],
+  ['Authorization', 'authorization'],
+  ['proxy-authorization', 'authorization'],
+  ['private_key', 'private-key'],
+  ['aws_secret_access_key', 'api-key'],
+  ['Set-Cookie', 'cookie'],
+  ['pin', 'password'],
+])('the value of a member named %s is replaced at any depth', (name, kind) => {
+  const nested = redact(`{"a":[{"n":1},{"${name}":"hunter2-x","b":1.10}]}`);
+  expect(nested.text).toBe(`{"a":[{"n":1},{"${name}":"[redacted:${kind}]","b":1.10}]}`);
+  expect(nested.places).toEqual([`/updated_values/a/1/${name.replaceAll('/', '~1')}`]);
+  expect(nested.kinds).toEqual([kind]);
+});
+
+test.each([
+  'max_tokens',
+  'key_name',
+  'token_id',
+  'public_key',
+  'shipping',
+  'object_key_hash',
+  'passenger',
+  'secretary',
+])('the value of a member named %s stays', (name) => {
+  expect(redact(`{"${name}":"value"}`)).toMatchObject({ text: `{"${name}":"value"}`, places: null });
+});
+
+test.each([
+  ['api-key', `sk-${body}`],
+  ['api-key', `sk-proj-${body}-${body}`],
+  ['api-key', `sk-ant-api03-${body}`],
+  ['api-key', `sk_live_${body}`],
+  ['api-key', `AIza${body.slice(0, 35)}`],
+  ['api-key', `abx_live_${body.slice(0, 38)}`],
+  ['aws-key', 'AKIAIOSFODNN7EXAMPLE'],
+  ['token', `ghp_${body}`],
+  ['token', `github_pat_${body}${body}`],
+  ['token', `glpat-${body}`],
+  ['token', `xoxb-${body}`],
+  ['token', `npm_${body}`],
+  ['token', `hf_${body}`],
+  ['token', `hvs.${body}`],
+  ['jwt', jwt],
+  ['private-key', pem],
+  ['assignment', `hunter2-${body}`, 'https://example.com/?api_key=', '&page=2'],
+  ['assignment', 'hunter2-secret', 'host=db user=u password=', ' port=5432'],
+  ['authorization', body, 'Authorization was Bearer ', ', he said'],
+  ['authorization', 'dXNlcjpwYXNzd29yZA==', 'Basic ', ''],
+  ['password', 'p-w0rd!', 'postgres://user:', '@db.example.com/app'],
+  ['password', 'p-w0rd!', 'redis://:', '@cache:6379'],
+])(
+  'a text with a secret of the kind %s is replaced in that part',
+  (kind, secret, before = 'it was ', after = ' then') => {
+    const text = before + secret + after;
+    const expected = `${before}[redacted:${kind}]${after}`;
+    const { text: stored, places } = redact(`{"a":{"note":${JSON.stringify(text)}},"n":1e2}`);
+    expect(stored).toBe(`{"a":{"note":${JSON.stringify(expected)}},"n":1e2}`);
+    expect(places).toEqual(['/updated_values/a/note']);
+  },
+);
+
+test.each([
+  ['a hash of a key, as token', `{"token":"${'0f'.repeat(32)}","api_key":"${'a1'.repeat(32)}"}`],
+  ['a masked key', '{"key_name":"sk-...9f2c","api_key":"sk-...9f2c","token":"sk-...abcd"}'],
+  [
+    'a UUID, an e-mail, a date',
+    '{"id":"0198c5e2-7d6b-7c1e-9f43-2b1f6a7c8d90","user":"ana@example.com","at":"2026-07-03"}',
+  ],
+  ['words with a hyphen', '{"alias":"sk-learn-model-of-the-team","text":"Basic understanding-of-things"}'],
+  ['a URL without a password', '{"url":"https://example.com:8080/a?b=c","mail":"mailto:ana@example.com"}'],
+  ['a reference to a variable', '{"api_key":"os.environ/OPENAI_API_KEY","password":"os.environ/DB"}'],
+  ['what is masked', '{"password":"********","secret":"[redacted:secret]"}'],
+  ['a flag, null, nothing', '{"password":null,"secret":true,"token":"","api_key":false,"token":128000}'],
+  ['digits and order', '{"b":12345678901234567890.10,"a":1.0,"a":-0,"u":"\\u00fc\\t"}'],
+])('%s stays byte for byte', (_what, json) => {
+  expect(redact(json)).toMatchObject({ text: json, places: null });
+});
+
+test('a number, a list and an object under a secret name are replaced as a whole', () => {
+  expect(redact('{"pin":1234,"secrets":["a",{"b":1}],"credentials":{"user":"u","word":"w"},"x":1.0}').text).toBe(
+    '{"pin":"[redacted:password]","secrets":"[redacted:secret]","credentials":"[redacted:credentials]","x":1.0}',
+  );
+});
+
+test('an escape does not hide a name or a value', () => {
+  expect(redact('{"pass\\u0077ord":"x1","u":"\\u0073k-A1b2C3d4E5f6G7h8I9"}').text).toBe(
+    '{"pass\\u0077ord":"[redacted:password]","u":"[redacted:api-key]"}',
+  );
+  expect(redact('{"u":"postgres:\\/\\/u:geheim1@db"}').text).toBe('{"u":"postgres://u:[redacted:password]@db"}');
+});
+
+test('JSON text inside a text is understood, and everything else in it stays as it was', () => {
+  const inner = '{"team_id": "t-7", "api_key": "hunter2", "n": 1.10, "deep": "{\\"password\\": \\"x1\\"}"}';
+  const { text, places } = redact(JSON.stringify(inner));
+  expect(JSON.parse(text)).toBe(
+    '{"team_id": "t-7", "api_key": "[redacted:api-key]", "n": 1.10, "deep": "{\\"password\\": \\"[redacted:password]\\"}"}',
+  );
+  // A pointer cannot lead into a text.
+  expect(places).toEqual(['/updated_values']);
+  const cut = redact(JSON.stringify('{"api_key": "hunter2", "n":'));
+  expect(cut.text).toContain('[redacted:assignment]');
+  expect(cut.text).not.toContain('hunter2');
+});
+
+test('a secret that is a name is replaced too, and the pointer does not hold it', () => {
+  const { text, places } = redact(`{"sk-${body}":{"spend":1.50}}`);
+  expect(text).toBe('{"[redacted:api-key]":{"spend":1.50}}');
+  expect(places).toEqual(['/updated_values/[redacted:api-key]']);
+});
+
+test('a repeated name hides nothing', () => {
+  expect(redact('{"a":{"password":"x1"},"a":1}').text).toBe('{"a":{"password":"[redacted:password]"},"a":1}');
+});
+
+test('names of the event are redacted; a whole key as object_id becomes its hash, as in LiteLLM', () => {
+  const read = readEvent(
+    `{"changed_by":"ana with ${jwt}","action":"updated","table_name":"keys","object_id":"sk-${body}","changed_by_api_key":"sk-${body}"}`,
+  );
+  if (!read.ok) throw new Error('invalid');
+  const { event, redacted } = redactor.redactEvent(read.value);
+  expect(event).toMatchObject({
+    changedBy: 'ana with [redacted:jwt]',
+    objectId: sha256(`sk-${body}`),
+    changedByApiKey: sha256(`sk-${body}`),
+  });
+  expect(JSON.parse(redacted ?? '')).toEqual(['/changed_by', '/changed_by_api_key', '/object_id']);
+});
+
+test('settings add names and prefixes, leave kinds, and add a digest that is equal for equal secrets', () => {
+  const by = create({
+    names: ['ssn'],
+    prefixes: ['acme_'],
+    skippedKinds: ['cookie', 'jwt'],
+    digest: (s) => `d${s.length}`,
+  });
+  const { text } = redact(`{"SSN":"123-45","cookie":"a=b","t":"acme_A1b2C3d4E5f6G7h8","j":"${jwt}"}`, by);
+  expect(text).toBe(`{"SSN":"[redacted:ssn:hmac:d6]","cookie":"a=b","t":"[redacted:token:hmac:d21]","j":"${jwt}"}`);
+});
+
+test('many secrets do not make the value or the list of places large', () => {
+  const few = redact(`[${Array.from({ length: 200 }, () => '{"pin":1}').join()}]`);
+  expect(few.places).toEqual(['/updated_values']);
+  const many = redact(`[${Array.from({ length: 20_000 }, () => '{"pin":1}').join()}]`);
+  expect(many).toMatchObject({ text: '"[redacted:many]"', places: ['/updated_values'] });
+  const deep = redact(`${'{"n":'.repeat(120)}{"pin":1}${'}'.repeat(120)}`.replace('"n"', `"${'n'.repeat(100_000)}"`));
+  expect(JSON.stringify(deep.places).length).toBeLessThan(600);
+});
+
+test('a text with very many secrets keeps none of them', () => {
+  const { text } = redact(JSON.stringify({ a: `sk-${body} `.repeat(2_000), b: `token=${body} `.repeat(2_000) }));
+  expect(text).not.toContain(body);
+});
+
+const mebibyte = 1024 * 1024 - 200;
+const fill = (part: string) => part.repeat(Math.floor(mebibyte / part.length));
+test.each([
+  ['sk- without an end', fill('sk-')],
+  ['eyJ without a dot', fill('eyJ')],
+  ['eyJ with dots', fill('eyJabcdefghi.')],
+  ['beginnings of PEM', fill('-----BEGIN PRIVATE KEY-----')],
+  ['dashes', fill('-')],
+  ['schemes', fill('://')],
+  ['schemes with users', fill('://u:')],
+  ['colons', `://${fill(':')}`],
+  ['equals', fill('=')],
+  ['assignments', fill('token=')],
+  ['quotes', fill("'")],
+  ['quotes with spaces', fill("'        ")],
+  ['bearers', fill('Bearer ')],
+  ['spaces behind a bearer', `Bearer${fill(' ')}`],
+  ['lower case behind sk-', `sk-${fill('a')}`],
+  ['letters', fill('p')],
+  ['braces in a text', fill('{')],
+])('a mebibyte of %s takes less than 50 ms', (_what, text) => {
+  const { event } = redact(JSON.stringify({ a: text }), create({ skippedKinds: [...nameKinds, ...valueKinds] }));
+  const times = [1, 2, 3].map(() => {
+    const startedAt = performance.now();
+    redactor.redactEvent(event);
+    return performance.now() - startedAt;
+  });
+  expect(Math.min(...times)).toBeLessThan(50);
+});
+
+test('for any value the result is JSON without secrets, and a second redaction changes nothing', () => {
+  const secretName = fc.constantFrom('password', 'api_key', 'Client-Secret');
+  const value = fc.letrec((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 4 },
+      fc.jsonValue().map((one) => JSON.stringify(one)),
+      fc
+        .string({ unit: 'binary' })
+        .filter((s) => s.isWellFormed() && !s.includes('\0'))
+        .map((one) => JSON.stringify(one)),
+      fc.constantFrom('1.10', '1e400', '-0', '"\\u00e4\\/"', `"sk-${body}"`, '"a=b"', '"{\\"token\\":\\"abc\\"}"'),
+      fc.array(tie('value') as fc.Arbitrary<string>, { maxLength: 4 }).map((all) => `[${all.join(', ')}]`),
+      fc
+        .array(fc.tuple(fc.oneof(secretName, fc.string()), tie('value') as fc.Arbitrary<string>), { maxLength: 4 })
+        .map((all) => `{${all.map(([name, one]) => `${JSON.stringify(name)} : ${one}`).join(' , ')}}`),
+    ),
+  })).value as fc.Arbitrary<string>;
+  fc.assert(
+    fc.property(value, (json) => {
+      fc.pre(!/\\u0000|\\ud[89a-f]/i.test(json));
+      const { text, places } = redact(json);
+      if (text === null) return;
+      JSON.parse(text);
+      if (places !== null) {
+        expect(text).toContain('[redacted:');
+        expect(redact(text)).toMatchObject({ text, places: null });
+      }
+      expect(text).not.toContain(body);
+    }),
+    { numRuns: 2_000 },
+  );
+});
