@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
+import { looksSecret } from '@auditbox/core/redact/secret-values.ts';
 import type { RequestHandler, Response } from 'express';
 
 /** Other ids could break a log or a header. */
 const form = /^[A-Za-z0-9_-]{1,64}$/;
+const isId = (text: unknown): text is string => typeof text === 'string' && form.test(text) && !looksSecret(text);
 
 /** Gives each request an id, or keeps the id that a proxy gave it. It is in the answer, in problem documents and in the log. */
 export const identifyRequests: RequestHandler = (request, response, next) => {
   const given = request.headers['x-request-id'];
-  const id = typeof given === 'string' && form.test(given) ? given : randomUUID();
+  const id = isId(given) ? given : randomUUID();
   response.locals.requestId = id;
   response.setHeader('x-request-id', id);
   next();

@@ -12,6 +12,7 @@ import { getCaller } from '../http/caller.ts';
 import { createJsonAnswer, type JsonAnswer } from '../http/json-answer.ts';
 import { awaitTurn, shortText } from '../http/long-work.ts';
 import type { Route } from '../http/route.ts';
+import { hideSecrets } from '../redact.ts';
 import { type CursorList, printCursor, readCursor } from './cursor.ts';
 import { auditEventFields, nextCursor } from './event-answer.ts';
 import { filterParameters, partParameters } from './parameters.ts';
@@ -199,7 +200,8 @@ function readHistoryQuery(
     order: { by: 'updated_at', direction: 'asc' },
   };
   const partial = named.partial === undefined ? null : named.partial === 'true';
-  const history = { object: { table_name, object_id }, list, pageSize, partial };
+  const object = { table_name: hideSecrets(table_name), object_id: hideSecrets(object_id) };
+  const history = { object, list, pageSize, partial };
   if (named.cursor === undefined || named.cursor === '') return { ok: true, value: { ...history, after: null } };
   const place = readCursor(list, named.cursor);
   if ('message' in place) return invalid('cursor', place.message);
