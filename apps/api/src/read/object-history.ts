@@ -12,7 +12,7 @@ import { getCaller } from '../http/caller.ts';
 import { createJsonAnswer, type JsonAnswer } from '../http/json-answer.ts';
 import { awaitTurn, shortText } from '../http/long-work.ts';
 import type { Route } from '../http/route.ts';
-import { hideSecrets } from '../redact.ts';
+import { hideSecrets } from '../redact/redact.ts';
 import { type CursorList, printCursor, readCursor } from './cursor.ts';
 import { auditEventFields, nextCursor } from './event-answer.ts';
 import { filterParameters, partParameters } from './parameters.ts';
