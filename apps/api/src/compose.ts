@@ -19,6 +19,7 @@ import { createKnownKeys } from './keys/known-keys.ts';
 import { createApiLog } from './log.ts';
 import { createApiMetrics } from './metrics/api-metrics.ts';
 import { createApiScrape } from './metrics/api-scrape.ts';
+import { createTokenCallers } from './oidc/token-callers.ts';
 import type { ApiParts } from './parts.ts';
 import { connectReaders } from './read/readers.ts';
 import { createApiRedactor } from './redact/redact.ts';
@@ -89,6 +90,7 @@ export function composeApi(settings: ApiSettings, logger: Logger, tracing: Traci
     db,
     keysDb,
     knownKeys: createKnownKeys(keysDb),
+    tokenCallers: settings.oidc === null ? null : createTokenCallers(settings.oidc),
     keyUses,
     denials,
     contentHasher: createContentHasher(keysDb),

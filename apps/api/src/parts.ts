@@ -11,6 +11,7 @@ import type { KeyUses } from './keys/key-use.ts';
 import type { KnownKeys } from './keys/known-keys.ts';
 import type { ApiLog } from './log.ts';
 import type { ApiMetrics } from './metrics/api-metrics.ts';
+import type { TokenCallers } from './oidc/token-callers.ts';
 import type { Readers } from './read/readers.ts';
 import type { ApiSettings } from './settings.ts';
 import type { Coalescer } from './write/coalescer.ts';
@@ -28,6 +29,8 @@ export interface ApiParts {
   /** For keys: their look-ups must not wait for writes, and writes must not wait for them. */
   readonly keysDb: Database;
   readonly knownKeys: KnownKeys;
+  /** Null: only keys are valid. */
+  readonly tokenCallers: TokenCallers | null;
   readonly keyUses: KeyUses;
   readonly denials: Denials;
   /** Hashes what callers send. Throws DatabaseError until its key was read. */

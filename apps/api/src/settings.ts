@@ -12,6 +12,8 @@ import {
 } from '@auditbox/process/settings.ts';
 import { httpEnvironment, httpRelations } from './http/http-environment.ts';
 import { type HttpSettings, nestHttpSettings } from './http/http-settings.ts';
+import { nestOidc, oidcEnvironment, oidcRelations } from './oidc/oidc-environment.ts';
+import type { OidcSettings } from './oidc/oidc-settings.ts';
 import { randomKey } from './random-key.ts';
 import type { RedactSettings } from './redact/redact.ts';
 import { nestRedaction, redactEnvironment, redactRelations } from './redact/redact-environment.ts';
@@ -60,6 +62,7 @@ export const apiSettingTable = {
     meaning: 'Record each read and export as an audit event, before its answer begins.',
     fallback: false,
   }),
+  ...oidcEnvironment,
   ...redactEnvironment,
   ...httpEnvironment,
   METRICS_TOKEN: optional(
@@ -89,6 +92,8 @@ export interface ApiSettings extends HttpSettings {
   /** Whether reads are audit events. */
   readonly recordsReads: boolean;
   readonly redact: RedactSettings;
+  /** Null: only keys are valid. */
+  readonly oidc: OidcSettings | null;
   readonly metricsAccess: { readonly kind: 'public' } | { readonly kind: 'token'; readonly token: string };
   readonly actions: readonly string[];
   /** Older events are rejected. */
@@ -99,7 +104,7 @@ export interface ApiSettings extends HttpSettings {
 
 /** Throws SettingsError, which names every wrong setting. */
 export function readApiSettings(environment: Readonly<Record<string, string | undefined>>): ApiSettings {
-  return nestSettings(readSettings(apiSettingTable, environment, [...redactRelations, ...httpRelations]));
+  return nestSettings(readSettings(apiSettingTable, environment, [...oidcRelations, ...redactRelations, ...httpRelations]));
 }
 
 function nestSettings(values: SettingValues<typeof apiSettingTable>): ApiSettings {
@@ -116,6 +121,7 @@ function nestSettings(values: SettingValues<typeof apiSettingTable>): ApiSetting
     keyEnvironment: values.AUDIT_KEY_ENV,
     recordsReads: values.AUDIT_READS,
     redact: Object.freeze(nestRedaction(values)),
+    oidc: nestOidc(values),
     metricsAccess: Object.freeze(token === undefined ? { kind: 'public' } : { kind: 'token', token }),
     actions: Object.freeze([...values.AUDIT_ACTIONS]),
     oldestEventDays: values.AUDIT_OLDEST_EVENT_DAYS,

@@ -4,6 +4,8 @@ import { allTenants } from '@auditbox/core/keys/tenant-scope.ts';
 import { hashApiKey, isApiKeyForm } from '@auditbox/db/keys/key-form.ts';
 import type { Request, RequestHandler } from 'express';
 import type { KnownKey } from '../keys/known-keys.ts';
+import { IssuerUnavailableError } from '../oidc/issuer-keys.ts';
+import { isTokenForm, type TokenCallers } from '../oidc/token-callers.ts';
 import type { ApiParts } from '../parts.ts';
 import { addressOf } from './address-of.ts';
 import { type Caller, setCaller } from './caller.ts';
@@ -31,12 +33,16 @@ export function createAuth({
   knownKeys,
   keyUses,
   denials,
-}: Pick<ApiParts, 'settings' | 'knownKeys' | 'keyUses' | 'denials'>): (scope: Scope) => RequestHandler {
+  tokenCallers,
+}: Pick<ApiParts, 'settings' | 'knownKeys' | 'keyUses' | 'denials' | 'tokenCallers'>): (
+  scope: Scope,
+) => RequestHandler {
   const masterHash = settings.masterKey === null ? null : Buffer.from(hashApiKey(settings.masterKey));
 
   async function findCaller(request: Request): Promise<Caller> {
     const token = readBearer(request);
     if (token === undefined) throw deny(request, 'no key', null, unauthorized(missingKey));
+    if (tokenCallers !== null && isTokenForm(token)) return findByToken(request, token, tokenCallers);
     const keyHash = hashApiKey(token);
     if (masterHash !== null && timingSafeEqual(Buffer.from(keyHash), masterHash)) return master;
     // A mistyped or invented key is recognised by its checksum, and costs no query.
@@ -47,6 +53,17 @@ export function createAuth({
       throw deny(request, 'address', key, new HttpProblem(403, 'This key may not be used from this address.'));
     keyUses.note(key.rowId, addressOf(request));
     return toCaller(key, async () => (await knownKeys.get(keyHash, recheckMs)) !== null);
+  }
+
+  async function findByToken(request: Request, token: string, callers: TokenCallers): Promise<Caller> {
+    const found = await callers.find(token).catch((error: unknown) => {
+      // A 401 would make callers throw good tokens away.
+      throw error instanceof IssuerUnavailableError ? issuerUnavailable(error) : error;
+    });
+    if (found.kind === 'valid') return found.caller;
+    const headers = { 'www-authenticate': 'Bearer error="invalid_token"' };
+    const problem = new HttpProblem(401, `This token is not valid: ${found.reason}.`, { headers });
+    throw deny(request, 'wrong token', null, problem);
   }
 
   /** Notes the denial, and returns its problem. */
@@ -80,6 +97,12 @@ const missingKey = 'This route needs a key: Authorization: Bearer KEY.';
 function toCaller(key: KnownKey, isStillValid: Caller['isStillValid']): Caller {
   const { keyId: id, name, recordedBy, scopes: granted, tenant, bounds } = key;
   return { id, name, recordedBy, scopes: granted, tenant, bounds, isStillValid };
+}
+
+function issuerUnavailable(cause: IssuerUnavailableError): HttpProblem {
+  const problem = new HttpProblem(503, cause.message, { headers: { 'retry-after': '5' }, code: 'issuer-unavailable' });
+  problem.cause = cause.cause;
+  return problem;
 }
 
 /** A 401 with the challenge that RFC 9110 requires. */

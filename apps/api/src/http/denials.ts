@@ -5,7 +5,7 @@ import type { MonthMaker } from '@auditbox/db/months/month-maker.ts';
 
 /** A request that auth did not let pass. */
 export interface Denial {
-  readonly reason: 'no key' | 'unknown key' | 'no scope' | 'address' | 'bounds';
+  readonly reason: 'no key' | 'unknown key' | 'wrong token' | 'no scope' | 'address' | 'bounds';
   /** `GET /audit`, with the template of the route. */
   readonly route: string;
   readonly address: string;

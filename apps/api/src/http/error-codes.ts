@@ -4,7 +4,11 @@
  */
 export const errorCodes = {
   'bad-request': { status: 400, meaning: 'The request is unreadable, or parameters are wrong.', retry: false },
-  unauthorized: { status: 401, meaning: 'The key is missing, unknown, expired or revoked.', retry: false },
+  unauthorized: {
+    status: 401,
+    meaning: 'The key or token is missing, unknown, not valid, expired or revoked.',
+    retry: false,
+  },
   forbidden: { status: 403, meaning: 'The key may not do this.', retry: false },
   'not-found': { status: 404, meaning: 'There is no such route or event.', retry: false },
   'method-not-allowed': {
@@ -47,6 +51,11 @@ export const errorCodes = {
   'database-misconfigured': {
     status: 503,
     meaning: 'The schema, the login or a right is wrong. An operator must change something; the log says what.',
+    retry: true,
+  },
+  'issuer-unavailable': {
+    status: 503,
+    meaning: 'The keys of the issuer of tokens cannot be read, so this token cannot be checked.',
     retry: true,
   },
   unavailable: { status: 503, meaning: 'The api cannot serve this request now.', retry: true },
