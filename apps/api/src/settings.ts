@@ -104,7 +104,9 @@ export interface ApiSettings extends HttpSettings {
 
 /** Throws SettingsError, which names every wrong setting. */
 export function readApiSettings(environment: Readonly<Record<string, string | undefined>>): ApiSettings {
-  return nestSettings(readSettings(apiSettingTable, environment, [...oidcRelations, ...redactRelations, ...httpRelations]));
+  return nestSettings(
+    readSettings(apiSettingTable, environment, [...oidcRelations, ...redactRelations, ...httpRelations]),
+  );
 }
 
 function nestSettings(values: SettingValues<typeof apiSettingTable>): ApiSettings {

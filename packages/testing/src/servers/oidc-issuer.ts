@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import Provider from 'oidc-provider';
 
 /** What a token of the tests says. */
-export interface TokenWishes {
+interface TokenWishes {
   /** Separated by spaces. */
   readonly scope?: string;
   readonly audience?: string;
