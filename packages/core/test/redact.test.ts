@@ -3,6 +3,7 @@ import { eventReader } from '@auditbox/core/event/read-event.ts';
 import { createRedactor, type RedactOptions } from '@auditbox/core/redact/redact-event.ts';
 import { nameKinds } from '@auditbox/core/redact/secret-names.ts';
 import { valueKinds } from '@auditbox/core/redact/secret-values.ts';
+import { finish } from '@auditbox/core/steps.ts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
@@ -18,7 +19,7 @@ function redact(updatedValues: string, by = redactor, more = '') {
     `{"changed_by":"ana","action":"updated","table_name":"teams","object_id":"1"${more},"updated_values":${updatedValues}}`,
   );
   if (!read.ok) throw new Error(JSON.stringify(read.problems));
-  const { event, redacted, kinds } = by.redactEvent(read.value);
+  const { event, redacted, kinds } = finish(by.redactEvent(read.value));
   return { text: event.updatedValues as string, places: redacted === null ? null : JSON.parse(redacted), kinds, event };
 }
 
@@ -153,7 +154,7 @@ test('names of the event are redacted; a whole key as object_id becomes its hash
     `{"changed_by":"ana with ${jwt}","action":"updated","table_name":"keys","object_id":"sk-${body}","changed_by_api_key":"sk-${body}"}`,
   );
   if (!read.ok) throw new Error('invalid');
-  const { event, redacted } = redactor.redactEvent(read.value);
+  const { event, redacted } = finish(redactor.redactEvent(read.value));
   expect(event).toMatchObject({
     changedBy: 'ana with [redacted:jwt]',
     objectId: sha256(`sk-${body}`),
@@ -211,7 +212,7 @@ test.each([
   const { event } = redact(JSON.stringify({ a: text }), create({ skippedKinds: [...nameKinds, ...valueKinds] }));
   const times = [1, 2, 3].map(() => {
     const startedAt = performance.now();
-    redactor.redactEvent(event);
+    finish(redactor.redactEvent(event));
     return performance.now() - startedAt;
   });
   expect(Math.min(...times)).toBeLessThan(50);

@@ -1,3 +1,5 @@
+import { finish, type Steps } from '@auditbox/core/steps.ts';
+
 /*
  * Work on a request that may take longer than a few milliseconds is cut into pieces. Between two pieces the process answers
  * other requests. The pieces of all requests take turns, because ten requests with a piece each would otherwise hold the
@@ -39,4 +41,9 @@ export async function runInPieces<T>(steps: Iterator<void, T>): Promise<T> {
       if (step.done) return step.value;
     } while (performance.now() < until);
   }
+}
+
+/** Runs a generator in pieces if the text that it works on is long, else at once. */
+export function runSteps<T>(steps: Steps<T>, textLength: number): T | Promise<T> {
+  return textLength <= shortText ? finish(steps) : runInPieces(steps);
 }

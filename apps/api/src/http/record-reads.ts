@@ -1,5 +1,6 @@
 import { createAuditEvent } from '@auditbox/core/event/create-audit-event.ts';
 import type { Redactor } from '@auditbox/core/redact/redact-event.ts';
+import { finish } from '@auditbox/core/steps.ts';
 import type { RequestHandler } from 'express';
 import type { ApiParts } from '../parts.ts';
 import { addressOf } from './address-of.ts';
@@ -45,7 +46,8 @@ export function recordReads({ coalescer, redactor }: Pick<ApiParts, 'coalescer' 
         context: { path: request.path, query: printQuery(search, redactor), address: addressOf(request) },
         ...(caller.tenant.kind === 'one' && { tenant: caller.tenant.tenant }),
       });
-      const { event: safe, redacted } = redactor?.redactEvent(event) ?? { event, redacted: null };
+      const { event: safe, redacted } =
+        redactor === null ? { event, redacted: null } : finish(redactor.redactEvent(event));
       await coalescer.write({ ...safe, origin: { recordedBy: ownRecordedBy, contentHash: null, redacted } });
     }
     next();

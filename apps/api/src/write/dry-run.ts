@@ -29,7 +29,7 @@ export function* showBatch(given: readonly Checked<NewAuditEvent>[], write: Writ
   const errors: Problem[] = [];
   for (const [index, read] of given.entries()) {
     yield;
-    const prepared = read.ok ? prepareEvent(read.value, write, index) : null;
+    const prepared = read.ok ? yield* prepareEvent(read.value, write, index) : null;
     events.push(prepared?.kind === 'ready' ? showEvent(prepared.event) : 'null');
     if (!read.ok) errors.push(...read.problems.slice(0, 1));
     else if (prepared !== null && prepared.kind !== 'ready') {

@@ -155,7 +155,7 @@ function* prepareAll(given: readonly NewAuditEvent[], write: WriteRequest): Gene
   const events: TracedEvent[] = [];
   for (const [index, event] of given.entries()) {
     yield;
-    const prepared = prepareEvent(event, write, index);
+    const prepared = yield* prepareEvent(event, write, index);
     if (prepared.kind !== 'ready') {
       const errors = prepared.problems.map(({ path, message }) => ({ path: printPath(index, path), message }));
       throw toWriteProblem(prepared, errors);

@@ -4,6 +4,7 @@ import type { ZodOpenApiResponseObject } from 'zod-openapi';
 import { bodyText, parseBody } from '../http/body.ts';
 import { getCaller } from '../http/caller.ts';
 import { sendJson } from '../http/json.ts';
+import { runSteps } from '../http/long-work.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
 import { auditEvent } from '../read/event-answer.ts';
@@ -61,7 +62,8 @@ export const postEvent: Route = {
       const event = parseBody(() => readEvent(text));
       if (!event.ok) throw new HttpProblem(422, 'The body is not a valid audit event.', { errors: event.problems });
       keyLimits.use(response, 'events', 1);
-      const prepared = prepareEvent(event.value, await readWriteRequest(request, response, text, parts), 0);
+      const write = await readWriteRequest(request, response, text, parts);
+      const prepared = await runSteps(prepareEvent(event.value, write, 0), text.length);
       if (prepared.kind !== 'ready') throw toWriteProblem(prepared, prepared.problems);
       if (isDry === 'true') return sendJson(response, 200, showEvent(prepared.event));
       const { id, outcome, json } = await recordEvents(

@@ -1,6 +1,7 @@
 import type { NewAuditEvent, Problem } from '@auditbox/core/event/audit-event.ts';
 import { findBoundsProblems } from '@auditbox/core/keys/key-bounds.ts';
-import type { Redactor } from '@auditbox/core/redact/redact-event.ts';
+import type { RedactedEvent, Redactor } from '@auditbox/core/redact/redact-event.ts';
+import type { Steps } from '@auditbox/core/steps.ts';
 import type { ContentHasher } from '@auditbox/db/events/content-hash.ts';
 import type { TracedEvent } from '@auditbox/db/events/event-record.ts';
 import type { Caller } from '../http/caller.ts';
@@ -28,8 +29,8 @@ export type Prepared =
   | { readonly kind: 'forbidden'; readonly problems: readonly Problem[] }
   | { readonly kind: 'too old'; readonly problems: readonly Problem[] };
 
-/** Adds to an event what the request knows of its caller, and checks that the caller may write it. */
-export function prepareEvent(given: NewAuditEvent, request: WriteRequest, place: number): Prepared {
+/** Adds to an event what the request knows of its caller, and checks that the caller may write it. Works in small steps. */
+export function* prepareEvent(given: NewAuditEvent, request: WriteRequest, place: number): Steps<Prepared> {
   const { caller, traceparent, hasher, repeatable, redactor } = request;
   const forbidden = [...findTenantProblems(given, caller), ...findBoundsProblems(caller.bounds, caller.id, given)];
   if (forbidden.length > 0) return { kind: 'forbidden', problems: forbidden };
@@ -44,12 +45,18 @@ export function prepareEvent(given: NewAuditEvent, request: WriteRequest, place:
   };
   // Before the redaction: the same event with its secret again is the same event.
   const contentHash = hasher.hash(event, isExact ? repeatable.bodyHash : '');
-  const { event: safe, redacted, kinds } = redactor?.redactEvent(event) ?? { event, redacted: null, kinds: [] };
+  yield;
+  const isClean = redactor === null || redactor.isClean(event);
+  const { event: safe, redacted, kinds } = isClean ? withoutSecrets(event) : yield* redactor.redactEvent(event);
   if (kinds.length > 0) request.countRedacted(kinds);
   return {
     kind: 'ready',
     event: { ...safe, traceparent, origin: { recordedBy: caller.recordedBy, contentHash, redacted, isExact } },
   };
+}
+
+function withoutSecrets(event: NewAuditEvent): RedactedEvent {
+  return { event, redacted: null, kinds: [] };
 }
 
 function findTenantProblems({ tenant }: NewAuditEvent, caller: Caller): Problem[] {

@@ -53,7 +53,7 @@ function* prepareEach(
   const ready: Ready[] = [];
   for (const [index, read] of given.entries()) {
     yield;
-    const prepared = read.ok ? prepareEvent(read.value, request, index) : null;
+    const prepared = read.ok ? yield* prepareEvent(read.value, request, index) : null;
     if (prepared?.kind === 'ready') ready.push({ index, event: identify(prepared.event) });
     else outcomes.set(index, refuse(index, read, prepared?.problems ?? []));
   }

@@ -1,5 +1,6 @@
 import { measureJson } from '../json/json-size.ts';
 import { maxDepth, skipSpace, skipString, sliceValue } from '../json/json-text.ts';
+import type { Steps } from '../steps.ts';
 import { isHarmless, type NameRules } from './secret-names.ts';
 import type { ValueRules } from './secret-values.ts';
 
@@ -24,6 +25,8 @@ export interface RedactedJson {
 
 /** More secrets in one value are no list that anyone reads, and each replacement makes the value longer. */
 const maxRedactions = 5_000;
+/** The length of a step. Each token may be a small JSON text. */
+const tokensInStep = 64;
 /** JSON text inside a JSON text, inside a JSON text. */
 const maxTextsInTexts = 3;
 
@@ -36,8 +39,8 @@ const openObject = 0x7b;
  * Replaces the secrets of a JSON text, and leaves every other byte. It works on the tokens of the text, because printing a
  * parsed value again would change numbers. Null if there is nothing to replace. The text must be JSON.
  */
-export function redactJson(text: string, rules: RedactRules): RedactedJson | null {
-  return isClean(text, rules) ? null : redactTokens(text, rules, maxTextsInTexts);
+export function* redactJson(text: string, rules: RedactRules): Steps<RedactedJson | null> {
+  return isClean(text, rules) ? null : yield* redactTokens(text, rules, maxTextsInTexts);
 }
 
 /** An escape that can hide a name or a pattern: a quote, a slash, or an ASCII character by its number. */
@@ -47,7 +50,7 @@ const hidingEscape = /\\(?:["/]|u00[2-7])/;
  * Whether a text certainly holds no secret. Almost every text is decided here, by searches of the engine that take a
  * microsecond for a kilobyte.
  */
-function isClean(text: string, { names, values }: RedactRules): boolean {
+export function isClean(text: string, { names, values }: RedactRules): boolean {
   if (text.includes('\\') && hidingEscape.test(text)) return false;
   if (values.mayHold(text)) return false;
   for (let at = text.indexOf(':'); at !== -1; at = text.indexOf(':', at + 1)) {
@@ -87,12 +90,15 @@ interface Frame {
   index: number;
 }
 
-function redactTokens(text: string, rules: RedactRules, textsInTexts: number): RedactedJson | null {
+function* redactTokens(text: string, rules: RedactRules, textsInTexts: number): Steps<RedactedJson | null> {
   const redactions: Redaction[] = [];
   const frames: Frame[] = [];
   let redacted = '';
   let kept = 0;
   let kind: string | null = null;
+  let tokens = 0;
+  // A string without escapes is in the text as it is, so one search of the text answers for all of them.
+  const mayHoldPlainly = rules.values.mayHold(text);
 
   function replace(start: number, end: number, by: string, found: readonly string[]): void {
     redacted += text.slice(kept, start) + by;
@@ -101,10 +107,11 @@ function redactTokens(text: string, rules: RedactRules, textsInTexts: number): R
     for (const foundKind of found) redactions.push({ path: place, kind: foundKind });
   }
 
-  function redactString(start: number, end: number, asName: boolean): string {
+  function* redactString(start: number, end: number, asName: boolean): Steps<string> {
     const token = text.slice(start, end);
     const content = decode(token);
-    const inner = redactText(content, asName ? null : kind, rules, textsInTexts);
+    if ((asName || kind === null) && !mayHoldPlainly && !token.includes('\\')) return content;
+    const inner = yield* redactText(content, asName ? null : kind, rules, textsInTexts);
     if (inner === null) return content;
     if (asName) (frames.at(-1) as Frame).name = inner.text;
     replace(
@@ -125,12 +132,14 @@ function redactTokens(text: string, rules: RedactRules, textsInTexts: number): R
   while (at < text.length) {
     const code = text.charCodeAt(at);
     const frame = frames.at(-1);
+    tokens += 1;
+    if (tokens % tokensInStep === 0) yield;
     if (redactions.length > maxRedactions)
       return { text: JSON.stringify(rules.replacement('many', text)), redactions: [{ path: [], kind: 'many' }] };
     if (code === quote && frame?.isObject && frame.index === 0) {
       const end = skipString(text, at);
       frame.name = decode(text.slice(at, end));
-      kind = rules.names.kindOf(redactString(at, end, true));
+      kind = rules.names.kindOf(yield* redactString(at, end, true));
       frame.index = 1;
       // Behind the colon.
       at = skipSpace(text, skipSpace(text, end) + 1);
@@ -149,7 +158,7 @@ function redactTokens(text: string, rules: RedactRules, textsInTexts: number): R
     const secretKind: string | null = kind;
     if (code === quote) {
       const end = skipString(text, at);
-      redactString(at, end, false);
+      yield* redactString(at, end, false);
       at = skipSpace(text, end);
     } else if (secretKind === null && (code === openObject || code === openArray)) {
       frames.push({ isObject: code === openObject, name: '', index: 0 });
@@ -165,17 +174,17 @@ function redactTokens(text: string, rules: RedactRules, textsInTexts: number): R
 }
 
 /** Replaces the secrets of a text: all of it under a secret name, or what looks like a secret, or what JSON in it holds. */
-export function redactText(
+export function* redactText(
   text: string,
   kind: string | null,
   rules: RedactRules,
   textsInTexts = maxTextsInTexts,
-): RedactedJson | null {
+): Steps<RedactedJson | null> {
   if (kind !== null)
     return isHarmless(text, kind) ? null : { text: rules.replacement(kind, text), redactions: [{ path: [], kind }] };
   if (textsInTexts > 0 && beginsLikeJson(text)) {
     if (!spaceBeforeColon.test(text) && isClean(text, rules)) return null;
-    if (isJson(text)) return redactTokens(text, rules, textsInTexts - 1);
+    if (isJson(text)) return yield* redactTokens(text, rules, textsInTexts - 1);
   }
   const found = rules.values.find(text);
   if (found.length === 0) return null;

@@ -50,12 +50,17 @@ export function createNameRules(added: readonly string[], skipped: ReadonlySet<s
     ...added.map((name) => [normalize(name), name] as const),
   ]);
   const byEnding = list(endings);
+  // Most names are told from secret ones by three characters.
+  const lastThree = new Set(byEnding.map(({ name }) => name.slice(-3)));
   const ends = markEnds([...whole.keys(), ...byEnding.map(({ name }) => name)]);
   const verdicts = new Map<string, string | null>();
 
   function judge(name: string): string | null {
     const plain = normalize(name.length > maxNameLength ? name.slice(-maxNameLength) : name);
-    return whole.get(plain) ?? byEnding.find((ending) => plain.endsWith(ending.name))?.kind ?? null;
+    const kind = whole.get(plain);
+    if (kind !== undefined) return kind;
+    if (!lastThree.has(plain.slice(-3))) return null;
+    return byEnding.find((ending) => plain.endsWith(ending.name))?.kind ?? null;
   }
 
   return {
@@ -85,7 +90,19 @@ function markEnds(names: readonly string[]): Uint8Array {
   return ends;
 }
 
+/** Letters and digits, in lower case. */
 function normalize(name: string): string {
+  let plain = '';
+  for (let at = 0; at < name.length; at += 1) {
+    const code = name.charCodeAt(at);
+    if (code > 0x7f) return normalizeSlowly(name);
+    if ((code >= 0x30 && code <= 0x39) || (code >= 0x61 && code <= 0x7a)) plain += name[at];
+    else if (code >= 0x41 && code <= 0x5a) plain += String.fromCharCode(code | 0x20);
+  }
+  return plain;
+}
+
+function normalizeSlowly(name: string): string {
   return name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, '');
 }
 

@@ -75,9 +75,12 @@ const assigned = new RegExp(
   '(?:=|["\']\\s{0,8}[:=]\\s{0,8}["\'])' +
     '(?<=(?:pass(?:word|wd|phrase)|pwd|secret|api[_-]?key|access[_-]?key|private[_-]?key|token|authorization|signature)' +
     '["\']?\\s{0,8}[:=]\\s{0,8}["\']?)' +
-    '(?!\\[redacted:|[0-9a-f]{64}(?![0-9a-f])|\\*{3}|os\\.environ/)([^\\s&;,"\'<>\\\\]{6,})',
+    '(?!\\[redacted:|[0-9a-f]{64}(?![0-9a-f])|\\*{3}|os\\.environ/)[^\\s&;,"\'<>\\\\]{6}',
   'gi',
 );
+/** The secret begins with these characters of `assigned`, and goes on as long as this matches. */
+const assignedLength = 6;
+const assignedRest = /[^\s&;,"'<>\\]*/y;
 
 /** `prefixes` are beginnings of further tokens; `skipped` are kinds that are not looked for. */
 export function createValueRules(prefixes: readonly string[], skipped: ReadonlySet<string>): ValueRules {
@@ -113,15 +116,22 @@ export function createValueRules(prefixes: readonly string[], skipped: ReadonlyS
     find(text) {
       const found = findByForm(text);
       if (!findsAssigned || !(mayAssign(text) || text.includes('"')) || !anyAssigned.test(text)) return found;
-      for (const match of text.matchAll(assigned)) {
-        const isLast = found.length >= 2 * maxSecrets;
-        const end = match.index + match[0].length;
-        found.push({ kind: 'assignment', start: end - (match[1] as string).length, end: isLast ? text.length : end });
-        if (isLast) break;
-      }
+      findAssigned(text, found);
       return withoutOverlaps(found);
     },
   };
+}
+
+function findAssigned(text: string, found: FoundSecret[]): void {
+  assigned.lastIndex = 0;
+  while (assigned.exec(text) !== null) {
+    const start = assigned.lastIndex - assignedLength;
+    const isLast = found.length >= 2 * maxSecrets;
+    const end = isLast ? text.length : findEnd(text, assignedRest, assigned.lastIndex);
+    found.push({ kind: 'assignment', start, end });
+    if (isLast) return;
+    assigned.lastIndex = end;
+  }
 }
 
 function findEnd(text: string, until: RegExp, from: number): number {
