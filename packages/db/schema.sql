@@ -162,8 +162,11 @@ create table auditbox.delivery (
   object_sha256 text,
   log_index bigint,
   waits_since timestamp(6) with time zone default clock_timestamp(),
+  next_row integer default 0 not null,
+  sent_as text,
   constraint delivery_pkey PRIMARY KEY (destination, batch_id),
-  constraint delivery_done_is_proven CHECK ((((state = 'done'::text) = (done_at IS NOT NULL)) AND ((state <> 'done'::text) OR (sha256 IS NOT NULL)))),
+  constraint delivery_archive_is_objects CHECK (((destination <> 's3'::text) OR (sent_as IS NULL))),
+  constraint delivery_done_is_proven CHECK ((((state = 'done'::text) = (done_at IS NOT NULL)) AND ((state <> 'done'::text) OR (sha256 IS NOT NULL) OR (sent_as IS NOT NULL)))),
   constraint delivery_failed_says_why CHECK (((state <> 'failed'::text) OR (last_error IS NOT NULL))),
   constraint delivery_lease_while_sending CHECK ((num_nonnulls(lease_token, leased_until) =
 CASE state
@@ -189,17 +192,20 @@ alter table auditbox.delivery enable always trigger delivery_no_truncate;
 CREATE TRIGGER delivery_stays BEFORE DELETE ON auditbox.delivery FOR EACH ROW EXECUTE FUNCTION auditbox.keep_delivery();
 alter table auditbox.delivery enable always trigger delivery_stays;
 grant select on auditbox.delivery to auditbox_api;
-grant delete, insert (batch_id, destination), select, update (attempts, done_at, last_error, lease_token, leased_until, lines_root, log_index, ndjson_bytes, next_attempt_at, object_bytes, object_key, object_sha256, sha256, state) on auditbox.delivery to auditbox_exporter;
+grant delete, insert (batch_id, destination), select, update (attempts, done_at, last_error, lease_token, leased_until, lines_root, log_index, ndjson_bytes, next_attempt_at, next_row, object_bytes, object_key, object_sha256, sent_as, sha256, state) on auditbox.delivery to auditbox_exporter;
 grant select on auditbox.delivery to auditbox_retention;
 
 create table auditbox.destination (
   name text not null,
   is_paused boolean default false not null,
+  created_at timestamp(6) with time zone default clock_timestamp() not null,
+  history_since timestamp(6) with time zone,
+  history_behind bigint,
   constraint destination_pkey PRIMARY KEY (name),
   constraint destination_name_form CHECK ((name ~ '^[a-z][a-z0-9-]{0,62}$'::text))
 );
 grant select on auditbox.destination to auditbox_api;
-grant delete, insert (name), select, update (is_paused) on auditbox.destination to auditbox_exporter;
+grant delete, insert (history_behind, history_since, is_paused, name), select, update (history_behind, history_since, is_paused) on auditbox.destination to auditbox_exporter;
 grant select on auditbox.destination to auditbox_retention;
 
 create table auditbox.frontier (
@@ -869,12 +875,19 @@ begin
     raise exception 'a delivery keeps its destination and its batch' using errcode = 'insufficient_privilege';
   elsif (old.state || '>' || new.state) not in (
       'sealed>sealed', 'sealed>sending', 'sending>sending', 'sending>sealed', 'sending>done', 'sending>failed',
-      'failed>sealed') then
+      'failed>sealed')
+    and not (old.state = 'done' and new.state = 'sealed' and old.sent_as is not null and old.object_key is null) then
     raise exception 'a delivery does not go from % to %', old.state, new.state
       using errcode = 'insufficient_privilege', schema = tg_table_schema, table = tg_table_name;
   elsif new.state = 'done' and (new.sha256, new.object_key, new.ndjson_bytes, new.object_bytes, new.lines_root, new.object_sha256)
       is distinct from (old.sha256, old.object_key, old.ndjson_bytes, old.object_bytes, old.lines_root, old.object_sha256) then
     raise exception 'what a delivery was rendered to is recorded before it is sent'
+      using errcode = 'insufficient_privilege', schema = tg_table_schema, table = tg_table_name;
+  elsif old.sent_as is not null and new.sent_as is distinct from old.sent_as then
+    raise exception 'a delivery keeps how it is sent'
+      using errcode = 'insufficient_privilege', schema = tg_table_schema, table = tg_table_name;
+  elsif old.state = 'sending' and new.next_row < old.next_row then
+    raise exception 'a delivery does not go back while it is sent'
       using errcode = 'insufficient_privilege', schema = tg_table_schema, table = tg_table_name;
   elsif new.log_index is not null then
     raise exception 'a delivery is numbered after it is done'
@@ -1457,7 +1470,8 @@ begin
   if exists (select from auditbox.destination d where d.name = old.destination)
     and not exists (
       select from auditbox.delivery d
-      where d.destination = old.destination and d.batch_id = old.batch_id and d.state = 'failed'
+      where d.destination = old.destination and d.batch_id = old.batch_id
+        and (d.state = 'failed' or (d.state = 'sealed' and d.sent_as is not null and d.next_row = 0))
     ) then
     raise exception 'the row % stays rejected by %', old.outbox_id, old.destination
       using errcode = 'insufficient_privilege', schema = tg_table_schema, table = tg_table_name;

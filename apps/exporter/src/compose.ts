@@ -5,6 +5,8 @@ import { createTurns } from '@auditbox/process/turns.ts';
 import { startWatchdog } from '@auditbox/process/watchdog.ts';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
+import { createDestinations } from './destinations/configured/create-destinations.ts';
+import { createLane, type Lane } from './destinations/configured/lane.ts';
 import { createGate } from './destinations/gate.ts';
 import { makeS3Bucket } from './destinations/s3/make-bucket.ts';
 import { createS3Access } from './destinations/s3/s3-access.ts';
@@ -21,6 +23,7 @@ import { createAttestor } from './log/attest.ts';
 import { createLogKeeper } from './log/log-keeper.ts';
 import { createExporterLog } from './log.ts';
 import { createExportMetrics } from './metrics/export-metrics.ts';
+import { createRequestMetrics } from './metrics/request-metrics.ts';
 import type { ExporterSettings } from './settings.ts';
 
 /** As the database knows it: the destination of every delivery that this process sends. */
@@ -30,14 +33,16 @@ const statementTimeoutMs = 30_000;
 
 /** Makes all parts of an exporter. Each command uses those that it needs. */
 export function composeExporter(settings: ExporterSettings, logger: Logger, tracing: Tracing | null) {
-  const { seal, send, pollIntervalMs, compression } = settings;
+  const { seal, send, pollIntervalMs, compression, destinations } = settings;
   const log = createExporterLog(logger);
   const db = connectDatabase({
     url: settings.databaseUrl,
     schema: settings.databaseSchema,
     application: 'auditbox exporter',
-    // One for each attempt, and one each for the sealer, the records of objects, the marks, the watchdog, and the log.
-    maxConnections: send.concurrency + 5,
+    // One for each attempt, and one each for the sealer, the records of objects, the marks, the watchdog, and the log. Each
+    // further destination also has one for its history.
+    maxConnections:
+      send.concurrency + 5 + destinations.served.reduce((sum, { concurrency }) => sum + concurrency + 1, 0),
     statementTimeoutMs,
     avoidSeqScans: true,
     guardsSchema: true,
@@ -57,7 +62,7 @@ export function composeExporter(settings: ExporterSettings, logger: Logger, trac
   const ledger = createLedger(db, destinationName, send);
   const registry = new Registry();
   const metrics = createExportMetrics(registry, seal);
-  const turns = createTurns(['seal', 'send'], () => performance.now());
+  const turns = createTurns(destinations.servesS3 ? ['seal', 'send'] : ['seal'], () => performance.now());
   const onProgress = () => turns.turned('send');
   const sendLoop = createSendLoop({
     ledger,
@@ -72,13 +77,17 @@ export function composeExporter(settings: ExporterSettings, logger: Logger, trac
     isHeld,
     onProgress,
   });
+  const lanes: Lane[] = [];
   const sealLoop = createSealLoop({
     db,
     limits: seal,
     pace: createPace(pollIntervalMs),
     metrics,
     log,
-    onSealed: sendLoop.wake,
+    onSealed() {
+      sendLoop.wake();
+      for (const lane of lanes) lane.wake();
+    },
     isHeld,
     onIteration: () => turns.turned('seal'),
   });
@@ -99,9 +108,19 @@ export function composeExporter(settings: ExporterSettings, logger: Logger, trac
     sendLoop,
     store,
     logKeeper,
+    lanes,
+    /** Makes the destinations other than S3. Throws a DestinationSetupError. */
+    async openLanes() {
+      const metricsOf = createRequestMetrics(registry);
+      for (const [configured, made] of await createDestinations(destinations.served, { log, env: process.env })) {
+        const parts = { db, log, metrics: metricsOf(configured.name), ...send, pollIntervalMs, isHeld };
+        lanes.push(createLane(configured, made, parts));
+      }
+    },
     async close() {
       watchdog.stop();
       destination.close();
+      await Promise.all(lanes.map((lane) => lane.close()));
       await db.close(1_000);
     },
   };

@@ -38,8 +38,12 @@ export type ExporterLog = ReturnType<typeof createExporterLog>;
 
 /** Writes the events through `logger`. */
 export function createExporterLog(logger: Logger) {
-  const write = (level: 'debug' | 'info' | 'warn' | 'error', event: string, fields: object, message: string) =>
-    logger[level]({ event, ...fields }, message);
+  const write = (
+    level: 'debug' | 'info' | 'warn' | 'error' | 'fatal',
+    event: string,
+    fields: object,
+    message: string,
+  ) => logger[level]({ event, ...fields }, message);
 
   return {
     exporterRunning: (fields: { host: string; port: number }) =>
@@ -111,6 +115,47 @@ export function createExporterLog(logger: Logger) {
       write('warn', 'upload-retried', fields, `The upload failed and will be tried again: ${reason}`),
     batchFailed: ({ reason, ...fields }: AttemptFields & { code: string; reason: string }) =>
       write('error', 'batch-failed', fields, `The batch failed and waits for --replay-failed: ${reason}`),
+
+    /** By requests, to a destination other than S3. */
+    batchDelivered: (fields: AttemptFields & { sent: number; rejected: number }) =>
+      write('info', 'batch-delivered', fields, 'The destination has the batch.'),
+    requestRetried: ({ reason, ...fields }: AttemptFields & { code: string; delayMs: number; reason: string }) =>
+      write('warn', 'request-retried', fields, `A request failed and will be sent again: ${reason}`),
+    destinationBlocked: ({ destination, reason }: { destination: string; reason: string }) =>
+      write(
+        'error',
+        'destination-blocked',
+        { destination, reason },
+        'A destination refuses everything. Nothing is lost; deliveries resume without a restart.',
+      ),
+    destinationResumed: (fields: { destination: string }) =>
+      write('info', 'destination-resumed', fields, 'The destination accepts requests again.'),
+    /** The message names each of them. */
+    destinationsWrong: ({ message }: Error) => write('fatal', 'destinations-wrong', {}, message),
+    destinationAdded: (fields: { destination: string; since: string | null }) =>
+      write('info', 'destination-added', fields, 'A destination of the configuration was added to the database.'),
+    destinationOrphaned: (fields: { destination: string }) =>
+      write(
+        'warn',
+        'destination-orphaned',
+        fields,
+        'The database has a destination that is not in the configuration. Its deliveries wait. Remove it with `npm run destinations -- remove`.',
+      ),
+    historyAdded: (fields: { destination: string }) =>
+      write('info', 'history-added', fields, 'The history of a destination was added.'),
+    destinationChecked: (fields: { destination: string }) =>
+      write('info', 'destination-checked', fields, 'The destination works.'),
+    destinationDoubtful: ({ says, ...fields }: { destination: string; says: string }) =>
+      write('warn', 'destination-doubtful', fields, `A destination may not work: ${says}`),
+    destinationLog: ({
+      level,
+      message,
+      ...fields
+    }: {
+      destination: string;
+      level: 'debug' | 'info' | 'warn' | 'error';
+      message: string;
+    }) => write(level, 'destination-log', fields, message),
 
     drainRunning: () => write('info', 'drain-running', {}, 'Draining: some batches are not exported yet.'),
     drainStopped: () => write('warn', 'drain-stopped', {}, 'Stopped before everything was exported.'),

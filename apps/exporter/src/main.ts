@@ -13,6 +13,7 @@ import { run } from './commands/run.ts';
 import { runLog } from './commands/run-log.ts';
 import { verify } from './commands/verify.ts';
 import { composeDoctor, composeExporter, composeRetention } from './compose.ts';
+import { DestinationSetupError } from './destinations/configured/create-destinations.ts';
 import { type ExporterSettings, readExporterSettings } from './settings.ts';
 
 const command = parseCommand(process.argv.slice(2));
@@ -66,9 +67,10 @@ async function perform(
   exporter: ReturnType<typeof composeExporter>,
   shutdown: Shutdown,
 ): Promise<number> {
-  if (given.kind === 'run') return run(exporter, shutdown);
   if (given.kind === 'log') return runLog(exporter, shutdown);
   try {
+    if (given.kind === 'run' || given.kind === 'drain') await exporter.openLanes();
+    if (given.kind === 'run') return await run(exporter, shutdown);
     switch (given.kind) {
       case 'make-bucket':
         return await makeBucket(exporter, shutdown.taking);
@@ -86,7 +88,11 @@ async function perform(
         return await replay(exporter, given, shutdown);
     }
   } catch (error) {
-    if (!(error instanceof DatabaseError)) throw error;
+    if (error instanceof DestinationSetupError) {
+      exporter.log.destinationsWrong(error);
+      return 1;
+    }
+    if (!(error instanceof DatabaseError) || given.kind === 'run') throw error;
     exporter.log.commandFailed(error);
     return 1;
   }

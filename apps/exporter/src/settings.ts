@@ -12,6 +12,9 @@ import {
   wholeNumber,
 } from '@auditbox/process/settings.ts';
 import { validate } from 'node-cron';
+import type { DestinationsSettings } from './destinations/configured/configured-destination.ts';
+import { destinationsEnvironment } from './destinations/configured/destinations-environment.ts';
+import { parseDestinations } from './destinations/configured/parse-destinations.ts';
 import { s3Environment, s3Relations } from './destinations/s3/s3-environment.ts';
 import { parseS3Settings, type S3Settings } from './destinations/s3/s3-settings.ts';
 import { logEnvironment, logRelations } from './log/log-environment.ts';
@@ -77,6 +80,7 @@ export const exporterSettings = {
       fallback: 30_000,
     },
   ),
+  ...destinationsEnvironment,
   ...logEnvironment,
   AUDIT_RETENTION_DAYS: wholeNumber(
     { min: 0, max: 36_500 },
@@ -147,11 +151,18 @@ export interface ExporterSettings {
     readonly schedule: string | null;
   };
   readonly s3: S3Settings;
+  readonly destinations: DestinationsSettings;
 }
 
 /** Reads the settings. Throws a SettingsError that names all wrong ones. */
 export function readExporterSettings(environment: Readonly<Record<string, string | undefined>>): ExporterSettings {
-  const values = readSettings(exporterSettings, environment, relations);
+  let destinations: DestinationsSettings | null = null;
+  const values = readSettings(exporterSettings, environment, relations, (known) => {
+    const parsed = parseDestinations(known, environment);
+    destinations = parsed.settings;
+    return parsed.problems;
+  });
+  if (destinations === null) throw new TypeError('The destinations were not read.');
   return freeze({
     databaseUrl: values.DATABASE_URL,
     databaseSchema: values.DATABASE_SCHEMA,
@@ -178,6 +189,7 @@ export function readExporterSettings(environment: Readonly<Record<string, string
       schedule: values.RETENTION_SCHEDULE ?? null,
     },
     s3: parseS3Settings(values),
+    destinations,
   });
 }
 

@@ -59,8 +59,8 @@ test.each(causes)(
     const backoffs = (performance.now() - watchedFrom) / 400;
 
     expect(await get('/readyz')).toEqual({ status: 200, text: 'ready\n' });
-    expect((await get('/metrics')).text).toMatch(/^auditbox_destination_blocked 1$/m);
-    expect((await get('/metrics')).text).toMatch(/^auditbox_destination_closed_seconds [1-9\d.]/m);
+    expect((await get('/metrics')).text).toMatch(/^auditbox_destination_blocked\{destination="s3"\} 1$/m);
+    expect((await get('/metrics')).text).toMatch(/^auditbox_destination_closed_seconds\{destination="s3"\} [1-9\d.]/m);
     expect(mostUnderWay).toBe(1);
     // Waits are random parts of 400 ms, so some are short. A loop without waits makes hundreds of requests.
     expect(probes).toBeLessThan(10 * (backoffs + 2));
@@ -72,7 +72,7 @@ test.each(causes)(
     rig.proxy.intervene = {};
     await app.event('export-resumed');
     await eventually(async () => expect(await rig.db.states()).toEqual({ done: events.length }));
-    expect((await get('/metrics')).text).toMatch(/^auditbox_destination_blocked 0$/m);
+    expect((await get('/metrics')).text).toMatch(/^auditbox_destination_blocked\{destination="s3"\} 0$/m);
     await expectExactlyOnce(
       rig.bucket,
       events.map(({ id }) => id),

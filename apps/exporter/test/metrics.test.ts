@@ -78,8 +78,8 @@ test('while the store is down, rows are sealed, not pending, and the age of the 
     expect(unfinished.reduce((sum, count) => sum + count)).toBe(1);
     expect(metrics.value('auditbox_outbox_oldest_unexported_age_seconds')).toBeGreaterThanOrEqual(3600);
     expect(metrics.value('auditbox_destination_errors_total{class="transient",code="SlowDown"}')).toBeGreaterThan(1);
-    expect(metrics.value('auditbox_destination_closed_seconds')).toBeGreaterThan(0);
-    expect(metrics.value('auditbox_destination_blocked')).toBe(0);
+    expect(metrics.value('auditbox_destination_closed_seconds{destination="s3"}')).toBeGreaterThan(0);
+    expect(metrics.value('auditbox_destination_blocked{destination="s3"}')).toBe(0);
   });
 });
 
@@ -87,8 +87,8 @@ test('the metrics tell a blocked destination from one that is down, with the tim
   refuse(403, 'AccessDenied');
   await rig.db.store(someEvents(1));
   await shows(rig.start([], { EXPORT_RETRY_CAP_MS: '100' }), (metrics) => {
-    expect(metrics.value('auditbox_destination_blocked')).toBe(1);
-    expect(metrics.value('auditbox_destination_blocked_seconds')).toBeGreaterThan(0);
+    expect(metrics.value('auditbox_destination_blocked{destination="s3"}')).toBe(1);
+    expect(metrics.value('auditbox_destination_blocked_seconds{destination="s3"}')).toBeGreaterThan(0);
     expect(metrics.value('auditbox_destination_errors_total{class="blocked",code="AccessDenied"}')).toBeGreaterThan(0);
   });
 });

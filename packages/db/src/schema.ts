@@ -173,7 +173,15 @@ export const batch = auditbox.table(
 /** Where batches go. The seal makes a delivery for each. */
 export const destination = auditbox.table(
   'destination',
-  { name: text().notNull(), isPaused: boolean('is_paused').notNull().default(false) },
+  {
+    name: text().notNull(),
+    isPaused: boolean('is_paused').notNull().default(false),
+    createdAt: instant('created_at').notNull().default(sql`clock_timestamp()`),
+    /** The history that it asked for: batches with events at or after this time. Null asks for all of them. */
+    historySince: instant('history_since'),
+    /** The last batch whose delivery was added for the history; null when nothing is left to add. */
+    historyBehind: bigint('history_behind', { mode: 'bigint' }),
+  },
   (t) => [
     primaryKey({ name: 'destination_pkey', columns: [t.name] }),
     check('destination_name_form', sql`name ~ '^[a-z][a-z0-9-]{0,62}$'`),
@@ -206,6 +214,10 @@ export const delivery = auditbox.table(
     objectSha256: text('object_sha256'),
     /** The batch's place in the log; null until it is numbered. */
     logIndex: bigint('log_index', { mode: 'bigint' }),
+    /** Of a delivery by requests: how many rows, in the order of the batch, are settled. */
+    nextRow: integer('next_row').notNull().default(0),
+    /** Of a delivery by requests: how it was cut and formatted at its first attempt, and is for ever. */
+    sentAs: text('sent_as'),
   },
   (t) => [
     primaryKey({ name: 'delivery_pkey', columns: [t.destination, t.batchId] }),
@@ -226,8 +238,10 @@ export const delivery = auditbox.table(
     ),
     check(
       'delivery_done_is_proven',
-      sql`(state = 'done') = (done_at is not null) and (state <> 'done' or sha256 is not null)`,
+      sql`(state = 'done') = (done_at is not null) and (state <> 'done' or sha256 is not null or sent_as is not null)`,
     ),
+    // Nobody can say that a batch is archived without its object.
+    check('delivery_archive_is_objects', sql`destination <> 's3' or sent_as is null`),
     check('delivery_failed_says_why', sql`state <> 'failed' or last_error is not null`),
   ],
 );

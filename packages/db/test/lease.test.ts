@@ -158,6 +158,7 @@ test.each([
   ["state = 'lost'", 'sealed'],
   ['lease_token = gen_random_uuid()', 'sealed'],
   ["sha256 = 'abc'", 'sealed'],
+  ["sent_as = 'requests'", 'sealed'],
   ['done_at = now()', 'sealed'],
   ["destination = 'other'", 'sealed'],
   ['batch_id = 7', 'sealed'],

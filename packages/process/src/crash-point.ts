@@ -9,6 +9,7 @@ export type CrashPoint =
   | 'exporter before the upload'
   | 'exporter after the upload'
   | 'exporter after the mark'
+  | 'exporter after a request'
   | 'exporter in shutdown'
   | 'exporter between two blocks of the reconciliation'
   | (typeof logCrashPoints)[number]

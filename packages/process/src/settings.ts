@@ -43,12 +43,14 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * Reads all settings of a table. An empty text counts as not set. Throws a SettingsError that names every wrong setting,
- * its value (unless it is secret) and the accepted values, and every relation that does not hold.
+ * its value (unless it is secret) and the accepted values, every relation that does not hold, and what `findOthers` finds
+ * with the settings that are right.
  */
 export function readSettings<T extends SettingTable>(
   table: T,
   environment: Environment,
   relations: readonly Relation<T>[] = [],
+  findOthers: (values: Partial<SettingValues<T>>) => readonly string[] = () => [],
 ): SettingValues<T> {
   const problems: string[] = [];
   const values: Record<string, unknown> = {};
@@ -67,6 +69,7 @@ export function readSettings<T extends SettingTable>(
     const sentence = between.every((name) => name in values) ? problem(values as SettingValues<T>) : null;
     if (sentence !== null) problems.push(sentence);
   }
+  problems.push(...findOthers(values as Partial<SettingValues<T>>));
   if (problems.length > 0) throw new SettingsError(['Wrong settings:', ...problems].join('\n  '));
   return Object.freeze(values) as SettingValues<T>;
 }

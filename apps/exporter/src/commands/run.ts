@@ -5,6 +5,8 @@ import type { Shutdown } from '@auditbox/process/shutdown.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
 import type { Turns } from '@auditbox/process/turns.ts';
 import type { Registry } from 'prom-client';
+import type { Lane } from '../destinations/configured/lane.ts';
+import { registerDestinations } from '../destinations/configured/register.ts';
 import type { Destination } from '../destinations/destination.ts';
 import type { Gate } from '../destinations/gate.ts';
 import { probeDestination } from '../destinations/probe.ts';
@@ -26,6 +28,8 @@ interface RunParts {
   readonly sealLoop: SealLoop;
   readonly sendLoop: SendLoop;
   readonly logKeeper: LogKeeper | null;
+  /** Of the destinations other than S3. */
+  readonly lanes: readonly Lane[];
   readonly turns: Turns<'seal' | 'send'>;
   readonly metrics: ExportMetrics;
   readonly registry: Registry;
@@ -37,7 +41,7 @@ const stuckAfterMs = 120_000;
 
 /** Exports until told to stop. Resolves to the exit code. */
 export async function run(parts: RunParts, { taking, working }: Shutdown): Promise<number> {
-  const { settings, db, sealLoop, sendLoop, logKeeper, turns, log } = parts;
+  const { settings, db, sealLoop, sendLoop, logKeeper, lanes, turns, log } = parts;
   const { host, port } = settings.health;
   const stuckMs = stuckAfterMs + 2 * settings.s3.requestTimeoutMs;
   const scrape = createExporterScrape({
@@ -52,12 +56,15 @@ export async function run(parts: RunParts, { taking, working }: Shutdown): Promi
   );
   log.exporterRunning({ host, port: health.port });
   startMakingMonths({ db, log }, taking);
+  const registered = Promise.withResolvers<void>();
+  taking.addEventListener('abort', () => registered.resolve(), { once: true });
   await Promise.all([
-    checkAtStart(parts, taking),
+    checkAtStart(parts, taking, registered.resolve),
     reconcileForever(parts, taking),
     logKeeper?.run(taking),
     sealLoop.run(taking),
-    sendLoop.run({ taking, working }),
+    settings.destinations.servesS3 ? sendLoop.run({ taking, working }) : null,
+    ...lanes.map((lane) => registered.promise.then(() => lane.run({ taking, working }))),
   ]);
   health.close();
   await scrape.close();
@@ -66,11 +73,18 @@ export async function run(parts: RunParts, { taking, working }: Shutdown): Promi
 }
 
 /** Logs once what is unusual about the schema and the bucket. Waits for a database that is down at start. */
-async function checkAtStart({ settings, db, destination, log }: RunParts, taking: AbortSignal): Promise<void> {
+async function checkAtStart(
+  { settings, db, destination, log }: RunParts,
+  taking: AbortSignal,
+  registered: () => void,
+): Promise<void> {
   while (!taking.aborted) {
     try {
       const warning = await checkDatabase(db);
       if (warning !== null) log.schemaDiffers(warning);
+      await registerDestinations(settings.destinations, { db, log });
+      registered();
+      if (!settings.destinations.servesS3) return;
       await probeDestination({ db, destination, bucket: settings.s3.bucket, log }, taking);
       return;
     } catch (error) {

@@ -21,7 +21,7 @@ export interface Gate {
   readonly closedForMs: number;
 }
 
-/** The right to try one upload. `report` must be called once. */
+/** The right to try one upload, or one delivery of several requests. `report` must be called at least once. */
 interface Permit {
   report(result: SendResult): void;
 }
@@ -34,6 +34,8 @@ interface SendError {
   readonly class: 'transient' | 'blocked';
   readonly code: string;
   readonly reason: string;
+  /** How long the destination asked to be left alone. */
+  readonly afterMs?: number;
 }
 
 /** Longest nap while waiting at a closed gate. A probe that ends early is noticed this late. */
@@ -52,12 +54,12 @@ export function createGate(
   let blockedCode: string | null = null;
   let blockedAt = 0;
 
-  function close({ class: errorClass, code, reason }: SendError, isProbe: boolean): void {
+  function close({ class: errorClass, code, reason, afterMs = 0 }: SendError, isProbe: boolean): void {
     if (failures === 0) closedAt = performance.now();
     // Uploads that were in flight at the first failure add no information, so they do not lengthen the wait.
     if (isProbe || failures === 0) {
       failures += 1;
-      nextProbeAt = performance.now() + retryDelayMs(failures, backoff, random());
+      nextProbeAt = performance.now() + Math.max(afterMs, retryDelayMs(failures, backoff, random()));
     }
     // A transient error in between does not show that the block is over. Only a success does.
     if (errorClass !== 'blocked') return;

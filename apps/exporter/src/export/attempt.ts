@@ -6,8 +6,11 @@ import type { SendResult } from '../destinations/gate.ts';
 import type { ExporterLog } from '../log.ts';
 import { type ExportOutcome, type ExportParts, exportBatch } from './export-batch.ts';
 
-/** One attempt at a leased delivery. Resolves to what the destination's gate needs to know. Throws DatabaseError. */
-export type Attempt = (delivery: LeasedDelivery, working: AbortSignal) => Promise<SendResult>;
+/**
+ * One attempt at a leased delivery. Resolves to what the destination's gate needs to know. An attempt of several requests
+ * calls `onReached` when the destination has taken one of them. Throws DatabaseError.
+ */
+export type Attempt = (delivery: LeasedDelivery, working: AbortSignal, onReached: () => void) => Promise<SendResult>;
 
 /** Our object does not exist under the key, and cannot be created there. A replay may need another key. */
 const lostKeyCodes = new Set(['OtherObject', 'KeyTooLongError']);

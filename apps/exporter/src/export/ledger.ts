@@ -21,8 +21,11 @@ export interface Ledger {
   /** Rejects rows and gives the delivery back, due at once without them. */
   reject(delivery: LeasedDelivery, rows: readonly BadRow[]): Promise<boolean>;
   fail(delivery: LeasedDelivery, failure: Failure): Promise<boolean>;
-  /** Gives the delivery back after a failed attempt. Resolves to the wait before the next one, in ms. */
-  retryLater(delivery: LeasedDelivery, error: string): Promise<number>;
+  /**
+   * Gives the delivery back after a failed attempt. Resolves to the wait before the next one, in ms, which is at least
+   * `afterMs`.
+   */
+  retryLater(delivery: LeasedDelivery, error: string, afterMs?: number): Promise<number>;
   /** Gives the delivery back, due at once; the attempt does not count. A null `error` keeps the last one. */
   giveBack(delivery: LeasedDelivery, error: string | null): Promise<void>;
 }
@@ -42,8 +45,8 @@ export function createLedger(
     markDone: gather((deliveries: readonly LeasedDelivery[]) => markDone(db, deliveries)),
     reject: (delivery, rows) => rejectRows(db, delivery, rows),
     fail: (delivery, failure) => failDelivery(db, delivery, failure),
-    async retryLater(delivery, error) {
-      const delayMs = retryDelayMs(delivery.attempts, backoff, Math.random());
+    async retryLater(delivery, error, afterMs = 0) {
+      const delayMs = Math.max(afterMs, retryDelayMs(delivery.attempts, backoff, Math.random()));
       await releaseDelivery(db, delivery, { delayMs, countsAsAttempt: true, error });
       return delayMs;
     },

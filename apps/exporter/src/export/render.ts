@@ -4,10 +4,10 @@ import type { Database } from '@auditbox/db/database/connect.ts';
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import { copyBatchLines } from '@auditbox/db/export/copy-batch-lines.ts';
 import { crashPoint } from '@auditbox/process/crash-point.ts';
-import { sleep } from '@auditbox/process/sleep.ts';
 import type { ExportMetrics } from '../metrics/export-metrics.ts';
 import { createEncoder, type EncodedBody } from './encode.ts';
 import type { Ledger } from './ledger.ts';
+import { watchLease } from './watch-lease.ts';
 
 /** What rendering works with. */
 export interface RenderParts {
@@ -64,27 +64,5 @@ export async function renderDelivery(
     over.abort();
     encoder.drop();
     await watching;
-  }
-}
-
-const shortestWatchMs = 250;
-
-/** Extends a lease until `over`; aborts `lost` when it is lost. */
-async function watchLease(
-  ledger: Ledger,
-  delivery: LeasedDelivery,
-  lost: AbortController,
-  over: AbortSignal,
-): Promise<void> {
-  for (;;) {
-    await sleep(Math.max(shortestWatchMs, ledger.leaseMs / 3), over);
-    if (over.aborted) return;
-    try {
-      if (!(await ledger.extendLease(delivery))) lost.abort();
-    } catch (error) {
-      // The record before the upload finds out whether the lease is still held.
-      if (!(error instanceof DatabaseError)) throw error;
-    }
-    if (lost.signal.aborted) return;
   }
 }

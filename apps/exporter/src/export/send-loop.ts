@@ -27,7 +27,7 @@ export function createSendLoop({
   isHeld,
   onProgress,
 }: {
-  readonly ledger: Ledger;
+  readonly ledger: Pick<Ledger, 'lease'>;
   readonly attempt: Attempt;
   readonly gate: Gate;
   readonly pace: Pace;
@@ -56,7 +56,7 @@ export function createSendLoop({
         }
         crashPoint('exporter after the lease');
         pace.busy();
-        const sending = attempt(delivery, working)
+        const sending = attempt(delivery, working, () => permit.report('reached'))
           .catch((error: unknown) => {
             logDatabaseError(log, error);
             return 'not tried' as const;

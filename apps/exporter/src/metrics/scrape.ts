@@ -20,6 +20,7 @@ export function createExporterScrape({
   databaseSchema,
   db,
   gate,
+  lanes,
   logKeeper,
   registry,
   log,
@@ -27,7 +28,10 @@ export function createExporterScrape({
   readonly databaseUrl: string;
   readonly databaseSchema: string;
   readonly db: Database;
+  /** Of S3. */
   readonly gate: Gate;
+  /** Of the other destinations. */
+  readonly lanes: readonly { readonly name: string; readonly gate: Gate }[];
   /** Null without a log. */
   readonly logKeeper: LogKeeper | null;
   readonly registry: Registry;
@@ -43,7 +47,7 @@ export function createExporterScrape({
   });
   addProcessMetrics(registry);
   addDatabaseUse(registry, db);
-  addGateGauges(registry, gate);
+  addGateGauges(registry, [{ name: 's3', gate }, ...lanes]);
   if (logKeeper !== null) addLogGauge(registry, logKeeper);
   const gauges = createDatabaseGauges(registry, {
     questions: [measureClockSkew(ownDb), measureBacklog(ownDb), measureLog(ownDb), measureHorizon(ownDb)],
@@ -54,30 +58,31 @@ export function createExporterScrape({
 }
 
 /** Read at each scrape, so that nothing is kept up to date in between. */
-function addGateGauges(registry: Registry, gate: Gate): void {
-  const addGauge = (name: string, help: string, read: () => number) =>
+function addGateGauges(registry: Registry, gates: readonly { readonly name: string; readonly gate: Gate }[]): void {
+  const addGauge = (name: string, help: string, read: (gate: Gate) => number) =>
     new Gauge({
       name,
       help,
+      labelNames: ['destination'],
       registers: [registry],
       collect() {
-        this.set(read());
+        for (const { name: destination, gate } of gates) this.set({ destination }, read(gate));
       },
     });
   addGauge(
     'auditbox_destination_blocked',
     '1 while the destination refuses everything until a person fixes it (credentials, bucket, KMS key), else 0.',
-    () => (gate.blockedReason === null ? 0 : 1),
+    (gate) => (gate.blockedReason === null ? 0 : 1),
   );
   addGauge(
     'auditbox_destination_blocked_seconds',
     'How long the destination has been blocked; 0 while it is not.',
-    () => gate.blockedForMs / 1000,
+    (gate) => gate.blockedForMs / 1000,
   );
   addGauge(
     'auditbox_destination_closed_seconds',
     'How long the destination has accepted nothing, for any reason; 0 while it accepts objects.',
-    () => gate.closedForMs / 1000,
+    (gate) => gate.closedForMs / 1000,
   );
 }
 

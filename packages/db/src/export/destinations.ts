@@ -4,6 +4,8 @@ import type { Database } from '../database/connect.ts';
 export interface KnownDestination {
   readonly name: string;
   readonly isPaused: boolean;
+  /** Whether deliveries of old batches are still being added. */
+  readonly addsHistory: boolean;
 }
 
 /**
@@ -13,22 +15,37 @@ export interface KnownDestination {
  */
 export async function listDestinations(db: Database): Promise<KnownDestination[]> {
   return db.query(
-    (sql) => sql<KnownDestination[]>`select name, is_paused as "isPaused" from auditbox.destination order by name`,
+    (sql) => sql<KnownDestination[]>`
+      select name, is_paused as "isPaused", history_behind is not null as "addsHistory"
+      from auditbox.destination order by name`,
   );
+}
+
+/** How a destination begins. */
+export interface NewDestination {
+  readonly isPaused: boolean;
+  /** Null begins with the next seal. A null `since` asks for all batches. */
+  readonly history: { readonly since: string | null } | null;
 }
 
 /**
  * Adds a destination: from now on each seal makes a delivery for it. False if it was there. Its history is added by
- * `addHistory`.
+ * `continueHistory` or `addHistory`.
  *
  * Caller: the exporter at its start, commands.
  * Locks: waits for a month that is being dropped.
  * Crash: the destination is there, or the call can be repeated.
  */
-export async function addDestination(db: Database, name: string): Promise<boolean> {
+export async function addDestination(
+  db: Database,
+  name: string,
+  { isPaused, history }: NewDestination = { isPaused: false, history: null },
+): Promise<boolean> {
   const rows = await db.query(
     (sql) => sql`
-    insert into auditbox.destination (name) values (${name}) on conflict do nothing returning name`,
+    insert into auditbox.destination (name, is_paused, history_since, history_behind)
+    values (${name}, ${isPaused}, ${history?.since ?? null}::timestamptz, ${history === null ? null : 0}::bigint)
+    on conflict do nothing returning name`,
   );
   return rows.length === 1;
 }
@@ -74,6 +91,84 @@ export async function addHistory(
     select (select max(id) from block)::text as "nextBehind", (select count(*) from added)::int as added`,
   );
   return row;
+}
+
+/** A seal that was running when the destination was added may commit this much later. */
+const sealsEndWithin = '60 seconds';
+
+/** Batches at the end of the list that are gone through once more, because batches do not become visible in the order of ids. */
+const lastBatches = 1_000;
+
+/**
+ * Adds the next block of the history that a destination asked for, and keeps how far it is. `done` when nothing is left;
+ * `waiting` when the end was reached and a seal that began before the destination was added may still commit.
+ *
+ * Caller: the exporter, again and again.
+ * Locks: none that others wait for.
+ * Crash: the block is added again; a delivery that is there stays as it is.
+ */
+export async function continueHistory(
+  db: Database,
+  destination: string,
+  maxBatches: number,
+): Promise<'added' | 'waiting' | 'done'> {
+  const [state] = await db.query(
+    (sql) => sql<{ behind: string; since: string | null; isOld: boolean }[]>`
+      select history_behind::text as behind, created_at < clock_timestamp() - ${sealsEndWithin}::interval as "isOld",
+        to_char(history_since at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as since
+      from auditbox.destination where name = ${destination} and history_behind is not null`,
+  );
+  if (state === undefined) return 'done';
+  const { behind, since, isOld } = state;
+  const { nextBehind } = await addHistory(db, { destination, behind, maxBatches, since });
+  if (nextBehind === null && !isOld) return 'waiting';
+  if (nextBehind === null) {
+    const again = Math.max(0, Number(behind) - lastBatches);
+    await addHistory(db, { destination, behind: String(again), maxBatches: 2 * lastBatches, since });
+  }
+  await db.query(
+    (sql) => sql`
+      update auditbox.destination set history_behind = ${nextBehind}::bigint
+      where name = ${destination} and history_behind = ${behind}`,
+  );
+  return nextBehind === null ? 'done' : 'added';
+}
+
+/**
+ * How many batches a destination lacks from a time on; null if there is no such destination.
+ *
+ * Caller: commands.
+ * Locks: none.
+ * Crash: nothing is written.
+ */
+export async function countHistory(db: Database, name: string, since: string | null): Promise<number | null> {
+  const [row] = await db.query(
+    (sql) => sql<{ batches: number }[]>`
+      select (
+        select count(*)::int from auditbox.batch b
+        where b.replay_for is null
+          and (${since}::timestamptz is null or b.last_occurred_at >= ${since}::timestamptz)
+          and not exists (select from auditbox.delivery v where v.destination = d.name and v.batch_id = b.id)
+      ) as batches
+      from auditbox.destination d where d.name = ${name}`,
+  );
+  return row?.batches ?? null;
+}
+
+/**
+ * Asks for history again: from a time on, or all of it. False if there is no such destination.
+ *
+ * Caller: commands.
+ * Locks: the destination's row.
+ * Crash: the history was asked for or not.
+ */
+export async function askForHistory(db: Database, name: string, since: string | null): Promise<boolean> {
+  const rows = await db.query(
+    (sql) => sql`
+      update auditbox.destination set history_since = ${since}::timestamptz, history_behind = 0
+      where name = ${name} returning name`,
+  );
+  return rows.length === 1;
 }
 
 /**

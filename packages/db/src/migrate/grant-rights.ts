@@ -61,10 +61,11 @@ const exporter = `
       auditbox.destination, auditbox.delivery, auditbox.rejection, auditbox.frontier, auditbox.log_head, auditbox.log_entry,
       auditbox.log_checkpoint, auditbox.last_verify to auditbox_exporter;
     grant select on sequence auditbox.outbox_id_seq, auditbox.batch_id_seq to auditbox_exporter;
-    grant insert (name), update (is_paused), delete on auditbox.destination to auditbox_exporter;
+    grant insert (name, is_paused, history_since, history_behind), update (is_paused, history_since, history_behind), delete
+      on auditbox.destination to auditbox_exporter;
     grant insert (destination, batch_id), delete on auditbox.delivery to auditbox_exporter;
     grant update (state, attempts, next_attempt_at, lease_token, leased_until, sha256, object_key, ndjson_bytes,
-      object_bytes, done_at, last_error, lines_root, object_sha256, log_index) on auditbox.delivery to auditbox_exporter;
+      object_bytes, done_at, last_error, lines_root, object_sha256, log_index, next_row, sent_as) on auditbox.delivery to auditbox_exporter;
     -- Triggers let the log only grow.
     grant insert (destination, origin), update (size, published_size) on auditbox.log_head to auditbox_exporter;
     grant insert on auditbox.log_entry to auditbox_exporter;

@@ -1,0 +1,12 @@
+import type { Destination, Tools } from '@auditbox/destination-kit/destination.ts';
+import type { z } from 'zod';
+
+/** A kind of destination: what may be configured, and how it is made. */
+export interface DestinationType<Options extends z.ZodObject = z.ZodObject> {
+  /** Keys of the entry in addition to those that every destination has. */
+  readonly options: Options;
+  /** Keys whose values no message shows. */
+  readonly secrets: readonly string[];
+  /** Connects to nothing. Throws a sentence when the options are wrong. */
+  create(options: z.output<Options>, tools: Tools): Destination | Promise<Destination>;
+}

@@ -1,0 +1,114 @@
+import type { Backoff } from '@auditbox/core/export/retry-delay.ts';
+import type { Database } from '@auditbox/db/database/connect.ts';
+import { continueHistory } from '@auditbox/db/export/destinations.ts';
+import type { Destination } from '@auditbox/destination-kit/destination.ts';
+import type { Shutdown } from '@auditbox/process/shutdown.ts';
+import { sleep } from '@auditbox/process/sleep.ts';
+import { createPace } from '../../export/pace.ts';
+import { createRequestAttempt } from '../../export/requests/request-attempt.ts';
+import { createRequestLedger } from '../../export/requests/request-ledger.ts';
+import { createSendLoop } from '../../export/send-loop.ts';
+import { type ExporterLog, logDatabaseError } from '../../log.ts';
+import type { RequestMetrics } from '../../metrics/request-metrics.ts';
+import { createGate, type Gate } from '../gate.ts';
+import type { ConfiguredDestination } from './configured-destination.ts';
+
+/**
+ * Everything of one destination that takes requests: its loop, concurrency, gate, waits, connections and metrics. No other
+ * destination waits for any of them.
+ */
+export interface Lane {
+  readonly name: string;
+  readonly gate: Gate;
+  readonly destination: Destination;
+  /** Adds the destination's history and sends its deliveries, until `taking` is aborted. */
+  run(shutdown: Shutdown): Promise<void>;
+  /** There may be a delivery to send. */
+  wake(): void;
+  close(): Promise<void>;
+}
+
+/** Batches of one step of a history. */
+const historyBlock = 500;
+
+/** The end of a history is gone through again after this long. */
+const historyWaitMs = 5_000;
+
+export function createLane(
+  { name, selection, concurrency, timeoutMs }: ConfiguredDestination,
+  destination: Destination,
+  {
+    db,
+    log,
+    metrics,
+    leaseMs,
+    backoff,
+    pollIntervalMs,
+    isHeld,
+  }: {
+    readonly db: Database;
+    readonly log: ExporterLog;
+    readonly metrics: RequestMetrics;
+    readonly leaseMs: number;
+    readonly backoff: Backoff;
+    readonly pollIntervalMs: number;
+    /** Whether nothing may be sent for now. */
+    readonly isHeld: () => boolean;
+  },
+): Lane {
+  const gate = createGate(backoff, {
+    exportBlocked: (reason) => log.destinationBlocked({ destination: name, reason }),
+    exportResumed: () => log.destinationResumed({ destination: name }),
+  });
+  const ledger = createRequestLedger(db, name, { leaseMs, backoff });
+  const sendLoop = createSendLoop({
+    ledger,
+    attempt: createRequestAttempt({ db, destination, selection, ledger, metrics, timeoutMs, log }),
+    gate,
+    pace: createPace(pollIntervalMs),
+    log,
+    concurrency,
+    isHeld,
+    onProgress: () => {},
+  });
+
+  async function addHistory(taking: AbortSignal): Promise<void> {
+    let added = false;
+    while (!taking.aborted) {
+      try {
+        const step = await continueHistory(db, name, historyBlock);
+        if (step === 'done') break;
+        if (step === 'added') sendLoop.wake();
+        added = true;
+        if (step === 'waiting') await sleep(historyWaitMs, taking);
+      } catch (error) {
+        logDatabaseError(log, error);
+        await sleep(historyWaitMs, taking);
+      }
+    }
+    if (added && !taking.aborted) log.historyAdded({ destination: name });
+  }
+
+  /** A destination that does not work stops nothing: its deliveries meet the same error, wait and resume. */
+  async function check(taking: AbortSignal): Promise<void> {
+    const findings = await destination
+      .check(AbortSignal.any([taking, AbortSignal.timeout(timeoutMs)]))
+      .catch((error: unknown) => [
+        { says: error instanceof Error ? error.message : String(error), stopsDelivery: true },
+      ]);
+    if (taking.aborted) return;
+    if (findings.length === 0) log.destinationChecked({ destination: name });
+    for (const { says } of findings) log.destinationDoubtful({ destination: name, says });
+  }
+
+  return {
+    name,
+    gate,
+    destination,
+    async run(shutdown) {
+      await Promise.all([check(shutdown.taking), addHistory(shutdown.taking), sendLoop.run(shutdown)]);
+    },
+    wake: sendLoop.wake,
+    close: () => destination.close().catch(() => {}),
+  };
+}

@@ -1,0 +1,46 @@
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+
+/** Options that several destinations have. */
+
+const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
+
+/** An https URL. Plain http is accepted on loopback only. */
+export const destinationUrl = z
+  .string()
+  .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), 'must be an https URL')
+  .refine(
+    (text) => !URL.canParse(text) || new URL(text).protocol === 'https:' || loopback.test(new URL(text).hostname),
+    'must be https; plain http is accepted on loopback only, because events and tokens would be readable on the way',
+  )
+  .refine(
+    (text) => !URL.canParse(text) || (new URL(text).username === '' && new URL(text).password === ''),
+    'must not hold a user or a password; use headers',
+  );
+
+export const secretText = z.string().min(1, 'must not be empty');
+
+/** Headers of every request. Their values are secret. */
+export const headersOption = z.record(z.string().regex(/^[\w-]+$/), z.string()).default({});
+
+const pemFile = z.string().transform((path, context) => {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    context.addIssue({ code: 'custom', message: 'must be the path of a file in PEM that can be read' });
+    return z.NEVER;
+  }
+});
+
+/** Authorities to trust, and a client certificate. */
+export const tlsOptions = {
+  ca: pemFile.transform((pem) => [pem]).optional(),
+  cert: pemFile.optional(),
+  key: pemFile.optional(),
+};
+
+/** Smaller requests than the receiver's limits. */
+export const requestLimits = {
+  maxRows: z.int().min(1).max(100_000).optional(),
+  maxBytes: z.int().min(1_024).max(67_108_864).optional(),
+};

@@ -1,0 +1,96 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { nearestName } from '@auditbox/core/text/nearest-name.ts';
+import type { ConfiguredDestination, DestinationsSettings } from './configured-destination.ts';
+import { type ParsedEntry, parseEntry } from './parse-entry.ts';
+
+/** What is configured, and everything that is wrong with it, a sentence each. */
+export interface ParsedDestinations {
+  readonly settings: DestinationsSettings;
+  readonly problems: readonly string[];
+}
+
+/** The settings that name destinations. Empty texts count as not set. */
+export interface DestinationVariables {
+  readonly DESTINATIONS_FILE?: string | undefined;
+  readonly DESTINATIONS?: readonly string[] | undefined;
+  readonly WEBHOOK_URL?: string | undefined;
+  readonly WEBHOOK_SECRET?: string | undefined;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Reads the file and the variables of the environment. */
+export function parseDestinations(variables: DestinationVariables, environment: Environment): ParsedDestinations {
+  const problems: string[] = [];
+  const all: ConfiguredDestination[] = [];
+  const keep = (parsed: ParsedEntry, where: string) => {
+    if (!parsed.ok) problems.push(...parsed.problems);
+    else if (all.some(({ name }) => name === parsed.destination.name))
+      problems.push(`${where}.name is ${JSON.stringify(parsed.destination.name)}; another destination has that name.`);
+    else all.push(parsed.destination);
+  };
+  const webhook = webhookEntry(variables);
+  if (webhook !== null) keep(renameVariables(parseEntry(webhook, 'webhook', environment, '')), 'webhook');
+  const { DESTINATIONS_FILE: file } = variables;
+  if (file !== undefined) {
+    const read = readEntries(file);
+    problems.push(...read.problems);
+    for (const [index, entry] of read.entries.entries()) {
+      const where = `destinations[${index}]`;
+      keep(parseEntry(entry, where, environment, resolve(file)), where);
+    }
+  }
+  const names = variables.DESTINATIONS ?? ['s3', ...all.map(({ name }) => name)];
+  if (problems.length === 0) problems.push(...findUnknown(names, all));
+  return {
+    problems,
+    settings: { all, served: all.filter(({ name }) => names.includes(name)), servesS3: names.includes('s3') },
+  };
+}
+
+function webhookEntry({ WEBHOOK_URL: url, WEBHOOK_SECRET: secrets }: DestinationVariables): object | null {
+  if (url === undefined && secrets === undefined) return null;
+  return {
+    name: 'webhook',
+    type: 'webhook',
+    ...(url !== undefined && { url }),
+    ...(secrets !== undefined && { secrets: secrets.split(/[\s,]+/).filter((secret) => secret !== '') }),
+  };
+}
+
+/** The variables have other names than the keys of the file. */
+function renameVariables(parsed: ParsedEntry): ParsedEntry {
+  if (parsed.ok) return parsed;
+  const rename = (problem: string) =>
+    problem.replace(/^webhook\.url/, 'WEBHOOK_URL').replace(/^webhook\.secrets(\[\d\])?/, 'WEBHOOK_SECRET');
+  return { ok: false, problems: parsed.problems.map(rename) };
+}
+
+function readEntries(file: string): { readonly entries: readonly unknown[]; readonly problems: readonly string[] } {
+  const failed = (problem: string) => ({ entries: [], problems: [problem] });
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    return failed(`DESTINATIONS_FILE is ${JSON.stringify(file)}: ${(error as Error).message}.`);
+  }
+  const { destinations, ...others } = (content ?? {}) as { destinations?: unknown };
+  if (!Array.isArray(destinations))
+    return failed(`DESTINATIONS_FILE is ${JSON.stringify(file)}; it must hold an object with an array "destinations".`);
+  const problems = Object.keys(others).map(
+    (key) => `${key}: unknown key in DESTINATIONS_FILE. The only one is destinations.`,
+  );
+  return { entries: destinations, problems };
+}
+
+function findUnknown(names: readonly string[], all: readonly ConfiguredDestination[]): string[] {
+  const known = ['s3', ...all.map(({ name }) => name)];
+  return names
+    .filter((name) => !known.includes(name))
+    .map((name) => {
+      const nearest = nearestName(name, known);
+      const hint = nearest === null ? '' : ` Did you mean ${nearest}?`;
+      return `DESTINATIONS names ${JSON.stringify(name)}, which is not configured.${hint}`;
+    });
+}

@@ -1,0 +1,32 @@
+/** A value whose `${NAME}` were replaced, the paths that held one, and the variables that are not set. */
+export interface Substituted {
+  readonly value: unknown;
+  /** As `secrets[0]`. Their values come from the environment, so no message shows them. */
+  readonly secretPaths: ReadonlySet<string>;
+  readonly unset: readonly { readonly path: string; readonly variable: string }[];
+}
+
+const reference = /\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
+
+/** Replaces each `${NAME}` in the texts of a JSON value by the variable of that name. */
+export function substitute(value: unknown, environment: Readonly<Record<string, string | undefined>>): Substituted {
+  const secretPaths = new Set<string>();
+  const unset: { path: string; variable: string }[] = [];
+
+  function replace(part: unknown, path: string): unknown {
+    if (typeof part === 'string')
+      return part.replaceAll(reference, (_, variable: string) => {
+        secretPaths.add(path);
+        const found = environment[variable];
+        if (found === undefined || found === '') unset.push({ path, variable });
+        return found ?? '';
+      });
+    if (Array.isArray(part)) return part.map((element, index) => replace(element, `${path}[${index}]`));
+    if (typeof part !== 'object' || part === null) return part;
+    return Object.fromEntries(
+      Object.entries(part).map(([name, member]) => [name, replace(member, path === '' ? name : `${path}.${name}`)]),
+    );
+  }
+
+  return { value: replace(value, ''), secretPaths, unset };
+}

@@ -1,0 +1,26 @@
+import { formatEcs } from './ecs.ts';
+import { type EventMembers, eventMembers, jsonObject } from './event-members.ts';
+import { formatLitellm } from './litellm.ts';
+import { formatOcsf } from './ocsf.ts';
+
+/** How an event is written for a receiver. `auditbox` is the form of the api and of the objects in S3. */
+export const formatNames = ['auditbox', 'litellm', 'ecs', 'ocsf'] as const;
+export type FormatName = (typeof formatNames)[number];
+
+/** Fields that a destination may do without. They may hold what a receiver outside must not see. */
+export const omissibleFields = ['before_value', 'updated_values', 'context'] as const;
+export type OmissibleField = (typeof omissibleFields)[number];
+
+const formatters: { readonly [Name in FormatName]: (members: EventMembers) => string } = {
+  auditbox: jsonObject,
+  litellm: formatLitellm,
+  ecs: formatEcs,
+  ocsf: formatOcsf,
+};
+
+/** Turns an event's line into the line of a format. An omitted field is null. */
+export function createFormatter(name: FormatName, omitted: readonly OmissibleField[]): (line: string) => string {
+  if (name === 'auditbox' && omitted.length === 0) return (line) => line;
+  const nulls = Object.fromEntries(omitted.map((field) => [field, 'null']));
+  return (line) => formatters[name]({ ...eventMembers(line), ...nulls });
+}

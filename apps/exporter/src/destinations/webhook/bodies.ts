@@ -1,0 +1,75 @@
+import type { Row } from '@auditbox/destination-kit/destination.ts';
+
+/** What one request of a webhook holds. Standard Webhooks knows one event; the others are for receivers that ask for many. */
+export const bodyNames = ['event', 'array', 'ndjson', 'cloudevents-batch'] as const;
+export type BodyName = (typeof bodyNames)[number];
+
+/** How rows become a body. */
+export interface WebhookBody {
+  readonly contentType: string;
+  readonly maxRows: number;
+  /** What a row adds to a body in addition to its line. */
+  readonly extraBytes: (row: Row) => number;
+  readonly write: (rows: readonly Row[]) => string;
+}
+
+const manyRows = 1_000;
+
+export function createBody(name: BodyName, source: string): WebhookBody {
+  switch (name) {
+    case 'event':
+      return {
+        contentType: 'application/json',
+        maxRows: 1,
+        extraBytes: () => 0,
+        write: ([row]) => (row === undefined ? '' : standardEvent(row)),
+      };
+    case 'array':
+      return {
+        contentType: 'application/json',
+        maxRows: manyRows,
+        extraBytes: () => 1,
+        write: (rows) => `[${rows.map(({ line }) => line).join(',')}]`,
+      };
+    case 'ndjson':
+      return {
+        contentType: 'application/x-ndjson',
+        maxRows: manyRows,
+        extraBytes: () => 1,
+        write: (rows) => rows.map(({ line }) => `${line}\n`).join(''),
+      };
+    case 'cloudevents-batch':
+      return {
+        contentType: 'application/cloudevents-batch+json',
+        maxRows: manyRows,
+        extraBytes: (row) => Buffer.byteLength(cloudEvent(row, source)) - Buffer.byteLength(row.line) + 1,
+        write: (rows) => `[${rows.map((row) => cloudEvent(row, source)).join(',')}]`,
+      };
+    default:
+      return name satisfies never;
+  }
+}
+
+/** The payload that Standard Webhooks advises. */
+function standardEvent({ action, occurredAt, line }: Row): string {
+  return `{"type":"audit.${typeName(action)}","timestamp":"${occurredAt}","data":${line}}`;
+}
+
+function cloudEvent({ id, action, tableName, objectId, occurredAt, recordedAt, line }: Row, source: string): string {
+  const about = {
+    specversion: '1.0',
+    id,
+    source,
+    type: `auditbox.audit.${typeName(action)}`,
+    subject: `${tableName}/${objectId}`,
+    time: occurredAt,
+    recordedtime: recordedAt,
+    datacontenttype: 'application/json',
+  };
+  return `${JSON.stringify(about).slice(0, -1)},"data":${line}}`;
+}
+
+/** A type may have letters, digits, _ and full stops. */
+function typeName(action: string): string {
+  return action.replaceAll(/[^A-Za-z0-9_]+/g, '_') || 'event';
+}

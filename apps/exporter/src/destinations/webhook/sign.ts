@@ -1,0 +1,37 @@
+import { createHmac, createPrivateKey, type KeyObject, sign } from 'node:crypto';
+
+/** Signs what Standard Webhooks 1.0.0 prescribes: id, time of the attempt in seconds, and the raw body. */
+export type WebhookSigner = (id: string, timestamp: number, body: string) => string;
+
+/** The DER that stands before the 32 bytes of an Ed25519 private key. */
+const pkcs8Head = Buffer.from('302e020100300506032b657004220420', 'hex');
+
+/**
+ * A signer from `whsec_` (HMAC-SHA256) and `whsk_` (Ed25519) secrets. With several, a receiver accepts any of the signatures:
+ * that is how a secret is changed. Throws a sentence about a wrong secret that does not show it.
+ */
+export function createWebhookSigner(secrets: readonly string[]): WebhookSigner {
+  const signers = secrets.map(readSecret);
+  return (id, timestamp, body) => {
+    const text = `${id}.${timestamp}.${body}`;
+    return signers.map((one) => one(text)).join(' ');
+  };
+}
+
+function readSecret(secret: string): (text: string) => string {
+  if (secret.startsWith('whsk_')) {
+    const key = readPrivateKey(Buffer.from(secret.slice('whsk_'.length), 'base64'));
+    return (text) => `v1a,${sign(null, Buffer.from(text), key).toString('base64')}`;
+  }
+  const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64');
+  if (key.length < 24 || key.length > 64)
+    throw new Error('A webhook secret must be whsec_ and 24 to 64 bytes in base64.');
+  return (text) => `v1,${createHmac('sha256', key).update(text).digest('base64')}`;
+}
+
+/** 32 bytes, or 64 with the public key behind them. */
+function readPrivateKey(bytes: Buffer): KeyObject {
+  if (bytes.length !== 32 && bytes.length !== 64)
+    throw new Error('An Ed25519 webhook secret must be whsk_ and 32 or 64 bytes in base64.');
+  return createPrivateKey({ key: Buffer.concat([pkcs8Head, bytes.subarray(0, 32)]), format: 'der', type: 'pkcs8' });
+}

@@ -1,0 +1,67 @@
+import type { Row } from '@auditbox/destination-kit/destination.ts';
+
+/** How large a request may be. */
+export interface CutLimits {
+  readonly maxRows: number;
+  readonly maxBytes: number;
+}
+
+/** A row with its place in the batch and what it adds to a request. */
+export interface PlacedRow {
+  readonly position: number;
+  readonly outboxId: string;
+  readonly bytes: number;
+  readonly row: Row;
+}
+
+/** Rows that are sent together. */
+export interface CutRequest {
+  readonly rows: readonly [PlacedRow, ...PlacedRow[]];
+}
+
+export interface Cutter {
+  /** Takes the next row. Returns the request that ends before it, if that one is full. */
+  add(row: PlacedRow): CutRequest | null;
+  /** The rows that wait for others. */
+  end(): CutRequest | null;
+}
+
+/**
+ * Cuts rows into requests. A cut depends only on the limits and on the rows since the cut before, so a delivery that goes on
+ * at a cut is cut as if it had never stopped.
+ */
+export function createCutter({ maxRows, maxBytes }: CutLimits): Cutter {
+  let waiting: PlacedRow[] = [];
+  let bytes = 0;
+
+  function take(): CutRequest | null {
+    const [first, ...others] = waiting;
+    waiting = [];
+    bytes = 0;
+    return first === undefined ? null : { rows: [first, ...others] };
+  }
+
+  return {
+    add(row) {
+      const full = waiting.length === maxRows || bytes + row.bytes > maxBytes ? take() : null;
+      waiting.push(row);
+      bytes += row.bytes;
+      return full;
+    },
+    end: take,
+  };
+}
+
+/** The key of a request: a pure function of destination, batch and first row. */
+export function requestKey(destination: string, batchId: string, { rows: [first] }: CutRequest): string {
+  return `${destination}/${batchId}/${first.position}`;
+}
+
+/** A request that is too large, as two. Null for a single row. */
+export function halve({ rows }: CutRequest): readonly [CutRequest, CutRequest] | null {
+  const middle = Math.ceil(rows.length / 2);
+  const [first, ...others] = rows.slice(0, middle);
+  const [second, ...last] = rows.slice(middle);
+  if (first === undefined || second === undefined) return null;
+  return [{ rows: [first, ...others] }, { rows: [second, ...last] }];
+}

@@ -1,0 +1,66 @@
+import type { LeasedDelivery } from '@auditbox/core/export/delivery.ts';
+import type { BadRow } from '@auditbox/db/export/reject-rows.ts';
+import type { RequestLedger } from './request-ledger.ts';
+
+/** How far an attempt is. False means that the lease is lost. */
+export interface Progress {
+  /** All rows before this position are settled. Recorded at once if rows were rejected, else now and then. */
+  settle(nextRow: number, takenRows: number): Promise<boolean>;
+  /** A row that the destination never takes. It is recorded with the next progress. */
+  reject(row: { readonly outboxId: string }, reason: string): void;
+  /** Records what is settled. */
+  flush(): Promise<boolean>;
+  /** Records that no row of the batch is left. */
+  finish(rowCount: number): Promise<boolean>;
+  readonly taken: number;
+  readonly rejected: number;
+}
+
+/** After a crash, requests of this long are sent again. Recording each of them would cost a commit for each. */
+const recordEveryMs = 200;
+
+export function createProgress(
+  ledger: Pick<RequestLedger, 'settle'>,
+  delivery: LeasedDelivery,
+  from: number,
+  now: () => number = () => performance.now(),
+): Progress {
+  let settled = from;
+  let recorded = from;
+  let recordedAt = now();
+  let taken = 0;
+  let rejectedRows = 0;
+  let unrecorded: BadRow[] = [];
+
+  async function record(isLast: boolean): Promise<boolean> {
+    if (!isLast && settled === recorded && unrecorded.length === 0) return true;
+    const rejected = unrecorded;
+    unrecorded = [];
+    recorded = settled;
+    recordedAt = now();
+    return ledger.settle(delivery, { nextRow: settled, rejected, isLast });
+  }
+
+  return {
+    async settle(nextRow, takenRows) {
+      settled = nextRow;
+      taken += takenRows;
+      return unrecorded.length > 0 || now() - recordedAt >= recordEveryMs ? record(false) : true;
+    },
+    reject({ outboxId }, reason) {
+      unrecorded.push({ outboxId, reason });
+      rejectedRows += 1;
+    },
+    flush: () => record(false),
+    finish(rowCount) {
+      settled = rowCount;
+      return record(true);
+    },
+    get taken() {
+      return taken;
+    },
+    get rejected() {
+      return rejectedRows;
+    },
+  };
+}

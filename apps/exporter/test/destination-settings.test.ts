@@ -1,0 +1,123 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { parseDestinations } from '../src/destinations/configured/parse-destinations.ts';
+
+/* What a configuration may say, and that each mistake is named with its place. */
+
+const folder = mkdtempSync(join(tmpdir(), 'auditbox-settings-'));
+const secret = `whsec_${Buffer.alloc(32).toString('base64')}`;
+const soc = { name: 'soc', type: 'webhook', url: 'https://soc.example/audit', secrets: [secret] };
+
+/** How the file names a variable of the environment. */
+const variable = (name: string) => `$\{${name}}`;
+
+function parse(content: unknown, environment: Record<string, string> = {}, variables: object = {}) {
+  const file = join(folder, 'destinations.json');
+  writeFileSync(file, typeof content === 'string' ? content : JSON.stringify(content));
+  return parseDestinations({ DESTINATIONS_FILE: file, ...variables }, environment);
+}
+
+const problemsOf = (...entries: unknown[]) => parse({ destinations: entries }).problems;
+
+test('a destination needs a name, a type and what its type needs; everything else has a default', () => {
+  const { settings, problems } = parse({ destinations: [soc] });
+  expect(problems).toEqual([]);
+  expect(settings.served).toMatchObject([
+    {
+      name: 'soc',
+      type: 'webhook',
+      selection: { format: 'auditbox', omit: [], only: null, except: null },
+      history: null,
+      paused: null,
+      concurrency: 1,
+      timeoutMs: 30_000,
+    },
+  ]);
+  expect(settings.servesS3).toBe(true);
+});
+
+test('all wrong entries are named at once, with their place and the nearest known name', () => {
+  expect(
+    problemsOf(
+      { ...soc, urll: 'x' },
+      { ...soc, name: 'b', type: 'webhok' },
+      { ...soc, name: 'c', format: 'ecss', concurrency: 0 },
+      { ...soc, name: 'd', only: { actoin: ['created'] } },
+      'nothing',
+    ),
+  ).toEqual([
+    'destinations[0].urll: unknown key. Did you mean url?',
+    expect.stringMatching(/^destinations\[1\]\.type is "webhok"; it must be one of .* Did you mean webhook\?$/),
+    expect.stringMatching(/^destinations\[2\]\.format is "ecss": /),
+    expect.stringMatching(/^destinations\[2\]\.concurrency is 0: /),
+    'destinations[3].only.actoin: unknown key.',
+    'destinations[4] must be an object.',
+  ]);
+});
+
+describe('secrets', () => {
+  test('come from the environment, and one that is not set is named', () => {
+    const entry = { ...soc, secrets: [variable('SOC_SECRET'), variable('SOC_OLD')] };
+    expect(parse({ destinations: [entry] }, { SOC_SECRET: secret, SOC_OLD: secret }).problems).toEqual([]);
+    expect(parse({ destinations: [entry] }, { SOC_SECRET: secret }).problems).toEqual([
+      `destinations[0].secrets[1]: ${variable('SOC_OLD')} is not set.`,
+    ]);
+  });
+
+  test('are in no message, wherever they stand', () => {
+    const problems = [
+      ...problemsOf({ ...soc, secrets: ['hunter2'] }),
+      ...parse({ destinations: [{ ...soc, url: variable('U') }] }, { U: 'ftp://hunter2' }).problems,
+      ...parseDestinations({ WEBHOOK_URL: 'https://x.example', WEBHOOK_SECRET: 'hunter2' }, {}).problems,
+    ];
+    expect(problems).toHaveLength(4);
+    expect(problems.join()).not.toContain('hunter2');
+    expect(problems.at(-1)).toMatch(/^WEBHOOK_SECRET /);
+  });
+});
+
+test.each([
+  ['http://soc.example', /plain http is accepted on loopback only/],
+  ['ftp://soc.example', /must be an https URL/],
+  ['https://user:pw@soc.example', /must not hold a user or a password/],
+])('%s is refused as a URL', (url, said) => {
+  expect(problemsOf({ ...soc, url }).join()).toMatch(said);
+});
+
+test.each(['http://127.0.0.1:8088', 'http://localhost/x', 'http://[::1]:1'])('%s is loopback', (url) => {
+  expect(problemsOf({ ...soc, url })).toEqual([]);
+});
+
+test('two destinations cannot share a name, and s3 is taken', () => {
+  expect(problemsOf(soc, soc, { ...soc, name: 's3' })).toEqual([
+    'destinations[1].name is "soc"; another destination has that name.',
+    'destinations[2].name is "s3": s3 is the destination of the S3_ settings.',
+  ]);
+});
+
+test('since is now, all, or a time', () => {
+  const historyOf = (since: string) => parse({ destinations: [{ ...soc, since }] }).settings.all[0]?.history;
+  expect(historyOf('now')).toBeNull();
+  expect(historyOf('all')).toEqual({ since: null });
+  expect(historyOf('2026-07-01')).toEqual({ since: '2026-07-01T00:00:00.000000Z' });
+  expect(problemsOf({ ...soc, since: 'yesterday' }).join()).toMatch(/must be now, all, a date/);
+});
+
+test('DESTINATIONS narrows what a process serves, and an unknown name is a problem', () => {
+  const narrowed = parse({ destinations: [soc, { ...soc, name: 'b' }] }, {}, { DESTINATIONS: ['b'] });
+  expect(narrowed.settings.served.map(({ name }) => name)).toEqual(['b']);
+  expect(narrowed.settings.servesS3).toBe(false);
+  expect(parse({ destinations: [soc] }, {}, { DESTINATIONS: ['s3', 'socc'] }).problems).toEqual([
+    'DESTINATIONS names "socc", which is not configured. Did you mean soc?',
+  ]);
+});
+
+test.each([
+  ['{', /DESTINATIONS_FILE is .*JSON/],
+  ['[]', /must hold an object with an array/],
+  ['{"destinations":[],"x":1}', /x: unknown key/],
+])('a file of %s is refused', (content, said) => {
+  expect(parse(content).problems.join()).toMatch(said);
+});
