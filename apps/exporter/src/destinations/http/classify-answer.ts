@@ -32,7 +32,7 @@ export function classifyAnswer(
 const mostShown = 200;
 
 /** What a receiver said, short enough for a log line. */
-function describeAnswer(status: number, text: string): string {
+export function describeAnswer(status: number, text: string): string {
   const said = text.replaceAll(/\s+/g, ' ').trim();
   const shown = said.length > mostShown ? `${said.slice(0, mostShown).toWellFormed()}…` : said;
   return shown === '' ? `The receiver answered ${status}.` : `The receiver answered ${status}: ${shown}`;

@@ -3,8 +3,9 @@ import { z } from 'zod';
 import type { DestinationType } from '../configured/destination-type.ts';
 import { destinationUrl, headersOption, requestLimits, secretText, tlsOptions } from '../configured/options.ts';
 import { checkByHead } from '../http/check-by-head.ts';
-import { classifyAnswer } from '../http/classify-answer.ts';
+import { classifyAnswer, describeAnswer } from '../http/classify-answer.ts';
 import { createHttpClient } from '../http/http-client.ts';
+import { refuseBadRows } from '../http/refuse-bad-rows.ts';
 import { bodyNames, createBody } from './bodies.ts';
 import { createWebhookSigner } from './sign.ts';
 
@@ -52,7 +53,7 @@ export const webhook: DestinationType<typeof options> = {
         signal,
       );
       // Unprocessable: a row is bad, not the destination. Halves find out which one.
-      if (answer.status === 422) return rows.length > 1 ? { kind: 'too-large' } : refuseRow(answer.text);
+      if (answer.status === 422) return refuseBadRows(rows.length, describeAnswer(422, answer.text));
       return classifyAnswer(answer);
     }
 
@@ -69,13 +70,6 @@ export const webhook: DestinationType<typeof options> = {
     };
   },
 };
-
-function refuseRow(said: string): Outcome {
-  return {
-    kind: 'refused',
-    rejected: [{ index: 0, reason: `The receiver answered 422: ${said.slice(0, 200).toWellFormed()}` }],
-  };
-}
 
 function refineSecrets(secrets: readonly string[], context: z.RefinementCtx): void {
   try {

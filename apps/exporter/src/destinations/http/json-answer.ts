@@ -1,0 +1,11 @@
+import type { HttpAnswer } from './http-client.ts';
+
+/** The JSON object in an answer; null if there is no such object, as from a login page or a proxy. */
+export function jsonAnswer({ text }: HttpAnswer): Readonly<Record<string, unknown>> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
+}

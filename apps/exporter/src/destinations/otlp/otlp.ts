@@ -1,0 +1,86 @@
+import type { DeliveryRequest, Destination, Outcome, Row } from '@auditbox/destination-kit/destination.ts';
+import { z } from 'zod';
+import type { DestinationType } from '../configured/destination-type.ts';
+import { destinationUrl, headersOption, requestLimits, tlsOptions } from '../configured/options.ts';
+import { checkByHead } from '../http/check-by-head.ts';
+import { classifyAnswer, describeAnswer } from '../http/classify-answer.ts';
+import { createHttpClient, type HttpAnswer } from '../http/http-client.ts';
+import { jsonAnswer } from '../http/json-answer.ts';
+import { refuseBadRows } from '../http/refuse-bad-rows.ts';
+
+const options = z.strictObject({
+  /** Of the collector, with or without /v1/logs. */
+  url: destinationUrl,
+  headers: headersOption,
+  service: z.string().min(1).default('auditbox'),
+  ...tlsOptions,
+  ...requestLimits,
+});
+
+const usualBytes = 2_000_000;
+
+/** OpenTelemetry logs over HTTP, in JSON. */
+export const otlp: DestinationType<typeof options> = {
+  options,
+  secrets: ['headers'],
+  create({ url, headers, service, maxRows, maxBytes, ...tls }, { env }): Destination {
+    const endpoint = `${url.replace(/(\/v1\/logs)?\/*$/, '')}/v1/logs`;
+    const client = createHttpClient({ ...tls, env });
+    const resource = `{"attributes":[${attribute('service.name', service)}]}`;
+    return {
+      limits: {
+        maxRows: maxRows ?? 1_000,
+        maxBytes: maxBytes ?? usualBytes,
+        maxRowBytes: usualBytes,
+        rowBytes: (row) => Buffer.byteLength(logRecord(row)) + 1,
+      },
+      async deliver({ rows }: DeliveryRequest, signal): Promise<Outcome> {
+        const scope = `{"scope":{"name":"auditbox"},"logRecords":[${rows.map(logRecord).join(',')}]}`;
+        const body = `{"resourceLogs":[{"resource":${resource},"scopeLogs":[${scope}]}]}`;
+        const sent = { url: endpoint, headers: { ...headers, 'content-type': 'application/json' }, body };
+        return classifyOtlpAnswer(await client.send(sent, signal), rows.length);
+      },
+      check: (signal) => checkByHead(client, endpoint, signal),
+      close: async () => client.close(),
+    };
+  },
+};
+
+/**
+ * What an answer means by the protocol: only 429, 502, 503 and 504 are retried. After a partial success nothing is sent
+ * again, and the receiver does not say which records it rejected. So all rows of the request are kept with what it said.
+ */
+function classifyOtlpAnswer(answer: HttpAnswer, rows: number): Outcome {
+  if (answer.status === 400) return refuseBadRows(rows, describeAnswer(400, answer.text));
+  const outcome = classifyAnswer(answer, { blocked: [408, 425, 500] });
+  if (outcome.kind !== 'taken') return outcome;
+  const said = jsonAnswer(answer)?.partialSuccess as { rejectedLogRecords?: unknown; errorMessage?: unknown } | undefined;
+  const rejected = Number(said?.rejectedLogRecords ?? 0);
+  if (!(rejected > 0)) return outcome;
+  const reason = `The receiver rejected ${rejected} of the ${rows} records of a request and did not say which: ${String(said?.errorMessage ?? '')}`;
+  return { kind: 'taken-but', rejected: Array.from({ length: rows }, (_, index) => ({ index, reason })) };
+}
+
+function logRecord({ id, occurredAt, recordedAt, action, tableName, objectId, changedBy, line }: Row): string {
+  const attributes = [
+    attribute('log.record.uid', id),
+    attribute('audit.action', action),
+    attribute('audit.object.type', tableName),
+    attribute('audit.object.id', objectId),
+    attribute('audit.actor.id', changedBy),
+  ];
+  return (
+    `{"timeUnixNano":"${unixNano(occurredAt)}","observedTimeUnixNano":"${unixNano(recordedAt)}","severityNumber":9,` +
+    `"severityText":"INFO","eventName":"auditbox.audit","body":{"stringValue":${JSON.stringify(line)}},` +
+    `"attributes":[${attributes.join(',')}]}`
+  );
+}
+
+function attribute(key: string, value: string): string {
+  return `{"key":"${key}","value":{"stringValue":${JSON.stringify(value)}}}`;
+}
+
+/** 64-bit integers are decimal text. */
+function unixNano(time: string): string {
+  return `${Math.floor(Date.parse(time) / 1_000)}${time.slice(20, 26)}000`;
+}

@@ -1,0 +1,100 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { DeliveryRequest, Destination, Finding, Outcome, Row } from '@auditbox/destination-kit/destination.ts';
+import { z } from 'zod';
+import type { DestinationType } from '../configured/destination-type.ts';
+import { destinationUrl, requestLimits, secretText, tlsOptions } from '../configured/options.ts';
+import { classifyAnswer, describeAnswer } from '../http/classify-answer.ts';
+import { createHttpClient, type HttpAnswer } from '../http/http-client.ts';
+import { jsonAnswer } from '../http/json-answer.ts';
+
+const options = z.strictObject({
+  /** Without a path. */
+  url: destinationUrl,
+  token: secretText,
+  index: z.string().min(1).optional(),
+  source: z.string().min(1).default('auditbox'),
+  sourcetype: z.string().min(1).default('auditbox'),
+  host: z.string().min(1).optional(),
+  /** Whether the token has indexer acknowledgement. An event counts only once it is indexed. Splunk Enterprise alone has it. */
+  ack: z.boolean().default(false),
+  ackPollMs: z.int().min(10).max(60_000).default(10_000),
+  ...tlsOptions,
+  ...requestLimits,
+});
+
+/** What other senders use. Splunk's limit is higher and can be changed. */
+const usualBytes = 1_000_000;
+
+/** Codes of the collector that name an event by `invalid-event-number`. */
+const eventCodes = new Set([6, 12, 13]);
+
+/** Splunk's HTTP Event Collector, and what speaks like it: Falcon LogScale, Cribl, Vector, Fluent Bit. */
+export const splunkHec: DestinationType<typeof options> = {
+  options,
+  secrets: ['token'],
+  create({ url, token, ack, ackPollMs, maxRows, maxBytes, ca, cert, key, ...meta }, { env }): Destination {
+    const base = url.replace(/\/+$/, '');
+    const client = createHttpClient({ ca, cert, key, env });
+    // Two processes on one channel would take each other's acknowledgements.
+    const channel = randomUUID();
+    const headers = { authorization: `Splunk ${token}`, ...(ack && { 'x-splunk-request-channel': channel }) };
+    const fixed = JSON.stringify(meta).slice(1, -1);
+    const write = ({ id, occurredAt, line }: Row) =>
+      `{"time":${epochSeconds(occurredAt)},${fixed},"fields":{"id":"${id}"},"event":${line}}\n`;
+
+    async function waitForAck(ackId: unknown, signal: AbortSignal): Promise<Outcome> {
+      if (typeof ackId !== 'number')
+        return { kind: 'blocked', code: 'NoAck', reason: 'The token has no indexer acknowledgement. Set "ack": false.' };
+      const url = `${base}/services/collector/ack?channel=${channel}`;
+      const body = JSON.stringify({ acks: [ackId] });
+      for (;;) {
+        await sleep(ackPollMs, undefined, { signal });
+        const answer = await client.send({ url, headers, body }, signal);
+        if (answer.status !== 200) return classifyAnswer(answer);
+        const acks = jsonAnswer(answer)?.acks as Readonly<Record<string, unknown>> | undefined;
+        if (acks?.[String(ackId)] === true) return { kind: 'taken' };
+      }
+    }
+
+    return {
+      limits: {
+        maxRows: maxRows ?? 10_000,
+        maxBytes: maxBytes ?? usualBytes,
+        maxRowBytes: usualBytes,
+        rowBytes: (row) => Buffer.byteLength(write(row)),
+      },
+      async deliver({ rows }: DeliveryRequest, signal): Promise<Outcome> {
+        const body = rows.map(write).join('');
+        const answer = await client.send({ url: `${base}/services/collector/event`, headers, body }, signal);
+        const outcome = classifyHecAnswer(answer);
+        return outcome.kind === 'taken' && ack ? waitForAck(jsonAnswer(answer)?.ackId, signal) : outcome;
+      },
+      /** The collector answers code 5, no data, to a valid token. */
+      async check(signal): Promise<readonly Finding[]> {
+        const answer = await client.send({ url: `${base}/services/collector/event`, headers }, signal);
+        if (answer.status === 400 && jsonAnswer(answer)?.code === 5) return [];
+        return [{ says: describeAnswer(answer.status, answer.text), stopsDelivery: true }];
+      },
+      close: async () => client.close(),
+    };
+  },
+};
+
+/** What an answer of the collector means. 200 is its answer only if it says so: a login page answers 200 too. */
+function classifyHecAnswer(answer: HttpAnswer): Outcome {
+  const said = jsonAnswer(answer);
+  if (answer.status === 200)
+    return said?.code === 0
+      ? { kind: 'taken' }
+      : { kind: 'retry', code: 'NoCollector', reason: 'The answer did not come from an HTTP Event Collector.' };
+  const index = said?.['invalid-event-number'];
+  if (answer.status === 400 && typeof index === 'number' && eventCodes.has(Number(said?.code)))
+    return { kind: 'refused', rejected: [{ index, reason: describeAnswer(answer.status, answer.text) }] };
+  return classifyAnswer(answer);
+}
+
+/** Seconds since 1970 with six decimals. A number of JavaScript would lose the last one. */
+function epochSeconds(occurredAt: string): string {
+  return `${Math.floor(Date.parse(occurredAt) / 1_000)}.${occurredAt.slice(20, 26)}`;
+}

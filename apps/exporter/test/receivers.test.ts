@@ -1,0 +1,210 @@
+import { writeFileSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Destination, Outcome, Row } from '@auditbox/destination-kit/destination.ts';
+import { type HttpReceiver, startHttpReceiver } from '@auditbox/testing/stubs/http-receiver.ts';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { parseEntry } from '../src/destinations/configured/parse-entry.ts';
+
+/* Each built-in destination against a double that refuses what the documented receiver refuses. */
+
+let receiver: HttpReceiver;
+const opened: Destination[] = [];
+const signal = AbortSignal.timeout(60_000);
+
+beforeEach(async () => {
+  receiver = await startHttpReceiver();
+});
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((destination) => destination.close()));
+  await receiver.close();
+});
+
+async function open(entry: object, file = ''): Promise<Destination> {
+  const parsed = parseEntry({ name: 'siem', ...entry }, 'destinations[0]', {}, file);
+  if (!parsed.ok) throw new Error(parsed.problems.join());
+  const destination = await parsed.destination.create({ name: 'siem', log: () => {}, env: {} });
+  opened.push(destination);
+  return destination;
+}
+
+function aRow(fields: Partial<Row> = {}): Row {
+  const id = '0197f0e0-0000-7000-8000-000000000001';
+  const about = { action: 'updated', tableName: 'keys', objectId: 'k "1"', changedBy: 'ana' };
+  const times = { occurredAt: '2026-07-03T11:46:50.123456Z', recordedAt: '2026-07-03T11:46:51.000000Z' };
+  return { id, ...times, ...about, line: `{"id":"${id}","updated_values":{"n":12345678901234567890}}`, ...fields };
+}
+
+const deliver = (destination: Destination, rows: readonly Row[] = [aRow()]): Promise<Outcome> =>
+  destination.deliver({ key: 'siem/1/0', batch: '1', rows }, signal);
+const lastBody = () => receiver.requests.at(-1)?.body ?? '';
+
+describe('splunk-hec', () => {
+  const json = (status: number, body: object) => ({ status, body: JSON.stringify(body) });
+  const hec = (more: object = {}) => open({ type: 'splunk-hec', url: receiver.url, token: 't0k', index: 'audit', ...more });
+  /** As the documented collector: it needs the token, objects one after another, and an event in each. */
+  function answerStrictly() {
+    receiver.answer = ({ headers, body }) => {
+      if (headers.authorization !== 'Splunk t0k') return json(403, { text: 'Invalid token', code: 4 });
+      if (body === '') return json(400, { text: 'No data', code: 5 });
+      for (const [index, line] of body.trimEnd().split('\n').entries())
+        if (!JSON.parse(line).event) return json(400, { text: 'Event field is required', code: 12, 'invalid-event-number': index });
+      return json(200, { text: 'Success', code: 0 });
+    };
+  }
+
+  test('sends event time as seconds with six decimals, the id as a field, and every digit', async () => {
+    answerStrictly();
+    const destination = await hec();
+    expect(await deliver(destination, [aRow(), aRow()])).toEqual({ kind: 'taken' });
+    expect(lastBody().split('\n')[0]).toContain('"time":1783079210.123456,');
+    expect(lastBody()).toContain('12345678901234567890');
+    expect(JSON.parse(lastBody().split('\n')[0] ?? '')).toMatchObject({ index: 'audit', fields: { id: aRow().id } });
+    expect(await destination.check(signal)).toEqual([]);
+  });
+
+  test('an event that the collector names is refused alone', async () => {
+    answerStrictly();
+    expect(await deliver(await hec(), [aRow(), aRow({ line: 'null' })])).toMatchObject({
+      kind: 'refused',
+      rejected: [{ index: 1 }],
+    });
+  });
+
+  test.each([
+    [json(503, { text: 'Server is busy', code: 9 }), 'retry'],
+    [json(403, { text: 'Invalid token', code: 4 }), 'blocked'],
+    [json(400, { text: 'Incorrect index', code: 7 }), 'blocked'],
+    [{ status: 200, body: '<html>login</html>' }, 'retry'],
+    [{ status: 413 }, 'too-large'],
+  ])('%j is %s', async (answer, kind) => {
+    receiver.answer = () => answer;
+    expect((await deliver(await hec())).kind).toBe(kind);
+  });
+
+  test('with acknowledgement an event counts once it is indexed, on one channel', async () => {
+    let polls = 0;
+    receiver.answer = ({ path, headers, body }) => {
+      if (headers['x-splunk-request-channel'] === undefined) return json(400, { text: 'Data channel is missing', code: 10 });
+      if (!path.startsWith('/services/collector/ack')) return json(200, { text: 'Success', code: 0, ackId: 7 });
+      polls += 1;
+      expect(JSON.parse(body)).toEqual({ acks: [7] });
+      return json(200, { acks: { 7: polls === 2 } });
+    };
+    expect(await deliver(await hec({ ack: true, ackPollMs: 10 }))).toEqual({ kind: 'taken' });
+    expect(polls).toBe(2);
+  });
+
+  test('a token without acknowledgement blocks a destination that asks for it', async () => {
+    answerStrictly();
+    expect(await deliver(await hec({ ack: true }))).toMatchObject({ kind: 'blocked', code: 'NoAck' });
+  });
+});
+
+describe('otlp', () => {
+  const otlp = () => open({ type: 'otlp', url: receiver.url });
+
+  test('sends times as decimal text, the id as log.record.uid, and the event as the body', async () => {
+    expect(await deliver(await otlp())).toEqual({ kind: 'taken' });
+    expect(receiver.requests[0]?.path).toBe('/v1/logs');
+    const [record] = JSON.parse(lastBody()).resourceLogs[0].scopeLogs[0].logRecords;
+    expect(record).toMatchObject({ timeUnixNano: '1783079210123456000', severityNumber: 9, eventName: 'auditbox.audit' });
+    expect(record.body.stringValue).toBe(aRow().line);
+    expect(record.attributes).toContainEqual({ key: 'log.record.uid', value: { stringValue: aRow().id } });
+  });
+
+  test.each([
+    [{ status: 429 }, 'retry'],
+    [{ status: 503 }, 'retry'],
+    [{ status: 500 }, 'blocked'],
+    [{ status: 400 }, 'refused'],
+    [{ status: 200, body: '{"partialSuccess":{"rejectedLogRecords":"0"}}' }, 'taken'],
+    [{ status: 200, body: '{"partialSuccess":{"rejectedLogRecords":"1","errorMessage":"no"}}' }, 'taken-but'],
+  ])('%j is %s', async (answer, kind) => {
+    receiver.answer = () => answer;
+    expect((await deliver(await otlp())).kind).toBe(kind);
+  });
+});
+
+describe('elastic', () => {
+  const elastic = () => open({ type: 'elastic', url: receiver.url, index: 'auditbox-{month}', apiKey: 'k' });
+  const items = (...statuses: number[]) => ({
+    status: 200,
+    body: JSON.stringify({ errors: true, items: statuses.map((status) => ({ create: { status, error: { type: 'e' } } })) }),
+  });
+
+  test('creates each event with its id, in the index of its month, with a time', async () => {
+    receiver.answer = () => items(201);
+    expect(await deliver(await elastic())).toEqual({ kind: 'taken' });
+    const [action, document, end] = lastBody().split('\n');
+    expect(JSON.parse(action ?? '')).toEqual({ create: { _index: 'auditbox-2026.07', _id: aRow().id } });
+    expect(document).toBe(`{"@timestamp":"2026-07-03T11:46:50.123456Z",${aRow().line.slice(1)}`);
+    expect(end).toBe('');
+    expect(receiver.requests[0]?.headers.authorization).toBe('ApiKey k');
+  });
+
+  test.each([
+    [items(201, 409), { kind: 'taken' }],
+    [items(201, 400), { kind: 'taken-but', rejected: [{ index: 1, reason: expect.stringContaining('400') }] }],
+    [items(400, 429), { kind: 'retry' }],
+    [items(201), { kind: 'retry', code: 'NoItems' }],
+    [{ status: 200, body: 'ok' }, { kind: 'retry', code: 'NoItems' }],
+    [{ status: 401 }, { kind: 'blocked' }],
+  ])('%j is %j', async (answer, outcome) => {
+    receiver.answer = () => answer;
+    expect(await deliver(await elastic(), [aRow(), aRow()])).toMatchObject(outcome);
+  });
+});
+
+describe('datadog', () => {
+  const datadog = () => open({ type: 'datadog', apiKey: 'k', url: receiver.url, tags: ['env:prod'] });
+
+  test('sends the id at the top, event time as the time stamp, and accepts no event that Datadog would cut or drop', async () => {
+    receiver.answer = () => ({ status: 202, body: '{}' });
+    const destination = await datadog();
+    expect(await deliver(destination)).toEqual({ kind: 'taken' });
+    expect(JSON.parse(lastBody())).toMatchObject([
+      { id: aRow().id, timestamp: '2026-07-03T11:46:50.123456Z', ddsource: 'auditbox', ddtags: 'env:prod' },
+    ]);
+    expect(lastBody()).toContain('12345678901234567890');
+    expect(destination.limits).toMatchObject({ maxRows: 1_000, maxRowBytes: 1_000_000 });
+    expect(destination.limits.maxAgeMs).toBeLessThan(18 * 3_600_000);
+  });
+
+  test.each([
+    [403, 'blocked'],
+    [408, 'retry'],
+    [429, 'retry'],
+    [400, 'refused'],
+    [413, 'too-large'],
+  ])('%i is %s', async (status, kind) => {
+    receiver.answer = () => ({ status });
+    expect((await deliver(await datadog())).kind).toBe(kind);
+  });
+});
+
+describe('module', () => {
+  test('a TypeScript file next to the configuration is a destination', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'auditbox-module-'));
+    writeFileSync(
+      join(folder, 'mine.ts'),
+      `export default (options: { reason: string }) => ({
+        limits: { maxRows: 1, maxBytes: 1000, maxRowBytes: 1000 },
+        deliver: async () => ({ kind: 'retry', code: 'Mine', reason: options.reason }),
+        check: async () => [],
+        close: async () => {},
+      });`,
+    );
+    const destination = await open({ module: './mine.ts', options: { reason: 'later' } }, join(folder, 'destinations.json'));
+    expect(await deliver(destination)).toEqual({ kind: 'retry', code: 'Mine', reason: 'later' });
+  });
+
+  test('one that is missing, or has no function, is named', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'auditbox-module-'));
+    writeFileSync(join(folder, 'wrong.mjs'), 'export default 1;');
+    const file = join(folder, 'destinations.json');
+    await expect(open({ module: './gone.ts' }, file)).rejects.toThrow(/gone\.ts/);
+    await expect(open({ module: './wrong.mjs' }, file)).rejects.toThrow(/not a function/);
+  });
+});
