@@ -2,10 +2,10 @@ import { writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Destination, Outcome, Row } from '@auditbox/destination-kit/destination.ts';
+import type { Destination } from '@auditbox/destination-kit/destination.ts';
 import { type HttpReceiver, startHttpReceiver } from '@auditbox/testing/stubs/http-receiver.ts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { parseEntry } from '../src/destinations/configured/parse-entry.ts';
+import { aRow, deliver, openDestination } from './opened-destination.ts';
 
 /* Each built-in destination against a double that refuses what the documented receiver refuses. */
 
@@ -22,34 +22,25 @@ afterEach(async () => {
 });
 
 async function open(entry: object, file = ''): Promise<Destination> {
-  const parsed = parseEntry({ name: 'siem', ...entry }, 'destinations[0]', {}, file);
-  if (!parsed.ok) throw new Error(parsed.problems.join());
-  const destination = await parsed.destination.create({ name: 'siem', log: () => {}, env: {} });
+  const destination = await openDestination(entry, file);
   opened.push(destination);
   return destination;
 }
 
-function aRow(fields: Partial<Row> = {}): Row {
-  const id = '0197f0e0-0000-7000-8000-000000000001';
-  const about = { action: 'updated', tableName: 'keys', objectId: 'k "1"', changedBy: 'ana' };
-  const times = { occurredAt: '2026-07-03T11:46:50.123456Z', recordedAt: '2026-07-03T11:46:51.000000Z' };
-  return { id, ...times, ...about, line: `{"id":"${id}","updated_values":{"n":12345678901234567890}}`, ...fields };
-}
-
-const deliver = (destination: Destination, rows: readonly Row[] = [aRow()]): Promise<Outcome> =>
-  destination.deliver({ key: 'siem/1/0', batch: '1', rows }, signal);
 const lastBody = () => receiver.requests.at(-1)?.body ?? '';
 
 describe('splunk-hec', () => {
   const json = (status: number, body: object) => ({ status, body: JSON.stringify(body) });
-  const hec = (more: object = {}) => open({ type: 'splunk-hec', url: receiver.url, token: 't0k', index: 'audit', ...more });
+  const hec = (more: object = {}) =>
+    open({ type: 'splunk-hec', url: receiver.url, token: 't0k', index: 'audit', ...more });
   /** As the documented collector: it needs the token, objects one after another, and an event in each. */
   function answerStrictly() {
     receiver.answer = ({ headers, body }) => {
       if (headers.authorization !== 'Splunk t0k') return json(403, { text: 'Invalid token', code: 4 });
       if (body === '') return json(400, { text: 'No data', code: 5 });
       for (const [index, line] of body.trimEnd().split('\n').entries())
-        if (!JSON.parse(line).event) return json(400, { text: 'Event field is required', code: 12, 'invalid-event-number': index });
+        if (!JSON.parse(line).event)
+          return json(400, { text: 'Event field is required', code: 12, 'invalid-event-number': index });
       return json(200, { text: 'Success', code: 0 });
     };
   }
@@ -86,7 +77,8 @@ describe('splunk-hec', () => {
   test('with acknowledgement an event counts once it is indexed, on one channel', async () => {
     let polls = 0;
     receiver.answer = ({ path, headers, body }) => {
-      if (headers['x-splunk-request-channel'] === undefined) return json(400, { text: 'Data channel is missing', code: 10 });
+      if (headers['x-splunk-request-channel'] === undefined)
+        return json(400, { text: 'Data channel is missing', code: 10 });
       if (!path.startsWith('/services/collector/ack')) return json(200, { text: 'Success', code: 0, ackId: 7 });
       polls += 1;
       expect(JSON.parse(body)).toEqual({ acks: [7] });
@@ -109,7 +101,11 @@ describe('otlp', () => {
     expect(await deliver(await otlp())).toEqual({ kind: 'taken' });
     expect(receiver.requests[0]?.path).toBe('/v1/logs');
     const [record] = JSON.parse(lastBody()).resourceLogs[0].scopeLogs[0].logRecords;
-    expect(record).toMatchObject({ timeUnixNano: '1783079210123456000', severityNumber: 9, eventName: 'auditbox.audit' });
+    expect(record).toMatchObject({
+      timeUnixNano: '1783079210123456000',
+      severityNumber: 9,
+      eventName: 'auditbox.audit',
+    });
     expect(record.body.stringValue).toBe(aRow().line);
     expect(record.attributes).toContainEqual({ key: 'log.record.uid', value: { stringValue: aRow().id } });
   });
@@ -131,7 +127,10 @@ describe('elastic', () => {
   const elastic = () => open({ type: 'elastic', url: receiver.url, index: 'auditbox-{month}', apiKey: 'k' });
   const items = (...statuses: number[]) => ({
     status: 200,
-    body: JSON.stringify({ errors: true, items: statuses.map((status) => ({ create: { status, error: { type: 'e' } } })) }),
+    body: JSON.stringify({
+      errors: true,
+      items: statuses.map((status) => ({ create: { status, error: { type: 'e' } } })),
+    }),
   });
 
   test('creates each event with its id, in the index of its month, with a time', async () => {
@@ -149,7 +148,10 @@ describe('elastic', () => {
     [items(201, 400), { kind: 'taken-but', rejected: [{ index: 1, reason: expect.stringContaining('400') }] }],
     [items(400, 429), { kind: 'retry' }],
     [items(201), { kind: 'retry', code: 'NoItems' }],
-    [{ status: 200, body: 'ok' }, { kind: 'retry', code: 'NoItems' }],
+    [
+      { status: 200, body: 'ok' },
+      { kind: 'retry', code: 'NoItems' },
+    ],
     [{ status: 401 }, { kind: 'blocked' }],
   ])('%j is %j', async (answer, outcome) => {
     receiver.answer = () => answer;
@@ -196,7 +198,10 @@ describe('module', () => {
         close: async () => {},
       });`,
     );
-    const destination = await open({ module: './mine.ts', options: { reason: 'later' } }, join(folder, 'destinations.json'));
+    const destination = await open(
+      { module: './mine.ts', options: { reason: 'later' } },
+      join(folder, 'destinations.json'),
+    );
     expect(await deliver(destination)).toEqual({ kind: 'retry', code: 'Mine', reason: 'later' });
   });
 
@@ -206,5 +211,77 @@ describe('module', () => {
     const file = join(folder, 'destinations.json');
     await expect(open({ module: './gone.ts' }, file)).rejects.toThrow(/gone\.ts/);
     await expect(open({ module: './wrong.mjs' }, file)).rejects.toThrow(/not a function/);
+  });
+});
+
+describe('sentinel', () => {
+  const rule = `dcr-${'0123456789abcdef'.repeat(2)}`;
+  let tokens = 0;
+  /** As documented: tokens are given out for a secret, and one call takes at most 1 MB. `answers` come first. */
+  const sentinel = (...answers: { status: number; body?: string }[]) => {
+    tokens = 0;
+    receiver.answer = ({ path, headers, body }) => {
+      if (path === '/t1/oauth2/v2.0/token') {
+        const form = new URLSearchParams(body);
+        if (form.get('client_secret') !== 's3cret' || form.get('grant_type') !== 'client_credentials')
+          return { status: 401, body: '{"error":"invalid_client"}' };
+        tokens += 1;
+        return { status: 200, body: JSON.stringify({ access_token: `token-${tokens}`, expires_in: 3600 }) };
+      }
+      if (headers.authorization !== `Bearer token-${tokens}`) return { status: 401 };
+      return answers.shift() ?? { status: 204 };
+    };
+    const url = receiver.url;
+    const login = { authority: url, tenantId: 't1', clientId: 'c1', clientSecret: 's3cret' };
+    return open({ type: 'sentinel', url, rule, stream: 'Custom-Audit', ...login });
+  };
+  const calls = () => receiver.requests.filter(({ path }) => path.startsWith('/dataCollectionRules/'));
+
+  test('sends event time as TimeGenerated, the id under a name that is not reserved, and asks for one token', async () => {
+    const destination = await sentinel();
+    expect(await destination.check(signal)).toEqual([]);
+    for (let n = 0; n < 3; n += 1) expect(await deliver(destination)).toEqual({ kind: 'taken' });
+    expect(tokens).toBe(1);
+    expect(calls()[0]?.path).toBe(`/dataCollectionRules/${rule}/streams/Custom-Audit?api-version=2023-01-01`);
+    const [record] = JSON.parse(lastBody());
+    expect(record).toMatchObject({
+      TimeGenerated: '2026-07-03T11:46:50.123456Z',
+      AuditId: aRow().id,
+      ObjectId: 'k "1"',
+    });
+    expect(record.Event).toBe(aRow().line);
+    // Azure cuts longer texts and answers with success.
+    expect(destination.limits.maxRowBytes).toBeLessThanOrEqual(65_536);
+    expect(destination.limits.maxBytes).toBeLessThanOrEqual(1_048_576);
+  });
+
+  test('a token that is not accepted any more is renewed once', async () => {
+    const destination = await sentinel({ status: 204 }, { status: 401 });
+    await deliver(destination);
+    expect(await deliver(destination)).toEqual({ kind: 'taken' });
+    expect(tokens).toBe(2);
+    const refused = await sentinel({ status: 401 }, { status: 401 });
+    expect(await deliver(refused)).toMatchObject({ kind: 'blocked', code: '401' });
+  });
+
+  test.each([
+    [{ status: 200 }, 'retry'],
+    [{ status: 429 }, 'retry'],
+    [{ status: 403 }, 'blocked'],
+    [{ status: 404 }, 'blocked'],
+    [{ status: 400 }, 'refused'],
+    [{ status: 413 }, 'too-large'],
+  ])('%j is %s', async (answer, kind) => {
+    expect((await deliver(await sentinel(answer))).kind).toBe(kind);
+  });
+
+  test('a wrong secret is named by the check, and shown by nothing', async () => {
+    await sentinel();
+    const url = receiver.url;
+    const login = { authority: url, tenantId: 't1', clientId: 'c1', clientSecret: 'wr0ng-secret' };
+    const wrong = await open({ type: 'sentinel', url, rule, stream: 'Custom-Audit', ...login });
+    const error = await wrong.check(signal).then(String, String);
+    expect(error).toContain('invalid_client');
+    expect(error).not.toContain('wr0ng-secret');
   });
 });

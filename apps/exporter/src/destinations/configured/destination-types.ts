@@ -1,8 +1,11 @@
 import { datadog } from '../datadog/datadog.ts';
 import { elastic } from '../elastic/elastic.ts';
+import { file } from '../file/file.ts';
 import { module } from '../module/module.ts';
 import { otlp } from '../otlp/otlp.ts';
+import { sentinel } from '../sentinel/sentinel.ts';
 import { splunkHec } from '../splunk-hec/splunk-hec.ts';
+import { syslog } from '../syslog/syslog.ts';
 import { webhook } from '../webhook/webhook.ts';
 import type { DestinationType } from './destination-type.ts';
 
@@ -13,5 +16,8 @@ export const destinationTypes: Readonly<Record<string, DestinationType>> = {
   otlp,
   elastic,
   datadog,
+  sentinel,
+  syslog,
+  file,
   module,
 };

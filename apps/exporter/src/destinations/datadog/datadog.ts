@@ -7,7 +7,14 @@ import { createHttpClient } from '../http/http-client.ts';
 import { refuseBadRows } from '../http/refuse-bad-rows.ts';
 
 const sites = [
-  ...['datadoghq.com', 'us3.datadoghq.com', 'us5.datadoghq.com', 'datadoghq.eu', 'ap1.datadoghq.com', 'ap2.datadoghq.com'],
+  ...[
+    'datadoghq.com',
+    'us3.datadoghq.com',
+    'us5.datadoghq.com',
+    'datadoghq.eu',
+    'ap1.datadoghq.com',
+    'ap2.datadoghq.com',
+  ],
   ...['uk1.datadoghq.com', 'ddog-gov.com', 'us2.ddog-gov.com'],
 ] as const;
 

@@ -1,4 +1,11 @@
-import type { DeliveryRequest, Destination, Finding, Outcome, RejectedRow, Row } from '@auditbox/destination-kit/destination.ts';
+import type {
+  DeliveryRequest,
+  Destination,
+  Finding,
+  Outcome,
+  RejectedRow,
+  Row,
+} from '@auditbox/destination-kit/destination.ts';
 import { z } from 'zod';
 import type { DestinationType } from '../configured/destination-type.ts';
 import { destinationUrl, headersOption, requestLimits, secretText, tlsOptions } from '../configured/options.ts';

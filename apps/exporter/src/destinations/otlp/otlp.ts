@@ -54,7 +54,9 @@ function classifyOtlpAnswer(answer: HttpAnswer, rows: number): Outcome {
   if (answer.status === 400) return refuseBadRows(rows, describeAnswer(400, answer.text));
   const outcome = classifyAnswer(answer, { blocked: [408, 425, 500] });
   if (outcome.kind !== 'taken') return outcome;
-  const said = jsonAnswer(answer)?.partialSuccess as { rejectedLogRecords?: unknown; errorMessage?: unknown } | undefined;
+  const said = jsonAnswer(answer)?.partialSuccess as
+    | { rejectedLogRecords?: unknown; errorMessage?: unknown }
+    | undefined;
   const rejected = Number(said?.rejectedLogRecords ?? 0);
   if (!(rejected > 0)) return outcome;
   const reason = `The receiver rejected ${rejected} of the ${rows} records of a request and did not say which: ${String(said?.errorMessage ?? '')}`;

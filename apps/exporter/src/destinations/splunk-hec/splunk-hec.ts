@@ -45,7 +45,11 @@ export const splunkHec: DestinationType<typeof options> = {
 
     async function waitForAck(ackId: unknown, signal: AbortSignal): Promise<Outcome> {
       if (typeof ackId !== 'number')
-        return { kind: 'blocked', code: 'NoAck', reason: 'The token has no indexer acknowledgement. Set "ack": false.' };
+        return {
+          kind: 'blocked',
+          code: 'NoAck',
+          reason: 'The token has no indexer acknowledgement. Set "ack": false.',
+        };
       const url = `${base}/services/collector/ack?channel=${channel}`;
       const body = JSON.stringify({ acks: [ackId] });
       for (;;) {

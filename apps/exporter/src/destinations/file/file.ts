@@ -1,0 +1,68 @@
+import { existsSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DeliveryRequest, Destination, Finding, Outcome } from '@auditbox/destination-kit/destination.ts';
+import { z } from 'zod';
+import type { DestinationType } from '../configured/destination-type.ts';
+import { requestLimits } from '../configured/options.ts';
+import { appendTo, truncateTo } from './append.ts';
+import { openJournal } from './journal.ts';
+
+const options = z.strictObject({
+  /** It is made if it is not there. */
+  folder: z.string().min(1),
+  ...requestLimits,
+});
+
+const usualBytes = 4_000_000;
+const mostRowBytes = 64 * 1024 * 1024;
+/** A person must change something before these go away. */
+const blockedCodes = new Set(['EACCES', 'EPERM', 'EROFS', 'EEXIST', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG']);
+
+/**
+ * Files of NDJSON, one for each UTC day of event time, for shippers that read files. Each event is in them once: what a
+ * crash left of a request is cut off before the next one is written. One process at a time may write to a folder.
+ */
+export const file: DestinationType<typeof options> = {
+  options,
+  secrets: [],
+  create({ folder, maxRows, maxBytes }, { name }) {
+    const journal = openJournal(join(folder, `.auditbox-${name}.json`));
+    let last: Promise<unknown> = Promise.resolve();
+
+    async function write({ key, rows }: DeliveryRequest): Promise<Outcome> {
+      await mkdir(folder, { recursive: true });
+      const { writing, written } = await journal.read();
+      if (writing !== null) await truncateTo(join(folder, writing.file), writing.length);
+      // A batch has events of one day.
+      const day = `dt=${rows[0]?.occurredAt.slice(0, 10)}.ndjson`;
+      // A file that somebody took away is begun again.
+      if (written.includes(key) && existsSync(join(folder, day))) return { kind: 'taken' };
+      const text = rows.map(({ line }) => `${line}\n`).join('');
+      await appendTo(join(folder, day), text, (length) => journal.begin({ file: day, length }));
+      await journal.finish(key);
+      return { kind: 'taken' };
+    }
+
+    return {
+      limits: { maxRows: maxRows ?? 10_000, maxBytes: maxBytes ?? usualBytes, maxRowBytes: mostRowBytes },
+      /** One after another: the journal knows one request that is being written. */
+      deliver(request): Promise<Outcome> {
+        const written = last.then(() => write(request)).catch(toOutcome);
+        last = written;
+        return written;
+      },
+      async check(): Promise<readonly Finding[]> {
+        await mkdir(folder, { recursive: true });
+        await journal.read();
+        return [];
+      },
+      close: async () => void (await last),
+    } satisfies Destination;
+  },
+};
+
+function toOutcome(error: unknown): Outcome {
+  const { code = 'Error', message } = error as NodeJS.ErrnoException;
+  return { kind: blockedCodes.has(code) ? 'blocked' : 'retry', code, reason: message };
+}
