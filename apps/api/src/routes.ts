@@ -1,5 +1,6 @@
 import type { Route } from './http/route.ts';
 import { deleteKey, getKeys, postKey, postKeyRotation } from './keys/routes.ts';
+import { listDestinations } from './ops/destinations.ts';
 import { livez, readyz } from './ops/health.ts';
 import { metrics } from './ops/metrics.ts';
 import { eventProof } from './read/event-proof.ts';
@@ -23,6 +24,7 @@ export const routes: readonly Route[] = [
   getEvent,
   eventProof,
   logCheckpoint,
+  listDestinations,
   postKey,
   getKeys,
   postKeyRotation,

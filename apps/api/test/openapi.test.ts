@@ -66,6 +66,7 @@ const requests = [
   ['get /audit/{id}/proof 404', get(`/audit/${first.id}/proof`)],
   ['get /audit/{id}/proof 400', get('/audit/one/proof')],
   ['get /log/checkpoint 404', get('/log/checkpoint')],
+  ['get /destinations 200', get('/destinations')],
   ['get /keys 200', get('/keys')],
   ['post /keys 201', post('/keys', { name: 'documented', scopes: ['read'] })],
   ['post /keys 409', post('/keys', { name: 'documented', scopes: ['read'] })],

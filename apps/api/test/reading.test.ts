@@ -165,6 +165,7 @@ test('one event with its export; the id may be in upper case', async () => {
     recorded_by: 'key:master',
     recorded_at: expect.any(String),
     export: { state: 'pending', object_key: null, sha256: null, exported_at: null },
+    deliveries: [{ destination: 's3', state: 'pending', delivered_at: null }],
   });
 });
 

@@ -249,7 +249,7 @@ const questions = [
 function withoutRunTimes(text: string): string {
   return (
     text
-      .replace(/"(recorded_at|exported_at|next_cursor|sha256|request_id)":"[^"]+"/g, '"$1":"…"')
+      .replace(/"(recorded_at|exported_at|delivered_at|next_cursor|sha256|request_id)":"[^"]+"/g, '"$1":"…"')
       .replace(/_[0-9a-f]{12}\.ndjson/g, '_….ndjson')
       // In CSV the recorded time stands before the writer.
       .replace(/,"[\dT:.-]+Z",(?="(?:key|sql):)/g, ',"…",')
@@ -283,7 +283,7 @@ async function readTables(sql: Sql): Promise<Record<string, unknown>> {
       'context', a.context::text, 'at', extract(epoch from a.occurred_at)::text) as row from auditbox.audit_log a order by a.id`,
     outbox: `select to_jsonb(o) - 'recorded_at' as row from auditbox.outbox o order by o.id`,
     batch: `select to_jsonb(b) - 'sealed_at' - 'first_recorded_at' as row from auditbox.batch b order by b.id`,
-    delivery: `select to_jsonb(d) - 'done_at' - 'sha256' - 'object_key' - 'next_attempt_at' - 'object_bytes' as row from auditbox.delivery d order by d.batch_id`,
+    delivery: `select to_jsonb(d) - 'done_at' - 'sha256' - 'object_key' - 'next_attempt_at' - 'waits_since' - 'object_bytes' as row from auditbox.delivery d order by d.batch_id`,
     frontier: `select to_jsonb(f) - 'closing_xid' as row from auditbox.frontier f`,
     migration: `select to_jsonb(m) - 'applied_at' as row from auditbox.migration m order by m.tag collate "C"`,
     months: `select to_jsonb(m) as row from auditbox.list_months() m order by m.name collate "C"`,

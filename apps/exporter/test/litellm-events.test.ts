@@ -64,7 +64,12 @@ test.each([['shaped like', () => shaped], ...(existsSync(realFile) ? [['of', rea
       exported_at: expect.any(String),
     };
     for (const event of events) {
-      expect((await api.request(`/audit/${event.id}`)).body).toEqual({ ...event, ...added, export: exported });
+      expect((await api.request(`/audit/${event.id}`)).body).toEqual({
+        ...event,
+        ...added,
+        export: exported,
+        deliveries: [{ destination: 's3', state: 'done', delivered_at: expect.any(String) }],
+      });
     }
     await api.close();
   },

@@ -165,6 +165,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/destinations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What each destination still has to get
+         * @description A key that is bound to a tenant gets a 403, because batches hold the events of all tenants.
+         */
+        get: operations["listDestinations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/keys": {
         parameters: {
             query?: never;
@@ -570,6 +590,35 @@ export interface components {
                 sha256: string | null;
                 exported_at: string | null;
             };
+            /** @description How far the event is on its way to each destination, the archive too. */
+            deliveries: {
+                destination: string;
+                /** @enum {string} */
+                state: "pending" | "sealed" | "sending" | "done" | "failed" | "rejected";
+                delivered_at: string | null;
+            }[];
+        };
+        Destinations: {
+            destinations: {
+                name: string;
+                paused: boolean;
+                /** @description Batches that the destination does not have. At most 100,000 of a state are counted. */
+                batches: {
+                    sealed: number;
+                    sending: number;
+                    failed: number;
+                };
+                /** @description The events of these batches. */
+                events: {
+                    sealed: number;
+                    sending: number;
+                    failed: number;
+                };
+                /** @description Events that the destination will never take, and that wait for a person. */
+                rejected_events: number;
+                /** @description How long the oldest event waits; 0 when none does. */
+                oldest_age_seconds: number;
+            }[];
         };
         IssuedApiKey: {
             /** Format: uuid */
@@ -1218,6 +1267,32 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["AnyOther"];
+        };
+    };
+    listDestinations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The destinations. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Destinations"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["AnyOther"];

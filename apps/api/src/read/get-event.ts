@@ -28,6 +28,15 @@ const exportedEvent = z
         exported_at: z.iso.datetime().nullable(),
       })
       .describe('Where the archived copy is. Its key, hash and time are null until the copy exists.'),
+    deliveries: z
+      .array(
+        z.strictObject({
+          destination: z.string(),
+          state: z.enum(exportStates),
+          delivered_at: z.iso.datetime().nullable(),
+        }),
+      )
+      .describe('How far the event is on its way to each destination, the archive too.'),
   })
   .meta({ id: 'ExportedEvent', description: 'A recorded event, and where its archived copy is.' });
 
@@ -59,7 +68,8 @@ export const getEvent: Route = {
       const reader = await readers.choose(request, response);
       const found = await findEvent(reader.poolFor(), id.data, getCaller(response).tenant);
       if (!found) throw new HttpProblem(404, `Audit log with ID ${id.data} not found.`);
-      const { json, exported } = found;
-      sendJson(response, 200, `${json.slice(0, -1)},"export":${JSON.stringify(exported)}}`);
+      const { json, exported, deliveries } = found;
+      const more = JSON.stringify({ export: exported, deliveries });
+      sendJson(response, 200, `${json.slice(0, -1)},${more.slice(1)}`);
     },
 };

@@ -12,8 +12,16 @@ export interface ExportStatus {
   readonly exported_at: string | null;
 }
 
+/** How far an event is on its way to one destination. */
+export interface EventDelivery {
+  readonly destination: string;
+  readonly state: ExportState;
+  /** Null until the destination has it. */
+  readonly delivered_at: string | null;
+}
+
 /**
- * An event as JSON, and its export to a destination. Null also for an event of another tenant.
+ * An event as JSON, its export to a destination, and its deliveries to all. Null also for an event of another tenant.
  *
  * Caller: `GET /audit/:id`.
  * Locks: none.
@@ -24,7 +32,7 @@ export async function getEvent(
   id: string,
   tenant: TenantScope,
   destination = archiveDestination,
-): Promise<{ json: string; exported: ExportStatus } | null> {
+): Promise<{ json: string; exported: ExportStatus; deliveries: readonly EventDelivery[] } | null> {
   const [taken] = await db.query(
     (sql) => sql<{ at: string }[]>`
       select to_char(occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at
@@ -33,17 +41,30 @@ export async function getEvent(
   if (!taken) return null;
   // By its time, the statement locks one month and not all of them.
   const [row] = await db.query(
-    (sql) => sql<{ json: string; state: ExportState | null; key: string; sha256: string; at: string }[]>`
-    select
-      ${sql.unsafe(eventJson)} as json, s.state, s.object_key as key, s.sha256,
-      to_char(s.done_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at
+    (sql) => sql<{ json: string; deliveries: string }[]>`
+    select ${sql.unsafe(eventJson)} as json, (
+        select coalesce(json_agg(json_build_object(
+          'destination', s.destination, 'state', s.state, 'object_key', s.object_key, 'sha256', s.sha256,
+          'delivered_at', to_char(s.done_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+        ) order by s.destination), '[]')::text
+        from auditbox.outbox_status s where s.audit_id = a.id
+      ) as deliveries
     from auditbox.audit_log a
-    left join auditbox.outbox_status s on s.audit_id = a.id and s.destination = ${destination}
     where a.id = ${id}::uuid and a.occurred_at = ${taken.at}::timestamptz
       and ${tenant.kind === 'all' ? sql`true` : sql`a.tenant = ${tenant.tenant}`}`,
   );
   if (!row) return null;
-  // Without a delivery the event is not at the destination.
-  const exported = { state: row.state ?? 'pending', object_key: row.key, sha256: row.sha256, exported_at: row.at };
-  return { json: row.json, exported };
+  const all = JSON.parse(row.deliveries) as readonly (EventDelivery & Omit<ExportStatus, 'exported_at'>)[];
+  const archived = all.find((delivery) => delivery.destination === destination);
+  return {
+    json: row.json,
+    // Without a delivery the event is not at the destination.
+    exported: {
+      state: archived?.state ?? 'pending',
+      object_key: archived?.object_key ?? null,
+      sha256: archived?.sha256 ?? null,
+      exported_at: archived?.delivered_at ?? null,
+    },
+    deliveries: all.map(({ destination: name, state, delivered_at }) => ({ destination: name, state, delivered_at })),
+  };
 }

@@ -1,0 +1,56 @@
+import { findUnfinishedDeliveries } from '@auditbox/db/observe/backlog.ts';
+import { z } from 'zod';
+import { getCaller } from '../http/caller.ts';
+import { sendJson } from '../http/json.ts';
+import { HttpProblem } from '../http/problem.ts';
+import type { Route } from '../http/route.ts';
+
+const count = z.int().min(0);
+const counts = z.strictObject({ sealed: count, sending: count, failed: count });
+
+const destinations = z
+  .strictObject({
+    destinations: z.array(
+      z.strictObject({
+        name: z.string(),
+        paused: z.boolean(),
+        batches: counts.describe('Batches that the destination does not have. At most 100,000 of a state are counted.'),
+        events: counts.describe('The events of these batches.'),
+        rejected_events: count.describe('Events that the destination will never take, and that wait for a person.'),
+        oldest_age_seconds: z.number().describe('How long the oldest event waits; 0 when none does.'),
+      }),
+    ),
+  })
+  .meta({ id: 'Destinations' });
+
+/** `GET /destinations`: what each destination still has to get. */
+export const listDestinations: Route = {
+  method: 'get',
+  path: '/destinations',
+  access: 'export:read',
+  problems: [403],
+  operation: () => ({
+    operationId: 'listDestinations',
+    summary: 'What each destination still has to get',
+    description: 'A key that is bound to a tenant gets a 403, because batches hold the events of all tenants.',
+    responses: {
+      200: { description: 'The destinations.', content: { 'application/json': { schema: destinations } } },
+    },
+  }),
+  createHandler:
+    ({ readers }) =>
+    async (_request, response) => {
+      if (getCaller(response).tenant.kind !== 'all')
+        throw new HttpProblem(403, 'A key of a tenant does not see the destinations, whose batches hold all tenants.');
+      const found = await findUnfinishedDeliveries(readers.primary.poolFor());
+      const shown = found.map(({ destination, isPaused, deliveries, rows, oldestAgeS, rejectedRows }) => ({
+        name: destination,
+        paused: isPaused,
+        batches: deliveries,
+        events: rows,
+        rejected_events: rejectedRows,
+        oldest_age_seconds: oldestAgeS,
+      }));
+      sendJson(response, 200, JSON.stringify({ destinations: shown }));
+    },
+};
