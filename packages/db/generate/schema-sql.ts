@@ -71,7 +71,7 @@ async function withEmptyServer<T>(work: (url: string) => Promise<T>): Promise<T>
   const folder = await mkdtemp(join(tmpdir(), 'auditbox-schema-'));
   await chmod(folder, 0o755);
   const runner = await createPostgresRunner(folder);
-  const cluster = { folder: join(folder, 'postgres'), port: await findFreePort(0), password: 'empty' };
+  const cluster = { folder: join(folder, 'postgres'), port: await findFreePort(), password: 'empty' };
   try {
     await initCluster(runner, cluster, new AbortController().signal);
     // Nothing here outlives the process, so nothing waits for the disk.

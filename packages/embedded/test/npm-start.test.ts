@@ -8,14 +8,17 @@ import { join, resolve } from 'node:path';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
 import { type App, endApps, spawnProgram } from '@auditbox/testing/servers/spawn-app.ts';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
 const root = resolve(import.meta.dirname, '../../..');
 const isRoot = process.getuid?.() === 0;
 let clone: string;
 
-/** Copies the project to a new folder, so that each test has its own .auditbox. No other user can enter it, like a home. */
-beforeEach(async () => {
+/**
+ * Copies the project to a new folder, which no other user can enter, like a home. All tests share it, because code at a new
+ * path is compiled anew. Each has its own .auditbox.
+ */
+beforeAll(async () => {
   clone = await mkdtemp(join(tmpdir(), 'auditbox-clone-'));
   const filter = (path: string) => !path.includes('node_modules');
   for (const part of ['apps', 'packages', 'drizzle', 'package.json']) {
@@ -32,8 +35,11 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await eventually(async () => expect(stackPids()).toEqual([])).finally(endApps);
-  await rm(clone, { recursive: true, force: true });
+  await rm(join(clone, '.auditbox'), { recursive: true, force: true });
+  await chmod(clone, 0o700);
+  if (isRoot) execFileSync('chown', ['-R', '0:0', clone]);
 });
+afterAll(() => rm(clone, { recursive: true, force: true }));
 
 interface Started {
   readonly app: App;

@@ -1,20 +1,8 @@
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
+import { reservePort } from './reserve-port.ts';
 
-/** Returns the preferred port of 127.0.0.1 if it is free, otherwise any free port. */
-export async function findFreePort(preferred: number): Promise<number> {
-  return (await tryPort(preferred)) ?? (await tryPort(0)) ?? preferred;
-}
-
-async function tryPort(port: number): Promise<number | null> {
-  const server = createServer();
-  try {
-    server.listen(port, '127.0.0.1');
-    await once(server, 'listening');
-    return (server.address() as AddressInfo).port;
-  } catch {
-    return null;
-  } finally {
-    server.close();
-  }
+/** Any port of 127.0.0.1 that is free now. Another program may take it at any time. */
+export async function findFreePort(): Promise<number> {
+  const { port, release } = await reservePort(0);
+  await release();
+  return port;
 }

@@ -4,9 +4,9 @@ import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
 import { clusterUrl, initCluster } from '../postgres/cluster.ts';
 import { createPostgresRunner, type PostgresRunner } from '../postgres/runner.ts';
-import { findFreePort } from './free-port.ts';
 import { lockFolder } from './lock.ts';
 import { keepLogKey } from './log-key.ts';
+import { type ReservedPort, reservePort } from './reserve-port.ts';
 import { keepSecret } from './secrets.ts';
 import { apiService, exporterService, postgresService, type StackPlan, s3Service } from './services.ts';
 import { startReaper } from './start-reaper.ts';
@@ -42,8 +42,10 @@ export function createStack(options: StackOptions): Stack {
   const say = (text: string) => showLine('start', text);
   let starting: Promise<string> | null = null;
   let reaper: ReturnType<typeof startReaper>;
+  let ports: Ports;
 
-  function run(spec: ServiceSpec): Promise<void> {
+  async function run(spec: ServiceSpec, port: ReservedPort): Promise<void> {
+    await port.release();
     stopping.signal.throwIfAborted();
     const service = supervise(spec, {
       reaper,
@@ -68,18 +70,20 @@ export function createStack(options: StackOptions): Stack {
     const runner = await createPostgresRunner(home);
     cleanups.push(runner.dispose);
     const key = await keepSecret(join(home, 'master-key'), 'ab_', 43);
-    const plan = await makePlan(options, key.value);
+    ports = await reservePorts(options.apiPort);
+    for (const { release } of Object.values(ports)) cleanups.push(release);
+    const plan = await makePlan(options, ports, key.value);
     say('Starting Postgres and the object store.');
     await startStores(runner, plan);
     await migrate(clusterUrl(plan.cluster), stopping.signal);
     say('Starting the api and the exporter.');
-    await Promise.all([run(apiService(plan)), run(exporterService(plan))]);
+    await Promise.all([run(apiService(plan), ports.api), run(exporterService(plan), ports.exporter)]);
     return welcomeText(plan, { home, newKey: key.isNew ? key.value : null, readyMs: performance.now() - startedAt });
   }
 
   async function startStores(runner: PostgresRunner, plan: StackPlan): Promise<void> {
     await initCluster(runner, plan.cluster, stopping.signal);
-    await Promise.all([run(postgresService(runner, plan)), run(s3Service(plan))]);
+    await Promise.all([run(postgresService(runner, plan), ports.postgres), run(s3Service(plan), ports.s3)]);
   }
 
   return {
@@ -100,13 +104,24 @@ export function createStack(options: StackOptions): Stack {
   };
 }
 
-async function makePlan({ home, apiPort, environment }: StackOptions, masterKey: string): Promise<StackPlan> {
+type Ports = Readonly<Record<'postgres' | 's3' | 'api' | 'exporter', ReservedPort>>;
+
+async function reservePorts(apiPort: number): Promise<Ports> {
+  return {
+    postgres: await reservePort(54_329),
+    s3: await reservePort(4_566),
+    api: await reservePort(apiPort),
+    exporter: await reservePort(9_464),
+  };
+}
+
+async function makePlan({ home, environment }: StackOptions, ports: Ports, masterKey: string): Promise<StackPlan> {
   const password = (await keepSecret(join(home, 'postgres-secret'), '')).value;
   return {
-    cluster: { folder: join(home, 'postgres'), port: await findFreePort(54_329), password },
-    s3: { port: await findFreePort(4_566), folder: join(home, 's3'), bucket: 'auditbox' },
-    apiPort: await findFreePort(apiPort),
-    exporterPort: await findFreePort(9_464),
+    cluster: { folder: join(home, 'postgres'), port: ports.postgres.port, password },
+    s3: { port: ports.s3.port, folder: join(home, 's3'), bucket: 'auditbox' },
+    apiPort: ports.api.port,
+    exporterPort: ports.exporter.port,
     masterKey,
     log: await keepLogKey(home),
     environment,

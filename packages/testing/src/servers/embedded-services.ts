@@ -22,12 +22,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const runner = await createPostgresRunner(folder);
   const cluster = {
     folder: join(folder, 'postgres'),
-    port: await findFreePort(0),
+    port: await findFreePort(),
     password: randomBytes(12).toString('hex'),
   };
   const plan: StackPlan = {
     cluster,
-    s3: { port: await findFreePort(0), folder: join(folder, 's3'), bucket: 'auditbox' },
+    s3: { port: await findFreePort(), folder: join(folder, 's3'), bucket: 'auditbox' },
     apiPort: 0,
     exporterPort: 0,
     masterKey: '',

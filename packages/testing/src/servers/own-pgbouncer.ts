@@ -32,7 +32,7 @@ export async function startOwnPgBouncer(
   // PgBouncer refuses to run as root.
   const args = process.getuid?.() === 0 ? ['-u', 'nobody', file] : [file];
   for (let triesLeft = 5; ; triesLeft -= 1) {
-    const port = await findFreePort(0);
+    const port = await findFreePort();
     await writeFile(file, configuration(text, { databaseUrl, port, poolSize }));
     const program = spawnProgram(programName(), args, { env: {} });
     const isUp = await Promise.race([eventually(() => reach(port)).then(() => true), program.ended.then(() => false)]);

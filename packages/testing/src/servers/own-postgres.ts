@@ -51,7 +51,7 @@ export async function startOwnPostgres({
   await chmod(folder, 0o755);
   const runner = await createPostgresRunner(folder);
   const password = randomBytes(12).toString('hex');
-  const cluster = { folder: join(folder, 'postgres'), port: await findFreePort(0), password };
+  const cluster = { folder: join(folder, 'postgres'), port: await findFreePort(), password };
   await initCluster(runner, cluster, new AbortController().signal);
   const { file, args } = serverCommand(runner, cluster, settings);
   let server: ChildProcess;

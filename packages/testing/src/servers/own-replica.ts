@@ -31,7 +31,7 @@ export async function startOwnReplica(primary: OwnPostgres): Promise<OwnReplica>
   const folder = await mkdtemp(join(tmpdir(), 'auditbox-replica-'));
   await chmod(folder, 0o755);
   const runner = await createPostgresRunner(folder);
-  const cluster = { folder: join(folder, 'postgres'), port: await findFreePort(0), password: '' };
+  const cluster = { folder: join(folder, 'postgres'), port: await findFreePort(), password: '' };
   await copyCluster(primary, cluster.folder);
   // A standby refuses to start with fewer connections than its primary, and either may become the other.
   const { file, args } = serverCommand(runner, cluster, [...primary.settings, 'hot_standby=on']);

@@ -15,7 +15,7 @@ export interface OwnStore {
 
 export async function startOwnStore(): Promise<OwnStore> {
   const folder = await mkdtemp(join(tmpdir(), 'auditbox-store-'));
-  const port = await findFreePort(0);
+  const port = await findFreePort();
   const main = fileURLToPath(new URL('../../../embedded/src/s3/main.ts', import.meta.url));
   const child: ChildProcess = spawn(process.execPath, [main, String(port), folder, 'auditbox'], {
     stdio: ['ignore', 'pipe', 'inherit'],
