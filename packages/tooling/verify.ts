@@ -10,6 +10,7 @@ import { delimiter, join, resolve } from 'node:path';
 const checks = [
   'biome check --error-on-warnings .',
   'tsc',
+  'tsc --project apps/dashboard',
   'depcruise --config packages/tooling/dependency-cruiser.json --output-type err apps packages',
   'knip --config packages/tooling/knip.json --treat-config-hints-as-errors',
   'node packages/tooling/list-settings.ts --check',
@@ -18,6 +19,7 @@ const checks = [
   'node packages/tooling/banned-phrases.ts',
   'node packages/tooling/check-migrations.ts',
   'node packages/client/generate/api-types.ts --check',
+  'node packages/tooling/check-page-size.ts',
 ];
 
 const root = resolve(import.meta.dirname, '../..');

@@ -13,6 +13,7 @@ import type { Route } from './http/route.ts';
 import { traceRequests } from './http/tracing.ts';
 import { referencePages } from './ops/reference-pages.ts';
 import { securityText } from './ops/security-text.ts';
+import { pageFiles } from './page/page-files.ts';
 import type { ApiParts } from './parts.ts';
 import { sendCheckpoint } from './read/log-checkpoint.ts';
 import { routes } from './routes.ts';
@@ -33,6 +34,7 @@ export function createApp(parts: ApiParts, door: Door): Express {
   if (settings.securityContact !== null) app.get('/.well-known/security.txt', securityText(settings.securityContact));
   if (door !== 'callers')
     app.use(referencePages(openapiDocument(routes, settings.actions, settings.pathPrefix), settings.pathPrefix));
+  if (door !== 'operators') app.use(pageFiles(settings.pathPrefix));
   mountRoutes(
     app,
     parts,

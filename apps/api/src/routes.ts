@@ -1,8 +1,10 @@
 import type { Route } from './http/route.ts';
+import { getMe } from './keys/me.ts';
 import { deleteKey, getKeys, postKey, postKeyRotation } from './keys/routes.ts';
 import { listDestinations } from './ops/destinations.ts';
 import { livez, readyz } from './ops/health.ts';
 import { metrics } from './ops/metrics.ts';
+import { archiveStates } from './read/archive-states.ts';
 import { eventProof } from './read/event-proof.ts';
 import { eventStats } from './read/event-stats.ts';
 import { exportEvents } from './read/export-events.ts';
@@ -21,6 +23,7 @@ export const routes: readonly Route[] = [
   exportEvents,
   eventStats,
   objectHistory,
+  archiveStates,
   getEvent,
   eventProof,
   logCheckpoint,
@@ -29,6 +32,7 @@ export const routes: readonly Route[] = [
   getKeys,
   postKeyRotation,
   deleteKey,
+  getMe,
   livez,
   readyz,
   metrics,

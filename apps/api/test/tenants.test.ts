@@ -116,6 +116,7 @@ const paths = fc.oneof(
     .tuple(fc.constantFrom('teams', 'keys'), fc.constantFrom(...objects), fc.constantFrom('asc', 'desc'))
     .map(([table, object, sort]) => `/audit/objects/${table}/${object}?sort_order=${sort}&page_size=3`),
   fc.constantFrom(...ids).map((id) => `/audit/${id}`),
+  fc.subarray(ids, { minLength: 1, maxLength: 30 }).map((some) => `/audit/archive?ids=${some.join()}`),
   fc.constantFrom(...ids).map((id) => `/audit/${id}/proof`),
 );
 
@@ -186,6 +187,7 @@ test('each route that reads is one of those that this file asks, or shows no eve
   expect(reading.sort()).toEqual(
     [
       '/audit',
+      '/audit/archive',
       '/audit/export',
       '/audit/objects/{table_name}/{object_id}',
       '/audit/stats',
@@ -198,6 +200,8 @@ test('each route that reads is one of those that this file asks, or shows no eve
       // Roots of trees, which show nothing of an event.
       '/log/checkpoint',
       '/livez',
+      // Of the key alone.
+      '/me',
       '/metrics',
       '/readyz',
     ].sort(),

@@ -76,8 +76,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Count events by hour or day
-         * @description Without dates: the last 30 days by day, or the last day by hour. At most 366 days by day, or 31 days by hour.
+         * Count events by minute, hour or day
+         * @description Without dates: the last 30 days by day, the last day by hour, or the last hour by minute. At most 366 days by day, 31 days by hour, or 6 hours by minute.
          */
         get: operations["countEvents"];
         put?: never;
@@ -100,6 +100,23 @@ export interface paths {
          * @description Oldest first, each event with what it changed. An unknown object has an empty history.
          */
         get: operations["objectHistory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/audit/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The archive states of several events */
+        get: operations["listArchiveStates"];
         put?: never;
         post?: never;
         delete?: never;
@@ -244,6 +261,23 @@ export interface paths {
          * @description For ever, with all its secrets. Every api rejects it within 5 seconds; a running export ends by then.
          */
         delete: operations["revokeKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who your key is */
+        get: operations["getCaller"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -474,10 +508,10 @@ export interface components {
                 message: string;
             }[];
         };
-        /** @description How many events happened in each hour or day. Hours and days without events are left out. */
+        /** @description How many events happened in each minute, hour or day. Those without events are left out. */
         EventCounts: {
             /** @enum {string} */
-            interval: "hour" | "day";
+            interval: "minute" | "hour" | "day";
             group_by: ("action" | "table_name" | "changed_by") | null;
             /** Format: date-time */
             start_date: string;
@@ -487,7 +521,7 @@ export interface components {
             counts: {
                 /**
                  * Format: date-time
-                 * @description Where the hour or day begins, in UTC.
+                 * @description Where the minute, hour or day begins, in UTC.
                  */
                 start: string;
                 /** @description Null without groups, and for events outside of the largest groups. */
@@ -548,6 +582,17 @@ export interface components {
             /** @constant */
             op: "remove";
             path: string;
+        };
+        /** @description How far the archived copies of events are. Unknown events are left out. */
+        ArchiveStates: {
+            archive: {
+                /** Format: uuid */
+                id: string;
+                /** @enum {string} */
+                state: "pending" | "sealed" | "sending" | "done" | "failed" | "rejected";
+                /** @description Null until the copy exists. */
+                exported_at: string | null;
+            }[];
         };
         /** @description A recorded event, and where its archived copy is. */
         ExportedEvent: {
@@ -655,6 +700,15 @@ export interface components {
             /** @description To the minute. */
             last_used_at: string | null;
             last_used_address: string | null;
+        };
+        /** @description Who a key is, and what it may do. */
+        Caller: {
+            /** @description The id of the key; `master` for the master key. */
+            id: string;
+            name: string;
+            scopes: ("audit:read" | "audit:write" | "export:read" | "export:replay" | "keys:admin")[];
+            /** @description The only tenant that the key reads and writes; null for all tenants. */
+            tenant: string | null;
         };
     };
     responses: {
@@ -1077,8 +1131,8 @@ export interface operations {
                 end_date?: string;
                 /** @description The zone of dates and of times without an offset, such as `Europe/Berlin`. Default `UTC`. */
                 time_zone?: string;
-                /** @description Default `day`. Both are in `time_zone`. */
-                interval?: "hour" | "day";
+                /** @description Default `day`. All are in `time_zone`. */
+                interval?: "minute" | "hour" | "day";
                 /** @description Separate counts for the 20 largest groups, and one count for all other events. */
                 group_by?: "action" | "table_name" | "changed_by";
                 /** @description Places in values, 20 at most: `updated_values.max_budget=25`, `before_value.limits.rpm.0=10`, `context.ip=192.0.2.7`. Each place is a separate parameter; there is no parameter named `values`. `\.` is a dot within a name. Write a text as it is, and any other value as JSON. */
@@ -1155,6 +1209,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ObjectHistory"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["AnyOther"];
+        };
+    };
+    listArchiveStates: {
+        parameters: {
+            query: {
+                /** @description Up to 200 ids of events, separated by commas. */
+                ids: string[];
+            };
+            header?: {
+                /** @description `read-primary` (RFC 7240): the answer includes every write that was acknowledged before. Otherwise a replica may answer. */
+                Prefer?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The states. */
+            200: {
+                headers: {
+                    /** @description Present if the request had `Prefer: read-primary`. */
+                    "Preference-Applied"?: "read-primary";
+                    /** @description Present if a replica answered: how many milliseconds it was behind the primary. */
+                    "Auditbox-Replica-Lag-Ms"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArchiveStates"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -1416,6 +1506,32 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["AnyOther"];
+        };
+    };
+    getCaller: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The caller. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Caller"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["AnyOther"];

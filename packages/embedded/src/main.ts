@@ -6,7 +6,7 @@ import { createLinePrinter } from './stack/show-line.ts';
 import { createStack } from './stack/stack.ts';
 
 /*
- * `npm start`: the whole system on this machine, with nothing else installed. Postgres, the object store, the api and
+ * `npm start`: the whole system on this machine, with nothing else installed. `npm start -- --demo` adds example events. Postgres, the object store, the api and
  * the exporter are separate processes. This process starts, watches and stops them.
  */
 
@@ -18,6 +18,7 @@ const stack = createStack({
   home: join(resolve(import.meta.dirname, '../../..'), '.auditbox'),
   apiPort: readPort(),
   environment: process.env,
+  demo: process.argv.includes('--demo'),
   showLine,
   onGivenUp: () => void exit(1),
 });

@@ -35,7 +35,7 @@ export function createAuth({
   denials,
   tokenCallers,
 }: Pick<ApiParts, 'settings' | 'knownKeys' | 'keyUses' | 'denials' | 'tokenCallers'>): (
-  scope: Scope,
+  scope: Scope | 'any key',
 ) => RequestHandler {
   const masterHash = settings.masterKey === null ? null : Buffer.from(hashApiKey(settings.masterKey));
 
@@ -85,7 +85,7 @@ export function createAuth({
 
   return (scope) => async (request, response, next) => {
     const caller = await findCaller(request);
-    if (!caller.scopes.has(scope))
+    if (scope !== 'any key' && !caller.scopes.has(scope))
       throw deny(request, 'no scope', caller, new HttpProblem(403, `This key does not have the scope "${scope}".`));
     setCaller(response, caller);
     next();

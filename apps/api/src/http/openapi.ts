@@ -39,7 +39,7 @@ export function openapiDocument(
     tags: [
       { name: 'Write', description: 'Needs a key with the scope `audit:write`.' },
       { name: 'Read', description: 'Needs a key with the scope `audit:read`.' },
-      { name: 'Keys', description: 'Needs a key with the scope `keys:admin`.' },
+      { name: 'Keys', description: 'Needs a key with the scope `keys:admin`; `/me` needs any key.' },
       { name: 'Health', description: 'Needs no key. The metrics need `METRICS_TOKEN` where that is set.' },
     ],
     components: {
@@ -63,6 +63,7 @@ const accessMembers: Readonly<Record<Route['access'], Pick<ZodOpenApiOperationOb
   'export:read': { tags: ['Read'], security: [{ key: ['export:read'] }] },
   'export:replay': { tags: ['Write'], security: [{ key: ['export:replay'] }] },
   'keys:admin': { tags: ['Keys'], security: [{ key: ['keys:admin'] }] },
+  'any key': { tags: ['Keys'], security: [{ key: [] }] },
   public: { tags: ['Health'], security: [] },
 };
 

@@ -11,8 +11,8 @@ export interface Route {
   readonly method: 'get' | 'post' | 'delete';
   /** In the form of Express: `/audit/:id`. */
   readonly path: string;
-  /** The scope that the caller's key needs; `public` needs no key. */
-  readonly access: Scope | 'public';
+  /** The scope that the caller's key needs; `any key` needs a valid key, `public` needs none. */
+  readonly access: Scope | 'any key' | 'public';
   /** Missing: the route has no body. */
   readonly body?: BodyRules;
   /** Statuses of this route's own problems. `access` and `body` add theirs. */

@@ -13,17 +13,17 @@ const dayMs = 86_400_000;
 /** Postgres has no year 0. */
 const firstMs = Date.parse('0001-01-01T00:00:00Z');
 /** A chart cannot show more points. */
-const maxDays = { hour: 31, day: 366 };
-const defaultDays = { hour: 1, day: 30 };
+const maxDays = { minute: 0.25, hour: 31, day: 366 };
+const defaultDays = { minute: 1 / 24, hour: 1, day: 30 };
 const maxGroups = 20;
 
 function statsParameters(actions: readonly string[]) {
   return z.strictObject({
     ...filterParameters(actions),
     interval: z
-      .enum(['hour', 'day'], 'must be hour or day')
+      .enum(['minute', 'hour', 'day'], 'must be minute, hour or day')
       .default('day')
-      .describe('Default `day`. Both are in `time_zone`.'),
+      .describe('Default `day`. All are in `time_zone`.'),
     group_by: z
       .enum(groups, `must be one of ${groups.join(', ')}`)
       .optional()
@@ -33,14 +33,14 @@ function statsParameters(actions: readonly string[]) {
 
 const eventCounts = z
   .strictObject({
-    interval: z.enum(['hour', 'day']),
+    interval: z.enum(['minute', 'hour', 'day']),
     group_by: z.enum(groups).nullable(),
     start_date: z.iso.datetime(),
     end_date: z.iso.datetime(),
     total: z.int(),
     counts: z.array(
       z.strictObject({
-        start: z.iso.datetime().describe('Where the hour or day begins, in UTC.'),
+        start: z.iso.datetime().describe('Where the minute, hour or day begins, in UTC.'),
         group: z.string().nullable().describe('Null without groups, and for events outside of the largest groups.'),
         count: z.int(),
       }),
@@ -48,10 +48,10 @@ const eventCounts = z
   })
   .meta({
     id: 'EventCounts',
-    description: 'How many events happened in each hour or day. Hours and days without events are left out.',
+    description: 'How many events happened in each minute, hour or day. Those without events are left out.',
   });
 
-/** `GET /audit/stats`: how many events happened in each hour or day, for charts. */
+/** `GET /audit/stats`: how many events happened in each minute, hour or day, for charts. */
 export const eventStats: Route = {
   method: 'get',
   path: '/audit/stats',
@@ -59,9 +59,9 @@ export const eventStats: Route = {
   problems: [],
   operation: ({ actions }) => ({
     operationId: 'countEvents',
-    summary: 'Count events by hour or day',
+    summary: 'Count events by minute, hour or day',
     description:
-      'Without dates: the last 30 days by day, or the last day by hour. At most 366 days by day, or 31 days by hour.',
+      'Without dates: the last 30 days by day, the last day by hour, or the last hour by minute. At most 366 days by day, 31 days by hour, or 6 hours by minute.',
     requestParams: { query: statsParameters(listActions(actions)) },
     parameters: [valueParameters, preferHeader],
     responses: {
@@ -105,7 +105,8 @@ function readStatsQuery(
     filter.occurredFrom ??
     new Date(Math.max(firstMs, Date.parse(occurredTo) - defaultDays[interval] * dayMs)).toISOString();
   if (Date.parse(occurredTo) - Date.parse(occurredFrom) > maxDays[interval] * dayMs) {
-    const message = `must be at most ${maxDays[interval]} days before end_date when counting by ${interval}`;
+    const most = interval === 'minute' ? '6 hours' : `${maxDays[interval]} days`;
+    const message = `must be at most ${most} before end_date when counting by ${interval}`;
     return invalid('start_date', message);
   }
   return { ok: true, value: { filter: { ...filter, occurredFrom, occurredTo }, interval, zone, groupBy, maxGroups } };

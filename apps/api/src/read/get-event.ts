@@ -1,4 +1,3 @@
-import type { ExportState } from '@auditbox/core/export/batch.ts';
 import { getEvent as findEvent } from '@auditbox/db/events/get-event.ts';
 import { z } from 'zod';
 import { getCaller } from '../http/caller.ts';
@@ -6,16 +5,8 @@ import { sendJson } from '../http/json.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
 import { auditEventFields } from './event-answer.ts';
+import { exportStates } from './export-states.ts';
 import { preferHeader, readerHeaders } from './readers.ts';
-
-const exportStates = {
-  pending: 'pending',
-  sealed: 'sealed',
-  sending: 'sending',
-  done: 'done',
-  failed: 'failed',
-  rejected: 'rejected',
-} as const satisfies { [State in ExportState]: State };
 
 const exportedEvent = z
   .strictObject({

@@ -9,15 +9,15 @@ export const groups = ['action', 'table_name', 'changed_by'] as const;
 
 export interface EventCountQuery {
   readonly filter: EventFilter;
-  readonly interval: 'hour' | 'day';
-  /** Of the IANA time zone database. Hours and days begin by its clocks. */
+  readonly interval: 'minute' | 'hour' | 'day';
+  /** Of the IANA time zone database. Minutes, hours and days begin by its clocks. */
   readonly zone: string;
   readonly groupBy: (typeof groups)[number] | null;
   /** This many groups, those with the most events, have their own counts. All other groups are counted together. */
   readonly maxGroups: number;
 }
 
-/** Events of an hour or day; `start` is in UTC. `group` is null without groups, and for the groups that are counted together. */
+/** Events of a minute, hour or day; `start` is in UTC. `group` is null without groups, and for the groups that are counted together. */
 export interface EventCount {
   readonly start: string;
   readonly group: string | null;

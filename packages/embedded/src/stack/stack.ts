@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
+import { sendDemo } from '../demo/send-demo.ts';
 import { clusterUrl, initCluster } from '../postgres/cluster.ts';
 import { createPostgresRunner, type PostgresRunner } from '../postgres/runner.ts';
 import { lockFolder } from './lock.ts';
@@ -18,6 +19,8 @@ export interface StackOptions {
   readonly home: string;
   readonly apiPort: number;
   readonly environment: NodeJS.ProcessEnv;
+  /** Whether to store a week of example events. */
+  readonly demo: boolean;
   /** Shows a line of a service or of the stack itself. */
   readonly showLine: (service: string, text: string) => void;
   /** Called when a service ended too often and is not restarted any more. */
@@ -78,6 +81,10 @@ export function createStack(options: StackOptions): Stack {
     await migrate(clusterUrl(plan.cluster), stopping.signal);
     say('Starting the api and the exporter.');
     await Promise.all([run(apiService(plan), ports.api), run(exporterService(plan), ports.exporter)]);
+    if (options.demo) {
+      const { created } = await sendDemo(`http://127.0.0.1:${plan.apiPort}`, plan.masterKey);
+      say(`Stored ${created} example events of the last week. Each has "demo": true in its context.`);
+    }
     return welcomeText(plan, { home, newKey: key.isNew ? key.value : null, readyMs: performance.now() - startedAt });
   }
 

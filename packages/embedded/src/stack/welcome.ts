@@ -13,6 +13,7 @@ export function welcomeText(
   return `
 Auditbox runs (ready after ${(readyMs / 1000).toFixed(1)} s).
 
+  page       ${apiUrl}/ui   (sign in with the key below)
   api        ${apiUrl}
   exporter   http://127.0.0.1:${exporterPort}/readyz
   postgres   ${clusterUrl(cluster).replace(/:[^:@/]+@/, ':…@')}

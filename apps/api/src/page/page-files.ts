@@ -1,0 +1,52 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import express, { type RequestHandler, Router } from 'express';
+import helmet from 'helmet';
+import { HttpProblem } from '../http/problem.ts';
+
+/** What `apps/dashboard/build.ts` wrote. */
+const builtFiles = fileURLToPath(new URL('../../../dashboard/dist/', import.meta.url));
+
+/** The page runs its own files and calls this api. Nothing else: no inline script, no style element, no frame around it. */
+const pagePolicy = helmet.contentSecurityPolicy({
+  useDefaults: false,
+  directives: {
+    'default-src': ["'none'"],
+    'script-src': ["'self'"],
+    'style-src': ["'self'"],
+    'img-src': ["'self'", 'data:'],
+    'connect-src': ["'self'"],
+    'base-uri': ["'none'"],
+    'form-action': ["'none'"],
+    'frame-ancestors': ["'none'"],
+    'require-trusted-types-for': ["'script'"],
+  },
+});
+
+/**
+ * `/ui`: the page for people. It needs no key, because it holds no data: it asks for a key and calls the routes with it. Each
+ * address of a screen answers with the same document. `folder` is for tests.
+ */
+export function pageFiles(pathPrefix: string, folder = builtFiles): RequestHandler {
+  const router = Router();
+  const index = `${folder}index.html`;
+  if (!existsSync(index)) {
+    return router.use('/ui', () => {
+      throw new HttpProblem(404, 'The page is not built. Run `npm run build:page`, then start the api again.');
+    });
+  }
+  const document = readFileSync(index, 'utf8')
+    .replaceAll('"./assets/', `"${pathPrefix}/ui/assets/`)
+    .replace('data-prefix=""', `data-prefix="${pathPrefix}"`);
+  router.use('/ui', pagePolicy);
+  // The name of each of these files has a hash of its content.
+  router.use('/ui/assets', express.static(`${folder}assets`, { immutable: true, maxAge: '365d', index: false }));
+  router.use('/ui/assets', (request) => {
+    throw new HttpProblem(404, `There is nothing at ${request.originalUrl}.`);
+  });
+  router.get(/^\/ui(\/.*)?$/, (request, response) => {
+    if (!request.accepts('html')) throw new HttpProblem(406, 'This address is a page for people. It is HTML.');
+    response.type('html').send(document);
+  });
+  return router;
+}

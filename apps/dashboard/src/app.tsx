@@ -1,0 +1,43 @@
+import { lazy, type ReactNode, Suspense } from 'react';
+import { LogScreen } from './log/log-screen.tsx';
+import { Notice } from './parts/notice.tsx';
+import { follow, usePlace } from './place/place.ts';
+import { useSession } from './session/session.ts';
+import { SignIn } from './session/sign-in.tsx';
+import { Shell } from './shell/shell.tsx';
+
+// The list is the first thing that is opened. The other screens are loaded when they are needed.
+const EventScreen = lazy(() => import('./event/event-screen.tsx'));
+
+export function App() {
+  const { path } = usePlace();
+  if (useSession() === null) return <SignIn />;
+  return (
+    <Shell>
+      <Suspense fallback={<div className="skeleton" aria-busy="true" />}>{screenAt(path)}</Suspense>
+    </Shell>
+  );
+}
+
+function screenAt(path: string): ReactNode {
+  const [first = '', ...parts] = path.slice(1).split('/').map(decode);
+  if (path === '/') return <LogScreen />;
+  if (first === 'events' && parts.length === 1) return <EventScreen id={parts[0] ?? ''} key={parts[0]} />;
+  return (
+    <div className="screen">
+      <Notice icon="search" title="There is no such page">
+        <a className="button" {...follow('/')}>
+          To the log
+        </a>
+      </Notice>
+    </div>
+  );
+}
+
+function decode(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}

@@ -1,0 +1,64 @@
+import { prefix } from '../place/prefix.ts';
+import { currentSession, setSession } from '../session/session.ts';
+
+/** An answer that is an error, or no answer. `status` 0: the api was not reached. */
+export class CallError extends Error {
+  readonly status: number;
+  readonly title: string;
+  readonly requestId: string | null;
+  readonly errors: readonly { readonly path: string; readonly message: string }[];
+  readonly retryAfterS: number | null;
+
+  constructor(
+    status: number,
+    problem: { title?: string; detail?: string; request_id?: string; errors?: CallError['errors'] },
+    retryAfterS: number | null = null,
+  ) {
+    super(problem.detail ?? problem.title ?? 'The api did not say what is wrong.');
+    this.status = status;
+    this.title = problem.title ?? 'Error';
+    this.requestId = problem.request_id ?? null;
+    this.errors = problem.errors ?? [];
+    this.retryAfterS = retryAfterS;
+  }
+}
+
+export interface CallOptions {
+  readonly method?: 'GET' | 'POST' | 'DELETE';
+  readonly body?: unknown;
+  readonly signal?: AbortSignal;
+  /** Instead of the key of the session. */
+  readonly key?: string;
+}
+
+/** Sends a request with the key. Throws CallError. A 401 ends the session: the key was revoked or has expired. */
+export async function call(path: string, { method = 'GET', body, signal, key }: CallOptions = {}): Promise<Response> {
+  const bearer = key ?? currentSession()?.key;
+  let response: Response;
+  try {
+    response = await fetch(`${prefix}${path}`, {
+      method,
+      signal: signal ?? null,
+      credentials: 'omit',
+      headers: {
+        accept: 'application/json, text/plain, */*',
+        ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new CallError(0, { title: 'No connection', detail: 'The api cannot be reached.' });
+  }
+  if (response.ok) return response;
+  if (response.status === 401 && key === undefined) setSession(null);
+  const problem = await response.json().catch(() => ({ title: response.statusText }));
+  throw new CallError(response.status, problem, Number(response.headers.get('retry-after')) || null);
+}
+
+/** For answers whose values are not shown digit by digit: counts, states, keys. */
+export async function callJson<T>(path: string, options?: CallOptions): Promise<T> {
+  const response = await call(path, options);
+  return (response.status === 204 ? null : await response.json()) as T;
+}

@@ -1,0 +1,182 @@
+import { randomUUID } from 'node:crypto';
+import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import axe from 'axe-core';
+import type { Page } from 'playwright-core';
+import { afterAll, expect, test } from 'vitest';
+import { createPageFixture } from './page-fixture.ts';
+
+const fixture = await createPageFixture();
+if (fixture === null) process.stderr.write('The tests of the page are skipped: this machine has no chromium.\n');
+afterAll(() => fixture?.close());
+
+const minutesAgo = (n: number) => new Date(Date.now() - n * 60_000).toISOString();
+const budget = anEvent({
+  changed_by: 'ana',
+  object_id: 'prod-42',
+  updated_at: minutesAgo(30),
+  before_value: { key_alias: 'prod key', max_budget: 10, models: ['a', 'b'] },
+  updated_values: { max_budget: 25, models: ['a', 'c', 'b'] },
+  context: { ip: '192.0.2.7', request_id: 'r-1' },
+});
+const others = [
+  ...someEvents(120, { changed_by: 'bo', action: 'created', before_value: null, updated_at: minutesAgo(90) }),
+  anEvent({
+    changed_by: 'ana',
+    action: 'deleted',
+    object_id: 'gone',
+    updated_values: null,
+    updated_at: minutesAgo(20),
+  }),
+];
+const hugeNumber = anEvent({
+  object_id: 'digits',
+  updated_at: minutesAgo(40),
+  before_value: null,
+});
+
+function pageTest(name: string, run: (page: NonNullable<typeof fixture>) => Promise<void>): void {
+  test.skipIf(fixture === null)(name, async () => {
+    if (fixture !== null) await run(fixture);
+  });
+}
+
+const rows = (page: Page) => page.locator('.event-row');
+
+pageTest('the log shows what was recorded, newest first, and who changed what', async ({ api, open }) => {
+  await api.request('/audit/batch', { body: [...others, budget] });
+  const line = JSON.stringify({ ...hugeNumber, updated_values: null }).replace(
+    '"updated_values":null',
+    '"updated_values":{"spend":12345678901234567890.12345678901234567890}',
+  );
+  await api.request('/audit', { body: line });
+  const page = await open('/');
+  await rows(page).first().waitFor();
+  expect(await rows(page).first().textContent()).toContain('deleted');
+  const row = rows(page).filter({ hasText: 'prod key' });
+  expect(await row.textContent()).toContain('max_budget10→25');
+  expect(await row.textContent()).toContain('ana');
+  expect(await page.locator('.log-foot').textContent()).toContain('of 123 events');
+});
+
+pageTest('digits are shown as they were recorded', async ({ open }) => {
+  const page = await open(`/events/${hugeNumber.id}`);
+  await page.locator('.diff').waitFor();
+  expect(await page.locator('.diff').textContent()).toContain('12345678901234567890.12345678901234567890');
+  expect(await page.locator('pre').first().textContent()).toContain('12345678901234567890.12345678901234567890');
+});
+
+pageTest('a patch is not shown as removals, and an element that moved on is not shown as changed', async ({ open }) => {
+  const page = await open(`/events/${budget.id}`);
+  await page.locator('.diff').waitFor();
+  expect(await page.locator('.diff del').allTextContents()).toEqual(['was 10']);
+  expect(await page.locator('.diff ins').allTextContents()).toEqual(['is now 25', 'added "c"']);
+  await page.getByText('Show 3 unchanged fields').click();
+  expect(await page.locator('.diff-line.unnamed').textContent()).toContain('not part of this request');
+  await page.getByLabel('Read the new value as the full state').check();
+  expect(await page.locator('.diff del').allTextContents()).toContain('removed "prod key"');
+});
+
+pageTest('a link restores the view, and back and forward walk through it', async ({ open }) => {
+  const page = await open('/?changed_by=ana&range=24h');
+  await rows(page).first().waitFor();
+  expect(await rows(page).count()).toBe(2);
+  await rows(page).filter({ hasText: 'deleted' }).locator('.cell-action button').click();
+  await expect.poll(() => rows(page).count()).toBe(1);
+  expect(new URL(page.url()).search).toBe('?changed_by=ana&range=24h&action=deleted');
+  await page.getByRole('button', { name: 'Remove filter actor is ana' }).click();
+  await expect.poll(() => page.locator('.chip').count()).toBe(1);
+  await page.goBack();
+  await page.goBack();
+  await expect.poll(() => rows(page).count()).toBe(2);
+  await page.goForward();
+  await expect.poll(() => rows(page).count()).toBe(1);
+});
+
+pageTest('a parameter that the api does not know is shown, not ignored', async ({ open }) => {
+  const page = await open('/?colour=red');
+  expect(await page.locator('.chip.unknown').textContent()).toContain('colour=red');
+});
+
+pageTest('new events do not move what is being read', async ({ api, open }) => {
+  const page = await open('/?range=24h');
+  await rows(page).first().waitFor();
+  await page.locator('.table-scroll').evaluate((element) => element.scrollTo({ top: 900 }));
+  await page.waitForFunction(() => document.querySelector('.live-pill')?.textContent?.includes('Held'));
+  const before = await rows(page).evaluateAll((found) => found.map((row) => row.getBoundingClientRect().top));
+  const top = await page.locator('.table-scroll').evaluate((element) => element.scrollTop);
+  await api.request('/audit', { body: anEvent({ id: randomUUID(), changed_by: 'newcomer' }) });
+  await page.getByRole('button', { name: '1 new' }).waitFor({ timeout: 15_000 });
+  expect(await page.locator('.table-scroll').evaluate((element) => element.scrollTop)).toBe(top);
+  expect(await rows(page).evaluateAll((found) => found.map((row) => row.getBoundingClientRect().top))).toEqual(before);
+  await page.getByRole('button', { name: '1 new' }).click();
+  await expect.poll(() => rows(page).first().textContent()).toContain('newcomer');
+});
+
+pageTest('the keyboard alone finds an event and opens it', async ({ open }) => {
+  const page = await open('/?range=24h');
+  await rows(page).first().waitFor();
+  await page.keyboard.press('/');
+  await page.keyboard.type('prod-42');
+  await page.keyboard.press('Enter');
+  await expect.poll(() => rows(page).count()).toBe(1);
+  await page.locator('body').press('Escape');
+  await page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
+  await page.keyboard.press('j');
+  await page.keyboard.press('Enter');
+  await page.locator('.event-panel h1').waitFor();
+  expect(await page.locator('.event-panel h1').textContent()).toContain('ana changed 2 fields of');
+  await page.keyboard.press('Escape');
+  await expect.poll(() => page.locator('.event-panel').count()).toBe(0);
+});
+
+pageTest('a key without the scope is told which scope is missing', async ({ api, open }) => {
+  const { key } = (await api.request('/keys', { body: { name: 'writer', scopes: ['write'] } })).body;
+  const page = await open('/', { key });
+  expect(await page.locator('.notice').textContent()).toContain('does not have the scope "audit:read"');
+});
+
+pageTest('a key that is not known is not let in, and its address stays', async ({ api, open }) => {
+  const page = await open('/?changed_by=ana');
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.getByLabel('API key').fill('abx_live_wrong');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await expect.poll(() => page.getByRole('alert').textContent()).toContain('not known');
+  expect(page.url()).toBe(`${api.url}/ui/?changed_by=ana`);
+});
+
+pageTest('the answer of the page forbids inline scripts, foreign servers and frames', async ({ api }) => {
+  const { headers, text } = await api.request('/ui/events/1', { key: null, headers: { accept: 'text/html' } });
+  const policy = headers.get('content-security-policy') ?? '';
+  expect(policy).toContain("default-src 'none'");
+  expect(policy).toContain("script-src 'self'");
+  expect(policy).not.toContain('unsafe');
+  expect(policy).toContain("frame-ancestors 'none'");
+  expect(text).not.toMatch(/<script(?![^>]*src=)/);
+  expect((await api.request('/ui/', { key: null, headers: { accept: 'application/json' } })).status).toBe(406);
+});
+
+for (const theme of ['light', 'dark'] as const) {
+  for (const [screen, path] of [
+    ['log', '/'],
+    ['event', `/events/${budget.id}`],
+  ] as const) {
+    pageTest(`axe finds nothing serious on the ${screen} in ${theme}`, async ({ open }) => {
+      const page = await open(path, { theme });
+      await page.locator('.event-row, .receipt').first().waitFor();
+      expect(await findViolations(page)).toEqual([]);
+    });
+  }
+}
+
+async function findViolations(page: Page): Promise<string[]> {
+  // By the debugger's way in, because the page's policy lets no script be added.
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() =>
+    (globalThis as unknown as { axe: typeof axe }).axe.run(document, {
+      runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'],
+    }),
+  );
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`),
+  );
+}

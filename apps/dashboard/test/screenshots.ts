@@ -1,0 +1,112 @@
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { createStack } from '@auditbox/embedded/stack/stack.ts';
+import type { Page } from 'playwright-core';
+import { buildPage } from '../build.ts';
+import { launchBrowser } from './browser.ts';
+
+/*
+ * `npm run screenshots`: every screen at two widths and in both themes, with a week of example events, into `.screenshots/`.
+ * With `--url` and `--key` it takes them of a running system.
+ */
+
+const { values } = parseArgs({
+  options: { url: { type: 'string' }, key: { type: 'string' }, output: { type: 'string' }, only: { type: 'string' } },
+});
+const output = values.output ?? join(resolve(import.meta.dirname, '../../..'), '.screenshots');
+
+await buildPage();
+const browser = await launchBrowser();
+if (browser === null) throw new Error('There is no chromium on this machine.');
+const system =
+  values.url && values.key ? { url: values.url, key: values.key, stop: async () => {} } : await startSystem();
+try {
+  await mkdir(output, { recursive: true });
+  const answer = await fetch(`${system.url}/audit?action=updated&table_name=LiteLLM_VerificationToken&page_size=50`, {
+    headers: { authorization: `Bearer ${system.key}` },
+  });
+  const { audit_logs: events } = (await answer.json()) as {
+    audit_logs: { id: string; object_id: string; table_name: string; changed_by: string; updated_values: object }[];
+  };
+  const event = events.slice(20).find(({ updated_values }) => Object.keys(updated_values).length > 1) ?? events[0];
+  if (!event) throw new Error('There are no events.');
+  const screens: Readonly<Record<string, string>> = {
+    'sign-in': '',
+    log: '/',
+    'log-filtered': '/?action=deleted,blocked&range=7d',
+    'log-panel': `/?event=${event.id}`,
+    empty: '/?changed_by=nobody',
+    event: `/events/${event.id}`,
+    object: `/objects/${event.table_name}/${event.object_id}`,
+    actor: `/actors/${encodeURIComponent(event.changed_by)}`,
+    export: '/export',
+    archive: '/archive',
+    keys: '/keys',
+  };
+  for (const theme of ['light', 'dark'] as const) {
+    for (const [width, height] of [
+      [1440, 900],
+      [390, 844],
+    ] as const) {
+      const context = await browser.newContext({
+        viewport: { width, height },
+        colorScheme: theme,
+        deviceScaleFactor: width > 1000 ? 1 : 2,
+      });
+      const page = await context.newPage();
+      page.on('console', (message) => message.type() === 'error' && process.stderr.write(`${message.text()}\n`));
+      page.on('pageerror', (error) => process.stderr.write(`${error.message}\n`));
+      await page.goto(`${system.url}/ui/`);
+      for (const [name, path] of Object.entries(screens)) {
+        if (values.only && !values.only.split(',').includes(name) && name !== 'sign-in') continue;
+        if (name !== 'sign-in') await page.goto(`${system.url}/ui${path}`);
+        await settle(page);
+        await page.screenshot({ path: join(output, `${name}-${width}-${theme}.png`) });
+        if (name === 'sign-in') await signIn(page, system.key);
+      }
+      await context.close();
+    }
+  }
+} finally {
+  await browser.close();
+  await system.stop();
+}
+
+async function signIn(page: Page, key: string): Promise<void> {
+  await page.getByLabel('API key').fill(key);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.locator('.shell').waitFor();
+}
+
+async function settle(page: Page): Promise<void> {
+  await page.waitForLoadState('networkidle').catch(() => {});
+  await page
+    .locator('[aria-busy="true"]')
+    .waitFor({ state: 'detached', timeout: 5_000 })
+    .catch(() => {});
+}
+
+async function startSystem() {
+  const home = await mkdtemp(join(tmpdir(), 'auditbox-screenshots-'));
+  const stack = createStack({
+    home,
+    apiPort: 4_000,
+    environment: process.env,
+    demo: true,
+    showLine: () => {},
+    onGivenUp: () => process.exit(1),
+  });
+  const welcome = await stack.start();
+  const url = / {2}api +(\S+)/.exec(welcome)?.[1] ?? '';
+  const key = (await readFile(join(home, 'master-key'), 'utf8')).trim();
+  return {
+    url,
+    key,
+    stop: async () => {
+      await stack.stop();
+      await rm(home, { recursive: true, force: true });
+    },
+  };
+}
