@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -12,19 +12,37 @@ import { promisify } from 'node:util';
  */
 
 const here = import.meta.dirname;
+const dist = join(here, 'dist');
+const stamp = join(dist, 'built-from');
 const run = promisify(execFile);
-const stamp = join(here, 'dist/built-from');
 
 export async function buildPage(): Promise<void> {
   const sources = await hashSources();
   if ((await readFile(stamp, 'utf8').catch(() => '')) === sources) return;
-  // In a separate process, because React's form for development is built wherever NODE_ENV says so, as in tests.
-  const vite = fileURLToPath(new URL('bin/vite.js', import.meta.resolve('vite/package.json')));
-  await run(process.execPath, [vite, 'build', '--logLevel', 'warn'], {
-    cwd: here,
-    env: { ...process.env, NODE_ENV: 'production' },
-  });
-  await writeFile(stamp, sources);
+  await mkdir(join(dist, 'assets'), { recursive: true });
+  const folder = await mkdtemp(join(dist, 'next-'));
+  try {
+    // In a separate process, because React's form for development is built wherever NODE_ENV says so, as in tests.
+    const vite = fileURLToPath(new URL('bin/vite.js', import.meta.resolve('vite/package.json')));
+    await run(process.execPath, [vite, 'build', '--logLevel', 'warn', '--outDir', folder], {
+      cwd: here,
+      env: { ...process.env, NODE_ENV: 'production' },
+    });
+    await publish(folder);
+    await writeFile(stamp, sources);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+/** Files first and the document that names them last, because an api may start at any moment, and two tests may build at once. */
+async function publish(folder: string): Promise<void> {
+  const names = new Set(await readdir(join(folder, 'assets')));
+  for (const name of names) await rename(join(folder, 'assets', name), join(dist, 'assets', name));
+  await rename(join(folder, 'index.html'), join(dist, 'index.html'));
+  for (const name of await readdir(join(dist, 'assets'))) {
+    if (!names.has(name)) await rm(join(dist, 'assets', name), { force: true });
+  }
 }
 
 /** One hash of everything that decides the built files. */

@@ -1,12 +1,15 @@
 import { type ApiFixture, createApiFixture, masterKey } from '@auditbox/testing/fixtures/api-fixture.ts';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { buildPage } from '../build.ts';
 import { launchBrowser } from './browser.ts';
 
 /** A browser and an api with the built page, for a whole test file. */
 export interface PageFixture {
   readonly api: ApiFixture;
-  /** A new tab, signed in with a key. It fails the test at an error of the page or a broken rule of the CSP. */
+  /**
+   * The page at a path below `/ui`, signed in. All calls with the same key share one tab, so that a test signs in only once.
+   * An error of the page or a broken rule of the CSP fails the test.
+   */
   open(path: string, options?: OpenOptions): Promise<Page>;
   close(): Promise<void>;
 }
@@ -17,16 +20,40 @@ interface OpenOptions {
   readonly width?: number;
 }
 
+interface Tab {
+  readonly key: string;
+  readonly page: Page;
+}
+
 /** Null where there is no browser. */
 export async function createPageFixture(settings: Record<string, string> = {}): Promise<PageFixture | null> {
   const browser = await launchBrowser();
   if (browser === null) return null;
   await buildPage();
   const api = await createApiFixture(settings);
-  const contexts: BrowserContext[] = [];
+  const address = `${api.url}/ui`;
+  let tab: Tab | null = null;
   return {
     api,
-    open: (path, options) => openPage(browser, contexts, `${api.url}/ui${path}`, options),
+    async open(path, { key = masterKey, theme = 'light', width = 1440 } = {}) {
+      if (tab?.key !== key) {
+        // Closed here, because a tab that is left open goes on to poll.
+        await tab?.page.context().close();
+        tab = { key, page: await openTab(browser) };
+      }
+      const { page } = tab;
+      await page.setViewportSize({ width, height: 900 });
+      await page.emulateMedia({ colorScheme: theme });
+      if (page.url() !== `${address}${path}`) await page.goto(`${address}${path}`);
+      const field = page.getByLabel('API key');
+      await page.locator('.shell').or(field).waitFor();
+      if (await field.isVisible()) {
+        await field.fill(key);
+        await page.getByRole('button', { name: 'Sign in' }).click();
+        await page.locator('.shell').waitFor();
+      }
+      return page;
+    },
     async close() {
       await browser.close();
       await api.close();
@@ -34,20 +61,8 @@ export async function createPageFixture(settings: Record<string, string> = {}): 
   };
 }
 
-async function openPage(
-  browser: Browser,
-  contexts: BrowserContext[],
-  url: string,
-  { key = masterKey, theme = 'light', width = 1440 }: OpenOptions = {},
-): Promise<Page> {
-  // Closed here, because a tab that is left open goes on to poll.
-  for (const context of contexts.splice(0)) await context.close();
-  const context = await browser.newContext({
-    viewport: { width, height: 900 },
-    colorScheme: theme,
-    timezoneId: 'Europe/Berlin',
-  });
-  contexts.push(context);
+async function openTab(browser: Browser): Promise<Page> {
+  const context = await browser.newContext({ timezoneId: 'Europe/Berlin', reducedMotion: 'reduce' });
   const page = await context.newPage();
   page.on('pageerror', (error) => {
     throw error;
@@ -55,9 +70,5 @@ async function openPage(
   page.on('console', (message) => {
     if (/Content Security Policy|Trusted/.test(message.text())) throw new Error(message.text());
   });
-  await page.goto(url);
-  await page.getByLabel('API key').fill(key);
-  await page.getByRole('button', { name: 'Sign in' }).click();
-  await page.locator('.shell').waitFor();
   return page;
 }

@@ -42,6 +42,8 @@ export function createEventList(query: string): EventList {
   const known = new Set<string>();
   let cursor: string | null = '';
   let isHeld = false;
+  /** Events of the feed that are below the last loaded row. */
+  let below: AuditEvent[] = [];
   let feed: { after: string; cursor: string | null } | null = null;
   let state: ListState = {
     rows: [],
@@ -71,8 +73,8 @@ export function createEventList(query: string): EventList {
       feed ??= { after: new Date(servedAt - 10_000).toISOString(), cursor: null };
       const part = readPart(await response.text());
       cursor = part.next;
-      const fresh = addNew(part.events);
-      set({ rows: [...state.rows, ...fresh], isLoading: false, isComplete: cursor === null });
+      const fresh = takeReached(addNew(part.events), cursor === null ? undefined : part.events.at(-1));
+      set({ rows: mergeRows(state.rows, fresh), isLoading: false, isComplete: cursor === null });
       refresh(fresh.map(({ id }) => id));
     } catch (error) {
       set({ isLoading: false, error: toCallError(error) });
@@ -83,6 +85,17 @@ export function createEventList(query: string): EventList {
     const fresh = events.filter(({ id }) => !known.has(id));
     for (const { id } of fresh) known.add(id);
     return fresh;
+  }
+
+  /**
+   * These events and the waiting ones that are not below the last loaded row. An event that was recorded late may belong to a
+   * page that is not loaded yet. It waits for that page, so that the rows have no hole. Without `last` all pages are loaded.
+   */
+  function takeReached(events: readonly AuditEvent[], last: AuditEvent | undefined): AuditEvent[] {
+    const all = [...below, ...events];
+    const isBelow = (event: AuditEvent) => last !== undefined && byTime(event, last) > 0;
+    below = all.filter(isBelow);
+    return all.filter((event) => !isBelow(event));
   }
 
   async function refresh(ids: readonly string[]): Promise<void> {
@@ -113,7 +126,7 @@ export function createEventList(query: string): EventList {
     const response = await call(`/audit?${search}`, { signal });
     const part = readPart(await response.text());
     feed.cursor = part.next;
-    const fresh = addNew(part.events);
+    const fresh = takeReached(addNew(part.events), cursor === null ? undefined : state.rows.at(-1));
     if (fresh.length > 0 || state.liveError !== null) {
       if (isHeld) set({ waiting: mergeRows(state.waiting, fresh), liveError: null });
       else set({ rows: mergeRows(state.rows, fresh), liveError: null });
@@ -185,6 +198,7 @@ function mergeRows(rows: readonly AuditEvent[], fresh: readonly AuditEvent[]): r
 function byTime(one: AuditEvent, other: AuditEvent): number {
   const [a, b] = [sortKey(one.occurredAt), sortKey(other.occurredAt)];
   if (a !== b) return a < b ? 1 : -1;
+  if (one.id === other.id) return 0;
   return one.id < other.id ? 1 : -1;
 }
 
