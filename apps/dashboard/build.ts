@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 /*
- * `npm run build:page`: builds the page into `dist`, which the api serves. `npm start` and the tests run it first. It takes
+ * `npm run build:page`: builds the page into `dist`, which the api serves. `npm start` and the tests run it. It takes
  * about a second, and nothing when no source has changed since. It is no script of `npm ci`, because installs without scripts
  * are common, and a checkout that is updated later would serve an old page.
  */
@@ -55,7 +55,8 @@ async function hashSources(): Promise<string> {
       .flat()
       .filter((entry) => entry.isFile())
       .map(({ parentPath, name }) => join(parentPath, name)),
-    ...['index.html', 'vite.config.ts', 'package.json'].map((name) => join(here, name)),
+    ...['index.html', 'vite.config.ts', 'package.json', 'tsconfig.json'].map((name) => join(here, name)),
+    join(root, 'tsconfig.json'),
   ].sort();
   const hash = createHash('sha256');
   for (const file of files)

@@ -6,7 +6,7 @@ import { afterAll, expect, test } from 'vitest';
 import { createPageFixture } from './page-fixture.ts';
 
 const fixture = await createPageFixture();
-if (fixture === null) console.warn('This machine has no chromium: the tests of the page are SKIPPED.');
+if (fixture === null) process.stderr.write('\nSKIPPED: the tests of the page. They need chromium.\n\n');
 afterAll(() => fixture?.close());
 
 const minutesAgo = (n: number) => new Date(Date.now() - n * 60_000).toISOString();

@@ -6,8 +6,8 @@ import { createLinePrinter } from './stack/show-line.ts';
 import { createStack } from './stack/stack.ts';
 
 /*
- * `npm start`: the whole system on this machine, with nothing else installed. `npm start -- --demo` adds example events. Postgres, the object store, the api and
- * the exporter are separate processes. This process starts, watches and stops them.
+ * `npm start`: the whole system on this machine, with nothing else installed. Postgres, the object store, the api and
+ * the exporter are separate processes. This process starts, watches and stops them. `npm start -- --demo` adds example events.
  */
 
 const settings = { PORT: wholeNumber(portRange, { meaning: '', fallback: 4000 }) };

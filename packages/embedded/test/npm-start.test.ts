@@ -20,8 +20,8 @@ let clone: string;
  */
 beforeAll(async () => {
   clone = await mkdtemp(join(tmpdir(), 'auditbox-clone-'));
-  const filter = (path: string) => !path.includes('node_modules');
-  for (const part of ['apps', 'packages', 'drizzle', 'package.json']) {
+  const filter = (path: string) => !path.includes('node_modules') && !path.includes('/dist/next-');
+  for (const part of ['apps', 'packages', 'drizzle', 'package.json', 'tsconfig.json']) {
     await cp(join(root, part), join(clone, part), { recursive: true, filter });
   }
   const modules = join(clone, 'node_modules');
@@ -84,9 +84,13 @@ const exported = (api: string, key: string, id: string) =>
     return body.export.object_key as string;
   });
 
-test('the printed commands work, the object appears, and a restart keeps everything', async () => {
+test('the printed commands work, the page and the object appear, and a restart keeps everything', async () => {
+  await rm(join(clone, 'apps/dashboard/dist'), { recursive: true, force: true });
   const first = await running(npmStart());
   expect(first.app.output()).toContain(`${first.key}   (shown only now`);
+  const page = / {2}page +(\S+)/.exec(first.app.output())?.[1] ?? '';
+  const [script = ''] = /(?<=<script [^>]*src=")[^"]+/.exec(await (await fetch(page)).text()) ?? [];
+  expect((await fetch(new URL(script, page))).status).toBe(200);
   const [post = '', get = ''] = first.app.output().match(/^ {2}curl .*?\n(?= *$)/gms) ?? [];
   const stored = JSON.parse(execFileSync('sh', ['-c', post], { encoding: 'utf8' }));
   expect(stored).toMatchObject({ changed_by: 'ana@example.com', updated_values: { max_budget: 25 } });

@@ -5,6 +5,7 @@ import { sleep } from '@auditbox/process/sleep.ts';
 import { sendDemo } from '../demo/send-demo.ts';
 import { clusterUrl, initCluster } from '../postgres/cluster.ts';
 import { createPostgresRunner, type PostgresRunner } from '../postgres/runner.ts';
+import { buildPage } from './build-page.ts';
 import { lockFolder } from './lock.ts';
 import { keepLogKey } from './log-key.ts';
 import { type ReservedPort, reservePort } from './reserve-port.ts';
@@ -77,8 +78,11 @@ export function createStack(options: StackOptions): Stack {
     for (const { release } of Object.values(ports)) cleanups.push(release);
     const plan = await makePlan(options, ports, key.value);
     say('Starting Postgres and the object store.');
+    const page = buildPage(stopping.signal);
     await startStores(runner, plan);
     await migrate(clusterUrl(plan.cluster), stopping.signal);
+    const problem = await page;
+    if (problem !== null) say(problem);
     say('Starting the api and the exporter.');
     await Promise.all([run(apiService(plan), ports.api), run(exporterService(plan), ports.exporter)]);
     if (options.demo) {
