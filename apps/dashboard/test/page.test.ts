@@ -80,6 +80,14 @@ pageTest('a patch is not shown as removals, and an element that moved on is not 
   expect(await page.locator('.diff del').allTextContents()).toContain('removed "prod key"');
 });
 
+pageTest('a secret that was redacted is marked as such', async ({ api, open }) => {
+  const event = anEvent({ updated_at: minutesAgo(50), before_value: null, updated_values: { api_key: 'a secret' } });
+  await api.request('/audit', { body: event });
+  const page = await open(`/events/${event.id}`);
+  await page.locator('.diff').waitFor();
+  expect(await page.locator('.diff').textContent()).toMatch(/\[redacted:api-key\].*redacted before it was stored/);
+});
+
 pageTest('a link restores the view, and back and forward walk through it', async ({ open }) => {
   const page = await open('/?changed_by=ana&range=24h');
   await rows(page).first().waitFor();
@@ -123,7 +131,7 @@ pageTest('an event that is recorded late appears where it happened, not among th
   await api.request('/audit', { body: anEvent({ changed_by: 'punctual' }) });
   await expect.poll(() => rows(page).first().textContent(), { timeout: 15_000 }).toContain('punctual');
   await page.locator('.table-scroll').evaluate((element) => element.scrollTo({ top: element.scrollHeight }));
-  await page.waitForFunction(() => document.querySelector('.log-foot')?.textContent?.startsWith('126 of 126'));
+  await page.waitForFunction(() => document.querySelector('.log-foot')?.textContent?.startsWith('127 of 127'));
   await page.locator('.table-scroll').evaluate((element) => element.scrollTo({ top: element.scrollHeight }));
   await expect.poll(() => rows(page).last().textContent()).toContain('latecomer');
 });

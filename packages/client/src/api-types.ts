@@ -701,9 +701,9 @@ export interface components {
             last_used_at: string | null;
             last_used_address: string | null;
         };
-        /** @description Who a key is, and what it may do. */
+        /** @description Who the caller is, and what it may do. */
         Caller: {
-            /** @description The id of the key; `master` for the master key. */
+            /** @description The id of the key; `master` for the master key; `oidc:` and the subject for a token. */
             id: string;
             name: string;
             scopes: ("audit:read" | "audit:write" | "export:read" | "export:replay" | "keys:admin")[];

@@ -6,12 +6,12 @@ import type { Route } from '../http/route.ts';
 
 const caller = z
   .strictObject({
-    id: z.string().describe('The id of the key; `master` for the master key.'),
+    id: z.string().describe('The id of the key; `master` for the master key; `oidc:` and the subject for a token.'),
     name: z.string(),
     scopes: z.array(z.enum(scopes)),
     tenant: z.string().nullable().describe('The only tenant that the key reads and writes; null for all tenants.'),
   })
-  .meta({ id: 'Caller', description: 'Who a key is, and what it may do.' });
+  .meta({ id: 'Caller', description: 'Who the caller is, and what it may do.' });
 
 /** `GET /me`: who the caller's key is, so that a page can say what it will not be able to show. */
 export const getMe: Route = {

@@ -32,11 +32,19 @@ export function isPatch(action: string): boolean {
 /** `partial`: members of the outermost object that `after` leaves out are unnamed. */
 export function compareValues(before: JsonText | null, after: JsonText | null, partial: boolean): DiffNode | null {
   if (before === null && after === null) return null;
-  if (before === null) return { kind: 'added', text: after as JsonText };
-  if (after === null) return partial ? { kind: 'unnamed', text: before } : { kind: 'removed', text: before };
+  if (before === null) return eachMember(after as JsonText, 'added');
+  if (after === null) return eachMember(before, partial ? 'unnamed' : 'removed');
   const shapes: Shapes = new Map();
   const both: Texts = { before, after };
   return compareNodes(both, readTree(before, shapes), readTree(after, shapes), partial);
+}
+
+/** A line for each member, because one line with a whole object is hard to read. */
+function eachMember(text: JsonText, kind: 'added' | 'removed' | 'unnamed'): DiffNode {
+  const tree = readTree(text, new Map());
+  if (tree.kind !== 'object' || tree.members.size === 0) return { kind, text };
+  const children = [...tree.members].map(([name, value]) => ({ name, node: { kind, text: cut(text, value) } }));
+  return { kind: 'object', children };
 }
 
 interface Texts {

@@ -8,7 +8,7 @@ import { markWords } from './word-marks.ts';
 /** More changes than this are shown on request: a page of a hundred thousand lines helps nobody. */
 const shownAtFirst = 300;
 
-/** The changed places of two values, nested, with what is equal folded away. */
+/** The changed places of two values, nested, with what is equal folded away. `redacted` are JSON Pointers into the event. */
 export function DiffView({ node, redacted }: { node: DiffNode; redacted: readonly string[] }) {
   const [showsAll, setShowsAll] = useState(false);
   const changes = listChanges(node).length;
@@ -24,7 +24,7 @@ export function DiffView({ node, redacted }: { node: DiffNode; redacted: readonl
           </button>
         </p>
       ) : (
-        <Branch node={node} path="" showsAll={showsAll} redacted={new Set(redacted)} />
+        <Branch node={node} path="" showsAll={showsAll} redacted={pointersIntoValues(redacted)} />
       )}
       {unchanged > 0 && !isCut && (
         <button
@@ -51,9 +51,10 @@ function Branch({
   node: DiffNode;
   path: string;
   showsAll: boolean;
-  redacted: ReadonlySet<string>;
+  redacted: readonly string[];
 }): ReactNode {
-  if (node.kind !== 'object' && node.kind !== 'array') return <Leaf node={node} isRedacted={redacted.has(path)} />;
+  if (node.kind !== 'object' && node.kind !== 'array')
+    return <Leaf node={node} isRedacted={redacted.some((pointer) => `${pointer}/`.startsWith(`${path}/`))} />;
   const shown = node.children.filter(({ node: child }) => showsAll || hasChange(child));
   return (
     <ul className="diff-children">
@@ -79,7 +80,7 @@ function Child({
   child: DiffChild;
   path: string;
   showsAll: boolean;
-  redacted: ReadonlySet<string>;
+  redacted: readonly string[];
 }) {
   const isBranch = node.kind === 'object' || node.kind === 'array';
   return (
@@ -90,13 +91,26 @@ function Child({
   );
 }
 
+/** Both values have the same places, so the name of the value is cut off. */
+function pointersIntoValues(pointers: readonly string[]): readonly string[] {
+  return pointers
+    .filter((pointer) => /^\/(before_value|updated_values)/.test(pointer))
+    .map((pointer) => pointer.replace(/^\/[^/]*/, ''));
+}
+
 function Leaf({ node, isRedacted }: { node: DiffNode; isRedacted: boolean }) {
-  if (isRedacted)
-    return (
+  if (!isRedacted) return <Change node={node} />;
+  return (
+    <>
+      <Change node={node} />{' '}
       <span className="redacted">
         <Icon name="lock" /> redacted before it was stored
       </span>
-    );
+    </>
+  );
+}
+
+function Change({ node }: { node: DiffNode }) {
   switch (node.kind) {
     case 'added':
       return (
