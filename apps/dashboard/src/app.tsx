@@ -8,6 +8,8 @@ import { Shell } from './shell/shell.tsx';
 
 // The list is the first thing that is opened. The other screens are loaded when they are needed.
 const EventScreen = lazy(() => import('./event/event-screen.tsx'));
+const ObjectScreen = lazy(() => import('./object/object-screen.tsx'));
+const ActorScreen = lazy(() => import('./actor/actor-screen.tsx'));
 
 export function App() {
   const { path } = usePlace();
@@ -23,6 +25,9 @@ function screenAt(path: string): ReactNode {
   const [first = '', ...parts] = path.slice(1).split('/').map(decode);
   if (path === '/') return <LogScreen />;
   if (first === 'events' && parts.length === 1) return <EventScreen id={parts[0] ?? ''} key={parts[0]} />;
+  const [one = '', two = ''] = parts;
+  if (first === 'objects' && parts.length === 2) return <ObjectScreen table={one} object={two} key={path} />;
+  if (first === 'actors' && parts.length === 1) return <ActorScreen actor={one} key={path} />;
   return (
     <div className="screen">
       <Notice icon="search" title="There is no such page">

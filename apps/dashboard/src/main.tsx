@@ -9,6 +9,8 @@ import './styles/shell.css';
 import './styles/log.css';
 import './styles/event.css';
 import './styles/screens.css';
+import './styles/history.css';
+import './styles/actor.css';
 
 applyTheme();
 createRoot(document.getElementById('page') as HTMLElement).render(

@@ -136,6 +136,42 @@ pageTest('an event that is recorded late appears where it happened, not among th
   await expect.poll(() => rows(page).last().textContent()).toContain('latecomer');
 });
 
+pageTest("an object's page shows who changed one field, newest first", async ({ api, open }) => {
+  const change = { table_name: 'keys', object_id: 'a/b 100%' };
+  const states = [{ alias: 'x', rpm: 1 }, { rpm: 2 }, { alias: 'y' }, { rpm: 3 }];
+  let state: Record<string, unknown> | null = null;
+  for (const [n, updated_values] of states.entries()) {
+    const written = { changed_by: `actor-${n}`, updated_at: minutesAgo(80 - n) };
+    const action = n === 0 ? 'created' : 'updated';
+    await api.request('/audit', {
+      body: anEvent({ ...change, ...written, action, before_value: state, updated_values }),
+    });
+    state = Object.assign({}, state, updated_values);
+  }
+  const page = await open(`/objects/keys/${encodeURIComponent(change.object_id)}`);
+  await expect.poll(() => page.locator('.step').count()).toBe(4);
+  expect(await page.locator('.step').last().textContent()).toContain('actor-0');
+  expect(await page.locator('.step').last().locator('.diff-name').allTextContents()).toEqual(['alias', 'rpm']);
+  await page.getByLabel('Who changed').selectOption('rpm');
+  const shown = page.locator('.step .step-head');
+  await expect.poll(() => shown.count()).toBe(3);
+  expect(await shown.allTextContents()).toEqual([
+    expect.stringContaining('actor-3'),
+    expect.stringContaining('actor-1'),
+    expect.stringContaining('actor-0'),
+  ]);
+});
+
+pageTest("an actor's page counts what it did and leads to the events", async ({ open }) => {
+  const page = await open('/actors/bo');
+  await page.getByText('120 events in 30 days').waitFor();
+  const cells = await page.locator('.heat td .unseen').allTextContents();
+  expect(cells.reduce((sum, text) => sum + Number(text), 0)).toBe(120);
+  await page.locator('.shares').getByRole('link', { name: 'created' }).click();
+  await page.locator('.event-row').first().waitFor();
+  expect(new URL(page.url()).search).toBe('?changed_by=bo&action=created&range=30d');
+});
+
 pageTest('the keyboard alone finds an event and opens it', async ({ open }) => {
   const page = await open('/?range=24h');
   await rows(page).first().waitFor();
@@ -151,12 +187,6 @@ pageTest('the keyboard alone finds an event and opens it', async ({ open }) => {
   expect(await page.locator('.event-panel h1').textContent()).toContain('ana changed 2 fields of');
   await page.keyboard.press('Escape');
   await expect.poll(() => page.locator('.event-panel').count()).toBe(0);
-});
-
-pageTest('a key without the scope is told which scope is missing', async ({ api, open }) => {
-  const { key } = (await api.request('/keys', { body: { name: 'writer', scopes: ['write'] } })).body;
-  const page = await open('/', { key });
-  expect(await page.locator('.notice').textContent()).toContain('does not have the scope "audit:read"');
 });
 
 pageTest('a key that is not known is not let in, and its address stays', async ({ api, open }) => {
@@ -182,15 +212,23 @@ pageTest('the answer of the page forbids inline scripts, foreign servers and fra
 for (const [screen, path] of [
   ['log', '/'],
   ['event', `/events/${budget.id}`],
+  ['object', '/objects/teams/prod-42'],
+  ['actor', '/actors/ana'],
 ] as const) {
   pageTest(`axe finds nothing serious on the ${screen} in both themes`, async ({ open }) => {
     const page = await open(path);
-    await page.locator('.event-row, .receipt').first().waitFor();
+    await page.locator('.event-row, .receipt, .step, .heat').first().waitFor();
     expect(await findViolations(page, { type: 'tag', values: levels })).toEqual([]);
     await open(path, { theme: 'dark' });
     expect(await findViolations(page, { type: 'rule', values: colourRules })).toEqual([]);
   });
 }
+
+pageTest('a key without the scope is told which scope is missing', async ({ api, open }) => {
+  const { key } = (await api.request('/keys', { body: { name: 'writer', scopes: ['write'] } })).body;
+  const page = await open('/', { key });
+  expect(await page.locator('.notice').textContent()).toContain('does not have the scope "audit:read"');
+});
 
 async function findViolations(page: Page, runOnly: RunOnly): Promise<string[]> {
   // By the debugger's way in, because the page's policy lets no script be added.

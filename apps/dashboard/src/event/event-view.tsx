@@ -21,7 +21,7 @@ export function EventView({ found: { event, archived } }: { found: FoundEvent })
       <div className="event-cards">
         <div className="event-main">
           <ChangeCard event={event} />
-          <section className="card" aria-labelledby="raw-title">
+          <section className="card raw-card" aria-labelledby="raw-title">
             <h2 id="raw-title">Raw event</h2>
             <JsonTextView text={event.line} label="the raw event" />
           </section>

@@ -28,21 +28,26 @@ export function useAnswer<T>(
   useEffect(() => {
     if (name === null) return;
     const leaving = new AbortController();
-    load(leaving.signal).then(
-      (value) => leaving.signal.aborted || setState({ name, value, error: null }),
-      (error: unknown) => {
-        if (leaving.signal.aborted) return;
-        const shown = error instanceof CallError ? error : new CallError(-1, { detail: String(error) });
-        setState((old) => ({ name, value: old.name === name ? old.value : null, error: shown }));
-      },
-    );
-    return () => leaving.abort();
-  }, [name, round]);
-  useEffect(() => {
-    if (everyMs === null || name === null) return;
-    const timer = setInterval(() => document.hidden || setRound((n) => n + 1), everyMs);
-    return () => clearInterval(timer);
-  }, [everyMs, name]);
+    let timer: ReturnType<typeof setInterval> | undefined;
+    load(leaving.signal)
+      .then(
+        (value) => leaving.signal.aborted || setState({ name, value, error: null }),
+        (error: unknown) => {
+          if (leaving.signal.aborted) return;
+          const shown = error instanceof CallError ? error : new CallError(-1, { detail: String(error) });
+          setState((old) => ({ name, value: old.name === name ? old.value : null, error: shown }));
+        },
+      )
+      .finally(() => {
+        // After the answer, so that a slow api is not asked anew before it answered.
+        if (everyMs !== null && !leaving.signal.aborted)
+          timer = setInterval(() => document.hidden || setRound((n) => n + 1), everyMs);
+      });
+    return () => {
+      leaving.abort();
+      clearInterval(timer);
+    };
+  }, [name, round, everyMs]);
   const reload = useCallback(() => setRound((n) => n + 1), []);
   const isCurrent = state.name === name;
   return {

@@ -117,17 +117,23 @@ function FilterValue({
   );
 }
 
-/** What changed, in one line: `max_budget 10 → 25 · +1`. */
-function ChangeLine({ event }: { event: AuditEvent }) {
+/** What changed, in one line: `max_budget 10 → 25 · +1`, or `models.2 + "c"`. */
+export function ChangeLine({ event }: { event: AuditEvent }) {
   const { first, more, words } = summarize(event);
   if (first === null) return <span className="change-words">{words}</span>;
   return (
     <span className="change-line">
       <span className="change-path">{first.path}</span>
-      <ShortValue text={first.before} />
-      <span className="change-arrow" aria-hidden="true">
-        →
-      </span>
+      {first.before === null ? (
+        <span className="change-arrow">+</span>
+      ) : (
+        <>
+          <ShortValue text={first.before} />
+          <span className="change-arrow" aria-hidden="true">
+            →
+          </span>
+        </>
+      )}
       <ShortValue text={first.after} />
       {more > 0 && (
         <span className="change-more" title={`${more} more ${more === 1 ? 'change' : 'changes'}`}>

@@ -21,6 +21,6 @@ export function FullTime({ at }: { at: string }) {
   );
 }
 
-function Ago({ at }: { at: string }) {
+export function Ago({ at }: { at: string }) {
   return <>{ago(at, useNow())}</>;
 }

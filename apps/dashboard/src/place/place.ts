@@ -74,7 +74,7 @@ export function follow(to: string): { href: string; onClick: (event: MouseEvent<
 }
 
 /** A part of a path. `.` and `..` would be resolved away, so they are written in another way. */
-function pathPart(text: string): string {
+export function pathPart(text: string): string {
   return /^\.\.?$/.test(text) ? text.replaceAll('.', '%2E') : encodeURIComponent(text);
 }
 

@@ -38,13 +38,7 @@ export function Shell({ children }: { children: ReactNode }) {
             .filter(({ scope }) => caller?.scopes.includes(scope))
             .map(({ path: to, label, icon }) => (
               <li key={to}>
-                <a
-                  className="rail-link"
-                  aria-current={
-                    (to === '/' ? path === '/' || path.startsWith('/events') : path.startsWith(to)) ? 'page' : undefined
-                  }
-                  {...follow(to)}
-                >
+                <a className="rail-link" aria-current={isBelow(path, to) ? 'page' : undefined} {...follow(to)}>
                   <Icon name={icon} />
                   <span>{label}</span>
                 </a>
@@ -89,6 +83,11 @@ export function Shell({ children }: { children: ReactNode }) {
       <KeyHelp />
     </div>
   );
+}
+
+/** Events, objects and actors belong to the log. */
+function isBelow(path: string, entry: string): boolean {
+  return entry === '/' ? /^\/((events|objects|actors)\/|$)/.test(path) : path.startsWith(entry);
 }
 
 function describeScopes(scopes: readonly string[]): string {
