@@ -230,6 +230,7 @@ create table auditbox.last_verify (
   differences bigint not null,
   constraint last_verify_pkey PRIMARY KEY (destination)
 );
+grant select on auditbox.last_verify to auditbox_api;
 grant insert (destination, differences, objects), select, update (differences, finished_at, objects) on auditbox.last_verify to auditbox_exporter;
 
 create table auditbox.log_checkpoint (

@@ -1,3 +1,4 @@
+import { getExports } from './exports/get-exports.ts';
 import type { Route } from './http/route.ts';
 import { getMe } from './keys/me.ts';
 import { deleteKey, getKeys, postKey, postKeyRotation } from './keys/routes.ts';
@@ -28,6 +29,7 @@ export const routes: readonly Route[] = [
   eventProof,
   logCheckpoint,
   listDestinations,
+  getExports,
   postKey,
   getKeys,
   postKeyRotation,

@@ -60,6 +60,8 @@ const requests = [
   ['get /audit/stats 400', get('/audit/stats?interval=year')],
   ['get /audit/archive 200', get(`/audit/archive?ids=${first.id},${nobody}`)],
   ['get /audit/archive 400', get('/audit/archive?ids=1')],
+  ['get /exports 200', get('/exports')],
+  ['get /exports 401', { ...get('/exports'), key: null }],
   ['get /me 200', get('/me')],
   ['get /me 401', { ...get('/me'), key: null }],
   ['get /audit/{id} 200', get(`/audit/${first.id}`)],

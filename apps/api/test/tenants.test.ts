@@ -195,6 +195,7 @@ test('each route that reads is one of those that this file asks, or shows no eve
       '/audit/{id}/proof',
       // A 403 for a key of a tenant.
       '/destinations',
+      '/exports',
       // Of keys: those of the tenant.
       '/keys',
       // Roots of trees, which show nothing of an event.
@@ -207,4 +208,5 @@ test('each route that reads is one of those that this file asks, or shows no eve
     ].sort(),
   );
   expect((await ask(mixed, '/destinations')).status).toBe(403);
+  expect((await ask(mixed, '/exports')).status).toBe(403);
 });

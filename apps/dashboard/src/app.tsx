@@ -9,6 +9,7 @@ import { Shell } from './shell/shell.tsx';
 // The list is the first thing that is opened. The other screens are loaded when they are needed.
 const EventScreen = lazy(() => import('./event/event-screen.tsx'));
 const ObjectScreen = lazy(() => import('./object/object-screen.tsx'));
+const ExportScreen = lazy(() => import('./exports/export-screen.tsx'));
 const ActorScreen = lazy(() => import('./actor/actor-screen.tsx'));
 
 export function App() {
@@ -28,6 +29,7 @@ function screenAt(path: string): ReactNode {
   const [one = '', two = ''] = parts;
   if (first === 'objects' && parts.length === 2) return <ObjectScreen table={one} object={two} key={path} />;
   if (first === 'actors' && parts.length === 1) return <ActorScreen actor={one} key={path} />;
+  if (path === '/export') return <ExportScreen />;
   return (
     <div className="screen">
       <Notice icon="search" title="There is no such page">

@@ -11,6 +11,7 @@ import './styles/event.css';
 import './styles/screens.css';
 import './styles/history.css';
 import './styles/actor.css';
+import './styles/export.css';
 
 applyTheme();
 createRoot(document.getElementById('page') as HTMLElement).render(

@@ -42,7 +42,7 @@ export async function createPageFixture(settings: Record<string, string> = {}): 
         tab = { key, page: await openTab(browser) };
       }
       const { page } = tab;
-      await page.setViewportSize({ width, height: 900 });
+      await page.setViewportSize({ width, height: 700 });
       await page.emulateMedia({ colorScheme: theme });
       if (page.url() !== `${address}${path}`) await page.goto(`${address}${path}`);
       const field = page.getByLabel('API key');

@@ -1,4 +1,9 @@
 import { randomUUID } from 'node:crypto';
+import { failDelivery } from '@auditbox/db/export/fail-delivery.ts';
+import { leaseDelivery } from '@auditbox/db/export/lease-delivery.ts';
+import { releaseDelivery } from '@auditbox/db/export/release-delivery.ts';
+import { sealBatches } from '@auditbox/db/export/seal-batches.ts';
+import { limits } from '@auditbox/testing/fixtures/outbox-fixture.ts';
 import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import axe, { type RunOnly } from 'axe-core';
 import type { Page } from 'playwright-core';
@@ -209,15 +214,35 @@ pageTest('the answer of the page forbids inline scripts, foreign servers and fra
   expect((await api.request('/ui/', { key: null, headers: { accept: 'application/json' } })).status).toBe(406);
 });
 
+pageTest('the export page says what is stuck, what failed and why', async ({ api, open }) => {
+  const page = await open('/export');
+  await page.getByRole('heading', { name: 's3' }).waitFor();
+  expect(await page.locator('.figures').textContent()).toContain('in no batch yet');
+  for (let made = 0; made < 2; ) made += (await sealBatches(api.db, limits)).batches;
+  const lease = () => leaseDelivery(api.db, { destination: 's3', leaseMs: 60_000, batchIds: null });
+  const [failing, waiting] = [await lease(), await lease()];
+  if (!failing || !waiting) throw new Error('There are no two batches.');
+  await failDelivery(api.db, failing, { error: 'The store answered with a riddle.', keepRender: false });
+  await releaseDelivery(api.db, waiting, { delayMs: 60_000, countsAsAttempt: true, error: 'Nobody answers.' });
+  await page.reload();
+  await page.getByText('Waits for a person', { exact: true }).waitFor();
+  expect(await page.locator('.failures').textContent()).toContain('The store answered with a riddle.');
+  expect(await page.locator('.blocked-note').textContent()).toContain(
+    `Batch ${waiting.batchId}, 1 try: Nobody answers.`,
+  );
+  expect(await page.title()).toContain('1 failed');
+});
+
 for (const [screen, path] of [
   ['log', '/'],
   ['event', `/events/${budget.id}`],
   ['object', '/objects/teams/prod-42'],
   ['actor', '/actors/ana'],
+  ['export', '/export'],
 ] as const) {
   pageTest(`axe finds nothing serious on the ${screen} in both themes`, async ({ open }) => {
     const page = await open(path);
-    await page.locator('.event-row, .receipt, .step, .heat').first().waitFor();
+    await page.locator('.event-row, .receipt, .step, .heat, .headline').first().waitFor();
     expect(await findViolations(page, { type: 'tag', values: levels })).toEqual([]);
     await open(path, { theme: 'dark' });
     expect(await findViolations(page, { type: 'rule', values: colourRules })).toEqual([]);

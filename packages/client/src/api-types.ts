@@ -202,6 +202,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How far the export is, and what failed
+         * @description Of all tenants, so a key that is bound to one gets a 403. At most 200 failed batches and rejected rows are named.
+         */
+        get: operations["getExports"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/keys": {
         parameters: {
             query?: never;
@@ -664,6 +684,71 @@ export interface components {
                 /** @description How long the oldest event waits; 0 when none does. */
                 oldest_age_seconds: number;
             }[];
+        };
+        /** @description How far the export is. */
+        ExportState: {
+            /** @description Events that are in no batch yet. */
+            pending: {
+                rows: number;
+                oldest_age_seconds: number;
+            };
+            destinations: components["schemas"]["DestinationState"][];
+        };
+        DestinationState: {
+            name: string;
+            is_paused: boolean;
+            /** @description How long the oldest event of a batch that has not arrived has waited. */
+            oldest_age_seconds: number;
+            deliveries: {
+                sealed: number;
+                sending: number;
+                failed: number;
+            };
+            rows: {
+                sealed: number;
+                sending: number;
+                failed: number;
+            };
+            rejected_rows: number;
+            last_done_at: string | null;
+            /** @description The oldest batch that was tried and waits for its next try. */
+            retry: {
+                batch_id: string;
+                attempts: number;
+                error: string;
+                next_attempt_in_seconds: number;
+            } | null;
+            /** @description The last 24 hours. Hours without an object are left out. */
+            hours: {
+                /** Format: date-time */
+                start: string;
+                objects: number;
+                rows: number;
+                bytes: number;
+                /** @description The longest time from recording to arrival. */
+                slowest_seconds: number;
+            }[];
+            failed: {
+                batch_id: string;
+                partition: string;
+                rows: number;
+                error: string;
+            }[];
+            rejected: {
+                /** Format: uuid */
+                event_id: string;
+                batch_id: string;
+                reason: string;
+            }[];
+            last_verify: {
+                age_seconds: number;
+                differences: number;
+            } | null;
+            log: {
+                size: number;
+                published_size: number;
+                oldest_unlogged_age_seconds: number;
+            } | null;
         };
         IssuedApiKey: {
             /** Format: uuid */
@@ -1378,6 +1463,32 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Destinations"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["AnyOther"];
+        };
+    };
+    getExports: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The state. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportState"];
                 };
             };
             400: components["responses"]["BadRequest"];

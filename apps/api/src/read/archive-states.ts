@@ -1,3 +1,4 @@
+import { archiveDestination as destination } from '@auditbox/core/export/archive-destination.ts';
 import { listArchiveStates } from '@auditbox/db/events/archive-states.ts';
 import { z } from 'zod';
 import { getCaller } from '../http/caller.ts';
@@ -8,7 +9,6 @@ import { getSearch, readQuery, requireValid } from './read-query.ts';
 import { preferHeader, readerHeaders } from './readers.ts';
 
 const maxIds = 200;
-const destination = 's3';
 
 const parameters = z.strictObject({
   ids: z

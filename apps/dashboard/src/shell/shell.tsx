@@ -13,10 +13,15 @@ interface Entry {
   readonly label: string;
   readonly icon: IconName;
   readonly scope: string;
+  /** A key that is bound to a tenant may not see it. */
+  readonly isOfAllTenants?: boolean;
 }
 
 /** A screen that the key cannot read is not offered; its address still says which scope is missing. */
-const entries: readonly Entry[] = [{ path: '/', label: 'Log', icon: 'log', scope: 'audit:read' }];
+const entries: readonly Entry[] = [
+  { path: '/', label: 'Log', icon: 'log', scope: 'audit:read' },
+  { path: '/export', label: 'Export', icon: 'export', scope: 'export:read', isOfAllTenants: true },
+];
 
 /** What is around every screen. */
 export function Shell({ children }: { children: ReactNode }) {
@@ -35,7 +40,7 @@ export function Shell({ children }: { children: ReactNode }) {
         </a>
         <ul>
           {entries
-            .filter(({ scope }) => caller?.scopes.includes(scope))
+            .filter(({ scope, isOfAllTenants }) => caller?.scopes.includes(scope) && !(isOfAllTenants && caller.tenant))
             .map(({ path: to, label, icon }) => (
               <li key={to}>
                 <a className="rail-link" aria-current={isBelow(path, to) ? 'page' : undefined} {...follow(to)}>

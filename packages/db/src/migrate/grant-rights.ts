@@ -48,7 +48,7 @@ const apiEventColumns = `${eventColumns}, recorded_by, redacted, content_hash`;
 const api = `
     grant select on auditbox.migration, auditbox.audit_log, auditbox.outbox, auditbox.outbox_status, auditbox.batch,
       auditbox.destination, auditbox.delivery, auditbox.rejection, auditbox.frontier, auditbox.log_head, auditbox.log_entry,
-      auditbox.log_checkpoint, auditbox.api_key to auditbox_api;
+      auditbox.log_checkpoint, auditbox.api_key, auditbox.last_verify to auditbox_api;
     grant insert (${apiEventColumns}) on auditbox.audit_log to auditbox_api;
     grant execute on function auditbox.list_months(), auditbox.make_month(timestamptz), auditbox.oldest_transaction(),
       auditbox.audit_words(json, json, json), auditbox.content_key(), auditbox.create_key(json, json),

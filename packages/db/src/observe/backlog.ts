@@ -25,7 +25,7 @@ const countLimit = 100_000;
  * The oldest pending row and about how many there are: those in the gaps, and those behind the frontier. It reads at most
  * twice `pendingLimit` rows.
  *
- * Caller: the exporter's metrics.
+ * Caller: the exporter's metrics, `GET /exports`.
  * Locks: none.
  * Crash: nothing is written.
  */
@@ -80,7 +80,7 @@ interface DeliveryCounts {
 /**
  * Counts the deliveries that are not done at each destination. Done deliveries are not counted, because their number only grows.
  *
- * Caller: the exporter's metrics.
+ * Caller: the exporter's metrics, `GET /exports`.
  * Locks: none.
  * Crash: nothing is written.
  */

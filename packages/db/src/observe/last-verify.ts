@@ -28,7 +28,7 @@ export interface LastVerify {
 }
 
 /**
- * Caller: the exporter's metrics.
+ * Caller: the exporter's metrics, `GET /exports`.
  * Locks: none.
  * Crash: nothing is written.
  */

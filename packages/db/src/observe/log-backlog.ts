@@ -12,7 +12,7 @@ export interface LogBacklog {
 /**
  * The logs of this database.
  *
- * Caller: the exporter's metrics.
+ * Caller: the exporter's metrics, `GET /exports`.
  * Locks: none.
  * Crash: nothing is written.
  */
