@@ -10,6 +10,7 @@ import { Shell } from './shell/shell.tsx';
 const EventScreen = lazy(() => import('./event/event-screen.tsx'));
 const ObjectScreen = lazy(() => import('./object/object-screen.tsx'));
 const ExportScreen = lazy(() => import('./exports/export-screen.tsx'));
+const KeysScreen = lazy(() => import('./keys/keys-screen.tsx'));
 const ActorScreen = lazy(() => import('./actor/actor-screen.tsx'));
 
 export function App() {
@@ -30,6 +31,7 @@ function screenAt(path: string): ReactNode {
   if (first === 'objects' && parts.length === 2) return <ObjectScreen table={one} object={two} key={path} />;
   if (first === 'actors' && parts.length === 1) return <ActorScreen actor={one} key={path} />;
   if (path === '/export') return <ExportScreen />;
+  if (path === '/keys') return <KeysScreen />;
   return (
     <div className="screen">
       <Notice icon="search" title="There is no such page">

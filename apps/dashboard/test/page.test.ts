@@ -233,16 +233,39 @@ pageTest('the export page says what is stuck, what failed and why', async ({ api
   expect(await page.title()).toContain('1 failed');
 });
 
+pageTest('a key is made, shown once, and revoked by its name', async ({ api, open }) => {
+  await api.request('/keys', { body: { name: 'proxy', scopes: ['write'], bounds: { table_name: ['teams'] } } });
+  const page = await open('/keys');
+  expect(await page.getByRole('row').filter({ hasText: 'proxy' }).textContent()).toContain('table_name teams');
+  await page.getByRole('button', { name: 'New key' }).click();
+  await page.getByLabel('What is it for?').fill('siem');
+  await page.getByRole('button', { name: 'Make the key' }).click();
+  const secret = await page.locator('.dialog .secret code').textContent();
+  expect((await api.request('/me', { key: secret })).body).toMatchObject({ name: 'siem' });
+  await page.getByRole('button', { name: 'I have stored it' }).click();
+  const row = page.getByRole('row').filter({ hasText: 'siem' });
+  expect(await row.textContent()).not.toContain(secret);
+  await row.getByRole('button', { name: 'Revoke' }).click();
+  const revoke = page.getByRole('dialog').getByRole('button', { name: 'Revoke' });
+  expect(await revoke.isDisabled()).toBe(true);
+  await page.getByLabel('Type siem to confirm').fill('siem');
+  await revoke.click();
+  await row.waitFor({ state: 'detached' });
+  const { body } = await api.request('/keys');
+  expect(body.keys).toContainEqual(expect.objectContaining({ name: 'siem', revoked_at: expect.any(String) }));
+});
+
 for (const [screen, path] of [
   ['log', '/'],
   ['event', `/events/${budget.id}`],
   ['object', '/objects/teams/prod-42'],
   ['actor', '/actors/ana'],
   ['export', '/export'],
+  ['keys', '/keys'],
 ] as const) {
   pageTest(`axe finds nothing serious on the ${screen} in both themes`, async ({ open }) => {
     const page = await open(path);
-    await page.locator('.event-row, .receipt, .step, .heat, .headline').first().waitFor();
+    await page.locator('.event-row, .receipt, .step, .heat, .headline, .key-table, .notice').first().waitFor();
     expect(await findViolations(page, { type: 'tag', values: levels })).toEqual([]);
     await open(path, { theme: 'dark' });
     expect(await findViolations(page, { type: 'rule', values: colourRules })).toEqual([]);

@@ -17,6 +17,13 @@ const { values } = parseArgs({
 });
 const output = values.output ?? join(resolve(import.meta.dirname, '../../..'), '.screenshots');
 
+const exampleKeys = [
+  { name: 'litellm-proxy', scopes: ['write'], bounds: { table_name: ['LiteLLM_*'] } },
+  { name: 'siem', scopes: ['read'], expires_at: new Date(Date.now() + 10 * 86_400_000).toISOString() },
+  { name: 'support desk of acme', scopes: ['read'], tenant: 'acme' },
+  { name: 'platform team', scopes: ['read', 'export:replay', 'keys:admin'] },
+];
+
 await buildPage();
 const browser = await launchBrowser();
 if (browser === null) throw new Error('There is no chromium on this machine.');
@@ -24,6 +31,7 @@ const system =
   values.url && values.key ? { url: values.url, key: values.key, stop: async () => {} } : await startSystem();
 try {
   await mkdir(output, { recursive: true });
+  for (const body of exampleKeys) await makeKey(system, body);
   const answer = await fetch(`${system.url}/audit?action=updated&table_name=LiteLLM_VerificationToken&page_size=50`, {
     headers: { authorization: `Bearer ${system.key}` },
   });
@@ -42,6 +50,7 @@ try {
     object: `/objects/${event.table_name}/${event.object_id}`,
     actor: `/actors/${encodeURIComponent(event.changed_by)}`,
     export: '/export',
+    keys: '/keys',
   };
   for (const theme of ['light', 'dark'] as const) {
     for (const [width, height] of [
@@ -70,6 +79,13 @@ try {
 } finally {
   await browser.close();
   await system.stop();
+}
+
+async function makeKey({ url, key }: { url: string; key: string }, body: object): Promise<void> {
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' };
+  const { status } = await fetch(`${url}/keys`, { method: 'POST', headers, body: JSON.stringify(body) });
+  // Of an earlier run.
+  if (status !== 201 && status !== 409) throw new Error(`A key could not be made: ${status}.`);
 }
 
 async function signIn(page: Page, key: string): Promise<void> {

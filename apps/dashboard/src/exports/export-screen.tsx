@@ -154,7 +154,9 @@ function Checks({ one: { log, last_verify: verify } }: { one: DestinationState }
             <strong>Signed log</strong>
             {log === null
               ? 'Off. Set EXPORT_LOG_ORIGIN to prove the archive.'
-              : `${count(log.published_size)} of ${count(log.size)} entries are under a signed checkpoint.`}
+              : log.size === 0
+                ? 'On. It has no entry yet.'
+                : `${count(log.published_size)} of ${count(log.size)} entries are under a signed checkpoint.`}
           </p>
         </li>
         <li className={verify === null ? 'off' : verify.differences > 0 ? 'bad' : 'good'}>
