@@ -106,21 +106,21 @@ async function startSystem() {
   const home = await mkdtemp(join(tmpdir(), 'auditbox-screenshots-'));
   const stack = createStack({
     home,
-    apiPort: 4_000,
+    apiPort: 0,
     environment: process.env,
     demo: true,
     showLine: () => {},
     onGivenUp: () => process.exit(1),
   });
-  const welcome = await stack.start();
+  const stop = async () => {
+    await stack.stop();
+    await rm(home, { recursive: true, force: true });
+  };
+  const welcome = await stack.start().catch(async (error: unknown) => {
+    await stop();
+    throw error;
+  });
   const url = / {2}api +(\S+)/.exec(welcome)?.[1] ?? '';
   const key = (await readFile(join(home, 'master-key'), 'utf8')).trim();
-  return {
-    url,
-    key,
-    stop: async () => {
-      await stack.stop();
-      await rm(home, { recursive: true, force: true });
-    },
-  };
+  return { url, key, stop };
 }
