@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createStack } from '@auditbox/embedded/stack/stack.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import type { Page } from 'playwright-core';
 import { buildPage } from '../build.ts';
+import type { ExportState } from '../src/exports/export-state.ts';
 import { launchBrowser } from './browser.ts';
 
 /*
@@ -32,6 +34,7 @@ const system =
 try {
   await mkdir(output, { recursive: true });
   for (const body of exampleKeys) await makeKey(system, body);
+  await eventually(() => expectArchived(system), 120_000);
   const answer = await fetch(`${system.url}/audit?action=updated&table_name=LiteLLM_VerificationToken&page_size=50`, {
     headers: { authorization: `Bearer ${system.key}` },
   });
@@ -79,6 +82,16 @@ try {
 } finally {
   await browser.close();
   await system.stop();
+}
+
+/** The receipt of an event is empty until its batch is in the bucket and under a signed checkpoint. */
+async function expectArchived({ url, key }: { url: string; key: string }): Promise<void> {
+  const answer = await fetch(`${url}/exports`, { headers: { authorization: `Bearer ${key}` } });
+  const { pending, destinations } = (await answer.json()) as ExportState;
+  const isBehind = destinations.some(
+    ({ rows, log }) => rows.sealed + rows.sending > 0 || (log !== null && log.published_size < log.size),
+  );
+  if (pending.rows > 0 || isBehind) throw new Error('Not everything is archived.');
 }
 
 async function makeKey({ url, key }: { url: string; key: string }, body: object): Promise<void> {
