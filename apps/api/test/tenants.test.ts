@@ -69,7 +69,7 @@ const ask = ({ api, key }: Asked, path: string) => api.request(path, { key });
 function withoutRunTimes(text: string): string {
   return text
     .replace(/"(recorded_at|next_cursor|request_id)":"[^"]+"/g, '"$1":"…"')
-    .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z,key:master/g, '…,key:master');
+    .replace(/"[\dT:.-]+Z","key:master"/g, '"…","key:master"');
 }
 
 const ids = events.map(({ id }) => id);
@@ -128,7 +128,7 @@ test('whatever it asks, a key of a tenant gets the answer of an api that has its
       expect(given.status).toBeLessThan(500);
       expect(withoutRunTimes(given.text)).toBe(withoutRunTimes(expected.text));
     }),
-    { numRuns: 150 },
+    { numRuns: 120 },
   );
 });
 

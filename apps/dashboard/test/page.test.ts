@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { addDestination, removeDestination } from '@auditbox/db/export/destinations.ts';
 import { failDelivery } from '@auditbox/db/export/fail-delivery.ts';
 import { leaseDelivery } from '@auditbox/db/export/lease-delivery.ts';
 import { releaseDelivery } from '@auditbox/db/export/release-delivery.ts';
@@ -231,6 +232,17 @@ pageTest('the export page says what is stuck, what failed and why', async ({ api
     `Batch ${waiting.batchId}, 1 try: Nobody answers.`,
   );
   expect(await page.title()).toContain('1 failed');
+});
+
+pageTest('an event shows how far it is on its way to each destination', async ({ api, open }) => {
+  await addDestination(api.db, 'soc');
+  const event = anEvent();
+  await api.request('/audit', { body: event });
+  const page = await open(`/events/${event.id}`);
+  const card = page.getByRole('region', { name: 'Deliveries' });
+  await card.waitFor();
+  expect(await card.locator('dl > div').allTextContents()).toEqual(['s3waiting ', 'socwaiting ']);
+  await removeDestination(api.db, 'soc', 1_000);
 });
 
 pageTest('a key is made, shown once, and revoked by its name', async ({ api, open }) => {

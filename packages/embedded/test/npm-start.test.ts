@@ -50,7 +50,7 @@ interface Started {
 function npmStart(env: Record<string, string> = {}, options: { uid?: number; gid?: number } = {}): App {
   return spawnProgram('npm', ['start'], {
     cwd: clone,
-    env: { HOME: clone, EXPORT_LINGER_MS: '100', ...env },
+    env: { HOME: clone, NODE_COMPILE_CACHE: join(clone, 'compiled'), EXPORT_LINGER_MS: '100', ...env },
     ...options,
   });
 }

@@ -8,12 +8,13 @@ import { exactly } from '../log/filters.ts';
 import { ActionMark } from '../parts/action-mark.tsx';
 import { CopyButton } from '../parts/copy-button.tsx';
 import { actorPath, follow, objectPath, withSearch } from '../place/place.ts';
+import { DeliveriesCard } from './deliveries-card.tsx';
 import type { FoundEvent } from './load-event.ts';
 import { Receipt } from './receipt.tsx';
 import { TimeRail } from './time-rail.tsx';
 
 /** Everything about one event: on its own page, and next to the list. */
-export function EventView({ found: { event, archived } }: { found: FoundEvent }) {
+export function EventView({ found: { event, archived, deliveries } }: { found: FoundEvent }) {
   return (
     <article className="event-view">
       <Title event={event} />
@@ -28,6 +29,7 @@ export function EventView({ found: { event, archived } }: { found: FoundEvent })
         </div>
         <div className="event-side">
           <Receipt event={event} archived={archived} />
+          <DeliveriesCard deliveries={deliveries} />
           <WhoCard event={event} />
         </div>
       </div>

@@ -23,3 +23,10 @@ export interface Archived {
   readonly sha256: string | null;
   readonly exported_at: string | null;
 }
+
+/** How far an event is on its way to one destination, as `GET /audit/:id` answers. */
+export interface Delivery {
+  readonly destination: string;
+  readonly state: ArchiveState;
+  readonly delivered_at: string | null;
+}

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { expectExactlyOnce } from '@auditbox/testing/expectations/expect-exactly-once.ts';
 import { anEvent, someEvents, type WireEvent } from '@auditbox/testing/fixtures/test-events.ts';
@@ -12,6 +11,7 @@ import {
   openComposition,
 } from '@auditbox/testing/servers/composition.ts';
 import { s3Image, s3Port } from '@auditbox/testing/servers/container-services.ts';
+import { publishedPort } from '@auditbox/testing/servers/published-port.ts';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 
 const compose = findCompose();
@@ -43,7 +43,7 @@ describe.skipIf(!inject('containers') || compose === null)('the composition of d
   const ids: string[] = [];
 
   beforeAll(async () => {
-    const port = await freePort();
+    const port = await publishedPort();
     const env = {
       POSTGRES_PASSWORD: 'password-of-postgres',
       AUDIT_MASTER_KEY: masterKey,
@@ -62,7 +62,7 @@ describe.skipIf(!inject('containers') || compose === null)('the composition of d
       EXPORT_BATCH_MAX_BYTES: '100000',
     };
     const name = `auditbox-test-${randomBytes(4).toString('hex')}`;
-    const seen = { services: { s3: { ports: [`127.0.0.1::${s3Port}`] } } };
+    const seen = { services: { s3: { ports: [`127.0.0.1:${await publishedPort()}:${s3Port}`] } } };
     system = await openComposition(compose ?? [], name, env, seen);
     await system.run(['build']);
     await system.run(['up', '-d']);
@@ -193,11 +193,3 @@ describe.skipIf(!inject('containers') || compose === null)('the composition of d
     expect((await system.containers('postgres')).map(({ State }) => State.ExitCode)).toEqual([0]);
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}

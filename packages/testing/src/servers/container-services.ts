@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers';
 import type { TestProject } from 'vitest/node';
 import { testCredentials } from './bucket.ts';
+import { publishedPort } from './published-port.ts';
 import { createTemplate } from './template-database.ts';
 import { migrateWithRoles } from './test-roles.ts';
 
@@ -36,28 +37,28 @@ export default async function setup(project: TestProject): Promise<() => Promise
 }
 
 /** The tests end processes and never a machine, so nothing depends on what reaches the disk. */
-function startPostgres(): Promise<StartedTestContainer> {
+async function startPostgres(): Promise<StartedTestContainer> {
   return new GenericContainer(postgresImage)
     .withEnvironment({ POSTGRES_PASSWORD: 'container' })
     .withCommand(['postgres', '-c', 'max_prepared_transactions=10', '-c', 'fsync=off'])
-    .withExposedPorts(5432)
+    .withExposedPorts({ container: 5432, host: await publishedPort() })
     .withWaitStrategy(Wait.forLogMessage(/ready to accept connections/, 2))
     .start();
 }
 
-function startS3(): Promise<StartedTestContainer> {
+async function startS3(): Promise<StartedTestContainer> {
   const { accessKeyId, secretAccessKey } = testCredentials;
   if (s3Port === 9000) {
     return new GenericContainer(s3Image)
       .withEnvironment({ MINIO_ROOT_USER: accessKeyId, MINIO_ROOT_PASSWORD: secretAccessKey })
       .withCommand(['server', '/data'])
-      .withExposedPorts(s3Port)
+      .withExposedPorts({ container: s3Port, host: await publishedPort() })
       .withWaitStrategy(Wait.forHttp('/minio/health/ready', s3Port))
       .start();
   }
   return new GenericContainer(s3Image)
     .withEnvironment({ S3_ACCESS_KEY: accessKeyId, S3_SECRET_KEY: secretAccessKey })
-    .withExposedPorts(s3Port)
+    .withExposedPorts({ container: s3Port, host: await publishedPort() })
     .withWaitStrategy(Wait.forHttp('/', s3Port))
     .withStartupTimeout(120_000)
     .start();

@@ -1,0 +1,148 @@
+import { spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { type ApiFixture, createApiFixture, startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { type App, spawnProgram } from '@auditbox/testing/servers/spawn-app.ts';
+import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+
+/* examples/litellm, as LiteLLM calls it. */
+
+const hasPython = spawnSync('python3', ['--version']).status === 0;
+if (!hasPython) process.stderr.write('SKIPPED: the LiteLLM example, because there is no python3.\n');
+
+const folder = resolve(import.meta.dirname, '../../../examples/litellm');
+/** Gives each payload of a file to the hook, one in a line. Prints the id once the hook has returned. */
+const caller = `
+import asyncio, json, sys
+import auditbox_litellm
+async def main():
+    for line in open(sys.argv[1]):
+        payload = json.loads(line)
+        await auditbox_litellm.auditbox.async_log_audit_log_event(payload)
+        print("kept " + payload["id"], flush=True)
+    await asyncio.sleep(3600)
+asyncio.run(main())
+`;
+
+let api: ApiFixture;
+let key: string;
+let spool: string;
+
+beforeAll(async () => {
+  api = await createApiFixture();
+  const { body } = await api.request('/keys', {
+    body: { name: 'litellm', scopes: ['write'], bounds: { signs_keys: true } },
+  });
+  key = body.key;
+});
+afterAll(() => api.close());
+beforeEach(async () => {
+  spool = await mkdtemp(join(tmpdir(), 'auditbox-spool-'));
+});
+afterEach(() => rm(spool, { recursive: true }));
+
+/** The payload of LiteLLM's hook: the values are JSON text, and what is missing is an empty text. */
+function aPayload(fields: object = {}) {
+  return {
+    id: randomUUID(),
+    updated_at: '2026-07-03T11:46:50.269000+00:00',
+    changed_by: 'default_user_id',
+    changed_by_api_key: 'a'.repeat(64),
+    action: 'updated',
+    table_name: 'LiteLLM_TeamTable',
+    object_id: 'team-7',
+    before_value: '{"max_budget": 10.0, "team_id": "team-7"}',
+    updated_values: '{"max_budget": 25.10, "spend": 12345678901234567890, "team_id": "team-7"}',
+    ...fields,
+  };
+}
+
+function call(url: string, payloads: readonly object[]): App {
+  const file = join(spool, `${randomUUID()}.lines`);
+  writeFileSync(file, payloads.map((payload) => `${JSON.stringify(payload)}\n`).join(''));
+  return spawnProgram('python3', ['-c', caller, file], {
+    env: {
+      PYTHONPATH: folder,
+      PYTHONDONTWRITEBYTECODE: '1',
+      AUDITBOX_URL: url,
+      AUDITBOX_KEY: key,
+      AUDITBOX_SPOOL: spool,
+    },
+  });
+}
+
+const waiting = async () => (await readdir(spool)).filter((name) => name.endsWith('.json'));
+const stored = async ({ id }: { id: string }) => (await api.request(`/audit/${id}`)).body;
+
+test.runIf(hasPython)('an event of the hook is stored as LiteLLM gave it, at its own time', async () => {
+  const [given, bare] = [
+    aPayload(),
+    aPayload({ changed_by: '', changed_by_api_key: '', updated_at: '', before_value: null }),
+  ];
+  const app = call(api.url, [given, bare]);
+  await eventually(async () => expect(await stored(bare)).toMatchObject({ changed_by: 'unknown', before_value: null }));
+  expect(await stored(given)).toMatchObject({ ...given, updated_at: '2026-07-03T11:46:50.269000Z' });
+  await eventually(async () => expect(await waiting()).toEqual([]));
+  app.signal('SIGKILL');
+  await app.ended;
+});
+
+test.runIf(hasPython)(
+  'what the hook has kept survives an outage and a killed LiteLLM, and is stored once',
+  async () => {
+    const payloads = Array.from({ length: 50 }, () => aPayload());
+    const nobody = 'http://127.0.0.1:9';
+    const killed = call(nobody, payloads);
+    await eventually(() => expect(killed.output()).toContain(`kept ${payloads.at(-1)?.id}`));
+    killed.signal('SIGKILL');
+    await killed.ended;
+    expect(await waiting()).toHaveLength(50);
+    // Two processes share the folder, and one is killed while it sends.
+    const other = call(api.url, []);
+    const next = call(api.url, []);
+    await eventually(async () => expect((await waiting()).length).toBeLessThan(50));
+    other.signal('SIGKILL');
+    await eventually(async () => expect(await waiting()).toEqual([]));
+    for (const payload of payloads) expect((await stored(payload)).id).toBe(payload.id);
+    next.signal('SIGKILL');
+    await Promise.all([other.ended, next.ended]);
+  },
+);
+
+test.runIf(hasPython)(
+  'an event that Auditbox will never take is kept for a person, and holds up no other',
+  async () => {
+    const strange = aPayload({ action: 'exploded' });
+    const large = aPayload({ updated_values: 'x'.repeat(2_000_000) });
+    const good = aPayload();
+    const app = call(api.url, [strange, large, good]);
+    await eventually(async () => expect((await stored(good)).id).toBe(good.id));
+    await eventually(async () => expect(await readdir(join(spool, 'refused'))).toHaveLength(2));
+    expect(await waiting()).toEqual([]);
+    expect(app.output()).toContain('action');
+    app.signal('SIGKILL');
+    await app.ended;
+  },
+);
+
+test.runIf(hasPython)('while the key is wrong nothing is lost, and a good key sends it', async () => {
+  const payload = aPayload();
+  const { request } = await startApi(urlAs('api', api.db.url));
+  const { body } = await request('/keys', { body: { name: 'reader', scopes: ['read'] } });
+  const good = key;
+  key = body.key;
+  const wrong = call(api.url, [payload]);
+  await eventually(() => expect(wrong.output()).toContain('has not taken the events yet (HTTP 403)'));
+  wrong.signal('SIGKILL');
+  await wrong.ended;
+  key = good;
+  const right = call(api.url, []);
+  await eventually(async () => expect((await stored(payload)).id).toBe(payload.id));
+  right.signal('SIGKILL');
+  await right.ended;
+});
