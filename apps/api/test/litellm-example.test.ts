@@ -79,14 +79,20 @@ function call(url: string, payloads: readonly object[]): App {
 const waiting = async () => (await readdir(spool)).filter((name) => name.endsWith('.json'));
 const stored = async ({ id }: { id: string }) => (await api.request(`/audit/${id}`)).body;
 
-test.runIf(hasPython)('an event of the hook is stored as LiteLLM gave it, at its own time', async () => {
-  const [given, bare] = [
-    aPayload(),
-    aPayload({ changed_by: '', changed_by_api_key: '', updated_at: '', before_value: null }),
-  ];
-  const app = call(api.url, [given, bare]);
-  await eventually(async () => expect(await stored(bare)).toMatchObject({ changed_by: 'unknown', before_value: null }));
-  expect(await stored(given)).toMatchObject({ ...given, updated_at: '2026-07-03T11:46:50.269000Z' });
+test.runIf(hasPython)('an event is stored at its own time, and its values are JSON with all digits', async () => {
+  const given = aPayload();
+  const bare = aPayload({ changed_by: '', changed_by_api_key: '', updated_at: '', before_value: null });
+  const strange = aPayload({ before_value: '{"n": NaN}', updated_values: 'plain text' });
+  const app = call(api.url, [given, bare, strange]);
+  await eventually(async () => expect(await stored(strange)).toMatchObject({ before_value: '{"n": NaN}' }));
+  expect(await stored(bare)).toMatchObject({ changed_by: 'unknown', before_value: null });
+  expect(await stored(given)).toMatchObject({
+    updated_at: '2026-07-03T11:46:50.269000Z',
+    changed_by_api_key: 'a'.repeat(64),
+  });
+  const { text } = await api.request(`/audit/${given.id}`);
+  expect(text.replaceAll(' ', '')).toContain('{"max_budget":25.10,"spend":12345678901234567890,"team_id":"team-7"}');
+  expect((await api.request('/audit?object_team_id=team-7')).body.total).toBe(2);
   await eventually(async () => expect(await waiting()).toEqual([]));
   app.signal('SIGKILL');
   await app.ended;
