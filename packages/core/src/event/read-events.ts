@@ -30,7 +30,7 @@ export function* readBatch(
 /**
  * Reads each event of a batch by itself, and stops after `most` problems. The path of each problem starts with the event's
  * index. Only a list that holds no event, or too many, is wrong as a whole. Throws SyntaxError, with the line's number or the
- * event's index, when the text is not JSON. An event that is too large is not parsed.
+ * event's index, when the text is not JSON.
  *
  * It works in small steps, so that the caller can do other work between them: each `next` looks at one event. All events are
  * found and counted before the first of them is parsed, because a batch of too many would be parsed in vain. The result is
@@ -47,6 +47,8 @@ export function* readEachEvent(
   if (form === 'array' && text.charCodeAt(skipSpace(text, 0)) !== openArray) return notAnArray(text);
   for (const slice of form === 'array' ? sliceArray(text) : sliceLines(text)) {
     if (slices.length >= maxEvents) return wrong('', `holds more than ${maxEvents} events`);
+    if (slice.end - slice.start > maxEventBytes)
+      return wrong(`[${slices.length}]`, `is larger than ${maxEventBytes} bytes`);
     slices.push(slice);
     yield;
   }
@@ -57,10 +59,7 @@ export function* readEachEvent(
   for (const [index, slice] of slices.entries()) {
     if (problems >= most) break;
     yield;
-    const event =
-      slice.end - slice.start > maxEventBytes
-        ? wrong(`[${index}]`, `is larger than ${maxEventBytes} bytes`)
-        : checkId(prependIndices(index, readSlice(text, slice, index, form, readEvent)), index, indexOfId);
+    const event = checkId(prependIndices(index, readSlice(text, slice, index, form, readEvent)), index, indexOfId);
     if (!event.ok) problems += event.problems.length;
     events.push(event);
   }
