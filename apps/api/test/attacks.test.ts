@@ -15,7 +15,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 const maxSilenceMs = 100;
 /** Where a busy machine makes every answer slow, the processor time of one turn of the event loop decides. */
-const maxTurnMs = 90;
+const maxTurnMs = 100;
 const maxGrowthBytes = 50 * 1024 * 1024;
 const tries = 5;
 
