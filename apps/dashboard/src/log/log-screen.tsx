@@ -1,17 +1,18 @@
-import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
-import { ErrorNotice, Notice } from '../parts/notice.tsx';
+import { useCallback, useEffect, useMemo, useState } from 'react';
+import { ErrorNotice } from '../parts/notice.tsx';
 import { eventPath, go, goWith, usePlace } from '../place/place.ts';
-import { count, duration } from '../time/format.ts';
-import { type Range, rangeEnds, rangeParameters, readRange } from '../time/range.ts';
+import { type Range, rangeParameters, readRange } from '../time/range.ts';
 import { Chips } from './chips.tsx';
 import { DownloadButton } from './download-button.tsx';
+import { EmptyList } from './empty-list.tsx';
 import { EventPanel } from './event-panel.tsx';
+import { eventQuery, suggestionQuery } from './event-query.ts';
 import { EventTable } from './event-table.tsx';
 import { FilterBox } from './filter-box.tsx';
 import { apiFilters, readChips } from './filters.ts';
 import { Histogram } from './histogram.tsx';
-import { chooseInterval } from './histogram-bars.ts';
 import { LivePill } from './live-pill.tsx';
+import { LogFooter } from './log-footer.tsx';
 import { RangeButton } from './range-button.tsx';
 import { getEventList, useListState } from './use-event-list.ts';
 import { useListKeys } from './use-list-keys.ts';
@@ -121,77 +122,19 @@ export function LogScreen() {
         {state.error && <ErrorNotice error={state.error} retry={list.loadMore} />}
         {state.isLoading && state.rows.length === 0 && <SkeletonRows />}
         {state.isComplete && state.rows.length === 0 && (
-          <Empty hasFilters={chips.length > 0} range={range} onAllTime={() => setRange({ kind: 'all' })} />
+          <EmptyList hasFilters={chips.length > 0} range={range} onAllTime={() => setRange({ kind: 'all' })} />
         )}
-        <Footer state={state} total={total} />
+        <LogFooter state={state} total={total} />
       </div>
       {opened !== null && <EventPanel id={opened} onClose={close} onStep={step} />}
     </div>
   );
 }
 
-/** What the api is asked: the filters, and both ends of the range in UTC. */
-function eventQuery(filters: string, range: Range): string {
-  const search = new URLSearchParams(filters);
-  const { from, to } = rangeEnds(range, Date.now());
-  if (from !== null) search.set('start_date', new Date(from).toISOString());
-  if (to !== null) search.set('end_date', new Date(to).toISOString());
-  return search.toString();
-}
-
-/** For the counts next to suggestions; by day, because they are added up. */
-function suggestionQuery(filters: string, range: Range): string | null {
-  const ends = rangeEnds(range, Date.now());
-  const to = Math.ceil((ends.to ?? Date.now()) / 60_000) * 60_000;
-  const from = ends.from ?? (range.kind === 'all' ? to - 364 * 86_400_000 : null);
-  if (from === null || chooseInterval(from, to) === null) return null;
-  const search = new URLSearchParams(filters);
-  search.set('start_date', new Date(from - (from % 60_000)).toISOString());
-  search.set('end_date', new Date(to).toISOString());
-  return search.toString();
-}
-
 function clearPath(range: Range): string {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(rangeParameters(range))) if (value !== null) search.set(name, value);
   return search.size === 0 ? '/' : `/?${search}`;
-}
-
-function Empty({ hasFilters, range, onAllTime }: { hasFilters: boolean; range: Range; onAllTime: () => void }) {
-  if (hasFilters)
-    return (
-      <Notice icon="search" title="No event matches">
-        <p>Remove a filter above, or look at a longer time.</p>
-        {range.kind !== 'all' && (
-          <button type="button" className="button" onClick={onAllTime}>
-            Search all time
-          </button>
-        )}
-      </Notice>
-    );
-  if (range.kind !== 'all')
-    return (
-      <Notice icon="log" title="Nothing happened in this time">
-        <button type="button" className="button" onClick={onAllTime}>
-          Show all time
-        </button>
-      </Notice>
-    );
-  return (
-    <Notice icon="log" title="No events yet">
-      <p>Record one. It appears here within seconds.</p>
-      <pre className="example">{exampleCall()}</pre>
-    </Notice>
-  );
-}
-
-function exampleCall(): string {
-  const address = location.href.replace(/\/ui.*$/, '');
-  return `curl ${address}/audit \\
-  -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \\
-  -d '{"changed_by": "ana", "action": "updated", "table_name": "teams",
-       "object_id": "42", "before_value": {"max_budget": 10},
-       "updated_values": {"max_budget": 25}}'`;
 }
 
 function SkeletonRows() {
@@ -201,30 +144,5 @@ function SkeletonRows() {
         Loading events
       </span>
     </div>
-  );
-}
-
-function Footer({ state, total }: { state: ReturnType<typeof useListState>; total: number | null }) {
-  const now = useRef(Date.now());
-  now.current = Date.now();
-  const loaded = state.rows.length;
-  const open = state.rows.filter(({ id }) => {
-    const archived = state.archive.get(id);
-    return archived !== undefined && archived !== 'done';
-  });
-  const oldest = open.at(-1);
-  const words = [
-    total === null ? `${count(loaded)} loaded` : `${count(loaded)} of ${count(Math.max(total, loaded))} events`,
-    open.length === 0
-      ? loaded > 0 && 'all shown are archived'
-      : `${open.length} not archived yet${oldest ? `, oldest ${duration((now.current - Date.parse(oldest.recordedAt)) / 1000)}` : ''}`,
-  ];
-  return (
-    <footer className="log-foot">
-      <span>{words.filter(Boolean).join(' · ')}</span>
-      <span className="keys-hint">
-        <kbd>j</kbd> <kbd>k</kbd> rows <kbd>Enter</kbd> open <kbd>/</kbd> filter <kbd>?</kbd> all keys
-      </span>
-    </footer>
   );
 }

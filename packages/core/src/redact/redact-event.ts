@@ -1,7 +1,8 @@
 import type { NewAuditEvent } from '../event/audit-event.ts';
 import type { JsonText } from '../json/json-text.ts';
 import { finish, type Steps } from '../steps.ts';
-import { isClean, type Redaction, type RedactRules, redactJson, redactText } from './redact-json.ts';
+import { isClean } from './is-clean.ts';
+import { type Redaction, type RedactRules, redactJson, redactText } from './redact-json.ts';
 import { createNameRules } from './secret-names.ts';
 import { createValueRules } from './secret-values.ts';
 
