@@ -46,6 +46,7 @@ test('all wrong entries are named at once, with their place and the nearest know
       { ...soc, name: 'c', format: 'ecss', concurrency: 0 },
       { ...soc, name: 'd', only: { actoin: ['created'] } },
       'nothing',
+      { ...soc, name: 'e', type: 'constructor' },
     ),
   ).toEqual([
     'destinations[0].urll: unknown key. Did you mean url?',
@@ -54,6 +55,7 @@ test('all wrong entries are named at once, with their place and the nearest know
     expect.stringMatching(/^destinations\[2\]\.concurrency is 0: /),
     'destinations[3].only.actoin: unknown key.',
     'destinations[4] must be an object.',
+    expect.stringMatching(/^destinations\[5\]\.type is "constructor"; it must be one of /),
   ]);
 });
 

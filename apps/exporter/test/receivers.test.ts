@@ -275,7 +275,7 @@ describe('sentinel', () => {
     expect((await deliver(await sentinel(answer))).kind).toBe(kind);
   });
 
-  test('a wrong secret is named by the check, and shown by nothing', async () => {
+  test('a wrong secret is named by the check, blocks, and is shown by nothing', async () => {
     await sentinel();
     const url = receiver.url;
     const login = { authority: url, tenantId: 't1', clientId: 'c1', clientSecret: 'wr0ng-secret' };
@@ -283,5 +283,8 @@ describe('sentinel', () => {
     const error = await wrong.check(signal).then(String, String);
     expect(error).toContain('invalid_client');
     expect(error).not.toContain('wr0ng-secret');
+    const outcome = await deliver(wrong);
+    expect(outcome).toMatchObject({ kind: 'blocked', code: '401' });
+    expect(JSON.stringify(outcome)).not.toContain('wr0ng-secret');
   });
 });

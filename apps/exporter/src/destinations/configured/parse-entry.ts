@@ -23,7 +23,9 @@ export function parseEntry(entry: unknown, where: string, environment: Environme
   // A module needs no type.
   const given = 'module' in value && !('type' in value) ? { type: 'module', ...value } : value;
   const typeName = 'type' in given ? given.type : undefined;
-  const type = typeof typeName === 'string' ? destinationTypes[typeName] : undefined;
+  // Every object has a `constructor`.
+  const isKnown = typeof typeName === 'string' && Object.hasOwn(destinationTypes, typeName);
+  const type = isKnown ? destinationTypes[typeName] : undefined;
   if (type === undefined) return { ok: false, problems: [...problems, describeType(typeName, where)] };
 
   const schema = z.strictObject({ ...commonOptions, ...type.options.shape });

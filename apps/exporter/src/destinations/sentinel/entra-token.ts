@@ -13,10 +13,21 @@ interface EntraCredentials {
 
 /** An access token of Microsoft Entra, by client credentials (RFC 6749, 4.4). */
 export interface EntraToken {
-  /** A token that lasts another minute. Throws when none is given out. */
+  /** A token that lasts another minute. Throws when none is given out, a TokenRefusedError when it never will be. */
   get(signal: AbortSignal): Promise<string>;
   /** The next `get` asks for a new one. */
   forget(): void;
+}
+
+/** The authority refuses these credentials. A person must change something. */
+export class TokenRefusedError extends Error {
+  override readonly name = 'TokenRefusedError';
+  readonly code: string;
+
+  constructor(status: number, reason: string) {
+    super(`No token was given out. ${reason}`);
+    this.code = String(status);
+  }
 }
 
 /** A request needs time, and clocks differ. */
@@ -39,6 +50,8 @@ export function createEntraToken(
       if (held !== null && performance.now() < held.until) return held.token;
       const answer = await client.send(request, signal);
       const { access_token: token, expires_in: seconds } = jsonAnswer(answer) ?? {};
+      const isRefused = answer.status === 400 || answer.status === 401 || answer.status === 403;
+      if (isRefused) throw new TokenRefusedError(answer.status, describeAnswer(answer.status, answer.text));
       if (answer.status !== 200 || typeof token !== 'string' || token === '')
         throw new Error(`No token was given out. ${describeAnswer(answer.status, answer.text)}`);
       held = { token, until: performance.now() + Number(seconds ?? 0) * 1_000 - renewBeforeMs };

@@ -5,7 +5,7 @@ import { destinationUrl, requestLimits, secretText, tlsOptions } from '../config
 import { classifyAnswer, describeAnswer } from '../http/classify-answer.ts';
 import { createHttpClient } from '../http/http-client.ts';
 import { refuseBadRows } from '../http/refuse-bad-rows.ts';
-import { createEntraToken } from './entra-token.ts';
+import { createEntraToken, TokenRefusedError } from './entra-token.ts';
 
 const options = z.strictObject({
   /** Of the data collection rule, or of its endpoint. */
@@ -59,7 +59,11 @@ export const sentinel: DestinationType<typeof options> = {
         rowBytes: (row) => Buffer.byteLength(writeRow(row)) + 1,
       },
       async deliver({ rows }: DeliveryRequest, signal): Promise<Outcome> {
-        const answer = await post(`[${rows.map(writeRow).join()}]`, signal);
+        const answer = await post(`[${rows.map(writeRow).join()}]`, signal).catch((error: unknown) => {
+          if (error instanceof TokenRefusedError) return error;
+          throw error;
+        });
+        if (answer instanceof TokenRefusedError) return { kind: 'blocked', code: answer.code, reason: answer.message };
         // 204 is the one success. Another 2xx comes from something in between.
         if (answer.status >= 200 && answer.status < 300 && answer.status !== 204)
           return {
