@@ -2,13 +2,13 @@ import { timingSafeEqual } from 'node:crypto';
 import { type Scope, scopes } from '@auditbox/core/keys/scopes.ts';
 import { allTenants } from '@auditbox/core/keys/tenant-scope.ts';
 import { hashApiKey, isApiKeyForm } from '@auditbox/db/keys/key-form.ts';
-import type { Request, RequestHandler } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import type { KnownKey } from '../keys/known-keys.ts';
 import { IssuerUnavailableError } from '../oidc/issuer-keys.ts';
 import { isTokenForm, type TokenCallers } from '../oidc/token-callers.ts';
 import type { ApiParts } from '../parts.ts';
 import { addressOf } from './address-of.ts';
-import { type Caller, setCaller } from './caller.ts';
+import { type Caller, noteKeyHash, setCaller } from './caller.ts';
 import type { Denial } from './denials.ts';
 import { HttpProblem } from './problem.ts';
 import { readBearer } from './read-bearer.ts';
@@ -39,11 +39,12 @@ export function createAuth({
 ) => RequestHandler {
   const masterHash = settings.masterKey === null ? null : Buffer.from(hashApiKey(settings.masterKey));
 
-  async function findCaller(request: Request): Promise<Caller> {
+  async function findCaller(request: Request, response: Response): Promise<Caller> {
     const token = readBearer(request);
     if (token === undefined) throw deny(request, 'no key', null, unauthorized(missingKey));
     if (tokenCallers !== null && isTokenForm(token)) return findByToken(request, token, tokenCallers);
     const keyHash = hashApiKey(token);
+    noteKeyHash(response, keyHash);
     if (masterHash !== null && timingSafeEqual(Buffer.from(keyHash), masterHash)) return master;
     // A mistyped or invented key is recognised by its checksum, and costs no query.
     const key = isApiKeyForm(token) ? await knownKeys.get(keyHash) : null;
@@ -84,7 +85,7 @@ export function createAuth({
   }
 
   return (scope) => async (request, response, next) => {
-    const caller = await findCaller(request);
+    const caller = await findCaller(request, response);
     if (scope !== 'any key' && !caller.scopes.has(scope))
       throw deny(request, 'no scope', caller, new HttpProblem(403, `This key does not have the scope "${scope}".`));
     setCaller(response, caller);

@@ -38,7 +38,7 @@ export function createBytesInFlight(limits: FlightLimits, holderOf: (response: R
   function open(response: Response, holder: string): Held {
     const held: Held = { holder, bytes: 0 };
     byResponse.set(response, held);
-    response.once('close', () => add(held, -held.bytes));
+    response.on('close', () => add(held, -held.bytes));
     return held;
   }
 

@@ -22,6 +22,16 @@ export function setCaller(response: Response, caller: Caller): void {
   response.locals.caller = caller;
 }
 
+/** Keeps the hash of the key that a request sent, valid or not: it is made once. */
+export function noteKeyHash(response: Response, keyHash: string): void {
+  response.locals.keyHash = keyHash;
+}
+
+/** The hash of the key that auth saw; undefined for a request with a token of an issuer, or with nothing. */
+export function getKeyHash(response: Response): string | undefined {
+  return response.locals.keyHash as string | undefined;
+}
+
 /** The caller of a request that an auth handler let pass. */
 export function getCaller(response: Response): Caller {
   return response.locals.caller as Caller;

@@ -1,6 +1,7 @@
 import { hashApiKey } from '@auditbox/db/keys/key-form.ts';
-import type { RequestHandler, Response } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import { addressOf } from './address-of.ts';
+import { getKeyHash } from './caller.ts';
 import type { RateLimits } from './http-settings.ts';
 import { HttpProblem } from './problem.ts';
 import { readBearer } from './read-bearer.ts';
@@ -97,21 +98,32 @@ export function limitStrangers({ failedKeys }: RateLimits): RequestHandler {
   const known = new Set<string>();
   return (request, response, next) => {
     const address = addressOf(request);
-    const token = readBearer(request);
-    const name = token === undefined ? null : hashApiKey(token);
-    if (failed.used(address) >= failedKeys && (name === null || !known.has(name)))
+    if (failed.used(address) >= failedKeys && !isKnown(request))
       throw new HttpProblem(429, 'Too many requests without a valid key came from this address.', {
         headers: { 'retry-after': String(failed.secondsLeft) },
         rejectReason: 'overload',
         violatedPolicies: ['failed-keys'],
       });
-    response.once('close', () => {
+    response.on('close', () => {
       if (response.statusCode === 401) failed.add(address, 1);
-      else if (name !== null && response.locals.caller !== undefined && !known.has(name)) {
-        if (known.size >= maxKnown) known.delete(known.values().next().value ?? '');
-        known.add(name);
-      }
+      else if (response.locals.caller !== undefined) remember(getKeyHash(response) ?? hashBearer(request));
     });
     next();
   };
+
+  function isKnown(request: Request): boolean {
+    const name = hashBearer(request);
+    return name !== null && known.has(name);
+  }
+
+  function remember(name: string | null): void {
+    if (name === null || known.has(name)) return;
+    if (known.size >= maxKnown) known.delete(known.values().next().value ?? '');
+    known.add(name);
+  }
+}
+
+function hashBearer(request: Request): string | null {
+  const token = readBearer(request);
+  return token === undefined ? null : hashApiKey(token);
 }

@@ -8,7 +8,7 @@ export function logRequests({ log, metrics }: Pick<ApiParts, 'log' | 'metrics'>)
   return (request, response, next) => {
     const startedAt = performance.now();
     const { method, path } = request;
-    response.once('close', () => {
+    response.on('close', () => {
       const ms = performance.now() - startedAt;
       metrics.requestSeconds(request, response, ms / 1000);
       const { statusCode: status, writableFinished: answered } = response;

@@ -38,7 +38,7 @@ export function createServer(app: RequestListener, limits: ConnectionLimits, tls
   const answers = new Map<ServerResponse, IncomingMessage>();
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     answers.set(response, request);
-    response.once('close', () => answers.delete(response));
+    response.on('close', () => answers.delete(response));
   });
   // Nothing has moved on the connection. That is the caller's doing if a part of its body or of its answer is missing.
   server.on('timeout', (socket: Socket) => {

@@ -14,7 +14,9 @@ const tables = `
     object_id text not null,
     before_value json,
     updated_values json,
-    context json
+    context json,
+    recorded_by text not null default 'key:bench',
+    key_hash text generated always as (updated_values ->> 'token') stored
   );
   create table outbox (
     id bigint generated always as identity primary key,
@@ -24,15 +26,17 @@ const tables = `
   );
   create index outbox_pending on outbox (id) where status = 'pending'`;
 
-/** Indexes for the filters that our api offers. */
+/** Indexes for the filters and pages that our api offers, without those that hold nothing here (teams, tenants). */
 const indexes = [
   'occurred_at, id',
   'recorded_at, id',
-  'changed_by, occurred_at',
-  'changed_by_api_key, occurred_at',
-  'action, occurred_at',
-  'table_name, occurred_at',
-  'object_id, occurred_at',
+  'changed_by, occurred_at, id',
+  'changed_by_api_key, occurred_at, id',
+  'action, occurred_at, id',
+  'table_name, occurred_at, id',
+  'object_id, occurred_at, id',
+  'recorded_by, occurred_at, id',
+  'key_hash, occurred_at, id',
 ];
 
 /** Creates the tables of the two-INSERT api in an empty database. */
