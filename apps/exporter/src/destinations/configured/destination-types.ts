@@ -1,3 +1,4 @@
+import { anotherBucket } from '../another-bucket/another-bucket.ts';
 import { datadog } from '../datadog/datadog.ts';
 import { elastic } from '../elastic/elastic.ts';
 import { file } from '../file/file.ts';
@@ -11,6 +12,7 @@ import type { DestinationType } from './destination-type.ts';
 
 /** All kinds of destinations that a configuration can name. */
 export const destinationTypes: Readonly<Record<string, DestinationType>> = {
+  s3: anotherBucket,
   webhook,
   'splunk-hec': splunkHec,
   otlp,

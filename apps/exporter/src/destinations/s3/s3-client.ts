@@ -10,12 +10,12 @@ const otherRequests = 2;
 
 /** The SDK's client for the settings. It tries each request once, because retrying is the batch's job. */
 export function createS3Client(settings: S3Settings, uploads: number): S3Client {
-  const { region, endpoint, role, requestTimeoutMs } = settings;
+  const { region, endpoint, requestTimeoutMs } = settings;
   const pool = { keepAlive: true, maxSockets: uploads + otherRequests };
   const client = new S3Client({
     ...(region !== null && { region }),
     ...(endpoint !== null && { endpoint }),
-    ...(role !== null && { credentials: assumeRole(role) }),
+    ...chooseCredentials(settings),
     forcePathStyle: settings.forcePathStyle,
     maxAttempts: 1,
     // We send our own checksum. Older S3-compatible stores reject the SDK's additional CRC32.
@@ -35,6 +35,16 @@ export function createS3Client(settings: S3Settings, uploads: number): S3Client 
   });
   rejectWebPages(client);
   return client;
+}
+
+function chooseCredentials({ accessKey, role }: S3Settings) {
+  const own = accessKey && {
+    accessKeyId: accessKey.id,
+    secretAccessKey: accessKey.secret,
+    ...(accessKey.sessionToken !== null && { sessionToken: accessKey.sessionToken }),
+  };
+  if (role !== null) return { credentials: assumeRole(role, own) };
+  return own === null ? {} : { credentials: own };
 }
 
 /** With a context, Node does not read some hundred and fifty authorities again for each connection. */

@@ -1,9 +1,13 @@
 import { fromTemporaryCredentials } from '@aws-sdk/credential-providers';
 import type { AssumedRole } from './s3-settings.ts';
 
-/** Credentials of a role, requested with the credentials that the SDK finds. */
-export function assumeRole({ arn, externalId, stsEndpoint }: AssumedRole): ReturnType<typeof fromTemporaryCredentials> {
+/** Credentials of a role, requested with `own`, or with the credentials that the SDK finds. */
+export function assumeRole(
+  { arn, externalId, stsEndpoint }: AssumedRole,
+  own: { readonly accessKeyId: string; readonly secretAccessKey: string; readonly sessionToken?: string } | null,
+): ReturnType<typeof fromTemporaryCredentials> {
   const provide = fromTemporaryCredentials({
+    ...(own !== null && { masterCredentials: own }),
     // Connections and the region are those of the S3 client.
     clientConfig: { maxAttempts: 1, ...(stsEndpoint !== null && { endpoint: stsEndpoint }) },
     params: {

@@ -1,19 +1,12 @@
 import type { Readable } from 'node:stream';
 import { type Compression, compressionByKey } from '@auditbox/core/export/compression.ts';
-import { GetObjectCommand, HeadObjectCommand, PutObjectCommand, type PutObjectCommandInput } from '@aws-sdk/client-s3';
-import type {
-  Destination,
-  DestinationError,
-  DestinationObject,
-  HeadOutcome,
-  ProbeOutcome,
-  PutOutcome,
-  ReadOutcome,
-} from '../destination.ts';
+import { GetObjectCommand } from '@aws-sdk/client-s3';
+import type { Destination, DestinationObject, ProbeOutcome, ReadOutcome } from '../destination.ts';
 import { readContent } from './read-content.ts';
 import type { S3Access } from './s3-access.ts';
-import { noStoreError, toS3Error } from './s3-error.ts';
-import { checksumHeaders, protectionHeaders, putPermissions, s3Sha256 } from './s3-put-headers.ts';
+import { noStoreError } from './s3-error.ts';
+import { createS3Objects, getPermissions } from './s3-objects.ts';
+import { putPermissions } from './s3-put-headers.ts';
 import type { S3Settings } from './s3-settings.ts';
 
 /** In each object's metadata: the version of the lines and of their order. */
@@ -27,43 +20,11 @@ const contentTypes = { gzip: 'application/gzip', zstd: 'application/zstd' } as c
 /** Readers of Hive-style folders skip names that start with an underscore. */
 const probeName = '_auditbox_probe';
 
-const getPermissions = 's3:GetObject; s3:ListBucket where the object is missing';
-
-type CreateInput = Omit<PutObjectCommandInput, 'Bucket' | 'Body'> & { readonly Body: Buffer };
-
 /** A bucket of S3, or of an S3-compatible store. */
 export function createS3Destination(access: S3Access, settings: S3Settings): Destination {
   const { client, bucket, bounded, toDestinationError } = access;
+  const { create, head, missingOrError } = createS3Objects(access, settings);
   const { prefix } = settings;
-
-  async function create(input: CreateInput, storedAt: string, signal: AbortSignal): Promise<PutOutcome> {
-    const { Body } = input;
-    const headers = { ...protectionHeaders(settings, storedAt), ...checksumHeaders(settings, Body) };
-    const command = new PutObjectCommand({ ...bucket, ...headers, ...input, IfNoneMatch: '*' });
-    try {
-      const { ETag, ChecksumSHA256 } = await bounded(signal, (abortSignal) => client.send(command, { abortSignal }));
-      // Every store sends an ETag. An answer without one came from a proxy or a login page.
-      const isOurs = ETag && (ChecksumSHA256 === undefined || ChecksumSHA256 === s3Sha256(Body));
-      return { kind: isOurs ? 'stored' : 'doubtful' };
-    } catch (thrown) {
-      const error = toS3Error(thrown);
-      // Some older stores answer 304 instead of 412.
-      if (error.status === 412 || error.status === 304) return { kind: 'exists' };
-      return toDestinationError(error, putPermissions(settings));
-    }
-  }
-
-  async function head(key: string, signal: AbortSignal): Promise<HeadOutcome> {
-    try {
-      const command = new HeadObjectCommand({ ...bucket, Key: key });
-      const found = await bounded(signal, (abortSignal) => client.send(command, { abortSignal }));
-      const { ETag, Metadata = {}, ContentLength: objectBytes = null } = found;
-      if (!ETag) return toDestinationError(noStoreError, getPermissions);
-      return { kind: 'found', sha256: Metadata.sha256 ?? null, rows: Metadata.rows ?? null, objectBytes };
-    } catch (thrown) {
-      return missingOrError(thrown);
-    }
-  }
 
   async function read(key: string, signal: AbortSignal, onLines?: (part: Buffer) => void): Promise<ReadOutcome> {
     try {
@@ -76,13 +37,6 @@ export function createS3Destination(access: S3Access, settings: S3Settings): Des
     } catch (thrown) {
       return missingOrError(thrown);
     }
-  }
-
-  function missingOrError(thrown: unknown): { readonly kind: 'missing' } | DestinationError {
-    const error = toS3Error(thrown);
-    return error.code === 'NotFound' || error.code === 'NoSuchKey'
-      ? { kind: 'missing' }
-      : toDestinationError(error, getPermissions);
   }
 
   return {

@@ -11,6 +11,8 @@ export interface S3Settings {
   readonly forcePathStyle: boolean;
   /** The account that must own the bucket; null accepts any. */
   readonly expectedOwner: string | null;
+  /** Null uses what the AWS SDK finds. */
+  readonly accessKey: AccessKey | null;
   /** The role to assume with the credentials found. */
   readonly role: AssumedRole | null;
   /** Certificates to trust in addition to the usual ones, in PEM. */
@@ -23,6 +25,13 @@ export interface S3Settings {
   readonly encryption: Encryption | null;
   readonly storageClass: string | null;
   readonly objectLock: ObjectLock | null;
+}
+
+interface AccessKey {
+  readonly id: string;
+  readonly secret: string;
+  /** Of temporary credentials. */
+  readonly sessionToken: string | null;
 }
 
 export interface AssumedRole {
@@ -61,6 +70,7 @@ export function parseS3Settings(values: S3Environment): S3Settings {
     endpoint: values.S3_ENDPOINT ?? null,
     forcePathStyle: values.S3_FORCE_PATH_STYLE,
     expectedOwner: values.S3_EXPECTED_BUCKET_OWNER ?? null,
+    accessKey: null,
     role: parseRole(values),
     authorities: values.S3_CA_FILE ?? [],
     proxy: values.HTTPS_PROXY === undefined ? null : { url: values.HTTPS_PROXY, except: values.NO_PROXY ?? null },
