@@ -39,19 +39,21 @@ const apps = new Set<App>();
 /** Starts an app with only the given environment. */
 export function spawnApp(name: AppName | URL, env: Record<string, string>, args: readonly string[] = []): App {
   const file = typeof name === 'string' ? new URL(`../../../../apps/${name}`, import.meta.url) : name;
-  return spawnProgram(process.execPath, [fileURLToPath(file), ...args], {
-    env: { NODE_COMPILE_CACHE: compileCache, ...env },
-  });
+  return spawnProgram(process.execPath, [fileURLToPath(file), ...args], { env });
 }
 
-/** Starts a program with the given environment and PATH. */
+/** Starts a program with the given environment, PATH and a cache of compiled modules. */
 export function spawnProgram(
   program: string,
   args: readonly string[],
   { env, ...options }: { env: Record<string, string>; cwd?: string; uid?: number; gid?: number },
 ): App {
   const { PATH = '' } = process.env;
-  const child = spawn(program, args, { ...options, env: { PATH, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(program, args, {
+    ...options,
+    env: { PATH, NODE_COMPILE_CACHE: compileCache, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const log: LogLine[] = [];
   let output = '';
   let listeners: (() => void)[] = [];
