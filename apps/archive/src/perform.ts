@@ -1,0 +1,25 @@
+import type { ArchiveCommand } from './cli.ts';
+import type { CommandParts } from './command-parts.ts';
+import { compact } from './commands/compact.ts';
+import { find } from './commands/find.ts';
+import { get } from './commands/get.ts';
+import { query } from './commands/query.ts';
+import { restore } from './commands/restore.ts';
+
+/** Resolves to the exit code. Throws ArchiveError and DatabaseError. */
+export function perform(parts: CommandParts, given: Exclude<ArchiveCommand, { kind: 'erase' }>): Promise<number> {
+  switch (given.kind) {
+    case 'query':
+      return query(parts, given);
+    case 'get':
+      return get(parts, given);
+    case 'find':
+      return find(parts, given);
+    case 'restore':
+      return restore(parts, given);
+    case 'compact':
+      return compact(parts, given);
+    default:
+      return given satisfies never;
+  }
+}
