@@ -84,6 +84,7 @@ describe('query', () => {
     expect(await count('--from', '2026-07-03', '--to', '2026-07-03')).toEqual([{ n: 3 }]);
     expect(await count('--from', '2026-07-03T11:50:00Z', '--to', '2026-07-03T12:00:00Z')).toEqual([{ n: 2 }]);
     expect(await count('--from', '2026-07-03T11:50:00.000001Z', '--to', '2026-07-03T11:59:59Z')).toEqual([{ n: 0 }]);
+    expect(await count('--from', '2026-07-03', '--to', '2026-07-03T11:49:00Z')).toEqual([{ n: 1 }]);
     expect(await count('--from', '2027-01-01')).toEqual([{ n: 0 }]);
   });
 
