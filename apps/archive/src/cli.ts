@@ -7,22 +7,23 @@ import type { FindCommand } from './commands/find.ts';
 import type { GetCommand } from './commands/get.ts';
 import type { QueryCommand } from './commands/query.ts';
 import type { RestoreCommand } from './commands/restore.ts';
+import type { ShellCommand } from './commands/shell.ts';
 import type { ObjectName } from './find/filter.ts';
 
 /** What `npm run archive` was told to do. */
 export type ArchiveCommand =
   | QueryCommand
+  | ShellCommand
   | GetCommand
   | FindCommand
   | RestoreCommand
   | CompactCommand
   | { readonly kind: 'erase' };
 
-const description = `Reads the archive: the objects in the bucket. Needs the exporter's settings about S3, and the permissions
-s3:ListBucket and s3:GetObject. Nothing of it changes an object.
+// The command line's library breaks the lines.
+const description = `Reads the archive: the objects in the bucket. Needs the exporter's settings about S3, and the permissions s3:ListBucket and s3:GetObject. No object of events is changed.
 
-Times are dates (2026-07-03) or RFC 3339 with an offset. Both bounds are included. They are event times: the folder of an
-event is chosen by when it happened, so a narrow range reads few objects.`;
+Times are dates (2026-07-03) or RFC 3339 with an offset. Both bounds are included. They are event times: the folder of an event is chosen by when it happened, so a narrow range reads few objects.`;
 
 const exits = `
 Exit codes: 0 done; 1 it could not be done; 2 no such event; 3 an object is not what its name or its manifest promises, or
@@ -68,20 +69,26 @@ export function parseArchiveCommand(argv: readonly string[]): ArchiveCommand {
 
 type Set = (command: ArchiveCommand) => void;
 
+interface QueryFlags extends Times {
+  readonly json?: true;
+  readonly csv?: true;
+  readonly parquet: boolean;
+}
+
 function addQuery(cli: Command, set: Set): void {
-  withTimes(cli.command('query <sql>').description('runs one statement of SQL (DuckDB) over the view `events`'))
-    .addOption(new Option('--json', 'one JSON object for each row, on a line').conflicts('csv'))
-    .option('--csv', 'CSV with a header')
-    .option('--no-parquet', 'read the objects themselves, also where compacted files have their events')
-    .action((sql: string, { json, csv, parquet, ...times }: Times & { json?: true; csv?: true; parquet: boolean }) =>
-      set({
-        kind: 'query',
-        sql,
-        range: toRange(times),
-        format: json ? 'json' : csv ? 'csv' : 'table',
-        usesParquet: parquet,
-      }),
-    );
+  const add = (name: string, what: string) =>
+    withTimes(cli.command(name).description(what))
+      .addOption(new Option('--json', 'one JSON object for each row, on a line').conflicts('csv'))
+      .option('--csv', 'CSV with a header')
+      .option('--no-parquet', 'read the objects themselves, also where compacted files have their events');
+  const read = ({ json, csv, parquet, ...times }: QueryFlags) =>
+    ({ range: toRange(times), format: json ? 'json' : csv ? 'csv' : 'table', usesParquet: parquet }) as const;
+  add('query <sql>', 'runs one statement of SQL (DuckDB) over the view `events`').action(
+    (sql: string, flags: QueryFlags) => set({ kind: 'query', sql, ...read(flags) }),
+  );
+  add('shell', 'fetches the range once, and runs the statements that it reads from standard input').action(
+    (flags: QueryFlags) => set({ kind: 'shell', ...read(flags) }),
+  );
 }
 
 function addGet(cli: Command, set: Set): void {

@@ -6,6 +6,7 @@ import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/f
 import { spawnProgram } from '@auditbox/testing/servers/spawn-app.ts';
 import { ArchiveError } from '../src/archive-error.ts';
 import { type ArchiveCommand, parseArchiveCommand } from '../src/cli.ts';
+import type { CommandParts } from '../src/command-parts.ts';
 import { createParts } from '../src/compose.ts';
 import { perform } from '../src/perform.ts';
 import { readArchiveSettings } from '../src/settings.ts';
@@ -16,6 +17,8 @@ export interface ArchiveFixture extends ExporterFixture {
   readonly cache: string;
   /** Runs a command in this process, as the command line gives it. */
   archive(args: readonly string[], settings?: Record<string, string>): Promise<Ran>;
+  /** What the commands work with. */
+  parts(streams: Pick<CommandParts, 'write' | 'say'>, settings?: Record<string, string>): CommandParts;
   /** Inserts events by SQL, with their values as written. */
   insert(events: readonly PlainEvent[]): Promise<void>;
   /** Runs a command as a process. */
@@ -48,24 +51,28 @@ export async function createArchiveFixture(): Promise<ArchiveFixture> {
   const fixture = await createExporterFixture();
   const cache = await mkdtemp(join(tmpdir(), 'auditbox-archive-test-'));
   const env: Record<string, string> = { ...fixture.env, DATABASE_URL: '', ARCHIVE_CACHE_DIR: cache };
+  const parts: ArchiveFixture['parts'] = (streams, settings = {}) => {
+    for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']) process.env[name] = fixture.env[name];
+    const { signal } = new AbortController();
+    return createParts(readArchiveSettings({ ...env, ...settings }, tmpdir()), { ...streams, signal });
+  };
   return {
     ...fixture,
     cache,
+    parts,
     async archive(args, settings = {}) {
       let [output, said] = ['', ''];
-      const credentials = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'];
-      for (const name of credentials) process.env[name] = fixture.env[name];
-      const parts = createParts(readArchiveSettings({ ...env, ...settings }, tmpdir()), {
-        write(text) {
+      const streams = {
+        write(text: string) {
           output += text;
         },
-        say(text) {
+        say(text: string) {
           said += text;
         },
-        signal: new AbortController().signal,
-      });
+      };
+      const given = parts(streams, settings);
       try {
-        const exitCode = await perform(parts, parseArchiveCommand(args) as Exclude<ArchiveCommand, { kind: 'erase' }>);
+        const exitCode = await perform(given, parseArchiveCommand(args) as Exclude<ArchiveCommand, { kind: 'erase' }>);
         return { exitCode, output, said };
       } catch (error) {
         if (error instanceof ArchiveError) return { exitCode: error.exitCode, output, said: error.message };

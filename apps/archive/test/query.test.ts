@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { endApps } from '@auditbox/testing/servers/spawn-app.ts';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { shell } from '../src/commands/shell.ts';
 import { type ArchiveFixture, createArchiveFixture } from './archive-fixture.ts';
 
 /* Questions to the archive: query, get, find. */
@@ -155,6 +157,23 @@ describe('query', () => {
     );
     expect(sizes.reduce((sum, { size }) => sum + size, 0)).toBeLessThanOrEqual(1_000_000);
   });
+});
+
+test('shell: runs each statement, explains one that fails, and goes on', async () => {
+  let [output, said] = ['', ''];
+  const parts = fixture.parts({
+    write(text) {
+      output += text;
+    },
+    say(text) {
+      said += text;
+    },
+  });
+  const lines = ['select count(*) as n', 'from events;', 'select nonsense;', "select 'still here' as text;"];
+  const range = { from: '2026-07-01T00:00:00.000000Z', to: null };
+  await shell(parts, { kind: 'shell', range, format: 'json', usesParquet: true }, Readable.from(lines));
+  expect(output).toBe('{"n":5}\n{"text":"still here"}\n');
+  expect(said).toContain('The statement failed: Binder Error');
 });
 
 describe('find', () => {

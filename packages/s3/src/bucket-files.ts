@@ -101,8 +101,9 @@ export function createBucketFiles(access: S3Access, settings: S3Settings): Bucke
         IfNoneMatch: '*',
       });
       try {
-        await bounded(signal, (abortSignal) => client.send(command, { abortSignal }));
-        return { kind: 'created' };
+        const { ETag } = await bounded(signal, (abortSignal) => client.send(command, { abortSignal }));
+        // Every store sends an ETag. An answer without one came from a proxy or a login page.
+        return ETag ? { kind: 'created' } : toDestinationError(noStoreError, putPermissions(settings));
       } catch (thrown) {
         const error = toS3Error(thrown);
         if (error.status === 412 || error.status === 304) return { kind: 'exists' };
