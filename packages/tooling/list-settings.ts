@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { apiSettingTable } from '../../apps/api/src/settings.ts';
+import { archiveOnlySettings } from '../../apps/archive/src/settings.ts';
 import { exporterSettings } from '../../apps/exporter/src/settings.ts';
 import { commonSettings, hostSetting } from '../process/src/common-settings.ts';
 import type { SettingTable } from '../process/src/settings.ts';
@@ -16,6 +17,7 @@ const tables = {
   'settings-both': shared,
   'settings-api': without(apiSettingTable, shared),
   'settings-exporter': without(exporterSettings, shared),
+  'settings-archive': archiveOnlySettings,
 };
 
 const before = await readFile(page, 'utf8');

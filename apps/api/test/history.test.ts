@@ -171,6 +171,7 @@ test('dates limit the history, and an unknown object has an empty history', asyn
     table_name: 'teams',
     object_id: 'nobody',
     audit_logs: [],
+    record_begins_at: null,
     next_cursor: null,
   });
 });

@@ -38,6 +38,7 @@ test('without parameters: the ten newest, with exact counts, under the names of 
     'page_size',
     'total_pages',
     'total_is_exact',
+    'record_begins_at',
     'next_cursor',
   ]);
   expect(body).toMatchObject({ total: 60, page: 1, page_size: 10, total_pages: 6 });
@@ -100,6 +101,7 @@ test('a page after the last one is empty and has the total', async () => {
     page_size: 100,
     total_pages: 1,
     total_is_exact: true,
+    record_begins_at: null,
     next_cursor: null,
   });
 });

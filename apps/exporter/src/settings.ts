@@ -11,12 +11,12 @@ import {
   textOf,
   wholeNumber,
 } from '@auditbox/process/settings.ts';
+import { s3Environment, s3Relations } from '@auditbox/s3/s3-environment.ts';
+import { parseS3Settings, type S3Settings } from '@auditbox/s3/s3-settings.ts';
 import { validate } from 'node-cron';
 import type { DestinationsSettings } from './destinations/configured/configured-destination.ts';
 import { destinationsEnvironment } from './destinations/configured/destinations-environment.ts';
 import { parseDestinations } from './destinations/configured/parse-destinations.ts';
-import { s3Environment, s3Relations } from './destinations/s3/s3-environment.ts';
-import { parseS3Settings, type S3Settings } from './destinations/s3/s3-settings.ts';
 import { logEnvironment, logRelations } from './log/log-environment.ts';
 import { type LogSettings, parseLogSettings } from './log/log-settings.ts';
 

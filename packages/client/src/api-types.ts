@@ -488,6 +488,8 @@ export interface components {
             total_pages: number;
             /** @description False when more events match than were counted. */
             total_is_exact: boolean;
+            /** @description From which event time on the record is whole. Older events were removed by retention and are in the archive. Null if none were removed. */
+            record_begins_at: string | null;
             /** @description The cursor of the next part. Null on the last page. */
             next_cursor: string | null;
         };
@@ -495,6 +497,8 @@ export interface components {
         CursorPage: {
             audit_logs: components["schemas"]["AuditEvent"][];
             page_size: number;
+            /** @description From which event time on the record is whole. Older events were removed by retention and are in the archive. Null if none were removed. */
+            record_begins_at: string | null;
             /** @description The cursor of the next part. Null on the last page. */
             next_cursor: string | null;
         };
@@ -504,6 +508,8 @@ export interface components {
             page_size: number;
             /** @description False: more events may follow now. True: ask again later. */
             caught_up: boolean;
+            /** @description From which event time on the record is whole. Older events were removed by retention and are in the archive. Null if none were removed. */
+            record_begins_at: string | null;
             /** @description The cursor of the next part, now or later, with the same `recorded_after`. */
             next_cursor: string;
         };
@@ -538,6 +544,8 @@ export interface components {
             /** Format: date-time */
             end_date: string;
             total: number;
+            /** @description From which event time on the record is whole. Older events were removed by retention and are in the archive. Null if none were removed. */
+            record_begins_at: string | null;
             counts: {
                 /**
                  * Format: date-time
@@ -554,6 +562,8 @@ export interface components {
             object_id: string;
             /** @description Oldest first. */
             audit_logs: components["schemas"]["HistoryStep"][];
+            /** @description From which event time on the record is whole. Older events were removed by retention and are in the archive. Null if none were removed. */
+            record_begins_at: string | null;
             /** @description The cursor of the next part. Null on the last page. */
             next_cursor: string | null;
         };

@@ -29,3 +29,11 @@ export const auditEvent = z.strictObject(auditEventFields).meta({ id: 'AuditEven
 
 /** Member of every answer that is a part of a list. */
 export const nextCursor = z.string().nullable().describe('The cursor of the next part. Null on the last page.');
+
+/** Member of every answer about many events. */
+export const recordBeginsAt = z.iso
+  .datetime()
+  .nullable()
+  .describe(
+    'From which event time on the record is whole. Older events were removed by retention and are in the archive. Null if none were removed.',
+  );

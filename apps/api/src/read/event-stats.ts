@@ -1,10 +1,12 @@
 import type { Checked } from '@auditbox/core/event/audit-event.ts';
 import type { TenantScope } from '@auditbox/core/keys/tenant-scope.ts';
 import { countBy, type EventCountQuery, groups } from '@auditbox/db/queries/count-by.ts';
+import { getRecordBegin } from '@auditbox/db/queries/record-begin.ts';
 import { z } from 'zod';
 import { getCaller } from '../http/caller.ts';
 import { sendJson } from '../http/json.ts';
 import { listActions, type Route } from '../http/route.ts';
+import { recordBeginsAt } from './event-answer.ts';
 import { filterParameters, toFilter } from './parameters.ts';
 import { getSearch, invalid, readQuery, requireValid, valueParameters } from './read-query.ts';
 import { preferHeader, readerHeaders } from './readers.ts';
@@ -38,6 +40,7 @@ const eventCounts = z
     start_date: z.iso.datetime(),
     end_date: z.iso.datetime(),
     total: z.int(),
+    record_begins_at: recordBeginsAt,
     counts: z.array(
       z.strictObject({
         start: z.iso.datetime().describe('Where the minute, hour or day begins, in UTC.'),
@@ -83,7 +86,9 @@ export const eventStats: Route = {
       const counts = await countBy(reader.countPoolFor(filter), query);
       const total = counts.reduce((sum, { count }) => sum + count, 0);
       const { occurredFrom: start_date, occurredTo: end_date } = filter;
-      sendJson(response, 200, JSON.stringify({ interval, group_by: groupBy, start_date, end_date, total, counts }));
+      const record_begins_at = await getRecordBegin(reader.poolFor());
+      const period = { interval, group_by: groupBy, start_date, end_date };
+      sendJson(response, 200, JSON.stringify({ ...period, total, record_begins_at, counts }));
     };
   },
 };

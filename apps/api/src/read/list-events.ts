@@ -2,6 +2,7 @@ import type { Checked } from '@auditbox/core/event/audit-event.ts';
 import type { TenantScope } from '@auditbox/core/keys/tenant-scope.ts';
 import { createFeedEdge } from '@auditbox/db/queries/feed-edge.ts';
 import { readPageEvents } from '@auditbox/db/queries/page-bytes.ts';
+import { getRecordBegin } from '@auditbox/db/queries/record-begin.ts';
 import { gather } from '@auditbox/process/gather.ts';
 import type { Request } from 'express';
 import { z } from 'zod';
@@ -10,7 +11,7 @@ import { createJsonAnswer } from '../http/json-answer.ts';
 import { listActions, type Route } from '../http/route.ts';
 import { createPollEnd } from './await-poll-end.ts';
 import { type CursorList, readCursor, readFeedCursor } from './cursor.ts';
-import { auditEvent, nextCursor } from './event-answer.ts';
+import { auditEvent, nextCursor, recordBeginsAt } from './event-answer.ts';
 import { type ListQuery, readListPage } from './list-page.ts';
 import { filterParameters, orderParameters, partParameters, toFilter } from './parameters.ts';
 import { getSearch, invalid, readQuery, requireValid, valueParameters } from './read-query.ts';
@@ -35,12 +36,13 @@ const numberedPage = z
     page_size,
     total_pages: z.int(),
     total_is_exact: z.boolean().describe('False when more events match than were counted.'),
+    record_begins_at: recordBeginsAt,
     next_cursor: nextCursor,
   })
   .meta({ id: 'NumberedPage', description: 'A page by its number.' });
 
 const cursorPage = z
-  .strictObject({ audit_logs, page_size, next_cursor: nextCursor })
+  .strictObject({ audit_logs, page_size, record_begins_at: recordBeginsAt, next_cursor: nextCursor })
   .meta({ id: 'CursorPage', description: 'The events after a cursor.' });
 
 const recordedPage = z
@@ -48,6 +50,7 @@ const recordedPage = z
     audit_logs,
     page_size,
     caught_up: z.boolean().describe('False: more events may follow now. True: ask again later.'),
+    record_begins_at: recordBeginsAt,
     next_cursor: z.string().describe('The cursor of the next part, now or later, with the same `recorded_after`.'),
   })
   .meta({ id: 'RecordedPage', description: 'The events recorded after `recorded_after`, in the order of recording.' });
@@ -101,6 +104,7 @@ export const listEvents: Route = {
         feedEdge,
         choose: (needs) => readers.choose(request, response, needs),
       });
+      const begin = JSON.stringify(await getRecordBegin(db));
       const link = cursor === null ? {} : { link: `<${settings.pathPrefix}${nextUrl(request, cursor)}>; rel="next"` };
       const answer = createJsonAnswer(response, bytesInFlight, link);
       // Built by hand: the events are JSON already, and parsing them would lose digits.
@@ -111,7 +115,7 @@ export const listEvents: Route = {
         before = ',';
       }
       const start = events.length === 0 ? before : '';
-      await answer.end(`${start}],${members},"next_cursor":${JSON.stringify(cursor)}}`);
+      await answer.end(`${start}],${members},"record_begins_at":${begin},"next_cursor":${JSON.stringify(cursor)}}`);
     };
   },
 };

@@ -6,6 +6,7 @@ import { getEvent } from '@auditbox/db/events/get-event.ts';
 import type { EventPosition } from '@auditbox/db/queries/event-order.ts';
 import { findEvents, type PositionedEvent } from '@auditbox/db/queries/find-events.ts';
 import { type FoundEvent, maxPageBytes, readPageEvents } from '@auditbox/db/queries/page-bytes.ts';
+import { getRecordBegin } from '@auditbox/db/queries/record-begin.ts';
 import type { Request } from 'express';
 import { z } from 'zod';
 import { getCaller } from '../http/caller.ts';
@@ -14,7 +15,7 @@ import { awaitTurn, shortText } from '../http/long-work.ts';
 import type { Route } from '../http/route.ts';
 import { hideSecrets } from '../redact/redact.ts';
 import { type CursorList, printCursor, readCursor } from './cursor.ts';
-import { auditEventFields, nextCursor } from './event-answer.ts';
+import { auditEventFields, nextCursor, recordBeginsAt } from './event-answer.ts';
 import { filterParameters, partParameters } from './parameters.ts';
 import { getSearch, invalid, readQuery, requireValid } from './read-query.ts';
 import { preferHeader, readerHeaders } from './readers.ts';
@@ -58,6 +59,7 @@ const historyPage = z
     table_name: z.string(),
     object_id: z.string(),
     audit_logs: z.array(historyStep).describe('Oldest first.'),
+    record_begins_at: recordBeginsAt,
     next_cursor: nextCursor,
   })
   .meta({ id: 'ObjectHistory' });
@@ -98,6 +100,7 @@ export const objectHistory: Route = {
       bytesInFlight.hold(response, sum([...earlier, ...events]));
       const history = createObjectHistory(partial);
       await readState(db, earlier, history);
+      const begin = JSON.stringify(await getRecordBegin(db));
       const object = JSON.stringify(query.object).slice(1, -1);
       const answer = createJsonAnswer(response, bytesInFlight);
       const beginning = `{${object},"audit_logs":[`;
@@ -105,7 +108,9 @@ export const objectHistory: Route = {
       if (sent === 'caller left') return;
       const cursor = sent === null ? next : sent;
       const start = events.length === 0 ? beginning : '';
-      await answer.end(`${start}],"next_cursor":${JSON.stringify(cursor && printCursor(list, cursor))}}`);
+      await answer.end(
+        `${start}],"record_begins_at":${begin},"next_cursor":${JSON.stringify(cursor && printCursor(list, cursor))}}`,
+      );
     };
   },
 };

@@ -1,5 +1,6 @@
 import type { Compression } from '@auditbox/core/export/compression.ts';
 import type { ErrorClass } from '@auditbox/core/export/error-class.ts';
+import type { ObjectContent } from '@auditbox/s3/read-content.ts';
 
 /** Where objects are delivered. Objects are only created: never overwritten, moved, tagged or deleted. */
 export interface Destination {
@@ -62,20 +63,10 @@ export interface ObjectLabel {
 }
 
 /** `content` is null for an object that is not compressed as its key says. */
-export type ReadOutcome =
+type ReadOutcome =
   | { readonly kind: 'read'; readonly content: ObjectContent | null }
   | { readonly kind: 'missing' }
   | DestinationError;
-
-/** `sha256` is of the uncompressed lines, as 64 hexadecimal digits. */
-export interface ObjectContent {
-  readonly sha256: string;
-  readonly rows: number;
-  readonly ndjsonBytes: number;
-  /** Of the object as it is stored. */
-  readonly objectSha256: string;
-  readonly objectBytes: number;
-}
 
 export type ProbeOutcome =
   | {

@@ -1,6 +1,6 @@
+import type { S3Settings } from '@auditbox/s3/s3-settings.ts';
 import type { DestinationError } from '../destinations/destination.ts';
 import type { ObjectLockState, S3Inspector } from '../destinations/s3/s3-inspector.ts';
-import type { S3Settings } from '../destinations/s3/s3-settings.ts';
 import { explainError, type Finding, fails, notChecked, unknown, works } from './finding.ts';
 
 interface BucketChecked {

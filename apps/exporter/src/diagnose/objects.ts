@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import type { S3Settings } from '@auditbox/s3/s3-settings.ts';
 import type { Destination, DestinationError, ProbeOutcome } from '../destinations/destination.ts';
 import type { ObjectLockState, ObjectProtection, S3Inspector } from '../destinations/s3/s3-inspector.ts';
-import type { S3Settings } from '../destinations/s3/s3-settings.ts';
 import { checkVersions, describeObjectLock } from './bucket.ts';
 import { explainError, type Finding, fails, notChecked, unknown, works } from './finding.ts';
 

@@ -1,6 +1,7 @@
 import type { RenderedObject } from '@auditbox/core/export/batch.ts';
 import type { LeasedDelivery } from '@auditbox/core/export/delivery.ts';
-import type { Destination, DestinationError, ObjectContent, ObjectLabel } from '../destinations/destination.ts';
+import type { ObjectContent } from '@auditbox/s3/read-content.ts';
+import type { Destination, DestinationError, ObjectLabel } from '../destinations/destination.ts';
 import type { Ledger } from './ledger.ts';
 
 /** What the destination has under the key of this batch's object. Another object is a permanent error. */

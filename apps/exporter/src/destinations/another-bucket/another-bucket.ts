@@ -1,10 +1,10 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Destination, Finding, Outcome, RejectedRow } from '@auditbox/destination-kit/destination.ts';
+import { createS3Access } from '@auditbox/s3/s3-access.ts';
+import { createS3Client } from '@auditbox/s3/s3-client.ts';
 import type { DestinationType } from '../configured/destination-type.ts';
 import type { DestinationError } from '../destination.ts';
-import { createS3Access } from '../s3/s3-access.ts';
-import { createS3Client } from '../s3/s3-client.ts';
 import { createS3Destination } from '../s3/s3-destination.ts';
 import { createS3Objects } from '../s3/s3-objects.ts';
 import { bucketOptions, toS3Settings } from './bucket-options.ts';

@@ -1,6 +1,6 @@
+import type { S3Settings } from '@auditbox/s3/s3-settings.ts';
 import { z } from 'zod';
 import { destinationUrl, requestLimits, secretText, tlsOptions } from '../configured/options.ts';
-import type { S3Settings } from '../s3/s3-settings.ts';
 
 /** The keys of an entry of type `s3`. They have the meaning of the S3_ settings, and none of them is taken from there. */
 export const bucketOptions = z.strictObject({

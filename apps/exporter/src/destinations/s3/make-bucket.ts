@@ -1,8 +1,8 @@
+import type { S3Access } from '@auditbox/s3/s3-access.ts';
+import { toS3Error } from '@auditbox/s3/s3-error.ts';
+import type { S3Settings } from '@auditbox/s3/s3-settings.ts';
 import { BucketLocationConstraint, CreateBucketCommand } from '@aws-sdk/client-s3';
 import type { DestinationError } from '../destination.ts';
-import type { S3Access } from './s3-access.ts';
-import { toS3Error } from './s3-error.ts';
-import type { S3Settings } from './s3-settings.ts';
 
 /** Makes the bucket. With Object Lock where objects are to be locked: a store rarely allows it for an existing bucket. */
 export async function makeS3Bucket(

@@ -1,13 +1,11 @@
-import type { Readable } from 'node:stream';
-import { type Compression, compressionByKey } from '@auditbox/core/export/compression.ts';
-import { GetObjectCommand } from '@aws-sdk/client-s3';
-import type { Destination, DestinationObject, ProbeOutcome, ReadOutcome } from '../destination.ts';
-import { readContent } from './read-content.ts';
-import type { S3Access } from './s3-access.ts';
-import { noStoreError } from './s3-error.ts';
-import { createS3Objects, getPermissions } from './s3-objects.ts';
-import { putPermissions } from './s3-put-headers.ts';
-import type { S3Settings } from './s3-settings.ts';
+import type { Compression } from '@auditbox/core/export/compression.ts';
+import { readObject } from '@auditbox/s3/read-object.ts';
+import type { S3Access } from '@auditbox/s3/s3-access.ts';
+import { noStoreError } from '@auditbox/s3/s3-error.ts';
+import { putPermissions } from '@auditbox/s3/s3-put-headers.ts';
+import type { S3Settings } from '@auditbox/s3/s3-settings.ts';
+import type { Destination, DestinationObject, ProbeOutcome } from '../destination.ts';
+import { createS3Objects } from './s3-objects.ts';
 
 /** In each object's metadata: the version of the lines and of their order. */
 const formatVersion = '1';
@@ -22,22 +20,9 @@ const probeName = '_auditbox_probe';
 
 /** A bucket of S3, or of an S3-compatible store. */
 export function createS3Destination(access: S3Access, settings: S3Settings): Destination {
-  const { client, bucket, bounded, toDestinationError } = access;
-  const { create, head, missingOrError } = createS3Objects(access, settings);
+  const { client, toDestinationError } = access;
+  const { create, head } = createS3Objects(access, settings);
   const { prefix } = settings;
-
-  async function read(key: string, signal: AbortSignal, onLines?: (part: Buffer) => void): Promise<ReadOutcome> {
-    try {
-      return await bounded(signal, async (abortSignal) => {
-        const command = new GetObjectCommand({ ...bucket, Key: key });
-        const { ETag, Body } = await client.send(command, { abortSignal });
-        if (!ETag) return toDestinationError(noStoreError, getPermissions);
-        return { kind: 'read', content: await readContent(Body as Readable, compressionByKey(key), onLines) };
-      });
-    } catch (thrown) {
-      return missingOrError(thrown);
-    }
-  }
 
   return {
     prefix,
@@ -57,7 +42,7 @@ export function createS3Destination(access: S3Access, settings: S3Settings): Des
 
     head,
 
-    read,
+    read: (key, signal, onLines) => readObject(access, key, signal, onLines),
 
     async probe(storedAt, signal, name = probeName): Promise<ProbeOutcome> {
       const Body = Buffer.from('Auditbox writes this object to test whether it may create objects here.\n');

@@ -1,3 +1,7 @@
+import type { S3Access } from '@auditbox/s3/s3-access.ts';
+import { describeSource } from '@auditbox/s3/s3-credentials.ts';
+import { toS3Error } from '@auditbox/s3/s3-error.ts';
+import type { S3Settings } from '@auditbox/s3/s3-settings.ts';
 import {
   GetBucketVersioningCommand,
   GetObjectLockConfigurationCommand,
@@ -6,10 +10,6 @@ import {
   type ObjectLockConfiguration,
 } from '@aws-sdk/client-s3';
 import type { DestinationError } from '../destination.ts';
-import type { S3Access } from './s3-access.ts';
-import { describeSource } from './s3-credentials.ts';
-import { toS3Error } from './s3-error.ts';
-import type { S3Settings } from './s3-settings.ts';
 
 /** What a bucket and its store report about themselves. Nothing here writes. */
 export interface S3Inspector {

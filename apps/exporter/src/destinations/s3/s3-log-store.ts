@@ -1,9 +1,9 @@
+import type { S3Access } from '@auditbox/s3/s3-access.ts';
+import { toS3Error } from '@auditbox/s3/s3-error.ts';
+import { checksumHeaders, protectionHeaders, putPermissions } from '@auditbox/s3/s3-put-headers.ts';
+import type { S3Settings } from '@auditbox/s3/s3-settings.ts';
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import type { FileOutcome, LogStore } from '../../log/log-store.ts';
-import type { S3Access } from './s3-access.ts';
-import { toS3Error } from './s3-error.ts';
-import { checksumHeaders, protectionHeaders, putPermissions } from './s3-put-headers.ts';
-import type { S3Settings } from './s3-settings.ts';
 
 /** The log's files in a bucket. They are encrypted, stored and locked like the objects. */
 export function createS3LogStore(access: S3Access, settings: S3Settings): LogStore {

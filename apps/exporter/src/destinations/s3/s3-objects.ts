@@ -1,32 +1,22 @@
+import { getPermissions, missingOrError } from '@auditbox/s3/read-object.ts';
+import type { S3Access } from '@auditbox/s3/s3-access.ts';
+import { noStoreError, toS3Error } from '@auditbox/s3/s3-error.ts';
+import { checksumHeaders, protectionHeaders, putPermissions, s3Sha256 } from '@auditbox/s3/s3-put-headers.ts';
+import type { S3Settings } from '@auditbox/s3/s3-settings.ts';
 import { HeadObjectCommand, PutObjectCommand, type PutObjectCommandInput } from '@aws-sdk/client-s3';
-import type { DestinationError, HeadOutcome, PutOutcome } from '../destination.ts';
-import type { S3Access } from './s3-access.ts';
-import { noStoreError, toS3Error } from './s3-error.ts';
-import { checksumHeaders, protectionHeaders, putPermissions, s3Sha256 } from './s3-put-headers.ts';
-import type { S3Settings } from './s3-settings.ts';
+import type { HeadOutcome, PutOutcome } from '../destination.ts';
 
 type CreateInput = Omit<PutObjectCommandInput, 'Bucket' | 'Body'> & { readonly Body: Buffer };
-
-export const getPermissions = 's3:GetObject; s3:ListBucket where the object is missing';
 
 /** Creates and finds objects of a bucket. Errors are values. */
 export interface S3Objects {
   /** Never overwrites. A retention counts from `storedAt`. */
   create(input: CreateInput, storedAt: string, signal: AbortSignal): Promise<PutOutcome>;
   head(key: string, signal: AbortSignal): Promise<HeadOutcome>;
-  /** What an error of a read means. */
-  missingOrError(thrown: unknown): { readonly kind: 'missing' } | DestinationError;
 }
 
 export function createS3Objects(access: S3Access, settings: S3Settings): S3Objects {
   const { client, bucket, bounded, toDestinationError } = access;
-
-  function missingOrError(thrown: unknown): { readonly kind: 'missing' } | DestinationError {
-    const error = toS3Error(thrown);
-    return error.code === 'NotFound' || error.code === 'NoSuchKey'
-      ? { kind: 'missing' }
-      : toDestinationError(error, getPermissions);
-  }
 
   return {
     async create(input, storedAt, signal) {
@@ -54,10 +44,8 @@ export function createS3Objects(access: S3Access, settings: S3Settings): S3Objec
         if (!ETag) return toDestinationError(noStoreError, getPermissions);
         return { kind: 'found', sha256: Metadata.sha256 ?? null, rows: Metadata.rows ?? null, objectBytes };
       } catch (thrown) {
-        return missingOrError(thrown);
+        return missingOrError(access, thrown);
       }
     },
-
-    missingOrError,
   };
 }

@@ -3,9 +3,18 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import type { Compression } from '@auditbox/core/export/compression.ts';
-import type { ObjectContent } from '../destination.ts';
 
 const newline = 10;
+
+/** What an object holds. `sha256` is of the uncompressed lines, as 64 hexadecimal digits. */
+export interface ObjectContent {
+  readonly sha256: string;
+  readonly rows: number;
+  readonly ndjsonBytes: number;
+  /** Of the object as it is stored. */
+  readonly objectSha256: string;
+  readonly objectBytes: number;
+}
 
 /** Unpacks an object as it streams. Null when it is not so compressed, or is broken. Throws what the stream throws. */
 export async function readContent(

@@ -1,6 +1,5 @@
-import { classifyDestinationError } from '@auditbox/core/export/error-class.ts';
+import { classifyDestinationError, type ErrorClass } from '@auditbox/core/export/error-class.ts';
 import type { S3Client } from '@aws-sdk/client-s3';
-import type { DestinationError } from '../destination.ts';
 import { explainS3Error } from './explain-error.ts';
 import { findMissingPermission, type S3Error } from './s3-error.ts';
 import type { S3Settings } from './s3-settings.ts';
@@ -13,7 +12,18 @@ export interface S3Access {
   /** Sends a request within the deadline, credentials included. Throws what the request throws, or the timeout. */
   bounded<T>(signal: AbortSignal, send: (abortSignal: AbortSignal) => Promise<T>): Promise<T>;
   /** `permissions` are those that the request needs. */
-  toDestinationError(error: S3Error, permissions: string): DestinationError;
+  toDestinationError(error: S3Error, permissions: string): StoreError;
+}
+
+/** The store did not do what was requested. A value, never thrown. */
+export interface StoreError {
+  readonly kind: 'error';
+  readonly class: ErrorClass;
+  readonly code: string;
+  /** A sentence for people. */
+  readonly message: string;
+  /** The permission that the credentials lack, if that is known to be the reason. */
+  readonly permission: string | null;
 }
 
 export function createS3Access(client: S3Client, settings: S3Settings): S3Access {

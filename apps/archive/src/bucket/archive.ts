@@ -1,0 +1,128 @@
+import { rm } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { BucketFiles, NewFile } from '@auditbox/s3/bucket-files.ts';
+import type { ObjectContent } from '@auditbox/s3/read-content.ts';
+import type { StoreError } from '@auditbox/s3/s3-access.ts';
+import { ArchiveError, exitCodes } from '../archive-error.ts';
+import { type ArchiveObject, toArchiveObject } from './archive-object.ts';
+import { createLineSplitter } from './split-lines.ts';
+import { mayHold, type TimeRange } from './time-range.ts';
+
+/** The objects of a bucket. Throws ArchiveError when the store cannot be read. */
+export interface Archive {
+  readonly prefix: string;
+  /** The objects whose folders may hold events of the range, in the order of their keys, which is the order of time. */
+  list(range: TimeRange): AsyncIterable<ArchiveObject>;
+  /**
+   * Gives each line of an object to `onLine`, without its line break; it is only valid during the call. Throws an ArchiveError
+   * when the lines are not those that the name of the object promises. By then `onLine` has seen them.
+   */
+  readLines(object: ArchiveObject, onLine: (line: Buffer) => void, stop?: AbortSignal): Promise<ObjectContent>;
+  /** All keys below a prefix, in order. */
+  listKeys(prefix: string): Promise<string[]>;
+  /** A small object; null when it is missing. */
+  read(key: string): Promise<Buffer | null>;
+  /** Into a new file. */
+  download(key: string, path: string): Promise<void>;
+  create(file: NewFile): Promise<'created' | 'exists'>;
+}
+
+const tries = 4;
+const firstRetryMs = 500;
+
+export function openArchive(files: BucketFiles, prefix: string, signal: AbortSignal): Archive {
+  async function* listFiles(start: string, from: string) {
+    for (let after = from; ; ) {
+      const page = await insist(() => files.list(start, after, signal), signal);
+      yield* page.files;
+      if (page.isLast) return;
+      after = page.files.at(-1)?.key ?? after;
+    }
+  }
+
+  return {
+    prefix,
+
+    async *list(range) {
+      const from = range.from === null ? '' : `${prefix}dt=${range.from.slice(0, 10)}/`;
+      // Keys sort by time, so the listing ends at the first day behind the range.
+      const lastDay = range.to?.slice(0, 10) ?? null;
+      for await (const file of listFiles(`${prefix}dt=`, from)) {
+        const object = toArchiveObject(file, prefix);
+        if (object === null) continue;
+        if (lastDay !== null && object.day > lastDay) return;
+        if (mayHold(range, object.partition)) yield object;
+      }
+    },
+
+    async readLines(object, onLine, stop) {
+      const signals = stop === undefined ? signal : AbortSignal.any([signal, stop]);
+      // A second try would give the first lines twice, so it skips as many as the first has given.
+      let given = 0;
+      const read = await insist(async () => {
+        let seen = 0;
+        const splitter = createLineSplitter((line) => {
+          seen += 1;
+          if (seen > given) {
+            given = seen;
+            onLine(line);
+          }
+        });
+        return files.readLines(object.key, signals, splitter);
+      }, signals);
+      if (read.kind === 'missing') throw altered(`${object.key} was listed and is missing.`);
+      const { content } = read;
+      if (content === null || !content.sha256.startsWith(object.hash))
+        throw altered(
+          `${object.key} does not hold the lines that its name promises. Check the archive with \`npm run verify-archive\`.`,
+        );
+      return content;
+    },
+
+    async listKeys(start) {
+      const keys: string[] = [];
+      for await (const { key } of listFiles(start, '')) keys.push(key);
+      return keys;
+    },
+
+    async read(key) {
+      const read = await insist(() => files.read(key, signal), signal);
+      return read.kind === 'missing' ? null : read.body;
+    },
+
+    async download(key, path) {
+      const done = await insist(async () => {
+        // What a failed try has left.
+        await rm(path, { force: true });
+        return files.download(key, path, signal);
+      }, signal);
+      if (done.kind === 'missing') throw new ArchiveError(`${key} is missing.`);
+    },
+
+    async create(file) {
+      return (await insist(() => files.create(file, signal), signal)).kind;
+    },
+  };
+}
+
+function altered(message: string): ArchiveError {
+  return new ArchiveError(message, exitCodes.altered);
+}
+
+/** Tries again after an error that may go away. Throws an ArchiveError after the last try. */
+async function insist<T extends { readonly kind: string }>(
+  request: () => Promise<T | StoreError>,
+  signal: AbortSignal,
+): Promise<T> {
+  for (let n = 1; ; n += 1) {
+    const outcome = await request();
+    if (!isError(outcome)) return outcome;
+    signal.throwIfAborted();
+    if (outcome.class !== 'transient' || n === tries) throw new ArchiveError(outcome.message);
+    await delay(firstRetryMs * 2 ** (n - 1), undefined, { signal });
+  }
+}
+
+function isError<T extends { readonly kind: string }>(outcome: T | StoreError): outcome is StoreError {
+  return outcome.kind === 'error';
+}

@@ -1,0 +1,52 @@
+import { exitCodes } from '../archive-error.ts';
+import type { CommandParts } from '../command-parts.ts';
+import { createMatcher, type EventFilter, type ShownEvent } from '../find/filter.ts';
+
+export interface FindCommand {
+  readonly kind: 'find';
+  readonly filter: EventFilter;
+  readonly limit: number;
+  readonly json: boolean;
+}
+
+/** Prints the events that match, object by object: by event time within each. Resolves to the exit code. */
+export async function find(
+  { archive, progress, write, say, signal }: CommandParts,
+  { filter, limit, json }: FindCommand,
+): Promise<number> {
+  const match = createMatcher(filter);
+  const full = new AbortController();
+  let [found, objects] = [0, 0];
+  try {
+    for await (const object of archive.list(filter.range)) {
+      objects += 1;
+      progress(() => `${objects} objects read, ${found} events found; at ${object.path}.`);
+      await archive.readLines(
+        object,
+        (bytes) => {
+          if (found === limit) return;
+          const one = match(bytes);
+          if (one === null) return;
+          found += 1;
+          write(json ? `${one.line}\n` : describe(one.event));
+          if (found === limit) full.abort();
+        },
+        full.signal,
+      );
+    }
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!full.signal.aborted) throw error;
+  }
+  say(`${found} events in ${objects} objects.\n`);
+  return found > 0 ? exitCodes.done : exitCodes.nothingFound;
+}
+
+function describe({ updatedAt, changedBy, action, tableName, objectId, id }: ShownEvent): string {
+  return `${updatedAt}  ${shown(changedBy)}  ${shown(action)}  ${shown(tableName)}/${shown(objectId)}  ${id}\n`;
+}
+
+/** A name may hold what would change the terminal, and an odd one must be seen. */
+function shown(text: string): string {
+  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => JSON.stringify(character).slice(1, -1));
+}

@@ -1,0 +1,110 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { archiveDestination } from '@auditbox/core/export/archive-destination.ts';
+import { partitionEndMs } from '@auditbox/core/export/partition.ts';
+import { restoreObject } from '@auditbox/db/archive/restore-object.ts';
+import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
+import { DatabaseError } from '@auditbox/db/database/database-error.ts';
+import { type FoundObject, mayAdopt, repairFrontier } from '@auditbox/db/log/adopt-batch.ts';
+import { makeMonths } from '@auditbox/db/months/make-months.ts';
+import { createLineTree } from '@auditbox/evidence/line-tree.ts';
+import { ArchiveError, exitCodes } from '../archive-error.ts';
+import type { ArchiveObject } from '../bucket/archive-object.ts';
+import type { TimeRange } from '../bucket/time-range.ts';
+import type { CommandParts } from '../command-parts.ts';
+
+export interface RestoreCommand {
+  readonly kind: 'restore';
+  readonly range: TimeRange;
+  /** The database to restore into. */
+  readonly url: string;
+  readonly json: boolean;
+}
+
+const statementTimeoutMs = 600_000;
+/** An object of ten thousand events needs a second or two. */
+const lockTries = 15;
+const lockRetryMs = 1_000;
+const lockNotAvailable = '55P03';
+
+/**
+ * Brings the objects whose folders are in the range back into a database, each in its own transaction. An object is
+ * restored whole. Resolves to the exit code.
+ *
+ * Where it can die: anywhere. The next run inserts what is missing.
+ */
+export async function restore(parts: CommandParts, { range, url, json }: RestoreCommand): Promise<number> {
+  const { archive, settings, progress, write, say } = parts;
+  const db = connectDatabase({
+    url,
+    schema: settings.databaseSchema,
+    application: 'auditbox archive',
+    maxConnections: 1,
+    statementTimeoutMs,
+  });
+  const counts = { objects: 0, inserted: 0, present: 0 };
+  const conflicts: string[] = [];
+  try {
+    if (!(await mayAdopt(db)))
+      throw new ArchiveError(
+        'This login may not restore: --into needs a member of the owner of the schema, which `npm run migrate` has made.',
+      );
+    for await (const object of archive.list(range)) {
+      const { found, lines } = await readWhole(parts, object);
+      await makeMonths(db, [new Date(partitionEndMs(object.partition) - 1).toISOString()]);
+      const restored = await insist(db, found, lines, parts.signal);
+      counts.objects += 1;
+      if (restored.kind === 'conflict') conflicts.push(object.key);
+      else {
+        counts.inserted += restored.inserted;
+        counts.present += restored.present;
+      }
+      progress(() => `${counts.objects} objects, ${counts.inserted} events inserted; at ${object.path}.`);
+    }
+    // Rows of adopted batches must not be sealed again.
+    if (counts.inserted > 0) await repairFrontier(db);
+  } finally {
+    await db.close(1_000);
+  }
+  for (const key of conflicts)
+    say(`${key} was not restored: this database has one of its events at another time, or in another batch.\n`);
+  const exitCode = conflicts.length > 0 ? exitCodes.altered : exitCodes.done;
+  write(
+    json
+      ? `${JSON.stringify({ exitCode, ...counts, conflicts })}\n`
+      : `${counts.inserted} events inserted and ${counts.present} were there, from ${counts.objects} objects; ${conflicts.length} objects conflict.\n`,
+  );
+  return exitCode;
+}
+
+async function readWhole(
+  { archive }: CommandParts,
+  object: ArchiveObject,
+): Promise<{ found: FoundObject; lines: string[] }> {
+  const lines: string[] = [];
+  const tree = createLineTree();
+  const content = await archive.readLines(object, (bytes) => {
+    lines.push(bytes.toString());
+    tree.add(Buffer.concat([bytes, Buffer.of(10)]));
+  });
+  const ids = lines.map((line) => /^\{"id":"([0-9a-f-]{36})"/.exec(line)?.[1] ?? '');
+  if (ids.includes('')) throw new ArchiveError(`${object.key} has a line that is not an event.`, exitCodes.altered);
+  const { sha256, ndjsonBytes: bytes, objectBytes, objectSha256 } = content;
+  const { key, batchId, partition } = object;
+  return {
+    found: { key, batchId, partition, ids, sha256, bytes, objectBytes, objectSha256, lines: tree.root() },
+    lines,
+  };
+}
+
+/** Waits for running writers in short turns, so that other writers do not wait behind it for long. */
+async function insist(db: Database, found: FoundObject, lines: readonly string[], signal: AbortSignal) {
+  for (let n = 1; ; n += 1) {
+    signal.throwIfAborted();
+    try {
+      return await restoreObject(db, archiveDestination, found, lines);
+    } catch (error) {
+      if (!(error instanceof DatabaseError && error.code === lockNotAvailable) || n === lockTries) throw error;
+      await delay(lockRetryMs, undefined, { signal });
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Archive } from '../bucket/archive.ts';
+import type { ArchiveObject } from '../bucket/archive-object.ts';
+import type { DuckDb } from '../duckdb/open-duckdb.ts';
+import type { ParquetWriter } from '../parquet/parquet-writer.ts';
+import type { Progress } from '../progress.ts';
+import { checkFile } from './check-file.ts';
+import type { CoveredObject } from './manifest.ts';
+
+export interface CompactParts {
+  readonly archive: Archive;
+  readonly duckdb: DuckDb;
+  readonly writer: ParquetWriter;
+  readonly folder: string;
+  readonly progress: Progress;
+  /** The places of objects in the log, by key; those that are not known are missing. */
+  readonly findLogPlaces: (objects: readonly ArchiveObject[]) => Promise<ReadonlyMap<string, number>>;
+}
+
+/** A file of Parquet that was compared with its objects, and is not stored yet. */
+export interface CheckedFile {
+  readonly body: Buffer;
+  readonly sha256: string;
+  readonly covered: readonly CoveredObject[];
+  readonly rows: number;
+}
+
+/** Writes the events of objects to one file, and compares it with them. Nothing is stored. */
+export async function writeFile(parts: CompactParts, objects: readonly ArchiveObject[]): Promise<CheckedFile> {
+  const { archive, duckdb, writer, folder, progress } = parts;
+  await writer.discard();
+  const contents = [];
+  for (const [at, object] of objects.entries()) {
+    progress(() => `Read ${at} of ${objects.length} objects.`);
+    writer.startObject(object.path);
+    contents.push({ object, content: await archive.readLines(object, writer.addLine) });
+  }
+  const places = await parts.findLogPlaces(objects);
+  const covered = contents.map(({ object, content }) => ({
+    path: object.path,
+    rows: content.rows,
+    sha256: content.sha256,
+    objectSha256: content.objectSha256,
+    logIndex: places.get(object.key) ?? null,
+  }));
+  const rows = covered.reduce((sum, one) => sum + one.rows, 0);
+  const file = join(folder, 'compacted.parquet');
+  await rm(file, { force: true });
+  await writer.write(file, { 'auditbox.objects': hashObjects(covered), 'auditbox.rows': String(rows) });
+  progress(() => `Comparing ${rows} rows with their objects.`);
+  await checkFile(duckdb, file, covered);
+  const body = await readFile(file);
+  return { body, sha256: createHash('sha256').update(body).digest('hex'), covered, rows };
+}
+
+/** Of the content of the objects. The bytes of a file of Parquet depend on the version of its writer, and this does not. */
+export function hashObjects(objects: readonly CoveredObject[]): string {
+  const hash = createHash('sha256');
+  for (const { path, sha256 } of objects) hash.update(`${path} ${sha256}\n`);
+  return hash.digest('hex');
+}

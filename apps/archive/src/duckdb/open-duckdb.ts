@@ -1,0 +1,54 @@
+import { availableParallelism } from 'node:os';
+import type { DuckDBConnection } from '@duckdb/node-api';
+import { ArchiveError } from '../archive-error.ts';
+
+/** DuckDB in this process, without a network and without files other than those of its folder. */
+export interface DuckDb {
+  connect(): Promise<DuckDBConnection>;
+  close(): void;
+}
+
+interface DuckDbOptions {
+  /** What it may read and write, and where it puts what does not fit into its memory. */
+  readonly folder: string;
+  readonly memoryMb: number;
+}
+
+/** Throws an ArchiveError where there is no library for this platform. */
+export async function openDuckDb({ folder, memoryMb }: DuckDbOptions): Promise<DuckDb> {
+  const { DuckDBInstance } = await loadLibrary();
+  const instance = await DuckDBInstance.create(':memory:', {
+    // Extensions would be fetched from the network. What is needed is linked in: json, parquet, icu.
+    autoinstall_known_extensions: 'false',
+    autoload_known_extensions: 'false',
+    memory_limit: `${memoryMb}MB`,
+    threads: String(availableParallelism()),
+    temp_directory: `${folder}/spill`,
+  });
+  const connection = await instance.connect();
+  await connection.run(`set TimeZone = 'UTC'`);
+  await connection.run(`set allowed_directories = [${literal(folder)}]`);
+  // A statement from elsewhere must not read other files of this machine or send anything.
+  await connection.run('set enable_external_access = false');
+  await connection.run('set lock_configuration = true');
+  connection.closeSync();
+  return {
+    connect: () => instance.connect(),
+    close: () => instance.closeSync(),
+  };
+}
+
+/** A text in SQL. */
+export function literal(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+async function loadLibrary() {
+  try {
+    return await import('@duckdb/node-api');
+  } catch (error) {
+    throw new ArchiveError(
+      `DuckDB cannot be loaded on this platform (${process.platform}-${process.arch}): ${(error as Error).message}. The commands get, find and restore work without it.`,
+    );
+  }
+}

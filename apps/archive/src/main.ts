@@ -1,0 +1,52 @@
+import { tmpdir } from 'node:os';
+import { DatabaseError } from '@auditbox/db/database/database-error.ts';
+import { exitWith } from '@auditbox/process/exit-with.ts';
+import { ArchiveError, exitCodes } from './archive-error.ts';
+import { type ArchiveCommand, parseArchiveCommand } from './cli.ts';
+import { erase } from './commands/erase.ts';
+import { createParts } from './compose.ts';
+import { perform } from './perform.ts';
+import { type ArchiveSettings, readArchiveSettings } from './settings.ts';
+
+/* `npm run archive`: the commands about what is in the bucket. Standard output has the result, standard error the rest. */
+
+const say = (text: string) => void process.stderr.write(text);
+
+// The reader may need no more, as in `… | head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
+const command = parseArchiveCommand(process.argv.slice(2));
+process.exit(command.kind === 'erase' ? erase(say) : await run(command, readSettings()));
+
+function readSettings(): ArchiveSettings {
+  try {
+    return readArchiveSettings(process.env, tmpdir());
+  } catch (error) {
+    exitWith(error);
+  }
+}
+
+async function run(given: Exclude<ArchiveCommand, { kind: 'erase' }>, settings: ArchiveSettings): Promise<number> {
+  const stop = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const)
+    process.once(name, () => stop.abort(new ArchiveError(`Stopped by ${name}.`)));
+  const write = (text: string) => void process.stdout.write(text);
+  const parts = createParts(settings, { write, say, signal: stop.signal });
+  try {
+    return await perform(parts, given);
+  } catch (thrown) {
+    const error = stop.signal.aborted ? stop.signal.reason : thrown;
+    say(`${explain(error)}\n`);
+    return error instanceof ArchiveError ? error.exitCode : exitCodes.failed;
+  }
+}
+
+/** One sentence; the stack of an error that nobody expected. */
+function explain(error: unknown): string {
+  if (error instanceof ArchiveError) return error.message;
+  if (error instanceof DatabaseError) return error.sentence;
+  const { message, stack } = error as Error;
+  if (message.startsWith('Out of Memory Error'))
+    return 'DuckDB needs more memory: set a larger ARCHIVE_MEMORY_MB, or give a smaller --file-mb to compact.';
+  return stack ?? message;
+}

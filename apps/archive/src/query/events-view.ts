@@ -1,0 +1,28 @@
+import type { DuckDBConnection } from '@duckdb/node-api';
+import type { TimeRange } from '../bucket/time-range.ts';
+import { literal } from '../duckdb/open-duckdb.ts';
+import { eventColumns } from '../parquet/columns.ts';
+
+/** Makes the view `events` over the files of a folder. With no file it is empty. */
+export async function createEventsView(
+  connection: DuckDBConnection,
+  folder: string,
+  hasFiles: boolean,
+  { from, to }: TimeRange,
+): Promise<void> {
+  const columns = [
+    ...eventColumns.map(({ name }) => [name, 'varchar']),
+    ['occurred_at', 'timestamptz'],
+    ['object', 'varchar'],
+    ['line', 'integer'],
+  ];
+  const conditions = [
+    ...(from === null ? [] : [`occurred_at >= ${literal(from)}::timestamptz`]),
+    ...(to === null ? [] : [`occurred_at <= ${literal(to)}::timestamptz`]),
+  ];
+  const source = hasFiles
+    ? `select ${columns.map(([name]) => name).join(', ')} from read_parquet(${literal(`${folder}/*.parquet`)})
+       where ${['true', ...conditions].join(' and ')}`
+    : `select ${columns.map(([name, type]) => `null::${type} as ${name}`).join(', ')} where false`;
+  await connection.run(`create view events as ${source}`);
+}

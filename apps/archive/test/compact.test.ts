@@ -1,0 +1,157 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { endApps } from '@auditbox/testing/servers/spawn-app.ts';
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
+import { DuckDBInstance } from '@duckdb/node-api';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { type ArchiveFixture, createArchiveFixture } from './archive-fixture.ts';
+
+/* `archive -- compact`: files of Parquet that hold each event once, next to the evidence. */
+
+const day = '2026-07-03';
+const odd = String.raw`{"b":1.0,"a":10000000000000000000000000001,"b":2,  "s":"\u00e9","g":100.00,"e":1e400}`;
+
+let fixture: ArchiveFixture;
+let archived: Awaited<ReturnType<ArchiveFixture['bucket']['objects']>>;
+beforeAll(async () => {
+  fixture = await createArchiveFixture();
+  await fixture.insert([
+    { id: randomUUID(), at: `${day}T11:46:50.2Z`, digits: 1, before: odd },
+    { id: randomUUID(), at: `${day}T11:50:00Z`, digits: 0, object: 'line\nbreak\u0001', updated: '"text"' },
+    { id: randomUUID(), at: `${day}T23:00:00Z`, actor: 'bob', tenant: 'acme' },
+  ]);
+  await fixture.drain();
+  archived = await fixture.bucket.objects();
+});
+afterEach(() => {
+  fixture.proxy.intervene = {};
+  return endApps();
+});
+afterAll(() => fixture.close());
+
+async function compact(...more: string[]) {
+  const { exitCode, output, said } = await fixture.archive(['compact', '--day', day, '--json', ...more]);
+  return exitCode === 0 ? JSON.parse(output).files : { exitCode, said };
+}
+
+async function listKeys(): Promise<string[]> {
+  const { client, name: Bucket } = fixture.bucket;
+  const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket }));
+  return Contents.map(({ Key = '' }) => Key);
+}
+
+const listParquet = async () => (await listKeys()).filter((key) => key.startsWith('parquet/'));
+
+async function readJson(key: string) {
+  const { Body } = await fixture.bucket.client.send(new GetObjectCommand({ Bucket: fixture.bucket.name, Key: key }));
+  return JSON.parse((await Body?.transformToString()) ?? '');
+}
+
+const lines = async (...more: string[]) =>
+  (await fixture.archive(['query', 'select * exclude (line) from events order by object, line', '--json', ...more]))
+    .output;
+
+test('a day that is not over for as long as asked is refused', async () => {
+  const today = new Date().toISOString().slice(0, 10);
+  const { exitCode } = await fixture.archive(['compact', '--day', today, '--closed-after', '0']);
+  expect(exitCode).toBe(4);
+});
+
+test('a run that dies after the manifest is finished by the next one', async () => {
+  fixture.proxy.intervene = {
+    before: ({ method, path }) =>
+      method === 'PUT' && path.includes('.parquet') ? { status: 403, code: 'AccessDenied' } : undefined,
+  };
+  expect(await compact()).toMatchObject({ exitCode: 1, said: expect.stringContaining('s3:PutObject') });
+  expect(await listParquet()).toEqual([`parquet/audit_logs/_manifests/dt=${day}/0001.json`]);
+  // A query reads the objects until the file is finished.
+  expect((await lines()).split('\n')).toHaveLength(4);
+  fixture.proxy.intervene = {};
+  expect(await compact()).toEqual([
+    expect.stringMatching(/^parquet\/audit_logs\/dt=2026-07-03\/0001_[0-9a-f]{12}\.parquet$/),
+  ]);
+});
+
+test('a manifest names the objects with their hashes, and the log is theirs', async () => {
+  const manifest = await readJson(`parquet/audit_logs/_manifests/dt=${day}/0001.json`);
+  expect(manifest).toMatchObject({ format: 'auditbox-parquet v1', day, number: 1, rows: 3 });
+  expect(manifest.objects).toEqual(
+    archived.map(({ key, metadata }) => ({
+      path: key.slice('audit_logs/'.length),
+      rows: Number(metadata.rows),
+      sha256: metadata.sha256,
+      objectSha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+      logIndex: null,
+    })),
+  );
+});
+
+test('a query reads the file, and answers as from the objects', async () => {
+  const fromObjects = await lines('--no-parquet');
+  const before = fixture.proxy.requests.length;
+  expect(await lines()).toBe(fromObjects);
+  const paths = fixture.proxy.requests.slice(before).map(({ path }) => path);
+  expect(paths.some((path) => path.includes('.ndjson'))).toBe(false);
+  expect(fromObjects).toContain(JSON.stringify(odd));
+});
+
+test('late events get another file, and each event is in one file', async () => {
+  await fixture.insert([{ id: randomUUID(), at: `${day}T11:55:00Z` }]);
+  await fixture.drain();
+  // Not compacted yet: from its object, next to the file.
+  expect((await lines()).split('\n')).toHaveLength(5);
+  // Two runs at once: only one of them may cover the object.
+  const made = (await Promise.all([compact(), compact()])).flat();
+  expect([...new Set(made)]).toEqual([expect.stringContaining('/0002_')]);
+  expect(await compact()).toEqual([]);
+  expect((await listParquet()).filter((key) => key.endsWith('.parquet'))).toHaveLength(2);
+  const manifests = await Promise.all(
+    [1, 2].map((number) => readJson(`parquet/audit_logs/_manifests/dt=${day}/000${number}.json`)),
+  );
+  const covered = manifests.flatMap(({ objects }) => objects.map(({ path }: { path: string }) => path));
+  expect(new Set(covered).size).toBe(covered.length);
+  expect(await lines()).toBe(await lines('--no-parquet'));
+});
+
+test('no object of the archive was written', () => {
+  for (const [path, times] of fixture.proxy.writes)
+    if (path.includes('.ndjson') || path.includes('.parquet')) expect(times, path).toBe(1);
+});
+
+test('the statements for DuckDB in docs/archive.md run on a copy of the bucket', async () => {
+  const copy = join(fixture.cache, 'copy');
+  for (const key of await listKeys()) {
+    const { Body } = await fixture.bucket.client.send(new GetObjectCommand({ Bucket: fixture.bucket.name, Key: key }));
+    await mkdir(join(copy, dirname(key)), { recursive: true });
+    await writeFile(join(copy, key), (await Body?.transformToByteArray()) ?? '');
+  }
+  const page = await readFile(new URL('../../../docs/archive.md', import.meta.url), 'utf8');
+  const block = /<!-- duckdb -->\s+```sql\n(.*?)```/s.exec(page)?.[1] ?? '';
+  const statements = block
+    .replaceAll(/'(?=audit_logs\/|parquet\/)/g, `'${copy}/`)
+    .split(/;\n/)
+    .slice(0, -1);
+  const connection = await (await DuckDBInstance.create(':memory:')).connect();
+  const answers: unknown[] = [];
+  for (const statement of statements) answers.push((await connection.runAndReadAll(statement)).getRowsJson());
+  expect(answers.slice(2)).toEqual([
+    [['updated', '3']],
+    [
+      ['ana', odd],
+      ['ana', null],
+      ['bob', null],
+    ],
+  ]);
+});
+
+test('a file that is not what its manifest describes is refused', async () => {
+  const { client, name: Bucket } = fixture.bucket;
+  const Key = (await listParquet()).find((key) => key.includes('/0002_')) ?? '';
+  await client.send(new PutObjectCommand({ Bucket, Key, Body: 'other bytes' }));
+  const freshCache = { ARCHIVE_CACHE_DIR: `${fixture.cache}/fresh` };
+  expect(await fixture.archive(['query', 'select 1'], freshCache)).toMatchObject({
+    exitCode: 3,
+    said: expect.stringContaining(Key),
+  });
+});

@@ -1,0 +1,243 @@
+import { randomUUID } from 'node:crypto';
+import { readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
+import { endApps } from '@auditbox/testing/servers/spawn-app.ts';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { shell } from '../src/commands/shell.ts';
+import { type ArchiveFixture, createArchiveFixture } from './archive-fixture.ts';
+
+/* Questions to the archive: query, get, find. */
+
+/** Digits, order of keys, keys that are there twice, blanks and escapes that a JSON library changes. */
+const oddValue = String.raw`{"b":1.0,"a":10000000000000000000000000001,"b":2,  "s":"\u00e9é","f":0.1000000000000000055,"g":100.00,"e":1e400}`;
+const odd = randomUUID();
+const textual = randomUUID();
+const escaped = randomUUID();
+
+let fixture: ArchiveFixture;
+beforeAll(async () => {
+  fixture = await createArchiveFixture();
+  await fixture.insert([
+    { id: odd, at: '2026-07-03T11:46:50.2Z', digits: 1, before: oddValue, updated: 'null' },
+    { id: textual, at: '2026-07-03T11:50:00Z', digits: 0, before: '"text"', updated: '12.50', object: 'a/b' },
+    {
+      id: escaped,
+      at: '2026-07-03T12:00:00Z',
+      actor: 'a "quoted" \\ name',
+      object: 'line\nbreak\u0001',
+      tenant: 'acme',
+    },
+  ]);
+  await fixture.drain();
+  await fixture.insert([
+    {
+      id: randomUUID(),
+      at: '2026-07-04T00:00:00Z',
+      actor: 'bob',
+      action: 'deleted',
+      before: '{"actor":"x","changed_by":"ana"}',
+    },
+    { id: randomUUID(), at: '2026-08-01T00:00:00Z', actor: 'bob', action: 'created', table: 'keys' },
+  ]);
+  await fixture.drain({ EXPORT_COMPRESSION: 'zstd' });
+});
+afterEach(endApps);
+afterAll(() => fixture.close());
+
+async function rows(sql: string, ...more: string[]): Promise<unknown[]> {
+  const { exitCode, output, said } = await fixture.archive(['query', sql, '--json', ...more]);
+  expect(exitCode, said).toBe(0);
+  return output
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line));
+}
+
+function requestsSince(before: number): string[] {
+  return fixture.proxy.requests.slice(before).map(({ path }) => decodeURIComponent(path));
+}
+
+describe('query', () => {
+  test('values, times and names are the text of the object', async () => {
+    expect(await rows(`select * from events where id = '${odd}'`)).toEqual([
+      expect.objectContaining({
+        updated_at: '2026-07-03T11:46:50.2Z',
+        before_value: oddValue,
+        updated_values: null,
+        occurred_at: '2026-07-03 11:46:50.2+00',
+        tenant: null,
+        line: 0,
+      }),
+    ]);
+    expect(await rows(`select before_value, updated_values from events where id = '${textual}'`)).toEqual([
+      { before_value: '"text"', updated_values: '12.50' },
+    ]);
+    expect(await rows(`select changed_by, object_id, tenant from events where id = '${escaped}'`)).toEqual([
+      { changed_by: 'a "quoted" \\ name', object_id: 'line\nbreak\u0001', tenant: 'acme' },
+    ]);
+  });
+
+  test('only events of the range are seen, both bounds included', async () => {
+    const count = async (...range: string[]) => rows('select count(*) as n from events', ...range);
+    expect(await count()).toEqual([{ n: 5 }]);
+    expect(await count('--from', '2026-07-03', '--to', '2026-07-03')).toEqual([{ n: 3 }]);
+    expect(await count('--from', '2026-07-03T11:50:00Z', '--to', '2026-07-03T12:00:00Z')).toEqual([{ n: 2 }]);
+    expect(await count('--from', '2026-07-03T11:50:00.000001Z', '--to', '2026-07-03T11:59:59Z')).toEqual([{ n: 0 }]);
+    expect(await count('--from', '2026-07-03', '--to', '2026-07-03T11:49:00Z')).toEqual([{ n: 1 }]);
+    expect(await count('--from', '2027-01-01')).toEqual([{ n: 0 }]);
+  });
+
+  test('folders outside of the range are not read', async () => {
+    const before = fixture.proxy.requests.length;
+    await rows('select 1', '--from', '2026-08-01T00:00:00Z', '--to', '2026-08-02');
+    expect(requestsSince(before).filter((path) => path.includes('dt=2026-07'))).toEqual([]);
+  });
+
+  test('a second query fetches no object again', async () => {
+    await rows('select 1');
+    const before = fixture.proxy.requests.length;
+    expect(await rows('select count(*) as n from events')).toEqual([{ n: 5 }]);
+    expect(requestsSince(before).filter((path) => path.includes('.ndjson'))).toEqual([]);
+    expect((await readdir(fixture.cache)).filter((name) => name.startsWith('run-'))).toEqual([]);
+  });
+
+  test('an archive without objects answers with no rows', async () => {
+    const { exitCode, output } = await fixture.archive(['query', 'select * from events', '--csv'], {
+      S3_PREFIX: 'nothing/',
+    });
+    expect({ exitCode, output }).toEqual({ exitCode: 0, output: expect.stringMatching(/^"id","updated_at",.*\r\n$/) });
+  });
+
+  test('whole numbers and decimals keep their digits in JSON', async () => {
+    const sql = 'select 9007199254740993::bigint as big, 1.20::decimal(10, 2) as price, true as yes, [1, 2] as list';
+    expect((await fixture.archive(['query', sql, '--json'])).output).toBe(
+      '{"big":9007199254740993,"price":1.20,"yes":true,"list":"[1, 2]"}\n',
+    );
+  });
+
+  test('a statement reaches no file and no network', async () => {
+    for (const sql of [
+      `select * from read_text('/etc/passwd')`,
+      `copy (select 1) to '/tmp/auditbox-leak.csv'`,
+      'install httpfs',
+      `attach '/tmp/x.duckdb'`,
+      'set enable_external_access = true',
+    ]) {
+      const { exitCode, said } = await fixture.archive(['query', sql, '--from', '2027-01-01']);
+      expect({ exitCode, said }).toEqual({ exitCode: 1, said: expect.stringMatching(/^The statement failed: /) });
+    }
+  });
+
+  test('an object whose lines are not those of its name is named, with exit code 3', async () => {
+    const key = 'audit_logs/dt=2025-01-01/hour=00/000000_000000000001_0123456789ab.ndjson.gz';
+    const line = `{"id":"${randomUUID()}","updated_at":"2025-01-01T00:00:00Z"}\n`;
+    const { client, name: Bucket } = fixture.bucket;
+    await client.send(new PutObjectCommand({ Bucket, Key: key, Body: gzipSync(line) }));
+    const ran = await fixture.archive(['query', 'select 1', '--from', '2025-01-01', '--to', '2025-01-01']);
+    expect(ran).toMatchObject({ exitCode: 3, said: expect.stringContaining(key) });
+    expect(await rows('select count(*) as n from events', '--from', '2026-07-01')).toEqual([{ n: 5 }]);
+  });
+
+  test('the cache stays within its bytes: what was not used for longest goes', async () => {
+    const old = join(fixture.cache, `${'0'.repeat(64)}.parquet`);
+    await writeFile(old, Buffer.alloc(990_000));
+    const limit = { ARCHIVE_CACHE_MAX_BYTES: '1000000' };
+    await utimes(old, 0, 0);
+    const newer = await readdir(fixture.cache);
+    for (const name of newer)
+      if (join(fixture.cache, name) !== old) await rm(join(fixture.cache, name), { recursive: true });
+    expect((await fixture.archive(['query', 'select 1', '--from', '2026-07-01'], limit)).exitCode).toBe(0);
+    const sizes = await Promise.all(
+      (await readdir(fixture.cache))
+        .filter((name) => name.endsWith('.parquet'))
+        .map((name) => stat(join(fixture.cache, name))),
+    );
+    expect(sizes.reduce((sum, { size }) => sum + size, 0)).toBeLessThanOrEqual(1_000_000);
+  });
+});
+
+test('shell: runs each statement, explains one that fails, and goes on', async () => {
+  let [output, said] = ['', ''];
+  const parts = fixture.parts({
+    write(text) {
+      output += text;
+    },
+    say(text) {
+      said += text;
+    },
+  });
+  const lines = ['select count(*) as n', 'from events;', 'select nonsense;', "select 'still here' as text;"];
+  const range = { from: '2026-07-01T00:00:00.000000Z', to: null };
+  await shell(parts, { kind: 'shell', range, format: 'json', usesParquet: true }, Readable.from(lines));
+  expect(output).toBe('{"n":5}\n{"text":"still here"}\n');
+  expect(said).toContain('The statement failed: Binder Error');
+});
+
+describe('find', () => {
+  test.each([
+    [['--actor', 'bob'], 2],
+    [['--actor', 'ana'], 2],
+    [['--actor', 'ana', '--actor', 'bob', '--action', 'deleted'], 1],
+    [['--object', 'teams/a/b'], 1],
+    [['--object', 'teams/line\nbreak\u0001'], 1],
+    [['--actor', 'a "quoted" \\ name'], 1],
+    [['--table', 'keys'], 1],
+    [['--tenant', 'acme'], 1],
+    [['--actor', 'ana', '--from', '2026-07-03T11:50:00Z', '--to', '2026-07-03T11:50:00Z'], 1],
+    [['--from', '2026-07-01', '--limit', '2'], 2],
+    [['--actor', 'nobody'], 0],
+  ])('%j finds %i events', async (args, count) => {
+    const { exitCode, output } = await fixture.archive(['find', '--json', '--from', '2026-01-01', ...args]);
+    expect(output.split('\n').slice(0, -1)).toHaveLength(count);
+    expect(exitCode).toBe(count === 0 ? 2 : 0);
+  });
+
+  test('--json prints the lines of the objects', async () => {
+    const lines = (await fixture.archive(['find', '--json', '--from', '2026-01-01'])).output;
+    const objects = await fixture.bucket.objects();
+    expect(lines).toBe(
+      objects
+        .filter(({ key }) => !key.includes('dt=2025'))
+        .map(({ text }) => text)
+        .join(''),
+    );
+  });
+});
+
+describe('get', () => {
+  test('prints the line of an event, and stops there', async () => {
+    const before = fixture.proxy.requests.length;
+    const { exitCode, output } = await fixture.archive(['get', odd.toUpperCase(), '--from', '2026-07-01']);
+    expect({ exitCode, value: output.includes(oddValue) }).toEqual({ exitCode: 0, value: true });
+    expect(requestsSince(before).filter((path) => path.includes('.ndjson'))).toHaveLength(1);
+  });
+
+  test('with DATABASE_URL only the object of the event is read', async () => {
+    const before = fixture.proxy.requests.length;
+    const ran = await fixture.archive(['get', escaped], { DATABASE_URL: fixture.db.url });
+    expect(ran).toMatchObject({ exitCode: 0, output: expect.stringContaining(escaped) });
+    expect(requestsSince(before)).toEqual([expect.stringContaining('dt=2026-07-03/hour=12/')]);
+  });
+
+  test('an event that is not there ends with exit code 2', async () => {
+    expect(await fixture.archive(['get', randomUUID(), '--from', '2026-07-01'])).toMatchObject({
+      exitCode: 2,
+      output: '',
+    });
+  });
+});
+
+test('as a process: the result on standard output, exit codes as documented', async () => {
+  const ran = fixture.spawn(['query', 'select count(*) as n from events', '--from', '2026-07-01']);
+  const refused = fixture.spawn(['erase', '--subject', 'ana']);
+  const help = fixture.spawn(['--help']);
+  expect(await ran.ended).toBe(0);
+  expect(ran.output()).toBe('n\n-\n5\n');
+  expect(await refused.ended).toBe(4);
+  expect(refused.output()).toContain('Nothing was erased.');
+  expect(await help.ended).toBe(0);
+  expect(help.output()).toContain('Exit codes: 0 done');
+});

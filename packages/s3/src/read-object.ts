@@ -1,0 +1,41 @@
+import type { Readable } from 'node:stream';
+import { compressionByKey } from '@auditbox/core/export/compression.ts';
+import { GetObjectCommand } from '@aws-sdk/client-s3';
+import { type ObjectContent, readContent } from './read-content.ts';
+import type { S3Access, StoreError } from './s3-access.ts';
+import { noStoreError, toS3Error } from './s3-error.ts';
+
+export const getPermissions = 's3:GetObject; s3:ListBucket where the object is missing';
+
+/** `content` is null for an object that is not compressed as its key says. */
+export type ReadOutcome =
+  | { readonly kind: 'read'; readonly content: ObjectContent | null }
+  | { readonly kind: 'missing' }
+  | StoreError;
+
+/** Reads a whole object of events, in flat memory. `onLines` is given the uncompressed bytes as they come. */
+export async function readObject(
+  access: S3Access,
+  key: string,
+  signal: AbortSignal,
+  onLines?: (part: Buffer) => void,
+): Promise<ReadOutcome> {
+  const { client, bucket, bounded, toDestinationError } = access;
+  try {
+    return await bounded(signal, async (abortSignal) => {
+      const { ETag, Body } = await client.send(new GetObjectCommand({ ...bucket, Key: key }), { abortSignal });
+      if (!ETag) return toDestinationError(noStoreError, getPermissions);
+      return { kind: 'read', content: await readContent(Body as Readable, compressionByKey(key), onLines) };
+    });
+  } catch (thrown) {
+    return missingOrError(access, thrown);
+  }
+}
+
+/** What a failed GET or HEAD means. */
+export function missingOrError(access: S3Access, thrown: unknown): { readonly kind: 'missing' } | StoreError {
+  const error = toS3Error(thrown);
+  return error.code === 'NotFound' || error.code === 'NoSuchKey'
+    ? { kind: 'missing' }
+    : access.toDestinationError(error, getPermissions);
+}
