@@ -1,4 +1,5 @@
 import { lowerBound, upperBound } from '@auditbox/core/event/event-time.ts';
+import { withCommands } from '@auditbox/process/with-commands.ts';
 import { Command, InvalidArgumentError } from 'commander';
 
 /** What `npm run doctor` was told to do. */
@@ -89,7 +90,7 @@ interface Flags {
 
 /** Reads the command line; on `--help` or an error commander prints and ends the process. */
 export function parseCommand(argv: readonly string[]): ExporterCommand {
-  const cli = new Command('npm run exporter --')
+  const cli = new Command(withCommands('npm run exporter --'))
     .description('Exports audit events to S3. Without a flag it runs until it is stopped.')
     .option('--once', 'drain: export everything that is there without lingering, then exit')
     .option('--replay-failed', 'send failed batches and rejected rows again, then exit')
@@ -125,9 +126,8 @@ export function parseCommand(argv: readonly string[]): ExporterCommand {
     .option('--json', 'replay, check, doctor, retention, verify, reconcile: print the result as one JSON object')
     .addHelpText(
       'after',
-      '\nExit codes: 0 nothing is left, or everything works; 1 it could not be done, or something required does not work; 2 something is left; 3 database and bucket differ.',
+      '\nExit codes: 0 nothing is left, or everything works; 1 it could not be done, or a check fails; 2 something is left, or a check could not be done; 3 database and bucket differ.',
     )
-    .showHelpAfterError()
     .allowExcessArguments(false)
     .parse([...argv], { from: 'user' });
   const {
