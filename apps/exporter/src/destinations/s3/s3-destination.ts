@@ -4,7 +4,7 @@ import { GetObjectCommand } from '@aws-sdk/client-s3';
 import type { Destination, DestinationObject, ProbeOutcome, ReadOutcome } from '../destination.ts';
 import { readContent } from './read-content.ts';
 import type { S3Access } from './s3-access.ts';
-import { noStoreError } from './s3-error.ts';
+import { cutReadError, noStoreError } from './s3-error.ts';
 import { createS3Objects, getPermissions } from './s3-objects.ts';
 import { putPermissions } from './s3-put-headers.ts';
 import type { S3Settings } from './s3-settings.ts';
@@ -32,7 +32,14 @@ export function createS3Destination(access: S3Access, settings: S3Settings): Des
         const command = new GetObjectCommand({ ...bucket, Key: key });
         const { ETag, Body } = await client.send(command, { abortSignal });
         if (!ETag) return toDestinationError(noStoreError, getPermissions);
-        return { kind: 'read', content: await readContent(Body as Readable, compressionByKey(key), onLines) };
+        const { content, objectBytes } = await readContent(Body as Readable, compressionByKey(key), onLines);
+        if (content !== null) return { kind: 'read', content };
+        // A proxy may end an answer early as if it were whole. The object is not to blame for that.
+        const found = await head(key, abortSignal);
+        if (found.kind !== 'found') return found;
+        if (found.objectBytes !== null && objectBytes < found.objectBytes)
+          return toDestinationError(cutReadError(objectBytes, found.objectBytes), getPermissions);
+        return { kind: 'read', content };
       });
     } catch (thrown) {
       return missingOrError(thrown);
