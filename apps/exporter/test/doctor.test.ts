@@ -216,7 +216,7 @@ test('a missing table is named, also by the check of the schema', async () => {
   await rig.db.sql`drop table auditbox.rejection cascade`;
   const { wrong, about } = await doctor();
   // The view of its rows goes with it.
-  expect(wrong).toEqual(['schema', 'tables', 'tampering']);
+  expect(wrong).toEqual(['schema', 'tables', 'tampering', 'exports']);
   expect(about('tampering')?.says).toBe('the view outbox_status is missing.');
   expect(about('tables')).toMatchObject({
     says: expect.stringContaining('table rejection is missing'),

@@ -103,7 +103,7 @@ test.each(['gzip', 'zstd'])(
     let [lost, cut] = [0, 0];
     rig.proxy.intervene = {
       after: (seen) => {
-        if (isUpload(seen) && lost === 0) {
+        if (seen.method === 'PUT' && seen.path.includes('.ndjson.') && lost === 0) {
           lost += 1;
           return 'reset';
         }
@@ -116,7 +116,8 @@ test.each(['gzip', 'zstd'])(
     expect(await app.ended).toBe(0);
     expect(cut).toBe(2);
     expect(await rig.db.states()).toEqual({ done: 10 });
-    expect(app.log.filter(({ code }) => code === 'CutRead')).toHaveLength(2);
-    expect([...rig.proxy.writes.values()]).toEqual(expect.arrayContaining([1]));
+    // The first cut read is followed by the PUT, which finds the object. The second one is repeated.
+    expect(app.log.filter(({ code }) => code === 'CutRead')).toHaveLength(1);
+    expect((await rig.bucket.objects()).map(({ key }) => key)).toHaveLength(1);
   },
 );
