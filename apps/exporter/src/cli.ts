@@ -90,6 +90,7 @@ interface Flags {
 
 /** Reads the command line; on `--help` or an error commander prints and ends the process. */
 export function parseCommand(argv: readonly string[]): ExporterCommand {
+  if (argv.includes('--help') || argv.includes('-h')) showHelpOfFirst(argv[0]);
   const cli = new Command(withCommands('npm run exporter --'))
     .description('Exports audit events to S3. Without a flag it runs until it is stopped.')
     .option('--once', 'drain: export everything that is there without lingering, then exit')
@@ -191,6 +192,33 @@ export function parseCommand(argv: readonly string[]): ExporterCommand {
     dryRun: dryRun === true,
     json: json === true,
   };
+}
+
+type Option = readonly [flags: string, description: string];
+const jsonOption: Option = ['--json', 'print the result as one JSON object'];
+
+/** Commands that are called by their own name: `npm run doctor` is the exporter with `--doctor`. */
+const namedCommands: Readonly<Record<string, { readonly about: string; readonly options: readonly Option[] }>> = {
+  '--doctor': {
+    about:
+      'Prints what is wrong with the database, the exports and the bucket, and what to do. It writes nothing. Exit codes: 0 no check failed; 1 a check failed; 2 a required check could not be done.',
+    options: [jsonOption, ['--max-open <seconds>', 'how long a transaction may be open (default: 1800)']],
+  },
+  '--log': { about: 'Numbers, signs and publishes the log of batches, until it is stopped.', options: [] },
+  '--retention': {
+    about:
+      'Removes the months that are past AUDIT_RETENTION_DAYS, once their objects were read back. With RETENTION_SCHEDULE it keeps running.',
+    options: [['--dry-run', 'print what would be removed, change nothing'], jsonOption],
+  },
+};
+
+/** Prints the help of a command that has a name, and ends the process. */
+function showHelpOfFirst(flag = ''): void {
+  const named = namedCommands[flag];
+  if (named === undefined) return;
+  const cli = new Command(withCommands(`npm run ${flag.slice(2)} --`)).description(named.about);
+  for (const [flags, description] of named.options) cli.option(flags, description);
+  cli.help();
 }
 
 function boundary(read: (text: string) => string | null): (text: string) => string {

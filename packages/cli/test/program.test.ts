@@ -46,7 +46,7 @@ test('--version prints the version of the project, for the program and for each 
 
 test.each(names)('%s --help describes it without a setting and exits with 0', async (name) => {
   const { code, output } = await run([name, '--help'], { AUDITBOX_COMMAND: 'auditbox' });
-  expect({ code, output }).toEqual({ code: 0, output: expect.stringMatching(/auditbox \w+.*--/s) });
+  expect({ code, output }).toEqual({ code: 0, output: expect.stringMatching(new RegExp(`auditbox ${name}.*--`, 's')) });
   expect(output).not.toContain('npm run');
 });
 
