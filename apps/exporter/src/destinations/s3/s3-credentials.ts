@@ -15,7 +15,7 @@ export interface Credentials {
 /** Before their end by this much, new ones are found. */
 const earlyMs = 300_000;
 
-/** An access key of its own, or the SDK's chain, or a role that is assumed with either. */
+/** A given access key, or the SDK's chain, or a role that is assumed with either. */
 export function createCredentials({ accessKey, role }: Pick<S3Settings, 'accessKey' | 'role'>): Credentials {
   const makeBase = () => (accessKey === null ? findAnew() : useKey(accessKey));
   const makeSource = () => (role === null ? makeBase() : assumeRole(role, makeBase()));
