@@ -56,8 +56,7 @@ export interface ReconcileCommand {
 export type ExporterCommand =
   | { readonly kind: 'run' }
   | { readonly kind: 'log' }
-  | { readonly kind: 'drain' }
-  | { readonly kind: 'make-bucket' }
+  | { readonly kind: 'drain' | 'make-bucket'; readonly json: boolean }
   | { readonly kind: 'check'; readonly json: boolean }
   | DoctorCommand
   | RetentionCommand
@@ -124,7 +123,10 @@ export function parseCommand(argv: readonly string[]): ExporterCommand {
     .option('--to <time>', 'replay, verify, evidence: events at or before this time', boundary(upperBound))
     .option('--batch <id>', 'replay: only this batch', batchId)
     .option('--dry-run', 'replay, retention: print what would be done, change nothing')
-    .option('--json', 'replay, check, doctor, retention, verify, reconcile: print the result as one JSON object')
+    .option(
+      '--json',
+      'once, replay, check, doctor, retention, verify, reconcile, make-bucket: print the result as one JSON object',
+    )
     .addHelpText(
       'after',
       '\nExit codes: 0 nothing is left, or everything works; 1 it could not be done, or a check fails; 2 something is left, or a check could not be done; 3 database and bucket differ.',
@@ -159,8 +161,11 @@ export function parseCommand(argv: readonly string[]): ExporterCommand {
   if (batch !== null && !replayFailed) cli.error('error: --batch needs --replay-failed');
   if (repair && !verify) cli.error('error: --repair needs --verify');
   if (dryRun && !replayFailed && !retention) cli.error('error: --dry-run needs --replay-failed or --retention');
-  if (json && !replayFailed && !check && !doctor && !retention && !verify && !reconcile)
-    cli.error('error: --json needs --replay-failed, --check, --doctor, --retention, --verify or --reconcile');
+  if (
+    json &&
+    (log || evidence || !(once || makeBucket || replayFailed || check || doctor || retention || verify || reconcile))
+  )
+    cli.error('error: --json needs a command that ends with a result, such as --once or --check');
   if (maxOpen !== undefined && !doctor) cli.error('error: --max-open needs --doctor');
   if (
     [once, check, doctor, retention, makeBucket, replayFailed, verify, reconcile, evidence, log].filter(Boolean)
@@ -178,11 +183,11 @@ export function parseCommand(argv: readonly string[]): ExporterCommand {
     return { kind: 'evidence', object, from, to, output };
   }
   if (reconcile) return { kind: 'reconcile', json: json === true };
-  if (makeBucket) return { kind: 'make-bucket' };
+  if (makeBucket) return { kind: 'make-bucket', json: json === true };
   if (doctor) return { kind: 'doctor', json: json === true, maxOpenS: maxOpen ?? 1800 };
   if (retention) return { kind: 'retention', dryRun: dryRun === true, json: json === true };
   if (check) return { kind: 'check', json: json === true };
-  if (once) return { kind: 'drain' };
+  if (once) return { kind: 'drain', json: json === true };
   if (!replayFailed) return { kind: 'run' };
   return {
     kind: 'replay',

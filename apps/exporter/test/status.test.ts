@@ -87,6 +87,24 @@ test('a failed delivery is a failure with its reason and the command, never 0, u
   expect(await readStatus()).toMatchObject({ code: 0, state: 'pass', s3: { behind: { rows: 0 } } });
 });
 
+test('--once --json says what is left', async () => {
+  await rig.db.store(someEvents(2, { updated_at: '2026-07-03T11:00:00Z' }));
+  const once = async () => {
+    const app = rig.start(['--once', '--json'], { LOG_LEVEL: 'fatal' });
+    return { code: await app.ended, ...JSON.parse(app.output()) };
+  };
+  refuse(400, 'EntityTooLarge');
+  expect(await once()).toMatchObject({
+    code: 2,
+    ok: false,
+    exitCode: 2,
+    left: { failedDeliveries: 1, anyPending: false },
+  });
+  rig.proxy.intervene = {};
+  await rig.start(['--replay-failed']).ended;
+  expect(await once()).toMatchObject({ code: 0, ok: true, left: { failedDeliveries: 0, rejectedRows: 0 } });
+});
+
 test('a destination that refuses everything is named with its reason', async () => {
   await rig.db.store(someEvents(1));
   refuse(403, 'AccessDenied');
