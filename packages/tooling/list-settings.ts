@@ -6,8 +6,9 @@ import { commonSettings, hostSetting } from '../process/src/common-settings.ts';
 import type { SettingTable } from '../process/src/settings.ts';
 
 /*
- * Writes the tables of docs/settings.md from the schemas that read the settings. With --check it writes nothing and
- * fails when the tables are out of date. It also fails when docker-compose.yml does not pass a setting on.
+ * Writes the tables of docs/settings.md from the schemas that read the settings, and the list of their names, by which every
+ * process finds wrong ones. With --check it writes nothing and fails when one of them is out of date. It also fails when
+ * docker-compose.yml does not pass a setting on.
  */
 
 const page = new URL('../../docs/settings.md', import.meta.url);
@@ -23,9 +24,12 @@ const tables = {
 const before = await readFile(page, 'utf8');
 const after = Object.entries(tables).reduce(replaceTable, before);
 const compose = await readFile(new URL('../../docker-compose.yml', import.meta.url), 'utf8');
-const missing = Object.keys({ ...apiSettingTable, ...exporterSettings }).filter(
-  (name) => !compose.includes(`${name}:`),
-);
+const settings = Object.keys({ ...apiSettingTable, ...exporterSettings });
+const missing = settings.filter((name) => !compose.includes(`${name}:`));
+// A .env also has the variables of docker-compose.yml.
+const composed = [...compose.matchAll(/\$\{([A-Z][A-Z0-9_]*)/g)].map(([, name = '']) => name);
+const known = `${JSON.stringify([...new Set([...settings, ...composed])].sort(), null, 2)}\n`;
+const knownFile = new URL('../process/src/known-settings.json', import.meta.url);
 if (missing.length > 0) {
   process.stderr.write(`docker-compose.yml does not pass on ${missing.join(', ')}.\n`);
   process.exitCode = 1;
@@ -35,8 +39,13 @@ if (process.argv.includes('--check')) {
     process.stderr.write('docs/settings.md is out of date; run `npm run format`.\n');
     process.exitCode = 1;
   }
+  if (known !== (await readFile(knownFile, 'utf8'))) {
+    process.stderr.write('packages/process/src/known-settings.json is out of date; run `npm run format`.\n');
+    process.exitCode = 1;
+  }
 } else {
   await writeFile(page, after);
+  await writeFile(knownFile, known);
 }
 
 function without(table: SettingTable, others: SettingTable): SettingTable {

@@ -27,7 +27,10 @@ export default defineConfig({
         test: {
           ...common,
           name: 'services',
-          include: ['packages/{db,embedded,client,writer,observability}/test/**/*.test.ts', 'apps/*/test/*.test.ts'],
+          include: [
+            'packages/{cli,db,embedded,client,writer,observability}/test/**/*.test.ts',
+            'apps/*/test/*.test.ts',
+          ],
           globalSetup: 'packages/testing/src/servers/embedded-services.ts',
         },
       },

@@ -75,7 +75,7 @@ export function composeApi(settings: ApiSettings, logger: Logger, tracing: Traci
   const registry = new Registry();
   const metrics = createApiMetrics(registry);
   const coalescer = createCoalescer((events) => storeEachEvent(db, events, months), coalescerLimits, metrics.flushed);
-  const scrape = createApiScrape(registry, { db, coalescer, limits: coalescerLimits });
+  const scrape = createApiScrape(registry, { db, coalescer, readers, limits: coalescerLimits });
   const log = createApiLog(logger);
   const bytesInFlight = createBytesInFlight(settings.bytesInFlight, (response) => getCaller(response).id);
   const keyLimits = createKeyLimits(settings.rateLimits, (response) => getCaller(response).id);

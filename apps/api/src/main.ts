@@ -5,9 +5,12 @@ import { explainUnready } from '@auditbox/db/database/check-database.ts';
 import { exitWith } from '@auditbox/process/exit-with.ts';
 import { untilAborted } from '@auditbox/process/shutdown.ts';
 import { type Context, start } from '@auditbox/process/start.ts';
+import { parseCommand } from './cli.ts';
 import { composeApi } from './compose.ts';
 import type { ApiServer } from './http/server.ts';
 import { type ApiSettings, readApiSettings } from './settings.ts';
+
+parseCommand(process.argv.slice(2));
 
 start({ service: 'api', read: () => readApiSettings(process.env), run: serve });
 

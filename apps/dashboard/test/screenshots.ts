@@ -119,9 +119,10 @@ async function startSystem() {
   const home = await mkdtemp(join(tmpdir(), 'auditbox-screenshots-'));
   const stack = createStack({
     home,
-    apiPort: 0,
+    given: { apiPort: 0, exporterPort: null, masterKey: null },
     environment: process.env,
     demo: true,
+    reset: false,
     showLine: () => {},
     onGivenUp: () => process.exit(1),
   });

@@ -1,4 +1,5 @@
 import { lowerBound, upperBound } from '@auditbox/core/event/event-time.ts';
+import { withCommands } from '@auditbox/process/with-commands.ts';
 import { Command, InvalidArgumentError } from 'commander';
 
 /** What `npm run doctor` was told to do. */
@@ -55,8 +56,7 @@ export interface ReconcileCommand {
 export type ExporterCommand =
   | { readonly kind: 'run' }
   | { readonly kind: 'log' }
-  | { readonly kind: 'drain' }
-  | { readonly kind: 'make-bucket' }
+  | { readonly kind: 'drain' | 'make-bucket'; readonly json: boolean }
   | { readonly kind: 'check'; readonly json: boolean }
   | DoctorCommand
   | RetentionCommand
@@ -89,7 +89,8 @@ interface Flags {
 
 /** Reads the command line; on `--help` or an error commander prints and ends the process. */
 export function parseCommand(argv: readonly string[]): ExporterCommand {
-  const cli = new Command('npm run exporter --')
+  if (argv.includes('--help') || argv.includes('-h')) showHelpOfFirst(argv[0]);
+  const cli = new Command(withCommands('npm run exporter --'))
     .description('Exports audit events to S3. Without a flag it runs until it is stopped.')
     .option('--once', 'drain: export everything that is there without lingering, then exit')
     .option('--replay-failed', 'send failed batches and rejected rows again, then exit')
@@ -122,12 +123,14 @@ export function parseCommand(argv: readonly string[]): ExporterCommand {
     .option('--to <time>', 'replay, verify, evidence: events at or before this time', boundary(upperBound))
     .option('--batch <id>', 'replay: only this batch', batchId)
     .option('--dry-run', 'replay, retention: print what would be done, change nothing')
-    .option('--json', 'replay, check, doctor, retention, verify, reconcile: print the result as one JSON object')
+    .option(
+      '--json',
+      'once, replay, check, doctor, retention, verify, reconcile, make-bucket: print the result as one JSON object',
+    )
     .addHelpText(
       'after',
-      '\nExit codes: 0 nothing is left, or everything works; 1 it could not be done, or something required does not work; 2 something is left; 3 database and bucket differ.',
+      '\nExit codes: 0 nothing is left, or everything works; 1 it could not be done, or a check fails; 2 something is left, or a check could not be done; 3 database and bucket differ.',
     )
-    .showHelpAfterError()
     .allowExcessArguments(false)
     .parse([...argv], { from: 'user' });
   const {
@@ -158,8 +161,11 @@ export function parseCommand(argv: readonly string[]): ExporterCommand {
   if (batch !== null && !replayFailed) cli.error('error: --batch needs --replay-failed');
   if (repair && !verify) cli.error('error: --repair needs --verify');
   if (dryRun && !replayFailed && !retention) cli.error('error: --dry-run needs --replay-failed or --retention');
-  if (json && !replayFailed && !check && !doctor && !retention && !verify && !reconcile)
-    cli.error('error: --json needs --replay-failed, --check, --doctor, --retention, --verify or --reconcile');
+  if (
+    json &&
+    (log || evidence || !(once || makeBucket || replayFailed || check || doctor || retention || verify || reconcile))
+  )
+    cli.error('error: --json needs a command that ends with a result, such as --once or --check');
   if (maxOpen !== undefined && !doctor) cli.error('error: --max-open needs --doctor');
   if (
     [once, check, doctor, retention, makeBucket, replayFailed, verify, reconcile, evidence, log].filter(Boolean)
@@ -177,11 +183,11 @@ export function parseCommand(argv: readonly string[]): ExporterCommand {
     return { kind: 'evidence', object, from, to, output };
   }
   if (reconcile) return { kind: 'reconcile', json: json === true };
-  if (makeBucket) return { kind: 'make-bucket' };
+  if (makeBucket) return { kind: 'make-bucket', json: json === true };
   if (doctor) return { kind: 'doctor', json: json === true, maxOpenS: maxOpen ?? 1800 };
   if (retention) return { kind: 'retention', dryRun: dryRun === true, json: json === true };
   if (check) return { kind: 'check', json: json === true };
-  if (once) return { kind: 'drain' };
+  if (once) return { kind: 'drain', json: json === true };
   if (!replayFailed) return { kind: 'run' };
   return {
     kind: 'replay',
@@ -191,6 +197,33 @@ export function parseCommand(argv: readonly string[]): ExporterCommand {
     dryRun: dryRun === true,
     json: json === true,
   };
+}
+
+type Option = readonly [flags: string, description: string];
+const jsonOption: Option = ['--json', 'print the result as one JSON object'];
+
+/** Commands that are called by their own name: `npm run doctor` is the exporter with `--doctor`. */
+const namedCommands: Readonly<Record<string, { readonly about: string; readonly options: readonly Option[] }>> = {
+  '--doctor': {
+    about:
+      'Prints what is wrong with the database, the exports and the bucket, and what to do. It writes nothing. Exit codes: 0 no check failed; 1 a check failed; 2 a required check could not be done.',
+    options: [jsonOption, ['--max-open <seconds>', 'how long a transaction may be open (default: 1800)']],
+  },
+  '--log': { about: 'Numbers, signs and publishes the log of batches, until it is stopped.', options: [] },
+  '--retention': {
+    about:
+      'Removes the months that are past AUDIT_RETENTION_DAYS, once their objects were read back. With RETENTION_SCHEDULE it keeps running.',
+    options: [['--dry-run', 'print what would be removed, change nothing'], jsonOption],
+  },
+};
+
+/** Prints the help of a command that has a name, and ends the process. */
+function showHelpOfFirst(flag = ''): void {
+  const named = namedCommands[flag];
+  if (named === undefined) return;
+  const cli = new Command(withCommands(`npm run ${flag.slice(2)} --`)).description(named.about);
+  for (const [flags, description] of named.options) cli.option(flags, description);
+  cli.help();
 }
 
 function boundary(read: (text: string) => string | null): (text: string) => string {

@@ -10,6 +10,7 @@ import { Registry } from 'prom-client';
 import { createDestinations } from './destinations/configured/create-destinations.ts';
 import { createLane, type Lane } from './destinations/configured/lane.ts';
 import { createGate } from './destinations/gate.ts';
+import { probeForGate } from './destinations/probe.ts';
 import { makeS3Bucket } from './destinations/s3/make-bucket.ts';
 import { createS3Destination } from './destinations/s3/s3-destination.ts';
 import { createS3Inspector } from './destinations/s3/s3-inspector.ts';
@@ -76,6 +77,7 @@ export function composeExporter(settings: ExporterSettings, logger: Logger, trac
     concurrency: send.concurrency,
     isHeld,
     onProgress,
+    probe: (signal) => probeForGate(db, destination, signal),
   });
   const lanes: Lane[] = [];
   const sealLoop = createSealLoop({

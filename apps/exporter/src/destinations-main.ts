@@ -1,6 +1,7 @@
 import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import { type Context, start } from '@auditbox/process/start.ts';
+import { withCommands } from '@auditbox/process/with-commands.ts';
 import { backfill, pauseOrResume, remove, replayAgain } from './commands/destinations/change.ts';
 import { type DestinationsCommand, parseDestinationsCommand } from './commands/destinations/cli.ts';
 import { listAll } from './commands/destinations/list.ts';
@@ -21,7 +22,8 @@ start({
   logTo: 'stderr',
   async run(context) {
     const { lines, json, exitCode } = await perform(context);
-    process.stdout.write(command.json ? `${JSON.stringify(json)}\n` : lines.map((line) => `${line}\n`).join(''));
+    const text = command.json ? `${JSON.stringify(json)}\n` : lines.map((line) => `${line}\n`).join('');
+    process.stdout.write(withCommands(text));
     return exitCode;
   },
 });

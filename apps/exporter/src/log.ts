@@ -201,6 +201,14 @@ export function createExporterLog(logger: Logger) {
       write('error', 'log-blocked', { reason }, `The log is blocked: ${reason}`),
     logResumed: () => write('info', 'log-resumed', {}, 'The log is not blocked any more.'),
 
+    /** Its login is another process's, or has no role yet. */
+    retentionForbidden: ({ code, sentence }: DatabaseError) =>
+      write(
+        'error',
+        'retention-forbidden',
+        { code },
+        `${sentence} The login of retention must be a member of auditbox_retention. As the owner of the tables, run \`npm run migrate -- --roles\`, then \`grant auditbox_retention to LOGIN\` with its name.`,
+      ),
     monthRemoved: (fields: { month: string; retentionDays: number; events: number; objects: number }) =>
       write('info', 'month-removed', fields, 'A month past its retention was removed from the database.'),
     monthKept: ({ reason, ...fields }: { month: string; retentionDays: number; reason: string }) =>

@@ -73,7 +73,7 @@ async function perform(
     if (given.kind === 'run') return await run(exporter, shutdown);
     switch (given.kind) {
       case 'make-bucket':
-        return await makeBucket(exporter, shutdown.taking);
+        return await makeBucket(exporter, given, shutdown.taking);
       case 'check':
         return await check(exporter, given, shutdown.taking);
       case 'verify':
@@ -83,7 +83,7 @@ async function perform(
       case 'reconcile':
         return await reconcile(exporter, given, shutdown.taking);
       case 'drain':
-        return await drain(exporter, shutdown);
+        return await drain(exporter, given, shutdown);
       case 'replay':
         return await replay(exporter, given, shutdown);
     }

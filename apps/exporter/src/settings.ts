@@ -154,6 +154,11 @@ export interface ExporterSettings {
   readonly destinations: DestinationsSettings;
 }
 
+/** How long an event may wait for its export in seconds: as long as the alert allows, and no less than the linger. */
+export function longestWaitS({ seal }: Pick<ExporterSettings, 'seal'>): number {
+  return 300 + seal.lingerMs / 1000;
+}
+
 /** Reads the settings. Throws a SettingsError that names all wrong ones. */
 export function readExporterSettings(environment: Readonly<Record<string, string | undefined>>): ExporterSettings {
   let destinations: DestinationsSettings | null = null;

@@ -3,7 +3,7 @@ import { expectExactlyOnce } from '@auditbox/testing/expectations/expect-exactly
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
 import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import type { InsteadOf } from '@auditbox/testing/proxies/s3-proxy.ts';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 
 /*
  * Blocked is not failed. A destination that refuses everything costs no attempt, causes no hot loop, is logged once, and
@@ -79,3 +79,20 @@ test.each(causes)(
     );
   },
 );
+
+test('a block ends when the store is well again, also when another exporter has sent every batch', async () => {
+  rig.proxy.intervene = { before: () => ({ status: 403, code: 'AccessDenied' }) };
+  const app = rig.start([], { EXPORT_RETRY_CAP_MS: '100' });
+  const { port } = await app.event('exporter-running');
+  await app.event('export-blocked');
+  await rig.drain({ S3_ENDPOINT: inject('s3Endpoint') });
+  expect(await rig.db.states()).toEqual({ done: events.length });
+  const before = rig.proxy.requests.length;
+  await eventually(() => expect(rig.proxy.requests.length).toBeGreaterThan(before + 3));
+  expect(app.log.map(({ event }) => event)).not.toContain('export-resumed');
+  rig.proxy.intervene = {};
+  await app.event('export-resumed');
+  const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  expect(metrics).toMatch(/^auditbox_destination_blocked\{destination="s3"\} 0$/m);
+  expect(metrics).toMatch(/^auditbox_destination_closed_seconds\{destination="s3"\} 0$/m);
+});

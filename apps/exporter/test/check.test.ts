@@ -39,14 +39,15 @@ const keys = async () => {
 test('when everything works it reports so, in words and in JSON, leaves one object each time, and exits with 0', async () => {
   const words = rig.start(['--check'], { LOG_LEVEL: 'fatal' });
   expect(await words.ended).toBe(0);
-  expect(words.output()).toContain('works          credentials: Found in the environment (AWS_ACCESS_KEY_ID).');
-  expect(words.output()).toContain('Everything required works.');
+  expect(words.output()).toContain('pass     credentials: Found in the environment (AWS_ACCESS_KEY_ID).');
+  expect(words.output()).toMatch(/\nwarn: 11 pass, 1 unknown, 2 warn\n$/);
   const { code, ok, findings, about, output } = await check();
   expect({ code, ok }).toEqual({ code: 0, ok: true });
-  expect(findings.filter(({ needed, state }) => needed && state !== 'works')).toEqual([]);
+  expect(findings.filter(({ needed, state }) => needed && state !== 'pass')).toEqual([]);
   expect(findings.map(({ what }) => what)).toEqual([
     'database',
     'schema',
+    'exports',
     'credentials',
     'bucket',
     'create',
@@ -86,7 +87,7 @@ test.each([
   rig.proxy.intervene = { before: (seen) => (isPut(seen) ? forbidden : undefined) };
   const { code, about } = await check(settings as Record<string, string>);
   expect(code).toBe(1);
-  expect(about('create')).toMatchObject({ state: 'does not work', needed: true, permission });
+  expect(about('create')).toMatchObject({ state: 'fail', needed: true, permission });
   expect(about('create')?.advice).toContain(`Allow it on arn:aws:s3:::${rig.bucket.name}/audit_logs/*`);
   expect(about('create only')).toMatchObject({ state: 'unknown' });
 });
@@ -109,7 +110,7 @@ test.each([
   };
   const { code, about } = await check();
   expect(code).toBe(1);
-  expect(about(what)).toMatchObject({ state: 'does not work', permission: expect.stringMatching(permission) });
+  expect(about(what)).toMatchObject({ state: 'fail', permission: expect.stringMatching(permission) });
 });
 
 test('what the credentials may not read about the bucket is unknown, and no failure', async () => {
@@ -133,13 +134,13 @@ test('an object that cannot be read back is reported, and is no failure', async 
     before: ({ method, path }) => (method === 'GET' && path.includes('_auditbox_check_') ? forbidden : undefined),
   };
   const { code, about } = await check();
-  expect(about('read')).toMatchObject({ state: 'does not work', needed: false });
+  expect(about('read')).toMatchObject({ state: 'warn', needed: false });
   expect(code).toBe(0);
 });
 
 test('a store that ignores If-None-Match fails the check', async () => {
   const { code, about } = await check({ S3_ENDPOINT: inject('s3Endpoint') });
-  expect(about('create only')).toMatchObject({ state: 'does not work', needed: true });
+  expect(about('create only')).toMatchObject({ state: 'fail', needed: true });
   expect(code).toBe(1);
 });
 
@@ -147,7 +148,7 @@ test('a bucket that does not exist is named, and no other request is sent to it'
   const S3_BUCKET = `nowhere-${randomBytes(6).toString('hex')}`;
   const { code, about } = await check({ S3_BUCKET });
   expect(code).toBe(1);
-  expect(about('bucket')).toMatchObject({ state: 'does not work', says: expect.stringContaining('does not exist') });
+  expect(about('bucket')).toMatchObject({ state: 'fail', says: expect.stringContaining('does not exist') });
   expect(about('create')).toMatchObject({ state: 'unknown', needed: true });
   expect(rig.proxy.requests.filter(isPut)).toHaveLength(0);
 });
@@ -157,7 +158,7 @@ test('a bucket in another region is reported with the region to set', async () =
     before: () => ({ status: 301, code: 'PermanentRedirect', headers: { 'x-amz-bucket-region': 'eu-central-1' } }),
   };
   const { about } = await check();
-  expect(about('bucket')).toMatchObject({ state: 'does not work', advice: 'Set S3_REGION to eu-central-1.' });
+  expect(about('bucket')).toMatchObject({ state: 'fail', advice: 'Set S3_REGION to eu-central-1.' });
 });
 
 test.each([
@@ -175,7 +176,7 @@ test.each([
     ...(settings as Record<string, string>),
   });
   expect(code).toBe(1);
-  expect(about('credentials')).toMatchObject({ state: 'does not work', says: expect.stringMatching(says) });
+  expect(about('credentials')).toMatchObject({ state: 'fail', says: expect.stringMatching(says) });
   expect(rig.proxy.requests).toHaveLength(0);
 });
 
@@ -195,20 +196,20 @@ test('the expected owner is sent with each request', async () => {
 
 test('requested encryption that an object lacks is a failure', async () => {
   const { code, about } = await check({ S3_SSE: 'aws:kms' });
-  expect(about('encryption')).toMatchObject({ state: 'does not work', says: expect.stringContaining('aws:kms') });
+  expect(about('encryption')).toMatchObject({ state: 'fail', says: expect.stringContaining('aws:kms') });
   expect(code).toBe(1);
 });
 
 test('a database that is down, or whose schema is missing or old, is reported; the store is checked all the same', async () => {
   const down = await check({ DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing' });
-  expect(down.about('database')).toMatchObject({ state: 'does not work' });
-  expect(down.about('create')).toMatchObject({ state: 'works' });
+  expect(down.about('database')).toMatchObject({ state: 'fail' });
+  expect(down.about('create')).toMatchObject({ state: 'pass' });
   const empty = await check({ DATABASE_URL: await createTestDatabase(inject('databaseServer'), { empty: true }) });
-  expect(empty.about('schema')).toMatchObject({ state: 'does not work', advice: 'Run `npm run migrate`.' });
+  expect(empty.about('schema')).toMatchObject({ state: 'fail', advice: 'Run `npm run migrate`.' });
   await rig.db.sql`
     delete from auditbox.migration where tag = (select max(tag collate "C") from auditbox.migration)`;
   const old = await check();
-  expect(old.about('schema')).toMatchObject({ state: 'does not work', advice: 'Run `npm run migrate`.' });
+  expect(old.about('schema')).toMatchObject({ state: 'fail', advice: 'Run `npm run migrate`.' });
   for (const { code } of [down, empty, old]) expect(code).toBe(1);
 });
 
@@ -221,7 +222,7 @@ test('clocks that differ are reported', async () => {
   };
   const { about } = await check();
   expect(about('clocks')).toMatchObject({
-    state: 'does not work',
+    state: 'fail',
     says: expect.stringMatching(/the store's is \d+ s behind/),
   });
 });

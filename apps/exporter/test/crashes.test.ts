@@ -171,13 +171,28 @@ test('a batch whose upload outlasts the grace period is given back and costs no 
   expect(batch).toEqual({ state: 'sealed', attempts: 0, lease_token: null });
 });
 
-test('a second signal ends the process at once; the lease expires and nothing is lost', async () => {
+test('two signals within a second are one: npm forwards the Ctrl-C that the process has already', async () => {
   const reached = holdUpload('before');
-  const app = rig.start([], shortLease);
+  const app = rig.start();
   await reached;
   app.signal('SIGINT');
   await app.event('stopping');
   app.signal('SIGINT');
+  expect(await app.ended).toBe(0);
+  expect(app.log.map(({ event }) => event)).not.toContain('second-signal');
+  const [batch] = await rig.db.sql`select state, lease_token from auditbox.delivery`;
+  expect(batch).toEqual({ state: 'sealed', lease_token: null });
+});
+
+test('a second signal, more than a second later, ends the process at once; the lease expires and nothing is lost', async () => {
+  const reached = holdUpload('before');
+  const app = rig.start([], shortLease);
+  await reached;
+  app.signal('SIGINT');
+  await eventually(() => {
+    app.signal('SIGINT');
+    expect(app.log.map(({ event }) => event)).toContain('second-signal');
+  });
   expect(await app.ended).toBe(1);
   rig.proxy.intervene = {};
   rig.start([], shortLease);

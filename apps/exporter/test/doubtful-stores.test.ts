@@ -96,3 +96,28 @@ test("an object's retention counts by the database's clock, not the exporter's",
     from json_array_elements_text(${JSON.stringify(until)}::text::json) as u`;
   expect(row?.ok).toBe(true);
 });
+
+test.each(['gzip', 'zstd'])(
+  'a GET that ends early accuses nobody: the batch is read again and done (%s)',
+  async (EXPORT_COMPRESSION) => {
+    let [lost, cut] = [0, 0];
+    rig.proxy.intervene = {
+      after: (seen) => {
+        if (seen.method === 'PUT' && seen.path.includes('.ndjson.') && lost === 0) {
+          lost += 1;
+          return 'reset';
+        }
+        if (seen.method !== 'GET' || !seen.path.includes('.ndjson.') || cut === 2) return undefined;
+        cut += 1;
+        return 'cut';
+      },
+    };
+    const app = await rig.drain({ EXPORT_COMPRESSION, EXPORT_RETRY_CAP_MS: '50' });
+    expect(await app.ended).toBe(0);
+    expect(cut).toBe(2);
+    expect(await rig.db.states()).toEqual({ done: 10 });
+    // The first cut read is followed by the PUT, which finds the object. The second one is repeated.
+    expect(app.log.filter(({ code }) => code === 'CutRead')).toHaveLength(1);
+    expect((await rig.bucket.objects()).map(({ key }) => key)).toHaveLength(1);
+  },
+);

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { createGate } from '../src/destinations/gate.ts';
 
 const failed = { class: 'transient', code: 'SlowDown', reason: 'down' } as const;
@@ -56,4 +56,18 @@ test('a block is logged once for each cause, whatever its sentence, and a transi
   (await enter()).report('reached');
   expect(logged).toEqual(['no rights', 'no bucket', 'resumed']);
   expect(gate.blockedReason).toBeNull();
+});
+
+test('a block that lasts is logged again every hour', async () => {
+  const { logged, enter } = setUp();
+  const now = vi.spyOn(performance, 'now');
+  (await enter()).report(blocked);
+  const later = performance.now() + 3_599_000;
+  now.mockReturnValue(later);
+  (await enter()).report(blocked);
+  expect(logged).toEqual(['no rights']);
+  now.mockReturnValue(later + 2_000);
+  (await enter()).report(blocked);
+  expect(logged).toEqual(['no rights', 'no rights']);
+  now.mockRestore();
 });

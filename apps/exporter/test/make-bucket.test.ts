@@ -24,6 +24,16 @@ test('the bucket is made once; a second run reports that it exists', async () =>
   await there();
 });
 
+test('with --json the result is one object, of success and of failure', async () => {
+  const made = rig.start(['--make-bucket', '--json'], { S3_BUCKET: name });
+  expect(await made.ended).toBe(0);
+  expect(JSON.parse(made.output())).toEqual({ ok: true, outcome: 'made' });
+  rig.proxy.intervene = { before: () => ({ status: 403, code: 'AccessDenied' }) };
+  const refused = rig.start(['--make-bucket', '--json'], { S3_BUCKET: name });
+  expect(await refused.ended).toBe(1);
+  expect(JSON.parse(refused.output())).toEqual({ ok: false, problem: expect.stringContaining('permission') });
+});
+
 test('--make-bucket waits for a store that starts later', async () => {
   const { hostname: host, port } = new URL(inject('s3Endpoint'));
   const line = await startTcpProxy({ host, port: Number(port) });

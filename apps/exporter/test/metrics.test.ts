@@ -114,8 +114,10 @@ test('failed deliveries, their rows, and rejected rows are counted by destinatio
     expect(metrics.value('auditbox_delivery_rows{destination="s3",state="failed"}')).toBe(5);
     expect(metrics.value('auditbox_rejected_rows{destination="s3"}')).toBe(1);
     expect(metrics.value('auditbox_destination_errors_total{class="permanent",code="EntityTooLarge"}')).toBe(1);
-    // These have their own alerts. The age is only of rows that need no person.
+    // This age is only of rows that need no person. The destination's numbers are of everything.
     expect(metrics.value('auditbox_outbox_oldest_unexported_age_seconds')).toBe(0);
+    expect(metrics.value('auditbox_destination_unexported_rows{destination="s3"}')).toBe(6);
+    expect(metrics.value('auditbox_destination_oldest_unexported_age_seconds{destination="s3"}')).toBeGreaterThan(0);
   });
 });
 

@@ -1,6 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { expectExactlyOnce } from '@auditbox/testing/expectations/expect-exactly-once.ts';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
@@ -303,7 +307,7 @@ test('a batch that failed for its key can be replayed under another prefix', asy
 test('a drain without a region stops with its reason, and uses no attempt', async () => {
   const app = await rig.drain({ S3_ENDPOINT: '', S3_REGION: '' });
   expect(await app.ended).toBe(1);
-  expect(app.output()).toContain('Region is missing');
+  expect(app.output()).toContain('The region of the bucket is not known: set S3_REGION');
   expect(await rig.db.states()).toEqual({ pending: 10 });
 });
 
@@ -326,3 +330,68 @@ test('a replay that is blocked ends with 1 and prints its progress', async () =>
 function loseAnswers(): void {
   rig.proxy.intervene = { after: (seen) => (isUpload(seen) ? 'reset' : undefined) };
 }
+
+test.each([
+  ['EntityTooLarge', { status: 400, code: 'EntityTooLarge' }],
+  ['a 413 of a proxy', { status: 413, code: 'RequestEntityTooLarge' }],
+] as const)(
+  'an object that is too large (%s) fails alone, with the setting that makes smaller ones',
+  async (_what, answer) => {
+    rig.proxy.intervene = {
+      before: ({ method, body }) => (method === 'PUT' && body.length > 20_000 ? answer : undefined),
+    };
+    const large = { note: randomBytes(40_000).toString('base64') };
+    await rig.db.store([anEvent({ updated_at: '2026-07-04T07:00:00Z', updated_values: large })]);
+    const app = await rig.drain();
+    expect(await app.ended).toBe(2);
+    expect(app.log.find(({ event }) => event === 'batch-failed')?.msg).toContain('EXPORT_BATCH_MAX_BYTES');
+    expect(app.log.map(({ event }) => event)).not.toContain('export-blocked');
+    expect(await rig.db.states()).toEqual({ done: 10, failed: 1 });
+  },
+);
+
+test('a store that does not support If-None-Match is named by that, not by settings that have nothing to do with it', async () => {
+  rig.proxy.intervene = {
+    before: ({ headers }) =>
+      headers['if-none-match'] === undefined
+        ? undefined
+        : { status: 501, code: 'NotImplemented', message: 'A header is not implemented: If-None-Match' },
+  };
+  const app = await rig.drain();
+  expect(await app.ended).toBe(1);
+  expect(app.output()).toContain('does not support If-None-Match');
+  expect(app.output()).not.toContain('S3_STORAGE_CLASS');
+});
+
+test('Object Lock in the settings and not in the bucket is said so, and blocks without using an attempt', async () => {
+  rig.proxy.intervene = {
+    before: ({ headers }) =>
+      headers['x-amz-object-lock-mode'] === undefined
+        ? undefined
+        : { status: 400, code: 'InvalidRequest', message: 'Bucket is missing Object Lock Configuration' },
+  };
+  const app = await rig.drain({ S3_OBJECT_LOCK_MODE: 'GOVERNANCE', S3_OBJECT_LOCK_DAYS: '1' });
+  expect(await app.ended).toBe(1);
+  expect(app.output()).toContain('S3_OBJECT_LOCK_MODE is set, but the bucket');
+  const [attempts] = await rig.db.sql`select coalesce(max(attempts), 0)::int as most from auditbox.delivery`;
+  expect(attempts?.most).toBe(0);
+});
+
+test('credentials in a file are read again when the store refuses them: a rotation needs no restart', async () => {
+  const file = join(await mkdtemp(join(tmpdir(), 'credentials-')), 'credentials');
+  const write = (id: string) =>
+    writeFile(file, `[default]\naws_access_key_id = ${id}\naws_secret_access_key = secret-of-${id}\n`);
+  await write('OLDKEY');
+  rig.proxy.intervene = {
+    before: ({ headers }) =>
+      String(headers.authorization).includes('Credential=OLDKEY/')
+        ? { status: 403, code: 'InvalidAccessKeyId' }
+        : undefined,
+  };
+  const settings = { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '', AWS_SHARED_CREDENTIALS_FILE: file };
+  const app = rig.start([], { ...settings, EXPORT_RETRY_CAP_MS: '100' });
+  await app.event('export-blocked');
+  await write('NEWKEY');
+  await app.event('export-resumed');
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 10 }));
+});

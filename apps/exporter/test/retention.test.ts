@@ -2,6 +2,7 @@ import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { expectExactlyOnce } from '@auditbox/testing/expectations/expect-exactly-once.ts';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
 import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
+import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
 import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
@@ -161,3 +162,12 @@ async function oldKey(): Promise<string> {
     select object_key as key from auditbox.delivery where object_key like '%dt=2020-05%'`;
   return row.key;
 }
+
+test('a login without the rights of retention removes nothing, and learns which role it needs', async () => {
+  await storeAndDrain();
+  const { code, output } = await retain({ DATABASE_URL: urlAs('exporter', rig.db.url) });
+  expect(code).toBe(1);
+  expect(output).toContain('"event":"retention-forbidden"');
+  expect(output).toMatch(/must be a member of auditbox_retention.*grant auditbox_retention to/);
+  expect(await monthsThere()).toContain('audit_log_2020_05');
+});

@@ -102,3 +102,12 @@ test("a web identity's token is exchanged for a role, as in Kubernetes", async (
   expect(app.output()).not.toContain('a.signed.token');
   await rm(folder, { recursive: true });
 });
+
+test("a role's token that the store refuses before its end is asked for again", async () => {
+  rig.proxy.intervene = {
+    before: () => (sts.requests.length < 2 ? { status: 400, code: 'ExpiredToken' } : undefined),
+  };
+  rig.start([], { ...role, EXPORT_RETRY_CAP_MS: '100' });
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 3 }));
+  expect(sts.requests).toHaveLength(2);
+});

@@ -3,6 +3,7 @@ import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { expectExactlyOnce } from '@auditbox/testing/expectations/expect-exactly-once.ts';
 import { createDestinationFixture, type DestinationFixture } from '@auditbox/testing/fixtures/destination-fixture.ts';
 import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { startHttpReceiver } from '@auditbox/testing/stubs/http-receiver.ts';
 import { Webhook } from 'standardwebhooks';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
@@ -222,4 +223,21 @@ test('metrics count the requests of each destination, and its oldest row that wa
   rig.receiver.answer = () => ({ status: 200 });
   await done();
   expect(await metrics()).toMatch(/^auditbox_request_rows_total\{destination="soc"\} 5$/m);
+});
+
+test('a block ends when another exporter has sent every batch and the receiver answers, and not while a batch waits', async () => {
+  rig.receiver.answer = ({ method }) => (method === 'POST' ? { status: 403 } : { status: 200 });
+  const app = await rig.serve([soc({ body: 'array' })]);
+  await app.event('destination-added');
+  await rig.db.store(events);
+  await app.event('destination-blocked');
+  const posted = posts().length;
+  // The receiver passes its check all the time. The batch that waits shows that it takes nothing.
+  await eventually(() => expect(posts().length).toBeGreaterThan(posted + 3));
+  expect(app.log.map(({ event }) => event)).not.toContain('destination-resumed');
+  const elsewhere = await startHttpReceiver();
+  await rig.serve([soc({ body: 'array', url: elsewhere.url })]);
+  await done();
+  await app.event('destination-resumed');
+  await elsewhere.close();
 });

@@ -31,7 +31,7 @@ test.each([
   [null, 'HPE_INVALID_CONSTANT', 'transient'],
   [null, 'NoETag', 'transient'],
   [400, 'EntityTooLarge', 'permanent'],
-  [413, 'Unknown', 'blocked'],
+  [413, 'Unknown', 'permanent'],
   [400, 'KeyTooLongError', 'permanent'],
   [400, 'MetadataTooLarge', 'permanent'],
 ] as const)('%s %s is %s', (status, code, errorClass) => {

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { DatabaseUrlError } from '@auditbox/core/database-url-parameters.ts';
+import { nameCommands } from '@auditbox/core/text/name-commands.ts';
 import { toDatabaseError } from './database/database-error.ts';
 import { checkSchemaName, defaultSchema } from './database/schema-name.ts';
 import { parseCommand } from './migrate/cli.ts';
@@ -13,7 +14,7 @@ import { asOwnerOutsideTransactions } from './migrate/turns.ts';
 
 const waitMs = 60_000;
 
-const { searchIndex, roles } = parseCommand(process.argv.slice(2));
+const { searchIndex, roles, json } = parseCommand(process.argv.slice(2));
 const url = process.env.DATABASE_URL;
 if (!url) exitWith('DATABASE_URL is not set. Set it to a URL such as postgres://user:password@host:5432/database.');
 const schema = readSchemaName();
@@ -21,7 +22,7 @@ let giveUpAt = performance.now() + waitMs;
 const printed = new Set<string>();
 // A second try repeats what it will do.
 const report = (line: string) => {
-  if (!printed.has(line)) process.stdout.write(`${line}\n`);
+  if (!printed.has(line) && !json) process.stdout.write(`${line}\n`);
   printed.add(line);
 };
 const onProgress = () => {
@@ -41,6 +42,7 @@ for (let isFirst = true; ; isFirst = false) {
 try {
   if (searchIndex !== null) await switchSearchIndex(url, searchIndex);
   if (roles) await makeRoles(url);
+  if (json) process.stdout.write(`${JSON.stringify({ ok: true, schema, did: [...printed] })}\n`);
 } catch (error) {
   exitWith(explain(error));
 }
@@ -78,6 +80,6 @@ function explain(error: unknown): string {
 }
 
 function exitWith(sentence: string): never {
-  process.stderr.write(`${sentence}\n`);
+  process.stderr.write(`${nameCommands(sentence, process.env.AUDITBOX_COMMAND)}\n`);
   process.exit(1);
 }

@@ -1,24 +1,28 @@
-import { join, resolve } from 'node:path';
 import { portRange } from '@auditbox/process/common-settings.ts';
 import { exitWith } from '@auditbox/process/exit-with.ts';
-import { readSettings, wholeNumber } from '@auditbox/process/settings.ts';
+import { optional, readSettings, wholeNumber } from '@auditbox/process/settings.ts';
+import { parseCommand } from './cli.ts';
 import { createLinePrinter } from './stack/show-line.ts';
 import { createStack } from './stack/stack.ts';
 
 /*
  * `npm start`: the whole system on this machine, with nothing else installed. Postgres, the object store, the api and
- * the exporter are separate processes. This process starts, watches and stops them. `npm start -- --demo` adds example events.
+ * the exporter are separate processes. This process starts, watches and stops them.
  */
 
-const settings = { PORT: wholeNumber(portRange, { meaning: '', fallback: 4000 }) };
+const port = optional(wholeNumber(portRange, { meaning: '' }));
+const settings = { PORT: port, METRICS_PORT: port };
+const { data, reset, demo } = parseCommand(process.argv.slice(2), process.env);
+// Keys, rows and objects are nobody else's.
+process.umask(0o077);
 const showLine = createLinePrinter((text) => void process.stdout.write(text), process.stdout.isTTY);
 let exitCode: number | null = null;
 
 const stack = createStack({
-  home: join(resolve(import.meta.dirname, '../../..'), '.auditbox'),
-  apiPort: readPort(),
+  home: data,
+  given: readGiven(),
   environment: process.env,
-  demo: process.argv.includes('--demo'),
+  ...{ demo, reset },
   showLine,
   onGivenUp: () => void exit(1),
 });
@@ -49,9 +53,11 @@ function stopWithParent(parent: number): void {
   setInterval(() => void (process.ppid === parent || exit(1)), 500).unref();
 }
 
-function readPort(): number {
+function readGiven() {
   try {
-    return readSettings(settings, process.env).PORT;
+    const { PORT, METRICS_PORT } = readSettings(settings, process.env);
+    const masterKey = process.env.AUDIT_MASTER_KEY || null;
+    return { apiPort: PORT ?? null, exporterPort: METRICS_PORT ?? null, masterKey };
   } catch (error) {
     exitWith(error);
   }

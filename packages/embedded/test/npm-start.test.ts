@@ -2,13 +2,14 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { chmod, cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
 import { type App, endApps, spawnProgram } from '@auditbox/testing/servers/spawn-app.ts';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { findFreePort } from '../src/stack/free-port.ts';
 
 const root = resolve(import.meta.dirname, '../../..');
 const isRoot = process.getuid?.() === 0;
@@ -47,8 +48,12 @@ interface Started {
   readonly key: string;
 }
 
-function npmStart(env: Record<string, string> = {}, options: { uid?: number; gid?: number } = {}): App {
-  return spawnProgram('npm', ['start'], {
+function npmStart(
+  env: Record<string, string> = {},
+  options: { uid?: number; gid?: number } = {},
+  args: readonly string[] = [],
+): App {
+  return spawnProgram('npm', ['start', '--', ...args], {
     cwd: clone,
     env: { HOME: clone, NODE_COMPILE_CACHE: join(clone, 'compiled'), EXPORT_LINGER_MS: '100', ...env },
     ...options,
@@ -152,6 +157,70 @@ test('everything listens on loopback only', async () => {
   await app.ended;
 });
 
+test('an explicit port that is taken is refused at once, as the last line on the screen', async () => {
+  for (const name of ['PORT', 'METRICS_PORT']) {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo;
+    const app = npmStart({ [name]: String(port) });
+    expect(await app.ended).toBe(1);
+    expect(app.output().trimEnd()).toMatch(
+      new RegExp(`${name} is ${port}, but another program listens on that port\\.$`),
+    );
+    other.close();
+  }
+});
+
+test('AUDIT_MASTER_KEY, METRICS_PORT, --data, --demo and --reset are honoured, and what is ignored is named', async () => {
+  const masterKey = `ab_${'x'.repeat(20)}YZ0123456789_-abcdefghij`;
+  const metricsPort = String(await findFreePort());
+  const data = join(clone, '.auditbox', 'elsewhere');
+  const env = { AUDIT_MASTER_KEY: masterKey, METRICS_PORT: metricsPort, S3_BUCKET: 'mine', AWS_PROFILE: 'p' };
+  const app = npmStart({ ...env, DATABASE_URL: 'postgres://x@127.0.0.1:1/x' }, {}, ['--data', data, '--demo']);
+  await eventually(() => expect(app.output()).toContain('Ctrl-C stops everything'), 50_000);
+  const api = / {2}api +(\S+)/.exec(app.output())?.[1] ?? '';
+  expect(app.output()).toContain('its own database and store: AWS_PROFILE, DATABASE_URL, S3_BUCKET.');
+  expect((await call(api, masterKey, '/audit')).body.total).toBeGreaterThan(100);
+  expect((await fetch(`http://127.0.0.1:${metricsPort}/livez`)).status).toBe(200);
+  // Another user of the machine can read no key and no row.
+  const open = execFileSync('find', [data, '-mindepth', '1', '-perm', '/077'], { encoding: 'utf8' });
+  expect(open).toBe('');
+  app.signal('SIGTERM');
+  expect(await app.ended).toBe(0);
+
+  const again = npmStart({ AUDIT_MASTER_KEY: masterKey }, {}, ['--data', data, '--reset']);
+  await eventually(() => expect(again.output()).toContain('Ctrl-C stops everything'), 50_000);
+  const address = / {2}api +(\S+)/.exec(again.output())?.[1] ?? '';
+  expect((await call(address, masterKey, '/audit')).body.total).toBe(0);
+  again.signal('SIGTERM');
+  expect(await again.ended).toBe(0);
+});
+
+test('while it runs, the other commands work with it without a setting; afterwards they name what is missing', async () => {
+  const { app, api, key } = await running(npmStart());
+  const event = anEvent();
+  await call(api, key, '/audit', event);
+  await exported(api, key, event.id);
+  const run = async (...args: string[]) => {
+    const command = spawnProgram('npm', ['run', '--silent', ...args], {
+      cwd: clone,
+      env: { HOME: clone, LOG_LEVEL: 'fatal' },
+    });
+    return { code: await command.ended, output: command.output() };
+  };
+  const status = await run('status');
+  expect({ code: status.code, output: status.output }).toEqual({
+    code: 0,
+    output: expect.stringContaining('s3: every event is there.'),
+  });
+  expect(await run('keys', '--', 'create', '--name', 'siem', '--scope', 'read')).toMatchObject({ code: 0 });
+  const check = await run('exporter', '--', '--check');
+  expect(check.output).toContain('pass     create:');
+  app.signal('SIGTERM');
+  expect(await app.ended).toBe(0);
+  expect((await run('status')).output).toContain('DATABASE_URL is not set');
+});
+
 test('another port is used when the preferred port is in use', async () => {
   const other = createServer().listen(4_000, '127.0.0.1');
   await once(other, 'listening').catch(() => {});
@@ -177,11 +246,22 @@ test('each child that dies is reported and started again', async () => {
   await app.ended;
 });
 
-test('a child that keeps ending stops the whole stack, which prints its last lines and exits with 1', async () => {
-  const app = npmStart({ EXPORT_PARTITION: 'week' });
+test('wrong settings of both processes are named together before anything is started', async () => {
+  const app = npmStart({ EXPORT_PARTITION: 'week', HTTP_MAX_CONNECTIONS: 'many', AUDIT_MASTER_KEY: 'short' });
   expect(await app.ended).toBe(1);
-  expect(app.output()).toContain('exporter keeps ending (exit code 1). Its last lines:');
-  expect(app.output()).toMatch(/EXPORT_PARTITION is "week"; it must be hour or day\..*Everything has stopped\./s);
+  for (const name of ['EXPORT_PARTITION', 'HTTP_MAX_CONNECTIONS', 'AUDIT_MASTER_KEY'])
+    expect(app.output()).toMatch(new RegExp(`│ +${name}`));
+  expect(app.output()).not.toContain('Starting Postgres');
+  expect(app.output()).not.toContain('Everything has stopped');
+});
+
+test('a child that keeps ending stops the whole stack, which prints its last lines and exits with 1', async () => {
+  await mkdir(join(clone, '.auditbox'));
+  // The store wants a folder there.
+  await writeFile(join(clone, '.auditbox/s3'), '');
+  const app = npmStart();
+  expect(await app.ended).toBe(1);
+  expect(app.output()).toMatch(/s3 keeps ending \(exit code 1\)\. Its last lines:.*Everything has stopped\./s);
 });
 
 test('a process id of an earlier start, now used by another program, does not prevent a start', async () => {
@@ -196,7 +276,10 @@ test('a second start in the same folder is refused and does not disturb the firs
   const { app, api, key } = await running(npmStart());
   const second = npmStart();
   expect(await second.ended).toBe(1);
-  expect(second.output()).toContain(`Auditbox already runs in this folder (process ${supervisor()}).`);
+  expect(second.output()).toContain(
+    `Auditbox already runs in this folder (process ${supervisor()}). It answers at ${api}.`,
+  );
+  expect(second.output()).not.toContain('Everything has stopped');
   expect((await call(api, key, '/audit')).status).toBe(200);
   app.signal('SIGTERM');
   expect(await app.ended).toBe(0);

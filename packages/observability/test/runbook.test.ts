@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
 import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { readAlerts } from './queries.ts';
 
 const runbook = readFileSync(new URL('../../../docs/RUNBOOK.md', import.meta.url), 'utf8');
@@ -15,11 +16,20 @@ beforeAll(async () => {
 });
 afterAll(() => db.close(1_000));
 
-test.each(alerts)('the alert $alert has a severity and links to an existing chapter', ({ labels, annotations }) => {
-  expect(['page', 'ticket']).toContain(labels.severity);
-  const [file, anchor = ''] = (annotations.runbook_url ?? '').split('#');
-  expect(file).toBe('docs/RUNBOOK.md');
-  expect(anchors).toContain(anchor);
+test.each(alerts)(
+  'the alert $alert has a severity, an impact and an absolute link to its chapter',
+  ({ labels, annotations }) => {
+    expect(['page', 'ticket']).toContain(labels.severity);
+    expect(annotations.impact).toMatch(/\.$/);
+    const [file, anchor = ''] = (annotations.runbook_url ?? '').split('#');
+    expect(file).toBe('{{ $externalLabels.auditbox_docs }}/RUNBOOK.md');
+    expect(anchors).toContain(anchor);
+  },
+);
+
+test('the configuration of Prometheus gives the links of the alerts an address', () => {
+  const { global } = parse(readFileSync(new URL('../prometheus/prometheus.yml', import.meta.url), 'utf8'));
+  expect(global.external_labels.auditbox_docs).toMatch(/^https:\/\/\S+[^/]$/);
 });
 
 test('every chapter about an alert belongs to an existing alert', () => {
@@ -46,17 +56,17 @@ test('every flag in the commands of the runbook exists', async () => {
   expect(npmCommands.length).toBeGreaterThan(5);
   const helps = new Map<string, string>();
   for (const command of npmCommands) {
-    const [, app = '', verb = ''] = /^npm run (exporter|keys) -- (?:([a-z]+)\b)?/.exec(command) ?? [];
+    const [, app = '', verb = ''] = /^npm run ([a-z]+) -- (?:([a-z]+)\b)?/.exec(command) ?? [];
     expect(app, command).not.toBe('');
     const about = `${app} ${verb}`;
-    if (!helps.has(about)) helps.set(about, await readHelp(app as 'exporter' | 'keys', verb));
+    if (!helps.has(about)) helps.set(about, await readHelp(app, verb));
     for (const [flag] of command.matchAll(/ --[a-z][a-z-]*/g)) expect(helps.get(about), command).toContain(flag);
   }
 });
 
-async function readHelp(app: 'exporter' | 'keys', verb: string): Promise<string> {
-  const file = app === 'keys' ? 'api/src/keys/main.ts' : 'exporter/src/main.ts';
-  const shown = spawnApp(file, {}, [...(verb === '' ? [] : [verb]), '--help']);
+async function readHelp(app: string, verb: string): Promise<string> {
+  const program = new URL('../../cli/src/main.ts', import.meta.url);
+  const shown = spawnApp(program, {}, [app, ...(verb === '' ? [] : [verb]), '--help']);
   expect(await shown.ended).toBe(0);
   return shown.output();
 }

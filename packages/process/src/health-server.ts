@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { exitWith } from './exit-with.ts';
 import type { Scrape } from './metrics/scrape.ts';
+import { withCommands } from './with-commands.ts';
 
 export interface Health {
   /** Whether all loops still make progress. If not, the process should be restarted. */
@@ -20,7 +21,7 @@ export async function serveHealth(
 ): Promise<{ port: number; close(): void }> {
   const server = createServer(async ({ url = '' }, response) => {
     const { status, text, type = 'text/plain' } = await respond(url.split('?', 1).join(), health);
-    response.writeHead(status, { 'content-type': type }).end(text);
+    response.writeHead(status, { 'content-type': type }).end(withCommands(text));
   });
   server.listen(port, host);
   await once(server, 'listening').catch((error: Error) =>

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { describeUnknownSetting, type UnknownSetting } from './unknown-settings.ts';
 
 /**
  * The log lines of every process. Tests, alerts and the runbook refer to `event`, which is stable. The sentence is for
@@ -10,6 +11,7 @@ export interface ProcessLog {
   secondSignal(signal: NodeJS.Signals): void;
   databaseDriverHung(deadlineMs: number): void;
   tracesNotSent(reason: string): void;
+  settingUnknown(setting: UnknownSetting): void;
 }
 
 export function createProcessLog(logger: Logger): ProcessLog {
@@ -33,5 +35,6 @@ export function createProcessLog(logger: Logger): ProcessLog {
       ),
     tracesNotSent: (reason) =>
       logger.warn({ event: 'traces-not-sent', reason }, 'The trace collector did not accept traces.'),
+    settingUnknown: (setting) => logger.warn({ event: 'setting-unknown', ...setting }, describeUnknownSetting(setting)),
   };
 }

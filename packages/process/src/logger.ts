@@ -1,4 +1,5 @@
 import pino, { type Logger, type LoggerOptions } from 'pino';
+import { withCommands } from './with-commands.ts';
 
 /**
  * A logger that writes one JSON object per line. It logs only the safe parts of an error. A database error contains the
@@ -11,6 +12,7 @@ export function createLogger(service: string, level: string, output: 'stdout' | 
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     serializers: { err: safeError },
+    ...(process.env.AUDITBOX_COMMAND && { hooks: { streamWrite: withCommands } }),
   };
   return pino(options, pino.destination(output === 'stdout' ? 1 : 2));
 }

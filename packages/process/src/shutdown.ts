@@ -14,18 +14,24 @@ export interface Shutdown {
   readonly working: AbortSignal;
 }
 
+/** npm forwards Ctrl-C to a process that has it from the terminal already, so one key press arrives twice. */
+const samePressMs = 1_000;
+
 /**
- * The first SIGTERM or SIGINT aborts `taking`, and `graceMs` later `working`. The second signal ends the process at
- * once. That loses nothing, because leases expire by themselves.
+ * The first SIGTERM or SIGINT aborts `taking`, and `graceMs` later `working`. A second signal ends the process at once, unless it
+ * arrives within a second of the first. That loses nothing, because leases expire by themselves.
  */
 export function listenForShutdown(log: ProcessLog, graceMs: number): Shutdown {
   const taking = new AbortController();
   const working = new AbortController();
+  let firstAt = 0;
   const onSignal = (signal: NodeJS.Signals) => {
+    if (taking.signal.aborted && performance.now() - firstAt < samePressMs) return;
     if (taking.signal.aborted) {
       log.secondSignal(signal);
       process.exit(1);
     }
+    firstAt = performance.now();
     log.stopping(signal, graceMs);
     taking.abort();
     setTimeout(() => working.abort(), graceMs).unref();

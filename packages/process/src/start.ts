@@ -4,6 +4,7 @@ import { createProcessLog, type ProcessLog } from './log.ts';
 import { createLogger } from './logger.ts';
 import { listenForShutdown, type Shutdown } from './shutdown.ts';
 import { startTracing, type Tracing } from './tracing.ts';
+import { findUnknownSettings } from './unknown-settings.ts';
 
 /** Less than the ten seconds after which Docker kills a container. */
 const stopGraceMs = 8_000;
@@ -42,6 +43,7 @@ export function start<Settings extends StartSettings>({ service, read, logTo, ru
   const settings = readOrExit(read);
   const logger = createLogger(service, settings.logLevel, logTo);
   const log = createProcessLog(logger);
+  for (const unknown of findUnknownSettings(process.env)) log.settingUnknown(unknown);
   exitOnUnexpectedError(log, async () => {
     const tracing = await startTracing(`auditbox-${service}`, settings.tracesEndpoint ?? null, log.tracesNotSent);
     const shutdown = listenForShutdown(log, stopGraceMs);

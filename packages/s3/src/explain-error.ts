@@ -1,7 +1,11 @@
 import type { S3Error } from './s3-error.ts';
 import type { S3Settings } from './s3-settings.ts';
 
-type Place = Pick<S3Settings, 'bucket' | 'prefix' | 'endpoint' | 'requestTimeoutMs' | 'expectedOwner'>;
+type Place = Pick<
+  S3Settings,
+  | ('bucket' | 'prefix' | 'endpoint' | 'requestTimeoutMs' | 'expectedOwner')
+  | ('checksum' | 'encryption' | 'storageClass' | 'objectLock')
+>;
 
 /**
  * One sentence on what is wrong with credentials, bucket, region, key or network. It names the setting to check.
@@ -39,8 +43,16 @@ export function explainS3Error(error: S3Error, place: Place, permission: string 
     case 'NoETag':
       return `The answer from ${store} did not come from an object store; a proxy or a login page may have sent it.`;
     case 'NotImplemented':
-      return `${store} does not support a header that is needed (S3_CHECKSUM, S3_SSE, S3_STORAGE_CLASS): ${message}`;
+      return explainNotImplemented(error, store, place);
+    case 'CutRead':
+      return `${store} ended its answer before the object did: ${message}`;
+    case 'EntityTooLarge':
+      return explainTooLarge(store, message);
   }
+  if (message === 'Region is missing') return 'The region of the bucket is not known: set S3_REGION (or AWS_REGION).';
+  if (status === 413) return explainTooLarge(store, message);
+  if (/object ?lock/i.test(message) && code === 'InvalidRequest')
+    return `S3_OBJECT_LOCK_MODE is set, but the bucket "${bucket}" has no Object Lock: enable it there, or unset S3_OBJECT_LOCK_MODE and S3_OBJECT_LOCK_DAYS. ${message}`;
   if (status === null) return explainNetworkError(error, store, place.requestTimeoutMs);
   if (role !== null) return `The role ${role} could not be assumed (S3_ROLE_ARN; ${code}): ${message}`;
   if (code.startsWith('KMS.')) return `The KMS key cannot be used (${code}): ${message}`;
@@ -51,6 +63,27 @@ export function explainS3Error(error: S3Error, place: Place, permission: string 
     return `The credentials lack a permission at s3://${bucket}/${prefix} (${permission})${orOwner}: ${message}`;
   }
   return `${store} answered ${status} (${code}): ${message}`;
+}
+
+function explainTooLarge(store: string, message: string): string {
+  return `${store}, or a proxy in front of it, rejects objects of this size. Raise its limit and replay; lower EXPORT_BATCH_MAX_BYTES (or EXPORT_BATCH_MAX_ROWS), so that later objects are smaller: ${message}`;
+}
+
+/** Names the settings that ask for a header, and If-None-Match, for which there is no setting. */
+function explainNotImplemented({ header, message }: S3Error, store: string, place: Place): string {
+  const asked = [
+    place.checksum === 'none' ? '' : 'S3_CHECKSUM',
+    place.encryption === null ? '' : 'S3_SSE',
+    place.storageClass === null ? '' : 'S3_STORAGE_CLASS',
+    place.objectLock === null ? '' : 'S3_OBJECT_LOCK_MODE',
+  ].filter(Boolean);
+  const named = header ?? /if-none-match/i.exec(message)?.[0] ?? null;
+  const noSetting =
+    'If-None-Match, which keeps objects from being overwritten and cannot be switched off: use another store, or a version that supports it';
+  if (named?.toLowerCase() === 'if-none-match' || asked.length === 0)
+    return `${store} does not support ${noSetting}. ${message}`;
+  if (named !== null) return `${store} does not support the header ${named} (${asked.join(', ')}): ${message}`;
+  return `${store} does not support a header that is needed (${asked.join(', ')}), or ${noSetting}. ${message}`;
 }
 
 function explainNetworkError({ code, message }: S3Error, store: string, timeoutMs: number): string {

@@ -16,12 +16,18 @@ export interface ObjectContent {
   readonly objectBytes: number;
 }
 
-/** Unpacks an object as it streams. Null when it is not so compressed, or is broken. Throws what the stream throws. */
+/** What arrived of an object. `content` is null when it is not so compressed, or is broken. */
+interface Unpacked {
+  readonly content: ObjectContent | null;
+  readonly objectBytes: number;
+}
+
+/** Unpacks an object as it streams. Throws what the stream throws. */
 export async function readContent(
   object: Readable,
   compression: Compression,
   onLines?: (part: Buffer) => void,
-): Promise<ObjectContent | null> {
+): Promise<Unpacked> {
   const hash = createHash('sha256');
   const objectHash = createHash('sha256');
   let [rows, ndjsonBytes, objectBytes] = [0, 0, 0];
@@ -47,8 +53,9 @@ export async function readContent(
     );
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code?.startsWith('Z_') || code?.startsWith('ZSTD_')) return null;
+    if (code?.startsWith('Z_') || code?.startsWith('ZSTD_')) return { content: null, objectBytes };
     throw error;
   }
-  return { sha256: hash.digest('hex'), rows, ndjsonBytes, objectSha256: objectHash.digest('hex'), objectBytes };
+  const hashes = { sha256: hash.digest('hex'), objectSha256: objectHash.digest('hex') };
+  return { content: { ...hashes, rows, ndjsonBytes, objectBytes }, objectBytes };
 }

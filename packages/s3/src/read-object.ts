@@ -1,9 +1,9 @@
 import type { Readable } from 'node:stream';
 import { compressionByKey } from '@auditbox/core/export/compression.ts';
-import { GetObjectCommand } from '@aws-sdk/client-s3';
+import { GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3';
 import { type ObjectContent, readContent } from './read-content.ts';
 import type { S3Access, StoreError } from './s3-access.ts';
-import { noStoreError, toS3Error } from './s3-error.ts';
+import { cutReadError, noStoreError, toS3Error } from './s3-error.ts';
 
 export const getPermissions = 's3:GetObject; s3:ListBucket where the object is missing';
 
@@ -25,7 +25,13 @@ export async function readObject(
     return await bounded(signal, async (abortSignal) => {
       const { ETag, Body } = await client.send(new GetObjectCommand({ ...bucket, Key: key }), { abortSignal });
       if (!ETag) return toDestinationError(noStoreError, getPermissions);
-      return { kind: 'read', content: await readContent(Body as Readable, compressionByKey(key), onLines) };
+      const { content, objectBytes } = await readContent(Body as Readable, compressionByKey(key), onLines);
+      if (content !== null) return { kind: 'read', content };
+      // A proxy may end an answer early as if it were whole. The object is not to blame for that.
+      const found = await client.send(new HeadObjectCommand({ ...bucket, Key: key }), { abortSignal });
+      if (found.ContentLength !== undefined && objectBytes < found.ContentLength)
+        return toDestinationError(cutReadError(objectBytes, found.ContentLength), getPermissions);
+      return { kind: 'read', content };
     });
   } catch (thrown) {
     return missingOrError(access, thrown);

@@ -2,7 +2,7 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { createSecureContext, getCACertificates } from 'node:tls';
 import { S3Client } from '@aws-sdk/client-s3';
-import { assumeRole } from './s3-credentials.ts';
+import { type Credentials, createCredentials, refusesCredentials } from './s3-credentials.ts';
 import type { S3Settings } from './s3-settings.ts';
 
 /** In addition to the uploads, one start-up probe and one check of an object may be in flight. */
@@ -12,10 +12,11 @@ const otherRequests = 2;
 export function createS3Client(settings: S3Settings, uploads: number): S3Client {
   const { region, endpoint, requestTimeoutMs } = settings;
   const pool = { keepAlive: true, maxSockets: uploads + otherRequests };
+  const credentials = createCredentials(settings);
   const client = new S3Client({
     ...(region !== null && { region }),
     ...(endpoint !== null && { endpoint }),
-    ...chooseCredentials(settings),
+    credentials: credentials.provide,
     forcePathStyle: settings.forcePathStyle,
     maxAttempts: 1,
     // We send our own checksum. Older S3-compatible stores reject the SDK's additional CRC32.
@@ -34,17 +35,8 @@ export function createS3Client(settings: S3Settings, uploads: number): S3Client 
     },
   });
   rejectWebPages(client);
+  renewRefused(client, credentials);
   return client;
-}
-
-function chooseCredentials({ accessKey, role }: S3Settings) {
-  const own = accessKey && {
-    accessKeyId: accessKey.id,
-    secretAccessKey: accessKey.secret,
-    ...(accessKey.sessionToken !== null && { sessionToken: accessKey.sessionToken }),
-  };
-  if (role !== null) return { credentials: assumeRole(role, own) };
-  return own === null ? {} : { credentials: own };
 }
 
 /** With a context, Node does not read some hundred and fifty authorities again for each connection. */
@@ -56,6 +48,21 @@ function trust({ authorities }: S3Settings) {
 function proxy({ proxy: through }: S3Settings) {
   if (through === null) return {};
   return { proxyEnv: { HTTPS_PROXY: through.url, ...(through.except !== null && { NO_PROXY: through.except }) } };
+}
+
+/** Files of credentials are rotated, and roles are revoked before their tokens end. */
+function renewRefused(client: S3Client, credentials: Credentials): void {
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      try {
+        return await next(args);
+      } catch (error) {
+        if (refusesCredentials(error)) credentials.forget();
+        throw error;
+      }
+    },
+    { step: 'initialize', name: 'renewRefused' },
+  );
 }
 
 /** A login page or a proxy may answer 200 to everything, even with an ETag. No store sends a web page for success. */

@@ -1,13 +1,77 @@
-import { fromTemporaryCredentials } from '@aws-sdk/credential-providers';
-import type { AssumedRole } from './s3-settings.ts';
+import { fromNodeProviderChain, fromTemporaryCredentials } from '@aws-sdk/credential-providers';
+import type { AssumedRole, S3Settings } from './s3-settings.ts';
 
-/** Credentials of a role, requested with `own`, or with the credentials that the SDK finds. */
-export function assumeRole(
-  { arn, externalId, stsEndpoint }: AssumedRole,
-  own: { readonly accessKeyId: string; readonly secretAccessKey: string; readonly sessionToken?: string } | null,
-): ReturnType<typeof fromTemporaryCredentials> {
+type Provider = ReturnType<typeof fromTemporaryCredentials>;
+type Identity = Awaited<ReturnType<Provider>>;
+
+/** Credentials that are kept until they end, and found again when a store refuses them earlier. */
+export interface Credentials {
+  /** `memoized`: the SDK does not keep them a second time, which would be for ever where they have no end. */
+  readonly provide: Provider & { readonly memoized: true };
+  /** The store refused them. The next request reads environment, files and services again. */
+  forget(): void;
+}
+
+/** Before their end by this much, new ones are found. */
+const earlyMs = 300_000;
+
+/** A given access key, or the SDK's chain, or a role that is assumed with either. */
+export function createCredentials({ accessKey, role }: Pick<S3Settings, 'accessKey' | 'role'>): Credentials {
+  const makeBase = () => (accessKey === null ? findAnew() : useKey(accessKey));
+  const makeSource = () => (role === null ? makeBase() : assumeRole(role, makeBase()));
+  let source = makeSource();
+  let known: Identity | null = null;
+  let asking: Promise<Identity> | null = null;
+
+  async function provide(properties: Parameters<Provider>[0]): Promise<Identity> {
+    if (known !== null && !endsSoon(known)) return known;
+    asking ??= source(properties)
+      .then((found) => {
+        known = found;
+        return found;
+      })
+      .finally(() => {
+        asking = null;
+      });
+    return asking;
+  }
+
+  return {
+    provide: Object.assign(provide, { memoized: true } as const),
+    forget() {
+      known = null;
+      source = makeSource();
+    },
+  };
+}
+
+/** Codes of an answer that refuses the credentials, whatever was asked. */
+const refusals = new Set([
+  ...['ExpiredToken', 'ExpiredTokenException', 'TokenRefreshRequired', 'InvalidToken'],
+  ...['InvalidAccessKeyId', 'InvalidClientTokenId', 'SignatureDoesNotMatch'],
+]);
+
+export function refusesCredentials(thrown: unknown): boolean {
+  return thrown instanceof Error && refusals.has(thrown.name) && failedRole(thrown) === null;
+}
+
+function useKey({ id, secret, sessionToken }: NonNullable<S3Settings['accessKey']>): Provider {
+  return async () => ({ accessKeyId: id, secretAccessKey: secret, ...(sessionToken !== null && { sessionToken }) });
+}
+
+/** The SDK keeps files that it has read. */
+function findAnew(): Provider {
+  return fromNodeProviderChain({ ignoreCache: true });
+}
+
+function endsSoon({ expiration }: Identity): boolean {
+  return expiration !== undefined && expiration.getTime() - Date.now() < earlyMs;
+}
+
+/** Credentials of a role, requested with those of `base`. */
+function assumeRole({ arn, externalId, stsEndpoint }: AssumedRole, base: Provider): Provider {
   const provide = fromTemporaryCredentials({
-    ...(own !== null && { masterCredentials: own }),
+    masterCredentials: base,
     // Connections and the region are those of the S3 client.
     clientConfig: { maxAttempts: 1, ...(stsEndpoint !== null && { endpoint: stsEndpoint }) },
     params: {

@@ -9,6 +9,8 @@ export interface S3Error {
   readonly message: string;
   /** The role that could not be assumed, if that is what failed. */
   readonly role: string | null;
+  /** The header that the store does not support, where it names one. */
+  readonly header: string | null;
 }
 
 /** An answer from a login page or a wrong proxy. */
@@ -17,10 +19,20 @@ export const noStoreError: S3Error = {
   code: 'NoETag',
   message: 'The answer did not come from an object store.',
   role: null,
+  header: null,
 };
 
+/** An answer that ended before the object did. */
+export function cutReadError(received: number, length: number): S3Error {
+  const message = `${received} of ${length} bytes arrived.`;
+  return { status: null, code: 'CutRead', message, role: null, header: null };
+}
+
 export function toS3Error(thrown: unknown): S3Error {
-  const { name, message, code, $metadata } = thrown as Partial<S3ServiceException> & { code?: unknown };
+  const { name, message, code, Header, $metadata } = thrown as Partial<S3ServiceException> & {
+    code?: unknown;
+    Header?: unknown;
+  };
   const status = $metadata?.httpStatusCode ?? null;
   return {
     status,
@@ -28,6 +40,7 @@ export function toS3Error(thrown: unknown): S3Error {
     code: typeof code === 'string' && status === null ? code : (name ?? 'Unknown'),
     message: message ?? '',
     role: failedRole(thrown),
+    header: typeof Header === 'string' ? Header : null,
   };
 }
 

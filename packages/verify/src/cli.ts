@@ -36,10 +36,10 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-export const help = `npm run verify-archive -- --from-folder DIR --key KEY [options]
-npm run verify-archive -- --s3 BUCKET [--prefix audit_logs/] --key KEY [options]
-npm run verify-archive -- --event FILE --proof FILE --key KEY
-npm run verify-archive -- --pack DIR --key KEY
+export const help = (command: string) => `${command} --from-folder DIR --key KEY [options]
+${command} --s3 BUCKET [--prefix audit_logs/] --key KEY [options]
+${command} --event FILE --proof FILE --key KEY
+${command} --pack DIR --key KEY
 
 Checks an archive of audit events against its signed log: whether anything is missing, altered or added.
 Needs no Postgres and no network for a folder.
@@ -59,7 +59,7 @@ Needs no Postgres and no network for a folder.
   --tlog DIR          write the log as a folder for Go's sumdb tools and Tessera's fsck
   --event FILE        a line of an object, or what GET /audit/:id/proof was asked for
   --proof FILE        the proof of that line (.tlog-proof)
-  --pack DIR          check each event of an evidence pack (npm run exporter -- --evidence)
+  --pack DIR          check each event of an evidence pack (made by --evidence of the exporter)
   --json              print one JSON object
 
 Exit codes: 0 all of it was checked and holds; 1 it could not be checked; 2 it holds, but a part could not be

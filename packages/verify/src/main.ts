@@ -30,7 +30,7 @@ async function main(): Promise<number> {
   const command = parseCommand(process.argv.slice(2), process.env);
   switch (command.kind) {
     case 'help':
-      process.stdout.write(help);
+      process.stdout.write(help(process.env.AUDITBOX_COMMAND ? 'auditbox verify' : 'npm run verify-archive --'));
       return 0;
     case 'event':
       return checkEvent(command);

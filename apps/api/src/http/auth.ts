@@ -34,7 +34,8 @@ export function createAuth({
   keyUses,
   denials,
   tokenCallers,
-}: Pick<ApiParts, 'settings' | 'knownKeys' | 'keyUses' | 'denials' | 'tokenCallers'>): (
+  metrics,
+}: Pick<ApiParts, 'settings' | 'knownKeys' | 'keyUses' | 'denials' | 'tokenCallers' | 'metrics'>): (
   scope: Scope | 'any key',
 ) => RequestHandler {
   const masterHash = settings.masterKey === null ? null : Buffer.from(hashApiKey(settings.masterKey));
@@ -45,7 +46,10 @@ export function createAuth({
     if (tokenCallers !== null && isTokenForm(token)) return findByToken(request, token, tokenCallers);
     const keyHash = hashApiKey(token);
     noteKeyHash(response, keyHash);
-    if (masterHash !== null && timingSafeEqual(Buffer.from(keyHash), masterHash)) return master;
+    if (masterHash !== null && timingSafeEqual(Buffer.from(keyHash), masterHash)) {
+      metrics.masterKeyUsed();
+      return master;
+    }
     // A mistyped or invented key is recognised by its checksum, and costs no query.
     const key = isApiKeyForm(token) ? await knownKeys.get(keyHash) : null;
     if (key === null)

@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Problem } from '@auditbox/core/event/audit-event.ts';
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import { isSequenceBehind } from '@auditbox/db/events/event-refused-error.ts';
+import { withCommands } from '@auditbox/process/with-commands.ts';
 import type { ErrorRequestHandler } from 'express';
 import { z } from 'zod';
 import type { ApiLog } from '../log.ts';
@@ -108,7 +109,7 @@ export function answerProblems(log: ApiLog): ErrorRequestHandler {
       code,
       request_id: requestId,
       // Answers end up in the logs of callers.
-      detail: hideSecrets(detail),
+      detail: hideSecrets(withCommands(detail)),
       errors: errors.map(({ path, message }) => ({ path: hideSecrets(path), message: hideSecrets(message) })),
       ...(isQuota && { 'violated-policies': violatedPolicies }),
     };

@@ -1,5 +1,6 @@
 import { type KeyBounds, keyBoundsSchema, newKeySchema, tenantSchema } from '@auditbox/core/keys/key-bounds.ts';
 import { type Grant, grants, isGrant } from '@auditbox/core/keys/scopes.ts';
+import { withCommands } from '@auditbox/process/with-commands.ts';
 import { Command, InvalidArgumentError, Option } from 'commander';
 
 /** A key as the command line describes it. */
@@ -12,12 +13,17 @@ interface KeyOptions {
   readonly expiresInMs: number | null;
 }
 
+interface Format {
+  /** Whether to print one JSON object. */
+  readonly json: boolean;
+}
+
 /** The commands of `npm run keys`. */
 export interface KeyCommands {
-  create(options: KeyOptions): Promise<void>;
-  list(options: { readonly json: boolean }): Promise<void>;
-  rotate(name: string, overlapMs: number): Promise<void>;
-  revoke(name: string): Promise<void>;
+  create(options: KeyOptions & Format): Promise<void>;
+  list(format: Format): Promise<void>;
+  rotate(options: Format & { readonly name: string; readonly overlapMs: number }): Promise<void>;
+  revoke(options: Format & { readonly name: string }): Promise<void>;
 }
 
 interface CreateFlags {
@@ -31,13 +37,14 @@ interface CreateFlags {
   readonly oldestDays?: number;
   readonly address?: string[];
   readonly signsKeys?: true;
+  readonly json: boolean;
 }
 
 /** The command line of `npm run keys`. commander prints errors and `--help`. */
 export function keysCli(commands: KeyCommands): Command {
-  const cli = new Command('npm run keys --')
-    .description('Creates, lists, rotates and revokes keys of the api. Each change is an audit event.')
-    .showHelpAfterError();
+  const cli = new Command(withCommands('npm run keys --')).description(
+    'Creates, lists, rotates and revokes keys of the api. Each change is an audit event.',
+  );
   cli
     .command('create')
     .description('Create a key. It is shown once; only its hash is stored.')
@@ -51,23 +58,28 @@ export function keysCli(commands: KeyCommands): Command {
     .option('--oldest-days <days>', 'how many days ago its events may have happened', parseDays)
     .option('--address <networks>', 'where its requests may come from: 10.0.0.0/8,192.0.2.7', splitWords)
     .addOption(new Option('--signs-keys', 'its events may name any API key in changed_by_api_key'))
-    .action((flags: CreateFlags) => commands.create(toKeyOptions(flags)));
+    .option('--json', 'print the id, the name, the scopes and the key as one JSON object', false)
+    .action((flags: CreateFlags) => commands.create({ ...toKeyOptions(flags), json: flags.json }));
   cli
     .command('list')
     .description('List all keys: names, scopes and times, never the keys.')
     .option('--json', 'as JSON, with every property', false)
-    .action((options: { json: boolean }) => commands.list(options));
+    .action((format: Format) => commands.list(format));
   cli
     .command('rotate')
     .description('Give a key a new secret with the same rights. The old one goes on for the overlap.')
     .requiredOption('--name <name>', 'the name of the key')
     .option('--overlap <time>', 'how long the old secret stays valid: 24h, 30m, 0s', parseDuration, 86_400_000)
-    .action(({ name, overlap }: { name: string; overlap: number }) => commands.rotate(name, overlap));
+    .option('--json', 'print the id, the name and the key as one JSON object', false)
+    .action(({ name, overlap, json }: Format & { name: string; overlap: number }) =>
+      commands.rotate({ name, overlapMs: overlap, json }),
+    );
   cli
     .command('revoke')
     .description('Revoke a key with all its secrets. The api rejects it within 5 seconds.')
     .requiredOption('--name <name>', 'the name of the key')
-    .action(({ name }: { name: string }) => commands.revoke(name));
+    .option('--json', 'print the id and the name as one JSON object', false)
+    .action((options: Format & { name: string }) => commands.revoke(options));
   return cli;
 }
 

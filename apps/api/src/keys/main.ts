@@ -42,13 +42,18 @@ function stateOf({ revokedAt, replacedAt, expiresAt }: StoredKey): string {
   return replacedAt === null ? `valid${end}` : `replaced, valid${end}`;
 }
 
+function printJson(result: object): void {
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+}
+
 const cli = keysCli({
-  create: ({ name, scopes, tenant, bounds, expiresInMs }) =>
+  create: ({ name, scopes, tenant, bounds, expiresInMs, json }) =>
     withDatabase(async (db, env) => {
       const { key, ...secret } = issueSecret(env);
       const expiresAt = expiresInMs === null ? null : new Date(Date.now() + expiresInMs).toISOString();
       const id = await createKey(db, { name, ...secret, scopes, tenant, bounds, expiresAt }, null);
       if (id === null) exitWith(`A valid key named "${name}" exists already.`);
+      if (json) return printJson({ id, name, scopes, key });
       process.stderr.write(`Key "${name}" (${scopes.join(', ')}) with the id ${id}. It is not shown again:\n`);
       process.stdout.write(`${key}\n`);
     }),
@@ -67,19 +72,22 @@ const cli = keysCli({
         );
       }
     }),
-  rotate: (name, overlapMs) =>
+  rotate: ({ name, overlapMs, json }) =>
     withDatabase(async (db, env) => {
       const { key, ...secret } = issueSecret(env);
       const id = await requireKeyId(db, name);
       if (!(await rotateKey(db, id, secret, overlapMs / 1000, null))) exitWith(`The key "${name}" has expired.`);
+      if (json) return printJson({ id, name, key });
       process.stderr.write(
         `The key "${name}" has a new secret. The old one is valid for ${overlapMs / 1000} more seconds. It is not shown again:\n`,
       );
       process.stdout.write(`${key}\n`);
     }),
-  revoke: (name) =>
+  revoke: ({ name, json }) =>
     withDatabase(async (db) => {
-      await revokeKey(db, await requireKeyId(db, name), null);
+      const id = await requireKeyId(db, name);
+      await revokeKey(db, id, null);
+      if (json) return printJson({ id, name });
       process.stderr.write(`The key "${name}" is revoked.\n`);
     }),
 });

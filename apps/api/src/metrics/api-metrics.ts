@@ -15,6 +15,8 @@ export interface ApiMetrics {
   redacted(kinds: readonly string[]): void;
   /** A request to record events was rejected. */
   rejected(reason: RejectReason): void;
+  /** A request came with the master key. */
+  masterKeyUsed(): void;
 }
 
 const flushEvents = [1, 2, 5, 10, 20, 50, 100, 200, 500];
@@ -43,6 +45,11 @@ export function createApiMetrics(registry: Registry): ApiMetrics {
     labelNames: ['kind'],
     registers,
   });
+  const masterKeyRequests = new Counter({
+    name: 'auditbox_master_key_requests_total',
+    help: 'Requests with the master key. It has every right, and the record does not say who used it.',
+    registers,
+  });
   const events = new Histogram({
     name: 'auditbox_coalescer_flush_events',
     help: 'Single events of concurrent requests that shared one statement.',
@@ -56,6 +63,7 @@ export function createApiMetrics(registry: Registry): ApiMetrics {
     registers,
   });
   return {
+    masterKeyUsed: () => masterKeyRequests.inc(),
     requestSeconds: createRequestSeconds(registry),
     flushed(count, took, outcomes) {
       events.observe(count);

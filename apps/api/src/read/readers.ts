@@ -29,6 +29,8 @@ export interface Readers {
    * what only the primary knows.
    */
   choose(request: Request, response: Response, needs?: 'primary' | 'either'): Promise<Reader>;
+  /** How far the replica is behind; 0 without one. */
+  lagMs(): Promise<number>;
   close(timeoutMs: number): Promise<void>;
 }
 
@@ -88,6 +90,7 @@ export function connectReaders({ primaryUrl, replicaUrl, schema, statementTimeou
       response.setHeader('auditbox-replica-lag-ms', Math.round(await replica.lagMs()));
       return reader;
     },
+    lagMs: async () => (replica === null ? 0 : replica.lagMs()),
     async close(timeoutMs) {
       await Promise.all(pools.map((pool) => pool.close(timeoutMs)));
     },

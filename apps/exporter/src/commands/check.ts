@@ -6,15 +6,17 @@ import { compareClocks } from '../diagnose/clocks.ts';
 import { checkDatabaseState } from '../diagnose/database.ts';
 import { notChecked, reportFindings } from '../diagnose/finding.ts';
 import { checkObjects } from '../diagnose/objects.ts';
-import type { ExporterSettings } from '../settings.ts';
+import { runCheck } from '../diagnose/postgres/check.ts';
+import { exports } from '../diagnose/postgres/exports.ts';
+import { type ExporterSettings, longestWaitS } from '../settings.ts';
 
 /**
  * Tries everything that exports need, and reports what works, what does not and why. Leaves one small object in the bucket.
- * Resolves to the exit code: 0 when everything required works, else 1.
+ * Resolves to the exit code: 0 when everything required works, 1 when a check fails, 2 when one could not be done.
  */
 export async function check(
   {
-    settings: { s3 },
+    settings,
     db,
     destination,
     inspector,
@@ -22,12 +24,14 @@ export async function check(
   { json }: { json: boolean },
   signal: AbortSignal,
 ): Promise<number> {
+  const { s3 } = settings;
   const database = await checkDatabaseState(db);
+  const waiting = database.time === null ? notChecked('exports') : await runCheck(exports(longestWaitS(settings)), db);
   const bucket = await checkBucket(inspector, s3, signal);
   const storedAt = database.time ?? new Date().toISOString();
   const objects = bucket.isUsable
     ? await checkObjects({ destination, inspector, s3 }, storedAt, signal)
     : [notChecked('create')];
   const clocks = compareClocks(database.aheadMs, bucket.aheadMs);
-  return reportFindings([...database.findings, ...bucket.findings, ...objects, clocks], { json });
+  return reportFindings([...database.findings, waiting, ...bucket.findings, ...objects, clocks], { json });
 }

@@ -4,7 +4,7 @@ import { examineBucket } from '../diagnose/bucket.ts';
 import { compareClocks } from '../diagnose/clocks.ts';
 import { type Finding, reportFindings } from '../diagnose/finding.ts';
 import { examineDatabase } from '../diagnose/postgres/examine.ts';
-import type { ExporterSettings } from '../settings.ts';
+import { type ExporterSettings, longestWaitS } from '../settings.ts';
 
 interface Examined {
   readonly settings: ExporterSettings;
@@ -14,7 +14,7 @@ interface Examined {
 
 /**
  * Reports what is wrong with the database and the bucket, each with its remedy. Reads only. Resolves to the exit code: 0
- * when nothing needs a person, else 1.
+ * when nothing needs a person, 1 when a check fails, 2 when one could not be done.
  */
 export async function doctor(
   examined: Examined,
@@ -30,7 +30,11 @@ export async function examine(
   maxOpenS: number,
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
-  const database = await examineDatabase(db, { maxOpenS, schema: settings.databaseSchema });
+  const database = await examineDatabase(db, {
+    maxOpenS,
+    maxBehindS: longestWaitS(settings),
+    schema: settings.databaseSchema,
+  });
   const bucket = await examineBucket(inspector, settings.s3, signal);
   const clocks = compareClocks(database.aheadMs, bucket.aheadMs);
   return [...database.findings, ...bucket.findings, clocks];

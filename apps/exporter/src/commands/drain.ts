@@ -37,7 +37,22 @@ const giveUpAfterMs = 60_000;
  * log is blocked; 2 failed batches or
  * rejected rows are left, the destination is paused, or it was told to stop.
  */
-export async function drain(parts: DrainParts, shutdown: Shutdown): Promise<number> {
+export async function drain(
+  parts: DrainParts,
+  { json }: { readonly json: boolean },
+  shutdown: Shutdown,
+): Promise<number> {
+  const exitCode = await drainAndLog(parts, shutdown);
+  if (!json) return exitCode;
+  const left = await findUnexported(parts.db, {
+    destination: parts.destinationName,
+    upTo: await lastOutboxId(parts.db),
+  });
+  process.stdout.write(`${JSON.stringify({ ok: exitCode === 0, exitCode, left })}\n`);
+  return exitCode;
+}
+
+async function drainAndLog(parts: DrainParts, shutdown: Shutdown): Promise<number> {
   const { logKeeper } = parts;
   if (logKeeper !== null && (await logKeeper.check(shutdown.taking)).kind !== 'done') return 1;
   const exitCode = await drainOutbox(parts, shutdown);

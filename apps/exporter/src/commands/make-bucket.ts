@@ -20,6 +20,7 @@ export async function makeBucket(
     inspector: S3Inspector;
     makeS3Bucket(signal: AbortSignal): Promise<{ readonly kind: 'made' | 'exists' } | DestinationError>;
   },
+  { json }: { readonly json: boolean },
   signal: AbortSignal,
 ): Promise<number> {
   const url = `s3://${settings.s3.bucket}`;
@@ -31,11 +32,13 @@ export async function makeBucket(
     const isToMake = isOwnStore && error?.code === 'NoSuchBucket';
     const result = isToMake ? await makeS3Bucket(signal) : (error ?? { kind: 'exists' as const });
     if (result.kind !== 'error') {
-      process.stdout.write(`${url} ${result.kind === 'made' ? 'was made' : 'exists'}.\n`);
+      const words = `${url} ${result.kind === 'made' ? 'was made' : 'exists'}.`;
+      process.stdout.write(`${json ? JSON.stringify({ ok: true, outcome: result.kind }) : words}\n`);
       return 0;
     }
     if (result.class !== 'transient' || performance.now() > giveUpAt || signal.aborted) {
-      process.stderr.write(`${result.message}\n`);
+      if (json) process.stdout.write(`${JSON.stringify({ ok: false, problem: result.message })}\n`);
+      else process.stderr.write(`${result.message}\n`);
       return 1;
     }
     if (isFirst) process.stderr.write(`${result.message} Waiting up to ${waitMs / 1000} s for the store.\n`);

@@ -17,6 +17,7 @@ interface RetentionParts {
   readonly log: ExporterLog;
 }
 
+const insufficientPrivilege = '42501';
 const batchesPerDelete = 20;
 const progressEveryMs = 5_000;
 
@@ -43,7 +44,8 @@ async function runOnce(parts: RetentionParts, command: RetentionCommand, taking:
     return await removeExpired(parts, command, taking);
   } catch (error) {
     if (!(error instanceof DatabaseError)) throw error;
-    parts.log.commandFailed(error);
+    if (error.code === insufficientPrivilege) parts.log.retentionForbidden(error);
+    else parts.log.commandFailed(error);
     return 1;
   }
 }

@@ -27,7 +27,7 @@ export async function runLog(parts: RunLogParts, { taking }: Shutdown): Promise<
   }
   const { host, port } = settings.health;
   const { databaseUrl, databaseSchema } = settings;
-  const scrape = createExporterScrape({ ...parts, lanes: [], databaseUrl, databaseSchema });
+  const scrape = createExporterScrape({ ...parts, lanes: [], databaseUrl, databaseSchema, retentionDays: null });
   const health = await serveHealth({ alive: () => true, ready: () => checkReadiness(db), metrics: scrape }, host, port);
   log.exporterRunning({ host, port: health.port });
   await logKeeper.run(taking);

@@ -48,6 +48,7 @@ export async function run(parts: RunParts, { taking, working }: Shutdown): Promi
     ...parts,
     databaseUrl: settings.databaseUrl,
     databaseSchema: settings.databaseSchema,
+    retentionDays: settings.retention.days,
   });
   const health = await serveHealth(
     { alive: () => turns.all(stuckMs), ready: () => checkReadiness(db), metrics: scrape },

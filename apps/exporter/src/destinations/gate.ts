@@ -38,6 +38,9 @@ interface SendError {
   readonly afterMs?: number;
 }
 
+/** A block that lasts is logged again, for a person who missed the first line. */
+const remindEveryMs = 3_600_000;
+
 /** Longest nap while waiting at a closed gate. A probe that ends early is noticed this late. */
 const napMs = 100;
 
@@ -53,6 +56,7 @@ export function createGate(
   let blockedReason: string | null = null;
   let blockedCode: string | null = null;
   let blockedAt = 0;
+  let loggedAt = 0;
 
   function close({ class: errorClass, code, reason, afterMs = 0 }: SendError, isProbe: boolean): void {
     if (failures === 0) closedAt = performance.now();
@@ -63,7 +67,10 @@ export function createGate(
     }
     // A transient error in between does not show that the block is over. Only a success does.
     if (errorClass !== 'blocked') return;
-    if (blockedCode !== code) log.exportBlocked(reason);
+    if (blockedCode !== code || performance.now() - loggedAt >= remindEveryMs) {
+      loggedAt = performance.now();
+      log.exportBlocked(reason);
+    }
     if (blockedReason === null) blockedAt = performance.now();
     blockedCode = code;
     blockedReason = reason;

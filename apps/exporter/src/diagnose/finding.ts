@@ -1,10 +1,15 @@
+import { withCommands } from '@auditbox/process/with-commands.ts';
 import type { DestinationError } from '../destinations/destination.ts';
 
 /** The result of one check. */
 export interface Finding {
   /** What was checked. */
   readonly what: string;
-  readonly state: 'works' | 'does not work' | 'unknown';
+  /**
+   * `pass`: it works. `warn`: exports work without it, but somebody should know. `fail`: exports do not work, or events wait for
+   * a person. `unknown`: it could not be checked.
+   */
+  readonly state: 'pass' | 'warn' | 'fail' | 'unknown';
   /** Whether exports depend on it. */
   readonly needed: boolean;
   /** One sentence or more. */
@@ -18,11 +23,13 @@ export interface Finding {
 type Details = Partial<Pick<Finding, 'permission' | 'advice' | 'needed'>>;
 
 export function works(what: string, says: string, details: Details = {}): Finding {
-  return finding(what, 'works', says, details);
+  // A thing that exports do not need and that should be changed all the same is a warning.
+  const isUnwise = details.needed === false && details.advice != null;
+  return finding(what, isUnwise ? 'warn' : 'pass', says, details);
 }
 
 export function fails(what: string, says: string, details: Details = {}): Finding {
-  return finding(what, 'does not work', says, details);
+  return finding(what, details.needed === false ? 'warn' : 'fail', says, details);
 }
 
 /** Not needed, unless `details` say so. */
@@ -56,31 +63,48 @@ export function listSome(names: readonly string[], separator = ', '): string {
   return names.slice(0, mostListed).join(separator) + more;
 }
 
-/** The required checks that did not work, or were not possible. */
+/** The checks that failed, and the required ones that could not be done. */
 export function findFailed(findings: readonly Finding[]): readonly Finding[] {
-  return findings.filter(({ needed, state }) => needed && state !== 'works');
+  return findings.filter(({ state, needed }) => state === 'fail' || (state === 'unknown' && needed));
 }
 
-/** Prints findings, in words or as one JSON object. Returns the exit code: 0 when everything required works, else 1. */
+/** What all findings together mean, and the exit code of a command that reports them. */
+export const exitCodes = { pass: 0, warn: 0, fail: 1, unknown: 2 } as const;
+
+/**
+ * `fail` if a check fails, else `unknown` if a required one could not be done, else `warn` or `pass`. An unknown that is not
+ * required, such as a right to read about the bucket, changes nothing.
+ */
+function conclude(findings: readonly Finding[]): Finding['state'] {
+  if (findings.some(({ state }) => state === 'fail')) return 'fail';
+  if (findings.some(({ state, needed }) => state === 'unknown' && needed)) return 'unknown';
+  return findings.some(({ state }) => state === 'warn') ? 'warn' : 'pass';
+}
+
+/** Prints findings, in words or as one JSON object. Returns the exit code. */
 export function reportFindings(findings: readonly Finding[], { json }: { json: boolean }): number {
-  const failed = findFailed(findings).length;
-  const ok = failed === 0;
-  if (json) process.stdout.write(`${JSON.stringify({ ok, findings })}\n`);
-  else process.stdout.write(`${findings.map(describe).join('')}${conclude(failed)}\n`);
-  return ok ? 0 : 1;
+  const state = conclude(findings);
+  const ok = exitCodes[state] === 0;
+  // What needs a person is last on the screen.
+  const ordered = [...findings].sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state));
+  const text = json ? JSON.stringify({ ok, state, findings }) : `${ordered.map(describe).join('')}${sum(findings)}`;
+  process.stdout.write(withCommands(`${text}\n`));
+  return exitCodes[state];
 }
 
-const indent = ' '.repeat(15);
+const order: readonly Finding['state'][] = ['pass', 'unknown', 'warn', 'fail'];
 
-function describe({ state, what, says, permission, advice, needed }: Finding): string {
+const indent = ' '.repeat(9);
+
+function describe({ state, what, says, permission, advice }: Finding): string {
   const lines = [`${state.padEnd(indent.length)}${what}: ${says}`];
-  if (state !== 'works' && permission !== null) lines.push(`${indent}missing: ${permission}`);
+  if (state !== 'pass' && permission !== null) lines.push(`${indent}missing: ${permission}`);
   if (advice !== null) lines.push(`${indent}${advice}`);
-  if (state === 'does not work' && !needed) lines.push(`${indent}Exports work without it.`);
   return `${lines.join('\n')}\n`;
 }
 
-function conclude(failed: number): string {
-  if (failed === 0) return 'Everything required works.';
-  return failed === 1 ? '1 required check failed.' : `${failed} required checks failed.`;
+function sum(findings: readonly Finding[]): string {
+  const counts = order.map((state) => [state, findings.filter((one) => one.state === state).length] as const);
+  const shown = counts.filter(([, count]) => count > 0).map(([state, count]) => `${count} ${state}`);
+  return `${conclude(findings)}: ${shown.join(', ')}`;
 }

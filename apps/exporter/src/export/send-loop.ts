@@ -1,6 +1,6 @@
 import { crashPoint } from '@auditbox/process/crash-point.ts';
 import type { Shutdown } from '@auditbox/process/shutdown.ts';
-import type { Gate } from '../destinations/gate.ts';
+import type { Gate, SendResult } from '../destinations/gate.ts';
 import { type ExporterLog, logDatabaseError } from '../log.ts';
 import type { Attempt } from './attempt.ts';
 import type { Ledger } from './ledger.ts';
@@ -26,6 +26,7 @@ export function createSendLoop({
   concurrency,
   isHeld,
   onProgress,
+  probe,
 }: {
   readonly ledger: Pick<Ledger, 'lease'>;
   readonly attempt: Attempt;
@@ -37,6 +38,8 @@ export function createSendLoop({
   readonly isHeld: () => boolean;
   /** Called at each iteration, for the liveness check. */
   readonly onProgress: () => void;
+  /** Whether the destination is well again, asked without a batch. Never rejects except with DatabaseError. */
+  readonly probe: (signal: AbortSignal) => Promise<SendResult>;
 }): SendLoop {
   return {
     wake: () => pace.wake(),
@@ -50,7 +53,8 @@ export function createSendLoop({
         const leased = isHeld() ? null : ledger.lease(batchIds).catch((error: unknown) => logDatabaseError(log, error));
         const delivery = await leased;
         if (!delivery) {
-          permit.report('not tried');
+          // Nobody brings a batch to probe with on a quiet system, or when another exporter sent them all.
+          permit.report(gate.closedForMs > 0 ? await tryProbe(probe, working, log) : 'not tried');
           await pace.wait(taking);
           continue;
         }
@@ -69,4 +73,17 @@ export function createSendLoop({
       await Promise.all(inFlight);
     },
   };
+}
+
+async function tryProbe(
+  probe: (signal: AbortSignal) => Promise<SendResult>,
+  signal: AbortSignal,
+  log: ExporterLog,
+): Promise<SendResult> {
+  try {
+    return await probe(signal);
+  } catch (error) {
+    logDatabaseError(log, error);
+    return 'not tried';
+  }
 }

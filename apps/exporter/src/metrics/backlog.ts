@@ -1,5 +1,5 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
-import { findPendingRows, findUnfinishedDeliveries } from '@auditbox/db/observe/backlog.ts';
+import { findPendingRows, findUnfinishedDeliveries, sumUnexported } from '@auditbox/db/observe/backlog.ts';
 import type { Question } from '@auditbox/process/metrics/database-gauges.ts';
 import { Gauge } from 'prom-client';
 
@@ -20,6 +20,16 @@ export function measureBacklog(db: Database): Question {
   const oldestUnexported = gauge(
     'auditbox_outbox_oldest_unexported_age_seconds',
     `How long the oldest row that is pending, or in a sealed or sending delivery, has waited since the database recorded its event; 0 without such a row. ${jumped} ${scope}`,
+  );
+  const unexportedRows = gauge(
+    'auditbox_destination_unexported_rows',
+    `Recorded rows that are not at the destination: pending, sealed, sending, failed or rejected. At least 1 while a history is added. Never 0 while anything is missing there. ${scope}`,
+    ['destination'],
+  );
+  const unexportedAge = gauge(
+    'auditbox_destination_oldest_unexported_age_seconds',
+    `How long the oldest row that is not at the destination has waited since the database recorded its event, failed and rejected rows included; 0 when everything is there. ${jumped} ${scope}`,
+    ['destination'],
   );
   const clockWentBack = gauge(
     'auditbox_database_clock_went_back',
@@ -54,6 +64,8 @@ export function measureBacklog(db: Database): Question {
       pendingRows,
       oldestPending,
       oldestUnexported,
+      unexportedRows,
+      unexportedAge,
       clockWentBack,
       deliveries,
       deliveryRows,
@@ -69,9 +81,16 @@ export function measureBacklog(db: Database): Question {
       clockWentBack.set(pending.clockWentBack ? 1 : 0);
       oldestUnexported.set(Math.max(pending.oldestAgeS, ...unfinished.map(({ oldestAgeS }) => oldestAgeS)));
       // A destination may have been removed.
-      for (const perDestination of [deliveries, deliveryRows, oldestDelivery, rejectedRows, paused])
+      for (const perDestination of [
+        ...[deliveries, deliveryRows, oldestDelivery, rejectedRows, paused],
+        ...[unexportedRows, unexportedAge],
+      ])
         perDestination.reset();
-      for (const { destination, isPaused, oldestAgeS, rejectedRows: rejected, ...counts } of unfinished) {
+      for (const one of unfinished) {
+        const { destination, isPaused, oldestAgeS, rejectedRows: rejected, ...counts } = one;
+        const missing = sumUnexported(pending, one);
+        unexportedRows.set({ destination }, missing.rows);
+        unexportedAge.set({ destination }, missing.oldestAgeS);
         oldestDelivery.set({ destination }, oldestAgeS);
         rejectedRows.set({ destination }, rejected);
         paused.set({ destination }, isPaused ? 1 : 0);

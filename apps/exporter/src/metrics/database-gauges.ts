@@ -1,5 +1,6 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { databaseTime } from '@auditbox/db/database/database-time.ts';
+import { listExpiredMonths } from '@auditbox/db/months/expired-months.ts';
 import { horizonHeldS } from '@auditbox/db/observe/holders.ts';
 import type { Question } from '@auditbox/process/metrics/database-gauges.ts';
 import { Gauge } from 'prom-client';
@@ -29,4 +30,17 @@ export function measureHorizon(db: Database): Question {
     registers: [],
   });
   return { gauges: [held], ask: async () => held.set(await horizonHeldS(db)) };
+}
+
+/** Retention runs as its own process, so an exporter with the same setting is who notices that it does not. */
+export function measureRetention(db: Database, retentionDays: number | null): Question {
+  const overdue = new Gauge({
+    name: 'auditbox_retention_overdue_months',
+    help: 'Months that are past AUDIT_RETENTION_DAYS and still in the database; 0 while the exporter has no such setting.',
+    registers: [],
+  });
+  return {
+    gauges: [overdue],
+    ask: async () => overdue.set(retentionDays === null ? 0 : (await listExpiredMonths(db, retentionDays)).length),
+  };
 }

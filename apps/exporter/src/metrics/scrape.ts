@@ -8,7 +8,7 @@ import type { Gate } from '../destinations/gate.ts';
 import type { LogKeeper } from '../log/log-keeper.ts';
 import type { ExporterLog } from '../log.ts';
 import { measureBacklog } from './backlog.ts';
-import { measureClockSkew, measureHorizon } from './database-gauges.ts';
+import { measureClockSkew, measureHorizon, measureRetention } from './database-gauges.ts';
 import { measureLog } from './log-gauges.ts';
 
 /** Scrapes do not wait for the statements of exports, and exports do not wait for theirs. */
@@ -18,6 +18,7 @@ const statementTimeoutMs = 2_000;
 export function createExporterScrape({
   databaseUrl,
   databaseSchema,
+  retentionDays,
   db,
   gate,
   lanes,
@@ -27,6 +28,8 @@ export function createExporterScrape({
 }: {
   readonly databaseUrl: string;
   readonly databaseSchema: string;
+  /** Null keeps all months. */
+  readonly retentionDays: number | null;
   readonly db: Database;
   /** Of S3. */
   readonly gate: Gate;
@@ -50,7 +53,13 @@ export function createExporterScrape({
   addGateGauges(registry, [{ name: 's3', gate }, ...lanes]);
   if (logKeeper !== null) addLogGauge(registry, logKeeper);
   const gauges = createDatabaseGauges(registry, {
-    questions: [measureClockSkew(ownDb), measureBacklog(ownDb), measureLog(ownDb), measureHorizon(ownDb)],
+    questions: [
+      measureClockSkew(ownDb),
+      measureBacklog(ownDb),
+      measureLog(ownDb),
+      measureHorizon(ownDb),
+      measureRetention(ownDb, retentionDays),
+    ],
     // The loops log the same error, at a level that people read.
     onFault: log.metricsQueryFailed,
   });

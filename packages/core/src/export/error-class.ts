@@ -36,7 +36,7 @@ const transientCodes = new Set([
  * Network errors: errno names, Node's HTTP parser, time-outs, a response that no S3 store sends. Any other error without
  * a response was raised in this process, by a setting or by credentials, so a retry meets it again.
  */
-const networkError = /^(E[A-Z_]+|HPE_\w+|\w*Timeout\w*|AbortError|NetworkingError|NoETag)$/;
+const networkError = /^(E[A-Z_]+|HPE_\w+|\w*Timeout\w*|AbortError|NetworkingError|NoETag|CutRead)$/;
 
 /**
  * Unknown client errors (4xx) are `blocked`, not `permanent`. A batch that is kept too long resumes after a change of
@@ -45,6 +45,8 @@ const networkError = /^(E[A-Z_]+|HPE_\w+|\w*Timeout\w*|AbortError|NetworkingErro
 export function classifyDestinationError({ status, code }: DestinationError): ErrorClass {
   if (permanentCodes.has(code)) return 'permanent';
   if (transientCodes.has(code)) return 'transient';
+  // A proxy's answer to one large body. Others are smaller.
+  if (status === 413) return 'permanent';
   if (status === null) return networkError.test(code) ? 'transient' : 'blocked';
   if (status === 501) return 'blocked';
   if (status >= 500 || status === 408 || status === 409 || status === 425 || status === 429) return 'transient';

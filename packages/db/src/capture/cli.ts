@@ -1,10 +1,11 @@
+import { nameCommands } from '@auditbox/core/text/name-commands.ts';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { CaptureOptions } from './captured-tables.ts';
 
 /** What `npm run capture` was asked to do. */
 export type CaptureCommand =
-  | { readonly kind: 'add'; readonly table: string; readonly options: CaptureOptions }
-  | { readonly kind: 'remove'; readonly table: string }
+  | { readonly kind: 'add'; readonly table: string; readonly options: CaptureOptions; readonly json: boolean }
+  | { readonly kind: 'remove'; readonly table: string; readonly json: boolean }
   | { readonly kind: 'list' | 'check'; readonly json: boolean };
 
 interface AddFlags extends Partial<Pick<CaptureOptions, 'key' | 'exclude' | 'mask' | 'ignore'>> {
@@ -12,14 +13,15 @@ interface AddFlags extends Partial<Pick<CaptureOptions, 'key' | 'exclude' | 'mas
   readonly requireActor?: true;
   readonly onTruncate: CaptureOptions['on_truncate'];
   readonly name?: string;
+  readonly json?: true;
 }
 
 /** Reads the command line; on `--help` or an error commander prints and ends the process. */
 export function parseCommand(argv: readonly string[]): CaptureCommand {
   let command: CaptureCommand | null = null;
-  const cli = new Command('npm run capture --')
-    .description('Records every change of a table by triggers, in the transaction of the application.')
-    .showHelpAfterError();
+  const cli = new Command(nameCommands('npm run capture --', process.env.AUDITBOX_COMMAND)).description(
+    'Records every change of a table by triggers, in the transaction of the application.',
+  );
   cli
     .command('add <table>')
     .description('capture a table, such as public.invoices, or change how it is captured')
@@ -35,6 +37,7 @@ export function parseCommand(argv: readonly string[]): CaptureCommand {
         .default('refuse'),
     )
     .option('--name <name>', 'the table_name of the events; schema.table unless given')
+    .option('--json', 'print the result as one JSON object')
     .action((table: string, flags: AddFlags) => {
       const {
         key = [],
@@ -45,10 +48,12 @@ export function parseCommand(argv: readonly string[]): CaptureCommand {
         requireActor = false,
         onTruncate,
         name,
+        json = false,
       } = flags;
       command = {
         kind: 'add',
         table,
+        json,
         options: {
           key,
           exclude,
@@ -64,8 +69,9 @@ export function parseCommand(argv: readonly string[]): CaptureCommand {
   cli
     .command('remove <table>')
     .description('end the capture of a table; what was recorded stays')
-    .action((table: string) => {
-      command = { kind: 'remove', table };
+    .option('--json', 'print the result as one JSON object')
+    .action((table: string, { json = false }: { json?: boolean }) => {
+      command = { kind: 'remove', table, json };
     });
   for (const [kind, what] of [
     ['list', 'print the captured tables'],

@@ -1,4 +1,5 @@
 import { DatabaseUrlError } from '@auditbox/core/database-url-parameters.ts';
+import { nameCommands } from '@auditbox/core/text/name-commands.ts';
 import { connectDatabase, type Database } from '../database/connect.ts';
 import { toDatabaseError } from '../database/database-error.ts';
 import { checkSchemaName, defaultSchema } from '../database/schema-name.ts';
@@ -23,7 +24,7 @@ try {
   });
   process.exitCode = await run(db, command);
 } catch (error) {
-  process.stderr.write(`${explain(error)}\n`);
+  process.stderr.write(`${withCommands(explain(error))}\n`);
   process.exitCode = 1;
 } finally {
   await db?.close(1_000);
@@ -34,11 +35,13 @@ async function run(database: Database, asked: CaptureCommand): Promise<number> {
     case 'add':
       if (!asked.table.includes('.')) exitWith(`Name the schema too: public.${asked.table}`);
       await addCapture(database, asked.table, asked.options);
-      print(`${asked.table} is captured.`);
+      if (asked.json) print(JSON.stringify({ ok: true, table: asked.table, options: asked.options }));
+      else print(`${asked.table} is captured.`);
       return 0;
     case 'remove':
       await removeCapture(database, asked.table);
-      print(`${asked.table} is not captured any more. What was recorded stays.`);
+      if (asked.json) print(JSON.stringify({ ok: true, table: asked.table }));
+      else print(`${asked.table} is not captured any more. What was recorded stays.`);
       return 0;
     case 'list': {
       const tables = await listCaptures(database);
@@ -76,11 +79,15 @@ function explain(error: unknown): string {
   return [cause?.message ?? found.sentence, cause?.hint].filter(Boolean).join('\n');
 }
 
+function withCommands(text: string): string {
+  return nameCommands(text, process.env.AUDITBOX_COMMAND);
+}
+
 function print(line: string): void {
-  process.stdout.write(`${line}\n`);
+  process.stdout.write(`${withCommands(line)}\n`);
 }
 
 function exitWith(sentence: string): never {
-  process.stderr.write(`${sentence}\n`);
+  process.stderr.write(`${withCommands(sentence)}\n`);
   process.exit(1);
 }

@@ -69,6 +69,10 @@ export interface UnfinishedDeliveries {
   readonly oldestAgeS: number;
   /** Rejected rows that wait for a person. */
   readonly rejectedRows: number;
+  /** The same for the batches of failed deliveries and of rejected rows. */
+  readonly oldestStuckAgeS: number;
+  /** Whether old batches still have to get a delivery. Their rows are in no count. */
+  readonly addsHistory: boolean;
 }
 
 interface DeliveryCounts {
@@ -87,12 +91,15 @@ interface DeliveryCounts {
 export async function findUnfinishedDeliveries(db: Database): Promise<UnfinishedDeliveries[]> {
   const rows = await db.query(
     (sql) => sql<
-      (Record<`${keyof DeliveryCounts}${'' | 'Rows'}` | 'oldestAgeS' | 'rejectedRows', number> & {
+      (Record<`${keyof DeliveryCounts}${'' | 'Rows'}` | 'oldestAgeS' | 'rejectedRows' | 'oldestStuckAgeS', number> & {
         destination: string;
         isPaused: boolean;
+        addsHistory: boolean;
       })[]
     >`
-      select d.name as destination, d.is_paused as "isPaused", waiting.*, failed.*, rejected.*
+      select d.name as destination, d.is_paused as "isPaused", d.history_behind is not null as "addsHistory",
+        waiting.*, failed.failed, failed."failedRows", rejected."rejectedRows",
+        coalesce(extract(epoch from clock_timestamp() - least(failed.oldest, rejected.oldest)), 0)::float8 as "oldestStuckAgeS"
       from auditbox.destination d
       cross join lateral (
         select
@@ -110,16 +117,18 @@ export async function findUnfinishedDeliveries(db: Database): Promise<Unfinished
         ) v join auditbox.batch b on b.id = v.batch_id
       ) waiting
       cross join lateral (
-        select count(*)::int as failed, coalesce(sum(b.row_count), 0)::float8 as "failedRows"
+        select count(*)::int as failed, coalesce(sum(b.row_count), 0)::float8 as "failedRows",
+          min(b.first_recorded_at) as oldest
         from (
           select batch_id from auditbox.delivery v where v.destination = d.name and v.state = 'failed' limit ${countLimit}
         ) v join auditbox.batch b on b.id = v.batch_id
       ) failed
       cross join lateral (
-        select count(*)::int as "rejectedRows"
+        select count(*)::int as "rejectedRows", min(b.first_recorded_at) as oldest
         from (
-          select from auditbox.rejection r where r.destination = d.name and r.replayed_in is null limit ${countLimit}
-        ) r
+          select batch_id from auditbox.rejection r
+          where r.destination = d.name and r.replayed_in is null limit ${countLimit}
+        ) r left join auditbox.batch b on b.id = r.batch_id
       ) rejected
       order by d.name`,
   );
@@ -127,7 +136,9 @@ export async function findUnfinishedDeliveries(db: Database): Promise<Unfinished
     ({
       destination,
       isPaused,
+      addsHistory,
       oldestAgeS,
+      oldestStuckAgeS,
       rejectedRows,
       sealed,
       sending,
@@ -138,10 +149,33 @@ export async function findUnfinishedDeliveries(db: Database): Promise<Unfinished
     }) => ({
       destination,
       isPaused,
+      addsHistory,
       oldestAgeS,
+      oldestStuckAgeS,
       rejectedRows,
       deliveries: { sealed, sending, failed },
       rows: { sealed: sealedRows, sending: sendingRows, failed: failedRows },
     }),
   );
+}
+
+/** What is recorded and not at a destination. */
+export interface Unexported {
+  /** Never 0 while a recorded event is not there: pending, sealed, sending, failed or rejected, or of a history that is being added. */
+  readonly rows: number;
+  /** How long the oldest of them has waited since the database recorded its event; 0 without one. */
+  readonly oldestAgeS: number;
+}
+
+/** One number of a destination, from its readings. */
+export function sumUnexported(
+  pending: PendingRows,
+  { rows, rejectedRows, oldestAgeS, oldestStuckAgeS, addsHistory }: UnfinishedDeliveries,
+): Unexported {
+  const known = pending.rows + rows.sealed + rows.sending + rows.failed + rejectedRows;
+  return {
+    // Nobody counts a history in advance.
+    rows: addsHistory ? Math.max(1, known) : known,
+    oldestAgeS: Math.max(pending.oldestAgeS, oldestAgeS, oldestStuckAgeS),
+  };
 }

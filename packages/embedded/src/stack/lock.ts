@@ -1,4 +1,6 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { readAddress } from './environment-file.ts';
 
 /**
  * Reserves a folder for this stack by a file with its process id. Throws when another running stack has the folder. A
@@ -13,8 +15,11 @@ export async function lockFolder(file: string): Promise<{ release(): Promise<voi
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
     const owner = Number(await readFile(file, 'utf8').catch(() => ''));
-    if (owner > 0 && (await isStack(owner)))
-      throw new Error(`Auditbox already runs in this folder (process ${owner}).`);
+    if (owner > 0 && (await isStack(owner))) {
+      const address = await readAddress(dirname(file));
+      const where = address === null ? 'It is still starting.' : `It answers at ${address}.`;
+      throw new Error(`Auditbox already runs in this folder (process ${owner}). ${where}`);
+    }
     await rm(file, { force: true });
   }
 }
@@ -27,6 +32,6 @@ async function isStack(pid: number): Promise<boolean> {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
   }
   // Without /proc the process id alone decides.
-  const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => 'embedded/src/main.ts');
-  return command.includes('embedded/src/main.ts');
+  const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => null);
+  return command === null || /(cli|embedded)\/src\/main\.ts|auditbox/.test(command);
 }

@@ -9,10 +9,14 @@ export interface ReservedPort {
 
 /**
  * Reserves the preferred port if it is free, otherwise any free port. It is held while the parts before it start: another
- * stack that starts at the same time would choose the same port.
+ * stack that starts at the same time would choose the same port. A `demandedBy` setting allows no other port: it throws
+ * when the port is taken.
  */
-export async function reservePort(preferred: number): Promise<ReservedPort> {
-  const server = (await tryPort(preferred)) ?? (await tryPort(0));
+export async function reservePort(preferred: number, demandedBy: string | null = null): Promise<ReservedPort> {
+  const wanted = await tryPort(preferred);
+  if (wanted === null && demandedBy !== null)
+    throw new Error(`${demandedBy} is ${preferred}, but another program listens on that port.`);
+  const server = wanted ?? (await tryPort(0));
   if (server === null) return { port: preferred, release: async () => {} };
   return {
     port: (server.address() as AddressInfo).port,

@@ -11,10 +11,16 @@ export interface StackPlan {
   readonly s3: { readonly port: number; readonly folder: string; readonly bucket: string };
   readonly apiPort: number;
   readonly exporterPort: number;
-  readonly masterKey: string;
+  readonly masterKey: MasterKey;
   readonly log: StackLog;
   /** The environment of `npm start`. Settings that the stack does not decide are passed on to the services. */
   readonly environment: NodeJS.ProcessEnv;
+}
+
+/** The first key of the api. `given` came from AUDIT_MASTER_KEY; otherwise it is kept in a file. */
+export interface MasterKey {
+  readonly value: string;
+  readonly source: 'given' | 'new' | 'kept';
 }
 
 const fileOf = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -42,31 +48,49 @@ export function s3Service({ s3 }: StackPlan): ServiceSpec {
 }
 
 export function apiService(plan: StackPlan): ServiceSpec {
-  const env = { ...baseEnvironment(plan), PORT: String(plan.apiPort), AUDIT_MASTER_KEY: plan.masterKey };
+  const env = { ...baseEnvironment(plan), PORT: String(plan.apiPort), AUDIT_MASTER_KEY: plan.masterKey.value };
   return nodeService('api', '../../../../apps/api/src/main.ts', env, plan.apiPort);
 }
 
 export function exporterService(plan: StackPlan): ServiceSpec {
   const env = {
     ...baseEnvironment(plan),
+    ...stackVariables(plan),
     METRICS_PORT: String(plan.exporterPort),
-    S3_BUCKET: plan.s3.bucket,
-    S3_ENDPOINT: `http://127.0.0.1:${plan.s3.port}`,
-    S3_REGION: 'us-east-1',
-    S3_FORCE_PATH_STYLE: 'true',
-    AWS_ACCESS_KEY_ID: 'embedded',
-    AWS_SECRET_ACCESS_KEY: 'embedded',
     EXPORT_LOG_INTERVAL_MS: plan.environment.EXPORT_LOG_INTERVAL_MS ?? '10000',
-    EXPORT_LOG_ORIGIN: plan.log.origin,
-    EXPORT_LOG_KEY_FILE: plan.log.keyFile,
   };
   return nodeService('exporter', '../../../../apps/exporter/src/main.ts', env, plan.exporterPort);
 }
 
-/** Drops the shell's settings of AWS, databases and stores, because they describe other servers than the embedded ones. */
+/** The settings by which any process of Auditbox works with the database and the store of the stack. */
+export function stackVariables({ cluster, s3, log, environment }: StackPlan): Readonly<Record<string, string>> {
+  return {
+    DATABASE_URL: clusterUrl(cluster),
+    S3_BUCKET: s3.bucket,
+    ...(environment.S3_PREFIX && { S3_PREFIX: environment.S3_PREFIX }),
+    S3_ENDPOINT: `http://127.0.0.1:${s3.port}`,
+    S3_REGION: 'us-east-1',
+    S3_FORCE_PATH_STYLE: 'true',
+    AWS_ACCESS_KEY_ID: 'embedded',
+    AWS_SECRET_ACCESS_KEY: 'embedded',
+    EXPORT_LOG_ORIGIN: log.origin,
+    EXPORT_LOG_KEY_FILE: log.keyFile,
+  };
+}
+
+/** They describe other servers than the embedded ones, or are decided by the stack. */
+const foreign = /^(AWS_|S3_(?!PREFIX$)|DATABASE_|HOST$|EXPORT_LOG_(ORIGIN|KEY_FILE|VERIFIER_KEY)$)/;
+const replaced = /^(PORT|METRICS_PORT|AUDIT_MASTER_KEY)$/;
+
+/** The settings of the shell that the stack ignores. */
+export function listIgnored(environment: NodeJS.ProcessEnv): readonly string[] {
+  return Object.keys(environment)
+    .filter((name) => foreign.test(name) && environment[name] !== '')
+    .sort();
+}
+
 function baseEnvironment({ environment, cluster }: StackPlan): NodeJS.ProcessEnv {
-  const foreign = /^(AWS_|S3_(?!PREFIX$)|DATABASE_URL$|PORT$|METRICS_PORT$|AUDIT_MASTER_KEY$)/;
-  const kept = Object.entries(environment).filter(([name]) => !foreign.test(name));
+  const kept = Object.entries(environment).filter(([name]) => !foreign.test(name) && !replaced.test(name));
   return { ...Object.fromEntries(kept), HOST: '127.0.0.1', DATABASE_URL: clusterUrl(cluster) };
 }
 

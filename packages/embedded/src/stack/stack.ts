@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
@@ -6,11 +6,22 @@ import { sendDemo } from '../demo/send-demo.ts';
 import { clusterUrl, initCluster } from '../postgres/cluster.ts';
 import { createPostgresRunner, type PostgresRunner } from '../postgres/runner.ts';
 import { buildPage } from './build-page.ts';
+import { checkSettings } from './check-settings.ts';
+import { writeEnvironmentFile } from './environment-file.ts';
 import { lockFolder } from './lock.ts';
 import { keepLogKey } from './log-key.ts';
 import { type ReservedPort, reservePort } from './reserve-port.ts';
+import { resetFolder } from './reset.ts';
 import { keepSecret } from './secrets.ts';
-import { apiService, exporterService, postgresService, type StackPlan, s3Service } from './services.ts';
+import {
+  apiService,
+  exporterService,
+  listIgnored,
+  type MasterKey,
+  postgresService,
+  type StackPlan,
+  s3Service,
+} from './services.ts';
 import { startReaper } from './start-reaper.ts';
 import { type Service, type ServiceSpec, supervise } from './supervise.ts';
 import { welcomeText } from './welcome.ts';
@@ -18,14 +29,23 @@ import { welcomeText } from './welcome.ts';
 export interface StackOptions {
   /** The folder of all data. */
   readonly home: string;
-  readonly apiPort: number;
+  /** The settings of the environment that the stack decides by. Null was not set. */
+  readonly given: GivenSettings;
   readonly environment: NodeJS.ProcessEnv;
   /** Whether to store a week of example events. */
   readonly demo: boolean;
+  /** Whether to delete the data of an earlier start. */
+  readonly reset: boolean;
   /** Shows a line of a service or of the stack itself. */
   readonly showLine: (service: string, text: string) => void;
   /** Called when a service ended too often and is not restarted any more. */
   readonly onGivenUp: () => void;
+}
+
+interface GivenSettings {
+  readonly apiPort: number | null;
+  readonly exporterPort: number | null;
+  readonly masterKey: string | null;
 }
 
 /** The whole system, as child processes. */
@@ -47,6 +67,7 @@ export function createStack(options: StackOptions): Stack {
   let starting: Promise<string> | null = null;
   let reaper: ReturnType<typeof startReaper>;
   let ports: Ports;
+  let hasBegun = false;
 
   async function run(spec: ServiceSpec, port: ReservedPort): Promise<void> {
     await port.release();
@@ -68,17 +89,23 @@ export function createStack(options: StackOptions): Stack {
   async function start(): Promise<string> {
     const startedAt = performance.now();
     await mkdir(home, { recursive: true });
+    // Root runs Postgres as another user, who must be able to enter. Nobody else may list it.
+    await chmod(home, process.getuid?.() === 0 ? 0o711 : 0o700);
     const lock = await lockFolder(join(home, 'pid'));
     cleanups.push(lock.release);
+    if (options.reset) await resetFolder(home);
     reaper = startReaper();
     const runner = await createPostgresRunner(home);
     cleanups.push(runner.dispose);
-    const key = await keepSecret(join(home, 'master-key'), 'ab_', 43);
-    ports = await reservePorts(options.apiPort);
-    for (const { release } of Object.values(ports)) cleanups.push(release);
-    const plan = await makePlan(options, ports, key.value);
+    ports = await reservePorts(options.given, cleanups);
+    const plan = await makePlan(options, ports);
+    checkSettings(plan);
+    const ignored = listIgnored(options.environment);
+    if (ignored.length > 0) say(`Ignored, because this start has its own database and store: ${ignored.join(', ')}.`);
+    hasBegun = true;
     say('Starting Postgres and the object store.');
     const page = buildPage(stopping.signal);
+    cleanups.push(await writeEnvironmentFile(home, plan));
     await startStores(runner, plan);
     await migrate(clusterUrl(plan.cluster), stopping.signal);
     const problem = await page;
@@ -86,10 +113,10 @@ export function createStack(options: StackOptions): Stack {
     say('Starting the api and the exporter.');
     await Promise.all([run(apiService(plan), ports.api), run(exporterService(plan), ports.exporter)]);
     if (options.demo) {
-      const { created } = await sendDemo(`http://127.0.0.1:${plan.apiPort}`, plan.masterKey);
+      const { created } = await sendDemo(`http://127.0.0.1:${plan.apiPort}`, plan.masterKey.value);
       say(`Stored ${created} example events of the last week. Each has "demo": true in its context.`);
     }
-    return welcomeText(plan, { home, newKey: key.isNew ? key.value : null, readyMs: performance.now() - startedAt });
+    return welcomeText(plan, { home, readyMs: performance.now() - startedAt });
   }
 
   async function startStores(runner: PostgresRunner, plan: StackPlan): Promise<void> {
@@ -104,36 +131,51 @@ export function createStack(options: StackOptions): Stack {
     },
     async stop() {
       stopping.abort(new Error('Stopped before everything had started.'));
-      say('Stopping.');
+      if (hasBegun) say('Stopping.');
       // start() may still be running. It fails at the next service that it starts, so stop the services that it started.
       for (let service = services.pop(); service; service = services.pop()) await service.stop(stopGraceMs);
       await starting?.catch(() => {});
       for (let service = services.pop(); service; service = services.pop()) await service.stop(stopGraceMs);
       for (const cleanup of cleanups.reverse()) await cleanup();
-      say('Everything has stopped.');
+      if (hasBegun) say('Everything has stopped.');
     },
   };
 }
 
 type Ports = Readonly<Record<'postgres' | 's3' | 'api' | 'exporter', ReservedPort>>;
 
-async function reservePorts(apiPort: number): Promise<Ports> {
+/** Those that are reserved are released by `cleanups`, also when a later one is taken. */
+async function reservePorts(
+  { apiPort, exporterPort }: GivenSettings,
+  cleanups: (() => Promise<unknown>)[],
+): Promise<Ports> {
+  const reserve = async (preferred: number, demandedBy: string | null = null) => {
+    const port = await reservePort(preferred, demandedBy);
+    cleanups.push(port.release);
+    return port;
+  };
   return {
-    postgres: await reservePort(54_329),
-    s3: await reservePort(4_566),
-    api: await reservePort(apiPort),
-    exporter: await reservePort(9_464),
+    api: await reserve(apiPort ?? 4_000, apiPort === null ? null : 'PORT'),
+    exporter: await reserve(exporterPort ?? 9_464, exporterPort === null ? null : 'METRICS_PORT'),
+    postgres: await reserve(54_329),
+    s3: await reserve(4_566),
   };
 }
 
-async function makePlan({ home, environment }: StackOptions, ports: Ports, masterKey: string): Promise<StackPlan> {
+async function keepMasterKey(home: string, given: string | null): Promise<MasterKey> {
+  if (given !== null) return { value: given, source: 'given' };
+  const { value, isNew } = await keepSecret(join(home, 'master-key'), 'ab_', 43);
+  return { value, source: isNew ? 'new' : 'kept' };
+}
+
+async function makePlan({ home, environment, given }: StackOptions, ports: Ports): Promise<StackPlan> {
   const password = (await keepSecret(join(home, 'postgres-secret'), '')).value;
   return {
     cluster: { folder: join(home, 'postgres'), port: ports.postgres.port, password },
     s3: { port: ports.s3.port, folder: join(home, 's3'), bucket: 'auditbox' },
     apiPort: ports.api.port,
     exporterPort: ports.exporter.port,
-    masterKey,
+    masterKey: await keepMasterKey(home, given.masterKey),
     log: await keepLogKey(home),
     environment,
   };

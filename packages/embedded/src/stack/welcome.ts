@@ -4,12 +4,20 @@ import type { StackPlan } from './services.ts';
 
 /** The text that `npm start` shows once everything runs. A test runs its commands as they are. */
 export function welcomeText(
-  { cluster, s3, apiPort, exporterPort, log }: StackPlan,
-  { home, newKey, readyMs }: { home: string; newKey: string | null; readyMs: number },
+  { cluster, s3, apiPort, exporterPort, log, masterKey }: StackPlan,
+  { home, readyMs }: { home: string; readyMs: number },
 ): string {
   const apiUrl = `http://127.0.0.1:${apiPort}`;
   const keyFile = join(home, 'master-key');
-  const auth = `-H "Authorization: Bearer $(cat '${keyFile}')"`;
+  const auth =
+    masterKey.source === 'given'
+      ? '-H "Authorization: Bearer $AUDIT_MASTER_KEY"'
+      : `-H "Authorization: Bearer $(cat '${keyFile}')"`;
+  const key = {
+    given: 'the one in AUDIT_MASTER_KEY',
+    new: `${masterKey.value}   (shown only now; stored in ${keyFile})`,
+    kept: `in ${keyFile}`,
+  }[masterKey.source];
   return `
 Auditbox runs (ready after ${(readyMs / 1000).toFixed(1)} s).
 
@@ -19,7 +27,7 @@ Auditbox runs (ready after ${(readyMs / 1000).toFixed(1)} s).
   postgres   ${clusterUrl(cluster).replace(/:[^:@/]+@/, ':…@')}
   objects    ${join(s3.folder, 'buckets', s3.bucket, 'objects')}
   log key    ${log.verifierKey}
-  key        ${newKey === null ? `in ${keyFile}` : `${newKey}   (shown only now; stored in ${keyFile})`}
+  key        ${key}
 
 Record an event:
 
@@ -36,6 +44,9 @@ About ten seconds later the folder above contains its object. GET ${apiUrl}/audi
 log names the object:
 
   S3_ENDPOINT=http://127.0.0.1:${s3.port} AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any npm run verify-archive -- --s3 ${s3.bucket} --key '${log.verifierKey}'
+
+While it runs, the other commands work with it: npm run status, npm run doctor, npm run keys -- list.
+The store accepts any credentials and overwrites objects. Use a real one for evidence.
 
 Ctrl-C stops everything.
 

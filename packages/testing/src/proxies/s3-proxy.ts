@@ -26,8 +26,11 @@ export type Misbehaviour = InsteadOf | 'reset' | 'silence' | 'web page' | 'trick
 
 /** Two more before the store gets the request: the connection breaks after half of the body, or If-None-Match is ignored. */
 type Before = Misbehaviour | 'half the body' | 'overwrite' | undefined;
-/** One more after the store has done it: the response has the checksum of other bytes. */
-type After = Misbehaviour | 'wrong checksum' | undefined;
+/**
+ * Two more after the store has done it: the response has the checksum of other bytes, or ends after half of the object as if
+ * that were all.
+ */
+type After = Misbehaviour | 'wrong checksum' | 'cut' | undefined;
 
 /** Decides what happens to a request. Undefined passes it on to the store. */
 interface Intervention {
@@ -73,10 +76,12 @@ export async function startS3Proxy(target: string, { remember = true } = {}): Pr
     if (method === 'PUT' && result.status === 200) writes.set(path, (writes.get(path) ?? 0) + 1);
     if (remember) answers.push({ method, path, status: result.status });
     const after = await proxy.intervene.after?.(seen);
-    if (after && after !== 'wrong checksum') return misbehave(response, after);
+    if (after && after !== 'wrong checksum' && after !== 'cut') return misbehave(response, after);
     if ('code' in result) return misbehave(response, result);
+    const shown = after === 'cut' ? result.body.subarray(0, result.body.length >> 1) : result.body;
+    const length = after === 'cut' && { 'content-length': String(shown.length) };
     const lie = after === 'wrong checksum' && { 'x-amz-checksum-sha256': Buffer.alloc(32).toString('base64') };
-    response.writeHead(result.status, { ...result.headers, ...lie }).end(result.body);
+    response.writeHead(result.status, { ...result.headers, ...length, ...lie }).end(shown);
   }
 
   /** One at a time: of two simultaneous PUTs of one key only the first may find no object. */

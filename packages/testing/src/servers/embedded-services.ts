@@ -30,7 +30,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     s3: { port: await findFreePort(), folder: join(folder, 's3'), bucket: 'auditbox' },
     apiPort: 0,
     exporterPort: 0,
-    masterKey: '',
+    masterKey: { value: '', source: 'given' },
     log: { origin: '', keyFile: '', verifierKey: '' },
     environment: {},
   };

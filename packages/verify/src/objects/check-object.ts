@@ -3,7 +3,7 @@ import type { Readable, Transform } from 'node:stream';
 import { crc32, createInflateRaw, createZstdDecompress } from 'node:zlib';
 import type { BatchEntry } from '../../../evidence/src/batch-entry.ts';
 import { createLineTree } from '../../../evidence/src/line-tree.ts';
-import type { Archive } from '../archive/archive.ts';
+import { type Archive, ArchiveError } from '../archive/archive.ts';
 import { broken, type Finding } from '../finding.ts';
 import { createEventCheck, type EventCheck } from './check-events.ts';
 import { readGzipFrame } from './gzip-frame.ts';
@@ -29,9 +29,9 @@ interface CheckedObject {
 
 async function compareObject(archive: Archive, entry: BatchEntry, events: EventCheck | null): Promise<Finding[]> {
   const { key } = entry;
-  const stream = await archive.stream(key);
-  if (stream === null) return [broken('object-missing', key, `Entry ${entry.index} of the log names it.`)];
-  const { object, more } = await readUpTo(stream, entry.objectBytes);
+  const read = await readWhole(archive, entry);
+  if (read === null) return [broken('object-missing', key, `Entry ${entry.index} of the log names it.`)];
+  const { object, more } = read;
   const sha256 = hashOnce('sha256', object, 'hex');
   // What a changed object holds is no evidence, so it is not unpacked.
   if (sha256 !== entry.objectSha256)
@@ -43,8 +43,33 @@ async function compareObject(archive: Archive, entry: BatchEntry, events: EventC
   return checkLines(object, entry, events);
 }
 
+const tries = 3;
+
+/**
+ * Reads an object again when fewer bytes arrive than the log says: a network or a proxy may have cut the answer, also as if it
+ * were whole. An object that is short each time is changed. Null when it is missing.
+ */
+async function readWhole(archive: Archive, { key, objectBytes }: BatchEntry): Promise<ObjectBytes | null> {
+  for (let left = tries; ; left -= 1) {
+    const stream = await archive.stream(key);
+    if (stream === null) return null;
+    try {
+      const read = await readUpTo(stream, objectBytes);
+      if (read.object.length === objectBytes || left === 1) return read;
+    } catch (error) {
+      if (left === 1) throw new ArchiveError(`${key} cannot be read to its end: ${(error as Error).message}.`);
+    }
+  }
+}
+
+interface ObjectBytes {
+  readonly object: Buffer;
+  /** How many bytes follow. */
+  readonly more: number;
+}
+
 /** The first bytes of a stream, and how many bytes follow. */
-async function readUpTo(stream: Readable, most: number): Promise<{ object: Buffer; more: number }> {
+async function readUpTo(stream: Readable, most: number): Promise<ObjectBytes> {
   const parts: Buffer[] = [];
   let kept = 0;
   let more = 0;

@@ -1,4 +1,5 @@
 import { lowerBound, upperBound } from '@auditbox/core/event/event-time.ts';
+import { withCommands } from '@auditbox/process/with-commands.ts';
 import { Command, InvalidArgumentError } from 'commander';
 
 /** What each command was told in addition. */
@@ -38,9 +39,7 @@ interface Flags {
 /** Reads the command line; on `--help` or an error commander prints and ends the process. */
 export function parseDestinationsCommand(argv: readonly string[]): DestinationsCommand {
   let command: DestinationsCommand | null = null;
-  const cli = new Command('npm run destinations --')
-    .description('Shows and changes destinations.')
-    .showHelpAfterError();
+  const cli = new Command(withCommands('npm run destinations --')).description('Shows and changes destinations.');
   const common = ({ dryRun, json }: Flags): Common => ({ dryRun: dryRun === true, json: json === true });
   const add = (name: string, description: string) =>
     cli

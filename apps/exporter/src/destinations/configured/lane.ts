@@ -1,7 +1,8 @@
 import type { Backoff } from '@auditbox/core/export/retry-delay.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { continueHistory } from '@auditbox/db/export/destinations.ts';
-import type { Destination } from '@auditbox/destination-kit/destination.ts';
+import { findUnexported, lastOutboxId } from '@auditbox/db/export/unexported.ts';
+import type { Destination, Finding } from '@auditbox/destination-kit/destination.ts';
 import type { Shutdown } from '@auditbox/process/shutdown.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
 import { createPace } from '../../export/pace.ts';
@@ -10,7 +11,7 @@ import { createRequestLedger } from '../../export/requests/request-ledger.ts';
 import { createSendLoop } from '../../export/send-loop.ts';
 import { type ExporterLog, logDatabaseError } from '../../log.ts';
 import type { RequestMetrics } from '../../metrics/request-metrics.ts';
-import { createGate, type Gate } from '../gate.ts';
+import { createGate, type Gate, type SendResult } from '../gate.ts';
 import type { ConfiguredDestination } from './configured-destination.ts';
 
 /**
@@ -70,7 +71,25 @@ export function createLane(
     concurrency,
     isHeld,
     onProgress: () => {},
+    probe: probeWithoutBatch,
   });
+
+  /** A receiver that passes its check may refuse events, so a check ends a block only when no batch could show it. */
+  async function probeWithoutBatch(signal: AbortSignal): Promise<SendResult> {
+    const { anyInFlight } = await findUnexported(db, { destination: name, upTo: await lastOutboxId(db) });
+    if (anyInFlight) return 'not tried';
+    const stopping = (await runCheck(signal)).find(({ stopsDelivery }) => stopsDelivery);
+    if (signal.aborted) return 'not tried';
+    return stopping === undefined ? 'reached' : { class: 'blocked', code: 'check', reason: stopping.says };
+  }
+
+  function runCheck(signal: AbortSignal): Promise<readonly Finding[]> {
+    return destination
+      .check(AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]))
+      .catch((error: unknown) => [
+        { says: error instanceof Error ? error.message : String(error), stopsDelivery: true },
+      ]);
+  }
 
   async function addHistory(taking: AbortSignal): Promise<void> {
     let added = false;
@@ -91,11 +110,7 @@ export function createLane(
 
   /** A destination that does not work stops nothing: its deliveries meet the same error, wait and resume. */
   async function check(taking: AbortSignal): Promise<void> {
-    const findings = await destination
-      .check(AbortSignal.any([taking, AbortSignal.timeout(timeoutMs)]))
-      .catch((error: unknown) => [
-        { says: error instanceof Error ? error.message : String(error), stopsDelivery: true },
-      ]);
+    const findings = await runCheck(taking);
     if (taking.aborted) return;
     if (findings.length === 0) log.destinationChecked({ destination: name });
     for (const { says } of findings) log.destinationDoubtful({ destination: name, says });

@@ -5,6 +5,7 @@ import { captures } from './captures.ts';
 import { type Check, runCheck } from './check.ts';
 import { drift } from './drift.ts';
 import { durability } from './durability.ts';
+import { exports } from './exports.ts';
 import { months } from './months.ts';
 import { oldTransactions } from './old-transactions.ts';
 import { role } from './role.ts';
@@ -15,16 +16,22 @@ import { autovacuum, deadRows, transactionIds } from './vacuum.ts';
 interface ExamineOptions {
   /** A transaction that is open for longer is a problem. */
   readonly maxOpenS: number;
+  /** An event that waits for longer is late. */
+  readonly maxBehindS: number;
   readonly schema: string;
 }
 
 /** Every check of a database that answers. Reads only. */
-export async function examineDatabase(db: Database, { maxOpenS, schema }: ExamineOptions): Promise<DatabaseChecked> {
+export async function examineDatabase(
+  db: Database,
+  { maxOpenS, maxBehindS, schema }: ExamineOptions,
+): Promise<DatabaseChecked> {
   const checks: readonly Check[] = [
     drift,
     triggers,
     tampering(schema),
     captures,
+    exports(maxBehindS),
     months,
     role,
     durability,

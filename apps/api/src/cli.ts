@@ -1,0 +1,10 @@
+import { withCommands } from '@auditbox/process/with-commands.ts';
+import { Command } from 'commander';
+
+/** Reads the command line of `npm run api`, which has no options. On `--help` or an error commander prints and ends the process. */
+export function parseCommand(argv: readonly string[]): void {
+  new Command(withCommands('npm run api --'))
+    .description('Takes and answers audit events over HTTP until it is stopped. docs/settings.md lists its settings.')
+    .allowExcessArguments(false)
+    .parse([...argv], { from: 'user' });
+}

@@ -1,0 +1,33 @@
+import type { DestinationStatus } from './destination-status.ts';
+
+const indent = ' '.repeat(9);
+
+/** A destination in a few lines, with what to do. */
+export function describeStatus({ destination, state, behind, stuck }: DestinationStatus): string {
+  const missing =
+    behind.rows === 0
+      ? 'every event is there.'
+      : `${behind.rows} events are not there; the oldest waits for ${describeAge(behind.oldestAgeS)}.`;
+  const reasons = stuck.flatMap(({ says, todo }) => [`${indent}${says}`, `${indent}→ ${todo}`]);
+  return [`${state.padEnd(indent.length)}${destination}: ${missing}`, ...reasons].join('\n');
+}
+
+const units = [
+  ['d', 86_400],
+  ['h', 3_600],
+  ['min', 60],
+  ['s', 1],
+] as const;
+
+/** Two units at most: `3 h 12 min`. */
+export function describeAge(seconds: number): string {
+  let left = Math.round(seconds);
+  const parts: string[] = [];
+  for (const [unit, length] of units) {
+    if (parts.length === 2 || (left < length && unit !== 's')) continue;
+    if (unit === 's' && left === 0 && parts.length > 0) continue;
+    parts.push(`${Math.floor(left / length)} ${unit}`);
+    left %= length;
+  }
+  return parts.join(' ');
+}

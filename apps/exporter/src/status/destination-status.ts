@@ -1,0 +1,109 @@
+import { type PendingRows, sumUnexported, type UnfinishedDeliveries } from '@auditbox/db/observe/backlog.ts';
+import type { ExportActivity } from '@auditbox/db/observe/export-activity.ts';
+import type { LogBacklog } from '@auditbox/db/observe/log-backlog.ts';
+
+/** What was read about one destination. */
+export interface DestinationReadings {
+  readonly pending: PendingRows;
+  readonly unfinished: UnfinishedDeliveries;
+  /** The oldest delivery that waits for a retry. */
+  readonly retry: ExportActivity['retry'];
+  /** Why the oldest failed delivery, or rejected row, is stuck. */
+  readonly failure: string | null;
+  /** Null without a log. */
+  readonly log: LogBacklog | null;
+}
+
+/** What keeps events from a destination, and what to do about it. */
+interface StuckReason {
+  readonly kind: 'failed' | 'rejected' | 'blocked' | 'behind' | 'unlogged' | 'unsigned' | 'paused';
+  /** One sentence or more. */
+  readonly says: string;
+  /** A command, or a sentence. */
+  readonly todo: string;
+}
+
+/** How far one destination is. */
+export interface DestinationStatus {
+  readonly destination: string;
+  readonly state: 'pass' | 'warn' | 'fail';
+  readonly behind: { readonly rows: number; readonly oldestAgeS: number };
+  readonly stuck: readonly StuckReason[];
+}
+
+/** A batch normally gets its place in the log within seconds. */
+const longestUnloggedS = 3_600;
+
+/** Judges one destination. `maxBehindS`: events that wait for longer are late. */
+export function judgeDestination(readings: DestinationReadings, maxBehindS: number): DestinationStatus {
+  const { unfinished, pending } = readings;
+  const behind = sumUnexported(pending, unfinished);
+  const stuck = findStuck(readings, behind.oldestAgeS > maxBehindS);
+  const isFailing = stuck.some(({ kind }) => kind !== 'paused' && kind !== 'unsigned');
+  return {
+    destination: unfinished.destination,
+    state: isFailing ? 'fail' : stuck.length > 0 ? 'warn' : 'pass',
+    behind,
+    stuck,
+  };
+}
+
+function findStuck(
+  { unfinished, retry, failure, log, pending }: DestinationReadings,
+  isLate: boolean,
+): readonly StuckReason[] {
+  const { destination, deliveries, rows, rejectedRows, isPaused, oldestAgeS } = unfinished;
+  const replay =
+    destination === 's3' ? 'npm run exporter -- --replay-failed' : `npm run destinations -- replay ${destination}`;
+  const why = failure === null ? '' : ` The oldest: ${failure}`;
+  const stuck: StuckReason[] = [];
+  if (deliveries.failed > 0)
+    stuck.push({
+      kind: 'failed',
+      says: `${count(deliveries.failed, 'delivery', 'deliveries')} (${count(rows.failed, 'event')}) failed.${why}`,
+      todo: `Fix the cause, then run \`${replay}\`.`,
+    });
+  if (rejectedRows > 0)
+    stuck.push({
+      kind: 'rejected',
+      says: `${count(rejectedRows, 'event')} rejected.${deliveries.failed > 0 ? '' : why}`,
+      todo: `Fix the cause, then run \`${replay}\`.`,
+    });
+  // A refusal of everything uses up no attempt.
+  const isBlocked = retry !== null && retry.attempts === 0;
+  if (isBlocked)
+    stuck.push({
+      kind: 'blocked',
+      says: `It refuses everything: ${retry.error}`,
+      todo: 'Fix what it names. Exporters go on by themselves; changed settings need a restart.',
+    });
+  if (isPaused)
+    stuck.push({
+      kind: 'paused',
+      says: 'It is paused. Its deliveries wait.',
+      todo: `Run \`npm run destinations -- resume ${destination}\` to go on.`,
+    });
+  if (isLate && !isBlocked && !isPaused && Math.max(oldestAgeS, pending.oldestAgeS) > 0)
+    stuck.push({
+      kind: 'behind',
+      says: `Events wait for longer than they should.${retry === null ? '' : ` The last try: ${retry.error}`}`,
+      todo: 'Check that exporters run, and their log.',
+    });
+  if (log !== null && log.oldestUnloggedAgeS > longestUnloggedS)
+    stuck.push({
+      kind: 'unlogged',
+      says: 'Exported batches have no place in the signed log.',
+      todo: 'Look for `batch-not-logged`, `log-blocked` and `log-unavailable` in the log of the exporter.',
+    });
+  else if (log !== null && log.size > log.publishedSize)
+    stuck.push({
+      kind: 'unsigned',
+      says: `${count(log.size - log.publishedSize, 'batch', 'batches')} of the log have no signed checkpoint yet.`,
+      todo: 'It is normal for some seconds. If it lasts, check the process that signs.',
+    });
+  return stuck;
+}
+
+function count(number: number, one: string, many = `${one}s`): string {
+  return `${number} ${number === 1 ? one : many}`;
+}

@@ -1,0 +1,140 @@
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
+import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { describeAge } from '../src/status/describe-status.ts';
+import type { DestinationStatus } from '../src/status/destination-status.ts';
+
+/* `npm run status` says on one screen what is behind, what is stuck and what to do. The doctor and --check agree with it. */
+
+let rig: ExporterFixture;
+beforeEach(async () => {
+  rig = await createExporterFixture();
+});
+afterEach(() => rig.close());
+
+async function status(args: readonly string[] = ['--json'], env: Record<string, string> = {}) {
+  const app = spawnApp('exporter/src/status-main.ts', { DATABASE_URL: rig.env.DATABASE_URL ?? '', ...env }, args);
+  return { code: await app.ended, output: app.output() };
+}
+
+async function readStatus() {
+  const { code, output } = await status();
+  const { state, destinations } = JSON.parse(output) as { state: string; destinations: DestinationStatus[] };
+  const [s3] = destinations.filter(({ destination }) => destination === 's3');
+  return { code, state, s3: s3 ?? expect.fail('no s3'), kinds: s3?.stuck.map(({ kind }) => kind) };
+}
+
+const move = (interval: string) =>
+  rig.db.sql
+    .unsafe(
+      `alter table auditbox.outbox disable trigger outbox_no_update;
+       update auditbox.outbox set recorded_at = recorded_at - interval '${interval}';
+       alter table auditbox.outbox enable always trigger outbox_no_update`,
+    )
+    .simple();
+
+const refuse = (status: number, code: string) => {
+  rig.proxy.intervene = { before: ({ path }) => (path.includes('.ndjson') ? { status, code } : undefined) };
+};
+
+test('when every event is everywhere it exits with 0 and says so', async () => {
+  await rig.db.store(someEvents(3));
+  await rig.drain();
+  expect(await readStatus()).toMatchObject({ code: 0, state: 'pass', s3: { behind: { rows: 0, oldestAgeS: 0 } } });
+  expect((await status([])).output).toContain('pass     s3: every event is there.');
+});
+
+test('events that wait are counted before and after they are sealed, and are late after --max-behind', async () => {
+  await rig.db.store(someEvents(3));
+  expect(await readStatus()).toMatchObject({ code: 0, state: 'pass', s3: { behind: { rows: 3 } } });
+  await move('1 hour');
+  const late = await readStatus();
+  expect(late).toMatchObject({ code: 1, state: 'fail', kinds: ['behind'], s3: { behind: { rows: 3 } } });
+  expect(late.s3.behind.oldestAgeS).toBeGreaterThan(3_599);
+  expect((await status(['--max-behind', '7200'])).code).toBe(0);
+  const words = await status([]);
+  expect(words.output).toMatch(
+    /fail {5}s3: 3 events are not there; the oldest waits for 1 h.*\n.*\n.*→ Check that exporters run/,
+  );
+  expect(words.output).toContain('No exporter is connected to the database.');
+});
+
+test('a failed delivery is a failure with its reason and the command, never 0, until it is replayed', async () => {
+  await rig.db.store(someEvents(3, { updated_at: '2026-07-03T11:00:00Z' }));
+  refuse(400, 'EntityTooLarge');
+  await rig.drain();
+  const { code, s3, kinds } = await readStatus();
+  expect({ code, kinds, rows: s3.behind.rows }).toEqual({ code: 1, kinds: ['failed'], rows: 3 });
+  expect(s3.behind.oldestAgeS).toBeGreaterThan(0);
+  expect(s3.stuck[0]?.says).toMatch(/^1 delivery \(3 events\) failed\. The oldest: ./);
+  expect(s3.stuck[0]?.todo).toContain('npm run exporter -- --replay-failed');
+  const container = await status([], { AUDITBOX_COMMAND: 'auditbox' });
+  expect(container.output).toContain('auditbox exporter --replay-failed');
+  const doctor = rig.start(['--doctor', '--json'], { LOG_LEVEL: 'fatal' });
+  expect(await doctor.ended).toBe(1);
+  const check = rig.start(['--check', '--json'], { LOG_LEVEL: 'fatal' });
+  expect(await check.ended).toBe(1);
+  for (const app of [doctor, check]) {
+    const { findings } = JSON.parse(app.output()) as { findings: { what: string; state: string; says: string }[] };
+    expect(findings.find(({ what }) => what === 'exports')).toMatchObject({
+      state: 'fail',
+      says: expect.stringContaining('s3: 1 delivery (3 events) failed.'),
+    });
+  }
+  rig.proxy.intervene = {};
+  await rig.start(['--replay-failed']).ended;
+  expect(await readStatus()).toMatchObject({ code: 0, state: 'pass', s3: { behind: { rows: 0 } } });
+});
+
+test('--once --json says what is left', async () => {
+  await rig.db.store(someEvents(2, { updated_at: '2026-07-03T11:00:00Z' }));
+  const once = async () => {
+    const app = rig.start(['--once', '--json'], { LOG_LEVEL: 'fatal' });
+    return { code: await app.ended, ...JSON.parse(app.output()) };
+  };
+  refuse(400, 'EntityTooLarge');
+  expect(await once()).toMatchObject({
+    code: 2,
+    ok: false,
+    exitCode: 2,
+    left: { failedDeliveries: 1, anyPending: false },
+  });
+  rig.proxy.intervene = {};
+  await rig.start(['--replay-failed']).ended;
+  expect(await once()).toMatchObject({ code: 0, ok: true, left: { failedDeliveries: 0, rejectedRows: 0 } });
+});
+
+test('a destination that refuses everything is named with its reason', async () => {
+  await rig.db.store(someEvents(1));
+  refuse(403, 'AccessDenied');
+  await rig.drain();
+  const { code, s3, kinds } = await readStatus();
+  expect({ code, kinds }).toEqual({ code: 1, kinds: ['blocked'] });
+  expect(s3.stuck[0]?.says).toMatch(/^It refuses everything: .*permission/);
+});
+
+test('a paused destination is a warning with the command that ends it', async () => {
+  await rig.db.sql`update auditbox.destination set is_paused = true where name = 's3'`;
+  const { code, state, s3 } = await readStatus();
+  expect({ code, state }).toEqual({ code: 0, state: 'warn' });
+  expect(s3.stuck[0]?.todo).toContain('npm run destinations -- resume s3');
+});
+
+test('a database that does not answer or has no schema is unknown, with exit code 2', async () => {
+  const down = await status(['--json'], { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing' });
+  expect({ code: down.code, ...JSON.parse(down.output) }).toMatchObject({ code: 2, state: 'unknown' });
+  const empty = await status([], { DATABASE_SCHEMA: 'nowhere' });
+  expect(empty.code).toBe(2);
+  expect(empty.output).toContain('`npm run migrate`');
+});
+
+test.each([
+  [0, '0 s'],
+  [59, '59 s'],
+  [60, '1 min'],
+  [3_725, '1 h 2 min'],
+  [90_000, '1 d 1 h'],
+])('%s seconds are shown as %s', (seconds, shown) => {
+  expect(describeAge(seconds)).toBe(shown);
+});

@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseEnv } from 'node:util';
+import type { Subcommand } from './subcommands.ts';
+
+/** Where the environment of a command comes from, in addition to the variables that were given to it. */
+interface Places {
+  /** The folder whose `.env` is read. */
+  readonly folder: string;
+  /** The folder of `npm start`'s data, with the file `env` while it runs. */
+  readonly stackFolder: string;
+}
+
+/**
+ * Adds the variables of `.env`, where the environment does not have them. Without a database in either, a running
+ * `npm start` decides about the database and the store as a whole: parts of two systems must not be mixed. Returns a
+ * sentence about that, or null. Throws when a file exists and cannot be read.
+ */
+export function loadEnvironment(
+  environment: NodeJS.ProcessEnv,
+  { unless }: Pick<Subcommand, 'unless'>,
+  { folder, stackFolder }: Places,
+): string | null {
+  for (const [name, value] of Object.entries(readVariables(join(folder, '.env')) ?? {})) environment[name] ??= value;
+  if (unless === null || environment[unless]) return null;
+  const file = join(stackFolder, 'env');
+  const stack = readVariables(file);
+  if (stack === null) return null;
+  Object.assign(environment, stack);
+  return `${unless} is not set; using the Auditbox of npm start (${file}).`;
+}
+
+/** Null when there is no such file. */
+function readVariables(file: string): NodeJS.Dict<string> | null {
+  try {
+    return parseEnv(readFileSync(file, 'utf8'));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return null;
+    throw new Error(`${file} cannot be read (${code}).`);
+  }
+}

@@ -1,0 +1,29 @@
+import { join, resolve } from 'node:path';
+import { withCommands } from '@auditbox/process/with-commands.ts';
+import { Command } from 'commander';
+
+/** What `npm start` was told to do. */
+export interface StartCommand {
+  /** The folder of all data. */
+  readonly data: string;
+  /** Whether to delete the data first. */
+  readonly reset: boolean;
+  /** Whether to store a week of example events. */
+  readonly demo: boolean;
+}
+
+/** Reads the command line; on `--help` or an error commander prints and ends the process. */
+export function parseCommand(argv: readonly string[], environment: NodeJS.ProcessEnv): StartCommand {
+  const root = resolve(import.meta.dirname, '../../..');
+  const folder = environment.AUDITBOX_DATA || join(root, '.auditbox');
+  const name = environment.AUDITBOX_COMMAND ? withCommands('npm run start --') : 'npm start --';
+  const { data, reset, demo } = new Command(name)
+    .description('Runs Postgres, an object store, the api and the exporter on this machine, for trying Auditbox out.')
+    .option('--data <folder>', 'where all data is kept; AUDITBOX_DATA names it for the other commands', folder)
+    .option('--reset', 'delete all data of an earlier start first', false)
+    .option('--demo', 'store a week of example events', false)
+    .allowExcessArguments(false)
+    .parse([...argv], { from: 'user' })
+    .opts<StartCommand>();
+  return { data: resolve(data), reset, demo };
+}
