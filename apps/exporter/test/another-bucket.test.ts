@@ -102,6 +102,15 @@ test('a store that stops in the middle of a request gets the rest of it later, a
   await destination.close();
 });
 
+test('a store that takes no large objects gets smaller ones', async () => {
+  const destination = await openDestination(entry());
+  rig.proxy.intervene = {
+    before: ({ method }) => (method === 'PUT' ? { status: 400, code: 'EntityTooLarge' } : undefined),
+  };
+  expect(await deliver(destination, [aRow(), aRow()])).toEqual({ kind: 'too-large' });
+  await destination.close();
+});
+
 test('a missing bucket blocks, and the sentence names the key of the entry', async () => {
   const destination = await openDestination(entry({ bucket: `${copy.name}-away` }));
   const outcome = await deliver(destination);

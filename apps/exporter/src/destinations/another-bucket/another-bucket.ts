@@ -96,8 +96,9 @@ function rejectRows({ key, first, rows }: CopiedObject): RejectedRow[] {
   return Array.from({ length: rows }, (_, index) => ({ index: first + index, reason }));
 }
 
-/** A store that refuses one object for good refuses all of its kind: a person must change something. */
+/** An object that can never be stored is too large for this store. */
 function toOutcome({ class: kind, code, message }: DestinationError): Outcome {
+  if (kind === 'permanent') return { kind: 'too-large' };
   return { kind: kind === 'transient' ? 'retry' : 'blocked', code, reason: inOwnWords(message) };
 }
 
