@@ -43,7 +43,9 @@ export default defineConfig({
             ...(hasEngine ? ['packages/db/test/**/*.test.ts'] : []),
           ],
           // What these show does not depend on the version of Postgres.
-          exclude: ['packages/db/test/{database-error,key-form,queue-statements,tls}.test.ts'],
+          exclude: [
+            'packages/db/test/{copy-lines,database-error,key-form,literal-sql,queue-statements,schema-name,sessions,tampering,tls}.test.ts',
+          ],
           globalSetup: 'packages/testing/src/servers/container-services.ts',
         },
       },

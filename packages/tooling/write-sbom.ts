@@ -8,8 +8,12 @@ import { promisify } from 'node:util';
 const root = resolve(import.meta.dirname, '../..');
 const folder = resolve(root, 'sbom');
 await mkdir(folder, { recursive: true });
-for (const app of ['api', 'exporter']) {
-  const options = ['--sbom-format', 'cyclonedx', '--omit', 'dev', '--workspace', `@auditbox/${app}`];
+/** What each image is made of. The page is built into the api's. */
+const images = { api: ['api', 'cli', 'dashboard'], exporter: ['exporter', 'cli'] };
+
+for (const [app, workspaces] of Object.entries(images)) {
+  const names = workspaces.flatMap((name) => ['--workspace', `@auditbox/${name}`]);
+  const options = ['--sbom-format', 'cyclonedx', '--omit', 'dev', ...names];
   const { stdout } = await promisify(execFile)('npm', ['sbom', ...options], { cwd: root, maxBuffer: 64 * 1024 * 1024 });
   const { components } = JSON.parse(stdout) as { components: readonly object[] };
   const path = resolve(folder, `auditbox-${app}.cdx.json`);

@@ -1,4 +1,5 @@
 import { lowerBound, upperBound } from '@auditbox/core/event/event-time.ts';
+import { withCommands } from '@auditbox/process/with-commands.ts';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { exitCodes } from './archive-error.ts';
 import type { TimeRange } from './bucket/time-range.ts';
@@ -49,10 +50,9 @@ export function parseArchiveCommand(argv: readonly string[]): ArchiveCommand {
   const set = (parsed: ArchiveCommand) => {
     command = parsed;
   };
-  const cli = new Command('npm run archive --')
+  const cli = new Command(withCommands('npm run archive --'))
     .description(description)
-    .addHelpText('after', exits)
-    .showHelpAfterError();
+    .addHelpText('after', withCommands(exits));
   addQuery(cli, set);
   addGet(cli, set);
   addFind(cli, set);

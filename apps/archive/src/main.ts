@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import { exitWith } from '@auditbox/process/exit-with.ts';
+import { withCommands } from '@auditbox/process/with-commands.ts';
 import { ArchiveError, exitCodes } from './archive-error.ts';
 import { type ArchiveCommand, parseArchiveCommand } from './cli.ts';
 import { erase } from './commands/erase.ts';
@@ -10,7 +11,7 @@ import { type ArchiveSettings, readArchiveSettings } from './settings.ts';
 
 /* `npm run archive`: the commands about what is in the bucket. Standard output has the result, standard error the rest. */
 
-const say = (text: string) => void process.stderr.write(text);
+const say = (text: string) => void process.stderr.write(withCommands(text));
 
 // The reader may need no more, as in `… | head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));

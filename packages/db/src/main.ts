@@ -7,6 +7,7 @@ import { parseCommand } from './migrate/cli.ts';
 import { migrateDatabase } from './migrate/migrate.ts';
 import { MigrationError } from './migrate/migration-error.ts';
 import { dropSearchIndex, makeSearchIndex } from './migrate/search-index.ts';
+import { setUpLogins } from './migrate/set-up-logins.ts';
 import { RolesForbiddenError, setUpRoles } from './migrate/set-up-roles.ts';
 import { asOwnerOutsideTransactions } from './migrate/turns.ts';
 
@@ -14,7 +15,7 @@ import { asOwnerOutsideTransactions } from './migrate/turns.ts';
 
 const waitMs = 60_000;
 
-const { searchIndex, roles, json } = parseCommand(process.argv.slice(2));
+const { searchIndex, roles, logins, json } = parseCommand(process.argv.slice(2));
 const url = process.env.DATABASE_URL;
 if (!url) exitWith('DATABASE_URL is not set. Set it to a URL such as postgres://user:password@host:5432/database.');
 const schema = readSchemaName();
@@ -42,6 +43,7 @@ for (let isFirst = true; ; isFirst = false) {
 try {
   if (searchIndex !== null) await switchSearchIndex(url, searchIndex);
   if (roles) await makeRoles(url);
+  if (logins.length > 0) await makeLogins(url);
   if (json) process.stdout.write(`${JSON.stringify({ ok: true, schema, did: [...printed] })}\n`);
 } catch (error) {
   exitWith(explain(error));
@@ -63,6 +65,15 @@ async function makeRoles(databaseUrl: string): Promise<void> {
     process.stderr.write(
       `${owner} may not see which transactions run, which \`recorded_after\` may need. Have an administrator run \`grant pg_read_all_stats to ${owner}\`.\n`,
     );
+}
+
+async function makeLogins(databaseUrl: string): Promise<void> {
+  const withPasswords = logins.flatMap((login) => {
+    const password = process.env[`${login.name.toUpperCase()}_PASSWORD`];
+    return password ? [{ ...login, password }] : [];
+  });
+  await setUpLogins(databaseUrl, withPasswords, { schema });
+  for (const { name, role } of withPasswords) report(`The login ${name} is a member of ${role}.`);
 }
 
 function readSchemaName(): string {

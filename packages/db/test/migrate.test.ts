@@ -117,6 +117,53 @@ test('everything belongs to a role that nobody logs in as and that is no superus
   expect(owners).toEqual([{ rolname: 'auditbox_owner', rolcanlogin: false, rolsuper: false }]);
 });
 
+test('--login makes a login with the rights of its role, whose password no statement holds, and changes the password later', async () => {
+  const name = `app_${new URL(url).pathname.slice(1)}`;
+  const args = ['--roles', '--login', `${name}=auditbox_api`];
+  const passwords = { first: `one '"\\$ ${name}`, second: 'two' };
+  const enter = async (password: string) => {
+    const own = postgres(url, { username: name, password, max: 1 });
+    try {
+      const [row] =
+        await own`select pg_has_role(current_user, 'auditbox_api', 'usage') as is_api from auditbox.audit_log
+        right join (select 1) one on true limit 1`;
+      return row?.is_api;
+    } finally {
+      await own.end();
+    }
+  };
+  const passwordOf = { [`${name.toUpperCase()}_PASSWORD`]: passwords.first };
+  const app = migrate(url, args, passwordOf);
+  expect(await app.ended).toBe(0);
+  expect(app.output()).toContain(`The login ${name} is a member of auditbox_api.`);
+  expect(app.output()).not.toContain(passwords.first);
+  expect(await enter(passwords.first)).toBe(true);
+  expect(
+    await sql`select rolsuper, rolcreaterole, rolpassword like 'SCRAM-SHA-256$4096:%' as is_verifier
+    from pg_authid where rolname = ${name}`,
+  ).toEqual([{ rolsuper: false, rolcreaterole: false, is_verifier: true }]);
+  expect(await migrate(url, args, { [`${name.toUpperCase()}_PASSWORD`]: passwords.second }).ended).toBe(0);
+  expect(await enter(passwords.second)).toBe(true);
+  await expect(enter(passwords.first)).rejects.toMatchObject({ code: '28P01' });
+  // Without the variable the login stays as it is.
+  expect(await migrate(url, args).ended).toBe(0);
+  expect(await enter(passwords.second)).toBe(true);
+  await sql`drop owned by ${sql(name)}`;
+  await sql`drop role ${sql(name)}`;
+});
+
+test('--login gives no right but those of a process, and leaves a superuser as it is', async () => {
+  const wrong = migrate(url, ['--login', 'me=auditbox_owner']);
+  expect(await wrong.ended).toBe(1);
+  expect(wrong.output()).toContain('It must be a name, = and one of auditbox_api,');
+  const { username } = new URL(url);
+  const mighty = migrate(url, ['--roles', '--login', `${username}=auditbox_api`], {
+    [`${username.toUpperCase()}_PASSWORD`]: 'changed',
+  });
+  expect(await mighty.ended).toBe(1);
+  expect(mighty.output()).toContain(`The login ${username} is a superuser, so it stays as it is.`);
+});
+
 test('no function may be called by everybody, except the one of the index of words', async () => {
   await migrateDatabase(url);
   await setUpRoles(url);

@@ -37,9 +37,9 @@ test.each(documents.filter((path) => path !== 'CHANGELOG.md'))('every setting th
 });
 
 test('.nvmrc, devEngines and the package `node` name the same Node', () => {
-  const { devDependencies, devEngines } = JSON.parse(read('package.json'));
-  expect(devEngines.runtime.version).toBe(devDependencies.node);
-  expect(read('.nvmrc').trim()).toBe(devDependencies.node);
+  const { dependencies, devEngines } = JSON.parse(read('package.json'));
+  expect(devEngines.runtime.version).toBe(dependencies.node);
+  expect(read('.nvmrc').trim()).toBe(dependencies.node);
 });
 
 /** Relative links and pictures outside of code. */

