@@ -120,7 +120,7 @@ test('everything belongs to a role that nobody logs in as and that is no superus
 test('--login makes a login with the rights of its role, whose password no statement holds, and changes the password later', async () => {
   const name = `app_${new URL(url).pathname.slice(1)}`;
   const args = ['--roles', '--login', `${name}=auditbox_api`];
-  const passwords = { first: `one '"\\$ ${name}`, second: 'two' };
+  const passwords = { first: `one'"\\$ secret of ${name}`, second: 'two' };
   const enter = async (password: string) => {
     const own = postgres(url, { username: name, password, max: 1 });
     try {
@@ -133,8 +133,15 @@ test('--login makes a login with the rights of its role, whose password no state
     }
   };
   const passwordOf = { [`${name.toUpperCase()}_PASSWORD`]: passwords.first };
-  const app = migrate(url, args, passwordOf);
+  const { hostname: host, port } = new URL(url);
+  const line = await startTcpProxy({ host, port: Number(port) }, { records: true });
+  const through = new URL(url);
+  through.host = `127.0.0.1:${line.port}`;
+  const app = migrate(through.href, args, passwordOf);
   expect(await app.ended).toBe(0);
+  await line.down();
+  expect(line.sent()).toContain('login password');
+  expect(line.sent()).not.toContain(`secret of ${name}`);
   expect(app.output()).toContain(`The login ${name} is a member of auditbox_api.`);
   expect(app.output()).not.toContain(passwords.first);
   expect(await enter(passwords.first)).toBe(true);

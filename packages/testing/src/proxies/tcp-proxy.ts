@@ -4,6 +4,8 @@ import { type AddressInfo, createConnection, createServer, type Socket } from 'n
 /** A TCP proxy in front of a database. It can go down and come up again on the same port, or swallow all data. */
 export interface TcpProxy {
   readonly port: number;
+  /** Everything that clients have sent, byte by byte as latin1. */
+  sent(): string;
   /** Breaks all connections and refuses new ones. */
   down(): Promise<void>;
   up(): Promise<void>;
@@ -18,14 +20,20 @@ export interface TcpProxy {
   leadTo(port: number): void;
 }
 
-export async function startTcpProxy({ host, port: firstPort }: { host: string; port: number }): Promise<TcpProxy> {
+/** `records` keeps what clients send. */
+export async function startTcpProxy(
+  { host, port: firstPort }: { host: string; port: number },
+  { records = false } = {},
+): Promise<TcpProxy> {
   let targetPort = firstPort;
   const sockets = new Set<Socket>();
   /** The client side of each connection that was ever swallowed. */
   const silenced = new WeakSet<Socket>();
   let swallowing = false;
+  const sent: Buffer[] = [];
   const server = createServer((inner) => {
     const outer = createConnection(targetPort, host);
+    if (records) inner.on('data', (data: Buffer) => sent.push(data));
     if (swallowing) silenced.add(inner);
     for (const [from, to] of [
       [inner, outer],
@@ -45,6 +53,7 @@ export async function startTcpProxy({ host, port: firstPort }: { host: string; p
   const { port } = server.address() as AddressInfo;
   return {
     port,
+    sent: () => Buffer.concat(sent).toString('latin1'),
     async down() {
       server.close();
       for (const socket of sockets) socket.destroy();
