@@ -1,4 +1,5 @@
-import { lowerBound, upperBound } from '@auditbox/core/event/event-time.ts';
+import { lowerBound } from '@auditbox/core/event/event-time.ts';
+import { readFrom, readObjectName, readTo } from '@auditbox/process/command-arguments.ts';
 import { withCommands } from '@auditbox/process/with-commands.ts';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { exitCodes } from './archive-error.ts';
@@ -126,7 +127,7 @@ function addFind(cli: Command, set: Set): void {
   add('--tenant <name>', 'whose event it is');
   add('--recorded-by <writer>', 'who wrote the event');
   find
-    .option('--limit <n>', 'stop after as many events', wholeNumber, Number.POSITIVE_INFINITY)
+    .option('--limit <n>', 'stop after as many events', atLeast(1), Number.POSITIVE_INFINITY)
     .option('--json', 'the lines as they stand in the objects')
     .action(({ actor, object, table, action, tenant, recordedBy, limit, json, ...times }: FindFlags) =>
       set({
@@ -173,8 +174,8 @@ function addCompact(cli: Command, set: Set): void {
     .command('compact')
     .description('writes the events of a closed day to files of Parquet, below a separate prefix')
     .requiredOption('--day <date>', 'such as 2026-07-03', readDay)
-    .option('--closed-after <hours>', 'how long the day must be over; late events are filed under it', wholeNumber, 48)
-    .option('--file-mb <n>', 'most MiB of the compressed objects that one file covers', wholeNumber, 64)
+    .option('--closed-after <hours>', 'how long the day must be over; late events are filed under it', atLeast(0), 48)
+    .option('--file-mb <n>', 'most MiB of the compressed objects that one file covers', atLeast(1), 64)
     .option('--json', 'print the result as one JSON object')
     .action(({ day, closedAfter, fileMb, json }: CompactFlags) =>
       set({
@@ -190,21 +191,12 @@ function addCompact(cli: Command, set: Set): void {
 function withTimes(command: Command): Command {
   return command
     .allowExcessArguments(false)
-    .option('--from <time>', 'first event time', bound(lowerBound))
-    .option('--to <time>', 'last event time', bound(upperBound));
+    .option('--from <time>', 'first event time', readFrom)
+    .option('--to <time>', 'last event time', readTo);
 }
 
 function toRange({ from, to }: Times): TimeRange {
   return { from: from ?? null, to: to ?? null };
-}
-
-function bound(read: (text: string) => string | null): (text: string) => string {
-  return (text) => {
-    const instant = read(text);
-    if (instant === null)
-      throw new InvalidArgumentError('Expected a date (2026-07-03) or an RFC 3339 time with an offset.');
-    return instant;
-  };
 }
 
 function collect(value: string, before: readonly string[]): string[] {
@@ -212,14 +204,16 @@ function collect(value: string, before: readonly string[]): string[] {
 }
 
 function collectObject(value: string, before: readonly ObjectName[]): ObjectName[] {
-  const slash = value.indexOf('/');
-  if (slash < 1) throw new InvalidArgumentError('Expected a table, a slash and an id, such as teams/42.');
-  return [...before, { table: value.slice(0, slash), id: value.slice(slash + 1) }];
+  const { tableName: table, objectId: id } = readObjectName(value);
+  return [...before, { table, id }];
 }
 
-function wholeNumber(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('Expected a whole number.');
-  return Number(text);
+function atLeast(least: number): (text: string) => number {
+  return (text) => {
+    if (!/^\d{1,6}$/.test(text) || Number(text) < least)
+      throw new InvalidArgumentError(`Expected a whole number from ${least} to 999999.`);
+    return Number(text);
+  };
 }
 
 function readDay(text: string): string {

@@ -230,6 +230,23 @@ describe('get', () => {
   });
 });
 
+test.each([
+  [['find', '--limit', '0'], 'Expected a whole number from 1'],
+  [['find', '--limit', '1e3'], 'Expected a whole number from 1'],
+  [['find', '--object', 'teams/'], 'Expected a table, a slash and an id'],
+  [['find', '--from', 'yesterday'], 'Expected a date'],
+  [['get', '42'], '42 is not a UUID'],
+  [['compact', '--day', '2026-02-30'], 'Expected a date'],
+  [['compact', '--day', '2026-07-03', '--file-mb', '0'], 'Expected a whole number from 1'],
+  [['compact', '--day', '2026-07-03', '--closed-after', '-1'], 'Expected a whole number from 0'],
+])('%j is refused before anything is read', async (args, sentence) => {
+  const before = fixture.proxy.requests.length;
+  const app = fixture.spawn(args);
+  expect(await app.ended).toBe(1);
+  expect(app.output()).toContain(sentence);
+  expect(requestsSince(before)).toEqual([]);
+});
+
 test('as a process: the result on standard output, exit codes as documented', async () => {
   const ran = fixture.spawn(['query', 'select count(*) as n from events', '--from', '2026-07-01']);
   const refused = fixture.spawn(['erase', '--subject', 'ana']);

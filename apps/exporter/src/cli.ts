@@ -1,6 +1,7 @@
-import { lowerBound, upperBound } from '@auditbox/core/event/event-time.ts';
+import { readFrom, readObjectName, readTo } from '@auditbox/process/command-arguments.ts';
 import { withCommands } from '@auditbox/process/with-commands.ts';
 import { Command, InvalidArgumentError } from 'commander';
+import { showHelpOfFirst } from './named-help.ts';
 
 /** What `npm run doctor` was told to do. */
 export interface DoctorCommand {
@@ -112,15 +113,11 @@ export function parseCommand(argv: readonly string[]): ExporterCommand {
     )
     .option('--log', 'number, sign and publish the log of batches, and export nothing, until it is stopped')
     .option('--evidence', 'write events with their proofs into a folder that anyone can check, then exit')
-    .option('--object <table/id>', 'evidence: events of this object', objectName)
+    .option('--object <table/id>', 'evidence: events of this object', readObjectName)
     .option('--output <folder>', 'evidence: the folder to make')
     .option('--max-open <seconds>', 'doctor: how long a transaction may be open (default: 1800)', seconds)
-    .option(
-      '--from <time>',
-      'replay, verify, evidence: events at or after this time, a date or RFC 3339',
-      boundary(lowerBound),
-    )
-    .option('--to <time>', 'replay, verify, evidence: events at or before this time', boundary(upperBound))
+    .option('--from <time>', 'replay, verify, evidence: events at or after this time, a date or RFC 3339', readFrom)
+    .option('--to <time>', 'replay, verify, evidence: events at or before this time', readTo)
     .option('--batch <id>', 'replay: only this batch', batchId)
     .option('--dry-run', 'replay, retention: print what would be done, change nothing')
     .option(
@@ -197,48 +194,6 @@ export function parseCommand(argv: readonly string[]): ExporterCommand {
     dryRun: dryRun === true,
     json: json === true,
   };
-}
-
-type Option = readonly [flags: string, description: string];
-const jsonOption: Option = ['--json', 'print the result as one JSON object'];
-
-/** Commands that are called by their own name: `npm run doctor` is the exporter with `--doctor`. */
-const namedCommands: Readonly<Record<string, { readonly about: string; readonly options: readonly Option[] }>> = {
-  '--doctor': {
-    about:
-      'Prints what is wrong with the database, the exports and the bucket, and what to do. It writes nothing. Exit codes: 0 no check failed; 1 a check failed; 2 a required check could not be done.',
-    options: [jsonOption, ['--max-open <seconds>', 'how long a transaction may be open (default: 1800)']],
-  },
-  '--log': { about: 'Numbers, signs and publishes the log of batches, until it is stopped.', options: [] },
-  '--retention': {
-    about:
-      'Removes the months that are past AUDIT_RETENTION_DAYS, once their objects were read back. With RETENTION_SCHEDULE it keeps running.',
-    options: [['--dry-run', 'print what would be removed, change nothing'], jsonOption],
-  },
-};
-
-/** Prints the help of a command that has a name, and ends the process. */
-function showHelpOfFirst(flag = ''): void {
-  const named = namedCommands[flag];
-  if (named === undefined) return;
-  const cli = new Command(withCommands(`npm run ${flag.slice(2)} --`)).description(named.about);
-  for (const [flags, description] of named.options) cli.option(flags, description);
-  cli.help();
-}
-
-function boundary(read: (text: string) => string | null): (text: string) => string {
-  return (text) => {
-    const instant = read(text);
-    if (instant === null)
-      throw new InvalidArgumentError('Expected a date (2026-07-03) or an RFC 3339 time with an offset.');
-    return instant;
-  };
-}
-
-function objectName(text: string): EvidenceCommand['object'] {
-  const slash = text.indexOf('/');
-  if (slash > 0 && slash < text.length - 1) return { tableName: text.slice(0, slash), objectId: text.slice(slash + 1) };
-  throw new InvalidArgumentError('Expected a table and an id, such as teams/42.');
 }
 
 function batchId(text: string): string {

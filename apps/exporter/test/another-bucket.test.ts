@@ -85,6 +85,22 @@ test('an object of somebody else is not overwritten; its event is rejected and t
   await destination.close();
 });
 
+test.each(['batches', 'events'])(
+  'behind a gateway that strips metadata a repeated request of %s is taken',
+  async (layout) => {
+    const destination = await openDestination(entry({ layout }));
+    const rows = [aRow()];
+    expect(await deliver(destination, rows)).toEqual({ kind: 'taken' });
+    const [Key = ''] = Object.keys(await texts());
+    const { Body } = await copy.client.send(new GetObjectCommand({ Bucket: copy.name, Key }));
+    await copy.client.send(
+      new PutObjectCommand({ Bucket: copy.name, Key, Body: (await Body?.transformToByteArray()) ?? '' }),
+    );
+    expect(await deliver(destination, rows)).toEqual({ kind: 'taken' });
+    await destination.close();
+  },
+);
+
 test('a store that stops in the middle of a request gets the rest of it later, and nothing twice', async () => {
   const destination = await openDestination(entry({ layout: 'events' }));
   const rows = Array.from({ length: 40 }, (_, n) => aRow({ id: `0197f0e0-0000-7000-8000-0000000001${n + 10}` }));

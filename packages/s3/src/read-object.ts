@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { compressionByKey } from '@auditbox/core/export/compression.ts';
 import { GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3';
@@ -32,6 +33,35 @@ export async function readObject(
       if (found.ContentLength !== undefined && objectBytes < found.ContentLength)
         return toDestinationError(cutReadError(objectBytes, found.ContentLength), getPermissions);
       return { kind: 'read', content };
+    });
+  } catch (thrown) {
+    return missingOrError(access, thrown);
+  }
+}
+
+/** Hashes an object that is not compressed. `length` is what a HEAD told: a shorter read was cut, and is an error. */
+export async function readText(
+  access: S3Access,
+  key: string,
+  length: number | null,
+  signal: AbortSignal,
+): Promise<
+  { readonly kind: 'read'; readonly content: { readonly sha256: string } } | { readonly kind: 'missing' } | StoreError
+> {
+  const { client, bucket, bounded, toDestinationError } = access;
+  try {
+    return await bounded(signal, async (abortSignal) => {
+      const { ETag, Body } = await client.send(new GetObjectCommand({ ...bucket, Key: key }), { abortSignal });
+      if (!ETag) return toDestinationError(noStoreError, getPermissions);
+      const hash = createHash('sha256');
+      let received = 0;
+      for await (const part of Body as Readable) {
+        hash.update(part as Buffer);
+        received += (part as Buffer).length;
+      }
+      if (length !== null && received < length)
+        return toDestinationError(cutReadError(received, length), getPermissions);
+      return { kind: 'read', content: { sha256: hash.digest('hex') } };
     });
   } catch (thrown) {
     return missingOrError(access, thrown);

@@ -1,6 +1,6 @@
-import { lowerBound, upperBound } from '@auditbox/core/event/event-time.ts';
+import { readFrom, readTo } from '@auditbox/process/command-arguments.ts';
 import { withCommands } from '@auditbox/process/with-commands.ts';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 
 /** What each command was told in addition. */
 interface Common {
@@ -64,8 +64,8 @@ export function parseDestinationsCommand(argv: readonly string[]): DestinationsC
       command = { kind, name, ...common(flags) };
     });
   add('replay <name>', 'send again what failed or was rejected; with a range or --all also what was sent')
-    .option('--from <time>', 'batches with events at or after this time, a date or RFC 3339', bound(lowerBound))
-    .option('--to <time>', 'batches with events at or before this time', bound(upperBound))
+    .option('--from <time>', 'batches with events at or after this time, a date or RFC 3339', readFrom)
+    .option('--to <time>', 'batches with events at or before this time', readTo)
     .option('--all', 'everything')
     .action((name: string, { from, to, all, ...flags }: Flags) => {
       const isRange = from !== undefined || to !== undefined || all === true;
@@ -74,7 +74,7 @@ export function parseDestinationsCommand(argv: readonly string[]): DestinationsC
     });
   add('backfill <name>', 'add deliveries of old batches')
     .requiredOption('--since <time>', 'events at or after this time, or all', (text) =>
-      text === 'all' ? text : bound(lowerBound)(text),
+      text === 'all' ? text : readFrom(text),
     )
     .action((name: string, { since, ...flags }: Flags & { since: string }) => {
       command = { kind: 'backfill', name, since: since === 'all' ? null : since, ...common(flags) };
@@ -86,13 +86,4 @@ export function parseDestinationsCommand(argv: readonly string[]): DestinationsC
     });
   cli.parse([...argv], { from: 'user' });
   return command ?? cli.error('error: name a command');
-}
-
-function bound(read: (text: string) => string | null): (text: string) => string {
-  return (text) => {
-    const instant = read(text);
-    if (instant === null)
-      throw new InvalidArgumentError('Expected a date (2026-07-03) or an RFC 3339 time with an offset.');
-    return instant;
-  };
 }

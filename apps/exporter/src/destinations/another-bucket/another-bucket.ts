@@ -1,6 +1,7 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Destination, Finding, Outcome, RejectedRow } from '@auditbox/destination-kit/destination.ts';
+import { readObject, readText } from '@auditbox/s3/read-object.ts';
 import { createS3Access } from '@auditbox/s3/s3-access.ts';
 import { createS3Client } from '@auditbox/s3/s3-client.ts';
 import type { DestinationType } from '../configured/destination-type.ts';
@@ -47,7 +48,16 @@ export const anotherBucket: DestinationType<typeof bucketOptions> = {
       const found = await head(Key, signal);
       if (found.kind === 'error') return found;
       if (found.kind === 'missing') return notThere(Key);
-      return found.sha256 === sha256 ? null : 'other';
+      const there = found.sha256 ?? (await hashOf(object, found.objectBytes, signal));
+      if (typeof there === 'object' && there !== null) return there;
+      return there === sha256 ? null : 'other';
+    }
+
+    /** Of what is under an object's key. A gateway may strip metadata, and then the content decides. */
+    async function hashOf({ key, isCompressed }: CopiedObject, length: number | null, signal: AbortSignal) {
+      const read = isCompressed ? await readObject(access, key, signal) : await readText(access, key, length, signal);
+      if (read.kind === 'error') return read;
+      return read.kind === 'missing' ? notThere(key) : (read.content?.sha256 ?? null);
     }
 
     return {
