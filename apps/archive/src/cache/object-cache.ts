@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { copyFile, link, mkdir, mkdtemp, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isAlive } from '@auditbox/process/is-alive.ts';
 import { ArchiveError, exitCodes } from '../archive-error.ts';
 
 /**
@@ -130,14 +131,5 @@ async function removeLeftFolders(root: string): Promise<void> {
   for (const name of await readdir(root)) {
     const pid = /^run-(\d+)-/.exec(name)?.[1];
     if (pid !== undefined && !isAlive(Number(pid))) await rm(join(root, name), { recursive: true, force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

@@ -1,5 +1,6 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { isAlive } from '@auditbox/process/is-alive.ts';
 import { readAddress } from './environment-file.ts';
 
 /**
@@ -25,12 +26,7 @@ export async function lockFolder(file: string): Promise<{ release(): Promise<voi
 }
 
 async function isStack(pid: number): Promise<boolean> {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    // EPERM means that the process exists and belongs to another user.
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
-  }
+  if (!isAlive(pid)) return false;
   // Without /proc the process id alone decides.
   const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => null);
   return command === null || /(cli|embedded)\/src\/main\.ts|auditbox/.test(command);

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
-import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainers';
+import { isAlive } from '@auditbox/process/is-alive.ts';
+import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer, Wait } from 'testcontainers';
 import type { TestProject } from 'vitest/node';
 import { testCredentials } from './bucket.ts';
 import { publishedPort } from './published-port.ts';
@@ -13,6 +14,9 @@ import { migrateWithRoles } from './test-roles.ts';
 const postgresImage = process.env.TEST_POSTGRES_IMAGE ?? 'postgres:18';
 export const s3Image = process.env.TEST_S3_IMAGE ?? 'quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z';
 
+/** Names the process that started a container. */
+const owner = 'auditbox.tests.process';
+
 /** The port of the store in its container. */
 export const s3Port = s3Image.includes('minio') ? 9000 : 7480;
 
@@ -25,6 +29,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     project.provide('containers', false);
     return async () => {};
   }
+  await removeLeftovers();
   const [database, s3] = await Promise.all([startPostgres(), startS3()]);
   const server = `postgres://postgres:container@${database.getHost()}:${database.getMappedPort(5432)}/postgres`;
   await createTemplate(server, migrateWithRoles);
@@ -36,11 +41,31 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
 }
 
-/** The tests end processes and never a machine, so nothing depends on what reaches the disk. */
+/** A run that was killed leaves its containers, and the engine goes on forwarding their ports. */
+async function removeLeftovers(): Promise<void> {
+  const { container } = await getContainerRuntimeClient();
+  const all = await container.dockerode.listContainers({ all: true, filters: { label: [owner] } });
+  for (const { Id, Labels } of all)
+    if (!isAlive(Number(Labels[owner]))) await container.dockerode.getContainer(Id).remove({ force: true });
+}
+
+/**
+ * The tests end processes and never a machine, so nothing depends on what reaches the disk. Many tests migrate at the same time,
+ * and each migration locks all tables and indexes of its months.
+ */
 async function startPostgres(): Promise<StartedTestContainer> {
   return new GenericContainer(postgresImage)
     .withEnvironment({ POSTGRES_PASSWORD: 'container' })
-    .withCommand(['postgres', '-c', 'max_prepared_transactions=10', '-c', 'fsync=off'])
+    .withCommand([
+      'postgres',
+      '-c',
+      'max_prepared_transactions=10',
+      '-c',
+      'fsync=off',
+      '-c',
+      'max_locks_per_transaction=256',
+    ])
+    .withLabels({ [owner]: String(process.pid) })
     .withExposedPorts({ container: 5432, host: await publishedPort() })
     .withWaitStrategy(Wait.forLogMessage(/ready to accept connections/, 2))
     .start();
@@ -52,12 +77,14 @@ async function startS3(): Promise<StartedTestContainer> {
     return new GenericContainer(s3Image)
       .withEnvironment({ MINIO_ROOT_USER: accessKeyId, MINIO_ROOT_PASSWORD: secretAccessKey })
       .withCommand(['server', '/data'])
+      .withLabels({ [owner]: String(process.pid) })
       .withExposedPorts({ container: s3Port, host: await publishedPort() })
       .withWaitStrategy(Wait.forHttp('/minio/health/ready', s3Port))
       .start();
   }
   return new GenericContainer(s3Image)
     .withEnvironment({ S3_ACCESS_KEY: accessKeyId, S3_SECRET_KEY: secretAccessKey })
+    .withLabels({ [owner]: String(process.pid) })
     .withExposedPorts({ container: s3Port, host: await publishedPort() })
     .withWaitStrategy(Wait.forHttp('/', s3Port))
     .withStartupTimeout(120_000)

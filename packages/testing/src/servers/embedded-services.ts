@@ -35,8 +35,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
     environment: {},
   };
   await initCluster(runner, cluster, new AbortController().signal);
-  // The tests end processes and never a machine, so nothing depends on what reaches the disk.
-  await appendFile(join(cluster.folder, 'postgresql.conf'), 'max_prepared_transactions = 10\nfsync = off\n');
+  // The tests end processes and never a machine, so nothing depends on what reaches the disk. Many tests migrate at the same
+  // time, and each migration locks all tables and indexes of its months.
+  const settings = 'max_prepared_transactions = 10\nfsync = off\nmax_locks_per_transaction = 256\n';
+  await appendFile(join(cluster.folder, 'postgresql.conf'), settings);
   const lines: string[] = [];
   const events = {
     line: (_service: string, text: string) => void lines.push(text),
