@@ -2,8 +2,12 @@ import { readFile } from 'node:fs/promises';
 
 /*
  * Fails when an entry of package-lock.json has no `integrity`. npm installs such a package without comparing its content
- * to anything. npm itself leaves the hash out at times, for example when it moves a package to another folder.
+ * to anything. npm itself leaves the hash out at times, for example when it moves a package to another folder. Fails too
+ * when `npm ci --omit=dev` would install what only tests and benchmarks use.
  */
+
+/** Of these workspaces every package from outside is a devDependency. */
+const toolWorkspaces = ['packages/bench', 'packages/faults', 'packages/testing', 'packages/observability'];
 
 interface LockEntry {
   readonly integrity?: string;
@@ -11,6 +15,8 @@ interface LockEntry {
   readonly link?: true;
   /** Part of the package around it, which has the hash. */
   readonly inBundle?: true;
+  /** Of a workspace. */
+  readonly dependencies?: Readonly<Record<string, string>>;
 }
 
 const file = new URL('../../package-lock.json', import.meta.url);
@@ -24,6 +30,19 @@ const withoutHash = Object.entries(packages)
 if (withoutHash.length > 0) {
   process.stderr.write(
     `package-lock.json has no integrity for ${withoutHash.join(', ')}. Delete these entries and run \`npm install --package-lock-only\`.\n`,
+  );
+  process.exitCode = 1;
+}
+
+const installedForUse = toolWorkspaces.flatMap((path) =>
+  Object.keys(packages[path]?.dependencies ?? {})
+    .filter((name) => !name.startsWith('@auditbox/'))
+    .map((name) => `${name} of ${path}`),
+);
+
+if (installedForUse.length > 0) {
+  process.stderr.write(
+    `Make these devDependencies, so that users do not install them: ${installedForUse.join(', ')}.\n`,
   );
   process.exitCode = 1;
 }
