@@ -1623,6 +1623,25 @@ begin
 end $function$;
 revoke execute on function auditbox.path_to_unreadable(json,text) from public;
 
+CREATE OR REPLACE FUNCTION auditbox.pause_destination(destination_name text, pause boolean, by json DEFAULT NULL::json)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET row_security TO 'off'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+begin
+  update auditbox.destination d set is_paused = pause where d.name = destination_name and d.is_paused <> pause;
+  if found and by is not null then
+    perform auditbox.record_export_change(destination_name, json_build_object('is_paused', pause), by);
+  end if;
+  return exists (select from auditbox.destination d where d.name = destination_name);
+end $function$;
+revoke execute on function auditbox.pause_destination(text,boolean,json) from public;
+grant execute on function auditbox.pause_destination(text,boolean,json) to auditbox_api;
+grant execute on function auditbox.pause_destination(text,boolean,json) to auditbox_exporter;
+
 CREATE OR REPLACE FUNCTION auditbox.recapture(target regclass)
  RETURNS void
  LANGUAGE plpgsql
@@ -1805,6 +1824,19 @@ end $function$;
 revoke execute on function auditbox.record(text,text,text,text,json,json,json,text,timestamp with time zone,uuid) from public;
 grant execute on function auditbox.record(text,text,text,text,json,json,json,text,timestamp with time zone,uuid) to auditbox_writer;
 
+CREATE OR REPLACE FUNCTION auditbox.record_export_change(destination_name text, updated_values json, by json)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform auditbox.make_month(statement_timestamp());
+  insert into auditbox.audit_log (changed_by, action, table_name, object_id, updated_values, recorded_by)
+  values (coalesce(by ->> 'changed_by', session_user), 'updated', 'auditbox.destination', destination_name, updated_values,
+    coalesce(by ->> 'recorded_by', 'sql:' || session_user));
+end $function$;
+revoke execute on function auditbox.record_export_change(text,json,json) from public;
+
 CREATE OR REPLACE FUNCTION auditbox.record_key_change(act text, key_id uuid, before_value json, updated_values json, by json)
  RETURNS void
  LANGUAGE plpgsql
@@ -1851,6 +1883,47 @@ begin
 end $function$;
 revoke execute on function auditbox.repair_frontier() from public;
 grant execute on function auditbox.repair_frontier() to auditbox_exporter;
+
+CREATE OR REPLACE FUNCTION auditbox.replay_failed(destination_name text, failed_ids bigint[], rejected_ids bigint[], by json DEFAULT NULL::json)
+ RETURNS SETOF bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET row_security TO 'off'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+declare
+  again bigint[];
+  made bigint[];
+  rows_again bigint;
+begin
+  perform from auditbox.delivery d
+  where d.destination = destination_name and d.state = 'failed' and d.batch_id = any(failed_ids)
+  order by d.batch_id for update;
+  again := array(
+    select d.batch_id from auditbox.delivery d
+    where d.destination = destination_name and d.state = 'failed' and d.batch_id = any(failed_ids));
+  -- Rejections go only while their delivery is failed, so the delete comes first.
+  delete from auditbox.rejection r
+  using auditbox.batch b
+  where r.destination = destination_name and r.batch_id = any(again) and b.id = r.batch_id
+    and b.row_count = (
+      select count(*) from auditbox.rejection o where o.destination = destination_name and o.batch_id = b.id);
+  update auditbox.delivery d set state = 'sealed', next_attempt_at = statement_timestamp()
+  where d.destination = destination_name and d.batch_id = any(again);
+  made := array(select auditbox.replay_rejections(destination_name, rejected_ids));
+  if by is not null and cardinality(again || made) > 0 then
+    select sum(b.row_count - (
+        select count(*) from auditbox.rejection r where r.destination = destination_name and r.batch_id = b.id))
+    into rows_again from auditbox.batch b where b.id = any(again || made);
+    perform auditbox.record_export_change(destination_name,
+      json_build_object('replayed', json_build_object('batches', cardinality(again || made), 'events', rows_again)), by);
+  end if;
+  return query select unnest(again || made);
+end $function$;
+revoke execute on function auditbox.replay_failed(text,bigint[],bigint[],json) from public;
+grant execute on function auditbox.replay_failed(text,bigint[],bigint[],json) to auditbox_api;
+grant execute on function auditbox.replay_failed(text,bigint[],bigint[],json) to auditbox_exporter;
 
 CREATE OR REPLACE FUNCTION auditbox.replay_rejections(destination_name text, rejected_ids bigint[])
  RETURNS SETOF bigint

@@ -1,4 +1,6 @@
 import { getExports } from './exports/get-exports.ts';
+import { postPause, postResume } from './exports/pause.ts';
+import { postReplay } from './exports/post-replay.ts';
 import type { Route } from './http/route.ts';
 import { getMe } from './keys/me.ts';
 import { deleteKey, getKeys, postKey, postKeyRotation } from './keys/routes.ts';
@@ -29,7 +31,10 @@ export const routes: readonly Route[] = [
   eventProof,
   logCheckpoint,
   listDestinations,
+  postPause,
+  postResume,
   getExports,
+  postReplay,
   postKey,
   getKeys,
   postKeyRotation,

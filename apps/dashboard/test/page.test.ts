@@ -234,6 +234,40 @@ pageTest('the export page says what is stuck, what failed and why', async ({ api
   expect(await page.title()).toContain('1 failed');
 });
 
+pageTest(
+  'failed batches are sent again with the number on the button, and a destination is paused and resumed',
+  async ({ api, open }) => {
+    await api.request('/audit', { body: anEvent() });
+    for (let made = 0; made < 1; ) made += (await sealBatches(api.db, limits)).batches;
+    const failing = await leaseDelivery(api.db, { destination: 's3', leaseMs: 60_000, batchIds: null });
+    if (!failing) throw new Error('There is no batch.');
+    await failDelivery(api.db, failing, { error: 'A riddle again.', keepRender: false });
+    const { body: before } = await api.request('/exports');
+    const failed = before.destinations[0].rows.failed;
+    const page = await open('/export');
+    await page.reload();
+    await page.getByRole('button', { name: 'Send again…' }).click();
+    await page.getByRole('button', { name: `Send ${failed} event` }).click();
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await page.getByText('A riddle again.').waitFor({ state: 'detached' });
+    expect((await api.request('/exports')).body.destinations[0].deliveries.failed).toBe(0);
+
+    await page.getByRole('button', { name: 'Pause s3' }).click();
+    await page.getByText('Paused', { exact: true }).waitFor();
+    expect((await api.request('/destinations')).body.destinations[0].paused).toBe(true);
+    await page.getByRole('button', { name: 'Resume s3' }).click();
+    await page.getByRole('button', { name: 'Pause s3' }).waitFor();
+    expect((await api.request('/destinations')).body.destinations[0].paused).toBe(false);
+  },
+);
+
+pageTest('a key without the scope sees the export, and no button that changes it', async ({ api, open }) => {
+  const { key } = (await api.request('/keys', { body: { name: 'looks', scopes: ['read'] } })).body;
+  const page = await open('/export', { key });
+  await page.getByRole('heading', { name: 's3' }).waitFor();
+  expect(await page.getByRole('button', { name: /Pause|Send again/ }).count()).toBe(0);
+});
+
 pageTest('an event shows how far it is on its way to each destination', async ({ api, open }) => {
   await addDestination(api.db, 'soc');
   const event = anEvent();

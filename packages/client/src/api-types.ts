@@ -202,6 +202,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/destinations/{name}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause a destination
+         * @description Its batches are kept and wait until it is resumed. A running exporter notices it within its poll interval. The change is an audit event.
+         */
+        post: operations["pauseDestination"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/destinations/{name}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume a destination
+         * @description What waited is sent, the oldest first. A running exporter notices it within its poll interval. The change is an audit event.
+         */
+        post: operations["resumeDestination"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/exports": {
         parameters: {
             query?: never;
@@ -216,6 +256,26 @@ export interface paths {
         get: operations["getExports"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/exports/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send again what failed or was rejected
+         * @description A running exporter sends it. Nothing that has arrived is sent again, so the request may be repeated. The change is an audit event. At most 1000 batches and 10000 rejected events at a time.
+         */
+        post: operations["replayExports"];
         delete?: never;
         options?: never;
         head?: never;
@@ -383,6 +443,26 @@ export interface components {
             } | null;
             /** @description Whose event it is. When absent, the tenant of the caller's key. */
             tenant?: string | null;
+        };
+        ReplayRequest: {
+            destination: string;
+            /** @description This batch alone. Default: everything that failed. */
+            batch_id?: string;
+            /**
+             * Format: date-time
+             * @description An event time, RFC 3339. Included.
+             */
+            from?: string;
+            /**
+             * Format: date-time
+             * @description An event time, RFC 3339. Included.
+             */
+            to?: string;
+            /**
+             * @description Say what would be sent again, and change nothing.
+             * @default false
+             */
+            dry_run: boolean;
         };
         NewApiKey: {
             /** @description What the key is for. A name can be used again after its key was revoked. */
@@ -695,6 +775,11 @@ export interface components {
                 oldest_age_seconds: number;
             }[];
         };
+        /** @description Whether a destination is paused now. */
+        DestinationPause: {
+            name: string;
+            is_paused: boolean;
+        };
         /** @description How far the export is. */
         ExportState: {
             /** @description Events that are in no batch yet. */
@@ -759,6 +844,18 @@ export interface components {
                 published_size: number;
                 oldest_unlogged_age_seconds: number;
             } | null;
+        };
+        ReplayAnswer: {
+            destination: string;
+            dry_run: boolean;
+            /** @description Failed batches. */
+            batches: number;
+            /** @description Their events. */
+            events: number;
+            /** @description Events that the destination had rejected, outside of these batches. */
+            rejected_events: number;
+            /** @description Whether the same request would find more. */
+            has_more: boolean;
         };
         IssuedApiKey: {
             /** Format: uuid */
@@ -1483,6 +1580,64 @@ export interface operations {
             default: components["responses"]["AnyOther"];
         };
     };
+    pauseDestination: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is so. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DestinationPause"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["AnyOther"];
+        };
+    };
+    resumeDestination: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is so. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DestinationPause"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["AnyOther"];
+        };
+    };
     getExports: {
         parameters: {
             query?: never;
@@ -1504,6 +1659,40 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["AnyOther"];
+        };
+    };
+    replayExports: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReplayRequest"];
+            };
+        };
+        responses: {
+            /** @description What is sent again. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReplayAnswer"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["AnyOther"];

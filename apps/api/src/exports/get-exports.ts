@@ -7,8 +7,8 @@ import { findLogBacklogs } from '@auditbox/db/observe/log-backlog.ts';
 import { z } from 'zod';
 import { getCaller } from '../http/caller.ts';
 import { sendJson } from '../http/json.ts';
-import { HttpProblem } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
+import { requireAllTenants } from './require-all-tenants.ts';
 
 /** Most failed batches and rejected rows that an answer names. */
 const maxNamed = 200;
@@ -95,11 +95,6 @@ export const getExports: Route = {
       sendJson(response, 200, JSON.stringify(answer));
     },
 };
-
-/** The export is of all tenants: its errors and keys of objects say something about each. */
-function requireAllTenants({ tenant }: ReturnType<typeof getCaller>): void {
-  if (tenant.kind === 'one') throw new HttpProblem(403, 'The export is of all tenants, and this key is bound to one.');
-}
 
 async function describeDestination(db: Database, one: UnfinishedDeliveries) {
   const { destination } = one;

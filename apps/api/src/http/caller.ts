@@ -1,6 +1,7 @@
 import type { KeyBounds } from '@auditbox/core/keys/key-bounds.ts';
 import type { Scope } from '@auditbox/core/keys/scopes.ts';
 import type { TenantScope } from '@auditbox/core/keys/tenant-scope.ts';
+import type { ChangedBy } from '@auditbox/db/keys/changed-by.ts';
 import type { Response } from 'express';
 
 /** Who sent a request that auth let pass. */
@@ -16,6 +17,11 @@ export interface Caller {
   readonly bounds: KeyBounds;
   /** Whether the caller could still begin this request. At most a second old; throws DatabaseError. */
   isStillValid(): Promise<boolean>;
+}
+
+/** The caller as the writer of audit events of its changes. */
+export function actorOf({ name, recordedBy }: Caller): ChangedBy {
+  return { changedBy: name, recordedBy };
 }
 
 export function setCaller(response: Response, caller: Caller): void {

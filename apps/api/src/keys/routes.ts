@@ -1,20 +1,19 @@
 import { newKeySchema } from '@auditbox/core/keys/key-bounds.ts';
 import type { Grant } from '@auditbox/core/keys/scopes.ts';
-import { type ChangedBy, createKey, revokeKey, rotateKey } from '@auditbox/db/keys/change-keys.ts';
+import { createKey, revokeKey, rotateKey } from '@auditbox/db/keys/change-keys.ts';
 import { listKeys, type StoredKey } from '@auditbox/db/keys/find-keys.ts';
 import type { Request } from 'express';
 import { z } from 'zod';
-import { type BodyRules, bodyText, parseBody } from '../http/body.ts';
-import { type Caller, getCaller } from '../http/caller.ts';
+import { actorOf, type Caller, getCaller } from '../http/caller.ts';
 import { sendJson } from '../http/json.ts';
 import { HttpProblem } from '../http/problem.ts';
+import { readJsonBody, smallBody } from '../http/read-json-body.ts';
 import type { Route } from '../http/route.ts';
 import { findGain, inheritBounds, issueSecret } from './issue-key.ts';
 import { showKey, shownKey } from './show-key.ts';
 
 /* The routes of people and programs that manage keys. Each change is an audit event in the same transaction. */
 
-const body: BodyRules = { types: ['application/json'], maxBytes: 64 * 1024 };
 const access = 'keys:admin';
 
 const issuedKey = z
@@ -26,7 +25,7 @@ export const postKey: Route = {
   method: 'post',
   path: '/keys',
   access,
-  body,
+  body: smallBody,
   problems: [409, 422],
   operation: () => ({
     operationId: 'createKey',
@@ -53,7 +52,7 @@ export const postKey: Route = {
         tenant = null,
         bounds = {},
         expires_at: expiresAt = null,
-      } = readBody(newKeySchema, request);
+      } = readJsonBody(newKeySchema, request);
       const rights = inheritBounds({ scopes: scopes as Grant[], tenant: tenant ?? null, bounds }, caller);
       requireNoGain(findGain(rights, caller));
       const { key, ...secret } = issueSecret(settings.keyEnvironment);
@@ -105,7 +104,7 @@ export const postKeyRotation: Route = {
   method: 'post',
   path: '/keys/:id/rotate',
   access,
-  body,
+  body: smallBody,
   problems: [404, 422],
   operation: () => ({
     operationId: 'rotateKey',
@@ -127,7 +126,7 @@ export const postKeyRotation: Route = {
     ({ settings, keysDb }) =>
     async (request, response) => {
       const caller = getCaller(response);
-      const { overlap_seconds: overlapS } = readBody(rotation, request);
+      const { overlap_seconds: overlapS } = readJsonBody(rotation, request);
       const old = await findVisible(caller, request, () => listKeys(keysDb));
       requireNoGain(findGain(old, caller));
       const { key, ...secret } = issueSecret(settings.keyEnvironment);
@@ -180,22 +179,10 @@ async function findVisible(
   return found;
 }
 
-function readBody<T>(schema: z.ZodType<T>, request: Request): T {
-  const text = bodyText(request);
-  const result = schema.safeParse(parseBody<unknown>(() => JSON.parse(text)));
-  if (result.success) return result.data;
-  const errors = result.error.issues.map(({ path, message }) => ({ path: path.map(String).join('.'), message }));
-  throw new HttpProblem(422, 'The body is not valid. Nothing was changed.', { errors });
-}
-
 function requireNoGain(gain: string | null): void {
   if (gain !== null) throw new HttpProblem(403, `A key cannot get more rights than yours has. ${gain}`);
 }
 
 function noSuchKey(): HttpProblem {
   return new HttpProblem(404, 'There is no valid key with this id.');
-}
-
-function actorOf({ name, recordedBy }: Caller): ChangedBy {
-  return { changedBy: name, recordedBy };
 }

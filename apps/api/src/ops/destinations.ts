@@ -1,8 +1,8 @@
 import { findUnfinishedDeliveries } from '@auditbox/db/observe/backlog.ts';
 import { z } from 'zod';
+import { requireAllTenants } from '../exports/require-all-tenants.ts';
 import { getCaller } from '../http/caller.ts';
 import { sendJson } from '../http/json.ts';
-import { HttpProblem } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
 
 const count = z.int().min(0);
@@ -40,8 +40,7 @@ export const listDestinations: Route = {
   createHandler:
     ({ readers }) =>
     async (_request, response) => {
-      if (getCaller(response).tenant.kind !== 'all')
-        throw new HttpProblem(403, 'A key of a tenant does not see the destinations, whose batches hold all tenants.');
+      requireAllTenants(getCaller(response));
       const found = await findUnfinishedDeliveries(readers.primary.poolFor());
       const shown = found.map(({ destination, isPaused, deliveries, rows, oldestAgeS, rejectedRows }) => ({
         name: destination,

@@ -6,6 +6,7 @@ import { ErrorNotice, Notice } from '../parts/notice.tsx';
 import { Ago } from '../parts/time.tsx';
 import { eventPath, follow } from '../place/place.ts';
 import { count, duration } from '../time/format.ts';
+import { DestinationActions } from './destination-actions.tsx';
 import { type DestinationState, type ExportState, judge } from './export-state.ts';
 import { HourChart } from './hour-chart.tsx';
 
@@ -44,13 +45,21 @@ export default function ExportScreen() {
         </Notice>
       )}
       {value?.destinations.map((one) => (
-        <Destination key={one.name} one={one} pending={value.pending} />
+        <Destination key={one.name} one={one} pending={value.pending} reload={reload} />
       ))}
     </div>
   );
 }
 
-function Destination({ one, pending }: { one: DestinationState; pending: ExportState['pending'] }) {
+function Destination({
+  one,
+  pending,
+  reload,
+}: {
+  one: DestinationState;
+  pending: ExportState['pending'];
+  reload: () => void;
+}) {
   const ageS = Math.max(one.oldest_age_seconds, pending.oldest_age_seconds);
   const health = judge(one, ageS);
   const waiting = pending.rows + one.rows.sealed + one.rows.sending;
@@ -70,6 +79,7 @@ function Destination({ one, pending }: { one: DestinationState; pending: ExportS
           <dd>{waiting === 0 ? 'none' : duration(ageS)}</dd>
         </dl>
       </div>
+      <DestinationActions one={one} reload={reload} />
       {one.retry && (
         <div className="blocked-note" role="status">
           <Icon name="warn" />
@@ -180,7 +190,8 @@ function Failed({ one }: { one: DestinationState }) {
     <section className="card" aria-label="What waits for a person">
       <h2>What waits for a person</h2>
       <p className="quiet-text">
-        Remove the cause, then run <code>{replayCommand(one.name)}</code>. It is safe to repeat.
+        Remove the cause, then send it again here, or run <code>{replayCommand(one.name)}</code>. Both are safe to
+        repeat.
       </p>
       <ul className="failures">
         {failed.map(({ batch_id, partition, rows, error }) => (

@@ -1,4 +1,5 @@
 import type { Database } from '../database/connect.ts';
+import { type ChangedBy, printActor } from '../keys/changed-by.ts';
 
 /** A destination that the database knows. */
 export interface KnownDestination {
@@ -173,17 +174,23 @@ export async function askForHistory(db: Database, name: string, since: string | 
 
 /**
  * Stops or resumes a destination. While it is paused its deliveries are made and wait. False if there is no such
- * destination.
+ * destination. `by` writes an audit event that names the person, unless nothing changes.
  *
- * Caller: commands.
+ * Caller: commands, and the api.
  * Locks: the destination's row.
- * Crash: the state is one of the two.
+ * Crash: the state is one of the two, with its event.
  */
-export async function pauseDestination(db: Database, name: string, isPaused: boolean): Promise<boolean> {
-  const rows = await db.query(
-    (sql) => sql`update auditbox.destination set is_paused = ${isPaused} where name = ${name} returning name`,
+export async function pauseDestination(
+  db: Database,
+  name: string,
+  isPaused: boolean,
+  by: ChangedBy | null = null,
+): Promise<boolean> {
+  const [row] = await db.query(
+    (sql) => sql<[{ isKnown: boolean }]>`
+      select auditbox.pause_destination(${name}, ${isPaused}, ${by && printActor(by)}::text::json) as "isKnown"`,
   );
-  return rows.length === 1;
+  return row.isKnown;
 }
 
 /**

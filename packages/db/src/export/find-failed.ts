@@ -9,6 +9,8 @@ export interface FailedSelector {
   readonly occurredTo: string | null;
   /** This batch alone. */
   readonly batchId: string | null;
+  /** Default: all of them. */
+  readonly limit?: { readonly batches: number; readonly rows: number };
 }
 
 /** What waits for a person. */
@@ -24,7 +26,7 @@ export interface Failed {
  * Crash: nothing is written.
  */
 export async function findFailed(db: Database, selector: FailedSelector): Promise<Failed> {
-  const { destination, occurredFrom, occurredTo, batchId } = selector;
+  const { destination, occurredFrom, occurredTo, batchId, limit } = selector;
   const deliveries = await db.query(
     (sql) => sql<Failed['deliveries'][number][]>`
     select b.id::text as "batchId", b.partition, d.last_error as error,
@@ -38,7 +40,7 @@ export async function findFailed(db: Database, selector: FailedSelector): Promis
       and (${batchId}::bigint is null or b.id = ${batchId}::bigint)
       and (${occurredFrom}::timestamptz is null or b.last_occurred_at >= ${occurredFrom}::timestamptz)
       and (${occurredTo}::timestamptz is null or b.first_occurred_at <= ${occurredTo}::timestamptz)
-    order by b.id`,
+    order by b.id limit ${limit?.batches ?? null}`,
   );
   const rows = await db.query(
     (sql) => sql<Failed['rows'][number][]>`
@@ -49,7 +51,7 @@ export async function findFailed(db: Database, selector: FailedSelector): Promis
       and (${batchId}::bigint is null or r.batch_id = ${batchId}::bigint)
       and (${occurredFrom}::timestamptz is null or r.occurred_at >= ${occurredFrom}::timestamptz)
       and (${occurredTo}::timestamptz is null or r.occurred_at <= ${occurredTo}::timestamptz)
-    order by r.outbox_id`,
+    order by r.outbox_id limit ${limit?.rows ?? null}`,
   );
   return { deliveries, rows };
 }

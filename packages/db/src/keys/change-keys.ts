@@ -1,6 +1,7 @@
 import type { KeyBounds } from '@auditbox/core/keys/key-bounds.ts';
 import type { Grant } from '@auditbox/core/keys/scopes.ts';
 import type { Database } from '../database/connect.ts';
+import { type ChangedBy, printActor } from './changed-by.ts';
 
 /** A new key, without its secret. */
 export interface NewKey {
@@ -12,12 +13,6 @@ export interface NewKey {
   readonly bounds: KeyBounds;
   /** RFC 3339, or null. */
   readonly expiresAt: string | null;
-}
-
-/** Who changes a key, for its audit event. Missing: the login of the session. */
-export interface ChangedBy {
-  readonly changedBy: string;
-  readonly recordedBy: string;
 }
 
 /**
@@ -91,8 +86,4 @@ export interface KeyUse {
  */
 export async function noteKeyUse(db: Database, uses: readonly KeyUse[]): Promise<void> {
   await db.query((client) => client`select auditbox.note_key_use(${JSON.stringify(uses)}::text::json)`);
-}
-
-function printActor(by: ChangedBy | null): string {
-  return JSON.stringify(by === null ? {} : { changed_by: by.changedBy, recorded_by: by.recordedBy });
 }

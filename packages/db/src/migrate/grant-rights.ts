@@ -53,7 +53,8 @@ const api = `
     grant execute on function auditbox.list_months(), auditbox.make_month(timestamptz), auditbox.oldest_transaction(),
       auditbox.audit_words(json, json, json), auditbox.content_key(), auditbox.create_key(json, json),
       auditbox.rotate_key(uuid, json, double precision, json), auditbox.revoke_key(uuid, json),
-      auditbox.note_key_use(json) to auditbox_api;`;
+      auditbox.note_key_use(json), auditbox.pause_destination(text, boolean, json),
+      auditbox.replay_failed(text, bigint[], bigint[], json) to auditbox_api;`;
 
 /** A done delivery cannot be made by these rights: triggers allow only the arrows of STATES.md. */
 const exporter = `
@@ -76,7 +77,8 @@ const exporter = `
       to auditbox_exporter;
     grant execute on function auditbox.seal(text, integer, bigint, double precision, integer), auditbox.repair_frontier(),
       auditbox.reconcile_outbox(bigint, integer), auditbox.reconcile_audit_log(timestamptz, uuid, integer),
-      auditbox.replay_rejections(text, bigint[]), auditbox.list_months(), auditbox.make_month(timestamptz),
+      auditbox.replay_rejections(text, bigint[]), auditbox.replay_failed(text, bigint[], bigint[], json),
+      auditbox.pause_destination(text, boolean, json), auditbox.list_months(), auditbox.make_month(timestamptz),
       auditbox.oldest_transaction(), auditbox.capture_columns(regclass), auditbox.capture_body(regclass, json),
       auditbox.type_under(oid) to auditbox_exporter;
     grant select on auditbox.captured_table to auditbox_exporter;`;

@@ -1,0 +1,50 @@
+import { pauseDestination } from '@auditbox/db/export/destinations.ts';
+import { z } from 'zod';
+import { actorOf, getCaller } from '../http/caller.ts';
+import { sendJson } from '../http/json.ts';
+import type { Route } from '../http/route.ts';
+import { requireAllTenants } from './require-all-tenants.ts';
+import { requireDestination } from './require-destination.ts';
+
+const pausedAnswer = z
+  .strictObject({ name: z.string(), is_paused: z.boolean() })
+  .meta({ id: 'DestinationPause', description: 'Whether a destination is paused now.' });
+
+/** `POST /destinations/:name/pause`: its batches are made and wait. */
+export const postPause = createRoute(
+  'pause',
+  'Pause a destination',
+  'Its batches are kept and wait until it is resumed.',
+);
+
+/** `POST /destinations/:name/resume`. */
+export const postResume = createRoute('resume', 'Resume a destination', 'What waited is sent, the oldest first.');
+
+function createRoute(verb: 'pause' | 'resume', summary: string, effect: string): Route {
+  return {
+    method: 'post',
+    path: `/destinations/:name/${verb}`,
+    access: 'export:replay',
+    problems: [403, 404],
+    operation: () => ({
+      operationId: `${verb}Destination`,
+      summary,
+      description: `${effect} A running exporter notices it within its poll interval. The change is an audit event.`,
+      requestParams: { path: z.object({ name: z.string() }) },
+      responses: {
+        200: { description: 'It is so.', content: { 'application/json': { schema: pausedAnswer } } },
+      },
+    }),
+    createHandler:
+      ({ keysDb }) =>
+      async (request, response) => {
+        const caller = getCaller(response);
+        requireAllTenants(caller);
+        const name = String(request.params.name);
+        await requireDestination(keysDb, name);
+        const isPaused = verb === 'pause';
+        await pauseDestination(keysDb, name, isPaused, actorOf(caller));
+        sendJson(response, 200, JSON.stringify({ name, is_paused: isPaused }));
+      },
+  };
+}
