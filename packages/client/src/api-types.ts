@@ -525,6 +525,8 @@ export interface components {
                 path: string;
                 message: string;
             }[];
+            /** @description A signed receipt for all stored events, where AUDIT_RECEIPTS_ORIGIN is set. */
+            receipt?: string;
         };
         DryBatch: {
             /** @description In the order of the request. Null for an event that is refused. */
@@ -1032,6 +1034,8 @@ export interface operations {
                 headers: {
                     /** @description The URL of the event. */
                     Location?: string;
+                    /** @description A signed receipt for the stored event, in base64, where AUDIT_RECEIPTS_ORIGIN is set. */
+                    "Auditbox-Receipt"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1043,6 +1047,8 @@ export interface operations {
                 headers: {
                     /** @description The URL of the event. */
                     Location: string;
+                    /** @description A signed receipt for the stored event, in base64, where AUDIT_RECEIPTS_ORIGIN is set. */
+                    "Auditbox-Receipt"?: string;
                     [name: string]: unknown;
                 };
                 content: {
