@@ -25,6 +25,7 @@ import { connectReaders } from './read/readers.ts';
 import { createApiRedactor } from './redact/redact.ts';
 import type { ApiSettings } from './settings.ts';
 import { createCoalescer } from './write/coalescer.ts';
+import { giveReceipts } from './write/receipts.ts';
 
 const statementTimeoutMs = 10_000;
 /** A stopping process waits this long for what it noted of keys. */
@@ -74,7 +75,11 @@ export function composeApi(settings: ApiSettings, logger: Logger, tracing: Traci
   const months = createMonthMaker(monthsDb);
   const registry = new Registry();
   const metrics = createApiMetrics(registry);
-  const coalescer = createCoalescer((events) => storeEachEvent(db, events, months), coalescerLimits, metrics.flushed);
+  const coalescer = createCoalescer(
+    async (events) => giveReceipts(await storeEachEvent(db, events, months), settings.receiptSigner),
+    coalescerLimits,
+    metrics.flushed,
+  );
   const scrape = createApiScrape(registry, { db, coalescer, readers, limits: coalescerLimits });
   const log = createApiLog(logger);
   const bytesInFlight = createBytesInFlight(settings.bytesInFlight, (response) => getCaller(response).id);

@@ -38,6 +38,10 @@ export function createApiLog(logger: Logger) {
         'AUDIT_MASTER_KEY is set. Create keys with `npm run keys`, then unset it.',
       );
     },
+    /** `key` is what receipts are verified with. */
+    receiptsSigned(fields: { readonly origin: string; readonly key: string }): void {
+      logger.info({ event: 'receipts-signed', ...fields }, 'Writers get signed receipts.');
+    },
     /** The times of use of the last minute are lost. */
     keyUseNotStored(error: unknown): void {
       logger.warn({ event: 'key-use-not-stored', err: error }, 'The last use of keys was not stored.');

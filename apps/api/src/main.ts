@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { explainUnready } from '@auditbox/db/database/check-database.ts';
+import { formatVerifierKey, type NoteSigner } from '@auditbox/evidence/signed-note.ts';
 import { exitWith } from '@auditbox/process/exit-with.ts';
 import { untilAborted } from '@auditbox/process/shutdown.ts';
 import { type Context, start } from '@auditbox/process/start.ts';
@@ -20,6 +21,7 @@ async function serve({ settings, logger, tracing, shutdown }: Context<ApiSetting
   log.listening(await listen(main.server, settings.listen));
   if (admin !== null && settings.admin !== null) log.adminListening(await listen(admin.server, settings.admin));
   if (settings.masterKey !== null) log.masterKeyIsOn();
+  if (settings.receiptSigner !== null) log.receiptsSigned(describeSigner(settings.receiptSigner));
   void checkReady().then(
     (warning) => warning !== null && log.databaseNeedsCare(warning),
     (error: unknown) => log.databaseNotReady(explainUnready(error)),
@@ -30,6 +32,10 @@ async function serve({ settings, logger, tracing, shutdown }: Context<ApiSetting
   await close();
   log.stopped();
   return 0;
+}
+
+function describeSigner({ key }: NoteSigner): { readonly origin: string; readonly key: string } {
+  return { origin: key.name, key: formatVerifierKey(key) };
 }
 
 interface Address {

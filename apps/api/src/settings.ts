@@ -1,4 +1,5 @@
 import { keyEnvironmentForm } from '@auditbox/db/keys/key-form.ts';
+import type { NoteSigner } from '@auditbox/evidence/signed-note.ts';
 import { commonSettings, databaseUrl, hostSetting, portRange } from '@auditbox/process/common-settings.ts';
 import {
   flag,
@@ -17,6 +18,7 @@ import type { OidcSettings } from './oidc/oidc-settings.ts';
 import { randomKey } from './random-key.ts';
 import type { RedactSettings } from './redact/redact.ts';
 import { nestRedaction, redactEnvironment, redactRelations } from './redact/redact-environment.ts';
+import { nestReceipts, receiptEnvironment, receiptRelations } from './write/receipt-environment.ts';
 
 /** The api's environment variables. Nothing outside of this file uses their names. */
 export const apiSettingTable = {
@@ -64,6 +66,7 @@ export const apiSettingTable = {
   }),
   ...oidcEnvironment,
   ...redactEnvironment,
+  ...receiptEnvironment,
   ...httpEnvironment,
   METRICS_TOKEN: optional(
     secret(
@@ -92,6 +95,8 @@ export interface ApiSettings extends HttpSettings {
   /** Whether reads are audit events. */
   readonly recordsReads: boolean;
   readonly redact: RedactSettings;
+  /** Signs receipts for writers. Null: there are no receipts. */
+  readonly receiptSigner: NoteSigner | null;
   /** Null: only keys are valid. */
   readonly oidc: OidcSettings | null;
   readonly metricsAccess: { readonly kind: 'public' } | { readonly kind: 'token'; readonly token: string };
@@ -105,7 +110,12 @@ export interface ApiSettings extends HttpSettings {
 /** Throws SettingsError, which names every wrong setting. */
 export function readApiSettings(environment: Readonly<Record<string, string | undefined>>): ApiSettings {
   return nestSettings(
-    readSettings(apiSettingTable, environment, [...oidcRelations, ...redactRelations, ...httpRelations]),
+    readSettings(apiSettingTable, environment, [
+      ...oidcRelations,
+      ...redactRelations,
+      ...receiptRelations,
+      ...httpRelations,
+    ]),
   );
 }
 
@@ -123,6 +133,7 @@ function nestSettings(values: SettingValues<typeof apiSettingTable>): ApiSetting
     keyEnvironment: values.AUDIT_KEY_ENV,
     recordsReads: values.AUDIT_READS,
     redact: Object.freeze(nestRedaction(values)),
+    receiptSigner: nestReceipts(values),
     oidc: nestOidc(values),
     metricsAccess: Object.freeze(token === undefined ? { kind: 'public' } : { kind: 'token', token }),
     actions: Object.freeze([...values.AUDIT_ACTIONS]),

@@ -27,6 +27,16 @@ test('the mode hmac needs a key, and a kind that does not exist is named', () =>
   expect(() => readApiSettings({ ...least, AUDIT_REDACT_SKIP: 'jwt,pins' })).toThrow('AUDIT_REDACT_SKIP is "jwt,pins"');
 });
 
+test('receipts need a name and a key', () => {
+  expect(readApiSettings(least).receiptSigner).toBeNull();
+  const named = { ...least, AUDIT_RECEIPTS_ORIGIN: 'audit.example.com/receipts' };
+  const sentence = 'AUDIT_RECEIPTS_ORIGIN and AUDIT_RECEIPTS_KEY_FILE are set together, or neither.';
+  expect(() => readApiSettings(named)).toThrow(sentence);
+  expect(() => readApiSettings({ ...named, AUDIT_RECEIPTS_KEY_FILE: '/nowhere' })).toThrow(
+    'AUDIT_RECEIPTS_KEY_FILE is "/nowhere"; it must be the path of an Ed25519 private key',
+  );
+});
+
 test('settings cannot be changed', () => {
   const settings = readApiSettings(least);
   for (const value of [settings, settings.listen, settings.reads, settings.metricsAccess, settings.actions])

@@ -3,10 +3,12 @@ import { resolve } from 'node:path';
 import { drain } from './benchmarks/drain.ts';
 import { ingest } from './benchmarks/ingest.ts';
 import { lag } from './benchmarks/lag.ts';
+import { log } from './benchmarks/log.ts';
 import { poll } from './benchmarks/poll.ts';
 import { query } from './benchmarks/query.ts';
 import { redact } from './benchmarks/redact.ts';
 import { scale } from './benchmarks/scale.ts';
+import { verify } from './benchmarks/verify.ts';
 import { type BenchmarkName, parseCommand } from './cli.ts';
 import type { BenchmarkResult } from './figures.ts';
 import { formatTable } from './report/table.ts';
@@ -34,6 +36,8 @@ const benchmarks: Readonly<Record<BenchmarkName, (rig: Rig) => Promise<Benchmark
       quick ? { rows: 40_000, backlogs: [0, 100_000] } : { rows: 400_000, backlogs: [0, 1_000_000, 10_000_000] },
     ),
   redact: async () => redact({ turns: quick ? 1 : 10 }),
+  log: (rig) => log(rig, { turns, rows: quick ? 20_000 : 200_000, batches: quick ? 7_000 : 70_000 }),
+  verify: (rig) => verify(rig, { turns, events: quick ? 200_000 : 10_000_000 }),
   poll: (rig) => poll(rig, { sealed: quick ? [0, 100_000] : [0, 1_000_000, 10_000_000] }),
   query: (rig) =>
     query(

@@ -605,6 +605,8 @@ export interface components {
                 path: string;
                 message: string;
             }[];
+            /** @description A signed receipt for all stored events, where AUDIT_RECEIPTS_ORIGIN is set. */
+            receipt?: string;
         };
         DryBatch: {
             /** @description In the order of the request. Null for an event that is refused. */
@@ -1129,6 +1131,8 @@ export interface operations {
                 headers: {
                     /** @description The URL of the event. */
                     Location?: string;
+                    /** @description A signed receipt for the stored event, in base64, where AUDIT_RECEIPTS_ORIGIN is set. */
+                    "Auditbox-Receipt"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -1140,6 +1144,8 @@ export interface operations {
                 headers: {
                     /** @description The URL of the event. */
                     Location: string;
+                    /** @description A signed receipt for the stored event, in base64, where AUDIT_RECEIPTS_ORIGIN is set. */
+                    "Auditbox-Receipt"?: string;
                     [name: string]: unknown;
                 };
                 content: {

@@ -5,6 +5,7 @@ import type { paths } from './api-types.ts';
 import { checkExport } from './check-export.ts';
 import { type PollOptions, type PollQuery, poll, type RecordedPart } from './poll.ts';
 import { printQuery } from './print-query.ts';
+import { decodeReceipt } from './receipt.ts';
 import { retryWrite } from './retry-write.ts';
 import type {
   AuditEvent,
@@ -21,6 +22,11 @@ export interface ClientOptions {
   readonly baseUrl: string;
   /** An API key with the required scopes. */
   readonly key: string;
+  /**
+   * Keeps a signed receipt, where the api gives receipts. A write resolves after it. If it throws, so does the write, and the
+   * event is stored all the same.
+   */
+  readonly onReceipt?: (receipt: string) => void | Promise<void>;
 }
 
 /** The api as functions. They throw ApiProblem for an error response, and fetch's error when the api is not reached. */
@@ -54,7 +60,7 @@ export interface AuditClient {
 }
 
 /** Makes a client. It parses numbers in values as doubles; `export` returns the recorded text. */
-export function createClient({ baseUrl, key }: ClientOptions): AuditClient {
+export function createClient({ baseUrl, key, onReceipt = () => {} }: ClientOptions): AuditClient {
   const api = createApi<paths>({
     baseUrl,
     headers: { authorization: `Bearer ${key}` },
@@ -83,15 +89,23 @@ export function createClient({ baseUrl, key }: ClientOptions): AuditClient {
       const rows = (await readBody(request)) as ReadableStream<Uint8Array>;
       return rows.pipeThrough(checkExport(query.format ?? 'ndjson'));
     },
-    write(event, options = {}) {
+    async write(event, options = {}) {
       const body = withId(event);
-      return retryWrite(() => readBody(api.POST('/audit', { body, ...makeSignal(options) })), options.signal);
+      const { stored, header } = await retryWrite(async () => {
+        const answer = await api.POST('/audit', { body, ...makeSignal(options) });
+        const header = answer.response.headers.get('auditbox-receipt');
+        return { stored: await readBody(Promise.resolve(answer)), header };
+      }, options.signal);
+      if (header !== null) await onReceipt(decodeReceipt(header));
+      return stored;
     },
-    writeBatch(events, options = {}) {
+    async writeBatch(events, options = {}) {
       const body = events.map(withId);
       const send = () => readBody(api.POST('/audit/batch', { body, ...makeSignal(options) }));
       // Only a partial write has ids that are null.
-      return retryWrite(send, options.signal) as Promise<BatchReceipt & { readonly ids: readonly string[] }>;
+      const written = (await retryWrite(send, options.signal)) as BatchReceipt & { readonly ids: readonly string[] };
+      if (written.receipt !== undefined) await onReceipt(written.receipt);
+      return written;
     },
   };
 }

@@ -2,6 +2,7 @@ export { ApiProblem, isTransient, type ProblemDocument } from './api-problem.ts'
 export type { components, operations, paths } from './api-types.ts';
 export { type AuditClient, type ClientOptions, createClient } from './audit-client.ts';
 export type { PollOptions, PollQuery, RecordedPart } from './poll.ts';
+export { checkReceipt, type ReceiptVerdict } from './receipt.ts';
 export type {
   AuditEvent,
   BatchReceipt,

@@ -25,6 +25,9 @@ export interface VerifierKey {
 /** What signs notes: a key in a file, or a service that holds the key. */
 export interface NoteSigner {
   readonly key: VerifierKey;
+  /** Throws SigningError when the key cannot sign. A key in a file is checked when it is read. */
+  readonly check?: () => Promise<void>;
+  /** Throws SigningError. */
   sign(text: Buffer): Promise<Buffer>;
 }
 

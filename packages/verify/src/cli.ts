@@ -1,8 +1,10 @@
+import { createPublicKey, type KeyObject } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { parseVerifierKey, type VerifierKey } from '../../evidence/src/signed-note.ts';
+import { isKeyName, parseVerifierKey, type VerifierKey } from '../../evidence/src/signed-note.ts';
 import { parseWitnessPolicy, type WitnessPolicy } from '../../evidence/src/witness-policy.ts';
 import type { ArchiveSource } from './archive/open-archive.ts';
+import type { ReceiptRequest } from './receipts/read-receipts.ts';
 import { type Level, levels } from './verify-archive.ts';
 
 /** What the command was told to do. */
@@ -18,6 +20,8 @@ export type Command =
       /** Read everything again, whatever the state file says. */
       readonly full: boolean;
       readonly sample: number;
+      /** Null: receipts are not looked at. */
+      readonly receipts: ReceiptRequest | null;
       readonly json: boolean;
     }
   | {
@@ -28,8 +32,13 @@ export type Command =
       readonly json: boolean;
     }
   | { readonly kind: 'pack'; readonly folder: string; readonly key: VerifierKey; readonly json: boolean }
+  /** Print the verifier key of a public key. */
+  | { readonly kind: 'key'; readonly name: string; readonly publicKey: KeyObject }
   | { readonly kind: 'tlog'; readonly source: ArchiveSource; readonly folder: string; readonly key: VerifierKey }
   | { readonly kind: 'help' };
+
+/** Minutes. As long as an object may be in the bucket before the log names it. */
+const defaultReceiptDelay = 60;
 
 /** The command line is wrong. The message is a sentence. */
 export class UsageError extends Error {
@@ -40,6 +49,7 @@ export const help = (command: string) => `${command} --from-folder DIR --key KEY
 ${command} --s3 BUCKET [--prefix audit_logs/] --key KEY [options]
 ${command} --event FILE --proof FILE --key KEY
 ${command} --pack DIR --key KEY
+${command} --public-key FILE --name NAME
 
 Checks an archive of audit events against its signed log: whether anything is missing, altered or added.
 Needs no Postgres and no network for a folder.
@@ -56,10 +66,15 @@ Needs no Postgres and no network for a folder.
                       a log that became shorter or another one. Keep it where the exporter cannot write
   --sample SHARE      also read this share of old objects again, such as 1%
   --full              read everything again
+  --receipts PATH     receipts that the api gave to writers: a file or a folder. Each event must be in the archive
+                      as it was taken. Needs --receipt-key, and the level content or events
+  --receipt-key KEY   the verifier key of the receipts, or a file with one or more, each on a line
+  --receipt-delay MIN how long after an event the log may name it (60); until then a missing one is only named
   --tlog DIR          write the log as a folder for Go's sumdb tools and Tessera's fsck
   --event FILE        a line of an object, or what GET /audit/:id/proof was asked for
   --proof FILE        the proof of that line (.tlog-proof)
   --pack DIR          check each event of an evidence pack (made by --evidence of the exporter)
+  --public-key FILE   print the verifier key of an Ed25519 public key (PEM or DER), with the name of --name
   --json              print one JSON object
 
 Exit codes: 0 all of it was checked and holds; 1 it could not be checked; 2 it holds, but a part could not be
@@ -70,6 +85,7 @@ checked; 3 it is broken.
 export function parseCommand(argv: readonly string[], environment: NodeJS.ProcessEnv): Command {
   const options = parse(argv);
   if (options.help || argv.length === 0) return { kind: 'help' };
+  if (options['public-key'] !== undefined) return readNamedKey(options['public-key'], options.name);
   const key = readKey(options.key);
   const json = options.json === true;
   if (options.event !== undefined || options.proof !== undefined) {
@@ -89,7 +105,25 @@ export function parseCommand(argv: readonly string[], environment: NodeJS.Proces
     stateFile: options.state ?? null,
     full: options.full === true,
     sample: readShare(options.sample),
+    receipts: readReceiptRequest(options, level),
   };
+}
+
+function readReceiptRequest(options: ReturnType<typeof parse>, level: Level): ReceiptRequest | null {
+  const { receipts: path, 'receipt-key': key, 'receipt-delay': delay } = options;
+  if (path === undefined) {
+    if (key !== undefined || delay !== undefined)
+      throw new UsageError('--receipt-key and --receipt-delay need --receipts.');
+    return null;
+  }
+  if (key === undefined)
+    throw new UsageError('--receipts needs --receipt-key: without the public key they prove nothing.');
+  if (level === 'log' || level === 'head')
+    throw new UsageError(`--receipts needs --level content or events: --level ${level} reads no event.`);
+  const minutes = Number(delay ?? defaultReceiptDelay);
+  if (!Number.isInteger(minutes) || minutes < 0)
+    throw new UsageError(`--receipt-delay is ${delay}; it must be a number of minutes.`);
+  return { path, keys: readReceiptKeys(key), delayMs: minutes * 60_000 };
 }
 
 function parse(argv: readonly string[]) {
@@ -109,7 +143,11 @@ function parse(argv: readonly string[]) {
           state: text,
           sample: text,
           tlog: text,
+          receipts: text,
+          'receipt-key': text,
+          'receipt-delay': text,
         },
+        ...{ 'public-key': text, name: text },
         ...{ event: text, proof: text, pack: text, full: flag, json: flag, help: flag },
       },
     });
@@ -119,11 +157,32 @@ function parse(argv: readonly string[]) {
   }
 }
 
+function readNamedKey(file: string, name: string | undefined): Extract<Command, { kind: 'key' }> {
+  if (name === undefined || !isKeyName(name)) throw new UsageError('--public-key needs --name, without blanks and +.');
+  const bytes = readBytes(file);
+  const isPem = bytes.toString('latin1', 0, 5) === '-----';
+  try {
+    const publicKey = createPublicKey(isPem ? bytes : { key: bytes, format: 'der', type: 'spki' });
+    if (publicKey.asymmetricKeyType === 'ed25519') return { kind: 'key', name, publicKey };
+  } catch {}
+  throw new UsageError(`${file} is not an Ed25519 public key in PEM or DER.`);
+}
+
 function readKey(given: string | undefined): VerifierKey {
   if (given === undefined) throw new UsageError('--key is missing: without the public key nothing can be verified.');
-  const key = parseVerifierKey(given.includes('+') ? given : readText(given));
-  if (key === null) throw new UsageError('--key is not a verifier key, such as log.example+1a2b3c4d+AbCd….');
+  return toKey('--key', given.includes('+') ? given : readText(given));
+}
+
+function toKey(option: string, text: string): VerifierKey {
+  const key = parseVerifierKey(text);
+  if (key === null) throw new UsageError(`${option} is not a verifier key, such as log.example+1a2b3c4d+AbCd….`);
   return key;
+}
+
+/** A file may have several, one a line. */
+function readReceiptKeys(given: string): VerifierKey[] {
+  const lines = (given.includes('+') ? given : readText(given)).trim().split('\n');
+  return lines.map((line) => toKey('--receipt-key', line));
 }
 
 function readPolicy(file: string | undefined, { name }: VerifierKey): WitnessPolicy | null {
@@ -143,8 +202,12 @@ function parsePolicy(file: string): WitnessPolicy {
 }
 
 function readText(file: string): string {
+  return readBytes(file).toString();
+}
+
+function readBytes(file: string): Buffer {
   try {
-    return readFileSync(file, 'utf8');
+    return readFileSync(file);
   } catch (error) {
     throw new UsageError(`${file} cannot be read: ${(error as Error).message}.`);
   }

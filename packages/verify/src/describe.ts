@@ -28,6 +28,11 @@ export function describeRun(run: Verified, exitCode: number, ageS: number | null
     ...(ageS === null ? [] : [`Its newest entry was logged ${describeAge(ageS)} ago.`]),
     `The log names ${objects} objects with ${rows} events.`,
     ...describeReading(run),
+    ...(run.receipts === null
+      ? []
+      : [
+          `${run.receipts.found} of ${run.receipts.events} events with a receipt are in the archive as they were taken.`,
+        ]),
     'Not proven: anything that happened after the newest checkpoint; that an event was ever handed in; that an event was sealed as',
     'it was handed in. Anyone who holds database, bucket and signing key can write another log: compare the root above with one that',
     'somebody else keeps, or use --state.',

@@ -29,7 +29,12 @@ export type FindingCode =
   | 'line-malformed'
   | 'misfiled'
   | 'unsorted'
-  | 'event-twice';
+  | 'event-twice'
+  | 'receipt-malformed'
+  | 'receipt-signature'
+  | 'receipt-differs'
+  | 'receipt-missing'
+  | 'receipt-pending';
 
 /** `partly`: something could not be checked. `broken`: the archive is not what was logged. */
 export interface Finding {

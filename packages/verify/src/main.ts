@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checkEventProof, parseEventProof } from '../../evidence/src/event-proof.ts';
+import { formatVerifierKey, verifierKeyOf } from '../../evidence/src/signed-note.ts';
 import { ArchiveError } from './archive/archive.ts';
 import { openArchive } from './archive/open-archive.ts';
 import { type Command, help, parseCommand, UsageError } from './cli.ts';
@@ -36,6 +37,9 @@ async function main(): Promise<number> {
       return checkEvent(command);
     case 'pack':
       return checkPack(command);
+    case 'key':
+      process.stdout.write(`${formatVerifierKey(verifierKeyOf(command.name, command.publicKey))}\n`);
+      return 0;
     case 'tlog': {
       const size = await writeTlog(openArchive(command.source), command.folder);
       process.stdout.write(`The log of ${size} batches is in ${command.folder}.\n`);

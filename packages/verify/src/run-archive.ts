@@ -1,6 +1,7 @@
 import { type Command, UsageError } from './cli.ts';
 import { exitCodeOf } from './describe.ts';
 import type { Finding } from './finding.ts';
+import { readReceipts } from './receipts/read-receipts.ts';
 import { readState, writeState } from './state.ts';
 import { type Verified, verifyArchive } from './verify-archive.ts';
 
@@ -14,11 +15,12 @@ interface Outcome {
 }
 
 type Given = Extract<Command, { kind: 'archive' }>;
-type ArchiveCommand = Omit<Given, 'kind' | 'json' | 'policy'> & Partial<Pick<Given, 'policy'>>;
+type ArchiveCommand = Omit<Given, 'kind' | 'json' | 'policy' | 'receipts'> &
+  Partial<Pick<Given, 'policy' | 'receipts'>>;
 
 /** Checks an archive from where the state file says, and moves the state on when nothing is broken. */
 export async function runArchive(
-  { source, key, policy = null, level, stateFile, full, sample }: ArchiveCommand,
+  { source, key, policy = null, receipts = null, level, stateFile, full, sample }: ArchiveCommand,
   { onFinding, onProgress }: { onFinding: (finding: Finding) => void; onProgress: (text: string) => void },
 ): Promise<Outcome> {
   const state = stateFile === null ? null : await readState(stateFile);
@@ -27,6 +29,7 @@ export async function runArchive(
   const findings: Finding[] = [];
   const run = await verifyArchive({
     ...{ source, key, policy, level, sample, onProgress },
+    receipts: receipts && (await readReceipts(receipts)),
     state: state && full ? { ...state, contentSize: 0 } : state,
     report(finding) {
       if (findings.length < mostKept) findings.push(finding);

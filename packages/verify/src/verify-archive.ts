@@ -1,3 +1,4 @@
+import type { BatchEntry } from '../../evidence/src/batch-entry.ts';
 import type { VerifierKey } from '../../evidence/src/signed-note.ts';
 import type { WitnessPolicy } from '../../evidence/src/witness-policy.ts';
 import { type Archive, ArchiveError } from './archive/archive.ts';
@@ -10,6 +11,8 @@ import { checkObjects } from './objects/check-objects.ts';
 import { findShadowed } from './objects/find-shadowed.ts';
 import { findTwice } from './objects/find-twice.ts';
 import { createObjectIndex, type ObjectIndex } from './objects/object-index.ts';
+import type { ReadReceipts } from './receipts/read-receipts.ts';
+import { createReceiptSearch, type ReceiptSearch } from './receipts/receipt-search.ts';
 import type { VerifyState } from './state.ts';
 
 /** How deep a run looks. Each level includes the ones before. */
@@ -26,6 +29,8 @@ export interface VerifyRequest {
   readonly state: VerifyState | null;
   /** The share of objects, from 0 to 1, that is read again although an earlier run read them. */
   readonly sample: number;
+  /** Null: receipts are not looked at. */
+  readonly receipts: ReadReceipts | null;
   readonly report: (finding: Finding) => void;
   readonly onProgress: (text: string) => void;
 }
@@ -43,6 +48,8 @@ export interface Verified {
   readonly readRows: number;
   /** Objects that only an earlier run read. */
   readonly trustedObjects: number;
+  /** Events with a receipt, and how many of them are in the archive as they were taken. Null without receipts. */
+  readonly receipts: { readonly events: number; readonly found: number } | null;
   readonly broken: number;
   readonly partly: number;
   /** What a next run can begin with; null when something is broken. */
@@ -67,7 +74,14 @@ export async function verifyArchive(request: VerifyRequest): Promise<Verified> {
     },
   });
   const attested = log && (await checkAttestations({ archive, log, policy: request.policy, state, report }));
-  const nothing = { objects: index.objects, rows: index.rows, readObjects: 0, readRows: 0, trustedObjects: 0 };
+  const nothing = {
+    objects: index.objects,
+    rows: index.rows,
+    readObjects: 0,
+    readRows: 0,
+    trustedObjects: 0,
+    receipts: null,
+  };
   if (log === null || level === 'log')
     return { level, log, attested, ...nothing, ...counts, nextState: next(log, counts, 0, request) };
 
@@ -77,10 +91,19 @@ export async function verifyArchive(request: VerifyRequest): Promise<Verified> {
 
   const { size } = log.checkpoint;
   const trusted = trustedSize(request);
+  const search = request.receipts && createReceiptSearch(request.receipts, report);
   const isWanted = (place: number) =>
     !listed.missing.has(place) && (place >= trusted || listed.changed.has(place) || Math.random() < request.sample);
-  const checked = await checkObjects(source, readEntries(archive, size, isWanted), {
+  const entries = search
+    ? withReceipts(
+        readEntries(archive, size, (place) => !listed.missing.has(place)),
+        search,
+        isWanted,
+      )
+    : readEntries(archive, size, isWanted);
+  const checked = await checkObjects(source, entries, {
     events: level === 'events',
+    receipts: search,
     report,
     onProgress: ({ objects, rows }) => request.onProgress(`${objects} objects and ${rows} events read.`),
   });
@@ -97,6 +120,7 @@ export async function verifyArchive(request: VerifyRequest): Promise<Verified> {
   }
   return {
     ...{ level, log, attested, objects: index.objects, rows: index.rows },
+    receipts: search?.end(log.newestLogged) ?? null,
     ...{
       readObjects: checked.objects,
       readRows: checked.rows,
@@ -105,6 +129,15 @@ export async function verifyArchive(request: VerifyRequest): Promise<Verified> {
     ...counts,
     nextState: next(log, counts, size, request),
   };
+}
+
+/** The wanted entries, and those whose objects may hold an event with a receipt. */
+async function* withReceipts(
+  entries: AsyncIterable<BatchEntry>,
+  search: ReceiptSearch,
+  isWanted: (place: number) => boolean,
+): AsyncIterable<BatchEntry> {
+  for await (const entry of entries) if (isWanted(entry.index) || search.expectedIn(entry).length > 0) yield entry;
 }
 
 /**

@@ -15,12 +15,21 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { beforeEach, expect, test } from 'vitest';
+import { formatBatchEntry } from '../../evidence/src/batch-entry.ts';
+import { checkEventProof, type EventProof } from '../../evidence/src/event-proof.ts';
 import { formatKeyNote } from '../../evidence/src/key-chain.ts';
 import { checkpointPath, keyNotePath } from '../../evidence/src/log-files.ts';
+import { leafHash } from '../../evidence/src/merkle.ts';
+import { proveInclusion } from '../../evidence/src/proofs.ts';
+import { describeLine, makeReceipts } from '../../evidence/src/receipt.ts';
 import { formatVerifierKey, parseVerifierKey, type VerifierKey } from '../../evidence/src/signed-note.ts';
+import { findIn } from '../../evidence/test/find-in.ts';
+import type { ArchiveSource } from '../src/archive/open-archive.ts';
+import type { ReceiptRequest } from '../src/receipts/read-receipts.ts';
 import { runArchive } from '../src/run-archive.ts';
 import { type Level, levels } from '../src/verify-archive.ts';
 import { makeArchive, makeSigner, someLines, type TestArchive } from './make-archive.ts';
+import { serveArchive } from './serve-archive.ts';
 
 /*
  * What somebody with rights over the bucket, the database or the key can do, and whether a verifier sees it. Where it cannot
@@ -37,16 +46,26 @@ beforeEach(async () => {
 });
 
 interface Options {
+  readonly source?: ArchiveSource;
   readonly level?: Level;
   readonly state?: string;
   readonly full?: boolean;
   readonly sample?: number;
+  readonly receipts?: ReceiptRequest;
 }
 
 async function verify(options: Options = {}, { key, folder }: { key: string; folder: string } = archive) {
-  const { level = 'events', state = null, full = false, sample = 0 } = options;
-  const source = { kind: 'folder', folder } as const;
-  const command = { source, key: parseVerifierKey(key) as VerifierKey, level, stateFile: state, full, sample };
+  const { level = 'events', state = null, full = false, sample = 0, receipts = null } = options;
+  const source = options.source ?? { kind: 'folder', folder };
+  const command = {
+    source,
+    key: parseVerifierKey(key) as VerifierKey,
+    level,
+    stateFile: state,
+    full,
+    sample,
+    receipts,
+  };
   const { exitCode, run, findings } = await runArchive(command, { onFinding() {}, onProgress() {} });
   const codes = [...new Set(findings.map(({ code }) => code))];
   return { exitCode, codes, findings, readObjects: run.readObjects };
@@ -97,6 +116,25 @@ test.each(['0', '5', '10', '-9', '-4', '-1'])('a bit flipped at byte %s of an ob
   body[place] = (body[place] ?? 0) ^ 1;
   archive.write(aKey(), body);
   expect(await verify()).toMatchObject({ exitCode: 3, codes: expect.arrayContaining(['object-changed']) });
+});
+
+test.each([
+  ['a newer version', 'Version'],
+  ['a delete marker', 'DeleteMarker'],
+] as const)('%s over a logged object is named in a bucket, and cannot be seen in a copy', async (_what, kind) => {
+  const store = await serveArchive(archive, { later: [{ path: aKey(), kind }] });
+  expect(await verify({ source: store.source })).toMatchObject({ exitCode: 3, codes: ['object-shadowed'] });
+  store.close();
+  // The limit: a copy has no versions.
+  expect((await verify()).exitCode).toBe(0);
+});
+
+test('an object that its exporter logged and never stored is named', async () => {
+  const key = archive.add(someLines(5, 16), { hour: 16, stored: false });
+  await archive.publish();
+  expect((await verify({ level: 'head' })).findings).toEqual([
+    expect.objectContaining({ code: 'object-missing', what: key }),
+  ]);
 });
 
 test('a removed object is named, without reading the others', async () => {
@@ -176,6 +214,106 @@ test('the key signs another history: seen with a state file, not without', async
   // The limit: each history alone is whole.
   expect((await verify({}, two)).exitCode).toBe(0);
   expect(await verify({ state }, two)).toMatchObject({ exitCode: 3, codes: ['forked'] });
+});
+
+test("the database's state of the log is moved back, and the same size is signed again: seen with a state file", async () => {
+  const before = mkdtempSync(join(tmpdir(), 'before-'));
+  const signer = makeSigner('log.example/one');
+  const log = makeArchive('log.example/one', signer);
+  log.add(someLines(3));
+  await log.publish();
+  cpSync(log.folder, before, { recursive: true });
+  log.add(someLines(3, 12), { hour: 12 });
+  await log.publish();
+  const state = newState();
+  expect((await verify({ state }, log)).exitCode).toBe(0);
+  const again = makeArchive('log.example/one', signer);
+  again.add(someLines(3));
+  again.add(someLines(3, 12), { hour: 12 });
+  await again.publish();
+  expect(await verify({ state }, again)).toMatchObject({ exitCode: 3, codes: ['forked'] });
+  // The checkpoint of one log lies in the bucket of the other: they prove it without a state file too.
+  cpSync(join(log.folder, checkpointPath(1)), join(again.folder, checkpointPath(1)));
+  expect(await verify({}, again)).toMatchObject({ exitCode: 3, codes: ['checkpoint-inconsistent'] });
+});
+
+test('a split view: each reader alone sees a whole log, and two readers who compare checkpoints see both', async () => {
+  const signer = makeSigner('log.example/one');
+  const [one, two] = [makeArchive('log.example/one', signer), makeArchive('log.example/one', signer)];
+  for (const [n, log] of [one, two].entries()) {
+    log.add(someLines(3 + n));
+    await log.publish();
+  }
+  expect([(await verify({}, one)).exitCode, (await verify({}, two)).exitCode]).toEqual([0, 0]);
+  const [first, second] = [one, two].map(({ folder }) => readFileSync(join(folder, checkpointPath(1)), 'utf8'));
+  expect(first).not.toBe(second);
+});
+
+test('everything is rebuilt with the key, the database and the bucket: only a checkpoint that somebody else kept shows it', async () => {
+  const signer = makeSigner('log.example/one');
+  const [real, rebuilt] = [makeArchive('log.example/one', signer), makeArchive('log.example/one', signer)];
+  real.add(someLines(3));
+  rebuilt.add(someLines(2));
+  for (const log of [real, rebuilt]) await log.publish();
+  const state = newState();
+  expect((await verify({ state }, real)).exitCode).toBe(0);
+  // The limit.
+  expect((await verify({}, rebuilt)).exitCode).toBe(0);
+  expect(await verify({ state }, rebuilt)).toMatchObject({ exitCode: 3, codes: ['forked'] });
+});
+
+test("last year's log of the same name is refused with a state file", async () => {
+  const old = mkdtempSync(join(tmpdir(), 'old-'));
+  cpSync(archive.folder, old, { recursive: true });
+  archive.add(someLines(5, 16), { hour: 16 });
+  await archive.publish();
+  const state = newState();
+  await verify({ state });
+  expect(await verify({ state }, { ...archive, folder: old })).toMatchObject({ exitCode: 3, codes: ['rolled-back'] });
+});
+
+test('a row that is changed in the database after its export has no proof', async () => {
+  const lines = someLines(4, 16);
+  archive.add(lines, { hour: 16 });
+  await archive.publish();
+  const proof = proveLine(archive, lines, 2);
+  const check = (line: string) =>
+    checkEventProof(Buffer.from(line), proof, parseVerifierKey(archive.key) as VerifierKey);
+  expect(check(lines[2] ?? '').kind).toBe('holds');
+  expect(check((lines[2] ?? '').replace('ana', 'eve')).kind).toBe('broken');
+  expect(check(lines[1] ?? '').kind).toBe('broken');
+});
+
+test('an event that is invented and dated back cannot be told from a late one: its entry says how late it was logged', async () => {
+  archive.add(someLines(1, 3), { hour: 3 });
+  await archive.publish();
+  // The limit: sources also send events late.
+  expect(await verify()).toMatchObject({ exitCode: 0, codes: [] });
+  const { last = '', logged = '' } = archive.entries.at(-1) ?? {};
+  expect([last.slice(0, 13), logged.slice(0, 13)]).toEqual(['2026-07-03T03', '2026-07-04T00']);
+});
+
+test('recorded times that are changed before the batch is logged cannot be seen: afterwards they are part of the line', async () => {
+  const lines = someLines(3, 16).map((line) => `${line.slice(0, -1)},"recorded_at":"2026-07-03T16:30:00.000000Z"}`);
+  const key = archive.add(lines, { hour: 16 });
+  await archive.publish();
+  // The limit: the log has seen no other time.
+  expect((await verify()).exitCode).toBe(0);
+  archive.write(key, gzipSync(lines.map((line) => `${line.replace('16:30', '15:30')}\n`).join('')));
+  expect(await verify()).toMatchObject({ exitCode: 3, codes: ['object-changed'] });
+});
+
+test('an event that is kept out before it is sealed: seen with a receipt, not without', async () => {
+  const receipts = makeSigner('audit.example.com/receipts');
+  const [line = ''] = someLines(1, 16).map((one) => `${one.slice(0, -1)},"recorded_at":"2026-07-03T16:30:00.000000Z"}`);
+  const path = join(mkdtempSync(join(tmpdir(), 'receipts-')), 'receipts.txt');
+  writeFileSync(path, (await makeReceipts([describeLine(line)], receipts)).all());
+  // The limit: the log begins with the batch.
+  expect((await verify()).exitCode).toBe(0);
+  expect(await verify({ receipts: { path, keys: [receipts.key], delayMs: 0 } })).toMatchObject({
+    exitCode: 3,
+    codes: ['receipt-missing'],
+  });
 });
 
 test('a new key counts only when the key before has named it, and its note cannot be removed', async () => {
@@ -349,3 +487,16 @@ test('no archive is written to', async () => {
   await verify();
   expect(list()).toEqual(before);
 });
+
+/** The proof of a line of the newest batch. */
+function proveLine({ folder, entries }: TestArchive, lines: readonly string[], line: number): EventProof {
+  const texts = entries.map(formatBatchEntry);
+  const [index, size] = [entries.length - 1, entries.length];
+  const proveIn = (leaves: readonly string[], at: number) =>
+    proveInclusion(at, leaves.length, findIn(leaves.map((leaf) => leafHash(Buffer.from(leaf)))));
+  return {
+    entry: texts[index] ?? '',
+    ...{ line, linePath: proveIn(lines, line), index, path: proveIn(texts, index) },
+    checkpoint: readFileSync(join(folder, checkpointPath(size)), 'utf8'),
+  };
+}

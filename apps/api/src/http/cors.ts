@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express';
 
 const exposed =
-  'Link, Location, X-Request-Id, RateLimit, RateLimit-Policy, Retry-After, Preference-Applied, Auditbox-Replica-Lag-Ms';
+  'Link, Location, X-Request-Id, RateLimit, RateLimit-Policy, Retry-After, Preference-Applied, Auditbox-Replica-Lag-Ms, Auditbox-Receipt';
 const allowed = 'authorization, content-type, content-encoding, prefer, idempotency-key, x-request-id';
 
 /** Lets pages of these origins call the api (https://fetch.spec.whatwg.org/#http-cors-protocol). Keys are never sent by themselves. */

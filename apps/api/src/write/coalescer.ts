@@ -1,11 +1,11 @@
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import { type IdentifiedEvent, identify, type TracedEvent } from '@auditbox/db/events/event-record.ts';
-import type { EachOutcome, StoredEvent } from '@auditbox/db/events/store-each.ts';
+import type { AcceptedEvent, AcceptOutcome } from './receipts.ts';
 
 /** Writes single events of concurrent requests together. */
 export interface Coalescer {
   /** Resolves when the event is on disk; rejects with the error of the event or of the database. */
-  write(event: TracedEvent): Promise<StoredEvent>;
+  write(event: TracedEvent): Promise<AcceptedEvent>;
   /** Events that wait for a statement now. */
   readonly waitingEvents: number;
   readonly waitingBytes: number;
@@ -24,7 +24,7 @@ export interface CoalescerLimits {
 interface Waiting {
   readonly event: IdentifiedEvent;
   readonly bytes: number;
-  resolve(written: StoredEvent): void;
+  resolve(written: AcceptedEvent): void;
   reject(error: unknown): void;
 }
 
@@ -33,9 +33,9 @@ interface Waiting {
  * connection is free, with every event that is there. So the load makes the batches, not a timer.
  */
 export function createCoalescer(
-  storeEach: (events: readonly IdentifiedEvent[]) => Promise<EachOutcome[]>,
+  storeEach: (events: readonly IdentifiedEvent[]) => Promise<AcceptOutcome[]>,
   limits: CoalescerLimits,
-  onFlushed: (events: number, seconds: number, outcomes: readonly EachOutcome[] | null) => void = () => {},
+  onFlushed: (events: number, seconds: number, outcomes: readonly AcceptOutcome[] | null) => void = () => {},
 ): Coalescer {
   let queue: Waiting[] = [];
   let queuedBytes = 0;
@@ -80,11 +80,11 @@ export function createCoalescer(
   async function flush(batch: readonly Waiting[]): Promise<void> {
     flushes += 1;
     const startedAt = performance.now();
-    let outcomes: readonly EachOutcome[] | null = null;
+    let outcomes: readonly AcceptOutcome[] | null = null;
     try {
       outcomes = await storeEach(batch.map(({ event }) => event));
       for (const [index, { resolve, reject }] of batch.entries()) {
-        const outcome = outcomes[index] as EachOutcome;
+        const outcome = outcomes[index] as AcceptOutcome;
         if (outcome.stored) resolve(outcome.event);
         else reject(outcome.error);
       }

@@ -2,7 +2,7 @@ import type { NewAuditEvent, Problem } from '@auditbox/core/event/audit-event.ts
 import { eventReader } from '@auditbox/core/event/read-event.ts';
 import { readBatch, readEachEvent } from '@auditbox/core/event/read-events.ts';
 import type { TracedEvent } from '@auditbox/db/events/event-record.ts';
-import { storeAuditEvents } from '@auditbox/db/events/store-events.ts';
+import { storeAuditLines } from '@auditbox/db/events/store-events.ts';
 import { z } from 'zod';
 import { bodyText, mediaType, toBodyProblem } from '../http/body.ts';
 import { sendJson } from '../http/json.ts';
@@ -14,6 +14,7 @@ import { dryBatch, dryRun, showBatch } from './dry-run.ts';
 import { exampleEvent } from './example-event.ts';
 import { idempotencyKeyHeader } from './idempotency-key.ts';
 import { prepareEvent, type WriteRequest } from './prepare-event.ts';
+import { giveBatchReceipt } from './receipts.ts';
 import { readWriteRequest, recordEvents, toWriteProblem } from './record-for-caller.ts';
 import { storePartly } from './store-partly.ts';
 
@@ -44,6 +45,10 @@ const batchReceipt = z
       .array(z.strictObject({ path: z.string(), message: z.string() }))
       .optional()
       .describe('With `partial=true`: the first mistake of each refused event.'),
+    receipt: z
+      .string()
+      .optional()
+      .describe('A signed receipt for all stored events, where AUDIT_RECEIPTS_ORIGIN is set.'),
   })
   .meta({ id: 'BatchReceipt' });
 
@@ -118,8 +123,9 @@ export const postBatch: Route = {
         metrics.stored(stored);
         const ids = outcomes.map((outcome) => (outcome.kind === 'stored' ? outcome.event.id : null));
         const created = stored.filter(({ outcome }) => outcome === 'created').length;
-        const receipt = { created, existing: stored.length - created, ids, errors };
-        sendJson(response, created > 0 ? 201 : 200, JSON.stringify(receipt));
+        const receipt = await giveBatchReceipt(stored, ({ json }) => json, settings.receiptSigner);
+        const answer = { created, existing: stored.length - created, ids, errors, receipt };
+        sendJson(response, created > 0 ? 201 : 200, JSON.stringify(answer));
         return;
       }
       const read = await inPieces(readBatch(text, form, readEvent, maxEvents));
@@ -127,15 +133,16 @@ export const postBatch: Route = {
       keyLimits.use(response, 'events', read.value.length);
       const events = await runInPieces(prepareAll(read.value, write));
       const written = await recordEvents(
-        () => storeAuditEvents(db, events, { months, maxNewMonths }),
+        () => storeAuditLines(db, events, { months, maxNewMonths }),
         printPath,
         (index) => events[index]?.origin?.isExact === true,
       );
       metrics.stored(written);
       const created = written.filter(({ outcome }) => outcome === 'created').length;
       const ids = written.map(({ id }) => id);
-      const receipt = { created, existing: ids.length - created, ids };
-      sendJson(response, created > 0 ? 201 : 200, JSON.stringify(receipt));
+      const receipt = await giveBatchReceipt(written, ({ line }) => line(), settings.receiptSigner);
+      const answer = { created, existing: ids.length - created, ids, receipt };
+      sendJson(response, created > 0 ? 201 : 200, JSON.stringify(answer));
     };
   },
 };

@@ -66,7 +66,7 @@ export const postEvent: Route = {
       const prepared = await runSteps(prepareEvent(event.value, write, 0), text.length);
       if (prepared.kind !== 'ready') throw toWriteProblem(prepared, prepared.problems);
       if (isDry === 'true') return sendJson(response, 200, showEvent(prepared.event));
-      const { id, outcome, json } = await recordEvents(
+      const { id, outcome, json, receipt } = await recordEvents(
         () => coalescer.write(prepared.event),
         printPath,
         () => prepared.event.origin?.isExact === true,
@@ -75,6 +75,7 @@ export const postEvent: Route = {
       const body = mayRead ? json : JSON.stringify({ id });
       sendJson(response, outcome === 'created' ? 201 : 200, body, {
         location: `${settings.pathPrefix}/audit/${id}`,
+        ...(receipt !== null && { 'auditbox-receipt': Buffer.from(receipt).toString('base64') }),
       });
     };
   },
@@ -92,6 +93,10 @@ function answer(description: string, hasLocation: boolean): ZodOpenApiResponseOb
         description: 'The URL of the event.',
         required: hasLocation,
         schema: { type: 'string', format: 'uri-reference' },
+      },
+      'Auditbox-Receipt': {
+        description: 'A signed receipt for the stored event, in base64, where AUDIT_RECEIPTS_ORIGIN is set.',
+        schema: { type: 'string', format: 'byte' },
       },
     },
     content: { 'application/json': { schema: written } },

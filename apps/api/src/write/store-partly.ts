@@ -1,7 +1,6 @@
 import type { Checked, NewAuditEvent, Problem } from '@auditbox/core/event/audit-event.ts';
 import { type IdentifiedEvent, identify, type TracedEvent } from '@auditbox/db/events/event-record.ts';
-import { type EachOutcome, storeEachEvent } from '@auditbox/db/events/store-each.ts';
-import type { WrittenEvent } from '@auditbox/db/events/write-events.ts';
+import { type EachOutcome, type StoredEvent, storeEachEvent } from '@auditbox/db/events/store-each.ts';
 import { runInPieces } from '../http/long-work.ts';
 import type { ApiParts } from '../parts.ts';
 import { prepareEvent, type WriteRequest } from './prepare-event.ts';
@@ -9,7 +8,7 @@ import { explainRefusal } from './record-for-caller.ts';
 
 /** One event of a batch whose events stand for themselves. */
 export type PartOutcome =
-  | { readonly kind: 'stored'; readonly event: WrittenEvent }
+  | { readonly kind: 'stored'; readonly event: StoredEvent }
   /** The first thing that is wrong with it. */
   | { readonly kind: 'refused'; readonly problem: Problem };
 

@@ -35,16 +35,18 @@ export async function chooseSigners(parts: Parts, head: LogHead, signal: AbortSi
   const isKnown = chain !== null && (await isSignedBy(parts, head, chain.keyFor(head.publishedSize)));
   if (isKnown) {
     if (!isSameKey(chain.newest, signer.key))
-      return wrongKey('The log has a newer key than EXPORT_LOG_KEY_FILE. Give every process the new key.');
+      return wrongKey('The log has a newer key than this process. Give every process the new key.');
     const signers = [previous, signer].filter((one) => one !== null);
     const needed = chain.keyFor(head.size);
     if (signers.some(({ key }) => isSameKey(key, needed))) return { kind: 'signers', signers };
-    return wrongKey('The key before must sign this checkpoint too: set EXPORT_LOG_PREVIOUS_KEY_FILE.');
+    return wrongKey(
+      'The key before must sign this checkpoint too: set EXPORT_LOG_PREVIOUS_KEY_FILE, or EXPORT_LOG_PREVIOUS_KMS_KEY_ID.',
+    );
   }
   const before = previous && linkKeys(changes.changes, previous.key);
   if (!previous || !before || !isSameKey(before.newest, previous.key) || !(await isSignedBy(parts, head, previous.key)))
     return wrongKey(
-      'EXPORT_LOG_KEY_FILE is not the key that signed the newest checkpoint. Set the key back, or set EXPORT_LOG_PREVIOUS_KEY_FILE to the file of the key before.',
+      'The key of this process is not the key that signed the newest checkpoint. Set EXPORT_LOG_KEY_FILE or EXPORT_LOG_KMS_KEY_ID back, or set EXPORT_LOG_PREVIOUS_KEY_FILE or EXPORT_LOG_PREVIOUS_KMS_KEY_ID to the key before.',
     );
   const note = await formatKeyNote(head.size + 1, previous, signer);
   const path = keyNotePath(changes.changes.length + 1);

@@ -2,6 +2,7 @@ import type { Database } from '@auditbox/db/database/connect.ts';
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import { openLog } from '@auditbox/db/log/open-log.ts';
 import { formatVerifierKey } from '@auditbox/evidence/signed-note.ts';
+import { SigningError } from '@auditbox/evidence/signing-error.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
 import type { Destination } from '../destinations/destination.ts';
 import type { ExporterLog } from '../log.ts';
@@ -71,7 +72,19 @@ export function createLogKeeper({
     return { kind: 'blocked', reason };
   }
 
+  /** What was wrong is over. */
+  function resume(): void {
+    if (blockedReason !== null) log.logResumed();
+    blockedReason = null;
+  }
+
   async function check(signal: AbortSignal): Promise<PassOutcome> {
+    const checked = await compare(signal);
+    if (checked.kind === 'done') resume();
+    return checked;
+  }
+
+  async function compare(signal: AbortSignal): Promise<PassOutcome> {
     const head = await openLog(db, name);
     if (head.origin !== origin) {
       const reason = `The log of this database is ${head.origin}, and EXPORT_LOG_ORIGIN is ${origin}. A log keeps its name: set it back, or export to another database and prefix.`;
@@ -93,8 +106,6 @@ export function createLogKeeper({
           { holds: false },
         );
       case 'same':
-        if (blockedReason !== null) log.logResumed();
-        blockedReason = null;
         holdsExport = false;
         return { kind: 'done', size: head.size };
       default:
@@ -103,15 +114,29 @@ export function createLogKeeper({
   }
 
   async function pass(signal: AbortSignal, options: { readonly isLast?: boolean } = {}): Promise<PassOutcome> {
-    const outcome = await publish(signal, options);
+    const outcome = await tryToPublish(signal, options);
+    if (outcome.kind === 'done') resume();
     if (outcome.kind === 'done' && signer !== null && attestor !== null)
       await attestor.attest(outcome.size, (await openLog(db, name)).now, signal);
     return outcome;
   }
 
+  async function tryToPublish(signal: AbortSignal, options: { readonly isLast?: boolean }): Promise<PassOutcome> {
+    try {
+      return await publish(signal, options);
+    } catch (error) {
+      if (!(error instanceof SigningError)) throw error;
+      if (error.isPermanent) return block(error.message, { holds: false });
+      log.logUnavailable({ reason: error.message });
+      return { kind: 'unavailable', reason: error.message };
+    }
+  }
+
   async function publish(signal: AbortSignal, { isLast = false }: { readonly isLast?: boolean }): Promise<PassOutcome> {
-    const checked = await check(signal);
+    const checked = await compare(signal);
     if (checked.kind !== 'done' || signer === null) return checked;
+    await signer.check?.();
+    await previousSigner?.check?.();
     const readUntil = isLast ? Number.POSITIVE_INFINITY : performance.now() + intervalMs / 2;
     const numbered = await numberPass({ ...parts, origin }, { readUntil }, signal);
     if (numbered.kind === 'error') {

@@ -36,16 +36,6 @@ export async function drain(rig: Rig, { turns, rows }: { turns: number; rows: nu
 }
 
 function contenders(rows: number): Contender[] {
-  const auditbox = (name: string, settings: Readonly<Record<string, string>>): Contender => ({
-    name,
-    rows,
-    async open(rig) {
-      const db = await rig.database();
-      await prefill(db, rows);
-      return db;
-    },
-    start: (rig, db) => startExporter(rig, db.url, { ...oldBacklog, ...settings }),
-  });
   const peers = drainPeers.map(
     ({ peer, share }): Contender => ({
       name: peer.name,
@@ -64,7 +54,36 @@ function contenders(rows: number): Contender[] {
         }),
     }),
   );
-  return [auditbox(names.auditbox, {}), auditbox(names.auditboxZstd, { EXPORT_COMPRESSION: 'zstd' }), ...peers];
+  return [
+    auditbox({ name: names.auditbox, rows, settings: {} }),
+    auditbox({ name: names.auditboxZstd, rows, settings: { EXPORT_COMPRESSION: 'zstd' } }),
+    ...peers,
+  ];
+}
+
+interface OwnDrain {
+  readonly name: string;
+  readonly rows: number;
+  /** Of the exporter, in addition to the defaults. */
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+function auditbox({ name, rows, settings }: OwnDrain): Contender {
+  return {
+    name,
+    rows,
+    async open(rig) {
+      const db = await rig.database();
+      await prefill(db, rows);
+      return db;
+    },
+    start: (rig, db) => startExporter(rig, db.url, { ...oldBacklog, ...settings }),
+  };
+}
+
+/** Drains with Auditbox into a store that answers at once. */
+export function measureDrain(rig: Rig, own: OwnDrain): ReturnType<typeof measure> {
+  return measure(rig, auditbox(own), 0);
 }
 
 async function measure(rig: Rig, contender: Contender, delayMs: number) {

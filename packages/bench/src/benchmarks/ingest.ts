@@ -5,6 +5,7 @@ import { runLoad } from '../load/run-load.ts';
 import { names } from '../names.ts';
 import { createTwoInsertTables } from '../peers/two-insert-tables.ts';
 import { benchKey, startApi } from '../rig/auditbox.ts';
+import { withKeyFile } from '../rig/key-file.ts';
 import { runPgbench } from '../rig/pgbench.ts';
 import { type Program, startProgram } from '../rig/program.ts';
 import type { BenchDatabase, Rig } from '../rig/rig.ts';
@@ -16,19 +17,23 @@ const batch = 200;
 
 interface Contender {
   readonly name: string;
+  /** Each has a row for each event. */
+  readonly tables: readonly string[];
   open(rig: Rig): Promise<{ db: BenchDatabase; server: Program & { port: number } }>;
 }
 
-const auditbox: Contender = {
-  name: names.auditbox,
+const auditbox = (name: string, settings: Readonly<Record<string, string>>): Contender => ({
+  name,
+  tables: ['auditbox.audit_log', 'auditbox.outbox'],
   async open(rig) {
     const db = await rig.database();
-    return { db, server: await startApi(rig, db.url) };
+    return { db, server: await startApi(rig, db.url, settings) };
   },
-};
+});
 
 const twoInserts = (name: string, indexed: boolean): Contender => ({
   name,
+  tables: ['audit', 'outbox'],
   async open(rig) {
     const db = await rig.database({ empty: true });
     await createTwoInsertTables(db.url, { indexed });
@@ -42,10 +47,18 @@ const twoInserts = (name: string, indexed: boolean): Contender => ({
 });
 
 /** The handler is measured with our indexes, because it must serve the same reads, and with only primary keys. */
-const contenders = [auditbox, twoInserts(names.twoInserts, true), twoInserts(names.twoInsertsBare, false)];
+const peers = [twoInserts(names.twoInserts, true), twoInserts(names.twoInsertsBare, false)];
 
-export async function ingest(
+export function ingest(rig: Rig, plan: { turns: number; seconds: number }): Promise<BenchmarkResult> {
+  return withKeyFile(({ file }) => {
+    const receipts = { AUDIT_RECEIPTS_ORIGIN: 'bench.example/receipts', AUDIT_RECEIPTS_KEY_FILE: file };
+    return measureAll(rig, [auditbox(names.auditbox, {}), auditbox(names.auditboxReceipts, receipts), ...peers], plan);
+  });
+}
+
+async function measureAll(
   rig: Rig,
+  contenders: readonly Contender[],
   { turns, seconds }: { turns: number; seconds: number },
 ): Promise<BenchmarkResult> {
   const ledger = createLedger();
@@ -102,11 +115,7 @@ async function measure(
   await server.stop();
   const postgresCpuMs = await rig.postgresCpuMs();
   const { walBytes, deadRows } = await written();
-  await expectRows(
-    db,
-    contender === auditbox ? ['auditbox.audit_log', 'auditbox.outbox'] : ['audit', 'outbox'],
-    acknowledged,
-  );
+  await expectRows(db, contender.tables, acknowledged);
   await db.drop();
   if (Object.keys(refused).length > 0)
     throw new Error(`${contender.name} rejected requests: ${JSON.stringify(refused)}`);

@@ -29,6 +29,10 @@ function listTargets(figures: readonly Figure[]): Target[] {
     const theirs = findFigure(figures, other, condition, measure);
     return ours && theirs ? ratio(ours, theirs) : null;
   };
+  const times = (one: string, other: string, condition: string): number | null => {
+    const [ours, theirs] = [one, other].map((name) => findFigure(figures, name, condition, 'events/s'));
+    return ours && theirs ? ratio(ours, theirs) : null;
+  };
   const alone = (condition: string, measure: string): number | null => {
     const figure = findFigure(figures, names.auditbox, condition, measure);
     return figure ? median(figure.values) : null;
@@ -99,6 +103,38 @@ function listTargets(figures: readonly Figure[]): Target[] {
       wanted: { atMost: 300 },
       value: alone(names.record(10_000_000), names.twoFiltersTotal),
     },
+    {
+      name: 'log: µs of Node an event, for the tree over lines',
+      wanted: { atMost: 4 },
+      value: alone(names.tree, 'µs an event'),
+    },
+    {
+      name: 'log: µs of Node a batch',
+      wanted: { atMost: 100 },
+      value: alone(names.batches, 'µs a batch'),
+    },
+    {
+      name: 'drain with the log: times the drain without it',
+      wanted: { atLeast: 0.85 },
+      value: times(names.auditboxLog, names.auditbox, names.logDrain),
+    },
+    ...[10_000_000, 200_000].flatMap((events): Target[] => [
+      {
+        name: `verify of ${events.toLocaleString('en-US')} events: events/s`,
+        wanted: { atLeast: 150_000 },
+        value: alone(names.archive(events), 'events/s'),
+      },
+      {
+        name: `verify of ${events.toLocaleString('en-US')} events: peak MB`,
+        wanted: { atMost: 200 },
+        value: alone(names.archive(events), 'peak MB'),
+      },
+      {
+        name: `verify of ${events.toLocaleString('en-US')} events, nothing new: s`,
+        wanted: { atMost: 1 },
+        value: alone(names.archiveAgain(events), 's'),
+      },
+    ]),
     {
       name: 'export of 10,000,000 events: rows/s',
       wanted: { atLeast: 80_000 },

@@ -9,11 +9,15 @@ const ownNodeArguments = ['--max-semi-space-size=8'];
 
 const appFile = (path: string) => new URL(`../../../../apps/${path}`, import.meta.url);
 
-/** Starts the api with default settings. */
-export async function startApi({ nodeArguments }: Rig, databaseUrl: string): Promise<Program & { port: number }> {
+/** Starts the api. `settings` override the defaults. */
+export async function startApi(
+  { nodeArguments }: Rig,
+  databaseUrl: string,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<Program & { port: number }> {
   const program = await startProgram({
     file: appFile('api/src/main.ts'),
-    env: { DATABASE_URL: databaseUrl, PORT: '0', AUDIT_MASTER_KEY: benchKey },
+    env: { DATABASE_URL: databaseUrl, PORT: '0', AUDIT_MASTER_KEY: benchKey, ...settings },
     ready: /"event":"api-listening"/,
     nodeArguments: [...ownNodeArguments, ...nodeArguments],
   });

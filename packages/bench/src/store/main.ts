@@ -8,7 +8,8 @@ import { type Received, tally } from './tally.ts';
  * rows. It is a separate process, so that its processor time is not part of the measured processes. During a run it uses
  * the row count in the object's metadata, because unpacking would slow the measured processes. `/tally` unpacks all.
  *
- *   PUT, HEAD /bucket/key               as in S3
+ *   PUT, GET, HEAD /bucket/key          as in S3; GET only for objects without rows, such as the files of the log
+ *   GET /bucket?list-type=2             as in S3, on one page
  *   POST /start?delayMs=30&keep=false   delete all objects and set the options
  *   GET /progress                       {objects, rows, bytes, lastAt}
  *   GET /tally                          the real content of all objects
@@ -45,7 +46,12 @@ async function respond(request: IncomingMessage, response: ServerResponse): Prom
       return sendJson(response, await tally([...objects.values()]));
   }
   if (request.method === 'PUT') return store(pathname, request, response);
+  if (searchParams.has('list-type')) return list(pathname.replace(/\/$/, ''), searchParams, response);
   const known = objects.get(pathname);
+  if (request.method === 'GET' && known?.file) {
+    response.writeHead(200, { etag: '"bench"' }).end(known.file);
+    return;
+  }
   response.writeHead(known ? 200 : 404, known ? { etag: '"bench"' } : {}).end();
 }
 
@@ -65,9 +71,22 @@ async function store(key: string, request: IncomingMessage, response: ServerResp
     rows += claimed;
     bytes += body.length;
   } else {
-    objects.set(key, { at: now(), claimed, body: null });
+    objects.set(key, { at: now(), claimed, body: null, file: body });
   }
   response.writeHead(200, { etag: '"bench"' }).end();
+}
+
+function list(bucket: string, query: URLSearchParams, response: ServerResponse): void {
+  const [from, after] = [`${bucket}/${query.get('prefix') ?? ''}`, `${bucket}/${query.get('start-after') ?? ''}`];
+  const keys = [...objects.keys()].filter((key) => key.startsWith(from) && key > after).sort();
+  const contents = keys.map(
+    (key) =>
+      `<Contents><Key>${key.slice(bucket.length + 1)}</Key><Size>1</Size><ETag>"bench"</ETag><LastModified>2026-07-03T00:00:00.000Z</LastModified></Contents>`,
+  );
+  response.writeHead(200, { 'content-type': 'application/xml' });
+  response.end(
+    `<ListBucketResult><KeyCount>${keys.length}</KeyCount><IsTruncated>false</IsTruncated>${contents.join('')}</ListBucketResult>`,
+  );
 }
 
 function sendJson(response: ServerResponse, value: unknown): void {

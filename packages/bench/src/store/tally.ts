@@ -9,6 +9,8 @@ export interface Received {
   readonly claimed: number;
   /** Null when bodies are not kept. */
   readonly body: Buffer | null;
+  /** The body of an object without rows. */
+  readonly file?: Buffer;
 }
 
 /** The content of all objects. */

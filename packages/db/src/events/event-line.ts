@@ -30,7 +30,12 @@ export function eventLine(event: IdentifiedEvent, { recordedAt, recordedBy }: Re
 
 /** A time of row `a` as microseconds since 1970: a number has one text form, whatever the settings of a session. */
 export function epochMicros(column: string): string {
-  return `(extract(epoch from a.${column}) * 1000000)::bigint::text`;
+  return micros(`a.${column}`);
+}
+
+/** As epochMicros, of any expression. */
+export function micros(time: string): string {
+  return `(extract(epoch from ${time}) * 1000000)::bigint::text`;
 }
 
 function printInstant(micros: string): string {

@@ -4,7 +4,7 @@ import { createMonthMaker, type MonthMaker } from '../months/month-maker.ts';
 import type { TracedEvent } from './event-record.ts';
 import { AuditConflictError, isIdTaken, TooManyMonthsError, toMonthError } from './event-refused-error.ts';
 import { toEventMonth } from './store-each.ts';
-import { type WrittenEvent, writeAuditEvents } from './write-events.ts';
+import { type WrittenEvent, type WrittenLine, writeAuditLines } from './write-events.ts';
 
 export interface StoreOptions {
   /** Makes missing months. The default uses the pool of the statement. */
@@ -23,11 +23,21 @@ export interface StoreOptions {
 export async function storeAuditEvents(
   db: Database,
   events: readonly TracedEvent[],
-  { months = createMonthMaker(db), maxNewMonths = Number.POSITIVE_INFINITY }: StoreOptions = {},
+  options: StoreOptions = {},
 ): Promise<WrittenEvent[]> {
+  const written = await storeAuditLines(db, events, options);
+  return written.map(({ id, outcome }) => ({ id, outcome }));
+}
+
+/** As storeAuditEvents, for a caller that may also print what was stored. */
+export async function storeAuditLines(
+  db: Database,
+  events: readonly TracedEvent[],
+  { months = createMonthMaker(db), maxNewMonths = Number.POSITIVE_INFINITY }: StoreOptions = {},
+): Promise<WrittenLine[]> {
   for (let triesLeft = 5; ; triesLeft -= 1) {
     try {
-      return await db.query((sql) => writeAuditEvents(sql, events));
+      return await db.query((sql) => writeAuditLines(sql, events));
     } catch (error) {
       if (triesLeft === 0) throw error;
       if (isMonthMissing(error)) await makeMonths(events, months, maxNewMonths);

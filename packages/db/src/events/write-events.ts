@@ -1,4 +1,5 @@
 import { sql as drizzleSql, type SQL } from 'drizzle-orm';
+import { eventLine, micros } from './event-line.ts';
 import {
   type EventInsert,
   eventInserts,
@@ -26,6 +27,12 @@ export interface WrittenEvent {
   readonly outcome: 'created' | 'existing';
 }
 
+/** A stored event that can be printed. */
+export interface WrittenLine extends WrittenEvent {
+  /** Makes the event's line, in the form of `GET /audit/:id`. Only for events with an origin. */
+  line(): string;
+}
+
 /*
  * If any id is stored already, it inserts nothing and returns the stored ids; else it inserts all, and the trigger adds the
  * outbox rows. One statement, so that an error of the driver cannot separate its parts. It looks for the ids in the outbox
@@ -36,22 +43,27 @@ export interface WrittenEvent {
  * Crash: all or nothing is committed; the same call again returns which.
  */
 const insertUnlessTaken = {
-  service: createStatement(eventInserts.service),
-  api: createStatement(eventInserts.api),
+  // The role of services may not read the recorded time.
+  service: createStatement(eventInserts.service, { column: 'id', time: 'null' }),
+  api: createStatement(eventInserts.api, { column: 'recorded_at', time: micros('max(recorded_at)') }),
 } as const;
 
-function createStatement({ incomingEvents, insertIncoming }: EventInsert): string {
+function createStatement(
+  { incomingEvents, insertIncoming }: EventInsert,
+  { column, time }: { readonly column: string; readonly time: string },
+): string {
   return `
   with incoming as materialized (${incomingEvents}
   ), existing as materialized (
     select taken.id from incoming ${whereTaken('incoming.id')}
   ), inserted as (${insertIncoming}
     where not exists (select from existing)
-    returning a.id
+    returning a.${column}
   )
-  select null as id from (select count(*) from inserted) counted where count > 0
+  -- All rows of a statement have the same time.
+  select null as id, ${time} as "recordedAt" from inserted having count(*) > 0
   union all
-  select id::text from existing`;
+  select id::text, null from existing`;
 }
 
 /** An event that is stored under an id; `json` is null if retention removed it. */
@@ -65,32 +77,56 @@ type Found = Omit<StoredContent, 'json'> & { readonly id: string; readonly json:
  * FutureEventError, each with the event's index; inside a transaction the caller must roll back, as after any error.
  */
 export async function writeAuditEvents(executor: Executor, events: readonly TracedEvent[]): Promise<WrittenEvent[]> {
+  const written = await writeAuditLines(executor, events);
+  return written.map(({ id, outcome }) => ({ id, outcome }));
+}
+
+/** As writeAuditEvents, for a caller that may also print what was stored. */
+export async function writeAuditLines(executor: Executor, events: readonly TracedEvent[]): Promise<WrittenLine[]> {
   const identified = events.map(identify);
   const indexOf = new Map(identified.map(({ id }, index) => [id, index]));
   if (indexOf.size < events.length) throw new Error('Two events of one call have the same id.');
-  const existing = new Set<string>();
+  const existing = new Map<string, string>();
+  let recordedAt: string | null = null;
   for (let missing = identified; missing.length > 0; ) {
-    const taken = await insertUnlessAnyExists(executor, missing, identified);
-    if (taken.length === 0) throw new Error('The database did not store the events and did not find them.');
-    if (taken[0]?.id === null) break;
-    for (const { id, json, ...stored } of await findStored(executor, taken)) {
+    const answers = await insertUnlessAnyExists(executor, missing, identified);
+    const [first] = answers;
+    if (first === undefined) throw new Error('The database did not store the events and did not find them.');
+    if (first.id === null) {
+      recordedAt = first.recordedAt;
+      break;
+    }
+    for (const { id, json, ...stored } of await findStored(executor, answers)) {
       const index = indexOf.get(id) ?? -1;
       const event = identified[index];
-      if (event && (json === null || !isRepeated(event, { ...stored, json })))
+      if (json === null || (event && !isRepeated(event, { ...stored, json })))
         throw new AuditConflictError(index, conflictMessage(id));
-      existing.add(id);
+      existing.set(id, json);
     }
     missing = missing.filter(({ id }) => !existing.has(id));
   }
-  return identified.map(({ id }) => ({ id, outcome: existing.has(id) ? 'existing' : 'created' }));
+  return identified.map((event) => {
+    const json = existing.get(event.id);
+    const { id } = event;
+    if (json !== undefined) return { id, outcome: 'existing', line: () => json };
+    return { id, outcome: 'created', line: () => printNew(event, recordedAt) };
+  });
 }
+
+function printNew(event: IdentifiedEvent, recordedAt: string | null): string {
+  if (recordedAt === null) throw new TypeError('An event without an origin has no known recorded time.');
+  return eventLine(event, { recordedAt });
+}
+
+/** What the database answers: that all were inserted, or an id that is stored. */
+type Answer = { readonly id: null; readonly recordedAt: string | null } | { readonly id: string };
 
 /** One row without an id if all were inserted, else the ids that are stored. */
 async function insertUnlessAnyExists(
   executor: Executor,
   events: readonly IdentifiedEvent[],
   all: readonly IdentifiedEvent[],
-): Promise<{ readonly id: string | null }[]> {
+): Promise<Answer[]> {
   const kind = insertKind(events);
   try {
     return await run(executor, insertUnlessTaken[kind], eventInserts[kind].encodeMany(events));

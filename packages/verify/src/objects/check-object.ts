@@ -8,6 +8,7 @@ import { broken, type Finding } from '../finding.ts';
 import { createEventCheck, type EventCheck } from './check-events.ts';
 import { readGzipFrame } from './gzip-frame.ts';
 import type { IdFilter } from './id-filter.ts';
+import { createLineSearch, type LineSearch, type MetLine } from './line-search.ts';
 
 const chunkSize = 256 * 1024;
 
@@ -15,19 +16,32 @@ const chunkSize = 256 * 1024;
  * Levels `content` and `events`: reads an object and compares every byte of it with its entry. Memory holds the compressed
  * object, whose length the log bounds.
  */
-export async function checkObject(archive: Archive, entry: BatchEntry, ids: IdFilter | null): Promise<CheckedObject> {
+export async function checkObject(
+  archive: Archive,
+  entry: BatchEntry,
+  { ids, receipted }: { readonly ids: IdFilter | null; readonly receipted: readonly string[] },
+): Promise<CheckedObject> {
   const events = ids && createEventCheck(entry, ids);
-  const findings = await compareObject(archive, entry, events);
-  return { findings, suspects: events?.suspects ?? [] };
+  const met = receipted.length === 0 ? null : createLineSearch(receipted);
+  const findings = await compareObject(archive, entry, { events, met });
+  return { findings, suspects: events?.suspects ?? [], met: met?.lines ?? [] };
 }
 
-/** `suspects`: ids that may have come before. */
-interface CheckedObject {
+export interface CheckedObject {
   readonly findings: readonly Finding[];
+  /** Ids that may have come before. */
   readonly suspects: readonly string[];
+  /** The events that were looked for, each with the leaf hash of its line. */
+  readonly met: readonly MetLine[];
 }
 
-async function compareObject(archive: Archive, entry: BatchEntry, events: EventCheck | null): Promise<Finding[]> {
+/** Who looks at the lines, in addition to the tree over them. */
+interface Lookers {
+  readonly events: EventCheck | null;
+  readonly met: LineSearch | null;
+}
+
+async function compareObject(archive: Archive, entry: BatchEntry, lookers: Lookers): Promise<Finding[]> {
   const { key } = entry;
   const read = await readWhole(archive, entry);
   if (read === null) return [broken('object-missing', key, `Entry ${entry.index} of the log names it.`)];
@@ -40,7 +54,7 @@ async function compareObject(archive: Archive, entry: BatchEntry, events: EventC
     return [
       broken('gzip-extra', key, `${more} bytes follow the logged object. Some readers read them, and some do not.`),
     ];
-  return checkLines(object, entry, events);
+  return checkLines(object, entry, lookers);
 }
 
 const tries = 3;
@@ -82,9 +96,9 @@ async function readUpTo(stream: Readable, most: number): Promise<ObjectBytes> {
   return { object: parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts), more };
 }
 
-async function checkLines(object: Buffer, entry: BatchEntry, events: EventCheck | null): Promise<Finding[]> {
+async function checkLines(object: Buffer, entry: BatchEntry, lookers: Lookers): Promise<Finding[]> {
   const { key } = entry;
-  const lines = await unpack(object, entry, events);
+  const lines = await unpack(object, entry, lookers);
   if (typeof lines === 'string') return [broken('unreadable', key, lines)];
   const findings: Finding[] = [];
   const { rows, sha256, root, bytes, extra } = lines;
@@ -95,7 +109,7 @@ async function checkLines(object: Buffer, entry: BatchEntry, events: EventCheck 
     findings.push(broken('object-changed', key, `Its lines have the sha256 ${sha256}; the log says ${entry.sha256}.`));
   if (root !== entry.lines)
     findings.push(broken('lines-root', key, `Its lines have the root ${root}; the log says ${entry.lines}.`));
-  return [...findings, ...(events?.end() ?? [])];
+  return [...findings, ...(lookers.events?.end() ?? [])];
 }
 
 interface Lines {
@@ -108,7 +122,7 @@ interface Lines {
 }
 
 /** A sentence when the object cannot be unpacked. Node joins gzip members in silence, so the frame is read by hand. */
-async function unpack(object: Buffer, entry: BatchEntry, events: EventCheck | null): Promise<Lines | string> {
+async function unpack(object: Buffer, entry: BatchEntry, { events, met }: Lookers): Promise<Lines | string> {
   const isZstd = entry.key.endsWith('.zst');
   const frame = isZstd ? { start: 0 } : readGzipFrame(object);
   if (frame === null) return 'It is not a gzip file.';
@@ -116,7 +130,7 @@ async function unpack(object: Buffer, entry: BatchEntry, events: EventCheck | nu
     ? createZstdDecompress({ chunkSize })
     : createInflateRaw({ chunkSize });
   const hash = createHash('sha256');
-  const tree = createLineTree();
+  const tree = createLineTree(met?.look);
   let [bytes, crc] = [0, 0];
   unpacker.end(object.subarray(frame.start));
   try {

@@ -4,13 +4,17 @@ import type { BatchEntry } from '../../../evidence/src/batch-entry.ts';
 import { ArchiveError } from '../archive/archive.ts';
 import type { ArchiveSource } from '../archive/open-archive.ts';
 import type { Finding } from '../finding.ts';
+import type { ReceiptSearch } from '../receipts/receipt-search.ts';
 import { createFilterMemory } from './id-filter.ts';
-import type { WorkerAnswer, WorkerTask } from './worker.ts';
+import type { WorkerAnswer, WorkerQuestion, WorkerTask } from './worker.ts';
 
 /** A bucket answers slowly, and a disk fast. */
 const objectsAtOnce = { folder: availableParallelism(), s3: Math.max(8, 2 * availableParallelism()) } as const;
 
 const mostSuspects = 1_000_000;
+
+/** What a worker makes is short-lived. A larger young generation only keeps it longer, in each worker. */
+const workerYoungMb = 8;
 
 export interface CheckedObjects {
   readonly objects: number;
@@ -25,6 +29,8 @@ export async function checkObjects(
   entries: AsyncIterable<BatchEntry>,
   options: {
     readonly events: boolean;
+    /** Null: receipts are not looked at. */
+    readonly receipts: ReceiptSearch | null;
     readonly report: (finding: Finding) => void;
     readonly onProgress: (done: { objects: number; rows: number }) => void;
   },
@@ -35,12 +41,17 @@ export async function checkObjects(
   let [objects, rows] = [0, 0];
 
   async function work(): Promise<void> {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData: task });
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+      workerData: task,
+      resourceLimits: { maxYoungGenerationSizeMb: workerYoungMb },
+    });
     try {
       for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
-        const answer = await ask(worker, next.value);
+        const receipted = options.receipts?.expectedIn(next.value) ?? [];
+        const answer = await ask(worker, { entry: next.value, receipted });
         if (answer.kind === 'failed') throw new ArchiveError(`${next.value.key} could not be read: ${answer.reason}`);
         for (const finding of answer.findings) options.report(finding);
+        options.receipts?.meet(next.value, answer.met);
         for (const id of answer.suspects) suspects?.add(id);
         if (suspects !== null && suspects.size > mostSuspects) suspects = null;
         objects += 1;
@@ -56,13 +67,13 @@ export async function checkObjects(
   return { objects, rows, suspects };
 }
 
-function ask(worker: Worker, entry: BatchEntry): Promise<WorkerAnswer> {
+function ask(worker: Worker, question: WorkerQuestion): Promise<WorkerAnswer> {
   return new Promise((resolve, reject) => {
     worker.once('message', (answer: WorkerAnswer) => {
       worker.off('error', reject);
       resolve(answer);
     });
     worker.once('error', reject);
-    worker.postMessage(entry);
+    worker.postMessage(question);
   });
 }

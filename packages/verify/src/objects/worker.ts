@@ -1,8 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { BatchEntry } from '../../../evidence/src/batch-entry.ts';
 import { type ArchiveSource, openArchive } from '../archive/open-archive.ts';
-import type { Finding } from '../finding.ts';
-import { checkObject } from './check-object.ts';
+import { type CheckedObject, checkObject } from './check-object.ts';
 import { createIdFilter } from './id-filter.ts';
 
 /** What a worker is started with. */
@@ -12,19 +11,25 @@ export interface WorkerTask {
   readonly filter: SharedArrayBuffer | null;
 }
 
-/** The answer to an entry: what is wrong with its object, and ids that may have come before. */
+/** An entry, and the ids of events with a receipt that its object may hold. */
+export interface WorkerQuestion {
+  readonly entry: BatchEntry;
+  readonly receipted: readonly string[];
+}
+
+/** What is wrong with the object, ids that may have come before, and the lines of events with a receipt. */
 export type WorkerAnswer =
-  | { readonly kind: 'checked'; readonly findings: readonly Finding[]; readonly suspects: readonly string[] }
+  | ({ readonly kind: 'checked' } & CheckedObject)
   | { readonly kind: 'failed'; readonly reason: string };
 
 const { source, filter } = workerData as WorkerTask;
 const archive = openArchive(source);
 const ids = filter && createIdFilter(filter);
 
-parentPort?.on('message', async (entry: BatchEntry) => {
+parentPort?.on('message', async ({ entry, receipted }: WorkerQuestion) => {
   let answer: WorkerAnswer;
   try {
-    answer = { kind: 'checked', ...(await checkObject(archive, entry, ids)) };
+    answer = { kind: 'checked', ...(await checkObject(archive, entry, { ids, receipted })) };
   } catch (error) {
     answer = { kind: 'failed', reason: (error as Error).message };
   }

@@ -1,0 +1,52 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { checkReceipt } from '@auditbox/client/receipt.ts';
+import { makeReceipts } from '@auditbox/evidence/receipt.ts';
+import { createKeySigner, formatVerifierKey } from '@auditbox/evidence/signed-note.ts';
+import { expect, test } from 'vitest';
+
+/* The client checks receipts by itself. It must come to the same verdict as the command of an auditor. */
+
+const makeSigner = () =>
+  createKeySigner(
+    'audit.example.com/receipts',
+    generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),
+  );
+const signer = makeSigner();
+const key = formatVerifierKey(signer.key);
+const events = (count: number) =>
+  Array.from({ length: count }, (_, n) => ({
+    id: `0197d0d4-0000-7000-8000-${String(n).padStart(12, '0')}`,
+    recordedAt: '2026-07-03T11:46:50.200000Z',
+    line: String(n).padStart(64, '0'),
+  }));
+
+test('receipts of flushes of each size hold, with their events', async () => {
+  for (const count of [...Array.from({ length: 20 }, (_, n) => n + 1), 255, 256, 257]) {
+    const receipts = await makeReceipts(events(count), signer);
+    expect(await checkReceipt(receipts.all(), key)).toEqual({ kind: 'holds', events: events(count) });
+    for (const index of new Set([0, count >> 1, count - 1]))
+      expect(await checkReceipt(receipts.one(index), key)).toEqual({ kind: 'holds', events: [events(count)[index]] });
+  }
+});
+
+test('a receipt that was changed, or that another key signed, is broken', async () => {
+  const receipts = await makeReceipts(events(5), signer);
+  const [one, all] = [receipts.one(2), receipts.all()];
+  const changed = [
+    one.replace('index 2', 'index 3'),
+    one.replace(/index 2\n.{44}\n/, 'index 2\n'),
+    one.replace('size 5', 'size 6'),
+    one.replace('0002 2026', '0003 2026'),
+    one.replace('11:46:50', '11:46:51'),
+    all.replace(/event .*\n/, ''),
+    all.replace('origin audit', 'origin other'),
+    `${one}more`,
+    'hello',
+    '',
+  ];
+  for (const receipt of changed) expect((await checkReceipt(receipt, key)).kind).toBe('broken');
+  for (const receipt of [one, all])
+    expect((await checkReceipt(receipt, formatVerifierKey(makeSigner().key))).kind).toBe('broken');
+  for (const wrong of ['', 'audit.example.com/receipts', 'a+b+c'])
+    expect((await checkReceipt(one, wrong)).kind).toBe('broken');
+});

@@ -1,0 +1,29 @@
+/** An event that was looked for, with the leaf hash of its line as it is in the object. */
+export interface MetLine {
+  readonly id: string;
+  /** 64 hexadecimal digits. */
+  readonly line: string;
+}
+
+/** Looks for events among the lines of an object. */
+export interface LineSearch {
+  /** As `onLine` of the tree over lines. */
+  look(line: Buffer, completed: readonly Buffer[]): void;
+  readonly lines: readonly MetLine[];
+}
+
+/** What stands before the id of an event in its line, and how long the id is. */
+const idStart = '{"id":"'.length;
+const idLength = 36;
+
+export function createLineSearch(ids: readonly string[]): LineSearch {
+  const wanted = new Set(ids);
+  const lines: MetLine[] = [];
+  return {
+    look(line, [leaf]) {
+      const id = line.toString('latin1', idStart, idStart + idLength);
+      if (leaf !== undefined && wanted.has(id)) lines.push({ id, line: leaf.toString('hex') });
+    },
+    lines,
+  };
+}
