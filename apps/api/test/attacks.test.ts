@@ -5,12 +5,13 @@ import { gzipSync } from 'node:zlib';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { type ApiFixture, createApiFixture, masterKey } from '@auditbox/testing/fixtures/api-fixture.ts';
 import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { countSentBytes } from '@auditbox/testing/probes/count-sent-bytes.ts';
 import { watchLivez } from '@auditbox/testing/probes/watch-livez.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 /*
  * Requests that are cheap to send and were expensive to answer. While each of them runs, other callers are answered, and the
- * memory of the api grows by less than 50 MB.
+ * memory of the api grows by less than 50 MB. ATTACKS_TABLE=true prints what each of them sent and what was felt.
  */
 
 const maxSilenceMs = 100;
@@ -18,6 +19,8 @@ const maxSilenceMs = 100;
 const maxTurnMs = 100;
 const maxGrowthBytes = 50 * 1024 * 1024;
 const tries = 5;
+
+const sentBytes = countSentBytes();
 
 let api: ApiFixture;
 beforeAll(async () => {
@@ -34,18 +37,60 @@ beforeAll(async () => {
     await api.request('/audit/export');
   }
 });
-afterAll(() => api.close());
+afterAll(async () => {
+  await api.close();
+  if (process.env.ATTACKS_TABLE) console.log(printTable());
+});
+
+interface Measured {
+  readonly sent: number;
+  readonly longestMs: number;
+  readonly turnMs: number;
+  readonly grownBytes: number;
+}
+
+/** By the names of the tests; of several attacks of a test the worst figures. */
+const table = new Map<string, Measured>();
+
+function addToTable(measured: Measured): void {
+  const name = expect.getState().currentTestName ?? '';
+  const before = table.get(name) ?? measured;
+  const worst = (key: keyof Measured) => Math.max(before[key], measured[key]);
+  table.set(name, {
+    sent: worst('sent'),
+    longestMs: worst('longestMs'),
+    turnMs: worst('turnMs'),
+    grownBytes: worst('grownBytes'),
+  });
+}
+
+function printTable(): string {
+  const rows = [...table].map(([name, { sent, longestMs, turnMs, grownBytes }]) => {
+    const size = sent < 1e6 ? `${Math.ceil(sent / 1e3)} kB` : `${(sent / 1e6).toFixed(1)} MB`;
+    const grownMB = Math.max(0, grownBytes / 1024 / 1024).toFixed(0);
+    return `| ${name} | ${size} | ${longestMs.toFixed(0)} | ${turnMs.toFixed(0)} | ${grownMB} |`;
+  });
+  return [
+    '| attack | sent | longest silence of /livez, ms | longest turn, ms | growth of memory, MB |',
+    '| --- | --: | --: | --: | --: |',
+    ...rows,
+  ].join('\n');
+}
 
 /** Runs an attack until it was not felt, and returns its result. */
 async function expectUnfelt<T>(attack: (attempt: number) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     const before = await rest();
     await measureTurns();
+    const sentBefore = sentBytes();
     const { result, felt } = await watchLivez({ url: api.url, pid: api.app.pid }, () => attack(attempt));
     const turnMs = await measureTurns();
     const grownBytes = felt.mostBytes - before;
     const isQuick = felt.longestMs <= maxSilenceMs || turnMs <= maxTurnMs;
-    if (isQuick && grownBytes <= maxGrowthBytes) return result;
+    if (isQuick && grownBytes <= maxGrowthBytes) {
+      addToTable({ sent: sentBytes() - sentBefore, longestMs: felt.longestMs, turnMs, grownBytes });
+      return result;
+    }
     if (attempt < tries) continue;
     if (!isQuick)
       expect(turnMs, `longest turn in ms, with a silence of ${felt.longestMs} ms`).toBeLessThanOrEqual(maxTurnMs);

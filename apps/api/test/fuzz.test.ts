@@ -1,17 +1,22 @@
 import { type ApiFixture, createApiFixture } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createChecks, type Place } from './fuzz/checks.ts';
 import { hostileText } from './fuzz/hostile-text.ts';
 import { type Parameter, parameters } from './fuzz/parameters.ts';
 import { fuzzedEvents, type ListedEvent } from './fuzz/recorded-events.ts';
+import { createWriteChecks } from './fuzz/write-checks.ts';
+import { writtenEvent } from './fuzz/written-events.ts';
 
 /*
  * Every query gets the answer that a model of the filters computes, or a 400 that names the mistake. FUZZ_REQUESTS=100000
- * sends more queries. A failure prints the seed and the query.
+ * sends more queries. One in FUZZ_WRITES requests is a write: a valid or nearly valid event, alone or in a batch. What is
+ * accepted is read back equal. A failure prints the seed and the query.
  */
 
 const requests = Number(process.env.FUZZ_REQUESTS ?? 2_000);
+const oneWriteIn = Number(process.env.FUZZ_WRITES ?? 10);
 const atOnce = 25;
 
 let api: ApiFixture;
@@ -139,6 +144,20 @@ test('cursors', { timeout }, () =>
     (given) => checks.checkCursor(given),
   ),
 );
+
+// After the queries, because their model does not know these events.
+test('POST /audit and POST /audit/batch', { timeout }, async () => {
+  // A request may make two months.
+  for (let days = 0; days < 330; days += 25)
+    await api.request('/audit', {
+      body: anEvent({ updated_at: new Date(Date.now() - days * 86_400_000).toISOString() }),
+    });
+  const writes = createWriteChecks(api, statuses);
+  const several = fc.tuple(fc.array(writtenEvent, { minLength: 1, maxLength: 4 }), fc.boolean());
+  await fuzz(0.7 / oneWriteIn, writtenEvent, (event) => writes.checkEvent(event));
+  await fuzz(0.3 / oneWriteIn, several, ([events, isPartial]) => writes.checkBatch(events, isPartial));
+  expect(await writes.checkExport()).toBeGreaterThan(requests / oneWriteIn / 3);
+});
 
 test('most queries get an answer', () => {
   const answered = [...statuses].filter(([kind]) => kind.endsWith(' 200')).reduce((sum, [, count]) => sum + count, 0);

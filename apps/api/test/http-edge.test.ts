@@ -267,3 +267,23 @@ test('the history compares the members of values that LiteLLM wrote as JSON text
     changes: [{ op: 'replace', path: '/spend', value: 2 }],
   });
 });
+
+test('JSON text inside JSON is found by its words and its object, and not by team, as the reference says', async () => {
+  const text = '{"team_id": "team-of-texts", "spend": 1.50}';
+  const event = anEvent({ object_id: 'texts', before_value: text, updated_values: text });
+  const asJson = anEvent({ object_id: 'json', updated_values: { team_id: 'team-of-texts' } });
+  expect((await api.request('/audit/batch', { body: [event, asJson] })).status).toBe(201);
+  const find = async (query: string) =>
+    (await api.request(`/audit?${query}`)).body.audit_logs.map(({ id }: { id: string }) => id);
+  expect(await find('q=team-of-texts&object_id=texts')).toEqual([event.id]);
+  expect(await find('search=texts')).toEqual([event.id]);
+  expect(await find('object_team_id=team-of-texts')).toEqual([asJson.id]);
+  const { body: reference } = await api.request('/openapi.json', { key: null });
+  const names = ['object_team_id', 'object_key_hash'];
+  const described = reference.paths['/audit'].get.parameters.filter(({ name }: { name: string }) =>
+    names.includes(name),
+  );
+  expect(described.map(({ description }: { description: string }) => description)).toEqual(
+    names.map(() => expect.stringContaining('Not in JSON text inside a string')),
+  );
+});

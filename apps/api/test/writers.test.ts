@@ -115,6 +115,29 @@ test("another writer's id in a batch refuses the batch, and with partial=true th
   expect(refused).toMatchObject({ status: 422, body: { errors: [{ path: '[0].id' }] } });
 });
 
+test.each([
+  ['array', 'application/json', (events: readonly string[]) => `[${events.join(' , ')}]`],
+  ['lines', 'application/x-ndjson', (events: readonly string[]) => events.join('\n')],
+])('with partial=true an event larger than 1 MiB is refused alone (%s)', async (_form, type, join) => {
+  const [first, last] = [anEvent(), anEvent()];
+  const pad = (length: number) => ({ a: ['x\\"]}'.repeat(length / 5), { b: '' }] });
+  const [large, huge] = [anEvent({ context: pad(1_100_000) }), anEvent({ context: pad(3_000_000) })];
+  const body = join([first, large, huge, last].map((event) => JSON.stringify(event)));
+  const post = (path: string) => api.request(path, { body, type });
+  const message = 'is larger than 1048576 bytes';
+  const errors = ['[1]', '[2]'].map((path) => ({ path, message }));
+  expect(await post('/audit/batch')).toMatchObject({ status: 422, body: { errors: errors.slice(0, 1) } });
+  expect((await post('/audit/batch?partial=true&dry_run=true')).body).toMatchObject({
+    events: [{ id: first.id }, null, null, { id: last.id }],
+    errors,
+  });
+  expect(await post('/audit/batch?partial=true')).toMatchObject({
+    status: 201,
+    body: { created: 2, existing: 0, ids: [first.id, null, null, last.id], errors },
+  });
+  expect((await api.request(`/audit/${last.id}`)).status).toBe(200);
+});
+
 test('a partial batch across statements keeps its order', async () => {
   const events = someEvents(1_203).map((event, index) => (index % 400 === 7 ? { ...event, action: 'zapped' } : event));
   const { status, body } = await api.request('/audit/batch?partial=true', { body: events });

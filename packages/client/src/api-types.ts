@@ -681,7 +681,7 @@ export interface components {
             tenant?: string;
             /** @description JSON Pointers to the values that were replaced before it was stored. */
             redacted?: string[];
-            /** @description What the event changed, as a JSON Patch. Null when the values are too large for a patch. */
+            /** @description What the event changed, as a JSON Patch. Null when the values are too large for a patch. Members of JSON text inside a string are compared, too. */
             changes: components["schemas"]["PatchOperation"][] | null;
         };
         /** @description A step of a JSON Patch (RFC 6902). */
@@ -1044,9 +1044,9 @@ export interface operations {
                 object_id?: string[];
                 /** @description Who wrote the event, exactly: `key:<id>:<name>` or `sql:<login>`. Several are separated by commas. */
                 recorded_by?: string[];
-                /** @description `team_id` in one of the two values, exactly. */
+                /** @description `team_id` in one of the two values, exactly. Not in JSON text inside a string. */
                 object_team_id?: string;
-                /** @description `token` in one of the two values, exactly. */
+                /** @description `token` in one of the two values, exactly. Not in JSON text inside a string. */
                 object_key_hash?: string;
                 /** @description An id of any kind: object, actor, API key, team or key hash. */
                 search?: string;
@@ -1233,9 +1233,9 @@ export interface operations {
                 object_id?: string[];
                 /** @description Who wrote the event, exactly: `key:<id>:<name>` or `sql:<login>`. Several are separated by commas. */
                 recorded_by?: string[];
-                /** @description `team_id` in one of the two values, exactly. */
+                /** @description `team_id` in one of the two values, exactly. Not in JSON text inside a string. */
                 object_team_id?: string;
-                /** @description `token` in one of the two values, exactly. */
+                /** @description `token` in one of the two values, exactly. Not in JSON text inside a string. */
                 object_key_hash?: string;
                 /** @description An id of any kind: object, actor, API key, team or key hash. */
                 search?: string;
@@ -1315,9 +1315,9 @@ export interface operations {
                 object_id?: string[];
                 /** @description Who wrote the event, exactly: `key:<id>:<name>` or `sql:<login>`. Several are separated by commas. */
                 recorded_by?: string[];
-                /** @description `team_id` in one of the two values, exactly. */
+                /** @description `team_id` in one of the two values, exactly. Not in JSON text inside a string. */
                 object_team_id?: string;
-                /** @description `token` in one of the two values, exactly. */
+                /** @description `token` in one of the two values, exactly. Not in JSON text inside a string. */
                 object_key_hash?: string;
                 /** @description An id of any kind: object, actor, API key, team or key hash. */
                 search?: string;

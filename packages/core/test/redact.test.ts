@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { eventReader } from '@auditbox/core/event/read-event.ts';
+import type { JsonText } from '@auditbox/core/json/json-text.ts';
 import { createRedactor, type RedactOptions } from '@auditbox/core/redact/redact-event.ts';
 import { nameKinds } from '@auditbox/core/redact/secret-names.ts';
 import { valueKinds } from '@auditbox/core/redact/secret-values.ts';
@@ -216,6 +217,117 @@ test.each([
     return performance.now() - startedAt;
   });
   expect(Math.min(...times)).toBeLessThan(50);
+});
+
+test('an escape of a separator in a name does not hide the name', () => {
+  expect(redact('{"pass\\tword":"x1","api_key\\n":"x2"}').text).toBe(
+    '{"pass\\tword":"[redacted:password]","api_key\\n":"[redacted:api-key]"}',
+  );
+});
+
+test.each([
+  [
+    'LiteLLM',
+    `{"token":"${'0f'.repeat(32)}","key_name":"sk-...2xpQ","policies":[],"models":["gpt-5"],"at":"2026-07-03T11:44:05Z"}`,
+  ],
+  ['LiteLLM as JSON text in a text', JSON.stringify(`{"token": "${'0f'.repeat(32)}", "key_name": "sk-...2xpQ"}`)],
+  ['a person whose name is not ASCII', '{"team":"Größe 日本","url":"x"}'],
+])('an event of %s is known to be clean without a walk over its tokens', (_what, json) => {
+  expect(redactor.isClean(redact(json).event)).toBe(true);
+});
+
+test.each([
+  ['single quotes', JSON.stringify("see {'password': 'hunter2-x'}")],
+  ['a text that is almost JSON, with an odd blank', JSON.stringify('{"signature"\u2028: "hunter2-x"')],
+  ['a name with an odd character', '{"pass\u2061word":"hunter2-x"}'],
+  ['a query', '{"url":"/?a=1&token=hunter2-x"}'],
+])('an event with a secret in %s is not taken for clean', (_what, json) => {
+  const { event, text } = redact(json);
+  expect(text).not.toContain('hunter2');
+  const given = { ...event, updatedValues: json as JsonText };
+  expect(redactor.isClean(given)).toBe(false);
+});
+
+test('an event that is known to be clean holds nothing that the walk over its tokens replaces', () => {
+  const pieces = [
+    ...[
+      'sk-',
+      'sk_live_',
+      'AKIA',
+      'ghp_',
+      'hf_',
+      'eyJ',
+      'Bearer ',
+      'basic ',
+      '-----BEGIN PRIVATE KEY-----',
+      '://',
+      'acme_',
+    ],
+    ...[
+      'password',
+      'PASS',
+      'word',
+      'api',
+      'key',
+      'token',
+      'pin',
+      'signature',
+      'ssn',
+      '_',
+      '-',
+      ' ',
+      '.',
+      '=',
+      ':',
+      '@',
+    ],
+    ...[
+      '"',
+      "'",
+      '\\',
+      '/',
+      '\n',
+      '\t',
+      '{',
+      '}',
+      '[',
+      ']',
+      ',',
+      '***',
+      '[redacted:x]',
+      '\u2061',
+      '\u212a',
+      '\u2028',
+      'ü',
+      '日',
+    ],
+    ...[body, body.slice(0, 16), '0f'.repeat(32), 'x', '1'],
+  ];
+  const text = fc.array(fc.constantFrom(...pieces), { maxLength: 7 }).map((all) => all.join(''));
+  const value = fc.letrec<{ value: unknown }>((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 3, withCrossShrink: true },
+      text,
+      fc.constantFrom(null, true, 12),
+      fc.dictionary(text, tie('value'), { maxKeys: 4 }),
+      fc.array(tie('value'), { maxLength: 3 }),
+      fc.tuple(tie('value'), fc.constantFrom(0, 1)).map(([inner, indent]) => JSON.stringify(inner, null, indent)),
+      fc.tuple(text, text).map(([a, b]) => `{"${a}":"${b}"`),
+    ),
+  })).value;
+  const by = create({ names: ['ssn'], prefixes: ['acme_'] });
+  let clean = 0;
+  fc.assert(
+    fc.property(text, value, value, (objectId, before, updated) => {
+      const members = { changed_by: 'ana', action: 'updated', table_name: 't', object_id: `o${objectId}` };
+      const read = readEvent(JSON.stringify({ ...members, before_value: before, updated_values: updated }));
+      if (!read.ok || !by.isClean(read.value)) return;
+      clean += 1;
+      expect(finish(by.redactEvent(read.value)).redacted).toBeNull();
+    }),
+    { numRuns: 20_000 },
+  );
+  expect(clean).toBeGreaterThan(1_000);
 });
 
 test('for any value the result is JSON without secrets, and a second redaction changes nothing', () => {

@@ -50,7 +50,10 @@ const historyStep = z
     changes: z
       .array(operation)
       .nullable()
-      .describe('What the event changed, as a JSON Patch. Null when the values are too large for a patch.'),
+      .describe(
+        'What the event changed, as a JSON Patch. Null when the values are too large for a patch. Members of JSON text inside a ' +
+          'string are compared, too.',
+      ),
   })
   .meta({ id: 'HistoryStep', description: 'A recorded event, and what it changed.' });
 

@@ -5,7 +5,7 @@ import { maxEventBytes, type ReadEvent } from './read-event.ts';
 /** The two forms of a batch: a JSON array, or one event on each line (https://github.com/ndjson/ndjson-spec). */
 export type BatchForm = 'array' | 'lines';
 
-/** Where an event is in the text of a batch. Nothing has parsed it yet. */
+/** Where an event is in the text of a batch. Nothing has parsed it yet. An event that is too large may end later. */
 interface EventSlice {
   readonly start: number;
   readonly end: number;
@@ -20,7 +20,7 @@ export function* readBatch(
   readEvent: ReadEvent,
   maxEvents: number,
 ): Generator<void, Checked<NewAuditEvent[]>> {
-  const each = yield* readEachEvent(text, form, readEvent, maxEvents, maxProblems);
+  const each = yield* readEvents(text, form, readEvent, maxEvents, maxProblems);
   if (!each.ok) return each;
   const problems = each.value.flatMap((event) => (event.ok ? [] : event.problems));
   if (problems.length > 0) return { ok: false, problems: problems.slice(0, maxProblems) };
@@ -28,29 +28,40 @@ export function* readBatch(
 }
 
 /**
- * Reads each event of a batch by itself, and stops after `most` problems. The path of each problem starts with the event's
- * index. Only a list that holds no event, or too many, is wrong as a whole. Throws SyntaxError, with the line's number or the
- * event's index, when the text is not JSON.
+ * Reads each event of a batch by itself. The path of each problem starts with the event's index. Only a list that holds no
+ * event, or too many, is wrong as a whole. Throws SyntaxError, with the line's number or the event's index, when the text is
+ * not JSON.
  *
  * It works in small steps, so that the caller can do other work between them: each `next` looks at one event. All events are
  * found and counted before the first of them is parsed, because a batch of too many would be parsed in vain. The result is
  * the value of the last step.
  */
-export function* readEachEvent(
+export function readEachEvent(
   text: string,
   form: BatchForm,
   readEvent: ReadEvent,
   maxEvents: number,
-  most = Number.POSITIVE_INFINITY,
+): Generator<void, Checked<Checked<NewAuditEvent>[]>> {
+  return readEvents(text, form, readEvent, maxEvents, Number.POSITIVE_INFINITY);
+}
+
+/** Stops after `most` problems. */
+function* readEvents(
+  text: string,
+  form: BatchForm,
+  readEvent: ReadEvent,
+  maxEvents: number,
+  most: number,
 ): Generator<void, Checked<Checked<NewAuditEvent>[]>> {
   const slices: EventSlice[] = [];
   if (form === 'array' && text.charCodeAt(skipSpace(text, 0)) !== openArray) return notAnArray(text);
   for (const slice of form === 'array' ? sliceArray(text) : sliceLines(text)) {
-    if (slices.length >= maxEvents) return wrong('', `holds more than ${maxEvents} events`);
-    if (slice.end - slice.start > maxEventBytes)
-      return wrong(`[${slices.length}]`, `is larger than ${maxEventBytes} bytes`);
-    slices.push(slice);
     yield;
+    if (slice === null) continue;
+    if (slices.length >= maxEvents) return wrong('', `holds more than ${maxEvents} events`);
+    slices.push(slice);
+    // The batch is wrong as a whole, so the end of the large event is not looked for.
+    if (isTooLarge(slice) && most !== Number.POSITIVE_INFINITY) return refuseTooLarge(slices.length - 1);
   }
   if (slices.length === 0) return wrong('', 'holds no event');
   const events: Checked<NewAuditEvent>[] = [];
@@ -59,7 +70,9 @@ export function* readEachEvent(
   for (const [index, slice] of slices.entries()) {
     if (problems >= most) break;
     yield;
-    const event = checkId(prependIndices(index, readSlice(text, slice, index, form, readEvent)), index, indexOfId);
+    const event = isTooLarge(slice)
+      ? refuseTooLarge(index)
+      : checkId(prependIndices(index, readSlice(text, slice, index, form, readEvent)), index, indexOfId);
     if (!event.ok) problems += event.problems.length;
     events.push(event);
   }
@@ -84,8 +97,12 @@ function checkId(event: Checked<NewAuditEvent>, index: number, indexOfId: Map<st
   return event;
 }
 
+const quote = 0x22;
+const backslash = 0x5c;
 const openArray = 0x5b;
 const closeArray = 0x5d;
+const openObject = 0x7b;
+const closeObject = 0x7d;
 const comma = 0x2c;
 /** A body that is not a list is parsed only to name the mistake in it. */
 const maxNotAnArray = 65_536;
@@ -95,25 +112,65 @@ function notAnArray(text: string): Checked<never> {
   return wrong('', 'must be an array of events');
 }
 
+function isTooLarge({ start, end }: EventSlice): boolean {
+  return end - start > maxEventBytes;
+}
+
+function refuseTooLarge(index: number): Checked<never> {
+  return wrong(`[${index}]`, `is larger than ${maxEventBytes} bytes`);
+}
+
 function wrong(path: string, message: string): Checked<never> {
   return { ok: false, problems: [{ path, message }] };
 }
 
-/** The elements of an array. A text that is not JSON gives at least one element that is not JSON, or throws SyntaxError. */
-function* sliceArray(text: string): Generator<EventSlice> {
+/**
+ * The elements of an array, and null between the steps in which the end of a large one is found. A text that is not JSON gives
+ * at least one element that is not JSON, or throws SyntaxError.
+ */
+function* sliceArray(text: string): Generator<EventSlice | null> {
   let at = skipSpace(text, skipSpace(text, 0) + 1);
   if (text.charCodeAt(at) !== closeArray) {
     for (let index = 0; ; index += 1) {
       // Longer than that it is too large, wherever it ends.
-      const { start, end } = sliceValue(text, at, at + maxEventBytes + 1);
-      yield { start, end };
-      at = skipSpace(text, end);
+      const slice = sliceValue(text, at, at + maxEventBytes + 1);
+      yield slice;
+      at = skipSpace(text, isTooLarge(slice) ? yield* skipLongValue(text, at) : slice.end);
       if (text.charCodeAt(at) === closeArray) break;
       if (text.charCodeAt(at) !== comma) throw new SyntaxError(`a comma or ] is missing after event [${index}]`);
       at = skipSpace(text, at + 1);
     }
   }
   if (skipSpace(text, at + 1) < text.length) throw new SyntaxError('text follows the end of the array');
+}
+
+/** Characters of a step. */
+const stepLength = 1024 * 1024;
+
+/** Where a long value ends. It may be as long as the body, so it is passed over in steps. */
+function* skipLongValue(text: string, start: number): Generator<null, number> {
+  let open = 0;
+  let isInString = false;
+  let nextStep = start + stepLength;
+  for (let at = start; at < text.length; at += 1) {
+    if (at >= nextStep) {
+      nextStep += stepLength;
+      yield null;
+    }
+    const code = text.charCodeAt(at);
+    if (isInString) {
+      if (code === backslash) at += 1;
+      if (code !== quote) continue;
+      isInString = false;
+      if (open === 0) return at + 1;
+    } else if (code === quote) isInString = true;
+    else if (code === openObject || code === openArray) open += 1;
+    else if (code === closeObject || code === closeArray) {
+      if (open <= 1) return at + open;
+      open -= 1;
+    } else if (code === comma && open === 0) return at;
+  }
+  return text.length;
 }
 
 function* sliceLines(text: string): Generator<EventSlice> {

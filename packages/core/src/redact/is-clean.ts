@@ -2,7 +2,8 @@ import { skipSpace, skipString } from '../json/json-text.ts';
 import { isHarmless, type NameRules } from './secret-names.ts';
 import type { ValueRules } from './secret-values.ts';
 
-interface Rules {
+/** What counts as a secret. */
+export interface SecretRules {
   readonly names: NameRules;
   readonly values: ValueRules;
 }
@@ -12,22 +13,38 @@ const openArray = 0x5b;
 const openObject = 0x7b;
 
 /** An escape that can hide a name or a pattern: a quote, a slash, or an ASCII character by its number. */
-const hidingEscape = /\\(?:["/]|u00[2-7])/;
+export const hidingEscape = /\\(?:["/]|u00[2-7])/;
 
 /**
  * Whether a text certainly holds no secret. Almost every text is decided here, by searches of the engine that take a
  * microsecond for a kilobyte.
  */
-export function isClean(text: string, { names, values }: Rules): boolean {
-  if (text.includes('\\') && hidingEscape.test(text)) return false;
+export function isClean(text: string, { names, values }: SecretRules): boolean {
+  const hasEscapes = text.includes('\\');
+  if (hasEscapes && hidingEscape.test(text)) return false;
   if (values.mayHold(text)) return false;
   for (let at = text.indexOf(':'); at !== -1; at = text.indexOf(':', at + 1)) {
     if (text.charCodeAt(at - 1) !== quote) continue;
-    if (!names.mayEndWith(text.charCodeAt(at - 2), text.charCodeAt(at - 3))) continue;
-    const kind = names.kindOf(text.slice(text.lastIndexOf('"', at - 2) + 1, at - 1));
+    // An escape of a separator stands in a name, which then is another one.
+    if (hasEscapes && nameEndingAt(text, at).includes('\\')) return false;
+    if (
+      !names.mayEndWith(
+        text.charCodeAt(at - 5),
+        text.charCodeAt(at - 4),
+        text.charCodeAt(at - 3),
+        text.charCodeAt(at - 2),
+      )
+    )
+      continue;
+    const kind = names.kindOf(nameEndingAt(text, at));
     if (kind !== null && !isHarmlessValue(text, at + 1, kind)) return false;
   }
   return true;
+}
+
+/** The name before the colon that stands here, as it is written. */
+function nameEndingAt(text: string, colon: number): string {
+  return text.slice(text.lastIndexOf('"', colon - 2) + 1, colon - 1);
 }
 
 /** Whether the value that starts here needs no replacement under a secret name. */

@@ -35,8 +35,8 @@ const maxVerdicts = 10_000;
 export interface NameRules {
   /** The kind of secret that a member with this name holds; null if the name does not say so. */
   kindOf(name: string): string | null;
-  /** Whether a name that ends with these two characters can be secret. It is much faster, and says no for most names. */
-  mayEndWith(last: number, lastButOne: number): boolean;
+  /** Whether a name that ends with these four characters can be secret. It is much faster, and says no for most names. */
+  mayEndWith(first: number, second: number, third: number, fourth: number): boolean;
 }
 
 /** `added` are further names, each of them its own kind; `skipped` are kinds that are not secret. */
@@ -50,7 +50,6 @@ export function createNameRules(added: readonly string[], skipped: ReadonlySet<s
     ...added.map((name) => [normalize(name), name] as const),
   ]);
   const byEnding = list(endings);
-  // Most names are told from secret ones by three characters.
   const lastThree = new Set(byEnding.map(({ name }) => name.slice(-3)));
   const ends = markEnds([...whole.keys(), ...byEnding.map(({ name }) => name)]);
   const verdicts = new Map<string, string | null>();
@@ -72,21 +71,37 @@ export function createNameRules(added: readonly string[], skipped: ReadonlySet<s
       if (name.length <= maxNameLength) verdicts.set(name, kind);
       return kind;
     },
-    mayEndWith(last, lastButOne) {
-      // Turns an upper-case letter of ASCII into its lower-case one. What is no letter or digit counts as a separator.
-      const [a, b] = [lastButOne | 0x20, last | 0x20];
-      return a > 0x7f || b > 0x7f || ends[a * 128 + b] === 1;
+    mayEndWith(first, second, third, fourth) {
+      if ((first | second | third | fourth) > 0x7f) return true;
+      const a = plainCodes[first] as number;
+      const b = plainCodes[second] as number;
+      const c = plainCodes[third] as number;
+      const d = plainCodes[fourth] as number;
+      // A character that is left out may stand between the last four of the name.
+      return a * b * c * d === 0 || ends[hashEnd(a, b, c, d)] === 1;
     },
   };
 }
 
-/** Marks the pairs of characters with which names end, and every pair with a character that may be left out. */
+/** Digits and letters in either case as 1 to 36; 0 for a character that is left out. */
+const plainCodes = Uint8Array.from(
+  { length: 128 },
+  (_, code) => '0123456789abcdefghijklmnopqrstuvwxyz'.indexOf(String.fromCharCode(code).toLowerCase()) + 1,
+);
+
+const endsSize = 65_536;
+
+function hashEnd(a: number, b: number, c: number, d: number): number {
+  return (((a * 37 + b) * 37 + c) * 37 + d) % endsSize;
+}
+
+/** Marks the four characters with which names end. A short name has any character before it. */
 function markEnds(names: readonly string[]): Uint8Array {
-  const ends = new Uint8Array(128 * 128);
-  const isPlain = (code: number) => /[a-z0-9]/.test(String.fromCharCode(code));
-  for (let a = 0; a < 128; a += 1)
-    for (let b = 0; b < 128; b += 1) if (!isPlain(a) || !isPlain(b)) ends[a * 128 + b] = 1;
-  for (const name of names) ends[name.charCodeAt(name.length - 2) * 128 + name.charCodeAt(name.length - 1)] = 1;
+  const ends = new Uint8Array(endsSize);
+  for (const name of names) {
+    const [d = 0, c = 0, b = 0, a] = Array.from(name.slice(-4), (letter) => plainCodes[letter.charCodeAt(0)]).reverse();
+    for (let any = 1; any <= 36; any += 1) ends[hashEnd(a ?? any, b, c, d)] = 1;
+  }
   return ends;
 }
 
@@ -116,5 +131,5 @@ const masked = /^(?:.{0,4}\*{3,}.{0,4}|\[redacted:[^\]]*\]|os\.environ\/\w+)$/;
 export function isHarmless(text: string, kind: string): boolean {
   if (text === '') return true;
   if (text.length > 128) return false;
-  return masked.test(text) || ((kind === 'token' || kind === 'api-key') && hashOrMask.test(text));
+  return ((kind === 'token' || kind === 'api-key') && hashOrMask.test(text)) || masked.test(text);
 }

@@ -5,6 +5,8 @@
 
 interface ValueRule {
   readonly kind: string;
+  /** Every match begins with one of these. The pass over the bytes of an event looks for them. */
+  readonly beginnings: readonly string[];
   /** What stands before the secret and stays. */
   readonly before?: string;
   readonly secret: string;
@@ -17,31 +19,46 @@ const start = '(?<![A-Za-z0-9_-])';
 
 const rules: readonly ValueRule[] = [
   // Not lower-case words with hyphens: names of things begin with sk- too.
-  { kind: 'api-key', secret: `${start}sk-(?=[a-z-]*[A-Z0-9_])[A-Za-z0-9_-]{16,}` },
-  { kind: 'api-key', secret: `${start}[rs]k_(?:live|test)_[A-Za-z0-9]{16,}` },
-  { kind: 'api-key', secret: `${start}AIza[A-Za-z0-9_-]{35}` },
-  { kind: 'api-key', secret: `${start}abx_[a-z0-9]{1,12}_[0-9A-Za-z]{38}` },
-  { kind: 'aws-key', secret: `${start}A(?:KIA|SIA|BIA|CCA)[A-Z0-9]{16}(?![A-Za-z0-9])` },
-  { kind: 'token', secret: `${start}gh[pousr]_[A-Za-z0-9]{36,}` },
-  { kind: 'token', secret: `${start}github_pat_[A-Za-z0-9_]{50,}` },
-  { kind: 'token', secret: `${start}glpat-[A-Za-z0-9_-]{20,}` },
-  { kind: 'token', secret: `${start}xox[abeprs]-[A-Za-z0-9-]{10,}` },
-  { kind: 'token', secret: `${start}npm_[A-Za-z0-9]{36,}` },
-  { kind: 'token', secret: `${start}hf_[A-Za-z0-9]{30,}` },
-  { kind: 'token', secret: `${start}hv[sb]\\.[A-Za-z0-9_-]{20,}` },
-  { kind: 'jwt', secret: `${start}eyJ[A-Za-z0-9_-]{8,}(?:\\.[A-Za-z0-9_-]*){2,4}` },
+  { kind: 'api-key', beginnings: ['sk-'], secret: `${start}sk-(?=[a-z-]*[A-Z0-9_])[A-Za-z0-9_-]{16,}` },
+  {
+    kind: 'api-key',
+    beginnings: ['sk_live_', 'sk_test_', 'rk_live_', 'rk_test_'],
+    secret: `${start}[rs]k_(?:live|test)_[A-Za-z0-9]{16,}`,
+  },
+  { kind: 'api-key', beginnings: ['AIza'], secret: `${start}AIza[A-Za-z0-9_-]{35}` },
+  { kind: 'api-key', beginnings: ['abx_'], secret: `${start}abx_[a-z0-9]{1,12}_[0-9A-Za-z]{38}` },
+  {
+    kind: 'aws-key',
+    beginnings: ['AKIA', 'ASIA', 'ABIA', 'ACCA'],
+    secret: `${start}A(?:KIA|SIA|BIA|CCA)[A-Z0-9]{16}(?![A-Za-z0-9])`,
+  },
+  { kind: 'token', beginnings: ['ghp_', 'gho_', 'ghu_', 'ghs_', 'ghr_'], secret: `${start}gh[pousr]_[A-Za-z0-9]{36,}` },
+  { kind: 'token', beginnings: ['github_pat_'], secret: `${start}github_pat_[A-Za-z0-9_]{50,}` },
+  { kind: 'token', beginnings: ['glpat-'], secret: `${start}glpat-[A-Za-z0-9_-]{20,}` },
+  {
+    kind: 'token',
+    beginnings: ['xoxa-', 'xoxb-', 'xoxe-', 'xoxp-', 'xoxr-', 'xoxs-'],
+    secret: `${start}xox[abeprs]-[A-Za-z0-9-]{10,}`,
+  },
+  { kind: 'token', beginnings: ['npm_'], secret: `${start}npm_[A-Za-z0-9]{36,}` },
+  { kind: 'token', beginnings: ['hf_'], secret: `${start}hf_[A-Za-z0-9]{30,}` },
+  { kind: 'token', beginnings: ['hvs.', 'hvb.'], secret: `${start}hv[sb]\\.[A-Za-z0-9_-]{20,}` },
+  { kind: 'jwt', beginnings: ['eyJ'], secret: `${start}eyJ[A-Za-z0-9_-]{8,}(?:\\.[A-Za-z0-9_-]*){2,4}` },
   {
     kind: 'private-key',
+    beginnings: ['-----BEGIN '],
     secret: '-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----',
     until: /-----END [^-]{0,60}-----/g,
   },
   {
     kind: 'authorization',
+    beginnings: ['Bearer ', 'bearer ', 'BEARER ', 'Basic ', 'basic ', 'BASIC '],
     before: '(?<![A-Za-z])(?:[Bb]earer|BEARER|[Bb]asic|BASIC) {1,8}',
     secret: '(?=[a-z._~+/-]*[A-Z0-9=])[A-Za-z0-9._~+/=-]{16,}',
   },
   {
     kind: 'password',
+    beginnings: ['://'],
     before: '://[^\\s/:@"\'<>]*:',
     secret: '(?!\\[redacted:|\\*{3})[^\\s/@"\'<>]+(?=@)',
   },
@@ -65,6 +82,17 @@ export interface ValueRules {
   mayHold(text: string): boolean;
   /** The secrets in a text, in order. */
   find(text: string): readonly FoundSecret[];
+  /** Where secrets can begin. */
+  readonly beginnings: readonly SecretBeginning[];
+  /** Whether a secret is assigned by the sign, `=` or `'`, that stands here. */
+  isAssignedAt(text: string, at: number): boolean;
+}
+
+/** A text with which secrets of one form begin. */
+export interface SecretBeginning {
+  readonly text: string;
+  /** Whether the beginning, which stands here, begins a secret. */
+  beginsSecretAt(text: string, at: number): boolean;
 }
 
 /**
@@ -86,13 +114,18 @@ const assignedRest = /[^\s&;,"'<>\\]*/y;
 export function createValueRules(prefixes: readonly string[], skipped: ReadonlySet<string>): ValueRules {
   const used: ValueRule[] = [
     ...rules.filter(({ kind }) => !skipped.has(kind)),
-    ...prefixes.map((prefix) => ({ kind: 'token', secret: `${start}${escapePattern(prefix)}[A-Za-z0-9_.-]{16,}` })),
+    ...prefixes.map((prefix) => ({
+      kind: 'token',
+      beginnings: [prefix],
+      secret: `${start}${escapePattern(prefix)}[A-Za-z0-9_.-]{16,}`,
+    })),
   ];
   const findsAssigned = !skipped.has('assignment');
   const sources = used.map(({ before = '', secret }) => `(${before})(${secret})`);
   const any = new RegExp(used.map(({ before = '', secret }) => before + secret).join('|') || '(?!)');
   const every = new RegExp(sources.join('|') || '(?!)', 'g');
   const anyAssigned = new RegExp(assigned.source, 'i');
+  const assignedHere = new RegExp(assigned.source, 'iy');
 
   function findByForm(text: string): FoundSecret[] {
     const found: FoundSecret[] = [];
@@ -119,7 +152,20 @@ export function createValueRules(prefixes: readonly string[], skipped: ReadonlyS
       findAssigned(text, found);
       return withoutOverlaps(found);
     },
+    beginnings: used.flatMap(({ beginnings, before = '', secret }) => {
+      const here = new RegExp(before + secret, 'y');
+      return beginnings.map((text) => ({
+        text,
+        beginsSecretAt: (whole: string, at: number) => testAt(here, whole, at),
+      }));
+    }),
+    isAssignedAt: (text, at) => findsAssigned && testAt(assignedHere, text, at),
   };
+}
+
+function testAt(here: RegExp, text: string, at: number): boolean {
+  here.lastIndex = at;
+  return here.test(text);
 }
 
 function findAssigned(text: string, found: FoundSecret[]): void {
