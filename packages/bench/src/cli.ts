@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 
 /** All benchmarks, in the order in which they run. */
-const benchmarks = ['ingest', 'drain', 'lag', 'scale', 'poll', 'query', 'redact'] as const;
+const benchmarks = ['ingest', 'drain', 'lag', 'scale', 'poll', 'query', 'redact', 'destinations'] as const;
 export type BenchmarkName = (typeof benchmarks)[number];
 
 /** The command line of `npm run bench`. */

@@ -9,6 +9,7 @@ import { type Received, tally } from './tally.ts';
  * the row count in the object's metadata, because unpacking would slow the measured processes. `/tally` unpacks all.
  *
  *   PUT, HEAD /bucket/key               as in S3
+ *   POST /anything                      a request of another destination: one event in each line
  *   POST /start?delayMs=30&keep=false   delete all objects and set the options
  *   GET /progress                       {objects, rows, bytes, lastAt}
  *   GET /tally                          the real content of all objects
@@ -45,6 +46,7 @@ async function respond(request: IncomingMessage, response: ServerResponse): Prom
       return sendJson(response, await tally([...objects.values()]));
   }
   if (request.method === 'PUT') return store(pathname, request, response);
+  if (request.method === 'POST') return receive(request, response);
   const known = objects.get(pathname);
   response.writeHead(known ? 200 : 404, known ? { etag: '"bench"' } : {}).end();
 }
@@ -68,6 +70,26 @@ async function store(key: string, request: IncomingMessage, response: ServerResp
     objects.set(key, { at: now(), claimed, body: null });
   }
   response.writeHead(200, { etag: '"bench"' }).end();
+}
+
+/** Answers as Splunk's collector does. A webhook looks at the status alone. */
+async function receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const body = Buffer.concat(await request.toArray());
+  if (delayMs > 0) await sleep(delayMs);
+  if (body.length > 0) {
+    const claimed = countLines(body);
+    lastAt = now();
+    objects.set(`request ${objects.size}`, { at: lastAt, claimed, body: keep ? body : null });
+    rows += claimed;
+    bytes += body.length;
+  }
+  sendJson(response, { text: 'Success', code: 0 });
+}
+
+function countLines(body: Buffer): number {
+  let lines = body.at(-1) === 10 ? 0 : 1;
+  for (let at = body.indexOf(10); at !== -1; at = body.indexOf(10, at + 1)) lines += 1;
+  return lines;
 }
 
 function sendJson(response: ServerResponse, value: unknown): void {
