@@ -59,7 +59,7 @@ export function composeExporter(settings: ExporterSettings, logger: Logger, trac
   const attestor = settings.log && createAttestor({ db, destinationName, store, settings: settings.log, log });
   const logKeeper =
     settings.log && createLogKeeper({ db, destination, destinationName, store, settings: settings.log, attestor, log });
-  const isHeld = () => logKeeper?.holdsExport === true;
+  const isSealHeld = () => logKeeper?.holdsSeal === true;
   const ledger = createLedger(db, destinationName, send);
   const registry = new Registry();
   const metrics = createExportMetrics(registry, seal);
@@ -75,7 +75,7 @@ export function composeExporter(settings: ExporterSettings, logger: Logger, trac
     pace: createPace(pollIntervalMs),
     log,
     concurrency: send.concurrency,
-    isHeld,
+    isHeld: () => logKeeper?.holdsExport === true,
     onProgress,
     probe: (signal) => probeForGate(db, destination, signal),
   });
@@ -90,7 +90,7 @@ export function composeExporter(settings: ExporterSettings, logger: Logger, trac
       sendLoop.wake();
       for (const lane of lanes) lane.wake();
     },
-    isHeld,
+    isHeld: isSealHeld,
     onIteration: () => turns.turned('seal'),
   });
   return {
@@ -115,7 +115,7 @@ export function composeExporter(settings: ExporterSettings, logger: Logger, trac
     async openLanes() {
       const metricsOf = createRequestMetrics(registry);
       for (const [configured, made] of await createDestinations(destinations.served, { log, env: process.env })) {
-        const parts = { db, log, metrics: metricsOf(configured.name), ...send, pollIntervalMs, isHeld };
+        const parts = { db, log, metrics: metricsOf(configured.name), ...send, pollIntervalMs, isHeld: isSealHeld };
         lanes.push(createLane(configured, made, parts));
       }
     },

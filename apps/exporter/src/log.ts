@@ -197,6 +197,14 @@ export function createExporterLog(logger: Logger) {
     /** The bucket could not be used; the next pass tries again. */
     logUnavailable: ({ reason }: { reason: string }) =>
       write('warn', 'log-unavailable', {}, `The log could not be published and will be tried again: ${reason}`),
+    /** The store is away, or hangs, since the start. */
+    sealedUncompared: () =>
+      write(
+        'warn',
+        'sealed-uncompared',
+        {},
+        'The bucket could not be compared with the database yet. Nothing is sent to it until then. Events are sealed and sent to the other destinations.',
+      ),
     logBlocked: ({ reason }: { reason: string }) =>
       write('error', 'log-blocked', { reason }, `The log is blocked: ${reason}`),
     logResumed: () => write('info', 'log-resumed', {}, 'The log is not blocked any more.'),

@@ -15,6 +15,7 @@ import { testCredentials } from '@auditbox/testing/servers/bucket.ts';
 import { spawnProgram } from '@auditbox/testing/servers/spawn-app.ts';
 import { openTestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
+import { startHttpReceiver } from '@auditbox/testing/stubs/http-receiver.ts';
 import { runArchive } from '@auditbox/verify/run-archive.ts';
 import { DeleteObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -133,6 +134,52 @@ test('a bucket that is ahead of the database blocks log and export with a senten
   expect(await restored.states()).toEqual({ pending: 12 });
   app.signal('SIGTERM');
   await app.ended;
+  await restored.close(1_000);
+  expect(await audit()).toEqual({ exitCode: 0, codes: [], size: 3, rows: 12 });
+});
+
+test('a store that is away at the start delays no other destination; it gets everything once it answers', async () => {
+  const receiver = await startHttpReceiver();
+  let isAway = true;
+  rig.proxy.intervene = { before: () => (isAway ? 'silence' : undefined) };
+  const app = rig.start([], { ...logged, WEBHOOK_URL: receiver.url, WEBHOOK_SECRET: `whsec_${'A'.repeat(32)}` });
+  await app.event('destination-added');
+  const late = someEvents(2, { updated_at: '2026-07-03T15:00:00Z' });
+  await rig.db.store(late);
+  await eventually(() => {
+    const bodies = receiver.requests.map(({ body }) => body).join();
+    for (const { id } of late) expect(bodies).toContain(id);
+  });
+  await app.event('sealed-uncompared');
+  expect(await rig.bucket.objects()).toEqual([]);
+  const [sent] = await rig.db.sql`select count(*)::int as attempts from auditbox.delivery
+    where destination = 's3' and state <> 'sealed'`;
+  expect(sent).toEqual({ attempts: 0 });
+  isAway = false;
+  app.signal('SIGTERM');
+  await app.ended;
+  expect(await (await rig.drain(logged)).ended).toBe(0);
+  await receiver.close();
+  expect(await audit()).toMatchObject({ exitCode: 0, codes: [], rows: 14 });
+});
+
+test('a bucket that turns out to be ahead when it is back holds everything again, and gets nothing', async () => {
+  await rig.drain(logged);
+  const restored = await openTestDatabase();
+  await restored.store(events);
+  let isAway = true;
+  rig.proxy.intervene = { before: () => (isAway ? { status: 503, code: 'SlowDown' } : undefined) };
+  const app = rig.start([], { ...logged, DATABASE_URL: urlAs('exporter', restored.url) });
+  await app.event('sealed-uncompared');
+  await eventually(async () => expect(await restored.states()).toEqual({ sealed: 12 }));
+  isAway = false;
+  await app.event('log-blocked');
+  await restored.store(someEvents(2, { updated_at: '2026-07-03T15:00:00Z' }));
+  const compared = rig.proxy.requests.length;
+  await eventually(() => expect(rig.proxy.requests.length).toBeGreaterThan(compared + 5));
+  app.signal('SIGTERM');
+  await app.ended;
+  expect(await restored.states()).toEqual({ pending: 2, sealed: 12 });
   await restored.close(1_000);
   expect(await audit()).toEqual({ exitCode: 0, codes: [], size: 3, rows: 12 });
 });

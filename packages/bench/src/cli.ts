@@ -1,7 +1,18 @@
 import { Command, InvalidArgumentError } from 'commander';
 
 /** All benchmarks, in the order in which they run. */
-const benchmarks = ['ingest', 'drain', 'lag', 'scale', 'poll', 'query', 'redact', 'log', 'verify'] as const;
+const benchmarks = [
+  'ingest',
+  'drain',
+  'lag',
+  'scale',
+  'poll',
+  'query',
+  'redact',
+  'destinations',
+  'log',
+  'verify',
+] as const;
 export type BenchmarkName = (typeof benchmarks)[number];
 
 /** The command line of `npm run bench`. */

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { destinations } from './benchmarks/destinations.ts';
 import { drain } from './benchmarks/drain.ts';
 import { ingest } from './benchmarks/ingest.ts';
 import { lag } from './benchmarks/lag.ts';
@@ -35,6 +36,7 @@ const benchmarks: Readonly<Record<BenchmarkName, (rig: Rig) => Promise<Benchmark
       rig,
       quick ? { rows: 40_000, backlogs: [0, 100_000] } : { rows: 400_000, backlogs: [0, 1_000_000, 10_000_000] },
     ),
+  destinations: (rig) => destinations(rig, { turns, rows: quick ? 50_000 : 200_000, seconds: quick ? 5 : 30 }),
   redact: async () => redact({ turns: quick ? 1 : 10 }),
   log: (rig) => log(rig, { turns, rows: quick ? 20_000 : 200_000, batches: quick ? 7_000 : 70_000 }),
   verify: (rig) => verify(rig, { turns, events: quick ? 200_000 : 10_000_000 }),

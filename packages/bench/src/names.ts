@@ -19,6 +19,13 @@ export const names = {
   lag: (eventsPerSecond: number) => `${count(eventsPerSecond)} events/s, linger 1 s`,
   exporters: (exporters: number, events: number) => `${several(exporters, 'exporter')}, ${count(events)} events`,
   backlog: (events: number) => `1 exporter, backlog of ${count(events)}`,
+  s3Alone: 'S3 alone',
+  webhook: 'S3 and a webhook',
+  hec: 'S3 and Splunk HEC',
+  destinationDrain: (concurrency: number) =>
+    `the receiver answers in 10 ms, ${several(concurrency, 'request')} at once`,
+  receiverRate: 'events/s at the receiver',
+  destinationIngest: (destinations: number) => `${several(destinations, 'destination')} other than S3`,
   record: (events: number) => `${count(events)} events`,
   slowestPage: 'the slowest single filter, by cursor: p95 ms',
   slowestTotal: 'the slowest single filter, with total: p95 ms',

@@ -105,7 +105,7 @@ async function recovery({ db }: Scene, from: number): Promise<{ nextDoneMs: numb
       (extract(epoch from max(done_at)) * 1000)::float8 as last
     from auditbox.delivery
     -- A fault may have set the clock of the database ahead.
-    where done_at between to_timestamp(${from / 1000}::float8) and clock_timestamp()`;
+    where destination = 's3' and done_at between to_timestamp(${from / 1000}::float8) and clock_timestamp()`;
   const { next = null, last = null } = row ?? {};
   return { nextDoneMs: next === null ? null : next - from, allDoneMs: last === null ? 0 : last - from };
 }

@@ -122,7 +122,8 @@ async function playOn(postgres: OwnPostgres, plan: RunPlan, part: Part, signal: 
   const { pace, store, seed, holdMs, nodeVariables } = plan;
   const { fault } = part;
   if (fault.needsLies && !store.canLie) return notPlayed(fault, 'it needs the S3 proxy');
-  const scene = await openScene({ postgres, store, pace, nodeVariables, settings: fault.settings ?? {} });
+  const { settings = {}, destination = null } = fault;
+  const scene = await openScene({ postgres, store, pace, nodeVariables, settings, destination });
   try {
     await waitUntilReady(scene);
     const judge = createJudge(scene, fault);

@@ -10,15 +10,17 @@ import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/f
 import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
 import { spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
 import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
+import { type HttpReceiver, startHttpReceiver } from '@auditbox/testing/stubs/http-receiver.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { findSelectors, readAlerts, readDashboardQueries } from './queries.ts';
 
 /* Prometheus reports no error for a metric that does not exist: the panel stays empty and the alert never fires. */
 
 let rig: ExporterFixture;
+let receiver: HttpReceiver;
 let metrics: readonly Metrics[];
 
-/** Reads the metrics of both processes after an event, a rejected request, an error of the store and a verify. */
+/** Reads the metrics of both processes after an event, a rejected request, an error of the store, one of a webhook, and a verify. */
 beforeAll(async () => {
   rig = await createExporterFixture();
   let hasFailed = false;
@@ -29,6 +31,10 @@ beforeAll(async () => {
       return { status: 503, code: 'SlowDown' };
     },
   };
+  receiver = await startHttpReceiver();
+  const { requests } = receiver;
+  receiver.answer = () => ({ status: requests.filter(({ method }) => method === 'POST').length === 1 ? 500 : 200 });
+  const webhook = { WEBHOOK_URL: receiver.url, WEBHOOK_SECRET: `whsec_${'A'.repeat(32)}` };
   const api = spawnApp('api/src/main.ts', {
     DATABASE_URL: urlAs('api', rig.db.url),
     PORT: '0',
@@ -46,9 +52,10 @@ beforeAll(async () => {
     EXPORT_LOG_WITNESS_POLICY: policyFile,
   };
   await rig.db.sql`insert into auditbox.last_verify (destination, objects, differences) values ('s3', 0, 0)`;
-  const exporter = rig.start([], { EXPORT_RETRY_CAP_MS: '100', ...log });
+  const exporter = rig.start([], { EXPORT_RETRY_CAP_MS: '100', ...log, ...webhook });
   const apiUrl = `http://127.0.0.1:${(await api.event('api-listening')).port}`;
   const exporterUrl = `http://127.0.0.1:${(await exporter.event('exporter-running')).port}`;
+  await exporter.event('destination-added');
   for (const body of [anEvent(), 'no event']) {
     await fetch(`${apiUrl}/audit`, {
       method: 'POST',
@@ -56,10 +63,13 @@ beforeAll(async () => {
       body: JSON.stringify(body),
     });
   }
-  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 1 }));
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 2 }));
   metrics = await Promise.all([apiUrl, exporterUrl].map((url) => readMetrics(url)));
 });
-afterAll(() => rig.close());
+afterAll(async () => {
+  await rig.close();
+  await receiver.close();
+});
 
 /** Metrics and labels that Prometheus adds. */
 const addedByPrometheus = { metrics: ['up'], labels: ['job', 'instance'] };

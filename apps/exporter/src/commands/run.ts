@@ -62,7 +62,7 @@ export async function run(parts: RunParts, { taking, working }: Shutdown): Promi
   await Promise.all([
     checkAtStart(parts, taking, registered.resolve),
     reconcileForever(parts, taking),
-    logKeeper?.run(taking),
+    logKeeper?.run(taking, { seals: true }),
     sealLoop.run(taking),
     settings.destinations.servesS3 ? sendLoop.run({ taking, working }) : null,
     ...lanes.map((lane) => registered.promise.then(() => lane.run({ taking, working }))),

@@ -23,10 +23,15 @@ type PassOutcome =
 /** Keeps the log: numbers finished batches and publishes checkpoints. */
 export interface LogKeeper {
   /**
-   * Whether nothing may be sealed and sent: the bucket may have objects that the database does not know, so rows could be
-   * exported twice. True until the bucket was compared.
+   * Whether nothing may be sent to the bucket: it may have objects that the database does not know, so rows could be exported
+   * twice. True until the bucket was compared.
    */
   readonly holdsExport: boolean;
+  /**
+   * Whether nothing may be sealed, or sent to another destination. True while the bucket is known to be ahead. At the start, a
+   * bucket that cannot be compared is waited for, but not for long: it must not delay the other destinations.
+   */
+  readonly holdsSeal: boolean;
   /** A sentence, while a person must look; else null. */
   readonly blockedReason: string | null;
   /** The newest size that each witness and the time-stamping authority attested, as this process saw it. */
@@ -37,12 +42,15 @@ export interface LogKeeper {
   pass(signal: AbortSignal, options?: { readonly isLast?: boolean }): Promise<PassOutcome>;
   /** The published files of the log that are missing in the bucket, or have other bytes. `repair` creates the missing ones. */
   findMissingFiles(signal: AbortSignal, options: { readonly repair: boolean }): Promise<MissingFiles>;
-  /** Passes at each interval until `taking` is aborted. */
-  run(taking: AbortSignal): Promise<void>;
+  /** Passes at each interval until `taking` is aborted. `seals`: this process also seals. */
+  run(taking: AbortSignal, options: { readonly seals: boolean }): Promise<void>;
 }
 
 /** While the first comparison does not succeed, it is tried again after this long. */
 const retryMs = 1_000;
+
+/** After this long without a comparison, rows are sealed all the same. A store that works answers much sooner. */
+const sealAnywayAfterMs = 10_000;
 
 export function createLogKeeper({
   log,
@@ -64,6 +72,8 @@ export function createLogKeeper({
   const name = { destination: destinationName, origin };
   let holdsExport = true;
   let blockedReason: string | null = null;
+  let sealsFrom = Number.POSITIVE_INFINITY;
+  const isNotCompared = () => holdsExport && blockedReason === null;
 
   function block(reason: string, { holds }: { holds: boolean }): PassOutcome {
     if (blockedReason !== reason) log.logBlocked({ reason });
@@ -163,9 +173,17 @@ export function createLogKeeper({
     return { kind: 'done', size: published.size };
   }
 
+  async function warnUncompared(taking: AbortSignal): Promise<void> {
+    await sleep(sealAnywayAfterMs, taking);
+    if (isNotCompared() && !taking.aborted) log.sealedUncompared();
+  }
+
   return {
     get holdsExport() {
       return holdsExport;
+    },
+    get holdsSeal() {
+      return holdsExport && (blockedReason !== null || performance.now() < sealsFrom);
     },
     get blockedReason() {
       return blockedReason;
@@ -174,8 +192,10 @@ export function createLogKeeper({
     check,
     pass,
     findMissingFiles: async (signal, options) => findMissingFiles(parts, await openLog(db, name), options, signal),
-    async run(taking) {
+    async run(taking, { seals }) {
       log.logRunning({ origin, key: formatVerifierKey(settings.key), signs: signer !== null });
+      sealsFrom = performance.now() + sealAnywayAfterMs;
+      if (seals) void warnUncompared(taking);
       while (!taking.aborted) {
         try {
           await pass(taking);
@@ -183,8 +203,7 @@ export function createLogKeeper({
           if (!(error instanceof DatabaseError)) throw error;
           log.databaseUnavailable(error);
         }
-        const isFirst = holdsExport && blockedReason === null;
-        await sleep(isFirst ? Math.min(retryMs, intervalMs) : intervalMs, taking);
+        await sleep(isNotCompared() ? Math.min(retryMs, intervalMs) : intervalMs, taking);
       }
     },
   };

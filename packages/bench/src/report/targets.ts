@@ -33,9 +33,15 @@ function listTargets(figures: readonly Figure[]): Target[] {
     const [ours, theirs] = [one, other].map((name) => findFigure(figures, name, condition, 'events/s'));
     return ours && theirs ? ratio(ours, theirs) : null;
   };
-  const alone = (condition: string, measure: string): number | null => {
-    const figure = findFigure(figures, names.auditbox, condition, measure);
+  const of = (contender: string, condition: string, measure: string): number | null => {
+    const figure = findFigure(figures, contender, condition, measure);
     return figure ? median(figure.values) : null;
+  };
+  const alone = (condition: string, measure: string) => of(names.auditbox, condition, measure);
+  const share = (contender: string, other: string, measure: string): number | null => {
+    const one = figures.find((figure) => figure.contender === contender && figure.measure === measure);
+    const two = figures.find((figure) => figure.contender === other && figure.measure === measure);
+    return one && two ? ratio(one, two) : null;
   };
   return [
     {
@@ -83,6 +89,26 @@ function listTargets(figures: readonly Figure[]): Target[] {
       value: alone(names.drain(0), names.deadOutboxRows),
     },
     { name: 'lag at 1,000 events/s: p99 ms', wanted: { atMost: 1_100 }, value: alone(names.lag(1_000), 'p99 ms') },
+    {
+      name: 'a webhook that answers in 10 ms, one exporter: events/s',
+      wanted: { atLeast: 50_000 },
+      value: of(names.webhook, names.destinationDrain(4), names.receiverRate),
+    },
+    {
+      name: 'Splunk HEC that answers in 10 ms, one exporter: events/s',
+      wanted: { atLeast: 50_000 },
+      value: of(names.hec, names.destinationDrain(4), names.receiverRate),
+    },
+    {
+      name: 'lag to a webhook at 1,000 events/s, linger 1 s: p99 ms',
+      wanted: { atMost: 1_300 },
+      value: of(names.webhook, names.lag(1_000), 'p99 ms'),
+    },
+    {
+      name: 'ingest with five destinations: times ingest with none',
+      wanted: { atLeast: 0.97 },
+      value: share(names.destinationIngest(5), names.destinationIngest(0), 'events/s'),
+    },
     {
       name: 'backlog of 10,000,000: peak MB',
       wanted: { atMost: 220 },

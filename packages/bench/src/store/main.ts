@@ -10,6 +10,7 @@ import { type Received, tally } from './tally.ts';
  *
  *   PUT, GET, HEAD /bucket/key          as in S3; GET only for objects without rows, such as the files of the log
  *   GET /bucket?list-type=2             as in S3, on one page
+ *   POST /anything                      a request of another destination: one event in each line
  *   POST /start?delayMs=30&keep=false   delete all objects and set the options
  *   GET /progress                       {objects, rows, bytes, lastAt}
  *   GET /tally                          the real content of all objects
@@ -46,6 +47,7 @@ async function respond(request: IncomingMessage, response: ServerResponse): Prom
       return sendJson(response, await tally([...objects.values()]));
   }
   if (request.method === 'PUT') return store(pathname, request, response);
+  if (request.method === 'POST') return receive(request, response);
   if (searchParams.has('list-type')) return list(pathname.replace(/\/$/, ''), searchParams, response);
   const known = objects.get(pathname);
   if (request.method === 'GET' && known?.file) {
@@ -87,6 +89,26 @@ function list(bucket: string, query: URLSearchParams, response: ServerResponse):
   response.end(
     `<ListBucketResult><KeyCount>${keys.length}</KeyCount><IsTruncated>false</IsTruncated>${contents.join('')}</ListBucketResult>`,
   );
+}
+
+/** Answers as Splunk's collector does. A webhook looks at the status alone. */
+async function receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const body = Buffer.concat(await request.toArray());
+  if (delayMs > 0) await sleep(delayMs);
+  if (body.length > 0) {
+    const claimed = countLines(body);
+    lastAt = now();
+    objects.set(`request ${objects.size}`, { at: lastAt, claimed, body: keep ? body : null });
+    rows += claimed;
+    bytes += body.length;
+  }
+  sendJson(response, { text: 'Success', code: 0 });
+}
+
+function countLines(body: Buffer): number {
+  let lines = body.at(-1) === 10 ? 0 : 1;
+  for (let at = body.indexOf(10); at !== -1; at = body.indexOf(10, at + 1)) lines += 1;
+  return lines;
 }
 
 function sendJson(response: ServerResponse, value: unknown): void {

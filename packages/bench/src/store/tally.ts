@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import { gunzip, zstdDecompress } from 'node:zlib';
 
-/** A received object. */
+/** A received object, or a received request of another destination. */
 export interface Received {
   /** Time of arrival, in milliseconds since 1970. */
   readonly at: number;
@@ -26,12 +26,15 @@ export interface Tally {
 
 const gunzipAsync = promisify(gunzip);
 const unzstdAsync = promisify(zstdDecompress);
+/** The first two bytes (RFC 1952, 2.3.1). */
+const gzipMagic = 0x1f8b;
 /** The first four bytes of a frame (RFC 8878, 3.1.1). */
 const zstdMagic = 0xfd2fb528;
 const newline = 10;
+const id = '"id":"';
 const recordedAt = '"recorded_at":"';
 
-/** Unpacks and counts every object. Relies on `id` being the first member of a line. */
+/** Unpacks and counts every object. Relies on the id of the event being the first `id` of a line. */
 export async function tally(received: readonly Received[]): Promise<Tally> {
   const ids = new Set<string>();
   const lags: number[] = [];
@@ -42,7 +45,8 @@ export async function tally(received: readonly Received[]): Promise<Tally> {
     bytes += body.length;
     for (const line of splitLines(await unpack(body))) {
       lines += 1;
-      ids.add(line.slice(7, 43));
+      const idAt = line.indexOf(id) + id.length;
+      ids.add(line.slice(idAt, idAt + 36));
       const from = line.lastIndexOf(recordedAt) + recordedAt.length;
       lags.push(at - Date.parse(line.slice(from, line.indexOf('"', from))));
     }
@@ -59,13 +63,16 @@ export async function tally(received: readonly Received[]): Promise<Tally> {
   };
 }
 
-function unpack(body: Buffer): Promise<Buffer> {
-  return body.length >= 4 && body.readUInt32LE() === zstdMagic ? unzstdAsync(body) : gunzipAsync(body);
+async function unpack(body: Buffer): Promise<Buffer> {
+  if (body.length < 4) return body;
+  if (body.readUInt32LE() === zstdMagic) return unzstdAsync(body);
+  return body.readUInt16BE() === gzipMagic ? gunzipAsync(body) : body;
 }
 
 function* splitLines(text: Buffer): Generator<string> {
   for (let from = 0; from < text.length; ) {
-    const end = text.indexOf(newline, from);
+    const found = text.indexOf(newline, from);
+    const end = found === -1 ? text.length : found;
     yield text.toString('utf8', from, end);
     from = end + 1;
   }

@@ -4,6 +4,7 @@ import { fleets } from './fleets.ts';
 import { kills } from './kills.ts';
 import { poison } from './poison.ts';
 import { postgresFaults } from './postgres.ts';
+import { receivers } from './receivers.ts';
 import { s3Faults } from './s3.ts';
 import { serverFaults } from './server.ts';
 import { stops } from './stops.ts';
@@ -41,5 +42,6 @@ export const catalogue: readonly Fault[] = [
   ...s3Faults,
   ...fleets,
   ...poison,
+  ...receivers,
   mixed,
 ];

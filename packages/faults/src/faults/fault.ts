@@ -34,6 +34,8 @@ export interface Fault {
   readonly share?: number;
   /** Additional settings of the exporters. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** A destination other than S3: its entry in the configuration, without name and url. The scene has its receiver. */
+  readonly destination?: Readonly<Record<string, unknown>>;
   /** Size of the events' values, to make batches of several chunks. Default: a few hundred bytes. */
   readonly valueBytes?: number;
   /** The store ignores If-None-Match, so an object may be written twice. */

@@ -58,14 +58,14 @@ async function findOddIds({ sql }: Database): Promise<string[]> {
   );
 }
 
-/** Every delivery must be done and have an object with its hash and row count. Every object must have a delivery. */
+/** Every delivery to S3 must be done and have an object with its hash and row count. Every object must have a delivery. */
 async function findOddDeliveries({ sql }: Database, { objects }: Archive): Promise<string[]> {
   const deliveries = await sql<{ batch: string; key: string; sha256: string; rows: number; state: string }[]>`
     select d.batch_id::text as batch, d.object_key as key, d.sha256, d.state,
       b.row_count - (
         select count(*)::int from auditbox.rejection r where r.destination = d.destination and r.batch_id = d.batch_id
       ) as rows
-    from auditbox.delivery d join auditbox.batch b on b.id = d.batch_id`;
+    from auditbox.delivery d join auditbox.batch b on b.id = d.batch_id where d.destination = 's3'`;
   const problems: string[] = [];
   const known = new Set(deliveries.map(({ key }) => key));
   for (const key of objects.keys()) if (!known.has(key)) problems.push(`${key} belongs to no delivery`);

@@ -7,6 +7,7 @@ import { createTestDatabase } from '@auditbox/testing/servers/template-database.
 import { type ProcessRole, urlAs } from '@auditbox/testing/servers/test-roles.ts';
 import { type Fleet, startFleet } from './fleet.ts';
 import { type Pace, quickSettings } from './pace.ts';
+import { openReceiver, type Receiver } from './receiver.ts';
 
 /** Real processes with their own database and bucket, and proxies that can cause faults. */
 export interface Scene {
@@ -20,6 +21,8 @@ export interface Scene {
   /** Proxy between the exporters and the store. Null when they use the store directly. */
   readonly proxy: S3Proxy | null;
   readonly bucket: TestBucket;
+  /** Of the destination other than S3. Null when S3 is the only one. */
+  readonly receiver: Receiver | null;
   readonly apis: Fleet;
   readonly exporters: Fleet;
   /** Settings of the exporters, for commands of the exporter. */
@@ -39,18 +42,22 @@ export interface ScenePlan {
   readonly pace: Pace;
   /** Additional settings of the exporters. */
   readonly settings: Readonly<Record<string, string>>;
+  /** The entry of a destination other than S3, or null. */
+  readonly destination: Readonly<Record<string, unknown>> | null;
   /** Environment variables of Node, for every process. */
   readonly nodeVariables: Readonly<Record<string, string>>;
 }
 
 export const masterKey = 'master-key-of-the-fault-suite-as-long-as-32-random-bytes';
 
-export async function openScene({ postgres, store, pace, settings, nodeVariables }: ScenePlan): Promise<Scene> {
+export async function openScene(plan: ScenePlan): Promise<Scene> {
+  const { postgres, store, pace, settings, destination, nodeVariables } = plan;
   const databaseUrl = await createTestDatabase(postgres.url);
   const { hostname: host, port } = new URL(databaseUrl);
   const line = await startTcpProxy({ host, port: Number(port) });
   const proxy = store.canLie ? await startS3Proxy(store.endpoint, { remember: false }) : null;
   const bucket = await createTestBucket(store.endpoint, { objectLock: !store.canLie });
+  const receiver = destination && (await openReceiver(destination));
   const db = connectDatabase({
     url: databaseUrl,
     application: 'fault suite',
@@ -81,6 +88,7 @@ export async function openScene({ postgres, store, pace, settings, nodeVariables
     AWS_ACCESS_KEY_ID: testCredentials.accessKeyId,
     AWS_SECRET_ACCESS_KEY: testCredentials.secretAccessKey,
     METRICS_PORT: '0',
+    ...receiver?.settings,
     ...settings,
   };
   const apis = startFleet({
@@ -110,12 +118,14 @@ export async function openScene({ postgres, store, pace, settings, nodeVariables
     line,
     proxy,
     bucket,
+    receiver,
     apis,
     exporters,
     exporterEnv,
     async close() {
       await Promise.all([apis.close(), exporters.close()]);
       await proxy?.close();
+      await receiver?.close();
       await line.down();
       await db.close(1_000);
       bucket.client.destroy();
