@@ -1,9 +1,11 @@
 import { keyEnvironmentForm } from '@auditbox/db/keys/key-form.ts';
+import { cellRelations, cellSettings, type DatabasePlaces, nestCells } from '@auditbox/process/cell-settings.ts';
 import { commonSettings, databaseUrl, hostSetting, portRange } from '@auditbox/process/common-settings.ts';
 import {
   flag,
   listOf,
   optional,
+  type Relation,
   readSettings,
   type SettingValues,
   secret,
@@ -21,6 +23,7 @@ import { nestRedaction, redactEnvironment, redactRelations } from './redact/reda
 /** The api's environment variables. Nothing outside of this file uses their names. */
 export const apiSettingTable = {
   ...commonSettings,
+  ...cellSettings,
   HOST: hostSetting,
   PORT: wholeNumber(portRange, { meaning: "The api's port. 0 uses any free port.", fallback: 4000 }),
   AUDIT_MASTER_KEY: optional(
@@ -75,13 +78,23 @@ export const apiSettingTable = {
   ),
 } as const;
 
+const replicaRelations: readonly Relation<typeof apiSettingTable>[] = [
+  {
+    between: ['DATABASE_CELLS', 'DATABASE_READ_URL'],
+    problem: ({ DATABASE_CELLS: cells, DATABASE_READ_URL: replica }) =>
+      cells !== undefined && replica !== undefined
+        ? 'DATABASE_READ_URL and DATABASE_CELLS are both set; replicas do not work with cells yet.'
+        : null,
+  },
+];
+
 /** The settings of an api. */
 export interface ApiSettings extends HttpSettings {
   readonly logLevel: SettingValues<typeof apiSettingTable>['LOG_LEVEL'];
   readonly listen: { readonly host: string; readonly port: number };
   /** The OTLP endpoint for traces; undefined sends no traces. */
   readonly tracesEndpoint: string | undefined;
-  readonly databaseUrl: string;
+  readonly databases: DatabasePlaces;
   readonly databaseSchema: string;
   /** Which server serves reads that do not need the primary. */
   readonly reads: { readonly from: 'primary' } | { readonly from: 'replica'; readonly url: string };
@@ -105,7 +118,13 @@ export interface ApiSettings extends HttpSettings {
 /** Throws SettingsError, which names every wrong setting. */
 export function readApiSettings(environment: Readonly<Record<string, string | undefined>>): ApiSettings {
   return nestSettings(
-    readSettings(apiSettingTable, environment, [...oidcRelations, ...redactRelations, ...httpRelations]),
+    readSettings(apiSettingTable, environment, [
+      ...cellRelations,
+      ...replicaRelations,
+      ...oidcRelations,
+      ...redactRelations,
+      ...httpRelations,
+    ]),
   );
 }
 
@@ -116,7 +135,7 @@ function nestSettings(values: SettingValues<typeof apiSettingTable>): ApiSetting
     listen: Object.freeze({ host: values.HOST, port: values.PORT }),
     ...nestHttpSettings(values),
     tracesEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
-    databaseUrl: values.DATABASE_URL,
+    databases: nestCells(values),
     databaseSchema: values.DATABASE_SCHEMA,
     reads: Object.freeze(replicaUrl === undefined ? { from: 'primary' } : { from: 'replica', url: replicaUrl }),
     masterKey: values.AUDIT_MASTER_KEY ?? null,

@@ -676,6 +676,8 @@ export interface components {
         Destinations: {
             destinations: {
                 name: string;
+                /** @description With DATABASE_CELLS: each cell has its own batches. */
+                cell?: string;
                 paused: boolean;
                 /** @description Batches that the destination does not have. At most 100,000 of a state are counted. */
                 batches: {
@@ -706,6 +708,8 @@ export interface components {
         };
         DestinationState: {
             name: string;
+            /** @description With DATABASE_CELLS: each cell has its own batches. */
+            cell?: string;
             is_paused: boolean;
             /** @description How long the oldest event of a batch that has not arrived has waited. */
             oldest_age_seconds: number;
@@ -1425,7 +1429,10 @@ export interface operations {
     };
     getCheckpoint: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description With DATABASE_CELLS: whose log. Required then. */
+                cell?: string;
+            };
             header?: {
                 /** @description `read-primary` (RFC 7240): the answer includes every write that was acknowledged before. Otherwise a replica may answer. */
                 Prefer?: string;
