@@ -216,7 +216,9 @@ test('`npm run keys` changes all cells, and names the cell that is down', async 
 test('cells with other keys of content hashes refuse writes with a sentence', async () => {
   await databases.cedar.sql`update auditbox.secret set value = repeat('0', 64) where name = 'content-hash'`;
   const api = await start();
-  const { status, body } = await api.request('/audit', { body: anEvent() });
-  expect([status, body.code]).toEqual([503, 'database-misconfigured']);
-  expect(body.detail).toMatch(/The cell \w+ has another key for content hashes/);
+  for (const _try of [1, 2, 3]) {
+    const { status, body } = await api.request('/audit', { body: anEvent() });
+    expect([status, body.code]).toEqual([503, 'database-misconfigured']);
+    expect(body.detail).toMatch(/The cell \w+ has another key for content hashes/);
+  }
 });

@@ -14,6 +14,7 @@ export function createCellContentHasher(
 ): () => Promise<ContentHasher> {
   let known: { readonly key: string; readonly hasher: ContentHasher } | null = null;
   let unchecked = cells;
+  let difference: CellsDifferError | null = null;
   let running: Promise<void> | null = null;
   let checkedAt = Number.NEGATIVE_INFINITY;
 
@@ -23,11 +24,14 @@ export function createCellContentHasher(
     for (const [index, outcome] of outcomes.entries()) {
       if (outcome.status === 'rejected') continue;
       known ??= { key: outcome.value, hasher: createHasher(outcome.value) };
-      if (outcome.value !== known.key)
-        throw new CellsDifferError(
+      if (outcome.value !== known.key) {
+        difference = new CellsDifferError(
           `The cell ${asked[index]?.name} has another key for content hashes than the other cells. Run \`npm run migrate\` with DATABASE_CELLS before a new cell stores events.`,
         );
+        throw difference;
+      }
     }
+    difference = null;
     unchecked = asked.filter((_cell, index) => outcomes[index]?.status === 'rejected');
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     if (known === null && failed?.status === 'rejected') throw failed.reason;
@@ -45,6 +49,7 @@ export function createCellContentHasher(
     // A cell that is down must not make each write wait for it.
     if (known === null) await run();
     else if (unchecked.length > 0 && performance.now() - checkedAt > checkEveryMs) await run();
+    if (difference !== null) throw difference;
     return (known as unknown as { readonly hasher: ContentHasher }).hasher;
   };
 }

@@ -44,7 +44,7 @@ export default function ExportScreen() {
         </Notice>
       )}
       {value?.destinations.map((one) => (
-        <Destination key={one.name} one={one} pending={value.pending} />
+        <Destination key={titleOf(one)} one={one} pending={value.pending} />
       ))}
     </div>
   );
@@ -55,10 +55,10 @@ function Destination({ one, pending }: { one: DestinationState; pending: ExportS
   const health = judge(one, ageS);
   const waiting = pending.rows + one.rows.sealed + one.rows.sending;
   return (
-    <section className="destination" aria-labelledby={`destination-${one.name}`}>
+    <section className="destination" aria-labelledby={`destination-${titleOf(one)}`}>
       <div className={`headline ${health.tone}`}>
         <div>
-          <h2 id={`destination-${one.name}`}>{one.name}</h2>
+          <h2 id={`destination-${titleOf(one)}`}>{titleOf(one)}</h2>
           <p className="headline-word">
             <Icon name={health.tone === 'good' ? 'check' : health.tone === 'waiting' ? 'wait' : 'warn'} />
             {health.word}
@@ -210,4 +210,9 @@ function replayCommand(destination: string): string {
   return destination === archive
     ? 'npm run exporter -- --replay-failed'
     : `npm run destinations -- replay ${destination}`;
+}
+
+/** With cells, each has a destination of the same name. */
+function titleOf({ name, cell }: DestinationState): string {
+  return cell === undefined ? name : `${cell}/${name}`;
 }

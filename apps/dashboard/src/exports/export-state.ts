@@ -12,6 +12,8 @@ interface Counts {
 
 export interface DestinationState {
   readonly name: string;
+  /** Missing if there is one database. */
+  readonly cell?: string;
   readonly is_paused: boolean;
   readonly oldest_age_seconds: number;
   readonly deliveries: Counts;
