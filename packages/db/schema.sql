@@ -1092,13 +1092,18 @@ AS $function$
 declare
   made auditbox.api_key;
 begin
+  -- Events name their writer by this id, so nobody gets the id of a key that was there before.
+  if exists (select from auditbox.api_key k where k.key_id = (new_key ->> 'key_id')::uuid) then
+    return null;
+  end if;
   -- A key that has expired gives its name free.
   update auditbox.api_key k set revoked_at = k.expires_at, revoked_by = 'expired'
   where k.name = new_key ->> 'name' and k.revoked_at is null and k.expires_at <= now();
   insert into auditbox.api_key as k (key_id, name, key_hash, prefix, scopes, tenant, bounds, expires_at, created_by)
-  values (gen_random_uuid(), new_key ->> 'name', new_key ->> 'hash', new_key ->> 'prefix',
-    array(select json_array_elements_text(new_key -> 'scopes')), new_key ->> 'tenant', coalesce(new_key -> 'bounds', '{}'),
-    (new_key ->> 'expires_at')::timestamptz, coalesce(by ->> 'changed_by', session_user))
+  values (coalesce((new_key ->> 'key_id')::uuid, gen_random_uuid()), new_key ->> 'name', new_key ->> 'hash',
+    new_key ->> 'prefix', array(select json_array_elements_text(new_key -> 'scopes')), new_key ->> 'tenant',
+    coalesce(new_key -> 'bounds', '{}'), (new_key ->> 'expires_at')::timestamptz,
+    coalesce(by ->> 'changed_by', session_user))
   on conflict (name) where revoked_at is null and replaced_at is null do nothing
   returning k.* into made;
   if made.id is null then

@@ -72,7 +72,7 @@ function mountRoutes(app: Express, parts: ApiParts, served: readonly Route[]): v
       next();
     };
   // Only for callers with a key: it shows how many batches there are.
-  const checkpoint = sendCheckpoint(parts.readers);
+  const checkpoint = sendCheckpoint(parts.cells);
   const handle = (route: Route): (RequestHandler | ErrorRequestHandler)[] => [
     ...(route.access === 'public'
       ? []

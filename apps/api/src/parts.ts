@@ -1,20 +1,21 @@
 import type { Redactor } from '@auditbox/core/redact/redact-event.ts';
-import type { Database } from '@auditbox/db/database/connect.ts';
 import type { ContentHasher } from '@auditbox/db/events/content-hash.ts';
-import type { MonthMaker } from '@auditbox/db/months/month-maker.ts';
 import type { Scrape } from '@auditbox/process/metrics/scrape.ts';
 import type { Tracing } from '@auditbox/process/tracing.ts';
+import type { Cell } from './cells/cell.ts';
 import type { BytesInFlight } from './http/bytes-in-flight.ts';
 import type { Denials } from './http/denials.ts';
 import type { KeyLimits } from './http/rate-limits.ts';
+import type { KeyStore } from './keys/key-store.ts';
 import type { KeyUses } from './keys/key-use.ts';
 import type { KnownKeys } from './keys/known-keys.ts';
 import type { ApiLog } from './log.ts';
 import type { ApiMetrics } from './metrics/api-metrics.ts';
 import type { TokenCallers } from './oidc/token-callers.ts';
-import type { Readers } from './read/readers.ts';
+import type { Sources } from './read/event-reads.ts';
 import type { ApiSettings } from './settings.ts';
 import type { Coalescer } from './write/coalescer.ts';
+import type { EventStore } from './write/event-store.ts';
 
 /** The parts of a running api that routes use. */
 export interface ApiParts {
@@ -24,10 +25,9 @@ export interface ApiParts {
   readonly scrape: Scrape;
   /** Null: no traces. */
   readonly tracing: Tracing | null;
-  /** For batches and health checks. */
-  readonly db: Database;
-  /** For keys: their look-ups must not wait for writes, and writes must not wait for them. */
-  readonly keysDb: Database;
+  /** The databases: one, or several cells. For what is told of each by itself. */
+  readonly cells: readonly [Cell, ...Cell[]];
+  readonly keys: KeyStore;
   readonly knownKeys: KnownKeys;
   /** Null: only keys are valid. */
   readonly tokenCallers: TokenCallers | null;
@@ -37,12 +37,12 @@ export interface ApiParts {
   readonly contentHasher: () => Promise<ContentHasher>;
   /** Null: secrets are stored as they are sent. */
   readonly redactor: Redactor | null;
-  /** Makes months that events need, on its own connection: writes into existing months do not wait for it. */
-  readonly months: MonthMaker;
-  /** For reads of events: a slow read must not make a write wait. */
-  readonly readers: Readers;
+  /** For reads of events. */
+  readonly sources: Sources;
   readonly bytesInFlight: BytesInFlight;
   readonly keyLimits: KeyLimits;
+  /** For batches. */
+  readonly store: EventStore;
   /** For single events. */
   readonly coalescer: Coalescer;
 }

@@ -1,10 +1,12 @@
 import { keyEnvironmentForm } from '@auditbox/db/keys/key-form.ts';
 import type { NoteSigner } from '@auditbox/evidence/signed-note.ts';
+import { cellRelations, cellSettings, type DatabasePlaces, nestCells } from '@auditbox/process/cell-settings.ts';
 import { commonSettings, databaseUrl, hostSetting, portRange } from '@auditbox/process/common-settings.ts';
 import {
   flag,
   listOf,
   optional,
+  type Relation,
   readSettings,
   type SettingValues,
   secret,
@@ -23,6 +25,7 @@ import { nestReceipts, receiptEnvironment, receiptRelations } from './write/rece
 /** The api's environment variables. Nothing outside of this file uses their names. */
 export const apiSettingTable = {
   ...commonSettings,
+  ...cellSettings,
   HOST: hostSetting,
   PORT: wholeNumber(portRange, { meaning: "The api's port. 0 uses any free port.", fallback: 4000 }),
   AUDIT_MASTER_KEY: optional(
@@ -78,13 +81,23 @@ export const apiSettingTable = {
   ),
 } as const;
 
+const replicaRelations: readonly Relation<typeof apiSettingTable>[] = [
+  {
+    between: ['DATABASE_CELLS', 'DATABASE_READ_URL'],
+    problem: ({ DATABASE_CELLS: cells, DATABASE_READ_URL: replica }) =>
+      cells !== undefined && replica !== undefined
+        ? 'DATABASE_READ_URL and DATABASE_CELLS are both set; replicas do not work with cells yet.'
+        : null,
+  },
+];
+
 /** The settings of an api. */
 export interface ApiSettings extends HttpSettings {
   readonly logLevel: SettingValues<typeof apiSettingTable>['LOG_LEVEL'];
   readonly listen: { readonly host: string; readonly port: number };
   /** The OTLP endpoint for traces; undefined sends no traces. */
   readonly tracesEndpoint: string | undefined;
-  readonly databaseUrl: string;
+  readonly databases: DatabasePlaces;
   readonly databaseSchema: string;
   /** Which server serves reads that do not need the primary. */
   readonly reads: { readonly from: 'primary' } | { readonly from: 'replica'; readonly url: string };
@@ -111,6 +124,8 @@ export interface ApiSettings extends HttpSettings {
 export function readApiSettings(environment: Readonly<Record<string, string | undefined>>): ApiSettings {
   return nestSettings(
     readSettings(apiSettingTable, environment, [
+      ...cellRelations,
+      ...replicaRelations,
       ...oidcRelations,
       ...redactRelations,
       ...receiptRelations,
@@ -126,7 +141,7 @@ function nestSettings(values: SettingValues<typeof apiSettingTable>): ApiSetting
     listen: Object.freeze({ host: values.HOST, port: values.PORT }),
     ...nestHttpSettings(values),
     tracesEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
-    databaseUrl: values.DATABASE_URL,
+    databases: nestCells(values),
     databaseSchema: values.DATABASE_SCHEMA,
     reads: Object.freeze(replicaUrl === undefined ? { from: 'primary' } : { from: 'replica', url: replicaUrl }),
     masterKey: values.AUDIT_MASTER_KEY ?? null,

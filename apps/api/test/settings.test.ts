@@ -42,3 +42,32 @@ test('settings cannot be changed', () => {
   for (const value of [settings, settings.listen, settings.reads, settings.metricsAccess, settings.actions])
     expect(Object.isFrozen(value)).toBe(true);
 });
+
+function readProblem(settings: Record<string, string>): string {
+  try {
+    readApiSettings(settings);
+    return 'none';
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+test('wrong lists of cells are refused with a sentence that names the entry and shows no URL', () => {
+  const secret = 'hunter2hunter2';
+  const url = `postgres://user:${secret}@localhost/db`;
+  for (const [settings, sentence] of [
+    [{ DATABASE_CELLS: `a=${url} a=${url}2` }, 'two cells with the name a'],
+    [{ DATABASE_CELLS: `a=${url} ${url}2` }, 'entry 2 has no'],
+    [{ DATABASE_CELLS: `a=${url} B=${url}2` }, 'entry 2 has no valid name'],
+    [{ DATABASE_CELLS: `a=${url} b=http://${secret}/x` }, 'the URL of the cell b'],
+    [{ DATABASE_CELLS: `a=${url} b=${url}` }, 'the cells a and b are the same database'],
+    [{ DATABASE_CELLS: `a=${url}`, DATABASE_CELLS_BEFORE: 'b' }, 'the cell b is not in DATABASE_CELLS'],
+    [{ DATABASE_CELLS: `a=${url}`, DATABASE_URL: `${url}3` }, 'no cell is the database of DATABASE_URL'],
+    [{ DATABASE_CELLS: `a=${url}`, DATABASE_READ_URL: url }, 'replicas do not work with cells yet'],
+    [{}, 'DATABASE_URL is not set'],
+  ] as const) {
+    const problem = readProblem(settings);
+    expect(problem).toContain(sentence);
+    expect(problem).not.toContain(secret);
+  }
+});

@@ -62,6 +62,7 @@ export function composeExporter(settings: ExporterSettings, logger: Logger, trac
   const isSealHeld = () => logKeeper?.holdsSeal === true;
   const ledger = createLedger(db, destinationName, send);
   const registry = new Registry();
+  if (settings.cell !== null) registry.setDefaultLabels({ cell: settings.cell });
   const metrics = createExportMetrics(registry, seal);
   const turns = createTurns(destinations.servesS3 ? ['seal', 'send'] : ['seal'], () => performance.now());
   const onProgress = () => turns.turned('send');

@@ -41,6 +41,13 @@ export const exporterSettings = {
     fallback: 9464,
   }),
   ...s3Environment,
+  CELL_NAME: optional(
+    textOf(/^[a-z][a-z0-9-]{0,31}$/, '1 to 32 lower-case letters, digits and -', {
+      meaning:
+        'The name of the cell of DATABASE_URL in DATABASE_CELLS of the api. Keys begin with S3_PREFIX and `cell=NAME/`, and metrics have the label `cell`.',
+      fallbackShown: 'none',
+    }),
+  ),
   EXPORT_POLL_INTERVAL_MS: wholeNumber(
     { min: 10, max: 60_000 },
     { meaning: 'Longest sleep between polls.', fallback: 1_000 },
@@ -111,6 +118,13 @@ const relations: readonly Relation<typeof exporterSettings>[] = [
         : null,
   },
   {
+    between: ['CELL_NAME', 'EXPORT_LOG_ORIGIN'],
+    problem: ({ CELL_NAME: cell, EXPORT_LOG_ORIGIN: origin }) =>
+      cell !== undefined && origin !== undefined && !origin.endsWith(`/${cell}`)
+        ? `EXPORT_LOG_ORIGIN is ${origin}; with CELL_NAME=${cell} it must end with /${cell}, because each cell has its own log.`
+        : null,
+  },
+  {
     between: ['RETENTION_SCHEDULE'],
     problem: ({ RETENTION_SCHEDULE: times }) =>
       times !== undefined && !validate(times) ? `RETENTION_SCHEDULE is ${times}; that is not a cron expression.` : null,
@@ -128,6 +142,8 @@ const relations: readonly Relation<typeof exporterSettings>[] = [
 export interface ExporterSettings {
   readonly databaseUrl: string;
   readonly databaseSchema: string;
+  /** Null: there are no other cells. */
+  readonly cell: string | null;
   readonly logLevel: ExporterEnvironment['LOG_LEVEL'];
   /** Where traces are sent; null sends none. */
   readonly tracesEndpoint: string | null;
@@ -171,6 +187,7 @@ export function readExporterSettings(environment: Readonly<Record<string, string
   return freeze({
     databaseUrl: values.DATABASE_URL,
     databaseSchema: values.DATABASE_SCHEMA,
+    cell: values.CELL_NAME ?? null,
     logLevel: values.LOG_LEVEL,
     tracesEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT ?? null,
     health: { host: values.HOST, port: values.METRICS_PORT },
@@ -193,7 +210,11 @@ export function readExporterSettings(environment: Readonly<Record<string, string
       days: values.AUDIT_RETENTION_DAYS || null,
       schedule: values.RETENTION_SCHEDULE ?? null,
     },
-    s3: parseS3Settings(values),
+    s3: parseS3Settings({
+      ...values,
+      // Batches of all cells have the same numbers.
+      S3_PREFIX: values.CELL_NAME === undefined ? values.S3_PREFIX : `${values.S3_PREFIX}cell=${values.CELL_NAME}/`,
+    }),
     destinations,
   });
 }

@@ -1,6 +1,7 @@
 import { checkDatabase, explainUnready } from '@auditbox/db/database/check-database.ts';
 import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
 import { countExporterConnections } from '@auditbox/db/observe/count-exporters.ts';
+import { cellRelations, cellSettings, nestCells } from '@auditbox/process/cell-settings.ts';
 import { commonSettings } from '@auditbox/process/common-settings.ts';
 import { readSettings } from '@auditbox/process/settings.ts';
 import { start } from '@auditbox/process/start.ts';
@@ -14,52 +15,80 @@ import { readStatus } from './status/read-status.ts';
 /* `npm run status`: one screen that says what is behind, what is stuck and what to do. It needs the database alone. */
 
 const { json, maxBehind } = parseStatusCommand(process.argv.slice(2));
-const { DATABASE_URL, DATABASE_SCHEMA, LOG_LEVEL } = commonSettings;
+const { DATABASE_SCHEMA, LOG_LEVEL } = commonSettings;
 
 start({
   service: 'exporter',
   read() {
-    const values = readSettings({ DATABASE_URL, DATABASE_SCHEMA, LOG_LEVEL }, process.env);
-    return { url: values.DATABASE_URL, schema: values.DATABASE_SCHEMA, logLevel: values.LOG_LEVEL };
+    const table = { ...cellSettings, DATABASE_SCHEMA, LOG_LEVEL };
+    const values = readSettings(table, process.env, cellRelations);
+    return { places: nestCells(values), schema: values.DATABASE_SCHEMA, logLevel: values.LOG_LEVEL };
   },
   logTo: 'stderr',
-  async run({ settings: { url, schema } }) {
-    const db = connectDatabase({
-      ...{ url, schema },
-      application: 'auditbox status',
-      maxConnections: 1,
-      statementTimeoutMs: 10_000,
-      onlyReads: 'any',
-    });
-    const { text, exitCode } = await report(db);
+  async run({ settings: { places, schema } }) {
+    const cells = places.kind === 'one' ? [{ name: '', url: places.url }] : places.cells;
+    const reports = await Promise.all(cells.map((cell) => reportCell(cell, schema)));
+    const [only] = reports;
+    // One database has the form that it had before there were cells.
+    const shown =
+      only !== undefined && places.kind === 'one'
+        ? show(only.report)
+        : reports.map(({ name, report }) => showOfCell(name, report)).join(json ? ',' : '\n');
+    const text = json && places.kind === 'cells' ? `{"cells":[${shown}]}` : shown;
     process.stdout.write(withCommands(`${text}\n`));
-    await db.close(1_000);
-    return exitCode;
+    return Math.max(...reports.map(({ report }) => report.exitCode));
   },
 });
 
-async function report(db: Database): Promise<{ text: string; exitCode: number }> {
+type Report =
+  | { readonly kind: 'known'; readonly exitCode: number; readonly json: object; readonly lines: readonly string[] }
+  | { readonly kind: 'unknown'; readonly exitCode: number; readonly says: string };
+
+async function reportCell({ name, url }: { readonly name: string; readonly url: string }, schema: string) {
+  const db = connectDatabase({
+    ...{ url, schema },
+    application: 'auditbox status',
+    maxConnections: 1,
+    statementTimeoutMs: 10_000,
+    onlyReads: 'any',
+  });
+  const found = await report(db);
+  await db.close(1_000);
+  return { name, report: found };
+}
+
+async function report(db: Database): Promise<Report> {
   try {
     await checkDatabase(db);
     const destinations = await readStatus(db, maxBehind);
     const connections = await countExporterConnections(db);
     const state = worst(destinations);
-    if (json)
-      return {
-        text: JSON.stringify({ state, exporterConnections: connections, destinations }),
-        exitCode: exitCodes[state],
-      };
     const processes =
       connections === 0
         ? 'No exporter is connected to the database. If none runs behind a pooler, start one.'
         : `Exporters are connected to the database (${connections} connections).`;
-    const text = [processes, ...sortBySeverity(destinations).map(describeStatus)].join('\n');
-    return { text, exitCode: exitCodes[state] };
+    return {
+      kind: 'known',
+      exitCode: exitCodes[state],
+      json: { state, exporterConnections: connections, destinations },
+      lines: [processes, ...sortBySeverity(destinations).map(describeStatus)],
+    };
   } catch (error) {
-    const says = explainUnready(error);
-    const text = json ? JSON.stringify({ state: 'unknown', says }) : `unknown  ${says}`;
-    return { text, exitCode: exitCodes.unknown };
+    return { kind: 'unknown', exitCode: exitCodes.unknown, says: explainUnready(error) };
   }
+}
+
+function show(found: Report): string {
+  if (json) return JSON.stringify(toJson(found));
+  return found.kind === 'known' ? found.lines.join('\n') : `unknown  ${found.says}`;
+}
+
+function showOfCell(name: string, found: Report): string {
+  return json ? JSON.stringify({ cell: name, ...toJson(found) }) : `Cell ${name}:\n${show(found)}`;
+}
+
+function toJson(found: Report): object {
+  return found.kind === 'known' ? found.json : { state: 'unknown', says: found.says };
 }
 
 const order = ['pass', 'warn', 'fail'] as const;

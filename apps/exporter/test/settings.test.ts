@@ -57,3 +57,12 @@ test('settings cannot be changed, nested ones included', () => {
   for (const part of [settings, settings.s3, settings.s3.objectLock, settings.send.backoff])
     expect(Object.isFrozen(part)).toBe(true);
 });
+
+test('cells never write the same key, and each has its own log', () => {
+  const cell = { ...required, S3_PREFIX: 'audit/', CELL_NAME: 'ash' };
+  expect(readExporterSettings(cell)).toMatchObject({ cell: 'ash', s3: { prefix: 'audit/cell=ash/' } });
+  expect(readExporterSettings(required)).toMatchObject({ cell: null, s3: { prefix: 'audit_logs/' } });
+  expect(() => readExporterSettings({ ...cell, EXPORT_LOG_ORIGIN: 'example.com/audit' })).toThrow(
+    'with CELL_NAME=ash it must end with /ash',
+  );
+});

@@ -23,6 +23,8 @@ export function loadEnvironment(
 ): string | null {
   for (const [name, value] of Object.entries(readVariables(join(folder, '.env')) ?? {})) environment[name] ??= value;
   if (unless === null || environment[unless]) return null;
+  // The other way to say where the database is.
+  if (unless === 'DATABASE_URL' && environment.DATABASE_CELLS) return null;
   const file = join(stackFolder, 'env');
   const stack = readVariables(file);
   if (stack === null) return null;

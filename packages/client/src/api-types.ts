@@ -446,6 +446,8 @@ export interface components {
         };
         ReplayRequest: {
             destination: string;
+            /** @description With several databases: this cell alone. Default: every cell. */
+            cell?: string;
             /** @description This batch alone. Default: everything that failed. */
             batch_id?: string;
             /**
@@ -758,6 +760,8 @@ export interface components {
         Destinations: {
             destinations: {
                 name: string;
+                /** @description With DATABASE_CELLS: each cell has its own batches. */
+                cell?: string;
                 paused: boolean;
                 /** @description Batches that the destination does not have. At most 100,000 of a state are counted. */
                 batches: {
@@ -793,6 +797,8 @@ export interface components {
         };
         DestinationState: {
             name: string;
+            /** @description With DATABASE_CELLS: each cell has its own batches. */
+            cell?: string;
             is_paused: boolean;
             /** @description How long the oldest event of a batch that has not arrived has waited. */
             oldest_age_seconds: number;
@@ -1528,7 +1534,10 @@ export interface operations {
     };
     getCheckpoint: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description With DATABASE_CELLS: whose log. Required then. */
+                cell?: string;
+            };
             header?: {
                 /** @description `read-primary` (RFC 7240): the answer includes every write that was acknowledged before. Otherwise a replica may answer. */
                 Prefer?: string;
@@ -1588,7 +1597,10 @@ export interface operations {
     };
     pauseDestination: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description With several databases: this cell alone. Default: every cell. */
+                cell?: string;
+            };
             header?: never;
             path: {
                 name: string;
@@ -1617,7 +1629,10 @@ export interface operations {
     };
     resumeDestination: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description With several databases: this cell alone. Default: every cell. */
+                cell?: string;
+            };
             header?: never;
             path: {
                 name: string;

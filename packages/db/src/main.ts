@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { type CellAddress, CellListError, parseCells } from '@auditbox/core/cells/cell-list.ts';
 import { DatabaseUrlError } from '@auditbox/core/database-url-parameters.ts';
 import { nameCommands } from '@auditbox/core/text/name-commands.ts';
 import { toDatabaseError } from './database/database-error.ts';
 import { checkSchemaName, defaultSchema } from './database/schema-name.ts';
 import { parseCommand } from './migrate/cli.ts';
+import { copyToCell, readCommonRows } from './migrate/copy-to-cell.ts';
 import { migrateDatabase } from './migrate/migrate.ts';
 import { MigrationError } from './migrate/migration-error.ts';
 import { dropSearchIndex, makeSearchIndex } from './migrate/search-index.ts';
@@ -16,8 +18,7 @@ import { asOwnerOutsideTransactions } from './migrate/turns.ts';
 const waitMs = 60_000;
 
 const { searchIndex, roles, logins, json } = parseCommand(process.argv.slice(2));
-const url = process.env.DATABASE_URL;
-if (!url) exitWith('DATABASE_URL is not set. Set it to a URL such as postgres://user:password@host:5432/database.');
+const cells = readCellList();
 const schema = readSchemaName();
 let giveUpAt = performance.now() + waitMs;
 const printed = new Set<string>();
@@ -29,36 +30,62 @@ const report = (line: string) => {
 const onProgress = () => {
   giveUpAt = performance.now() + waitMs;
 };
-for (let isFirst = true; ; isFirst = false) {
-  try {
-    await migrateDatabase(url, { schema, report, onProgress });
-    break;
-  } catch (error) {
-    const databaseError = toDatabaseError(error);
-    if (databaseError === null || !databaseError.retry || performance.now() > giveUpAt) exitWith(explain(error));
-    if (isFirst) process.stderr.write(`${databaseError.sentence} Waiting up to ${waitMs / 1000} s.\n`);
-    await delay(500);
-  }
-}
+for (const { name, url } of cells) await migrate(name, url);
 try {
-  if (searchIndex !== null) await switchSearchIndex(url, searchIndex);
-  if (roles) await makeRoles(url);
-  if (logins.length > 0) await makeLogins(url);
+  for (const { name, url } of cells) await setUp(name, url);
+  await copyToCells();
   if (json) process.stdout.write(`${JSON.stringify({ ok: true, schema, did: [...printed] })}\n`);
 } catch (error) {
   exitWith(explain(error));
 }
 
-async function switchSearchIndex(databaseUrl: string, state: 'on' | 'off'): Promise<void> {
-  await asOwnerOutsideTransactions(databaseUrl, schema, (sql) =>
-    state === 'off' ? dropSearchIndex(sql) : makeSearchIndex(sql, (line) => report(`Indexing words: ${line}`)),
-  );
-  report(`The index of words is ${state}.`);
+/** A line about a cell names it. One database has no name. */
+function reportFor(name: string): (line: string) => void {
+  return name === '' ? report : (line) => report(`${name}: ${line}`);
 }
 
-async function makeRoles(databaseUrl: string): Promise<void> {
+async function migrate(name: string, url: string): Promise<void> {
+  for (let isFirst = true; ; isFirst = false) {
+    try {
+      return await migrateDatabase(url, { schema, report: reportFor(name), onProgress });
+    } catch (error) {
+      const databaseError = toDatabaseError(error);
+      if (databaseError === null || !databaseError.retry || performance.now() > giveUpAt)
+        exitWith(`${name === '' ? '' : `The cell ${name}: `}${explain(error)}`);
+      if (isFirst) process.stderr.write(`${databaseError.sentence} Waiting up to ${waitMs / 1000} s.\n`);
+      await delay(500);
+    }
+  }
+}
+
+async function setUp(name: string, url: string): Promise<void> {
+  const say = reportFor(name);
+  if (searchIndex !== null) await switchSearchIndex(url, searchIndex, say);
+  if (roles) await makeRoles(url, say);
+  if (logins.length > 0) await makeLogins(url, say);
+}
+
+/** All cells have the keys of the first one. */
+async function copyToCells(): Promise<void> {
+  const [first, ...others] = cells;
+  if (first === undefined || others.length === 0) return;
+  const common = await readCommonRows(first.url, schema);
+  for (const cell of others) {
+    const changed = await copyToCell(cell, common, schema);
+    reportFor(cell.name)(`The keys are those of the cell ${first.name}; ${changed} were copied.`);
+  }
+}
+
+async function switchSearchIndex(databaseUrl: string, state: 'on' | 'off', say: (line: string) => void): Promise<void> {
+  await asOwnerOutsideTransactions(databaseUrl, schema, (sql) =>
+    state === 'off' ? dropSearchIndex(sql) : makeSearchIndex(sql, (line) => say(`Indexing words: ${line}`)),
+  );
+  say(`The index of words is ${state}.`);
+}
+
+async function makeRoles(databaseUrl: string, say: (line: string) => void): Promise<void> {
   const { owner, seesSessions } = await setUpRoles(databaseUrl, { schema });
-  report(
+  say(
     'The roles auditbox_api, auditbox_exporter, auditbox_retention and auditbox_writer have their rights in this database.',
   );
   if (!seesSessions)
@@ -67,13 +94,29 @@ async function makeRoles(databaseUrl: string): Promise<void> {
     );
 }
 
-async function makeLogins(databaseUrl: string): Promise<void> {
+async function makeLogins(databaseUrl: string, say: (line: string) => void): Promise<void> {
   const withPasswords = logins.flatMap((login) => {
     const password = process.env[`${login.name.toUpperCase()}_PASSWORD`];
     return password ? [{ ...login, password }] : [];
   });
   await setUpLogins(databaseUrl, withPasswords, { schema });
-  for (const { name, role } of withPasswords) report(`The login ${name} is a member of ${role}.`);
+  for (const { name, role } of withPasswords) say(`The login ${name} is a member of ${role}.`);
+}
+
+/** DATABASE_CELLS, or DATABASE_URL as a cell without a name. */
+function readCellList(): readonly CellAddress[] {
+  const list = process.env.DATABASE_CELLS;
+  const url = process.env.DATABASE_URL;
+  if (list) {
+    try {
+      return parseCells(list);
+    } catch (error) {
+      if (error instanceof CellListError) return exitWith(`DATABASE_CELLS: ${error.message}`);
+      throw error;
+    }
+  }
+  if (!url) exitWith('DATABASE_URL is not set. Set it to a URL such as postgres://user:password@host:5432/database.');
+  return [{ name: '', url, takesEvents: true }];
 }
 
 function readSchemaName(): string {

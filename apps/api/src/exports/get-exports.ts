@@ -5,6 +5,8 @@ import { listLastVerifies } from '@auditbox/db/observe/last-verify.ts';
 import { listFailures } from '@auditbox/db/observe/list-failures.ts';
 import { findLogBacklogs } from '@auditbox/db/observe/log-backlog.ts';
 import { z } from 'zod';
+import type { Cell } from '../cells/cell.ts';
+import { ofEachCell } from '../cells/of-each-cell.ts';
 import { getCaller } from '../http/caller.ts';
 import { sendJson } from '../http/json.ts';
 import type { Route } from '../http/route.ts';
@@ -26,6 +28,7 @@ const exportedHour = z.strictObject({
 const destinationState = z
   .strictObject({
     name: z.string(),
+    cell: z.string().optional().describe('With DATABASE_CELLS: each cell has its own batches.'),
     is_paused: z.boolean(),
     oldest_age_seconds: z.number().describe('How long the oldest event of a batch that has not arrived has waited.'),
     deliveries: counts,
@@ -71,30 +74,39 @@ export const getExports: Route = {
     responses: { 200: { description: 'The state.', content: { 'application/json': { schema: exportState } } } },
   }),
   createHandler:
-    ({ readers }) =>
+    ({ cells }) =>
     async (_request, response) => {
       requireAllTenants(getCaller(response));
-      const db = readers.primary.poolFor();
-      const [pending, unfinished, verifies, logs] = await Promise.all([
-        findPendingRows(db),
-        findUnfinishedDeliveries(db),
-        listLastVerifies(db),
-        findLogBacklogs(db),
+      const [pending, destinations] = await Promise.all([
+        ofEachCell(cells, async (cell) => [await findPendingRows(cell.readers.primary.poolFor())]),
+        ofEachCell(cells, describeDestinations),
       ]);
-      const destinations = await Promise.all(
-        unfinished.map(async (one) => ({
-          ...(await describeDestination(db, one)),
-          last_verify: showVerify(verifies.find(({ destination }) => destination === one.destination)),
-          log: showLog(logs.find(({ destination }) => destination === one.destination)),
-        })),
-      );
       const answer: z.output<typeof exportState> = {
-        pending: { rows: pending.rows, oldest_age_seconds: pending.oldestAgeS },
-        destinations,
+        pending: {
+          rows: pending.reduce((sum, { rows }) => sum + rows, 0),
+          oldest_age_seconds: Math.max(...pending.map(({ oldestAgeS }) => oldestAgeS)),
+        },
+        destinations: destinations.map(({ name, cell, ...one }) => ({ name, ...(cell !== '' && { cell }), ...one })),
       };
       sendJson(response, 200, JSON.stringify(answer));
     },
 };
+
+async function describeDestinations({ readers }: Cell) {
+  const db = readers.primary.poolFor();
+  const [unfinished, verifies, logs] = await Promise.all([
+    findUnfinishedDeliveries(db),
+    listLastVerifies(db),
+    findLogBacklogs(db),
+  ]);
+  return Promise.all(
+    unfinished.map(async (one) => ({
+      ...(await describeDestination(db, one)),
+      last_verify: showVerify(verifies.find(({ destination }) => destination === one.destination)),
+      log: showLog(logs.find(({ destination }) => destination === one.destination)),
+    })),
+  );
+}
 
 async function describeDestination(db: Database, one: UnfinishedDeliveries) {
   const { destination } = one;

@@ -3,8 +3,13 @@ import { z } from 'zod';
 import { actorOf, getCaller } from '../http/caller.ts';
 import { sendJson } from '../http/json.ts';
 import type { Route } from '../http/route.ts';
+import { getSearch, readQuery, requireValid } from '../read/read-query.ts';
+import { findDestination } from './find-destination.ts';
 import { requireAllTenants } from './require-all-tenants.ts';
-import { requireDestination } from './require-destination.ts';
+
+const placeParameters = z.strictObject({
+  cell: z.string().optional().describe('With several databases: this cell alone. Default: every cell.'),
+});
 
 const pausedAnswer = z
   .strictObject({ name: z.string(), is_paused: z.boolean() })
@@ -30,20 +35,21 @@ function createRoute(verb: 'pause' | 'resume', summary: string, effect: string):
       operationId: `${verb}Destination`,
       summary,
       description: `${effect} A running exporter notices it within its poll interval. The change is an audit event.`,
-      requestParams: { path: z.object({ name: z.string() }) },
+      requestParams: { path: z.object({ name: z.string() }), query: placeParameters },
       responses: {
         200: { description: 'It is so.', content: { 'application/json': { schema: pausedAnswer } } },
       },
     }),
     createHandler:
-      ({ keysDb }) =>
+      ({ cells }) =>
       async (request, response) => {
         const caller = getCaller(response);
         requireAllTenants(caller);
         const name = String(request.params.name);
-        await requireDestination(keysDb, name);
+        const { cell } = requireValid(readQuery(placeParameters, getSearch(request))).named;
         const isPaused = verb === 'pause';
-        await pauseDestination(keysDb, name, isPaused, actorOf(caller));
+        for (const { keysDb } of await findDestination(cells, { destination: name, cell }))
+          await pauseDestination(keysDb, name, isPaused, actorOf(caller));
         sendJson(response, 200, JSON.stringify({ name, is_paused: isPaused }));
       },
   };

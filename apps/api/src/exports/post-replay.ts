@@ -1,12 +1,12 @@
-import { findFailed } from '@auditbox/db/export/find-failed.ts';
-import { replayFailed } from '@auditbox/db/export/replay-failed.ts';
+import { type Failed, type FailedSelector, findFailed } from '@auditbox/db/export/find-failed.ts';
+import { type ReplayIds, replayFailed } from '@auditbox/db/export/replay-failed.ts';
 import { z } from 'zod';
 import { actorOf, getCaller } from '../http/caller.ts';
 import { sendJson } from '../http/json.ts';
 import { readJsonBody, smallBody } from '../http/read-json-body.ts';
 import type { Route } from '../http/route.ts';
+import { findDestination } from './find-destination.ts';
 import { requireAllTenants } from './require-all-tenants.ts';
-import { requireDestination } from './require-destination.ts';
 
 /** Most failed batches, and most rejected rows, of one request. */
 const maxBatches = 1_000;
@@ -17,6 +17,7 @@ const instant = z.iso.datetime({ offset: true }).describe('An event time, RFC 33
 const replayRequest = z
   .strictObject({
     destination: z.string().min(1).max(200),
+    cell: z.string().optional().describe('With several databases: this cell alone. Default: every cell.'),
     batch_id: z
       .string()
       .regex(/^[1-9]\d{0,17}$/, 'must be the id of a batch')
@@ -66,33 +67,35 @@ export const postReplay: Route = {
     },
   }),
   createHandler:
-    ({ keysDb }) =>
+    ({ cells }) =>
     async (request, response) => {
       const caller = getCaller(response);
       requireAllTenants(caller);
       const asked = readJsonBody(replayRequest, request);
-      const { destination } = asked;
-      await requireDestination(keysDb, destination);
-      const failed = await findFailed(keysDb, {
-        destination,
-        batchId: asked.batch_id ?? null,
-        occurredFrom: asked.from ?? null,
-        occurredTo: asked.to ?? null,
-        limit: { batches: maxBatches, rows: maxRows },
-      });
-      if (!asked.dry_run) {
-        const batchIds = failed.deliveries.map(({ batchId }) => batchId);
-        const outboxIds = failed.rows.map(({ outboxId }) => outboxId);
-        await replayFailed(keysDb, { destination, batchIds, outboxIds }, actorOf(caller));
+      const answer = { destination: asked.destination, dry_run: asked.dry_run, ...nothing };
+      for (const { keysDb } of await findDestination(cells, { destination: asked.destination, cell: asked.cell })) {
+        const failed = await findFailed(keysDb, selectFailed(asked));
+        if (!asked.dry_run) await replayFailed(keysDb, idsOf(asked.destination, failed), actorOf(caller));
+        answer.batches += failed.deliveries.length;
+        answer.events += failed.deliveries.reduce((sum, { rows }) => sum + rows, 0);
+        answer.rejected_events += failed.rows.length;
+        answer.has_more ||= failed.deliveries.length === maxBatches || failed.rows.length === maxRows;
       }
-      const answer: z.output<typeof replayAnswer> = {
-        destination,
-        dry_run: asked.dry_run,
-        batches: failed.deliveries.length,
-        events: failed.deliveries.reduce((sum, { rows }) => sum + rows, 0),
-        rejected_events: failed.rows.length,
-        has_more: failed.deliveries.length === maxBatches || failed.rows.length === maxRows,
-      };
-      sendJson(response, 200, JSON.stringify(answer));
+      sendJson(response, 200, JSON.stringify(answer satisfies z.output<typeof replayAnswer>));
     },
 };
+
+const nothing = { batches: 0, events: 0, rejected_events: 0, has_more: false };
+
+function selectFailed({ destination, batch_id, from, to }: z.output<typeof replayRequest>): FailedSelector {
+  const limit = { batches: maxBatches, rows: maxRows };
+  return { destination, batchId: batch_id ?? null, occurredFrom: from ?? null, occurredTo: to ?? null, limit };
+}
+
+function idsOf(destination: string, { deliveries, rows }: Failed): ReplayIds {
+  return {
+    destination,
+    batchIds: deliveries.map(({ batchId }) => batchId),
+    outboxIds: rows.map(({ outboxId }) => outboxId),
+  };
+}

@@ -1,7 +1,5 @@
 import { createAuditEvent } from '@auditbox/core/event/create-audit-event.ts';
-import type { Database } from '@auditbox/db/database/connect.ts';
-import { storeAuditEvents } from '@auditbox/db/events/store-events.ts';
-import type { MonthMaker } from '@auditbox/db/months/month-maker.ts';
+import type { EventStore } from '../write/event-store.ts';
 
 /** A request that auth did not let pass. */
 export interface Denial {
@@ -35,17 +33,14 @@ interface Counted {
   count: number;
 }
 
-export function createDenials(
-  { db, months }: { readonly db: Database; readonly months: MonthMaker },
-  onError: (error: unknown) => void,
-): Denials {
+export function createDenials({ storeAll }: Pick<EventStore, 'storeAll'>, onError: (error: unknown) => void): Denials {
   let counted = new Map<string, Counted>();
 
   async function flush(): Promise<void> {
     if (counted.size === 0) return;
     const events = Array.from(counted.values(), toEvent);
     counted = new Map();
-    await storeAuditEvents(db, events, { months }).catch(onError);
+    await storeAll(events).catch(onError);
   }
 
   const timer = setInterval(() => void flush(), everyMs);

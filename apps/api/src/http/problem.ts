@@ -5,6 +5,7 @@ import { isSequenceBehind } from '@auditbox/db/events/event-refused-error.ts';
 import { withCommands } from '@auditbox/process/with-commands.ts';
 import type { ErrorRequestHandler } from 'express';
 import { z } from 'zod';
+import { CellsDifferError } from '../cells/cells-differ-error.ts';
 import type { ApiLog } from '../log.ts';
 import { hideSecrets } from '../redact/redact.ts';
 import { breakConnection } from './break-connection.ts';
@@ -135,10 +136,13 @@ function toProblem(error: unknown): HttpProblem {
   if (isClientError(error)) return new HttpProblem(error.status, describeClientError(error));
   if (error instanceof DatabaseError && (error.retry || needsOperator(error))) {
     // Addresses and names of databases are for the log, not for callers.
-    const detail = `The database ${describeState(error)} (${error.code}).`;
+    const place = error.cell === null ? 'The database' : `The cell ${error.cell}`;
+    const detail = `${place} ${describeState(error)} (${error.code}).`;
     const rejectReason = error.kind === 'busy' ? 'overload' : 'database';
     return new HttpProblem(503, detail, { headers: { 'retry-after': '1' }, rejectReason, code: databaseCode(error) });
   }
+  if (error instanceof CellsDifferError)
+    return new HttpProblem(503, error.message, { rejectReason: 'database', code: 'database-misconfigured' });
   return new HttpProblem(500, 'Internal error. This request stored nothing.');
 }
 

@@ -1,5 +1,5 @@
-import type { Database } from '@auditbox/db/database/connect.ts';
-import { type KeyUse, noteKeyUse } from '@auditbox/db/keys/change-keys.ts';
+import type { KeyUse } from '@auditbox/db/keys/change-keys.ts';
+import type { KeyStore } from './key-store.ts';
 
 const everyMs = 60_000;
 
@@ -11,7 +11,7 @@ export interface KeyUses {
   stop(): void;
 }
 
-export function createKeyUses(db: Database, onError: (error: unknown) => void): KeyUses {
+export function createKeyUses({ noteUse }: Pick<KeyStore, 'noteUse'>, onError: (error: unknown) => void): KeyUses {
   let uses = new Map<string, { at: number; address: string }>();
 
   async function flush(): Promise<void> {
@@ -22,7 +22,7 @@ export function createKeyUses(db: Database, onError: (error: unknown) => void): 
       noted,
       ([id, { at, address }]): KeyUse => ({ id, at: new Date(at).toISOString(), address }),
     );
-    await noteKeyUse(db, rows).catch(onError);
+    await noteUse(rows).catch(onError);
   }
 
   const timer = setInterval(() => void flush(), everyMs);

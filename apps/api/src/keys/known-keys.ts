@@ -2,8 +2,8 @@ import { BlockList, isIPv6 } from 'node:net';
 import { isPlainName } from '@auditbox/core/event/plain-name.ts';
 import { expandGrants, type Scope } from '@auditbox/core/keys/scopes.ts';
 import { allTenants, oneTenant, type TenantScope } from '@auditbox/core/keys/tenant-scope.ts';
-import type { Database } from '@auditbox/db/database/connect.ts';
-import { findKey, type ValidKey } from '@auditbox/db/keys/find-keys.ts';
+import type { ValidKey } from '@auditbox/db/keys/find-keys.ts';
+import type { KeyStore } from './key-store.ts';
 
 /** A valid key, ready for the checks of a request. */
 export interface KnownKey extends Omit<ValidKey, 'grants' | 'tenant'> {
@@ -30,11 +30,11 @@ interface Entry {
 }
 
 /** Unknown keys are remembered too: a stranger must not cost a query each time. */
-export function createKnownKeys(db: Database): KnownKeys {
+export function createKnownKeys({ find }: Pick<KeyStore, 'find'>): KnownKeys {
   const entries = new Map<string, Entry>();
 
   function look(keyHash: string, now: number): Promise<KnownKey | null> {
-    const key = findKey(db, keyHash).then((found) => (found === null ? null : toKnownKey(found)));
+    const key = find(keyHash).then((found) => (found === null ? null : toKnownKey(found)));
     if (entries.size >= maxCached) entries.clear();
     const entry = { at: now, key };
     entries.set(keyHash, entry);

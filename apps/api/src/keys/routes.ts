@@ -1,7 +1,6 @@
 import { newKeySchema } from '@auditbox/core/keys/key-bounds.ts';
 import type { Grant } from '@auditbox/core/keys/scopes.ts';
-import { createKey, revokeKey, rotateKey } from '@auditbox/db/keys/change-keys.ts';
-import { listKeys, type StoredKey } from '@auditbox/db/keys/find-keys.ts';
+import type { StoredKey } from '@auditbox/db/keys/find-keys.ts';
 import type { Request } from 'express';
 import { z } from 'zod';
 import { actorOf, type Caller, getCaller } from '../http/caller.ts';
@@ -43,7 +42,7 @@ export const postKey: Route = {
     responses: { 201: { description: 'The key.', content: { 'application/json': { schema: issuedKey } } } },
   }),
   createHandler:
-    ({ settings, keysDb }) =>
+    ({ settings, keys }) =>
     async (request, response) => {
       const caller = getCaller(response);
       const {
@@ -56,7 +55,7 @@ export const postKey: Route = {
       const rights = inheritBounds({ scopes: scopes as Grant[], tenant: tenant ?? null, bounds }, caller);
       requireNoGain(findGain(rights, caller));
       const { key, ...secret } = issueSecret(settings.keyEnvironment);
-      const id = await createKey(keysDb, { name, ...secret, ...rights, expiresAt }, actorOf(caller));
+      const id = await keys.create({ name, ...secret, ...rights, expiresAt }, actorOf(caller));
       if (id === null) throw new HttpProblem(409, `A valid key named "${name}" exists already.`);
       sendJson(response, 201, JSON.stringify({ id, name, key }));
     },
@@ -83,10 +82,10 @@ export const getKeys: Route = {
     },
   }),
   createHandler:
-    ({ keysDb }) =>
+    ({ keys }) =>
     async (_request, response) => {
-      const keys = await listVisible(getCaller(response), () => listKeys(keysDb));
-      sendJson(response, 200, JSON.stringify({ keys: keys.map(showKey) }));
+      const visible = await listVisible(getCaller(response), keys.list);
+      sendJson(response, 200, JSON.stringify({ keys: visible.map(showKey) }));
     },
 };
 
@@ -123,14 +122,14 @@ export const postKeyRotation: Route = {
     responses: { 201: { description: 'The new secret.', content: { 'application/json': { schema: issuedKey } } } },
   }),
   createHandler:
-    ({ settings, keysDb }) =>
+    ({ settings, keys }) =>
     async (request, response) => {
       const caller = getCaller(response);
       const { overlap_seconds: overlapS } = readJsonBody(rotation, request);
-      const old = await findVisible(caller, request, () => listKeys(keysDb));
+      const old = await findVisible(caller, request, keys.list);
       requireNoGain(findGain(old, caller));
       const { key, ...secret } = issueSecret(settings.keyEnvironment);
-      if (!(await rotateKey(keysDb, old.keyId, secret, overlapS, actorOf(caller)))) throw noSuchKey();
+      if (!(await keys.rotate(old.keyId, secret, overlapS, actorOf(caller)))) throw noSuchKey();
       sendJson(response, 201, JSON.stringify({ id: old.keyId, name: old.name, key }));
     },
 };
@@ -150,11 +149,11 @@ export const deleteKey: Route = {
     responses: { 204: { description: 'The key is revoked.' } },
   }),
   createHandler:
-    ({ keysDb }) =>
+    ({ keys }) =>
     async (request, response) => {
       const caller = getCaller(response);
-      const { keyId } = await findVisible(caller, request, () => listKeys(keysDb));
-      if (!(await revokeKey(keysDb, keyId, actorOf(caller)))) throw noSuchKey();
+      const { keyId } = await findVisible(caller, request, keys.list);
+      if (!(await keys.revoke(keyId, actorOf(caller)))) throw noSuchKey();
       response.writeHead(204).end();
     },
 };

@@ -1,5 +1,6 @@
 import { findUnfinishedDeliveries } from '@auditbox/db/observe/backlog.ts';
 import { z } from 'zod';
+import { ofEachCell } from '../cells/of-each-cell.ts';
 import { requireAllTenants } from '../exports/require-all-tenants.ts';
 import { getCaller } from '../http/caller.ts';
 import { sendJson } from '../http/json.ts';
@@ -13,6 +14,7 @@ const destinations = z
     destinations: z.array(
       z.strictObject({
         name: z.string(),
+        cell: z.string().optional().describe('With DATABASE_CELLS: each cell has its own batches.'),
         paused: z.boolean(),
         batches: counts.describe('Batches that the destination does not have. At most 100,000 of a state are counted.'),
         events: counts.describe('The events of these batches.'),
@@ -38,12 +40,13 @@ export const listDestinations: Route = {
     },
   }),
   createHandler:
-    ({ readers }) =>
+    ({ cells }) =>
     async (_request, response) => {
       requireAllTenants(getCaller(response));
-      const found = await findUnfinishedDeliveries(readers.primary.poolFor());
-      const shown = found.map(({ destination, isPaused, deliveries, rows, oldestAgeS, rejectedRows }) => ({
+      const found = await ofEachCell(cells, (cell) => findUnfinishedDeliveries(cell.readers.primary.poolFor()));
+      const shown = found.map(({ cell, destination, isPaused, deliveries, rows, oldestAgeS, rejectedRows }) => ({
         name: destination,
+        ...(cell !== '' && { cell }),
         paused: isPaused,
         batches: deliveries,
         events: rows,

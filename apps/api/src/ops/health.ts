@@ -1,4 +1,5 @@
-import { checkDatabase, SchemaOutdatedError } from '@auditbox/db/database/check-database.ts';
+import { SchemaOutdatedError } from '@auditbox/db/database/check-database.ts';
+import { checkCells } from '../cells/check-cells.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
 
@@ -34,8 +35,8 @@ export const readyz: Route = {
     summary: 'Whether requests can be served now',
     responses: { 200: { description: 'Requests can be served. A second line is a warning.', content: plainText } },
   }),
-  createHandler: ({ db }) => {
-    const check = shareChecks(() => checkDatabase(db));
+  createHandler: ({ cells }) => {
+    const check = shareChecks(() => checkCells(cells));
     return async (_request, response) => {
       try {
         const warning = await check();

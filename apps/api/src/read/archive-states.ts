@@ -1,5 +1,4 @@
 import { archiveDestination as destination } from '@auditbox/core/export/archive-destination.ts';
-import { listArchiveStates } from '@auditbox/db/events/archive-states.ts';
 import { z } from 'zod';
 import { getCaller } from '../http/caller.ts';
 import { sendJson } from '../http/json.ts';
@@ -57,12 +56,12 @@ export const archiveStates: Route = {
     },
   }),
   createHandler:
-    ({ readers }) =>
+    ({ sources }) =>
     async (request, response) => {
       const { ids } = requireValid(readQuery(parameters, getSearch(request))).named;
-      const reader = await readers.choose(request, response);
+      const reads = await sources.choose(request, response);
       const { tenant } = getCaller(response);
-      const archive = await listArchiveStates(reader.poolFor(), { ids, tenant, destination });
+      const archive = await reads.listArchiveStates({ ids, tenant, destination });
       sendJson(response, 200, JSON.stringify({ archive }));
     },
 };

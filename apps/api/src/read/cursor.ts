@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { EventFilter } from '@auditbox/db/queries/event-filter.ts';
 import { columnType, type EventOrder, type EventPosition, sortKeys } from '@auditbox/db/queries/event-order.ts';
 import { z } from 'zod';
+import type { FeedPlace } from './feed-place.ts';
 
 /*
  * A cursor is a position in a list, in base64url. It holds the hash of its list's filters and order, because a list with
@@ -41,20 +42,31 @@ export function readCursor(list: CursorList, cursor: string): { position: EventP
   return isPosition ? { position } : { message: 'is not a valid cursor' };
 }
 
-const feedTokenSchema = z.tuple([z.literal(2), z.string(), z.string().regex(/^(0|[1-9]\d{0,17})$/)]);
+const outboxId = z.string().regex(/^(0|[1-9]\d{0,17})$/);
+const feedTokenSchema = z.union([
+  z.tuple([z.literal(2), z.string(), outboxId]),
+  z.tuple([z.literal(3), z.string(), z.record(z.string(), outboxId)]),
+]);
 
-/** The cursor of a feed: an outbox id. */
-export function printFeedCursor(list: CursorList, last: bigint): string {
-  return Buffer.from(JSON.stringify([2, fingerprint(list), String(last)])).toString('base64url');
+/** The cursor of a feed: an outbox id, or one for each cell. */
+export function printFeedCursor(list: CursorList, place: FeedPlace): string {
+  const parts =
+    place.kind === 'one'
+      ? [2, fingerprint(list), String(place.after)]
+      : [3, fingerprint(list), Object.fromEntries(Array.from(place.after, ([name, after]) => [name, String(after)]))];
+  return Buffer.from(JSON.stringify(parts)).toString('base64url');
 }
 
-/** The outbox id in the cursor of a feed, or the mistake in it. */
-export function readFeedCursor(list: CursorList, cursor: string): { after: bigint } | { message: string } {
+/** The place in the cursor of a feed, or the mistake in it. */
+export function readFeedCursor(list: CursorList, cursor: string): { after: FeedPlace } | { message: string } {
   const token = feedTokenSchema.safeParse(parseToken(cursor));
   if (!token.success) return { message: 'is not a valid cursor' };
   const [, hash, after] = token.data;
   if (hash !== fingerprint(list)) return { message: 'belongs to a list with other filters or another order' };
-  return { after: BigInt(after) };
+  if (typeof after === 'string') return { after: { kind: 'one', after: BigInt(after) } };
+  return {
+    after: { kind: 'cells', after: new Map(Object.entries(after).map(([name, last]) => [name, BigInt(last)])) },
+  };
 }
 
 function fingerprint({ filter, order }: CursorList): string {

@@ -1,6 +1,5 @@
 import { archiveDestination as destination } from '@auditbox/core/export/archive-destination.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
-import { getEvent } from '@auditbox/db/events/get-event.ts';
 import { copyBatchLines } from '@auditbox/db/export/copy-batch-lines.ts';
 import { newestCheckpoint } from '@auditbox/db/log/checkpoints.ts';
 import { findLoggedBatch, type LoggedBatch } from '@auditbox/db/log/find-logged-batch.ts';
@@ -40,17 +39,17 @@ export const eventProof: Route = {
     },
   }),
   createHandler:
-    ({ readers }) =>
+    ({ sources }) =>
     async (request, response) => {
       const id = z.guid().safeParse(request.params.id);
       if (!id.success)
         throw new HttpProblem(400, 'The id is not a UUID.', { errors: [{ path: 'id', message: 'must be a UUID' }] });
-      const reader = await readers.choose(request, response);
+      const reads = await sources.choose(request, response);
       const gone = new AbortController();
       response.once('close', () => gone.abort());
-      const known = await getEvent(reader.poolFor(), id.data.toLowerCase(), getCaller(response).tenant);
+      const known = await reads.locateEvent(id.data.toLowerCase(), getCaller(response).tenant);
       if (known === null) throw notFound(id.data);
-      response.type('text/plain').send(await proveEvent(reader, id.data.toLowerCase(), gone.signal));
+      response.type('text/plain').send(await proveEvent(known.reader, id.data.toLowerCase(), gone.signal));
     },
 };
 

@@ -1,7 +1,6 @@
 import type { Checked } from '@auditbox/core/event/audit-event.ts';
 import type { TenantScope } from '@auditbox/core/keys/tenant-scope.ts';
-import { countBy, type EventCountQuery, groups } from '@auditbox/db/queries/count-by.ts';
-import { getRecordBegin } from '@auditbox/db/queries/record-begin.ts';
+import { type EventCountQuery, groups } from '@auditbox/db/queries/count-by.ts';
 import { z } from 'zod';
 import { getCaller } from '../http/caller.ts';
 import { sendJson } from '../http/json.ts';
@@ -75,18 +74,18 @@ export const eventStats: Route = {
       },
     },
   }),
-  createHandler: ({ settings, readers }) => {
+  createHandler: ({ settings, sources }) => {
     const parameters = statsParameters(settings.actions);
     return async (request, response) => {
       const query = requireValid(
         readStatsQuery(parameters, getSearch(request), getCaller(response).tenant, Date.now()),
       );
       const { interval, groupBy, filter } = query;
-      const reader = await readers.choose(request, response);
-      const counts = await countBy(reader.countPoolFor(filter), query);
+      const reads = await sources.choose(request, response);
+      const counts = await reads.countBy(query);
       const total = counts.reduce((sum, { count }) => sum + count, 0);
       const { occurredFrom: start_date, occurredTo: end_date } = filter;
-      const record_begins_at = await getRecordBegin(reader.poolFor());
+      const record_begins_at = await reads.getRecordBegin();
       const period = { interval, group_by: groupBy, start_date, end_date };
       sendJson(response, 200, JSON.stringify({ ...period, total, record_begins_at, counts }));
     };

@@ -10,7 +10,7 @@ import { writePart } from '../http/json-answer.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { listActions, type Route } from '../http/route.ts';
 import type { CursorList } from './cursor.ts';
-import { type ExportFormat, type ExportSource, openExportSource, partBytes, partsHeld } from './export-source.ts';
+import { type ExportFormat, type ExportSource, partBytes, partsHeld } from './export-source.ts';
 import { filterParameters, orderParameters, toFilter } from './parameters.ts';
 import { getSearch, readQuery, requireValid, valueParameters } from './read-query.ts';
 import { preferHeader, readerHeaders } from './readers.ts';
@@ -79,7 +79,7 @@ export const exportEvents: Route = {
       },
     },
   }),
-  createHandler: ({ settings, readers, bytesInFlight }) => {
+  createHandler: ({ settings, sources, bytesInFlight }) => {
     const parameters = exportParameters(settings.actions);
     return async (request, response) => {
       const {
@@ -88,7 +88,7 @@ export const exportEvents: Route = {
         ...form
       } = requireValid(readExportQuery(parameters, getSearch(request), getCaller(response).tenant));
       const format = wanted ?? acceptedFormat(request);
-      const reader = await readers.choose(request, response);
+      const reads = await sources.choose(request, response);
       const left = new AbortController();
       response.once('close', () => left.abort());
       endWithKey(response);
@@ -98,8 +98,8 @@ export const exportEvents: Route = {
         isFast ||= bytesInFlight.tryHold(response, fastBytes);
         return isFast;
       };
-      const source = openExportSource(reader.poolFor(list.filter), format, list, { signal: left.signal, mayBeFast });
       try {
+        const source = await reads.openExport(format, list, { signal: left.signal, mayBeFast });
         await sendParts(response, { format, ...form }, source, (bytes) => bytesInFlight.hold(response, bytes));
       } catch (error) {
         if (!left.signal.aborted) throw error;

@@ -19,18 +19,25 @@ export interface ExportSource {
 export const partsHeld = 2;
 /** The bytes of a part, by whether the export may be fast. A single event may be larger. */
 export const partBytes = { usual: 256 * 1024, fast: 4 * 1024 * 1024 } as const;
-const maxRows = 20_000;
+export const maxRows = 20_000;
 /** The first part has few rows, because nothing is known of the size of the events. */
-const firstRows = 100;
+export const firstRows = 100;
 
 const readers = { ndjson: exportLines, csv: exportCsv } as const;
 
-/** Aborting `signal` cancels the statement that runs. `mayBeFast` is asked before each part but the first. */
+export interface ExportOptions {
+  /** Aborting it cancels the statement that runs. */
+  readonly signal: AbortSignal;
+  /** Asked before each part but the first. */
+  readonly mayBeFast: () => boolean;
+}
+
+/** The export of one database. */
 export function openExportSource(
   db: Database,
   format: ExportFormat,
   { filter, order }: CursorList,
-  { signal, mayBeFast }: { readonly signal: AbortSignal; readonly mayBeFast: () => boolean },
+  { signal, mayBeFast }: ExportOptions,
 ): ExportSource {
   const read = (after: ExportedPart['last'], rows: number, maxBytes: number) => {
     const part = readers[format](db, { filter, order, after, maxRows: rows, maxBytes }, signal);

@@ -1,4 +1,3 @@
-import { getEvent as findEvent } from '@auditbox/db/events/get-event.ts';
 import { z } from 'zod';
 import { getCaller } from '../http/caller.ts';
 import { sendJson } from '../http/json.ts';
@@ -51,15 +50,15 @@ export const getEvent: Route = {
     },
   }),
   createHandler:
-    ({ readers }) =>
+    ({ sources }) =>
     async (request, response) => {
       const id = z.guid().safeParse(request.params.id);
       if (!id.success)
         throw new HttpProblem(400, 'The id is not a UUID.', { errors: [{ path: 'id', message: 'must be a UUID' }] });
-      const reader = await readers.choose(request, response);
-      const found = await findEvent(reader.poolFor(), id.data, getCaller(response).tenant);
+      const reads = await sources.choose(request, response);
+      const found = await reads.locateEvent(id.data, getCaller(response).tenant);
       if (!found) throw new HttpProblem(404, `Audit log with ID ${id.data} not found.`);
-      const { json, exported, deliveries } = found;
+      const { json, exported, deliveries } = found.event;
       const more = JSON.stringify({ export: exported, deliveries });
       sendJson(response, 200, `${json.slice(0, -1)},${more.slice(1)}`);
     },

@@ -1,15 +1,10 @@
 import type { Checked } from '@auditbox/core/event/audit-event.ts';
 import type { TenantScope } from '@auditbox/core/keys/tenant-scope.ts';
-import { createFeedEdge } from '@auditbox/db/queries/feed-edge.ts';
-import { readPageEvents } from '@auditbox/db/queries/page-bytes.ts';
-import { getRecordBegin } from '@auditbox/db/queries/record-begin.ts';
-import { gather } from '@auditbox/process/gather.ts';
 import type { Request } from 'express';
 import { z } from 'zod';
 import { getCaller } from '../http/caller.ts';
 import { createJsonAnswer } from '../http/json-answer.ts';
 import { listActions, type Route } from '../http/route.ts';
-import { createPollEnd } from './await-poll-end.ts';
 import { type CursorList, readCursor, readFeedCursor } from './cursor.ts';
 import { auditEvent, nextCursor, recordBeginsAt } from './event-answer.ts';
 import { type ListQuery, readListPage } from './list-page.ts';
@@ -86,30 +81,22 @@ export const listEvents: Route = {
       },
     },
   }),
-  createHandler: ({ settings, readers, bytesInFlight }) => {
+  createHandler: ({ settings, sources, bytesInFlight }) => {
     const parameters = listParameters(settings.actions);
-    const checkEdge = createFeedEdge(readers.primary.poolFor());
-    // Feeds that wait share each check, so that a thousand of them cost the database no more than one.
-    const shareEdge = gather(async (asked: readonly null[]) => {
-      const edge = await checkEdge();
-      return asked.map(() => edge);
-    });
-    const feedEdge = () => shareEdge(null);
-    const pollEnd = createPollEnd(readers.primary.poolFor());
     return async (request, response) => {
       const query = requireValid(readListQuery(parameters, getSearch(request), getCaller(response).tenant));
-      const { events, db, members, cursor } = await readListPage(query, {
+      const { events, reads, members, cursor } = await readListPage(query, {
         totalMax: settings.totalMax,
-        pollEnd,
-        feedEdge,
-        choose: (needs) => readers.choose(request, response, needs),
+        pollEnd: sources.pollEnd,
+        readFeed: sources.readFeed,
+        choose: (needs) => sources.choose(request, response, needs),
       });
-      const begin = JSON.stringify(await getRecordBegin(db));
+      const begin = JSON.stringify(await reads.getRecordBegin());
       const link = cursor === null ? {} : { link: `<${settings.pathPrefix}${nextUrl(request, cursor)}>; rel="next"` };
       const answer = createJsonAnswer(response, bytesInFlight, link);
       // Built by hand: the events are JSON already, and parsing them would lose digits.
       let before = '{"audit_logs":[';
-      for await (const part of readPageEvents(db, events)) {
+      for await (const part of reads.readPageEvents(events)) {
         const texts = part.flatMap(({ json }, index) => [index === 0 ? before : ',', json]);
         if (!(await answer.add(...texts))) return;
         before = ',';

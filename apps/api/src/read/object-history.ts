@@ -1,12 +1,9 @@
 import type { Checked } from '@auditbox/core/event/audit-event.ts';
 import { createObjectHistory, type ObjectHistory } from '@auditbox/core/history/object-states.ts';
 import type { TenantScope } from '@auditbox/core/keys/tenant-scope.ts';
-import type { Database } from '@auditbox/db/database/connect.ts';
-import { getEvent } from '@auditbox/db/events/get-event.ts';
 import type { EventPosition } from '@auditbox/db/queries/event-order.ts';
-import { findEvents, type PositionedEvent } from '@auditbox/db/queries/find-events.ts';
-import { type FoundEvent, maxPageBytes, readPageEvents } from '@auditbox/db/queries/page-bytes.ts';
-import { getRecordBegin } from '@auditbox/db/queries/record-begin.ts';
+import type { PositionedEvent } from '@auditbox/db/queries/find-events.ts';
+import { type FoundEvent, maxPageBytes } from '@auditbox/db/queries/page-bytes.ts';
 import type { Request } from 'express';
 import { z } from 'zod';
 import { getCaller } from '../http/caller.ts';
@@ -16,6 +13,7 @@ import type { Route } from '../http/route.ts';
 import { hideSecrets } from '../redact/redact.ts';
 import { type CursorList, printCursor, readCursor } from './cursor.ts';
 import { auditEventFields, nextCursor, recordBeginsAt } from './event-answer.ts';
+import type { EventReads } from './event-reads.ts';
 import { filterParameters, partParameters } from './parameters.ts';
 import { getSearch, invalid, readQuery, requireValid } from './read-query.ts';
 import { preferHeader, readerHeaders } from './readers.ts';
@@ -90,24 +88,23 @@ export const objectHistory: Route = {
       },
     },
   }),
-  createHandler: ({ readers, bytesInFlight }) => {
+  createHandler: ({ sources, bytesInFlight }) => {
     const parameters = historyParameters();
     return async (request, response) => {
       const query = requireValid(readHistoryQuery(parameters, request, getCaller(response).tenant));
       const { list, after, pageSize: limit, partial } = query;
-      const reader = await readers.choose(request, response);
-      const db = reader.poolFor();
-      const { events, next } = await findEvents(db, { ...list, after, offset: 0, limit, countUpTo: null });
-      const earlier = after === null ? [] : await findEarlier(db, list, after);
+      const reads = await sources.choose(request, response);
+      const { events, next } = await reads.findEvents({ ...list, after, offset: 0, limit, countUpTo: null });
+      const earlier = after === null ? [] : await findEarlier(reads, list, after);
       // The state after the events is at most as large as they are.
       bytesInFlight.hold(response, sum([...earlier, ...events]));
       const history = createObjectHistory(partial);
-      await readState(db, earlier, history);
-      const begin = JSON.stringify(await getRecordBegin(db));
+      await readState(reads, earlier, history);
+      const begin = JSON.stringify(await reads.getRecordBegin());
       const object = JSON.stringify(query.object).slice(1, -1);
       const answer = createJsonAnswer(response, bytesInFlight);
       const beginning = `{${object},"audit_logs":[`;
-      const sent = await addSteps(answer, beginning, db, events, history);
+      const sent = await addSteps(answer, beginning, reads, events, history);
       if (sent === 'caller left') return;
       const cursor = sent === null ? next : sent;
       const start = events.length === 0 ? beginning : '';
@@ -118,9 +115,9 @@ export const objectHistory: Route = {
   },
 };
 
-async function readState(db: Database, events: readonly FoundEvent[], history: ObjectHistory): Promise<void> {
+async function readState(reads: EventReads, events: readonly FoundEvent[], history: ObjectHistory): Promise<void> {
   const rest = createRest();
-  for await (const part of readPageEvents(db, events)) {
+  for await (const part of reads.readPageEvents(events)) {
     for (const { json } of part) {
       await rest(json.length);
       history.skip(json);
@@ -132,13 +129,13 @@ async function readState(db: Database, events: readonly FoundEvent[], history: O
 async function addSteps(
   answer: JsonAnswer,
   beginning: string,
-  db: Database,
+  reads: EventReads,
   events: readonly PositionedEvent[],
   history: ObjectHistory,
 ): Promise<EventPosition | null | 'caller left'> {
   const rest = createRest();
   let sent = 0;
-  for await (const part of readPageEvents(db, events)) {
+  for await (const part of reads.readPageEvents(events)) {
     for (const event of part) {
       await rest(event.json.length);
       const step = history.addChanges(event.json);
@@ -165,14 +162,15 @@ function createRest(): (length: number) => Promise<void> {
 const stateEvents = 20;
 
 /** The event at `position` and the events before it, oldest first. */
-async function findEarlier(db: Database, list: CursorList, position: EventPosition): Promise<FoundEvent[]> {
+async function findEarlier(reads: EventReads, list: CursorList, position: EventPosition): Promise<FoundEvent[]> {
   const backwards = { ...list, order: { ...list.order, direction: 'desc' } } as const;
   const [at = '', id = ''] = position;
   const [last, { events }] = await Promise.all([
-    getEvent(db, id, list.filter.tenant),
-    findEvents(db, { ...backwards, after: position, offset: 0, limit: stateEvents - 1, countUpTo: null }),
+    reads.locateEvent(id, list.filter.tenant),
+    reads.findEvents({ ...backwards, after: position, offset: 0, limit: stateEvents - 1, countUpTo: null }),
   ]);
-  const lastEvents = last === null ? [] : [{ id, at, json: last.json, bytes: last.json.length }];
+  const json = last?.event.json;
+  const lastEvents = json === undefined ? [] : [{ id, at, json, bytes: json.length }];
   return [...events.toReversed(), ...lastEvents];
 }
 

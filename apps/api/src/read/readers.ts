@@ -23,6 +23,8 @@ export interface Reader {
 /** The servers that reads can come from. Their pools are separate from the one for writes: a slow read must not make a write wait. */
 export interface Readers {
   readonly primary: Reader;
+  /** The primary, after it knows whether words are indexed. Throws DatabaseError. */
+  getPrimary(): Promise<Reader>;
   /**
    * Decides which server answers a request, and names it in the headers of the response. The replica answers unless the
    * caller must see its own write (`Prefer: read-primary`, https://www.rfc-editor.org/rfc/rfc7240), or the route `needs`
@@ -40,6 +42,8 @@ export interface ReaderOptions {
   readonly replicaUrl: string | null;
   readonly schema: string;
   readonly statementTimeoutMs: number;
+  /** The name of the cell, for errors. */
+  readonly cell?: string | undefined;
 }
 
 const listConnections = 10;
@@ -51,7 +55,7 @@ const unindexedQueue = { running: unindexed.maxConnections, waiting: 200, waitMs
 const checkIndexEveryMs = 60_000;
 const measureEveryMs = 1_000;
 
-export function connectReaders({ primaryUrl, replicaUrl, schema, statementTimeoutMs }: ReaderOptions): Readers {
+export function connectReaders({ primaryUrl, replicaUrl, schema, statementTimeoutMs, cell }: ReaderOptions): Readers {
   const pools: Database[] = [];
   const openPool = (
     url: string,
@@ -61,6 +65,7 @@ export function connectReaders({ primaryUrl, replicaUrl, schema, statementTimeou
     const common = {
       url,
       schema,
+      cell,
       application: 'auditbox api reads',
       statementTimeoutMs,
       avoidSeqScans: true,
@@ -81,6 +86,10 @@ export function connectReaders({ primaryUrl, replicaUrl, schema, statementTimeou
   const replica = replicaUrl === null ? null : createReplica(connect(replicaUrl));
   return {
     primary,
+    async getPrimary() {
+      await primary.checkWordIndex();
+      return primary;
+    },
     async choose(request, response, needs = 'either') {
       const prefersPrimary = readPreference(request) === 'read-primary';
       if (prefersPrimary) response.setHeader('preference-applied', 'read-primary');

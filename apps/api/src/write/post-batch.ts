@@ -2,7 +2,6 @@ import type { NewAuditEvent, Problem } from '@auditbox/core/event/audit-event.ts
 import { eventReader } from '@auditbox/core/event/read-event.ts';
 import { readBatch, readEachEvent } from '@auditbox/core/event/read-events.ts';
 import type { TracedEvent } from '@auditbox/db/events/event-record.ts';
-import { storeAuditLines } from '@auditbox/db/events/store-events.ts';
 import { z } from 'zod';
 import { bodyText, mediaType, toBodyProblem } from '../http/body.ts';
 import { sendJson } from '../http/json.ts';
@@ -97,7 +96,7 @@ export const postBatch: Route = {
     };
   },
   createHandler: (parts) => {
-    const { settings, db, months, metrics, keyLimits, bytesInFlight } = parts;
+    const { settings, store, metrics, keyLimits, bytesInFlight } = parts;
     const readEvent = eventReader(settings.actions);
     return async (request, response) => {
       const { partial, dry_run: isDry } = requireValid(readQuery(batchParameters, getSearch(request))).named;
@@ -133,7 +132,7 @@ export const postBatch: Route = {
       keyLimits.use(response, 'events', read.value.length);
       const events = await runInPieces(prepareAll(read.value, write));
       const written = await recordEvents(
-        () => storeAuditLines(db, events, { months, maxNewMonths }),
+        () => store.storeAll(events, { maxNewMonths }),
         printPath,
         (index) => events[index]?.origin?.isExact === true,
       );

@@ -1,6 +1,6 @@
 import type { Checked, NewAuditEvent, Problem } from '@auditbox/core/event/audit-event.ts';
-import { type IdentifiedEvent, identify, type TracedEvent } from '@auditbox/db/events/event-record.ts';
-import { type EachOutcome, type StoredEvent, storeEachEvent } from '@auditbox/db/events/store-each.ts';
+import type { IdentifiedEvent, TracedEvent } from '@auditbox/db/events/event-record.ts';
+import type { EachOutcome, StoredEvent } from '@auditbox/db/events/store-each.ts';
 import { runInPieces } from '../http/long-work.ts';
 import type { ApiParts } from '../parts.ts';
 import { prepareEvent, type WriteRequest } from './prepare-event.ts';
@@ -20,18 +20,14 @@ const eventsPerStatement = 500;
  * events, such as a database that is down; some may be stored then.
  */
 export async function storePartly(
-  { db, months }: Pick<ApiParts, 'db' | 'months'>,
+  { store }: Pick<ApiParts, 'store'>,
   given: readonly Checked<NewAuditEvent>[],
   request: WriteRequest,
 ): Promise<PartOutcome[]> {
-  const { outcomes, ready } = await runInPieces(prepareEach(given, request));
+  const { outcomes, ready } = await runInPieces(prepareEach(given, request, store));
   for (let at = 0; at < ready.length; at += eventsPerStatement) {
     const part = ready.slice(at, at + eventsPerStatement);
-    const stored = await storeEachEvent(
-      db,
-      part.map(({ event }) => event),
-      months,
-    );
+    const stored = await store.storeEach(part.map(({ event }) => event));
     for (const [place, { index, event }] of part.entries())
       outcomes.set(index, toOutcome(stored[place] as EachOutcome, index, event));
   }
@@ -47,13 +43,14 @@ interface Ready {
 function* prepareEach(
   given: readonly Checked<NewAuditEvent>[],
   request: WriteRequest,
+  store: ApiParts['store'],
 ): Generator<void, { readonly outcomes: Map<number, PartOutcome>; readonly ready: readonly Ready[] }> {
   const outcomes = new Map<number, PartOutcome>();
   const ready: Ready[] = [];
   for (const [index, read] of given.entries()) {
     yield;
     const prepared = read.ok ? yield* prepareEvent(read.value, request, index) : null;
-    if (prepared?.kind === 'ready') ready.push({ index, event: identify(prepared.event) });
+    if (prepared?.kind === 'ready') ready.push({ index, event: store.identify(prepared.event) });
     else outcomes.set(index, refuse(index, read, prepared?.problems ?? []));
   }
   return { outcomes, ready };

@@ -2,7 +2,7 @@ import { useState } from 'react';
 import { callJson } from '../http/call.ts';
 import { Icon } from '../parts/icon.tsx';
 import { useSession } from '../session/session.ts';
-import type { DestinationState } from './export-state.ts';
+import { type DestinationState, titleOf } from './export-state.ts';
 import { ReplayDialog } from './replay-dialog.tsx';
 
 /** Pause, resume, and send again. For keys with the scope `export:replay`. */
@@ -12,8 +12,9 @@ export function DestinationActions({ one, reload }: { one: DestinationState; rel
   const [failure, setFailure] = useState<string | null>(null);
   if (!caller?.scopes.includes('export:replay')) return null;
   const verb = one.is_paused ? 'resume' : 'pause';
+  const cell = one.cell === undefined ? '' : `?cell=${encodeURIComponent(one.cell)}`;
   const toggle = () =>
-    callJson(`/destinations/${encodeURIComponent(one.name)}/${verb}`, { method: 'POST' }).then(
+    callJson(`/destinations/${encodeURIComponent(one.name)}/${verb}${cell}`, { method: 'POST' }).then(
       () => {
         setFailure(null);
         reload();
@@ -25,7 +26,7 @@ export function DestinationActions({ one, reload }: { one: DestinationState; rel
     <div className="destination-actions">
       <button type="button" className="button" onClick={toggle}>
         <Icon name={one.is_paused ? 'right' : 'pause'} />
-        {one.is_paused ? `Resume ${one.name}` : `Pause ${one.name}`}
+        {one.is_paused ? `Resume ${titleOf(one)}` : `Pause ${titleOf(one)}`}
       </button>
       {isStuck && (
         <button type="button" className="button primary" onClick={() => setReplaying(true)}>
@@ -39,7 +40,7 @@ export function DestinationActions({ one, reload }: { one: DestinationState; rel
       )}
       {isReplaying && (
         <ReplayDialog
-          destination={one.name}
+          place={one}
           onClose={() => {
             setReplaying(false);
             reload();

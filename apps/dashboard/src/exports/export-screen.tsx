@@ -7,7 +7,7 @@ import { Ago } from '../parts/time.tsx';
 import { eventPath, follow } from '../place/place.ts';
 import { count, duration } from '../time/format.ts';
 import { DestinationActions } from './destination-actions.tsx';
-import { type DestinationState, type ExportState, judge } from './export-state.ts';
+import { type DestinationState, type ExportState, judge, titleOf } from './export-state.ts';
 import { HourChart } from './hour-chart.tsx';
 
 /** The destination that is the record. Others have no log, and nobody can read them back. */
@@ -45,7 +45,7 @@ export default function ExportScreen() {
         </Notice>
       )}
       {value?.destinations.map((one) => (
-        <Destination key={one.name} one={one} pending={value.pending} reload={reload} />
+        <Destination key={titleOf(one)} one={one} pending={value.pending} reload={reload} />
       ))}
     </div>
   );
@@ -64,10 +64,10 @@ function Destination({
   const health = judge(one, ageS);
   const waiting = pending.rows + one.rows.sealed + one.rows.sending;
   return (
-    <section className="destination" aria-labelledby={`destination-${one.name}`}>
+    <section className="destination" aria-labelledby={`destination-${titleOf(one)}`}>
       <div className={`headline ${health.tone}`}>
         <div>
-          <h2 id={`destination-${one.name}`}>{one.name}</h2>
+          <h2 id={`destination-${titleOf(one)}`}>{titleOf(one)}</h2>
           <p className="headline-word">
             <Icon name={health.tone === 'good' ? 'check' : health.tone === 'waiting' ? 'wait' : 'warn'} />
             {health.word}

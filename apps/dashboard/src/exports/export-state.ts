@@ -12,6 +12,8 @@ interface Counts {
 
 export interface DestinationState {
   readonly name: string;
+  /** Missing if there is one database. */
+  readonly cell?: string;
   readonly is_paused: boolean;
   readonly oldest_age_seconds: number;
   readonly deliveries: Counts;
@@ -79,4 +81,9 @@ export function judge(one: DestinationState, ageS: number): Health {
   if (ageS > lateS)
     return { tone: 'waiting', word: 'Behind', sentence: 'It is catching up, or an exporter is missing.' };
   return { tone: 'good', word: 'Up to date', sentence: 'What was recorded is delivered within seconds.' };
+}
+
+/** With cells, each has a destination of the same name. */
+export function titleOf({ name, cell }: Pick<DestinationState, 'name' | 'cell'>): string {
+  return cell === undefined ? name : `${cell}/${name}`;
 }

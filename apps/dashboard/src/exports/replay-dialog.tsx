@@ -3,6 +3,7 @@ import { callJson } from '../http/call.ts';
 import { useAnswer } from '../http/use-answer.ts';
 import { Dialog } from '../parts/dialog.tsx';
 import { count } from '../time/format.ts';
+import { type DestinationState, titleOf } from './export-state.ts';
 
 /** What `POST /exports/replay` answers. */
 interface Replay {
@@ -12,23 +13,26 @@ interface Replay {
   readonly has_more: boolean;
 }
 
-const ask = (destination: string, isDry: boolean, signal?: AbortSignal) =>
+type Place = Pick<DestinationState, 'name' | 'cell'>;
+
+const ask = ({ name, cell }: Place, isDry: boolean, signal?: AbortSignal) =>
   callJson<Replay>('/exports/replay', {
     method: 'POST',
-    body: { destination, dry_run: isDry },
+    body: { destination: name, ...(cell !== undefined && { cell }), dry_run: isDry },
     ...(signal && { signal }),
   });
 
 /** Sends again what failed. The button says how much that is, by a dry run. */
-export function ReplayDialog({ destination, onClose }: { destination: string; onClose: () => void }) {
-  const { value, error } = useAnswer(`replay ${destination}`, (signal) => ask(destination, true, signal));
+export function ReplayDialog({ place, onClose }: { place: Place; onClose: () => void }) {
+  const title = titleOf(place);
+  const { value, error } = useAnswer(`replay ${title}`, (signal) => ask(place, true, signal));
   const [isSending, setSending] = useState(false);
   const [failure, setFailure] = useState<string | null>(null);
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     setSending(true);
     try {
-      await ask(destination, false);
+      await ask(place, false);
       onClose();
     } catch (problem) {
       setFailure((problem as Error).message);
@@ -37,7 +41,7 @@ export function ReplayDialog({ destination, onClose }: { destination: string; on
   };
   const events = value ? value.events + value.rejected_events : 0;
   return (
-    <Dialog title={`Send again to ${destination}`} onClose={onClose}>
+    <Dialog title={`Send again to ${title}`} onClose={onClose}>
       <form className="dialog-form" onSubmit={submit} aria-busy={value === null && error === null}>
         <p>
           A running exporter sends it. What has arrived is not sent again. Remove the cause first, or it fails again.

@@ -55,6 +55,8 @@ export interface DatabaseOptions {
   readonly onlyReads?: 'in order' | 'any';
   /** Send nothing while the schema is too new for this version. For the processes. */
   readonly guardsSchema?: boolean;
+  /** The name of the cell, for errors. */
+  readonly cell?: string | undefined;
   /** False leaves synchronous_commit to the server, to read the server's own value. Nothing may be written then. */
   readonly ownCommit?: boolean;
 }
@@ -74,6 +76,7 @@ export function connectDatabase(options: DatabaseOptions): Database {
   const guard = createSchemaGuard(() => sendAsAsked(sql, readOldestReader) as Promise<string | null>);
   let waiting = 0;
   let answeredAt = performance.now();
+  const inCell = (error: DatabaseError) => Object.assign(error, { cell: options.cell ?? null });
 
   function replacePool(pool: Sql): void {
     if (pool !== sql) return;
@@ -126,7 +129,7 @@ export function connectDatabase(options: DatabaseOptions): Database {
     maxConnections,
     onlyReads: options.onlyReads !== undefined,
     async query<T>(send: (sql: Sql) => PromiseLike<T>): Promise<T> {
-      if (waiting >= maxConnections * waitingPerConnection) throw DatabaseError.busy(waiting);
+      if (waiting >= maxConnections * waitingPerConnection) throw inCell(DatabaseError.busy(waiting));
       waiting += 1;
       const pool = sql;
       try {
@@ -143,7 +146,7 @@ export function connectDatabase(options: DatabaseOptions): Database {
         const databaseError = toDatabaseError(error);
         // After a failover the connections lead to a server that is a standby now. New ones find the primary.
         if (databaseError?.kind === 'read-only' && !options.onlyReads) replacePool(pool);
-        throw databaseError ?? error;
+        throw databaseError === null ? error : inCell(databaseError);
       } finally {
         waiting -= 1;
       }

@@ -103,6 +103,8 @@ export class DatabaseError extends Error {
   readonly constraint: string | null;
   readonly table: string | null;
   readonly column: string | null;
+  /** The cell whose statement failed; null where there is one database. */
+  cell: string | null = null;
   /** May quote a row, so it is for our own comparisons and never logged. */
   readonly detail: string | null;
   readonly #means: string;
@@ -140,6 +142,10 @@ export class DatabaseError extends Error {
 
   /** One sentence for the operator, without values of the statement. */
   get sentence(): string {
+    return this.cell === null ? this.#sentence : `In the cell ${this.cell}: ${this.#sentence}`;
+  }
+
+  get #sentence(): string {
     const why = `${this.message} (${this.code})`;
     switch (this.kind) {
       case 'schema':

@@ -21,7 +21,7 @@ export function createContentHasher(db: Database): () => Promise<ContentHasher> 
  * Locks: none.
  * Crash: nothing is written.
  */
-async function readContentKey(db: Database): Promise<string> {
+export async function readContentKey(db: Database): Promise<string> {
   const [row] = await db.query((sql) => sql<[{ key: string }]>`select auditbox.content_key() as key`);
   return row.key;
 }

@@ -5,6 +5,8 @@ import { type ChangedBy, printActor } from './changed-by.ts';
 
 /** A new key, without its secret. */
 export interface NewKey {
+  /** Missing: the database makes one. Cells give a key the same id everywhere. */
+  readonly id?: string;
   readonly name: string;
   readonly hash: string;
   readonly prefix: string;
@@ -23,8 +25,8 @@ export interface NewKey {
  * Crash: the key and its event are stored, or neither; the same call again returns null if they are.
  */
 export async function createKey(db: Database, key: NewKey, by: ChangedBy | null): Promise<string | null> {
-  const { name, hash, prefix, scopes, tenant, bounds, expiresAt } = key;
-  const values = JSON.stringify({ name, hash, prefix, scopes, tenant, bounds, expires_at: expiresAt });
+  const { id, name, hash, prefix, scopes, tenant, bounds, expiresAt } = key;
+  const values = JSON.stringify({ key_id: id, name, hash, prefix, scopes, tenant, bounds, expires_at: expiresAt });
   const [row] = await db.query(
     (client) => client<[{ id: string | null }]>`
       select auditbox.create_key(${values}::text::json, ${printActor(by)}::text::json)::text as id`,

@@ -54,20 +54,69 @@ export function exportLines(db: Database, part: ExportPart, signal: AbortSignal)
 export function exportCsv(db: Database, part: ExportPart, signal: AbortSignal): Promise<ExportedPart> {
   return readInWindows(db, part, async (inWindow) => {
     const statement = `copy (${selectPart(inWindow, cells)}) ${asCells}`;
-    return copyPart(db, statement, inWindow, signal, (row) => Buffer.from(csvRow(readCells(row))));
+    return copyPart(db, statement, inWindow, signal, takeCsvRow);
   });
+}
+
+/** A row of an export: a line of NDJSON or of CSV, and its place in the order. */
+export interface ExportedRow {
+  readonly position: EventPosition;
+  readonly text: Buffer;
+}
+
+/**
+ * The next events of an export, row by row, to be merged with those of other cells. Empty at the end. Aborting `signal`
+ * cancels the statement.
+ *
+ * Caller: `GET /audit/export` with several cells, once for each part of a cell.
+ * Locks: none.
+ * Crash: nothing is written.
+ */
+export async function exportRows(
+  db: Database,
+  format: 'ndjson' | 'csv',
+  part: ExportPart,
+  signal: AbortSignal,
+): Promise<readonly ExportedRow[]> {
+  const { columns, form, encode } = forms[format];
+  const { rows } = await readInWindows(db, part, async (inWindow) => {
+    const found: ExportedRow[] = [];
+    const statement = `copy (${selectPart(inWindow, columns)}) ${form}`;
+    // A copy of each: a row keeps the whole packet that it came in.
+    let bytes = 0;
+    const takeRow = (row: Buffer) => {
+      if (bytes >= part.maxBytes) return;
+      // In this order, because `encode` overwrites the row.
+      const position = JSON.parse(row.toString('utf8', lastColumn(row)));
+      const text = Buffer.from(encode(row));
+      found.push({ position, text });
+      bytes += text.length;
+    };
+    await copyRows(db, statement, takeRow, signal);
+    return { rows: found, last: found.at(-1)?.position ?? null };
+  });
+  return rows;
 }
 
 const cells = `a.id, ${eventTime}, a.changed_by, a.changed_by_api_key, a.action, a.table_name, a.object_id,
   a.before_value, a.updated_values, a.context, to_char(a.recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
   a.recorded_by, a.tenant, a.redacted`;
 
+function takeCsvRow(row: Buffer): Buffer {
+  return Buffer.from(csvRow(readCells(row)));
+}
+
+const forms = {
+  ndjson: { columns: eventJson, form: asLines, encode: takeLine },
+  csv: { columns: cells, form: asCells, encode: takeCsvRow },
+} as const;
+
 /** The next part is in the first window that has rows. */
-async function readInWindows(
+async function readInWindows<Part extends Pick<ExportedPart, 'last'>>(
   db: Database,
   part: ExportPart,
-  read: (part: ExportPart) => Promise<ExportedPart>,
-): Promise<ExportedPart> {
+  read: (part: ExportPart) => Promise<Part>,
+): Promise<Part> {
   const windows = await listWindows(db, part.filter, part.order, part.after);
   if (windows === null) return runWide(() => read(part));
   const [first, ...others] = windows.map((window) => ({ ...part, filter: within(part.filter, window) }));

@@ -96,7 +96,7 @@ function toPage({ rows, count }: Rows, { limit, countUpTo }: EventQuery): EventP
 }
 
 /** The first rows, up to `limit` of them and up to the size of a page. */
-function takeWhileSmall<T extends { readonly bytes: number }>(rows: readonly T[], limit: number): T[] {
+export function takeWhileSmall<T extends { readonly bytes: number }>(rows: readonly T[], limit: number): T[] {
   const taken: T[] = [];
   let bytes = 0;
   for (const row of rows) {
@@ -156,6 +156,6 @@ function countMatches(sql: Sql, { common, branches }: Matching, most: number): F
   return counts.reduce((sum, count) => sql`${sum} + ${count}`);
 }
 
-function limitCount(count: number, most: number): { count: number; isExact: boolean } {
+export function limitCount(count: number, most: number): { count: number; isExact: boolean } {
   return count > most ? { count: most, isExact: false } : { count, isExact: true };
 }

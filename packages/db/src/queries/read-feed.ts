@@ -14,9 +14,16 @@ export interface FeedQuery {
   readonly limit: number;
 }
 
+/** An event of a feed, and its place there. */
+export interface FeedEvent extends FoundEvent {
+  readonly outboxId: string;
+  /** ISO 8601 in UTC with microseconds. */
+  readonly recordedAt: string;
+}
+
 /** Events in the order of their outbox ids. The page ends early where its events have `maxPageBytes` together. */
 export interface FeedPage {
-  readonly events: readonly FoundEvent[];
+  readonly events: readonly FeedEvent[];
   /** The next page begins after this outbox id. */
   readonly last: bigint;
 }
@@ -34,7 +41,7 @@ const maxMonths = 12;
  * Crash: nothing is written.
  */
 export async function readFeed(db: Database, { filter, after, upTo, limit }: FeedQuery): Promise<FeedPage> {
-  const events: FoundEvent[] = [];
+  const events: FeedEvent[] = [];
   let bytes = 0;
   let last = after;
   // Most feeds have no filter or a wide one: the first step is often enough.
@@ -47,11 +54,11 @@ export async function readFeed(db: Database, { filter, after, upTo, limit }: Fee
       .flat()
       .sort((a, b) => (BigInt(a.outboxId) < BigInt(b.outboxId) ? -1 : 1))
       .slice(0, wanted);
-    for (const { outboxId, ...event } of found) {
+    for (const event of found) {
       if (events.length > 0 && bytes + event.bytes > maxPageBytes) return { events, last };
       events.push(event);
       bytes += event.bytes;
-      last = BigInt(outboxId);
+      last = BigInt(event.outboxId);
     }
     last = events.length === limit ? BigInt(found.at(-1)?.outboxId ?? step.last) : BigInt(step.last);
     scanned += step.rows;
@@ -88,21 +95,18 @@ interface Span {
   readonly to: string;
 }
 
-interface Found extends FoundEvent {
-  readonly outboxId: string;
-}
-
 /** The first matching events of the rows up to `upTo` whose event times are in the span. */
 async function findIn(
   db: Database,
   { filter, after, upTo, limit, mostInline }: FeedQuery & { readonly mostInline: number },
   { from, to }: Span,
-): Promise<readonly Found[]> {
+): Promise<readonly FeedEvent[]> {
   return db.query((sql) => {
     const { common, branches } = matching(sql, filter);
     const anyBranch = branches.map((branch) => sql`(${branch})`).reduce((all, one) => sql`${all} or ${one}`);
-    return sql<Found[]>`
+    return sql<FeedEvent[]>`
       select place::text as "outboxId", a.id::text, ${sql.unsafe(instant)} as at, bytes,
+        to_char(a.recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "recordedAt",
         case when place = first or so_far <= ${Math.max(0, mostInline)}::bigint then ${sql.unsafe(eventJson)} end as json
       from (
         select *, min(place) over () as first, sum(bytes) over (order by place) as so_far

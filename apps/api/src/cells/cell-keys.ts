@@ -1,0 +1,82 @@
+import { randomUUID } from 'node:crypto';
+import { DatabaseError } from '@auditbox/db/database/database-error.ts';
+import type { KeyStore } from '../keys/key-store.ts';
+import type { CellHealth } from './cell-health.ts';
+import { CellsDifferError } from './cells-differ-error.ts';
+
+export interface CellKeys {
+  readonly name: string;
+  readonly keys: KeyStore;
+}
+
+/**
+ * The keys of several cells. Each cell has every key under the same id. A change is made in all cells, in the first one last:
+ * the first cell that answers decides what a key may do, so that a key which is revoked there is revoked.
+ */
+export function createCellKeyStore(cells: readonly CellKeys[], health: CellHealth): KeyStore {
+  const firstIsLast = cells.toReversed();
+
+  /** Asks the cells one after the other until one answers. */
+  async function ask<T>(question: (keys: KeyStore) => Promise<T>): Promise<T> {
+    const up = cells.filter(({ name }) => health.isUp(name));
+    let failure: unknown;
+    for (const { name, keys } of [...up, ...cells.filter((cell) => !up.includes(cell))]) {
+      try {
+        return await health.watch(name, question(keys));
+      } catch (error) {
+        if (!(error instanceof DatabaseError)) throw error;
+        failure ??= error;
+      }
+    }
+    throw failure;
+  }
+
+  async function revokeEverywhere(keyId: string, by: Parameters<KeyStore['revoke']>[1]): Promise<boolean> {
+    // In each cell that answers, because a key that is half revoked is better than one that is valid.
+    const outcomes = await Promise.allSettled(firstIsLast.map(({ keys }) => keys.revoke(keyId, by)));
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
+    return outcomes.some((outcome) => outcome.status === 'fulfilled' && outcome.value);
+  }
+
+  return {
+    find: (keyHash) => ask((keys) => keys.find(keyHash)),
+    findId: (name) => ask((keys) => keys.findId(name)),
+    list: () => ask((keys) => keys.list()),
+    async create(key, by) {
+      const taken = await Promise.all(cells.map(({ keys }) => keys.findId(key.name)));
+      if (taken.some((id) => id !== null)) return null;
+      const id = randomUUID();
+      try {
+        for (const { name, keys } of firstIsLast) requireChange(name, await keys.create({ ...key, id }, by));
+        return id;
+      } catch (error) {
+        // Nobody has seen the key. What cannot be revoked now keeps its name taken, and is revoked by hand.
+        await revokeEverywhere(id, by).catch(() => {});
+        throw error;
+      }
+    },
+    async rotate(keyId, secret, overlapS, by) {
+      const known = await Promise.all(cells.map(({ keys }) => keys.list()));
+      const isValid = known.map((list) => list.some((key) => key.keyId === keyId && key.revokedAt === null));
+      if (!isValid[0]) return false;
+      for (const [index, { name }] of cells.entries()) requireChange(name, isValid[index]);
+      for (const { name, keys } of firstIsLast) requireChange(name, await keys.rotate(keyId, secret, overlapS, by));
+      return true;
+    },
+    revoke: revokeEverywhere,
+    async noteUse(uses) {
+      // A cell ignores the rows of others.
+      const outcomes = await Promise.allSettled(cells.map(({ keys }) => keys.noteUse(uses)));
+      const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+      if (failed?.status === 'rejected') throw failed.reason;
+    },
+  };
+}
+
+function requireChange(cell: string, done: string | boolean | null | undefined): void {
+  if (done === null || done === false || done === undefined)
+    throw new CellsDifferError(
+      `The cell ${cell} has other keys than the other cells. Run \`npm run migrate\` with DATABASE_CELLS; it copies them.`,
+    );
+}

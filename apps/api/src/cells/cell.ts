@@ -1,0 +1,60 @@
+import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
+import { createMonthMaker, type MonthMaker } from '@auditbox/db/months/month-maker.ts';
+import { connectReaders, type Readers } from '../read/readers.ts';
+
+/** One database of the api, with separate pools for what must not wait for each other. */
+export interface Cell {
+  /** Empty if there is one database. */
+  readonly name: string;
+  readonly takesEvents: boolean;
+  /** For batches and health checks. */
+  readonly db: Database;
+  /** For keys: their look-ups must not wait for writes, and writes must not wait for them. */
+  readonly keysDb: Database;
+  /** Makes months that events need, on its own connection: writes into existing months do not wait for it. */
+  readonly months: MonthMaker;
+  /** For reads of events: a slow read must not make a write wait. */
+  readonly readers: Readers;
+  close(timeoutMs: number): Promise<void>;
+}
+
+export interface CellOptions {
+  readonly name: string;
+  readonly url: string;
+  readonly takesEvents: boolean;
+  /** Null: the primary answers every read. */
+  readonly replicaUrl: string | null;
+  readonly schema: string;
+  readonly statementTimeoutMs: number;
+}
+
+/** Opens no connection yet. */
+export function openCell({ name, url, takesEvents, replicaUrl, schema, statementTimeoutMs }: CellOptions): Cell {
+  const common = { url, schema, statementTimeoutMs, cell: name === '' ? undefined : name };
+  const db = connectDatabase({ ...common, application: 'auditbox api', maxConnections: 10, guardsSchema: true });
+  const readers = connectReaders({
+    primaryUrl: url,
+    schema,
+    replicaUrl,
+    statementTimeoutMs,
+    cell: common.cell,
+  });
+  const monthsDb = connectDatabase({
+    ...common,
+    application: 'auditbox api months',
+    maxConnections: 1,
+    guardsSchema: true,
+  });
+  const keysDb = connectDatabase({ ...common, application: 'auditbox api keys', maxConnections: 2 });
+  return {
+    name,
+    takesEvents,
+    db,
+    keysDb,
+    months: createMonthMaker(monthsDb),
+    readers,
+    async close(timeoutMs) {
+      await Promise.all([db, keysDb, monthsDb, readers].map((pool) => pool.close(timeoutMs)));
+    },
+  };
+}

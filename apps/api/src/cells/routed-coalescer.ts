@@ -1,0 +1,33 @@
+import type { TracedEvent } from '@auditbox/db/events/event-record.ts';
+import type { Coalescer } from '../write/coalescer.ts';
+import type { AcceptedEvent } from '../write/receipts.ts';
+import type { Cell } from './cell.ts';
+import type { CellHealth } from './cell-health.ts';
+import type { EventRouter } from './event-router.ts';
+
+/** Single events of several cells: each cell has its own coalescer, so a slow cell makes no other one wait. */
+export function createRoutedCoalescer(
+  router: EventRouter,
+  coalescers: ReadonlyMap<Cell, Coalescer>,
+  health: CellHealth,
+): Coalescer {
+  const all = [...coalescers.values()];
+  const writeTo = (cell: Cell, event: TracedEvent): Promise<AcceptedEvent> =>
+    health.watch(cell.name, (coalescers.get(cell) as Coalescer).write(event));
+
+  return {
+    get waitingEvents() {
+      return all.reduce((sum, { waitingEvents }) => sum + waitingEvents, 0);
+    },
+    get waitingBytes() {
+      return all.reduce((sum, { waitingBytes }) => sum + waitingBytes, 0);
+    },
+    async write(given) {
+      const event = router.identify(given);
+      const [owner, ...former] = router.placesOf(event.id);
+      if (given.id === null || former.length === 0) return writeTo(owner, event);
+      const cell = (await router.findCells([event.id])).get(event.id) as Cell;
+      return writeTo(cell, event);
+    },
+  };
+}

@@ -1,0 +1,44 @@
+import { listArchiveStates } from '@auditbox/db/events/archive-states.ts';
+import { getEvent } from '@auditbox/db/events/get-event.ts';
+import { countBy } from '@auditbox/db/queries/count-by.ts';
+import { findEvents } from '@auditbox/db/queries/find-events.ts';
+import { readPageEvents } from '@auditbox/db/queries/page-bytes.ts';
+import { getRecordBegin } from '@auditbox/db/queries/record-begin.ts';
+import { createPollEnd } from './await-poll-end.ts';
+import type { EventReads, Sources } from './event-reads.ts';
+import { openExportSource } from './export-source.ts';
+import { createFeed } from './feed.ts';
+import type { Reader, Readers } from './readers.ts';
+
+/** Reads of one database. */
+function readOneDatabase(reader: Reader): EventReads {
+  return {
+    findEvents: async (query) => findEvents(reader.poolFor(query.filter), query),
+    readPageEvents: (events) => readPageEvents(reader.poolFor(), events),
+    async locateEvent(id, tenant) {
+      const event = await getEvent(reader.poolFor(), id, tenant);
+      return event && { event, reader };
+    },
+    countBy: async (query) => countBy(reader.countPoolFor(query.filter), query),
+    getRecordBegin: () => getRecordBegin(reader.poolFor()),
+    listArchiveStates: (asked) => listArchiveStates(reader.poolFor(), asked),
+    openExport: (format, list, options) => openExportSource(reader.poolFor(list.filter), format, list, options),
+  };
+}
+
+/** Reads of one database and its replica. */
+export function createSources(readers: Readers): Sources {
+  const feed = createFeed(readers.primary);
+  return {
+    choose: async (request, response, needs) => readOneDatabase(await readers.choose(request, response, needs)),
+    pollEnd: createPollEnd(readers.primary.poolFor()),
+    async readFeed({ filter, after, pageSize }) {
+      const { events, last, isCaughtUp } = await feed({
+        filter,
+        after: after?.kind === 'one' ? after.after : null,
+        pageSize,
+      });
+      return { events, place: { kind: 'one', after: last }, isCaughtUp };
+    },
+  };
+}

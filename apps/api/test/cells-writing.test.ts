@@ -1,0 +1,224 @@
+import { cellOf } from '@auditbox/db/cells/cell-of.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { startTcpProxy } from '@auditbox/testing/proxies/tcp-proxy.ts';
+import { endApps, spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
+import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
+import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+const names = ['ash', 'birch', 'cedar'] as const;
+type Name = (typeof names)[number];
+let databases: Record<Name, TestDatabase>;
+beforeEach(async () => {
+  const opened = await Promise.all(names.map(() => openTestDatabase()));
+  databases = Object.fromEntries(names.map((name, index) => [name, opened[index]])) as typeof databases;
+});
+afterEach(async () => {
+  await endApps();
+  for (const db of Object.values(databases)) await db.close(1_000);
+});
+
+const listOf = (...list: Name[]) => list.map((name) => `${name}=${urlAs('api', databases[name].url)}`).join(' ');
+const start = (settings: Record<string, string> = {}) =>
+  startApi('', { DATABASE_CELLS: listOf(...names), ...settings });
+
+/** The cells, one of them behind a proxy. */
+async function withProxy(name: Name) {
+  const url = new URL(urlAs('api', databases[name].url));
+  const proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) });
+  const behind = new URL(url);
+  behind.hostname = '127.0.0.1';
+  behind.port = String(proxy.port);
+  return { proxy, list: listOf(...names).replace(url.href, behind.href) };
+}
+
+/** The ids of a cell's events, without those of the api itself. */
+async function idsIn(name: Name): Promise<string[]> {
+  const rows = await databases[name].sql<{ id: string }[]>`
+    select id::text from auditbox.audit_log where table_name not like 'auditbox.%' order by id`;
+  return rows.map(({ id }) => id);
+}
+async function countIn(name: Name): Promise<number> {
+  return (await idsIn(name)).length;
+}
+function idOf(name: Name, list: readonly string[] = names): string {
+  for (;;) {
+    const { id } = anEvent();
+    if (cellOf(id, list) === name) return id;
+  }
+}
+const withoutId = (count: number) => someEvents(count).map(({ id: _id, ...event }) => event);
+
+test('an event is stored in the cell of its id, once, however often it is sent', async () => {
+  const api = await start();
+  const events = someEvents(30);
+  for (const outcome of [201, 200])
+    for (const event of events) expect((await api.request('/audit', { body: event })).status).toBe(outcome);
+  for (const name of names)
+    expect(await idsIn(name)).toEqual(
+      events
+        .map(({ id }) => id)
+        .filter((id) => cellOf(id, names) === name)
+        .sort(),
+    );
+  expect((await api.request('/audit', { body: { ...events[0], object_id: 'other' } })).status).toBe(409);
+});
+
+test('a batch without ids is stored in one cell, and single events without ids in all of them', async () => {
+  const api = await start();
+  const { status, body } = await api.request('/audit/batch', { body: withoutId(40) });
+  expect(status).toBe(201);
+  expect(new Set(body.ids.map((id: string) => cellOf(id, names))).size).toBe(1);
+  const counts = await Promise.all(names.map(countIn));
+  expect(counts.toSorted((a, b) => a - b)).toEqual([0, 0, 40]);
+  for (const event of withoutId(40)) expect((await api.request('/audit', { body: event })).status).toBe(201);
+  for (const name of names) expect(await countIn(name)).toBeGreaterThan(0);
+});
+
+test('a batch with ids of several cells stores nothing if one event conflicts or is in the future', async () => {
+  const api = await start();
+  const events = someEvents(30);
+  expect((await api.request('/audit', { body: events[17] })).status).toBe(201);
+  const conflicting = events.map((event, index) => (index === 17 ? { ...event, object_id: 'other' } : event));
+  const conflict = await api.request('/audit/batch', { body: conflicting });
+  expect([conflict.status, conflict.body.errors[0].path]).toEqual([409, '[17].id']);
+  const late = events.map((event, index) => (index === 4 ? { ...event, updated_at: '2099-01-01T00:00:00Z' } : event));
+  const future = await api.request('/audit/batch', { body: late });
+  expect([future.status, future.body.errors[0].path]).toEqual([422, '[4].updated_at']);
+  expect((await Promise.all(names.map(countIn))).reduce((sum, count) => sum + count)).toBe(1);
+  const stored = await api.request('/audit/batch', { body: events });
+  expect([stored.status, stored.body.created, stored.body.existing]).toEqual([201, 29, 1]);
+  expect(stored.body.ids).toEqual(events.map(({ id }) => id));
+});
+
+test('partial=true and Idempotency-Key work over cells', async () => {
+  const api = await start();
+  const events = someEvents(12);
+  await api.request('/audit', { body: events[3] });
+  const body = events.map((event, index) => (index === 3 ? { ...event, object_id: 'other' } : event));
+  const partly = await api.request('/audit/batch?partial=true', { body });
+  expect([partly.body.created, partly.body.errors[0].path]).toEqual([11, '[3].id']);
+  const headers = { 'idempotency-key': '"a-key"' };
+  const batch = withoutId(20);
+  const [first, again] = [
+    await api.request('/audit/batch', { body: batch, headers }),
+    await api.request('/audit/batch', { body: batch, headers }),
+  ];
+  expect([first.body.created, again.body.existing]).toEqual([20, 20]);
+  expect(again.body.ids).toEqual(first.body.ids);
+  expect((await api.request('/audit/batch', { body: withoutId(21), headers })).status).toBe(422);
+});
+
+test('a cell that joins takes new ids, and an id that was stored before is not stored twice', async () => {
+  const events = someEvents(60);
+  const lists = [['ash'], ['ash', 'birch'], ['ash', 'birch', 'cedar']] as const;
+  for (const [index, list] of lists.entries()) {
+    const before = lists
+      .slice(0, index)
+      .map((former) => former.join(' '))
+      .join('; ');
+    const api = await startApi('', {
+      DATABASE_CELLS: listOf(...list),
+      ...(before !== '' && { DATABASE_CELLS_BEFORE: before }),
+    });
+    const sent = events.slice(0, 20 * (index + 1));
+    const batch = await api.request('/audit/batch', { body: sent });
+    expect([batch.status, batch.body.created]).toEqual([201, 20]);
+    for (const event of sent) {
+      expect((await api.request('/audit', { body: event })).status).toBe(200);
+      expect((await api.request(`/audit/${event.id}`)).status).toBe(200);
+    }
+    await endApps();
+  }
+  const ids = (await Promise.all(names.map(idsIn))).flat();
+  expect(ids.toSorted()).toEqual(events.map(({ id }) => id).sort());
+  expect(await countIn('cedar')).toBeGreaterThan(0);
+});
+
+test('a cell that is only read gets no events, and its events are in every list', async () => {
+  const event = anEvent({ id: idOf('cedar'), object_id: 'by-sql' });
+  await databases.cedar.store([event]);
+  const api = await start({ DATABASE_CELLS: listOf(...names).replace('cedar=', 'cedar:read=') });
+  expect((await api.request('/audit/batch', { body: someEvents(30) })).status).toBe(201);
+  expect(await idsIn('cedar')).toEqual([event.id]);
+  expect((await api.request('/audit?object_id=by-sql')).body.total).toBe(1);
+  expect((await api.request(`/audit/${event.id}`)).status).toBe(200);
+});
+
+test('a cell that is down takes its share and no more, and comes back', async () => {
+  const { proxy, list } = await withProxy('birch');
+  const api = await start({ DATABASE_CELLS: list });
+  expect((await api.request('/audit/batch', { body: someEvents(30) })).status).toBe(201);
+  await proxy.down();
+
+  const own = await api.request('/audit', { body: anEvent({ id: idOf('birch') }) });
+  expect([own.status, own.headers.get('retry-after')]).toEqual([503, '1']);
+  expect(own.body.detail).toContain('The cell birch');
+  for (const name of ['ash', 'cedar'] as const) {
+    const event = anEvent({ id: idOf(name) });
+    expect((await api.request('/audit', { body: event })).status).toBe(201);
+    expect((await api.request(`/audit/${event.id}`)).status).toBe(200);
+  }
+  // Events without an id go to the other cells.
+  for (const event of withoutId(20)) expect((await api.request('/audit', { body: event })).status).toBe(201);
+  expect((await api.request('/audit/batch', { body: withoutId(20) })).status).toBe(201);
+  // A list without the events of a cell would look complete.
+  for (const path of ['/audit', '/audit/export', '/audit/stats', '/audit/objects/teams/42', '/exports']) {
+    const list = await api.request(path);
+    expect([path, list.status]).toEqual([path, 503]);
+    expect(list.body.detail).toContain('The cell birch');
+  }
+  const ready = await api.request('/readyz', { key: null });
+  expect([ready.status, ready.text]).toEqual([200, expect.stringContaining('The cell birch is not ready')]);
+  await proxy.up();
+  await eventually(async () => expect((await api.request('/audit')).status).toBe(200));
+  await eventually(async () =>
+    expect((await api.request('/audit', { body: anEvent({ id: idOf('birch') }) })).status).toBe(201),
+  );
+});
+
+test('a key is in every cell under the same id; it works and is revoked while the first cell is down', async () => {
+  const { proxy, list } = await withProxy('ash');
+  const api = await start({ DATABASE_CELLS: list });
+  const made = await api.request('/keys', { body: { name: 'writer', scopes: ['read', 'write'] } });
+  expect(made.status, made.text).toBe(201);
+  const rows = await Promise.all(
+    Object.values(databases).map((db) => db.sql<{ id: string }[]>`select key_id::text as id from auditbox.api_key`),
+  );
+  expect(rows.flat().map(({ id }) => id)).toEqual([made.body.id, made.body.id, made.body.id]);
+  const rotated = await api.request(`/keys/${made.body.id}/rotate`, { body: { overlap_seconds: 0 } });
+  expect(rotated.status, rotated.text).toBe(201);
+  await proxy.down();
+  const { key } = rotated.body;
+  const event = anEvent({ id: idOf('cedar') });
+  expect((await api.request('/audit', { body: event, key })).status).toBe(201);
+  expect((await api.request(`/audit/${event.id}`, { key })).status).toBe(200);
+});
+
+test('`npm run keys` changes all cells, and names the cell that is down', async () => {
+  const env = { DATABASE_CELLS: listOf(...names) };
+  const create = spawnApp('api/src/keys/main.ts', env, ['create', '--name', 'cli', '--scope', 'read']);
+  expect(await create.ended, create.output()).toBe(0);
+  for (const db of Object.values(databases)) {
+    const rows = await db.sql<{ name: string }[]>`select name from auditbox.api_key`;
+    expect(rows.map(({ name }) => name)).toEqual(['cli']);
+  }
+  const down = { DATABASE_CELLS: `${listOf('ash')} birch=postgres://test_api@127.0.0.1:1/none` };
+  const refused = spawnApp('api/src/keys/main.ts', down, ['create', '--name', 'other', '--scope', 'read']);
+  expect(await refused.ended).toBe(1);
+  expect(refused.output()).toContain('In the cell birch:');
+  const [row] = await databases.ash.sql<{ count: number }[]>`select count(*)::int from auditbox.api_key`;
+  expect(row?.count).toBe(1);
+});
+
+test('cells with other keys of content hashes refuse writes with a sentence', async () => {
+  await databases.cedar.sql`update auditbox.secret set value = repeat('0', 64) where name = 'content-hash'`;
+  const api = await start();
+  for (const _try of [1, 2, 3]) {
+    const { status, body } = await api.request('/audit', { body: anEvent() });
+    expect([status, body.code]).toEqual([503, 'database-misconfigured']);
+    expect(body.detail).toMatch(/The cell \w+ has another key for content hashes/);
+  }
+});

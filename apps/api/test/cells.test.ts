@@ -1,0 +1,222 @@
+import { cellOf } from '@auditbox/db/cells/cell-of.ts';
+import { type ApiFixture, createApiFixture, startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { anEvent, type WireEvent } from '@auditbox/testing/fixtures/test-events.ts';
+import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
+import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+/* One database and three cells hold the same events. Every question must have the same answer. */
+
+const names = ['ash', 'birch', 'cedar'];
+let one: ApiFixture;
+let databases: readonly TestDatabase[];
+let cells: Awaited<ReturnType<typeof startApi>>;
+
+/** Some sort differently by the code units of UTF-16 than by their bytes. */
+const actors = ['ana', 'Bob', 'zoë', 'ﬁn', '𝒳', '', 'a b', 'ana2'];
+const actions = ['created', 'updated', 'deleted'];
+const first = Date.parse('2026-06-30T22:00:00Z');
+const eventMakers = fc.record({
+  second: fc.integer({ min: 0, max: 400 }),
+  actor: fc.constantFrom(...actors),
+  action: fc.constantFrom(...actions),
+  table: fc.constantFrom('teams', 'keys', 'ÿ'),
+  object: fc.integer({ min: 0, max: 12 }),
+  team: fc.option(fc.integer({ min: 0, max: 3 })),
+  size: fc.oneof({ weight: 20, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.constant(300_000) }),
+});
+
+const events: WireEvent[] = fc
+  .sample(eventMakers, { numRuns: 900, seed: 19 })
+  .map(({ second, actor, action, table, object, team, size }) =>
+    anEvent({
+      // Many events have the same time, across the end of a month.
+      updated_at: new Date(first + second * 30_000).toISOString(),
+      changed_by: actor || 'nobody',
+      action,
+      table_name: table,
+      object_id: String(object),
+      before_value: team === null ? null : { team_id: `t${team}`, n: second % 7 },
+      updated_values: {
+        n: second % 5,
+        ...(team !== null && { team_id: `t${(team + 1) % 4}` }),
+        note: 'x'.repeat(size),
+      },
+    }),
+  );
+
+beforeAll(async () => {
+  one = await createApiFixture();
+  for (let at = 0; at < events.length; at += 100) await one.db.store(events.slice(at, at + 100));
+  databases = await Promise.all(names.map(() => openTestDatabase()));
+  for (const [index, name] of names.entries()) await copyEvents(one.db, databases[index] as TestDatabase, name);
+  cells = await startApi('', {
+    DATABASE_CELLS: databases.map(({ url }, index) => `${names[index]}=${urlAs('api', url)}`).join(' '),
+  });
+}, 180_000);
+afterAll(async () => {
+  await one.close();
+  for (const db of databases) await db.close(1_000);
+});
+
+/** Copies the events of a cell with all that the database added to them. */
+async function copyEvents(from: TestDatabase, to: TestDatabase, cell: string): Promise<void> {
+  const columns = `id, occurred_at, occurred_at_digits, changed_by, changed_by_api_key, action, table_name,
+    object_id, before_value, updated_values, context, traceparent, recorded_by, tenant, redacted, content_hash`;
+  const rows = await from.sql.unsafe<{ id: string; row: string }[]>(
+    'select a.id::text, to_json(a)::text as row from auditbox.audit_log a order by recorded_at, id',
+  );
+  const own = rows.filter(({ id }) => cellOf(id, names) === cell);
+  expect(own.length).toBeGreaterThan(200);
+  await to.sql`select auditbox.make_month('2026-06-01'), auditbox.make_month('2026-07-01')`;
+  const json = `[${own.map(({ row }) => row).join()}]`;
+  await to.sql.unsafe(
+    `insert into auditbox.audit_log (${columns})
+     select ${columns} from json_populate_recordset(null::auditbox.audit_log, $1::text::json)`,
+    [json],
+  );
+  // The database gives no other way to set it.
+  await to.sql`alter table auditbox.audit_log disable trigger audit_log_append_only`;
+  await to.sql`
+    update auditbox.audit_log a set recorded_at = given.recorded_at
+    from json_populate_recordset(null::auditbox.audit_log, ${json}::text::json) given
+    where a.id = given.id and a.occurred_at = given.occurred_at`;
+  await to.sql`alter table auditbox.audit_log enable always trigger audit_log_append_only`;
+}
+
+/** Compares both answers, except for the ids of the requests. */
+async function ask(path: string): Promise<{ status: number; text: string; next: string | null }> {
+  const [a, b] = await Promise.all([one.request(path), cells.request(path)]);
+  expect(a.status, a.text).toBeLessThan(500);
+  expect(b.text.replace(/"request_id":"[^"]*"/, ''), path).toBe(a.text.replace(/"request_id":"[^"]*"/, ''));
+  expect(b.status, path).toBe(a.status);
+  return { status: a.status, text: a.text, next: a.body?.next_cursor ?? null };
+}
+
+const filters = fc.record(
+  {
+    changed_by: fc.constantFrom('ana', 'zoë,𝒳', 'ﬁn', 'Bob,ana,nobody', 'missing'),
+    action: fc.constantFrom(...actions, 'created,deleted'),
+    table_name: fc.constantFrom('teams', 'keys,ÿ'),
+    object_id: fc.constantFrom('1', '3,4,5', '99'),
+    object_team_id: fc.constantFrom('t0', 't1'),
+    search: fc.constantFrom('ana', '7', 't2'),
+    'updated_values.n': fc.constantFrom('0', '3'),
+    start_date: fc.constantFrom('2026-06-30T22:30:00Z', '2026-07-01', '2026-06-01'),
+    end_date: fc.constantFrom('2026-07-01T00:30:00.5Z', '2026-06-30'),
+  },
+  { requiredKeys: [] },
+);
+const orders = fc.record(
+  {
+    sort_by: fc.constantFrom(
+      ...['updated_at', 'recorded_at', 'changed_by', 'changed_by_api_key', 'action', 'table_name', 'object_id', 'id'],
+    ),
+    sort_order: fc.constantFrom('asc', 'desc'),
+  },
+  { requiredKeys: [] },
+);
+const search = (...parts: object[]) => new URLSearchParams(Object.assign({}, ...parts)).toString();
+
+test('every list by a cursor has the same pages to its end', async () => {
+  await fc.assert(
+    fc.asyncProperty(filters, orders, fc.integer({ min: 1, max: 100 }), async (filter, order, size) => {
+      let cursor: string | null = '';
+      for (let pages = 0; cursor !== null && pages < 8; pages += 1)
+        cursor = (await ask(`/audit?${search(filter, order, { page_size: size, cursor })}`)).next;
+    }),
+    { numRuns: 20, seed: 1 },
+  );
+}, 120_000);
+
+test('a walk over all events by small pages has every event once, in order', async () => {
+  let cursor: string | null = '';
+  const ids: string[] = [];
+  while (cursor !== null) {
+    const { text, next } = await ask(`/audit?page_size=97&sort_by=changed_by&sort_order=desc&cursor=${cursor}`);
+    ids.push(...JSON.parse(text).audit_logs.map(({ id }: { id: string }) => id));
+    cursor = next;
+  }
+  expect(ids.toSorted()).toEqual(events.map(({ id }) => id).sort());
+}, 60_000);
+
+test('every numbered page has the same events and totals, however deep', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      filters,
+      orders,
+      fc.integer({ min: 1, max: 100 }),
+      fc.integer({ min: 1, max: 40 }),
+      async (filter, order, size, page) => {
+        await ask(`/audit?${search(filter, order, { page_size: size, page })}`);
+      },
+    ),
+    { numRuns: 40, seed: 2 },
+  );
+}, 120_000);
+
+test('every export has the same bytes', async () => {
+  await fc.assert(
+    fc.asyncProperty(filters, orders, fc.constantFrom('ndjson', 'csv'), async (filter, order, format) => {
+      await ask(`/audit/export?${search(filter, order, { format, closing_line: 'true' })}`);
+    }),
+    { numRuns: 15, seed: 3 },
+  );
+}, 120_000);
+
+test('every chart has the same counts', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      filters,
+      fc.record(
+        {
+          group_by: fc.constantFrom('action', 'table_name', 'changed_by'),
+          interval: fc.constantFrom('hour', 'day'),
+          time_zone: fc.constantFrom('UTC', 'Asia/Kolkata'),
+        },
+        { requiredKeys: [] },
+      ),
+      async ({ start_date: _start, end_date: _end, ...filter }, chart) => {
+        await ask(`/audit/stats?${search(filter, chart, { start_date: '2026-06-28', end_date: '2026-07-03' })}`);
+      },
+    ),
+    { numRuns: 30, seed: 4 },
+  );
+}, 60_000);
+
+test('every history of an object has the same steps', async () => {
+  for (const table of ['teams', 'keys', 'ÿ'])
+    for (const object of ['0', '5', '12', 'missing']) {
+      let cursor: string | null = '';
+      while (cursor !== null)
+        cursor = (
+          await ask(`/audit/objects/${encodeURIComponent(table)}/${object}?${search({ page_size: 7, cursor })}`)
+        ).next;
+    }
+}, 120_000);
+
+test('every event is found by its id, and so are the states of its copy', async () => {
+  for (const { id } of events.slice(0, 60)) await ask(`/audit/${id}`);
+  await ask('/audit/00000000-0000-4000-8000-000000000000');
+  await ask(
+    `/audit/archive?ids=${events
+      .slice(0, 200)
+      .map(({ id }) => id)
+      .join()}`,
+  );
+}, 60_000);
+
+test('a feed has every event once, page after page', async () => {
+  const seen: string[] = [];
+  let cursor = '';
+  for (let isCaughtUp = false; !isCaughtUp; ) {
+    const query = search({ recorded_after: '2026-01-01', page_size: 83, cursor });
+    const { status, body, text } = await cells.request(`/audit?${query}`);
+    expect(status, text).toBe(200);
+    seen.push(...body.audit_logs.map(({ id }: { id: string }) => id));
+    cursor = body.next_cursor;
+    isCaughtUp = body.caught_up;
+  }
+  expect(seen.toSorted()).toEqual(events.map(({ id }) => id).sort());
+}, 60_000);

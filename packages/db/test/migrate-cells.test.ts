@@ -1,0 +1,66 @@
+import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
+import { createKey, revokeKey } from '@auditbox/db/keys/change-keys.ts';
+import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
+import { endApps, spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
+import { createTestDatabase, dropTestDatabase } from '@auditbox/testing/servers/template-database.ts';
+import { openTestDatabase } from '@auditbox/testing/servers/test-database.ts';
+import { afterEach, expect, inject, test } from 'vitest';
+
+const server = inject('databaseServer');
+const urls: string[] = [];
+const open: Database[] = [];
+afterEach(async () => {
+  await endApps();
+  for (const db of open.splice(0)) await db.close(1_000);
+  for (const url of urls.splice(0)) await dropTestDatabase(server, url);
+});
+
+async function makeEmpty(): Promise<{ url: string; db: Database }> {
+  const url = await createTestDatabase(server, { empty: true });
+  urls.push(url);
+  const db = connectDatabase({ url, application: 'test', maxConnections: 1, statementTimeoutMs: 20_000 });
+  open.push(db);
+  return { url, db };
+}
+
+async function migrate(cells: string) {
+  const app = spawnApp(new URL('../src/main.ts', import.meta.url), { DATABASE_CELLS: cells });
+  return { code: await app.ended, output: app.output() };
+}
+
+async function readCommon(db: Database) {
+  const [secret] = await db.sql`select value from auditbox.secret where name = 'content-hash'`;
+  const keys = await db.sql`
+    select key_id, name, key_hash, scopes, revoked_at is not null as revoked from auditbox.api_key order by name`;
+  return { secret, keys: [...keys] };
+}
+
+const key = { prefix: 'abx_test_0000', scopes: ['read'], tenant: null, bounds: {}, expiresAt: null } as const;
+
+test('migrate makes all cells, and copies the keys of the first one to cells that join', async () => {
+  const [ash, birch] = [await makeEmpty(), await makeEmpty()];
+  expect(await migrate(`ash=${ash.url}`)).toMatchObject({ code: 0 });
+  const kept = await createKey(ash.db, { ...key, name: 'kept', hash: 'a'.repeat(64) }, null);
+  const gone = await createKey(ash.db, { ...key, name: 'gone', hash: 'b'.repeat(64) }, null);
+  const cells = `ash=${ash.url} birch=${birch.url}`;
+  expect(await migrate(cells)).toMatchObject({ code: 0, output: expect.stringContaining('birch: ') });
+  expect(await readCommon(birch.db)).toEqual(await readCommon(ash.db));
+
+  expect(await revokeKey(ash.db, gone ?? '', null)).toBe(true);
+  expect(await migrate(cells)).toMatchObject({ code: 0, output: expect.stringContaining('1 were copied') });
+  expect(await readCommon(birch.db)).toEqual(await readCommon(ash.db));
+  expect(kept).not.toBeNull();
+}, 60_000);
+
+test('a database in which an api stored events by itself joins only as a cell that is read', async () => {
+  const used = await openTestDatabase(server);
+  try {
+    const ash = await makeEmpty();
+    await used.store([anEvent()]);
+    const refused = await migrate(`ash=${ash.url} birch=${used.url}`);
+    expect(refused).toMatchObject({ code: 1, output: expect.stringContaining('The cell birch has events of an api') });
+    expect(await migrate(`ash=${ash.url} birch:read=${used.url}`)).toMatchObject({ code: 0 });
+  } finally {
+    await used.close(1_000);
+  }
+}, 60_000);

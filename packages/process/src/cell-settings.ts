@@ -1,0 +1,99 @@
+import {
+  type CellAddress,
+  CellListError,
+  isSameDatabase,
+  parseCells,
+  parseFormerCells,
+} from '@auditbox/core/cells/cell-list.ts';
+import { z } from 'zod';
+import { commonSettings } from './common-settings.ts';
+import { optional, type Relation, type Setting, textOf } from './settings.ts';
+
+const cells: Setting<readonly CellAddress[]> = {
+  schema: z.string().transform((text, context) => {
+    try {
+      return parseCells(text);
+    } catch (error) {
+      context.addIssue((error as Error).message);
+      return z.NEVER;
+    }
+  }) as unknown as Setting<readonly CellAddress[]>['schema'],
+  accepts: 'name=url or name:read=url, separated by blanks',
+  meaning:
+    'Several databases behind one api, instead of DATABASE_URL; see docs/SCALE.md. `:read` behind a name: the cell gets no events of the api.',
+  fallback: 'one database',
+  secret: true,
+  explain: (text) => explain(() => parseCells(text)),
+};
+
+function explain(parse: () => unknown): string | null {
+  try {
+    parse();
+    return null;
+  } catch (error) {
+    if (error instanceof CellListError) return error.message;
+    throw error;
+  }
+}
+
+/** The settings of processes that work with all cells. */
+export const cellSettings = {
+  DATABASE_URL: optional(commonSettings.DATABASE_URL),
+  DATABASE_CELLS: optional(cells),
+  DATABASE_CELLS_BEFORE: optional(
+    textOf(/\S/, 'lists of names of cells, separated by ;', {
+      meaning:
+        'The lists of cells before DATABASE_CELLS changed, oldest first. An id is looked up where it was stored by them.',
+      fallbackShown: 'none',
+    }),
+  ),
+} as const;
+
+/** The conditions between them. */
+export const cellRelations: readonly Relation<typeof cellSettings>[] = [
+  {
+    between: ['DATABASE_URL', 'DATABASE_CELLS'],
+    problem: ({ DATABASE_URL: url, DATABASE_CELLS: list }) => {
+      if (url === undefined && list === undefined)
+        return `DATABASE_URL is not set; it must be ${commonSettings.DATABASE_URL.accepts}.`;
+      // Otherwise the events of DATABASE_URL would vanish from every list.
+      return url !== undefined && list !== undefined && !list.some((cell) => isSameDatabase(cell.url, url))
+        ? 'DATABASE_URL and DATABASE_CELLS are both set, and no cell is the database of DATABASE_URL; unset DATABASE_URL, or make it a cell.'
+        : null;
+    },
+  },
+  {
+    between: ['DATABASE_CELLS', 'DATABASE_CELLS_BEFORE'],
+    problem: ({ DATABASE_CELLS: list, DATABASE_CELLS_BEFORE: before }) => {
+      if (before === undefined) return null;
+      if (list === undefined) return 'DATABASE_CELLS_BEFORE is set without DATABASE_CELLS.';
+      const why = explain(() => parseFormerCells(before, list));
+      return why === null ? null : `DATABASE_CELLS_BEFORE: ${why}`;
+    },
+  },
+];
+
+/** The database of a process, or its cells. */
+export type DatabasePlaces =
+  | { readonly kind: 'one'; readonly url: string }
+  | {
+      readonly kind: 'cells';
+      readonly cells: readonly CellAddress[];
+      /** Names, oldest list first. */
+      readonly before: readonly (readonly string[])[];
+    };
+
+/** The settings as one value. They passed `cellRelations`. */
+export function nestCells(values: {
+  readonly DATABASE_URL: string | undefined;
+  readonly DATABASE_CELLS: readonly CellAddress[] | undefined;
+  readonly DATABASE_CELLS_BEFORE: string | undefined;
+}): DatabasePlaces {
+  const { DATABASE_URL: url = '', DATABASE_CELLS: list, DATABASE_CELLS_BEFORE: before } = values;
+  if (list === undefined) return Object.freeze({ kind: 'one', url });
+  return Object.freeze({
+    kind: 'cells',
+    cells: list,
+    before: before === undefined ? [] : parseFormerCells(before, list),
+  });
+}
