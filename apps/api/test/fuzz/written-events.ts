@@ -177,8 +177,8 @@ export const writtenEvent: fc.Arbitrary<WrittenText> = fc.oneof(
     weight: 1,
     arbitrary: fc.tuple(validMembers, damage).map(([members, change]) => {
       const whole = print(members, '');
-      // A damaged name is another name, which may not be secret.
-      return { text: whole.includes(plantedSecret) ? whole : change(whole), isValid: false };
+      // A damaged name is another name, which may not be secret. Half of a character cannot be sent.
+      return { text: whole.includes(plantedSecret) ? whole : change(whole).toWellFormed(), isValid: false };
     }),
   },
 );
