@@ -16,7 +16,8 @@ const hasEngine = process.env.DOCKER_HOST !== undefined || existsSync('/var/run/
 /** Pure tests, tests on the embedded Postgres and store, and tests on containers, which print a line when they cannot run. */
 export default defineConfig({
   test: {
-    maxWorkers: 2,
+    // Most tests wait for servers for a part of their time.
+    maxWorkers: 3,
     projects: [
       {
         test: {
