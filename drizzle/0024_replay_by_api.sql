@@ -14,7 +14,7 @@ revoke execute on function auditbox.record_export_change(text, json, json) from 
 --> statement-breakpoint
 -- False if there is no such destination. No event is written if nothing changes or `by` is null.
 create function auditbox.pause_destination(destination_name text, pause boolean, by json default null) returns boolean
-language plpgsql security definer set search_path = pg_catalog, pg_temp set row_security = off set timezone = 'UTC' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set row_security = off set TimeZone = 'UTC' as $$
 begin
   update auditbox.destination d set is_paused = pause where d.name = destination_name and d.is_paused <> pause;
   if found and by is not null then
@@ -30,7 +30,7 @@ revoke execute on function auditbox.pause_destination(text, boolean, json) from 
 -- changed. No event is written if `by` is null.
 create function auditbox.replay_failed(destination_name text, failed_ids bigint[], rejected_ids bigint[], by json default null)
 returns setof bigint
-language plpgsql security definer set search_path = pg_catalog, pg_temp set row_security = off set timezone = 'UTC' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp set row_security = off set TimeZone = 'UTC' as $$
 declare
   again bigint[];
   made bigint[];

@@ -209,12 +209,14 @@ test.each([
   ['lower case behind sk-', `sk-${fill('a')}`],
   ['letters', fill('p')],
   ['braces in a text', fill('{')],
-])('a mebibyte of %s takes less than 50 ms', (_what, text) => {
+])('a mebibyte of %s takes less than 50 ms of the processor', (_what, text) => {
   const { event } = redact(JSON.stringify({ a: text }), create({ skippedKinds: [...nameKinds, ...valueKinds] }));
   const times = [1, 2, 3].map(() => {
-    const startedAt = performance.now();
+    // Other processes of the machine do not count.
+    const before = process.cpuUsage();
     finish(redactor.redactEvent(event));
-    return performance.now() - startedAt;
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) / 1_000;
   });
   expect(Math.min(...times)).toBeLessThan(50);
 });

@@ -7,8 +7,6 @@ const atTheStore = new Set([
   'exporter-killed-during-upload',
   'exporter-killed-after-upload',
   'exporter-killed-in-log',
-  'exporter-stopped-before-upload',
-  'exporter-stopped-after-upload',
   'mixed',
 ]);
 const playable = catalogue.filter(({ name }) => atTheStore.has(name));
