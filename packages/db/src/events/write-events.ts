@@ -1,4 +1,4 @@
-import { sql as drizzleSql, type SQL } from 'drizzle-orm';
+import type { SQL } from 'drizzle-orm';
 import { eventLine, micros } from './event-line.ts';
 import {
   type EventInsert,
@@ -145,11 +145,13 @@ async function run<Row>(executor: Executor, statement: string, parameters: strin
   return (Array.isArray(result) ? result : (result as { rows: Row[] }).rows) as Row[];
 }
 
-function send(executor: Executor, statement: string, parameters: string[]): PromiseLike<unknown> {
+async function send(executor: Executor, statement: string, parameters: string[]): Promise<unknown> {
   if ('unsafe' in executor) return executor.unsafe(statement, parameters, { prepare: true });
+  // Such an executor is drizzle's own, so drizzle is loaded. The api does without, and starts a second earlier.
+  const { sql } = await import('drizzle-orm');
   const parts = statement.split(/(\$\d+)/).map((part) => {
     const number = /^\$(\d+)$/.exec(part)?.[1];
-    return number === undefined ? drizzleSql.raw(part) : drizzleSql`${parameters[Number(number) - 1]}`;
+    return number === undefined ? sql.raw(part) : sql`${parameters[Number(number) - 1]}`;
   });
-  return executor.execute(drizzleSql.join(parts));
+  return executor.execute(sql.join(parts));
 }

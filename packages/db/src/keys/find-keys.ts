@@ -1,9 +1,7 @@
 import type { KeyBounds } from '@auditbox/core/keys/key-bounds.ts';
 import type { Grant } from '@auditbox/core/keys/scopes.ts';
-import { and, eq, gt, isNull, or, sql } from 'drizzle-orm';
-import { drizzle } from 'drizzle-orm/postgres-js';
 import type { Database } from '../database/connect.ts';
-import { apiKey } from '../schema.ts';
+import type { apiKey } from '../schema.ts';
 
 type Row = typeof apiKey.$inferSelect;
 
@@ -26,6 +24,14 @@ export type StoredKey = Readonly<
   >
 > & { readonly scopes: readonly Grant[]; readonly bounds: KeyBounds };
 
+/** As the database gives it: the driver knows no arrays, and JSON stays text. */
+type StoredRow = Omit<StoredKey, 'scopes' | 'bounds'> & { readonly scopes: string; readonly bounds: string };
+type KeyRow = Omit<ValidKey, 'grants' | 'bounds' | 'expiresAtMs'> & {
+  readonly scopes: string;
+  readonly bounds: string;
+  readonly expiresAtMs: string | null;
+};
+
 /** What a key may do. */
 export interface ValidKey {
   /** Of the row: of one secret of the key. */
@@ -40,23 +46,6 @@ export interface ValidKey {
   readonly expiresAtMs: number | null;
 }
 
-const storedKey = {
-  keyId: apiKey.keyId,
-  name: apiKey.name,
-  prefix: apiKey.prefix,
-  scopes: apiKey.scopes,
-  tenant: apiKey.tenant,
-  bounds: apiKey.bounds,
-  createdAt: apiKey.createdAt,
-  createdBy: apiKey.createdBy,
-  expiresAt: apiKey.expiresAt,
-  replacedAt: apiKey.replacedAt,
-  revokedAt: apiKey.revokedAt,
-  revokedBy: apiKey.revokedBy,
-  lastUsedAt: apiKey.lastUsedAt,
-  lastUsedAddress: apiKey.lastUsedAddress,
-};
-
 /**
  * What the key with this hash may do, or null if there is no valid key.
  *
@@ -65,28 +54,18 @@ const storedKey = {
  * Crash: nothing is written.
  */
 export async function findKey(db: Database, keyHash: string): Promise<ValidKey | null> {
-  const isCurrent = or(isNull(apiKey.expiresAt), gt(apiKey.expiresAt, sql`now()`));
-  const isValid = and(eq(apiKey.keyHash, keyHash), isNull(apiKey.revokedAt), isCurrent);
-  const [row] = await db.query((client) =>
-    drizzle(client)
-      .select({
-        rowId: apiKey.id,
-        keyId: apiKey.keyId,
-        name: apiKey.name,
-        scopes: apiKey.scopes,
-        tenant: apiKey.tenant,
-        bounds: sql<string>`${apiKey.bounds}::text`,
-        expiresAtMs: sql<string | null>`(extract(epoch from ${apiKey.expiresAt}) * 1000)::bigint::text`,
-      })
-      .from(apiKey)
-      .where(isValid)
-      .execute(),
+  const [row] = await db.query(
+    (sql) => sql<KeyRow[]>`
+      select id as "rowId", key_id as "keyId", name, array_to_json(scopes)::text as scopes, tenant, bounds::text as bounds,
+        (extract(epoch from expires_at) * 1000)::bigint::text as "expiresAtMs"
+      from auditbox.api_key
+      where key_hash = ${keyHash} and revoked_at is null and (expires_at is null or expires_at > now())`,
   );
   if (!row) return null;
   const { scopes, bounds, expiresAtMs, ...key } = row;
   return {
     ...key,
-    grants: scopes as Grant[],
+    grants: JSON.parse(scopes) as Grant[],
     bounds: JSON.parse(bounds) as KeyBounds,
     expiresAtMs: expiresAtMs === null ? null : Number(expiresAtMs),
   };
@@ -100,9 +79,10 @@ export async function findKey(db: Database, keyHash: string): Promise<ValidKey |
  * Crash: nothing is written.
  */
 export async function findKeyId(db: Database, name: string): Promise<string | null> {
-  const isCurrent = and(eq(apiKey.name, name), isNull(apiKey.revokedAt), isNull(apiKey.replacedAt));
-  const [row] = await db.query((client) =>
-    drizzle(client).select({ keyId: apiKey.keyId }).from(apiKey).where(isCurrent).execute(),
+  const [row] = await db.query(
+    (sql) => sql<{ keyId: string }[]>`
+      select key_id as "keyId" from auditbox.api_key
+      where name = ${name} and revoked_at is null and replaced_at is null`,
   );
   return row?.keyId ?? null;
 }
@@ -115,12 +95,18 @@ export async function findKeyId(db: Database, name: string): Promise<string | nu
  * Crash: nothing is written.
  */
 export async function listKeys(db: Database): Promise<readonly StoredKey[]> {
-  const rows = await db.query((client) =>
-    drizzle(client)
-      .select({ ...storedKey, bounds: sql<string>`${apiKey.bounds}::text` })
-      .from(apiKey)
-      .orderBy(apiKey.createdAt, apiKey.name)
-      .execute(),
+  const rows = await db.query(
+    (sql) => sql<StoredRow[]>`
+      select key_id as "keyId", name, prefix, tenant, created_at::text as "createdAt", created_by as "createdBy",
+        expires_at::text as "expiresAt", replaced_at::text as "replacedAt", revoked_at::text as "revokedAt",
+        revoked_by as "revokedBy", last_used_at::text as "lastUsedAt", last_used_address as "lastUsedAddress",
+        array_to_json(scopes)::text as scopes, bounds::text as bounds
+      from auditbox.api_key
+      order by created_at, name`,
   );
-  return rows.map((row) => ({ ...row, scopes: row.scopes as Grant[], bounds: JSON.parse(row.bounds) as KeyBounds }));
+  return rows.map((row) => ({
+    ...row,
+    scopes: JSON.parse(row.scopes) as Grant[],
+    bounds: JSON.parse(row.bounds) as KeyBounds,
+  }));
 }
