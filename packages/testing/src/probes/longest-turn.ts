@@ -1,6 +1,7 @@
 /*
  * Loaded before an app. At each SIGUSR2 it prints the most processor time that the main thread used in one turn of its event
  * loop since the last one. Unlike a time on the clock it does not grow when other programs need the processor.
+ * The kernel's part is left out: 8 MiB of fresh memory take it 60 ms on some virtual machines, and 3 on others.
  */
 
 let last = usedMs();
@@ -21,6 +22,5 @@ process.on('SIGUSR2', () => {
 });
 
 function usedMs(): number {
-  const { user, system } = process.threadCpuUsage();
-  return (user + system) / 1000;
+  return process.threadCpuUsage().user / 1000;
 }
