@@ -7,7 +7,7 @@ export function describeStatus({ destination, state, behind, stuck }: Destinatio
   const missing =
     behind.rows === 0
       ? 'every event is there.'
-      : `${behind.rows} events are not there; the oldest waits for ${describeAge(behind.oldestAgeS)}.`;
+      : `${behind.rows} ${behind.rows === 1 ? 'event is' : 'events are'} not there; the oldest waits for ${describeAge(behind.oldestAgeS)}.`;
   const reasons = stuck.flatMap(({ says, todo }) => [`${indent}${says}`, `${indent}→ ${todo}`]);
   return [`${state.padEnd(indent.length)}${destination}: ${missing}`, ...reasons].join('\n');
 }
