@@ -1,10 +1,10 @@
-import { createPublicKey, type KeyObject } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { isKeyName, parseVerifierKey, type VerifierKey } from '../../evidence/src/signed-note.ts';
-import { parseWitnessPolicy, type WitnessPolicy } from '../../evidence/src/witness-policy.ts';
+import type { VerifierKey } from '../../evidence/src/signed-note.ts';
+import type { WitnessPolicy } from '../../evidence/src/witness-policy.ts';
 import type { ArchiveSource } from './archive/open-archive.ts';
+import { type NamedKey, readKey, readNamedKey, readPolicy, readReceiptKeys } from './given-keys.ts';
 import type { ReceiptRequest } from './receipts/read-receipts.ts';
+import { UsageError } from './usage-error.ts';
 import { type Level, levels } from './verify-archive.ts';
 
 /** What the command was told to do. */
@@ -32,18 +32,12 @@ export type Command =
       readonly json: boolean;
     }
   | { readonly kind: 'pack'; readonly folder: string; readonly key: VerifierKey; readonly json: boolean }
-  /** Print the verifier key of a public key. */
-  | { readonly kind: 'key'; readonly name: string; readonly publicKey: KeyObject }
+  | NamedKey
   | { readonly kind: 'tlog'; readonly source: ArchiveSource; readonly folder: string; readonly key: VerifierKey }
   | { readonly kind: 'help' };
 
 /** Minutes. As long as an object may be in the bucket before the log names it. */
 const defaultReceiptDelay = 60;
-
-/** The command line is wrong. The message is a sentence. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
 
 export const help = (command: string) => `${command} --from-folder DIR --key KEY [options]
 ${command} --s3 BUCKET [--prefix audit_logs/] --key KEY [options]
@@ -154,62 +148,6 @@ function parse(argv: readonly string[]) {
     return values;
   } catch (error) {
     throw new UsageError((error as Error).message);
-  }
-}
-
-function readNamedKey(file: string, name: string | undefined): Extract<Command, { kind: 'key' }> {
-  if (name === undefined || !isKeyName(name)) throw new UsageError('--public-key needs --name, without blanks and +.');
-  const bytes = readBytes(file);
-  const isPem = bytes.toString('latin1', 0, 5) === '-----';
-  try {
-    const publicKey = createPublicKey(isPem ? bytes : { key: bytes, format: 'der', type: 'spki' });
-    if (publicKey.asymmetricKeyType === 'ed25519') return { kind: 'key', name, publicKey };
-  } catch {}
-  throw new UsageError(`${file} is not an Ed25519 public key in PEM or DER.`);
-}
-
-function readKey(given: string | undefined): VerifierKey {
-  if (given === undefined) throw new UsageError('--key is missing: without the public key nothing can be verified.');
-  return toKey('--key', given.includes('+') ? given : readText(given));
-}
-
-function toKey(option: string, text: string): VerifierKey {
-  const key = parseVerifierKey(text);
-  if (key === null) throw new UsageError(`${option} is not a verifier key, such as log.example+1a2b3c4d+AbCd….`);
-  return key;
-}
-
-/** A file may have several, one a line. */
-function readReceiptKeys(given: string): VerifierKey[] {
-  const lines = (given.includes('+') ? given : readText(given)).trim().split('\n');
-  return lines.map((line) => toKey('--receipt-key', line));
-}
-
-function readPolicy(file: string | undefined, { name }: VerifierKey): WitnessPolicy | null {
-  if (file === undefined) return null;
-  const policy = parsePolicy(file);
-  if (!policy.isFor(name)) throw new UsageError(`${file} is not a policy for the log ${name}.`);
-  return policy;
-}
-
-function parsePolicy(file: string): WitnessPolicy {
-  const text = readText(file);
-  try {
-    return parseWitnessPolicy(text);
-  } catch (error) {
-    throw new UsageError(`${file}: ${(error as Error).message}`);
-  }
-}
-
-function readText(file: string): string {
-  return readBytes(file).toString();
-}
-
-function readBytes(file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    throw new UsageError(`${file} cannot be read: ${(error as Error).message}.`);
   }
 }
 

@@ -4,9 +4,10 @@ import { checkEventProof, parseEventProof } from '../../evidence/src/event-proof
 import { formatVerifierKey, verifierKeyOf } from '../../evidence/src/signed-note.ts';
 import { ArchiveError } from './archive/archive.ts';
 import { openArchive } from './archive/open-archive.ts';
-import { type Command, help, parseCommand, UsageError } from './cli.ts';
+import { type Command, help, parseCommand } from './cli.ts';
 import { describeFinding, describeRun } from './describe.ts';
 import { runArchive } from './run-archive.ts';
+import { UsageError } from './usage-error.ts';
 import { writeTlog } from './write-tlog.ts';
 
 /*

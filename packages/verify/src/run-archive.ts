@@ -1,8 +1,9 @@
-import { type Command, UsageError } from './cli.ts';
+import type { Command } from './cli.ts';
 import { exitCodeOf } from './describe.ts';
 import type { Finding } from './finding.ts';
 import { readReceipts } from './receipts/read-receipts.ts';
 import { readState, writeState } from './state.ts';
+import { UsageError } from './usage-error.ts';
 import { type Verified, verifyArchive } from './verify-archive.ts';
 
 /** Findings that are kept. Their number is always whole. */

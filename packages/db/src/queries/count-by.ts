@@ -54,11 +54,9 @@ export async function countGroups(
   limit: number,
 ): Promise<GroupCount[]> {
   return db.query((sql) => {
-    const { common, branches } = matching(sql, filter);
-    const anyBranch = branches.map((branch) => sql`(${branch})`).reduce((all, one) => sql`${all} or ${one}`);
     return sql<GroupCount[]>`
       select a.${sql(groupBy)} as name, count(*)::float8 as count
-      from auditbox.audit_log a where ${common} and (${anyBranch})
+      from auditbox.audit_log a where ${anyOf(sql, filter)}
       group by 1 order by 2 desc, 1 limit ${limit}`;
   });
 }
@@ -76,24 +74,27 @@ export async function countNamedGroups(
   names: readonly string[],
 ): Promise<GroupCount[]> {
   return db.query((sql) => {
-    const { common, branches } = matching(sql, filter);
-    const anyBranch = branches.map((branch) => sql`(${branch})`).reduce((all, one) => sql`${all} or ${one}`);
     return sql<GroupCount[]>`
       select a.${sql(groupBy)} as name, count(*)::float8 as count
-      from auditbox.audit_log a where ${common} and (${anyBranch})
+      from auditbox.audit_log a where ${anyOf(sql, filter)}
         and a.${sql(groupBy)} in (select value from json_array_elements_text(${JSON.stringify(names)}::text::json))
       group by 1`;
   });
 }
 
-function countStatement(sql: Sql, { filter, interval, zone, groupBy, maxGroups, names }: EventCountQuery): Fragment {
+/** The condition of a filter as a whole. */
+function anyOf(sql: Sql, filter: EventCountQuery['filter']): Fragment {
   const { common, branches } = matching(sql, filter);
   const anyBranch = branches.map((branch) => sql`(${branch})`).reduce((all, one) => sql`${all} or ${one}`);
+  return sql`${common} and (${anyBranch})`;
+}
+
+function countStatement(sql: Sql, { filter, interval, zone, groupBy, maxGroups, names }: EventCountQuery): Fragment {
   const group = groupBy === null ? sql`null::text` : sql`a.${sql(groupBy)}`;
   return sql`
     with counted as materialized (
       select date_trunc(${interval}, a.occurred_at, ${zone}) as starts_at, ${group} as name, count(*) as n
-      from auditbox.audit_log a where ${common} and (${anyBranch})
+      from auditbox.audit_log a where ${anyOf(sql, filter)}
       group by 1, 2
     ), largest as (${
       names === undefined
