@@ -117,6 +117,7 @@ create table auditbox.batch (
   first_recorded_at timestamp(6) with time zone not null,
   sealed_at timestamp(6) with time zone default clock_timestamp() not null,
   replay_for text,
+  tenant text collate "C",
   constraint batch_pkey PRIMARY KEY (id),
   constraint batch_has_rows CHECK (((row_count > 0) AND (NOT isempty(outbox_ids)))),
   constraint batch_partition_form CHECK ((partition ~ '^\d{4}-\d{2}-\d{2}(T\d{2})?$'::text))
@@ -1946,19 +1947,19 @@ begin
   where r.destination = destination_name and r.outbox_id = any(rejected_ids) and r.replayed_in is null
   order by r.outbox_id, r.batch_id for update;
   for part in
-    select b.partition, array_agg(r.outbox_id) as ids, min(r.occurred_at) as first_at, max(r.occurred_at) as last_at,
+    select b.partition, b.tenant, array_agg(r.outbox_id) as ids, min(r.occurred_at) as first_at, max(r.occurred_at) as last_at,
       min(o.recorded_at) as recorded_at
     from auditbox.rejection r
     join auditbox.batch b on b.id = r.batch_id
     join auditbox.delivery d on d.destination = r.destination and d.batch_id = r.batch_id and d.state <> 'failed'
     join auditbox.outbox o on o.id = r.outbox_id
     where r.destination = destination_name and r.outbox_id = any(rejected_ids) and r.replayed_in is null
-    group by b.partition
+    group by b.partition, b.tenant
   loop
     insert into auditbox.batch
-      (partition, outbox_ids, row_count, first_occurred_at, last_occurred_at, first_recorded_at, replay_for)
+      (partition, outbox_ids, row_count, first_occurred_at, last_occurred_at, first_recorded_at, replay_for, tenant)
     select part.partition, range_agg(int8range(id, id, '[]')), count(*), part.first_at, part.last_at, part.recorded_at,
-      destination_name
+      destination_name, part.tenant
     from unnest(part.ids) as id
     returning id into made;
     insert into auditbox.delivery (destination, batch_id) values (destination_name, made);
@@ -2039,7 +2040,7 @@ end $function$;
 revoke execute on function auditbox.rotate_key(uuid,json,double precision,json) from public;
 grant execute on function auditbox.rotate_key(uuid,json,double precision,json) to auditbox_api;
 
-CREATE OR REPLACE FUNCTION auditbox.seal(grain text, max_rows integer, max_bytes bigint, linger_ms double precision, max_batches integer, OUT looked boolean, OUT batches integer, OUT rows bigint, OUT more boolean, OUT ripe_in_ms double precision)
+CREATE OR REPLACE FUNCTION auditbox.seal(grain text, max_rows integer, max_bytes bigint, linger_ms double precision, max_batches integer, by_tenant boolean DEFAULT false, OUT looked boolean, OUT batches integer, OUT rows bigint, OUT more boolean, OUT ripe_in_ms double precision)
  RETURNS record
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -2071,14 +2072,14 @@ begin
   with f as materialized (
     select sealed_up_to, gaps, closing, closing_xid from auditbox.frontier for update skip locked
   ), gap_row as materialized (
-    select o.id, o.occurred_at, o.recorded_at, o.bytes
+    select o.id, o.audit_id, o.occurred_at, o.recorded_at, o.bytes
     from f cross join lateral unnest(f.gaps) with ordinality as gap (ids, place) cross join lateral (
       select * from auditbox.outbox o where o.id >= lower(gap.ids) and o.id < upper(gap.ids) order by o.id limit most
     ) o
     order by gap.place, o.id
     limit most
   ), new_row as materialized (
-    select o.id, o.occurred_at, o.recorded_at, o.bytes
+    select o.id, o.audit_id, o.occurred_at, o.recorded_at, o.bytes
     from f cross join lateral (
       select * from auditbox.outbox o
       where o.id > f.sealed_up_to
@@ -2086,44 +2087,51 @@ begin
       limit most - (select count(*) from gap_row)
     ) o
   ), seen as materialized (
-    select id, occurred_at, recorded_at, bytes, date_trunc(grain, occurred_at at time zone 'UTC') as starts_at
+    select id, occurred_at, recorded_at, bytes, date_trunc(grain, occurred_at at time zone 'UTC') as starts_at,
+      -- Looked up only here, so that the outbox row of every event stays small. Empty when all tenants share a batch.
+      case when by_tenant then coalesce((
+        select a.tenant from auditbox.audit_log a where a.id = either.audit_id and a.occurred_at = either.occurred_at), '')
+        else '' end collate "C" as tenant
     from (select * from gap_row union all select * from new_row) either
   ), weighed as materialized (
     -- By bytes first, then by rows: all that was read can be sealed, whichever limit comes first.
-    select *, (sum(bytes) over (partition by starts_at order by id rows unbounded preceding) - bytes) / max_bytes as slice
+    select *, (sum(bytes) over (partition by starts_at, tenant order by id rows unbounded preceding) - bytes) / max_bytes as slice
     from seen
   ), numbered as materialized (
-    select *, (row_number() over (partition by starts_at, slice order by id) - 1) / max_rows as part from weighed
+    select *, (row_number() over (partition by starts_at, tenant, slice order by id) - 1) / max_rows as part from weighed
   ), measured as materialized (
     select *, row_number() over so_far as rows_so_far, sum(bytes) over so_far as bytes_so_far
     from numbered
-    window so_far as (partition by starts_at, slice, part order by id rows unbounded preceding)
+    window so_far as (partition by starts_at, tenant, slice, part order by id rows unbounded preceding)
   ), ripe as materialized (
-    select starts_at, slice, part
+    select starts_at, tenant, slice, part
     from measured
-    group by starts_at, slice, part
+    group by starts_at, tenant, slice, part
     having count(*) >= max_rows or sum(bytes) >= max_bytes
       or min(recorded_at) <= clock_timestamp() - linger_ms * interval '1 millisecond'
       or max(recorded_at) > clock_timestamp() + interval '1 second'
+      -- Rows of many hours or tenants wait for company, and newer ones find no room. Waiting brings no company then.
+      or (select count(*) from gap_row) > most / 2 and (select count(*) from seen) >= most
     order by min(id)
     limit max_batches
   ), placed as materialized (
-    select m.id, m.occurred_at, m.recorded_at, m.starts_at, m.slice, m.part,
-      m.id - row_number() over (partition by m.starts_at, m.slice, m.part order by m.id) as island
-    from measured m join ripe using (starts_at, slice, part)
+    select m.id, m.occurred_at, m.recorded_at, m.starts_at, m.tenant, m.slice, m.part,
+      m.id - row_number() over (partition by m.starts_at, m.tenant, m.slice, m.part order by m.id) as island
+    from measured m join ripe using (starts_at, tenant, slice, part)
     where m.rows_so_far = 1 or m.bytes_so_far <= max_bytes
   ), made as (
-    insert into auditbox.batch (partition, outbox_ids, row_count, first_occurred_at, last_occurred_at, first_recorded_at)
+    insert into auditbox.batch
+      (partition, outbox_ids, row_count, first_occurred_at, last_occurred_at, first_recorded_at, tenant)
     select to_char(starts_at, case grain when 'hour' then 'YYYY-MM-DD"T"HH24' else 'YYYY-MM-DD' end),
       range_agg(int8range(first_id, last_id, '[]')), sum(row_count), min(first_occurred_at), max(last_occurred_at),
-      min(first_recorded_at)
+      min(first_recorded_at), case when by_tenant then tenant end
     from (
-      select starts_at, slice, part, min(id) as first_id, max(id) as last_id, count(*) as row_count,
+      select starts_at, tenant, slice, part, min(id) as first_id, max(id) as last_id, count(*) as row_count,
         min(occurred_at) as first_occurred_at, max(occurred_at) as last_occurred_at, min(recorded_at) as first_recorded_at
       from placed
-      group by starts_at, slice, part, island
+      group by starts_at, tenant, slice, part, island
     ) islands
-    group by starts_at, slice, part
+    group by starts_at, tenant, slice, part
     order by min(first_id)
     returning id, outbox_ids, row_count
   ), sent as (
@@ -2183,8 +2191,8 @@ begin
     )
   into looked, batches, rows, more, ripe_in_ms;
 end $function$;
-revoke execute on function auditbox.seal(text,integer,bigint,double precision,integer) from public;
-grant execute on function auditbox.seal(text,integer,bigint,double precision,integer) to auditbox_exporter;
+revoke execute on function auditbox.seal(text,integer,bigint,double precision,integer,boolean) from public;
+grant execute on function auditbox.seal(text,integer,bigint,double precision,integer,boolean) to auditbox_exporter;
 
 CREATE OR REPLACE FUNCTION auditbox.type_under(type_oid oid)
  RETURNS text

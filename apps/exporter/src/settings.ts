@@ -3,6 +3,7 @@ import type { Backoff } from '@auditbox/core/export/retry-delay.ts';
 import type { SealLimits } from '@auditbox/db/export/seal-batches.ts';
 import { commonSettings, hostSetting, portRange } from '@auditbox/process/common-settings.ts';
 import {
+  flag,
   oneOf,
   optional,
   type Relation,
@@ -29,6 +30,9 @@ const maxBytesInFlight = 1024 ** 3;
 const maxBatchesPerSeal = 64;
 
 const firstRetryMs = 500;
+
+/** A key has at most 1,024 bytes, the folder of a tenant at most 250, and what is behind it about 70. */
+const longestPrefixByTenant = 600;
 
 const cronExpression = /^[\d*,/-]+( [\w*,/-]+){4}$/;
 
@@ -70,6 +74,11 @@ export const exporterSettings = {
   EXPORT_PARTITION: oneOf(['hour', 'day'], {
     meaning: 'How much event time is filed under one folder.',
     fallback: 'hour',
+  }),
+  EXPORT_BY_TENANT: flag({
+    meaning:
+      "Whether each tenant's objects lie in a separate folder, `tenant=…/`. Each tenant then fills objects alone.",
+    fallback: false,
   }),
   EXPORT_COMPRESSION: oneOf(['gzip', 'zstd'], {
     meaning: 'How objects are compressed. zstd needs a seventh of the processor time and makes smaller objects.',
@@ -115,6 +124,13 @@ const relations: readonly Relation<typeof exporterSettings>[] = [
     problem: ({ EXPORT_LEASE_MS: leaseMs, S3_REQUEST_TIMEOUT_MS: requestMs }) =>
       leaseMs < 2 * requestMs
         ? `EXPORT_LEASE_MS is ${leaseMs}; it must be at least twice S3_REQUEST_TIMEOUT_MS (${requestMs}); otherwise a lease can expire during an upload.`
+        : null,
+  },
+  {
+    between: ['EXPORT_BY_TENANT', 'S3_PREFIX'],
+    problem: ({ EXPORT_BY_TENANT: byTenant, S3_PREFIX: prefix }) =>
+      byTenant && prefix.length > longestPrefixByTenant
+        ? `S3_PREFIX has ${prefix.length} characters; with EXPORT_BY_TENANT=true it may have ${longestPrefixByTenant}, because a key has at most 1,024 bytes.`
         : null,
   },
   {
@@ -194,6 +210,7 @@ export function readExporterSettings(environment: Readonly<Record<string, string
     pollIntervalMs: values.EXPORT_POLL_INTERVAL_MS,
     seal: {
       grain: values.EXPORT_PARTITION,
+      byTenant: values.EXPORT_BY_TENANT,
       maxRows: values.EXPORT_BATCH_MAX_ROWS,
       maxBytes: values.EXPORT_BATCH_MAX_BYTES,
       lingerMs: values.EXPORT_LINGER_MS,

@@ -69,7 +69,14 @@ test('SIGKILL before the store receives the upload: one object, once', async () 
 });
 
 test('a batch whose sealer died is exported as it was sealed', async () => {
-  const limits = { grain: 'hour', maxRows: 100, maxBytes: 1_000_000, lingerMs: 0, maxBatches: 10 } as const;
+  const limits = {
+    grain: 'hour',
+    byTenant: false,
+    maxRows: 100,
+    maxBytes: 1_000_000,
+    lingerMs: 0,
+    maxBatches: 10,
+  } as const;
   await sealBatches(rig.db, limits);
   const more = someEvents(5, { updated_at: '2026-07-03T11:50:00Z' });
   await rig.db.store(more);

@@ -29,7 +29,7 @@ import { createExportMetrics } from '../src/metrics/export-metrics.ts';
 
 const writers = 3;
 const never = new AbortController().signal;
-const limits = { grain: 'hour', maxRows: 3, maxBytes: 1_000_000, lingerMs: 0, maxBatches: 2 } as const;
+const limits = { grain: 'hour', byTenant: false, maxRows: 3, maxBytes: 1_000_000, lingerMs: 0, maxBatches: 2 } as const;
 
 /** Where an attempt dies, or how its upload ends. */
 const fates = [

@@ -9,7 +9,7 @@ import { findTraceLinks } from '../src/export/trace-links.ts';
 test('an upload does not wait longer than a second for its trace links', async () => {
   const db = await openTestDatabase();
   await db.store(someEvents(1));
-  await sealBatches(db, { grain: 'hour', maxRows: 10, maxBytes: 10_000, lingerMs: 0, maxBatches: 1 });
+  await sealBatches(db, { grain: 'hour', byTenant: false, maxRows: 10, maxBytes: 10_000, lingerMs: 0, maxBatches: 1 });
   const lease = { destination: 's3', leaseMs: 60_000, batchIds: null };
   const delivery = (await leaseDelivery(db, lease)) ?? expect.fail('no delivery');
   const unlock = await lockAuditLog(db);

@@ -22,7 +22,7 @@ beforeEach(async () => {
   const taking = new AbortController();
   const loop = createSealLoop({
     db,
-    limits: { grain: 'hour', maxRows: 100, maxBytes: 1_000_000, lingerMs: 0, maxBatches: 10 },
+    limits: { grain: 'hour', byTenant: false, maxRows: 100, maxBytes: 1_000_000, lingerMs: 0, maxBatches: 10 },
     pace: createPace(20),
     metrics: createExportMetrics(new Registry(), { lingerMs: 0 }),
     log: createExporterLog(logger),

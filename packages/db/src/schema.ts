@@ -160,6 +160,8 @@ export const batch = auditbox.table(
     sealedAt: instant('sealed_at').notNull().default(sql`clock_timestamp()`),
     /** The destination of a replay; its ids are in two batches. */
     replayFor: text('replay_for'),
+    /** Whose events it holds, empty for events of no tenant; null for a batch of all tenants. */
+    tenant: text(),
   },
   (t) => [
     primaryKey({ name: 'batch_pkey', columns: [t.id] }),

@@ -20,7 +20,14 @@ beforeAll(async () => {
 });
 afterAll(() => db.close(1_000));
 
-const limits = { grain: 'hour', maxRows: 100, maxBytes: 1_000_000, lingerMs: 0, maxBatches: 100 } as const;
+const limits = {
+  grain: 'hour',
+  byTenant: false,
+  maxRows: 100,
+  maxBytes: 1_000_000,
+  lingerMs: 0,
+  maxBatches: 100,
+} as const;
 const one = (event: WireEvent) => identify(createAuditEvent(event));
 const placeOf = async (id: string | undefined) =>
   (

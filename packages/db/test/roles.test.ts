@@ -46,7 +46,14 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([db, ...open].map((each) => each.close(1_000))));
 
-const limits = { grain: 'hour', maxRows: 100, maxBytes: 1_000_000, lingerMs: 0, maxBatches: 100 } as const;
+const limits = {
+  grain: 'hour',
+  byTenant: false,
+  maxRows: 100,
+  maxBytes: 1_000_000,
+  lingerMs: 0,
+  maxBatches: 100,
+} as const;
 const denied = { code: '42501' };
 const insert = `insert into auditbox.audit_log (changed_by, action, table_name, object_id) values ('x', 'created', 't', '1')`;
 

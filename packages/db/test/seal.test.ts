@@ -280,6 +280,46 @@ test('a day is one partition when the grain is a day, and another grain is refus
   await expect(outbox.db.sql`select auditbox.seal('month', 1, 1, 0, 1)`).rejects.toMatchObject({ code: '22023' });
 });
 
+test('by tenant, a batch holds one tenant of one partition and says whose, whatever the order of the rows', async () => {
+  const tenants = ['acme', 'other', ''];
+  for (let n = 0; n < 4; n += 1)
+    for (const tenant of tenants)
+      for (const hour of [3, 4])
+        await outbox.db.sql`
+          insert into auditbox.audit_log (changed_by, action, table_name, object_id, occurred_at, tenant)
+          values ('ana', 'updated', 't', '1', ${`2026-07-03T0${hour}:00:00Z`}::timestamptz, ${tenant})`;
+  await outbox.sealAll({ byTenant: true, maxRows: 100 });
+  const made = await outbox.db.sql`
+    select b.partition, b.tenant, b.row_count as rows, json_agg(distinct a.tenant) as held, count(*)::int as found
+    from auditbox.batch b cross join unnest(b.outbox_ids) ids
+    join auditbox.outbox o on o.id >= lower(ids) and o.id < upper(ids) join auditbox.audit_log a on a.id = o.audit_id
+    group by b.id order by b.partition, b.tenant`;
+  expect(made).toEqual(
+    [3, 4].flatMap((hour) =>
+      tenants
+        .toSorted()
+        .map((tenant) => ({ partition: `2026-07-03T0${hour}`, tenant, rows: 4, held: [tenant], found: 4 })),
+    ),
+  );
+  await outbox.insert(2);
+  await outbox.sealAll();
+  expect((await outbox.db.sql`select tenant from auditbox.batch where tenant is null`).length).toBe(1);
+  expect(await outbox.faults()).toEqual(clean);
+});
+
+test('rows of more hours than a call reads do not keep newer rows waiting for the linger', async () => {
+  for (let hour = 0; hour < 24; hour += 1) await outbox.insert(1, `2026-07-03T${String(hour).padStart(2, '0')}:00:00Z`);
+  const lingering = { lingerMs: 3_600_000, maxBatches: 100 };
+  // The first call reads 20 rows, which may wait. The second finds no room for newer ones.
+  expect(await seal(lingering)).toMatchObject({ rows: 0, more: true });
+  expect(await seal(lingering)).toMatchObject({ rows: 20 });
+  // Four rows may wait now: there is room for others.
+  expect(await seal(lingering)).toMatchObject({ rows: 0, more: false });
+  expect(await seal(lingering)).toMatchObject({ rows: 0, more: false });
+  await outbox.sealAll();
+  expect(await outbox.faults()).toEqual(clean);
+});
+
 test('rows are cut by bytes, many batches in one call, and a row that is too large gets a batch to itself', async () => {
   await outbox.insert(12);
   const [{ bytes }] = await outbox.db.sql<[{ bytes: number }]>`select min(bytes) as bytes from auditbox.outbox`;

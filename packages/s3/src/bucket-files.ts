@@ -20,6 +20,8 @@ export interface BucketFile {
 export interface BucketFiles {
   /** The next objects whose keys start with `prefix` and sort after `after`, in the order of their keys: a thousand or so. */
   list(prefix: string, after: string, signal: AbortSignal): Promise<ListOutcome>;
+  /** The next folders of which the keys start with `prefix` and sort after `after`. Each ends in a slash. */
+  listFolders(prefix: string, after: string, signal: AbortSignal): Promise<FoldersOutcome>;
   /** Reads an object of events. */
   readLines(key: string, signal: AbortSignal, onLines?: (part: Buffer) => void): Promise<ReadOutcome>;
   /** Copies an object into a new file. */
@@ -32,6 +34,10 @@ export interface BucketFiles {
 
 type ListOutcome =
   | { readonly kind: 'listed'; readonly files: readonly BucketFile[]; readonly isLast: boolean }
+  | StoreError;
+
+type FoldersOutcome =
+  | { readonly kind: 'listed'; readonly folders: readonly string[]; readonly isLast: boolean }
   | StoreError;
 
 type MissingOrError = { readonly kind: 'missing' } | StoreError;
@@ -57,21 +63,33 @@ export function createBucketFiles(access: S3Access, settings: S3Settings): Bucke
     }
   }
 
+  function listPage(page: { Prefix: string; Delimiter?: string; StartAfter?: string }, signal: AbortSignal) {
+    const command = new ListObjectsV2Command({ ...bucket, ...page });
+    return bounded(signal, (abortSignal) => client.send(command, { abortSignal }));
+  }
+
   return {
     async list(prefix, after, signal) {
       try {
-        const command = new ListObjectsV2Command({
-          ...bucket,
-          Prefix: prefix,
-          ...(after !== '' && { StartAfter: after }),
-        });
-        const page = await bounded(signal, (abortSignal) => client.send(command, { abortSignal }));
+        const page = await listPage({ Prefix: prefix, ...(after !== '' && { StartAfter: after }) }, signal);
         const files = (page.Contents ?? []).map(({ Key = '', Size = 0, ETag = '' }) => ({
           key: Key,
           bytes: Size,
           etag: ETag.replaceAll('"', ''),
         }));
         return { kind: 'listed', files, isLast: page.IsTruncated !== true || files.length === 0 };
+      } catch (thrown) {
+        return toDestinationError(toS3Error(thrown), 's3:ListBucket');
+      }
+    },
+
+    async listFolders(prefix, after, signal) {
+      try {
+        // The character behind the slash: a store may compare the mark with the keys in the folder.
+        const start = after === '' ? {} : { StartAfter: `${after.slice(0, -1)}0` };
+        const page = await listPage({ Prefix: prefix, Delimiter: '/', ...start }, signal);
+        const folders = (page.CommonPrefixes ?? []).map(({ Prefix = '' }) => Prefix);
+        return { kind: 'listed', folders, isLast: page.IsTruncated !== true || folders.length === 0 };
       } catch (thrown) {
         return toDestinationError(toS3Error(thrown), 's3:ListBucket');
       }

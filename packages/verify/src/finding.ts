@@ -29,6 +29,7 @@ export type FindingCode =
   | 'line-malformed'
   | 'misfiled'
   | 'unsorted'
+  | 'other-tenant'
   | 'event-twice'
   | 'receipt-malformed'
   | 'receipt-signature'

@@ -395,6 +395,21 @@ test('an exporter that files, sorts or doubles events wrongly is found, though i
   expect((await verify({ level: 'content' })).exitCode).toBe(0);
 });
 
+test('an event of another tenant in an object that the log names as one tenant’s is found', async () => {
+  const [first = '', second = ''] = someLines(2, 16).map((line) => `${line.slice(0, -1)},"tenant":"acme"}`);
+  const other = second.replace('acme', 'other');
+  archive.add([first, second], { hour: 16, lie: { tenant: 'acme' } });
+  await archive.publish();
+  expect((await verify()).exitCode).toBe(0);
+  const mixed = archive.add(
+    [first, other].map((line) => line.replace('T16:', 'T17:')),
+    { hour: 17, lie: { tenant: 'acme' } },
+  );
+  await archive.publish();
+  const run = await verify();
+  expect(run.findings.filter(({ code }) => code === 'other-tenant').map(({ what }) => what)).toEqual([mixed]);
+});
+
 test.each(['tile/entries/000.p/5', 'tile/0/000.p/5', 'checkpoints/000000000005'])(
   'any flipped bit in _log/%s is found',
   async (path) => {

@@ -4,6 +4,8 @@ import type { BucketFile } from '@auditbox/s3/bucket-files.ts';
 export interface ArchiveObject extends BucketFile {
   /** The key without the prefix. */
   readonly path: string;
+  /** `tenant=acme/`, where the exporter files by tenant; else empty. */
+  readonly folder: string;
   /** `2026-07-03`. */
   readonly day: string;
   /** `2026-07-03T11`, or the day where the exporter files by day. */
@@ -13,14 +15,15 @@ export interface ArchiveObject extends BucketFile {
   readonly hash: string;
 }
 
-const form = /^dt=(\d{4}-\d\d-\d\d)\/(?:hour=(\d\d)\/)?\d{6}_(\d{12,19})_([0-9a-f]{12})\.ndjson\.(?:gz|zst)$/;
+const form =
+  /^(tenant=[^/]+\/)?dt=(\d{4}-\d\d-\d\d)\/(?:hour=(\d\d)\/)?\d{6}_(\d{12,19})_([0-9a-f]{12})\.ndjson\.(?:gz|zst)$/;
 
 /** Null for an object that is not an exporter's batch: the log, the probe's object, a stranger's. */
 export function toArchiveObject(file: BucketFile, prefix: string): ArchiveObject | null {
   const path = file.key.slice(prefix.length);
   const match = form.exec(path);
   if (match === null) return null;
-  const [, day = '', hour, digits = '', hash = ''] = match;
+  const [, folder = '', day = '', hour, digits = '', hash = ''] = match;
   const partition = hour === undefined ? day : `${day}T${hour}`;
-  return { ...file, path, day, partition, batchId: BigInt(digits).toString(), hash };
+  return { ...file, path, folder, day, partition, batchId: BigInt(digits).toString(), hash };
 }

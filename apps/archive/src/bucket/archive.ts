@@ -11,7 +11,10 @@ import { mayHold, type TimeRange } from './time-range.ts';
 /** The objects of a bucket. Throws ArchiveError when the store cannot be read. */
 export interface Archive {
   readonly prefix: string;
-  /** The objects whose folders may hold events of the range, in the order of their keys, which is the order of time. */
+  /**
+   * The objects whose folders may hold events of the range. Those of all tenants come first, then those of each tenant; each
+   * group in the order of its keys, which is the order of time.
+   */
   list(range: TimeRange): AsyncIterable<ArchiveObject>;
   /**
    * Gives each line of an object to `onLine`, without its line break; it is only valid during the call. Throws an ArchiveError
@@ -40,19 +43,33 @@ export function openArchive(files: BucketFiles, prefix: string, signal: AbortSig
     }
   }
 
+  async function* listFolders(start: string) {
+    for (let after = ''; ; ) {
+      const page = await insist(() => files.listFolders(start, after, signal), signal);
+      yield* page.folders;
+      if (page.isLast) return;
+      after = page.folders.at(-1) ?? after;
+    }
+  }
+
+  async function* listDays(folder: string, range: TimeRange) {
+    const from = range.from === null ? '' : `${folder}dt=${range.from.slice(0, 10)}/`;
+    // Keys sort by time, so the listing ends at the first day behind the range.
+    const lastDay = range.to?.slice(0, 10) ?? null;
+    for await (const file of listFiles(`${folder}dt=`, from)) {
+      const object = toArchiveObject(file, prefix);
+      if (object === null) continue;
+      if (lastDay !== null && object.day > lastDay) return;
+      if (mayHold(range, object.partition)) yield object;
+    }
+  }
+
   return {
     prefix,
 
     async *list(range) {
-      const from = range.from === null ? '' : `${prefix}dt=${range.from.slice(0, 10)}/`;
-      // Keys sort by time, so the listing ends at the first day behind the range.
-      const lastDay = range.to?.slice(0, 10) ?? null;
-      for await (const file of listFiles(`${prefix}dt=`, from)) {
-        const object = toArchiveObject(file, prefix);
-        if (object === null) continue;
-        if (lastDay !== null && object.day > lastDay) return;
-        if (mayHold(range, object.partition)) yield object;
-      }
+      yield* listDays(prefix, range);
+      for await (const folder of listFolders(`${prefix}tenant=`)) yield* listDays(folder, range);
     },
 
     async readLines(object, onLine, stop) {

@@ -115,7 +115,7 @@ async function makeNext(tools: CompactParts, given: DayToCompact): Promise<strin
     format: 'auditbox-parquet v1',
     day,
     number,
-    file: `${parquetPrefix}dt=${day}/${name}.parquet`,
+    file: `${parquetPrefix}${group[0]?.folder ?? ''}dt=${day}/${name}.parquet`,
     rows: checked.rows,
     objects: checked.covered,
   };
@@ -135,9 +135,10 @@ async function listDay(archive: Archive, day: string): Promise<ArchiveObject[]> 
 
 function takeGroup(objects: readonly ArchiveObject[], maxBytes: number): ArchiveObject[] {
   let bytes = 0;
+  // A file lies in the folder of its objects, so it holds one tenant's events where they do.
   const end = objects.findIndex((object) => {
     bytes += object.bytes;
-    return bytes > maxBytes;
+    return bytes > maxBytes || object.folder !== objects[0]?.folder;
   });
   return objects.slice(0, end === -1 ? undefined : Math.max(1, end));
 }

@@ -152,7 +152,7 @@ async function logUnknown(
   process.stderr.write(`The database has no event of ${object.key}.\n`);
   if (settings.log === null) return null;
   // Describing reads the times from its lines.
-  const unlogged = { ...object, rows: 0, first: '', last: '', recordedFirst: null, recordedLast: null };
+  const unlogged = { ...object, tenant: null, rows: 0, first: '', last: '', recordedFirst: null, recordedLast: null };
   const described = await describeObject(destination, unlogged, signal);
   if (described.kind === 'error') return described.message;
   if (described.kind === 'different') return described.reason;

@@ -10,6 +10,7 @@ import type { Destination, DestinationError } from '../destinations/destination.
 import type { ExportedSizes } from '../metrics/export-metrics.ts';
 import { compareExisting } from './compare-existing.ts';
 import { type RenderParts, renderDelivery } from './render.ts';
+import { tenantFolder } from './tenant-folder.ts';
 import { findTraceLinks } from './trace-links.ts';
 
 /** How an attempt ended. After an error, `not encoded` and `interrupted` the caller still holds the lease. */
@@ -56,8 +57,9 @@ export async function exportBatch(
   }
   if (encoded === null) return reject(parts, delivery);
   const { body, sha256, ndjsonBytes, compression, linesRoot, objectSha256 } = encoded;
-  const { partition, rowCount: rows, firstOccurredAt, lastOccurredAt, batchId, leasedAt: storedAt } = delivery;
-  const keyParts = { prefix: destination.prefix, partition, firstOccurredAt, batchId, sha256, compression };
+  const { partition, tenant, rowCount: rows, firstOccurredAt, lastOccurredAt, batchId, leasedAt: storedAt } = delivery;
+  const prefix = `${destination.prefix}${tenantFolder(tenant)}`;
+  const keyParts = { prefix, partition, firstOccurredAt, batchId, sha256, compression };
   const key = earlier?.sha256 === sha256 ? earlier.key : objectKey(keyParts);
   const ours = { key, sha256, ndjsonBytes, objectBytes: body.length, linesRoot, objectSha256 };
   if (!(await ledger.recordObject(delivery, ours))) return { kind: 'lease lost' };

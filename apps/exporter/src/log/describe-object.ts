@@ -3,7 +3,9 @@ import { createLineTree } from '@auditbox/evidence/line-tree.ts';
 import type { Destination, DestinationError } from '../destinations/destination.ts';
 
 /** A batch about which everything is known that its entry says. */
-export type DescribedBatch = { readonly [Field in keyof UnloggedBatch]: NonNullable<UnloggedBatch[Field]> };
+export type DescribedBatch = {
+  readonly [Field in keyof UnloggedBatch]: Field extends 'tenant' ? string | null : NonNullable<UnloggedBatch[Field]>;
+};
 
 export type Description =
   | { readonly kind: 'described'; readonly batch: DescribedBatch }

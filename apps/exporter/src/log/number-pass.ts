@@ -79,7 +79,7 @@ export async function appendToLog(parts: NumberParts, described: readonly Loggab
     const index = tree.size;
     const entry = formatBatchEntry({
       ...batch,
-      ...{ origin, index, previous: previous ?? noPrevious, tenant: null, logged: now },
+      ...{ origin, index, previous: previous ?? noPrevious, logged: now },
       key: key.startsWith(prefix) ? key.slice(prefix.length) : key,
     });
     const hashes = tree.append(leafHash(Buffer.from(entry))).map((hash) => hash.toString('hex'));

@@ -12,6 +12,7 @@ import type { BenchDatabase, Rig } from '../rig/rig.ts';
 
 const limits: SealLimits = {
   grain: 'hour',
+  byTenant: false,
   maxRows: 10_000,
   maxBytes: 16 * 1024 * 1024,
   lingerMs: 0,

@@ -11,6 +11,8 @@ export interface DeliveryLease {
 /** A delivery that this process has the lease of. */
 export interface LeasedDelivery extends DeliveryLease {
   readonly partition: Partition;
+  /** Whose events the batch holds, empty for events of no tenant; null for a batch of all tenants. */
+  readonly tenant: string | null;
   /** Rows to send: those of the batch without the rejected ones. */
   readonly rowCount: number;
   /** Of the whole batch. ISO 8601 in UTC, six fraction digits. */

@@ -79,7 +79,7 @@ export async function leaseDelivery(
         (select batch_id from waited), (select batch_id from postponed))
       returning batch_id, attempts, object_key, sha256, object_bytes
     )
-    select b.id::text as "batchId", b.partition, l.attempts,
+    select b.id::text as "batchId", b.partition, b.tenant, l.attempts,
       b.row_count - (
         select count(*)::int from auditbox.rejection r where r.destination = ${destination} and r.batch_id = b.id
       ) as "rowCount",

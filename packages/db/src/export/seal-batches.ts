@@ -8,6 +8,8 @@ export interface SealLimits {
   readonly maxRows: number;
   /** Of uncompressed NDJSON. A larger row gets a batch to itself. */
   readonly maxBytes: number;
+  /** Whether a batch holds events of one tenant only. */
+  readonly byTenant: boolean;
   /** How long a row may wait for company in its partition. */
   readonly lingerMs: number;
   /** Most batches of one call: a backfill over a thousand hours must not become a thousand uploads at once. */
@@ -37,12 +39,13 @@ export interface Sealed {
  * Crash: all of it is committed or none; a sealed batch is there for any exporter to lease.
  */
 export async function sealBatches(db: Database, limits: SealLimits): Promise<Sealed> {
-  const { grain, maxRows, maxBytes, lingerMs, maxBatches } = limits;
+  const { grain, byTenant, maxRows, maxBytes, lingerMs, maxBatches } = limits;
   try {
     const [sealed] = await db.query(
       (sql) => sql<[Omit<Sealed, 'repaired'>]>`
         select looked, batches, rows::int, more, ripe_in_ms as "ripeInMs"
-        from auditbox.seal(${grain}, ${maxRows}::int, ${maxBytes}::bigint, ${lingerMs}::float8, ${maxBatches}::int)`,
+        from auditbox.seal(
+          ${grain}, ${maxRows}::int, ${maxBytes}::bigint, ${lingerMs}::float8, ${maxBatches}::int, ${byTenant})`,
     );
     return { ...sealed, repaired: false };
   } catch (error) {

@@ -6,6 +6,8 @@ import { isoUtc } from '../sql/iso-utc.ts';
 export interface UnloggedBatch {
   readonly batchId: string;
   readonly key: string;
+  /** Whose events it holds; null for a batch of all tenants, and for events of no tenant. */
+  readonly tenant: string | null;
   /** Without rejected rows. */
   readonly rows: number;
   readonly bytes: number;
@@ -49,7 +51,7 @@ export async function findUnlogged(db: Database, request: UnloggedRequest): Prom
         order by d.done_at, d.batch_id
         limit ${most}
       )
-      select d.batch_id::text as "batchId", d.object_key as key, b.row_count - rejected.rows as rows,
+      select d.batch_id::text as "batchId", d.object_key as key, nullif(b.tenant, '') as tenant, b.row_count - rejected.rows as rows,
         d.ndjson_bytes::float8 as bytes, d.sha256, d.object_bytes::float8 as "objectBytes",
         d.lines_root as lines, d.object_sha256 as "objectSha256",
         ${isoUtc(sql, 'times.first')} as first, ${isoUtc(sql, 'times.last')} as last,

@@ -75,7 +75,7 @@ const exporter = `
     grant insert (destination, size, root), update (note) on auditbox.log_checkpoint to auditbox_exporter;
     grant insert (destination, outbox_id, batch_id, audit_id, occurred_at, reason), delete on auditbox.rejection
       to auditbox_exporter;
-    grant execute on function auditbox.seal(text, integer, bigint, double precision, integer), auditbox.repair_frontier(),
+    grant execute on function auditbox.seal(text, integer, bigint, double precision, integer, boolean), auditbox.repair_frontier(),
       auditbox.reconcile_outbox(bigint, integer), auditbox.reconcile_audit_log(timestamptz, uuid, integer),
       auditbox.replay_rejections(text, bigint[]), auditbox.replay_failed(text, bigint[], bigint[], json),
       auditbox.pause_destination(text, boolean, json), auditbox.list_months(), auditbox.make_month(timestamptz),

@@ -16,6 +16,7 @@ const newline = 10;
 interface EventFields {
   readonly id: string;
   readonly updated_at: string;
+  readonly tenant?: unknown;
 }
 
 /** Level `events`: each line is an event of this folder, the lines are in order, and first and last are as the log says. */
@@ -27,7 +28,7 @@ export function createEventCheck(entry: BatchEntry, ids: IdFilter): EventCheck {
   let [line, last, first] = [0, '', ''];
   let open: Buffer | null = null;
 
-  function note(code: 'line-malformed' | 'misfiled' | 'unsorted', says: string): void {
+  function note(code: 'line-malformed' | 'misfiled' | 'unsorted' | 'other-tenant', says: string): void {
     if (findings.length < mostNamed) findings.push(broken(code, key, `Line ${line + 1}: ${says}`));
   }
 
@@ -37,6 +38,8 @@ export function createEventCheck(entry: BatchEntry, ids: IdFilter): EventCheck {
     else {
       const time = widen(event.updated_at);
       if (!time.startsWith(folder)) note('misfiled', `the event time ${event.updated_at} is not of this folder.`);
+      if (entry.tenant !== null && event.tenant !== entry.tenant)
+        note('other-tenant', `it is not an event of the tenant ${entry.tenant}, whom the log names.`);
       const place = `${time} ${event.id}`;
       if (place < last) note('unsorted', 'it is not sorted by event time and id.');
       if (line === 0) first = time;
