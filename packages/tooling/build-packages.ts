@@ -8,7 +8,11 @@ import { join, resolve } from 'node:path';
  */
 
 const root = resolve(import.meta.dirname, '../..');
-const names = ['client', 'writer'];
+const packages = [
+  // `./node` needs files and sockets, so a program for a browser does not import it.
+  { folder: 'client', entries: ['index', 'node'] },
+  { folder: 'writer', entries: ['index'] },
+] as const;
 
 interface Manifest {
   readonly name: string;
@@ -20,12 +24,12 @@ interface Manifest {
 }
 
 const { repository } = readJson<{ repository?: unknown }>(join(root, 'package.json'));
-for (const name of names) build(join(root, 'packages', name), join(root, 'dist', name));
+for (const { folder, entries } of packages) build(join(root, 'packages', folder), join(root, 'dist', folder), entries);
 
-function build(folder: string, target: string): void {
+function build(folder: string, target: string, entries: readonly string[]): void {
   rmSync(target, { recursive: true, force: true });
   mkdirSync(target, { recursive: true });
-  compile(folder, target);
+  compile(folder, target, entries);
   cpSync(join(folder, 'README.md'), join(target, 'README.md'));
   cpSync(join(root, 'LICENSE'), join(target, 'LICENSE'));
   const {
@@ -46,21 +50,26 @@ function build(folder: string, target: string): void {
     sideEffects: false,
     engines,
     exports: {
-      '.': { types: './index.d.ts', default: './index.js' },
+      ...Object.fromEntries(
+        entries.map((entry) => [
+          entry === 'index' ? '.' : `./${entry}`,
+          { types: `./${entry}.d.ts`, default: `./${entry}.js` },
+        ]),
+      ),
       './package.json': './package.json',
     },
-    files: ['*.js', '*.d.ts'],
+    files: ['**/*.js', '**/*.d.ts'],
     publishConfig: { access: 'public', provenance: true },
     dependencies,
   };
   writeFileSync(join(target, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
 }
 
-function compile(folder: string, target: string): void {
+function compile(folder: string, target: string, entries: readonly string[]): void {
   const settings = {
     extends: join(root, 'packages/tooling/tsconfig.package.json'),
     compilerOptions: { rootDir: join(folder, 'src'), outDir: target },
-    files: [join(folder, 'src/index.ts')],
+    files: entries.map((entry) => join(folder, 'src', `${entry}.ts`)),
   };
   const file = join(target, 'tsconfig.json');
   writeFileSync(file, JSON.stringify(settings));

@@ -8,6 +8,7 @@ const benchmarks = [
   'scale',
   'poll',
   'query',
+  'capture',
   'redact',
   'destinations',
   'log',
@@ -24,6 +25,8 @@ export interface BenchCommand {
   /** Folder for the CPU profiles of our processes; null when none are written. */
   readonly profileFolder: string | null;
   readonly outputFolder: string | null;
+  /** Folder with `supa_audit/` and `audit-trigger/`, which `capture` is compared with; null when it is measured alone. */
+  readonly capturePeersFolder: string | null;
 }
 
 interface Flags {
@@ -32,6 +35,7 @@ interface Flags {
   readonly turns: number;
   readonly profile?: string;
   readonly output?: string;
+  readonly capturePeers?: string;
 }
 
 /** Reads the command line. On `--help` or an error, commander prints a text and ends the process. */
@@ -43,11 +47,29 @@ export function parseCommand(argv: readonly string[]): BenchCommand {
     .option('--turns <n>', 'how often each contender is measured', parseTurns, 3)
     .option('--output <folder>', 'write the tables, the figures as JSON and the plots into this folder')
     .option('--profile <folder>', 'let our processes write CPU profiles (Node --cpu-prof) into this folder')
+    .option(
+      '--capture-peers <folder>',
+      'compare `capture` with the SQL of supa_audit/ and audit-trigger/ in this folder',
+    )
     .showHelpAfterError()
     .allowExcessArguments(false)
     .parse([...argv], { from: 'user' });
-  const { only = benchmarks, quick = false, turns, profile = null, output = null } = cli.opts<Flags>();
-  return { only, quick, turns: quick ? 1 : turns, profileFolder: profile, outputFolder: output };
+  const {
+    only = benchmarks,
+    quick = false,
+    turns,
+    profile = null,
+    output = null,
+    capturePeers = null,
+  } = cli.opts<Flags>();
+  return {
+    only,
+    quick,
+    turns: quick ? 1 : turns,
+    profileFolder: profile,
+    outputFolder: output,
+    capturePeersFolder: capturePeers,
+  };
 }
 
 function parseBenchmarks(text: string): readonly BenchmarkName[] {

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { capture } from './benchmarks/capture.ts';
 import { destinations } from './benchmarks/destinations.ts';
 import { drain } from './benchmarks/drain.ts';
 import { ingest } from './benchmarks/ingest.ts';
@@ -22,7 +23,7 @@ import { openRig, type Rig } from './rig/rig.ts';
  * everything was measured, also when targets are missed. A lost or doubled event ends the run with an error.
  */
 
-const { only, quick, turns, profileFolder, outputFolder } = parseCommand(process.argv.slice(2));
+const { only, quick, turns, profileFolder, outputFolder, capturePeersFolder } = parseCommand(process.argv.slice(2));
 if (profileFolder !== null) await mkdir(profileFolder, { recursive: true });
 const nodeArguments = profileFolder === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(profileFolder)}`];
 const startedAt = performance.now();
@@ -37,6 +38,13 @@ const benchmarks: Readonly<Record<BenchmarkName, (rig: Rig) => Promise<Benchmark
       quick ? { rows: 40_000, backlogs: [0, 100_000] } : { rows: 400_000, backlogs: [0, 1_000_000, 10_000_000] },
     ),
   destinations: (rig) => destinations(rig, { turns, rows: quick ? 50_000 : 200_000, seconds: quick ? 5 : 30 }),
+  capture: (rig) =>
+    capture(rig, {
+      turns,
+      rows: quick ? 5_000 : 50_000,
+      seconds: quick ? 2 : 10,
+      peersFolder: capturePeersFolder,
+    }),
   redact: async () => redact({ turns: quick ? 1 : 10 }),
   log: (rig) => log(rig, { turns, rows: quick ? 20_000 : 200_000, batches: quick ? 7_000 : 70_000 }),
   verify: (rig) => verify(rig, { turns, events: quick ? 200_000 : 10_000_000 }),

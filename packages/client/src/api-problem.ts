@@ -9,15 +9,23 @@ export class ApiProblem extends Error {
   readonly code = 'AUDITBOX_API_PROBLEM';
   readonly status: number;
   readonly problem: ProblemDocument;
+  /** The stable code of the problem, such as `invalid-event`. docs/errors.md explains each. */
+  readonly problemCode: ProblemDocument['code'];
+  /** The `X-Request-Id` of the response, which the log of the api has too. */
+  readonly requestId: string;
   /** The `Retry-After` of the response in milliseconds; null without one. */
   readonly retryAfterMs: number | null;
 
   constructor({ status, statusText, headers }: Response, body: unknown) {
-    const problem = isProblem(body) ? body : makeProblem(status, statusText);
+    const requestId = headers.get('x-request-id') ?? '';
+    const problem = isProblem(body) ? body : makeProblem(status, statusText, requestId);
     const errors = problem.errors.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`));
-    super([`${status}: ${problem.detail}`, ...errors].join('\n  '));
+    const request = problem.request_id === '' ? '' : ` (request ${problem.request_id})`;
+    super([`${status} ${problem.code}: ${problem.detail}${request}`, ...errors].join('\n  '));
     this.status = status;
     this.problem = problem;
+    this.problemCode = problem.code;
+    this.requestId = problem.request_id;
     const seconds = Number.parseInt(headers.get('retry-after') ?? '', 10);
     this.retryAfterMs = Number.isNaN(seconds) ? null : seconds * 1000;
   }
@@ -28,16 +36,32 @@ function isProblem(body: unknown): body is ProblemDocument {
 }
 
 /** For an error response that is not from the api, such as a proxy's. */
-function makeProblem(status: number, title: string): ProblemDocument {
+function makeProblem(status: number, title: string, requestId: string): ProblemDocument {
   return {
     type: 'about:blank',
     title,
     status,
     code: status >= 500 ? 'unavailable' : 'bad-request',
-    request_id: '',
+    request_id: requestId,
     detail: 'The response does not come from the api.',
     errors: [],
   };
+}
+
+/**
+ * No complete response arrived: the api was not reached, the connection broke, or the time was over. The api may have
+ * processed the request all the same. `cause` is the error of `fetch`.
+ */
+export class ApiUnreachableError extends Error {
+  override readonly name = 'ApiUnreachableError';
+  readonly code = 'AUDITBOX_API_UNREACHABLE';
+  /** The `X-Request-Id` that was sent. If the request reached the api, the log of the api has it. */
+  readonly requestId: string;
+
+  constructor(url: string, reason: string, requestId: string, cause: unknown) {
+    super(`${url} sent no complete response: ${reason} (request ${requestId})`, { cause });
+    this.requestId = requestId;
+  }
 }
 
 interface FetchResult<T> {
@@ -56,6 +80,5 @@ export async function readBody<T>(request: Promise<FetchResult<T>>): Promise<T> 
 /** Whether the same request may succeed later: the api was not reached, failed, or asked to retry. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof ApiProblem) return error.status >= 500 || error.status === 429;
-  // fetch throws a TypeError when there is no response, or an incomplete one.
-  return error instanceof TypeError;
+  return error instanceof ApiUnreachableError;
 }

@@ -6,7 +6,8 @@ import { checkExport } from './check-export.ts';
 import { type PollOptions, type PollQuery, poll, type RecordedPart } from './poll.ts';
 import { printQuery } from './print-query.ts';
 import { decodeReceipt } from './receipt.ts';
-import { retryWrite } from './retry-write.ts';
+import { retry } from './retry.ts';
+import { createSending } from './send-request.ts';
 import type {
   AuditEvent,
   BatchReceipt,
@@ -15,6 +16,8 @@ import type {
   ExportQuery,
   ListQuery,
   NewAuditEvent,
+  SendOptions,
+  WriteOptions,
 } from './wire.ts';
 
 export interface ClientOptions {
@@ -23,15 +26,25 @@ export interface ClientOptions {
   /** An API key with the required scopes. */
   readonly key: string;
   /**
+   * How long a call sends again when the api is not reached, fails or asks for it. Default: 30,000 ms, which is longer than an
+   * api needs to restart.
+   */
+  readonly retryForMs?: number;
+  /** How long one request waits for its response, and an export for the begin of its response. Default: 60,000 ms. */
+  readonly timeoutMs?: number;
+  /**
    * Keeps a signed receipt, where the api gives receipts. A write resolves after it. If it throws, so does the write, and the
    * event is stored all the same.
    */
   readonly onReceipt?: (receipt: string) => void | Promise<void>;
 }
 
-/** The api as functions. They throw ApiProblem for an error response, and fetch's error when the api is not reached. */
+/**
+ * The api as functions. They send again until `retryForMs` are over, because each request may be repeated. They throw
+ * ApiProblem for an error response, ApiUnreachableError when no complete response arrives, and the reason of their signal.
+ */
 export interface AuditClient {
-  /** Direct typed access to every route. */
+  /** Direct typed access to every route. It sends each request once and throws no ApiProblem. */
   readonly api: Client<paths>;
   /** One page of the matching events: by `page`, from a `cursor`, or with `recorded_after`. */
   list(query?: ListQuery, options?: CallOptions): Promise<EventList>;
@@ -48,26 +61,55 @@ export interface AuditClient {
    * Records an event. When this resolves, the event is on disk. An event without an id gets one, and is sent again when the
    * response is lost. If this throws, the event may be stored all the same. To retry safely, pass an event with an id.
    */
-  write(
-    event: NewAuditEvent,
-    options?: { readonly signal?: AbortSignal },
-  ): Promise<AuditEvent | { readonly id: string }>;
+  write(event: NewAuditEvent, options?: WriteOptions): Promise<AuditEvent | { readonly id: string }>;
   /** Records several events, all or none of them. */
   writeBatch(
     events: readonly NewAuditEvent[],
-    options?: { readonly signal?: AbortSignal },
+    options?: WriteOptions,
   ): Promise<BatchReceipt & { readonly ids: readonly string[] }>;
+  /**
+   * Records each event that the api accepts. The others have null in `ids` and a reason in `errors`. Throws ApiProblem with
+   * status 422 when the api refuses all of them.
+   */
+  writeEach(events: readonly NewAuditEvent[], options?: WriteOptions): Promise<BatchReceipt>;
 }
 
 /** Makes a client. It parses numbers in values as doubles; `export` returns the recorded text. */
-export function createClient({ baseUrl, key, onReceipt = () => {} }: ClientOptions): AuditClient {
+export function createClient({
+  baseUrl,
+  key,
+  retryForMs: defaultRetryForMs = 30_000,
+  timeoutMs = 60_000,
+  onReceipt = () => {},
+}: ClientOptions): AuditClient {
+  const { sendWhole, sendForStream } = createSending(timeoutMs);
   const api = createApi<paths>({
     baseUrl,
     headers: { authorization: `Bearer ${key}` },
     querySerializer: printQuery,
+    fetch: sendWhole,
   });
+  const again = <T>(send: () => Promise<T>, { retryForMs = defaultRetryForMs, signal }: SendOptions): Promise<T> =>
+    retry(send, retryForMs, signal);
   const list: AuditClient['list'] = (query = {}, options = {}) =>
-    readBody(api.GET('/audit', { params: { query, header: makeHeader(options) }, ...makeSignal(options) }));
+    again(
+      () => readBody(api.GET('/audit', { params: { query, header: makeHeader(options) }, ...makeSignal(options) })),
+      options,
+    );
+
+  async function writeTogether(
+    events: readonly NewAuditEvent[],
+    options: WriteOptions,
+    query: { partial?: 'true' },
+  ): Promise<BatchReceipt> {
+    const body = events.map((event) => identify(event, options));
+    const params = { query, header: makeKey(options) };
+    const send = () => readBody(api.POST('/audit/batch', { body, params, ...makeSignal(options) }));
+    const written = (await again(send, options)) as BatchReceipt;
+    if (written.receipt !== undefined) await onReceipt(written.receipt);
+    return written;
+  }
+
   return {
     api,
     list,
@@ -80,44 +122,44 @@ export function createClient({ baseUrl, key, onReceipt = () => {} }: ClientOptio
     },
     poll: (query, options) => poll(list, query, options),
     async export(query = {}, options = {}) {
-      const header = makeHeader(options);
-      const request = api.GET('/audit/export', {
-        params: { query: { ...query, closing_line: 'true' }, header },
-        parseAs: 'stream',
-        ...makeSignal(options),
-      });
-      const rows = (await readBody(request)) as ReadableStream<Uint8Array>;
+      const params = { query: { ...query, closing_line: 'true' as const }, header: makeHeader(options) };
+      const send = () =>
+        readBody(api.GET('/audit/export', { params, parseAs: 'stream', fetch: sendForStream, ...makeSignal(options) }));
+      const rows = (await again(send, options)) as ReadableStream<Uint8Array>;
       return rows.pipeThrough(checkExport(query.format ?? 'ndjson'));
     },
     async write(event, options = {}) {
-      const body = withId(event);
-      const { stored, header } = await retryWrite(async () => {
-        const answer = await api.POST('/audit', { body, ...makeSignal(options) });
+      const body = identify(event, options);
+      const params = { header: makeKey(options) };
+      const { stored, header } = await again(async () => {
+        const answer = await api.POST('/audit', { body, params, ...makeSignal(options) });
         const header = answer.response.headers.get('auditbox-receipt');
         return { stored: await readBody(Promise.resolve(answer)), header };
-      }, options.signal);
+      }, options);
       if (header !== null) await onReceipt(decodeReceipt(header));
       return stored;
     },
     async writeBatch(events, options = {}) {
-      const body = events.map(withId);
-      const send = () => readBody(api.POST('/audit/batch', { body, ...makeSignal(options) }));
       // Only a partial write has ids that are null.
-      const written = (await retryWrite(send, options.signal)) as BatchReceipt & { readonly ids: readonly string[] };
-      if (written.receipt !== undefined) await onReceipt(written.receipt);
-      return written;
+      return (await writeTogether(events, options, {})) as BatchReceipt & { readonly ids: readonly string[] };
     },
+    writeEach: (events, options = {}) => writeTogether(events, options, { partial: 'true' }),
   };
 }
 
-function withId(event: NewAuditEvent): NewAuditEvent {
-  return { ...event, id: event.id ?? uuidv7() };
+/** With an Idempotency-Key the api makes the ids of events that have none. */
+function identify(event: NewAuditEvent, { idempotencyKey }: WriteOptions): NewAuditEvent {
+  return idempotencyKey === undefined ? { ...event, id: event.id ?? uuidv7() } : event;
+}
+
+function makeKey({ idempotencyKey }: WriteOptions): { 'Idempotency-Key'?: string } {
+  return idempotencyKey === undefined ? {} : { 'Idempotency-Key': `"${idempotencyKey}"` };
 }
 
 function makeHeader({ readPrimary = false }: CallOptions): { Prefer?: string } {
   return readPrimary ? { Prefer: 'read-primary' } : {};
 }
 
-function makeSignal({ signal }: { readonly signal?: AbortSignal | undefined }): { signal?: AbortSignal } {
+function makeSignal({ signal }: SendOptions): { signal?: AbortSignal } {
   return signal ? { signal } : {};
 }

@@ -1,7 +1,8 @@
-export { ApiProblem, isTransient, type ProblemDocument } from './api-problem.ts';
+export { ApiProblem, ApiUnreachableError, isTransient, type ProblemDocument } from './api-problem.ts';
 export type { components, operations, paths } from './api-types.ts';
 export { type AuditClient, type ClientOptions, createClient } from './audit-client.ts';
-export type { PollOptions, PollQuery, RecordedPart } from './poll.ts';
+export { IncompleteExportError } from './check-export.ts';
+export type { CursorStore, PollOptions, PollQuery, RecordedPart } from './poll.ts';
 export { checkReceipt, type ReceiptVerdict } from './receipt.ts';
 export type {
   AuditEvent,
@@ -11,4 +12,6 @@ export type {
   ExportQuery,
   ListQuery,
   NewAuditEvent,
+  SendOptions,
+  WriteOptions,
 } from './wire.ts';

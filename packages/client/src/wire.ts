@@ -13,9 +13,25 @@ export type ListQuery = NonNullable<operations['listEvents']['parameters']['quer
 /** Filters and format of an export. */
 export type ExportQuery = NonNullable<operations['exportEvents']['parameters']['query']>;
 
-/** Options of a read. */
-export interface CallOptions {
+/** Options of every call. */
+export interface SendOptions {
+  /** Ends the call, its retries and its waits. */
   readonly signal?: AbortSignal;
+  /** How long this call sends again when the api is not reached, fails or asks for it. 0: never. Default: that of the client. */
+  readonly retryForMs?: number;
+}
+
+/** Options of a read. */
+export interface CallOptions extends SendOptions {
   /** Read from the primary, so that all acknowledged events are visible even when reads normally use a replica. */
   readonly readPrimary?: boolean;
+}
+
+/** Options of a write. */
+export interface WriteOptions extends SendOptions {
+  /**
+   * Sent as `Idempotency-Key`. The api makes the ids from it, so a program that calls again with the same key and the same
+   * events stores nothing twice, also after a restart. Without it each event gets a new id for this call.
+   */
+  readonly idempotencyKey?: string;
 }

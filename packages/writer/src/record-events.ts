@@ -48,7 +48,8 @@ export async function actAs(
   context?: Readonly<Record<string, unknown>>,
   options: WriterOptions = {},
 ): Promise<void> {
-  await run(`select ${quoteSchema(options)}.as($1::text, $2::text::json)`, [actor, toJsonText(context)]);
+  // In the FROM list: some libraries cannot read a column of the type void.
+  await run(`select 1 as acts from ${quoteSchema(options)}.as($1::text, $2::text::json)`, [actor, toJsonText(context)]);
 }
 
 function quoteSchema({ schema = 'auditbox' }: WriterOptions): string {

@@ -14,7 +14,22 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 const root = resolve(import.meta.dirname, '../../..');
 const modules = join(root, 'node_modules');
 const execute = promisify(execFile);
-const libraries = ['postgres.js', 'drizzle', 'kysely', 'knex', 'pg'];
+const libraries = ['postgres.js', 'drizzle', 'kysely', 'knex', 'typeorm', 'sequelize', 'mikro-orm', 'prisma', 'pg'];
+/** What an outside service installs for them. */
+const modulesOfLibraries = [
+  ...[
+    'postgres',
+    'pg',
+    'drizzle-orm',
+    'kysely',
+    'knex',
+    'typeorm',
+    'sequelize',
+    '@mikro-orm/core',
+    '@mikro-orm/postgresql',
+  ],
+  ...['@prisma/adapter-pg', 'prisma-client', '@types/pg', '@types/node'],
+];
 
 let api: ApiFixture;
 let folder: string;
@@ -40,7 +55,7 @@ beforeAll(async () => {
   await run('npm', ['pack', '--ignore-scripts', ...packed]);
   const tarballs = (await readdir(folder)).filter((name) => name.endsWith('.tgz')).map((name) => `./${name}`);
   await run('npm', ['install', '--offline', '--ignore-scripts', '--no-audit', '--no-fund', ...tarballs]);
-  for (const name of ['postgres', 'pg', 'drizzle-orm', 'kysely', 'knex', '@types/pg', '@types/node']) {
+  for (const name of modulesOfLibraries) {
     await mkdir(dirname(join(folder, 'node_modules', name)), { recursive: true });
     await symlink(join(modules, name), join(folder, 'node_modules', name));
   }
@@ -71,7 +86,9 @@ test('their types are sound by themselves', async () => {
   await writeFile(
     join(folder, 'types.ts'),
     `import { createClient, type AuditEvent } from '@auditbox/client';
+     import { openSpool, type Spool } from '@auditbox/client/node';
      import { recordEvents, type Run } from '@auditbox/writer';
+     export const open = (): Promise<Spool> => openSpool({ folder: '', client: createClient({ baseUrl: '', key: '' }) });
      export const read = async (): Promise<AuditEvent[]> => Array.fromAsync(createClient({ baseUrl: '', key: '' }).events());
      export const write = (run: Run): Promise<string[]> =>
        recordEvents(run, [{ changed_by: 'a', action: 'b', table_name: 'c', object_id: 'd' }]);
@@ -86,7 +103,7 @@ test('a program writes with each library in its own transaction, and a rollback 
     `create table public.captured_thing (id int primary key generated always as identity, name text);
      grant all on public.captured_thing to auditbox_writer; select auditbox.capture('public.captured_thing')`,
   );
-  await cp(join(import.meta.dirname, 'outside/program.ts'), join(folder, 'program.ts'));
+  await cp(join(import.meta.dirname, 'outside'), folder, { recursive: true });
   await compile('program.ts', { skipLibCheck: true });
   await run(process.execPath, ['program.js'], { API_URL: api.url, API_KEY: masterKey, DATABASE_URL: api.db.url });
   expect(

@@ -144,6 +144,23 @@ function listTargets(figures: readonly Figure[]): Target[] {
       wanted: { atLeast: 0.85 },
       value: times(names.auditboxLog, names.auditbox, names.logDrain),
     },
+    ...[names.bulkInsert(50_000), names.bulkUpdate(50_000)].map(
+      (condition): Target => ({
+        name: `captured table, ${condition}: µs a row`,
+        wanted: { atMost: 45 },
+        value: alone(condition, names.rowTime),
+      }),
+    ),
+    ...(['off', 'on'] as const).map(
+      (synchronous): Target => ({
+        name: `captured table, ${names.singleUpdates(synchronous)}: times the better of supa_audit and audit-trigger`,
+        wanted: { atLeast: 0.9 },
+        value: lesser(
+          against(names.supaAudit, names.singleUpdates(synchronous), names.updateRate),
+          against(names.auditTrigger, names.singleUpdates(synchronous), names.updateRate),
+        ),
+      }),
+    ),
     ...[10_000_000, 200_000].flatMap((events): Target[] => [
       {
         name: `verify of ${events.toLocaleString('en-US')} events: events/s`,

@@ -1,4 +1,5 @@
 import { createClient } from '@auditbox/client';
+import { cursorFile, openSpool } from '@auditbox/client/node';
 import {
   actAs,
   JsonText,
@@ -7,15 +8,24 @@ import {
   withDrizzle,
   withKnex,
   withKysely,
+  withMikroOrm,
   withPg,
   withPostgresJs,
+  withPrisma,
+  withSequelize,
+  withTypeOrm,
 } from '@auditbox/writer';
+import { MikroORM } from '@mikro-orm/postgresql';
+import { PrismaPg } from '@prisma/adapter-pg';
 import { sql as drizzleSql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import knexModule from 'knex';
 import { Kysely, sql as kyselySql, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import postgres from 'postgres';
+import { Sequelize } from 'sequelize';
+import { DataSource } from 'typeorm';
+import { PrismaClient } from './prisma/client.js';
 
 /* Compiled and run outside of the repository, with the packages as npm installs them. */
 
@@ -48,17 +58,46 @@ const { id } = await audit.write({
 const page = await audit.list({ object_id: ['client'] });
 if (page.audit_logs[0]?.id !== id) throw new Error('The event is not listed.');
 
+const spool = await openSpool({ folder: 'spool', client: audit });
+const spooled = await spool.add({
+  changed_by: 'client',
+  action: 'updated',
+  table_name: 'things',
+  object_id: 'spooled',
+});
+await spool.drain();
+await spool.close();
+for await (const { events } of audit.poll(
+  { recorded_after: '2020-01-01', object_id: ['spooled'] },
+  { signal: AbortSignal.timeout(60_000), cursorStore: cursorFile('cursor') },
+)) {
+  if (events[0]?.id !== spooled) throw new Error('The event of the spool is not listed.');
+  break;
+}
+
 const byPostgresJs = postgres(DATABASE_URL);
 const pool = new pg.Pool({ connectionString: DATABASE_URL });
 const byDrizzle = drizzle(pool);
 const byKysely = new Kysely<Record<string, never>>({ dialect: new PostgresDialect({ pool }) });
 const byKnex = knexModule.knex({ client: 'pg', connection: DATABASE_URL });
+const byTypeOrm = await new DataSource({ type: 'postgres', url: DATABASE_URL }).initialize();
+const bySequelize = new Sequelize(DATABASE_URL, { dialect: 'postgres', logging: false });
+const byMikroOrm = await MikroORM.init({
+  clientUrl: DATABASE_URL,
+  entities: [],
+  discovery: { warnWhenNoEntities: false },
+});
+const byPrisma = new PrismaClient({ adapter: new PrismaPg({ connectionString: DATABASE_URL }) });
 
 const transactions: Record<string, (fails: boolean) => Promise<unknown>> = {
   'postgres.js': (fails) => byPostgresJs.begin((tx) => change(withPostgresJs(tx), 'postgres.js', fails)),
   drizzle: (fails) => byDrizzle.transaction((tx) => change(withDrizzle(tx, drizzleSql), 'drizzle', fails)),
   kysely: (fails) => byKysely.transaction().execute((trx) => change(withKysely(trx, kyselySql), 'kysely', fails)),
   knex: (fails) => byKnex.transaction((trx) => change(withKnex(trx), 'knex', fails)),
+  typeorm: (fails) => byTypeOrm.transaction((manager) => change(withTypeOrm(manager), 'typeorm', fails)),
+  sequelize: (fails) => bySequelize.transaction((t) => change(withSequelize(bySequelize, t), 'sequelize', fails)),
+  'mikro-orm': (fails) => byMikroOrm.em.transactional((em) => change(withMikroOrm(em), 'mikro-orm', fails)),
+  prisma: (fails) => byPrisma.$transaction((tx) => change(withPrisma(tx), 'prisma', fails)),
   pg: async (fails) => {
     const client = await pool.connect();
     try {
@@ -79,4 +118,12 @@ for (const run of Object.values(transactions)) {
     if (error.message !== 'meant') throw error;
   });
 }
-await Promise.all([byPostgresJs.end(), byKysely.destroy(), byKnex.destroy()]);
+await Promise.all([
+  byPostgresJs.end(),
+  byKysely.destroy(),
+  byKnex.destroy(),
+  byTypeOrm.destroy(),
+  bySequelize.close(),
+  byMikroOrm.close(),
+  byPrisma.$disconnect(),
+]);
