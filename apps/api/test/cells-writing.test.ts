@@ -147,6 +147,19 @@ test('a cell that is only read gets no events, and its events are in every list'
   expect((await api.request(`/audit/${event.id}`)).status).toBe(200);
 });
 
+test('a batch with an old event of a cell that is only read now, and with new events without ids, is stored', async () => {
+  const old = anEvent({ id: idOf('ash', ['ash', 'birch']) });
+  await databases.ash.store([old]);
+  const api = await start({
+    DATABASE_CELLS: listOf('ash', 'birch').replace('ash=', 'ash:read='),
+    DATABASE_CELLS_BEFORE: 'ash birch',
+  });
+  const { status, body } = await api.request('/audit/batch', { body: [old, ...withoutId(3)] });
+  expect([status, body.created, body.existing]).toEqual([201, 3, 1]);
+  expect(await idsIn('ash')).toEqual([old.id]);
+  expect(await idsIn('birch')).toEqual(body.ids.slice(1).sort());
+});
+
 test('a cell that is down takes its share and no more, and comes back', async () => {
   const { proxy, list } = await withProxy('birch');
   const api = await start({ DATABASE_CELLS: list });

@@ -1,5 +1,6 @@
 import { tmpdir } from 'node:os';
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
+import { printableLines } from '@auditbox/evidence/printable.ts';
 import { exitWith } from '@auditbox/process/exit-with.ts';
 import { withCommands } from '@auditbox/process/with-commands.ts';
 import { ArchiveError, exitCodes } from './archive-error.ts';
@@ -11,7 +12,8 @@ import { type ArchiveSettings, readArchiveSettings } from './settings.ts';
 
 /* `npm run archive`: the commands about what is in the bucket. Standard output has the result, standard error the rest. */
 
-const say = (text: string) => void process.stderr.write(withCommands(text));
+/** Errors quote values and keys of strangers. */
+const say = (text: string) => void process.stderr.write(withCommands(printableLines(text)));
 
 // The reader may need no more, as in `… | head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));

@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { checkReceipt } from '@auditbox/client/receipt.ts';
-import { makeReceipts } from '@auditbox/evidence/receipt.ts';
+import { makeReceipts, parseReceipts } from '@auditbox/evidence/receipt.ts';
 import { createKeySigner, formatVerifierKey } from '@auditbox/evidence/signed-note.ts';
 import { expect, test } from 'vitest';
 
@@ -49,4 +49,16 @@ test('a receipt that was changed, or that another key signed, is broken', async 
     expect((await checkReceipt(receipt, formatVerifierKey(makeSigner().key))).kind).toBe('broken');
   for (const wrong of ['', 'audit.example.com/receipts', 'a+b+c'])
     expect((await checkReceipt(one, wrong)).kind).toBe('broken');
+});
+
+test('an event that was added to a receipt is broken, and so is a signature without a form', async () => {
+  const one = (await makeReceipts(events(5), signer)).one(2);
+  const forged = one.replace(
+    /(event .*\n)/,
+    `$1event 0197d0d4-0000-7000-8000-00000000beef 2026-07-03T11:46:50.200000Z ${'0'.repeat(64)}\n`,
+  );
+  expect(await checkReceipt(forged, key)).toEqual({ kind: 'broken', reason: 'It is not a receipt.' });
+  const [auditors] = parseReceipts(forged);
+  expect(auditors).toBeNull();
+  expect((await checkReceipt(one.replace(/— (\S+) .*\n/, '— $1 !!\n'), key)).kind).toBe('broken');
 });

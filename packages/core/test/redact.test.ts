@@ -127,6 +127,37 @@ test('an escape does not hide a name or a value', () => {
   expect(redact('{"u":"postgres:\\/\\/u:geheim1@db"}').text).toBe('{"u":"postgres://u:[redacted:password]@db"}');
 });
 
+test.each([
+  ['a line break', `OPENAI:\n${`sk-${body}`}\nmore`, '\\n'],
+  ['a tab', `OPENAI\t${`sk-${body}`}`, '\\t'],
+  ['a character that the sender escaped', `密钥：sk-${body}`, '\\uff1a'],
+  ['a line break before the sign', 'password\n=hunter2-x', '\\n'],
+  ['an escaped character in its value', 'password=grün-hunter2-x', '\\u00fc'],
+  ['a line break, as a token', `first\nghp_${body}`, '\\n'],
+  ['a backslash', `C:\\sk-${body}`, '\\\\'],
+])('a secret in a text with %s is replaced, however the text is written', (_what, text, asWritten) => {
+  const written = JSON.stringify(text).replace(
+    /[\u0080-\uffff]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  expect(written).toContain(asWritten);
+  for (const value of [written, JSON.stringify(text), JSON.stringify(`{"note":${written}}`), `{"note":${written}}`]) {
+    const { event, text: stored } = redact(value);
+    expect(stored).not.toMatch(/A1b2C3d4E5f6G7h8|hunter2/);
+    expect(redactor.isClean({ ...event, updatedValues: value as JsonText })).toBe(false);
+  }
+});
+
+test.each([
+  ['JSON', '{"password":"hunter2-x"}'],
+  ['almost JSON', '"secret" : "hunter2-x"'],
+])('a secret in a name of an event that is %s is replaced', (_what, name) => {
+  const read = readEvent(JSON.stringify({ changed_by: 'ana', action: 'updated', table_name: 't', object_id: name }));
+  if (!read.ok) throw new Error(JSON.stringify(read.problems));
+  expect(redactor.isClean(read.value)).toBe(false);
+  expect(finish(redactor.redactEvent(read.value)).event.objectId).not.toContain('hunter2');
+});
+
 test('JSON text inside a text is understood, and everything else in it stays as it was', () => {
   const inner = '{"team_id": "t-7", "api_key": "hunter2", "n": 1.10, "deep": "{\\"password\\": \\"x1\\"}"}';
   const { text, places } = redact(JSON.stringify(inner));

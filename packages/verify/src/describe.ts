@@ -1,3 +1,4 @@
+import { printable } from '../../evidence/src/printable.ts';
 import { formatVerifierKey } from '../../evidence/src/signed-note.ts';
 import type { Finding } from './finding.ts';
 import type { Verified } from './verify-archive.ts';
@@ -10,9 +11,9 @@ export function exitCodeOf({ log, broken, partly }: Verified, findings: readonly
   return partly > 0 ? 2 : 0;
 }
 
-/** A finding as a line: code, what it is about, and a sentence, separated by tabs. */
+/** A finding as a line: code, what it is about, and a sentence, separated by tabs. A stranger may have chosen the key. */
 export function describeFinding({ code, what, says }: Finding): string {
-  return `${code}\t${what}\t${says}\n`;
+  return `${code}\t${printable(what)}\t${printable(says)}\n`;
 }
 
 /** What was proven, what was not, and the verdict. */

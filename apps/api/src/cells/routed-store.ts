@@ -40,7 +40,8 @@ export function createRoutedStore(router: EventRouter, health: CellHealth): Even
     const isAnonymous = events.some(({ id }) => id === null);
     const ids = events.flatMap(({ id }) => (id === null ? [] : [id.toLowerCase()]));
     const found = await router.findCells(ids);
-    const [first] = found.values();
+    // A cell that is only read may have an old event, but no new id leads there.
+    const first = found.values().find(({ takesEvents }) => takesEvents);
     const anonymous = isAnonymous ? (first ?? router.pickCell()) : null;
     const groups = new Map<Cell, Placed[]>();
     for (const [index, given] of events.entries()) {

@@ -1,3 +1,4 @@
+import { printable } from '@auditbox/evidence/printable.ts';
 import { exitCodes } from '../archive-error.ts';
 import type { CommandParts } from '../command-parts.ts';
 import { createMatcher, type EventFilter, type ShownEvent } from '../find/filter.ts';
@@ -43,10 +44,6 @@ export async function find(
 }
 
 function describe({ updatedAt, changedBy, action, tableName, objectId, id }: ShownEvent): string {
-  return `${updatedAt}  ${shown(changedBy)}  ${shown(action)}  ${shown(tableName)}/${shown(objectId)}  ${id}\n`;
-}
-
-/** A name may hold what would change the terminal, and an odd one must be seen. */
-function shown(text: string): string {
-  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => JSON.stringify(character).slice(1, -1));
+  // A name may hold what would change the terminal, and an odd one must be seen.
+  return `${printable(`${updatedAt}  ${changedBy}  ${action}  ${tableName}/${objectId}  ${id}`)}\n`;
 }

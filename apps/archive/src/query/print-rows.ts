@@ -1,4 +1,5 @@
 import { csvRow } from '@auditbox/core/text/csv-row.ts';
+import { printable, printableLines } from '@auditbox/evidence/printable.ts';
 import type { DuckDBResult, DuckDBValue } from '@duckdb/node-api';
 
 /** `table`: columns for people. `json`: one object for each row, on a line. */
@@ -42,7 +43,12 @@ const printers: Record<RowFormat, (names: readonly string[], numeric: readonly b
     row: (row) =>
       `{${row.map((value, at) => `${JSON.stringify(names[at])}:${toJson(value, numeric[at] === true)}`).join(',')}}\n`,
   }),
-  table(names) {
+  table(given) {
+    const names = given.map(printable);
+    // The plan of EXPLAIN has lines. Elsewhere a line break in a value would look like another row.
+    const show = names.includes('explain_value') ? printableLines : printable;
+    const shown = (value: DuckDBValue | undefined) =>
+      value === null || value === undefined ? '' : show(String(value));
     let widths: number[] = names.map(({ length }) => length);
     const line = (cells: readonly string[]) =>
       `${cells
@@ -58,10 +64,6 @@ const printers: Record<RowFormat, (names: readonly string[], numeric: readonly b
     };
   },
 };
-
-function shown(value: DuckDBValue | undefined): string {
-  return value === null || value === undefined ? '' : String(value);
-}
 
 /** Whole numbers and decimals keep all their digits. */
 function toJson(value: DuckDBValue, isNumeric: boolean): string {

@@ -3,6 +3,7 @@ import type { DoneDelivery } from '@auditbox/db/export/done-delivery.ts';
 import { listDone } from '@auditbox/db/export/list-done.ts';
 import { findUnexported, lastOutboxId } from '@auditbox/db/export/unexported.ts';
 import { recordVerify } from '@auditbox/db/observe/last-verify.ts';
+import { printable } from '@auditbox/evidence/printable.ts';
 import type { VerifyCommand } from '../cli.ts';
 import type { Destination } from '../destinations/destination.ts';
 import type { LogKeeper } from '../log/log-keeper.ts';
@@ -151,5 +152,6 @@ function fail(message: string): number {
 }
 
 function describe({ code, what, says, remedy, isRepaired }: Difference): string {
-  return `${code}\t${what}\t${says}${isRepaired ? '' : ` ${remedy}`}\n`;
+  // A stranger may have chosen the key.
+  return `${code}\t${printable(what)}\t${printable(says)}${isRepaired ? '' : ` ${remedy}`}\n`;
 }

@@ -15,6 +15,20 @@ const openObject = 0x7b;
 /** An escape that can hide a name or a pattern: a quote, a slash, or an ASCII character by its number. */
 export const hidingEscape = /\\(?:["/]|u00[2-7])/;
 
+/** Escapes such as `\n` and `\uff1a`. As they are written, a letter or digit stands right before what follows. */
+const otherEscape = /\\(?:u([0-9a-fA-F]{4})|([bfnrt\\]))/g;
+const decoded: Readonly<Record<string, string>> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', '\\': '\\' };
+
+/**
+ * A JSON text as the patterns must see it. A key that stands behind a line break is behind the letter `n` otherwise, and so
+ * would be the end of a longer word. The text has no hiding escape.
+ */
+function decodeEscapes(text: string): string {
+  return text.replace(otherEscape, (_escape, digits: string | undefined, letter = '') =>
+    digits === undefined ? (decoded[letter] as string) : String.fromCharCode(Number.parseInt(digits, 16)),
+  );
+}
+
 /**
  * Whether a text certainly holds no secret. Almost every text is decided here, by searches of the engine that take a
  * microsecond for a kilobyte.
@@ -22,7 +36,7 @@ export const hidingEscape = /\\(?:["/]|u00[2-7])/;
 export function isClean(text: string, { names, values }: SecretRules): boolean {
   const hasEscapes = text.includes('\\');
   if (hasEscapes && hidingEscape.test(text)) return false;
-  if (values.mayHold(text)) return false;
+  if (values.mayHold(hasEscapes ? decodeEscapes(text) : text)) return false;
   for (let at = text.indexOf(':'); at !== -1; at = text.indexOf(':', at + 1)) {
     if (text.charCodeAt(at - 1) !== quote) continue;
     // An escape of a separator stands in a name, which then is another one.

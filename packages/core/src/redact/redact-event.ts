@@ -68,9 +68,10 @@ export function createRedactor({ names, prefixes, skippedKinds, digest, sha256 }
 
   const scan = createSecretScan(rules);
 
-  /** One search for all texts. They are far shorter than the values. */
+  /** One search for all texts. They are far shorter than the values. A text with quotes may be JSON with secret names. */
   function mayHoldInTexts({ changedBy, changedByApiKey, action, tableName, objectId, tenant }: NewAuditEvent): boolean {
-    return rules.values.mayHold(`${changedBy}\n${changedByApiKey}\n${action}\n${tableName}\n${tenant}\n${objectId}`);
+    const all = `${changedBy}\n${changedByApiKey}\n${action}\n${tableName}\n${tenant}\n${objectId}`;
+    return all.includes('"') || rules.values.mayHold(all);
   }
 
   function redactName(text: string, isReference: boolean): { readonly text: string; readonly kind: string } | null {

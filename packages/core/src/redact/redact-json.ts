@@ -143,7 +143,8 @@ export function* redactText(
   if (kind !== null)
     return isHarmless(text, kind) ? null : { text: rules.replacement(kind, text), redactions: [{ path: [], kind }] };
   if (textsInTexts > 0 && beginsLikeJson(text)) {
-    if (!spaceBeforeColon.test(text) && isClean(text, rules)) return null;
+    // The text may only begin like JSON, and then it is read as it is written.
+    if (!spaceBeforeColon.test(text) && !rules.values.mayHold(text) && isClean(text, rules)) return null;
     if (isJson(text)) return yield* redactTokens(text, rules, textsInTexts - 1);
   }
   const found = rules.values.find(text);

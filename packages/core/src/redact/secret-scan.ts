@@ -46,6 +46,8 @@ export function createSecretScan({ names, values }: SecretRules): SecretScan {
     if (holdsContent && !isAscii) return false;
     // One character for each byte, so that places are the same in both.
     const plain = isAscii ? text : bytes.toString('latin1', 0, length);
+    // Behind an escape the patterns would see its last letter or digit, so the searches decide.
+    const isAsWritten = isAscii && !text.includes('\\');
     let hasEscapes = false;
     for (let at = findPair(bytes, 1, length, pairs); at < length; at = findPair(bytes, at + 1, length, pairs)) {
       const announced = pairs[(((bytes[at - 1] as number) << 7) | (bytes[at] as number)) & pairMask] as number;
@@ -61,7 +63,7 @@ export function createSecretScan({ names, values }: SecretRules): SecretScan {
         if (hidingEscape.test(plain.slice(at, at + longestEscape))) return false;
         hasEscapes = true;
       } else if (announced === sign) {
-        if (holdsContent || !isAscii || values.isAssignedAt(plain, at)) return false;
+        if (holdsContent || !isAsWritten || values.isAssignedAt(plain, at)) return false;
       } else if (announced === spacedColon) {
         if (holdsContent) return false;
       } else {
@@ -69,7 +71,7 @@ export function createSecretScan({ names, values }: SecretRules): SecretScan {
         for (const { beginning, first, offset } of beginnings[announced - firstBeginning] ?? []) {
           const start = at - offset;
           if (bytes[start] !== first || !plain.startsWith(beginning.text, start)) continue;
-          if (!isAscii || beginning.beginsSecretAt(plain, start)) return false;
+          if (!isAsWritten || beginning.beginsSecretAt(plain, start)) return false;
         }
       }
     }
