@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
@@ -7,6 +7,8 @@ import { endApps } from '@auditbox/testing/servers/spawn-app.ts';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { shell } from '../src/commands/shell.ts';
+import { runStatement } from '../src/query/run-statement.ts';
+import { withEvents } from '../src/query/with-events.ts';
 import { type ArchiveFixture, createArchiveFixture } from './archive-fixture.ts';
 
 /* Questions to the archive: query, get, find. */
@@ -109,6 +111,44 @@ describe('query', () => {
       S3_PREFIX: 'nothing/',
     });
     expect({ exitCode, output }).toEqual({ exitCode: 0, output: expect.stringMatching(/^"id","updated_at",.*\r\n$/) });
+  });
+
+  test('no statement changes the files of the cache, which later queries read', async () => {
+    await rows('select 1');
+    const [file = ''] = (await readdir(fixture.cache)).filter((name) => name.endsWith('.parquet'));
+    const before = await readFile(join(fixture.cache, file));
+    const parts = fixture.parts({ write: () => {}, say: () => {} });
+    const said: string[] = [];
+    const run = async (makeStatements: (path: string) => readonly string[]) =>
+      withEvents(parts, { range: { from: null, to: null }, usesParquet: true }, async (connection) => {
+        const found = await connection.runAndReadAll(
+          "select value from duckdb_settings() where name = 'allowed_directories'",
+        );
+        const folder = /^\[([^,\]]+)/.exec(String(found.getRows()[0]?.[0]))?.[1] ?? '';
+        expect(await readdir(folder)).toContain(file);
+        for (const sql of makeStatements(`${folder}${file}`))
+          await runStatement(connection, sql, 'csv', () => {}).catch((error: Error) => said.push(error.message));
+      });
+    const copy = (path: string) => `copy (select 1 as n) to '${path}' (format parquet, use_tmp_file false)`;
+    await run((path) => [
+      copy(path),
+      `explain analyze ${copy(path)}`,
+      `prepare p as ${copy(path)}`,
+      'execute p',
+      `attach '${path}.db' as other`,
+      `export database '${path}.folder'`,
+    ]);
+    expect(said).toHaveLength(6);
+    expect(await readFile(join(fixture.cache, file))).toEqual(before);
+    expect((await fixture.archive(['query', 'explain analyze select count(*) from events'])).exitCode).toBe(0);
+  });
+
+  test('a value that would change the terminal is shown by its numbers in a table', async () => {
+    const { output } = await fixture.archive([
+      'query',
+      "select 'a' || chr(27) || '[2J' || chr(10) || chr(155) as text",
+    ]);
+    expect(output).toBe(`text\n${'-'.repeat(18)}\na\\u001b[2J\\n\\u009b\n`);
   });
 
   test('whole numbers and decimals keep their digits in JSON', async () => {
