@@ -124,6 +124,7 @@ create table auditbox.batch (
 );
 CREATE INDEX batch_month ON auditbox.batch USING btree (date_trunc('month'::text, (first_occurred_at AT TIME ZONE 'UTC'::text)), id);
 CREATE INDEX batch_outbox_ids ON auditbox.batch USING gist (outbox_ids) WHERE (replay_for IS NULL);
+CREATE INDEX batch_partition ON auditbox.batch USING btree (partition COLLATE "C", id);
 CREATE TRIGGER batch_ids_are_in_one_batch AFTER INSERT ON auditbox.batch REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION auditbox.check_new_batches();
 alter table auditbox.batch enable always trigger batch_ids_are_in_one_batch;
 CREATE TRIGGER batch_never_changes BEFORE DELETE OR UPDATE OR TRUNCATE ON auditbox.batch FOR EACH STATEMENT EXECUTE FUNCTION auditbox.refuse_change();

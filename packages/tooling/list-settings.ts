@@ -4,6 +4,7 @@ import { archiveOnlySettings } from '../../apps/archive/src/settings.ts';
 import { exporterSettings } from '../../apps/exporter/src/settings.ts';
 import { commonSettings, hostSetting } from '../process/src/common-settings.ts';
 import type { SettingTable } from '../process/src/settings.ts';
+import { s3Environment } from '../s3/src/s3-environment.ts';
 
 /*
  * Writes the tables of docs/settings.md from the schemas that read the settings, and the list of their names, by which every
@@ -16,7 +17,7 @@ const shared = { ...commonSettings, HOST: hostSetting };
 
 const tables = {
   'settings-both': shared,
-  'settings-api': without(apiSettingTable, shared),
+  'settings-api': without(apiSettingTable, { ...shared, ...s3Environment }),
   'settings-exporter': without(exporterSettings, shared),
   'settings-archive': archiveOnlySettings,
 };

@@ -4,6 +4,7 @@ import { startWatchdog } from '@auditbox/process/watchdog.ts';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 import { createApp } from './app.ts';
+import { createArchiveStore } from './archive/archive-store.ts';
 import { checkCells } from './cells/check-cells.ts';
 import { openDatabases } from './cells/open-databases.ts';
 import { createBytesInFlight } from './http/bytes-in-flight.ts';
@@ -66,6 +67,7 @@ export function composeApi(settings: ApiSettings, logger: Logger, tracing: Traci
     keyUses,
     denials,
     redactor: createApiRedactor(settings.redact),
+    archive: settings.archive && createArchiveStore(settings.archive),
     bytesInFlight,
     keyLimits,
   };

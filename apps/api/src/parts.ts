@@ -2,6 +2,7 @@ import type { Redactor } from '@auditbox/core/redact/redact-event.ts';
 import type { ContentHasher } from '@auditbox/db/events/content-hash.ts';
 import type { Scrape } from '@auditbox/process/metrics/scrape.ts';
 import type { Tracing } from '@auditbox/process/tracing.ts';
+import type { ArchiveStore } from './archive/archive-store.ts';
 import type { Cell } from './cells/cell.ts';
 import type { BytesInFlight } from './http/bytes-in-flight.ts';
 import type { Denials } from './http/denials.ts';
@@ -39,6 +40,8 @@ export interface ApiParts {
   readonly redactor: Redactor | null;
   /** For reads of events. */
   readonly sources: Sources;
+  /** Null: the archive is not read. */
+  readonly archive: ArchiveStore | null;
   readonly bytesInFlight: BytesInFlight;
   readonly keyLimits: KeyLimits;
   /** For batches. */

@@ -1,4 +1,5 @@
 import { getExports } from './exports/get-exports.ts';
+import { listHours } from './exports/list-hours.ts';
 import { postPause, postResume } from './exports/pause.ts';
 import { postReplay } from './exports/post-replay.ts';
 import type { Route } from './http/route.ts';
@@ -34,6 +35,7 @@ export const routes: readonly Route[] = [
   postPause,
   postResume,
   getExports,
+  listHours,
   postReplay,
   postKey,
   getKeys,

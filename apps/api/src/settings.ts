@@ -13,6 +13,8 @@ import {
   textOf,
   wholeNumber,
 } from '@auditbox/process/settings.ts';
+import type { S3Settings } from '@auditbox/s3/s3-settings.ts';
+import { archiveEnvironment, archiveRelations, nestArchive } from './archive/archive-environment.ts';
 import { httpEnvironment, httpRelations } from './http/http-environment.ts';
 import { type HttpSettings, nestHttpSettings } from './http/http-settings.ts';
 import { nestOidc, oidcEnvironment, oidcRelations } from './oidc/oidc-environment.ts';
@@ -71,6 +73,7 @@ export const apiSettingTable = {
   ...redactEnvironment,
   ...receiptEnvironment,
   ...httpEnvironment,
+  ...archiveEnvironment,
   METRICS_TOKEN: optional(
     secret(
       textOf(/^[\x21-\x7e]{16,}$/, 'at least 16 visible ASCII characters', {
@@ -112,6 +115,8 @@ export interface ApiSettings extends HttpSettings {
   readonly receiptSigner: NoteSigner | null;
   /** Null: only keys are valid. */
   readonly oidc: OidcSettings | null;
+  /** Where `archive=true` reads. Null: it is refused. */
+  readonly archive: S3Settings | null;
   readonly metricsAccess: { readonly kind: 'public' } | { readonly kind: 'token'; readonly token: string };
   readonly actions: readonly string[];
   /** Older events are rejected. */
@@ -130,6 +135,7 @@ export function readApiSettings(environment: Readonly<Record<string, string | un
       ...redactRelations,
       ...receiptRelations,
       ...httpRelations,
+      ...archiveRelations,
     ]),
   );
 }
@@ -152,6 +158,7 @@ function nestSettings(values: SettingValues<typeof apiSettingTable>): ApiSetting
     oidc: nestOidc(values),
     metricsAccess: Object.freeze(token === undefined ? { kind: 'public' } : { kind: 'token', token }),
     actions: Object.freeze([...values.AUDIT_ACTIONS]),
+    archive: nestArchive(values),
     oldestEventDays: values.AUDIT_OLDEST_EVENT_DAYS,
     totalMax: values.AUDIT_TOTAL_MAX,
   });

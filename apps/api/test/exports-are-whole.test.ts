@@ -249,18 +249,23 @@ test.each(['csv', 'ndjson'])(
   },
 );
 
-test.each(['csv', 'ndjson'])('a trailer and the closing line of %s say how many rows were sent', async (format) => {
-  const request = get(`${api.url}${few}&format=${format}&closing_line=true`, {
-    headers: { authorization: `Bearer ${masterKey}` },
-  });
-  const [answer] = (await once(request, 'response')) as [IncomingMessage];
-  expect(answer.headers.trailer).toBe('auditbox-export-rows');
-  const sent = await readText(answer);
-  expect(answer.trailers).toEqual({ 'auditbox-export-rows': '270' });
-  const closing = format === 'csv' ? '# 270 rows\r\n' : '{"export_rows":270}\n';
-  const without = (await api.request(`${few}&format=${format}`)).text;
-  expect(sent).toBe(without + closing);
-});
+test.each(['csv', 'ndjson'])(
+  'trailers and the closing line of %s say how many rows were sent and where the record begins',
+  async (format) => {
+    const request = get(`${api.url}${few}&format=${format}&closing_line=true`, {
+      headers: { authorization: `Bearer ${masterKey}` },
+    });
+    const [answer] = (await once(request, 'response')) as [IncomingMessage];
+    expect(answer.headers.trailer).toBe('auditbox-export-rows, auditbox-record-begins-at');
+    expect(answer.headers['auditbox-record-begins-at']).toBe('none');
+    const sent = await readText(answer);
+    expect(answer.trailers).toEqual({ 'auditbox-export-rows': '270', 'auditbox-record-begins-at': 'none' });
+    const closing =
+      format === 'csv' ? '# 270 rows; record_begins_at none\r\n' : '{"export_rows":270,"record_begins_at":null}\n';
+    const without = (await api.request(`${few}&format=${format}`)).text;
+    expect(sent).toBe(without + closing);
+  },
+);
 
 test('an export that fails before its first line is a 503', async () => {
   const unlock = await lockAuditLog(api.db);

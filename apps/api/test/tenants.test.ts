@@ -196,6 +196,7 @@ test('each route that reads is one of those that this file asks, or shows no eve
       // A 403 for a key of a tenant.
       '/destinations',
       '/exports',
+      '/exports/hours',
       // Of keys: those of the tenant.
       '/keys',
       // Roots of trees, which show nothing of an event.
@@ -209,4 +210,5 @@ test('each route that reads is one of those that this file asks, or shows no eve
   );
   expect((await ask(mixed, '/destinations')).status).toBe(403);
   expect((await ask(mixed, '/exports')).status).toBe(403);
+  expect((await ask(mixed, '/exports/hours?start_date=2026-07-01&end_date=2026-07-02')).status).toBe(403);
 });

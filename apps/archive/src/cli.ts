@@ -7,6 +7,7 @@ import type { TimeRange } from './bucket/time-range.ts';
 import type { CompactCommand } from './commands/compact.ts';
 import type { FindCommand } from './commands/find.ts';
 import type { GetCommand } from './commands/get.ts';
+import type { HoursCommand } from './commands/hours.ts';
 import type { QueryCommand } from './commands/query.ts';
 import type { RestoreCommand } from './commands/restore.ts';
 import type { ShellCommand } from './commands/shell.ts';
@@ -20,6 +21,7 @@ export type ArchiveCommand =
   | FindCommand
   | RestoreCommand
   | CompactCommand
+  | HoursCommand
   | { readonly kind: 'erase' };
 
 // The command line's library breaks the lines.
@@ -28,7 +30,7 @@ const description = `Reads the archive: the objects in the bucket. Needs the exp
 Times are dates (2026-07-03) or RFC 3339 with an offset. Both bounds are included. They are event times: the folder of an event is chosen by when it happened, so a narrow range reads few objects.`;
 
 const exits = `
-Exit codes: 0 done; 1 it could not be done; 2 no such event; 3 an object is not what its name or its manifest promises, or
+Exit codes: 0 done; 1 it could not be done; 2 no such event, or an hour is open; 3 an object is not what its name or its manifest promises, or
 conflicts with the database; 4 refused: the range needs more than the cache, the day is not closed, or nothing is ever erased.
 
 The columns of \`events\`: id, updated_at, changed_by, changed_by_api_key, action, table_name, object_id, before_value,
@@ -59,6 +61,7 @@ export function parseArchiveCommand(argv: readonly string[]): ArchiveCommand {
   addFind(cli, set);
   addRestore(cli, set);
   addCompact(cli, set);
+  addHours(cli, set);
   cli
     .command('erase')
     .description('says why nothing can be erased, and what to do instead')
@@ -186,6 +189,28 @@ function addCompact(cli: Command, set: Set): void {
         json: json === true,
       }),
     );
+}
+
+interface HoursFlags {
+  readonly from: string;
+  readonly to: string;
+  readonly by: 'hour' | 'day';
+  readonly json?: true;
+}
+
+function addHours(cli: Command, set: Set): void {
+  cli
+    .command('hours')
+    .description('says which hours are whole in the archive, for batch jobs; needs DATABASE_URL')
+    .allowExcessArguments(false)
+    .requiredOption('--from <time>', 'a moment in the first hour', readFrom)
+    .requiredOption('--to <time>', 'a moment in the last hour', readTo)
+    .addOption(new Option('--by <width>', 'hours or days, in UTC').choices(['hour', 'day']).default('hour'))
+    .option('--json', 'one JSON object for each hour, on a line')
+    .action(({ from, to, by, json }: HoursFlags) => {
+      if (from > to) cli.error('error: --from is after --to');
+      set({ kind: 'hours', from, to, grain: by, json: json === true });
+    });
 }
 
 function withTimes(command: Command): Command {

@@ -4,6 +4,7 @@ import type { CommandParts } from './command-parts.ts';
 import { compact } from './commands/compact.ts';
 import { find } from './commands/find.ts';
 import { get } from './commands/get.ts';
+import { hours } from './commands/hours.ts';
 import { query } from './commands/query.ts';
 import { restore } from './commands/restore.ts';
 import { shell } from './commands/shell.ts';
@@ -23,6 +24,8 @@ export function perform(parts: CommandParts, given: Exclude<ArchiveCommand, { ki
       return restore(parts, given);
     case 'compact':
       return compact(parts, given);
+    case 'hours':
+      return hours(parts, given);
     default:
       return given satisfies never;
   }

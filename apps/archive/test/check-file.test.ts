@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { toLine, toRow } from '@auditbox/core/event/event-columns.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { checkFile } from '../src/compact/check-file.ts';
 import { type DuckDb, openDuckDb } from '../src/duckdb/open-duckdb.ts';
-import { toLine, toRow } from '../src/parquet/columns.ts';
 import { createParquetWriter } from '../src/parquet/parquet-writer.ts';
 
 /* A compacted file is compared with its objects, byte by byte. */

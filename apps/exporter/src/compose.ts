@@ -116,7 +116,15 @@ export function composeExporter(settings: ExporterSettings, logger: Logger, trac
     async openLanes() {
       const metricsOf = createRequestMetrics(registry);
       for (const [configured, made] of await createDestinations(destinations.served, { log, env: process.env })) {
-        const parts = { db, log, metrics: metricsOf(configured.name), ...send, pollIntervalMs, isHeld: isSealHeld };
+        const parts = {
+          db,
+          cell: settings.cell,
+          log,
+          metrics: metricsOf(configured.name),
+          ...send,
+          pollIntervalMs,
+          isHeld: isSealHeld,
+        };
         lanes.push(createLane(configured, made, parts));
       }
     },

@@ -56,17 +56,19 @@ test('a delivery that goes on behind any request is cut as if it had never stopp
         limits,
       );
       expect(rest).toEqual(cuts.slice(kept + 1));
-      expect(rest.map((cut) => requestKey('soc', '7', cut))).toEqual(
-        cuts.slice(kept + 1).map((cut) => requestKey('soc', '7', cut)),
+      expect(rest.map((cut) => requestKey({ cell: null, destination: 'soc', batchId: '7' }, cut))).toEqual(
+        cuts.slice(kept + 1).map((cut) => requestKey({ cell: null, destination: 'soc', batchId: '7' }, cut)),
       );
     }),
   );
 });
 
-test('the longest key has at most 64 characters and no full stop', () => {
-  const key = requestKey('a'.repeat(32), '9223372036854775807', { rows: [rowAt(99_999, 1)] });
-  expect(key.length).toBeLessThanOrEqual(64);
-  expect(key).not.toContain('.');
+test('the longest key has at most 97 characters and no full stop; each cell has other keys', () => {
+  const [cell, destination, batchId] = ['c'.repeat(32), 'a'.repeat(32), '9223372036854775807'];
+  const keyOf = (name: string | null) => requestKey({ cell: name, destination, batchId }, { rows: [rowAt(99_999, 1)] });
+  expect(keyOf(cell).length).toBeLessThanOrEqual(97);
+  expect(keyOf(cell)).not.toContain('.');
+  expect(new Set([keyOf(null), keyOf('ash'), keyOf('birch')]).size).toBe(3);
 });
 
 test('a request is halved down to single rows', () => {

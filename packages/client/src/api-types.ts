@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * List events
-         * @description By `page`; or after a `cursor`, at any depth; or with `recorded_after`, for pollers: every event recorded since, exactly once, also of transactions that committed late. A poller passes the same `recorded_after` and the last `next_cursor` on each call. A page with few matches may be short or empty before the end.
+         * @description By `page`; or after a `cursor`, at any depth; or with `recorded_after`, for pollers: every event recorded since, exactly once, also of transactions that committed late. A poller passes the same `recorded_after` and the last `next_cursor` on each call. A page with few matches may be short or empty before the end. With `archive=true` from the objects in the bucket.
          */
         get: operations["listEvents"];
         put?: never;
@@ -254,6 +254,26 @@ export interface paths {
          * @description Of all tenants, so a key that is bound to one gets a 403. At most 200 failed batches and rejected rows are named.
          */
         get: operations["getExports"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/exports/hours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Which hours are complete in the archive
+         * @description Every hour from `start_date` to `end_date`, also those without events. For batch jobs: read an hour once it is `complete`, and read it again when `objects` has grown. Of all tenants, so a key that is bound to one gets a 403. At most 31 days by the hour, 366 by the day.
+         */
+        get: operations["listHours"];
         put?: never;
         post?: never;
         delete?: never;
@@ -545,7 +565,7 @@ export interface components {
              * @description Stable, for programs. docs/errors.md explains each.
              * @enum {string}
              */
-            code: "bad-request" | "unauthorized" | "forbidden" | "not-found" | "method-not-allowed" | "not-acceptable" | "conflict" | "too-large" | "unsupported-media-type" | "invalid-event" | "quota-exceeded" | "too-many-bytes" | "internal-error" | "database-unavailable" | "database-busy" | "database-timeout" | "database-misconfigured" | "issuer-unavailable" | "unavailable";
+            code: "bad-request" | "unauthorized" | "forbidden" | "not-found" | "method-not-allowed" | "not-acceptable" | "conflict" | "too-large" | "unsupported-media-type" | "invalid-event" | "quota-exceeded" | "too-many-bytes" | "internal-error" | "database-unavailable" | "database-busy" | "database-timeout" | "database-misconfigured" | "issuer-unavailable" | "archive-not-configured" | "archive-damaged" | "archive-unavailable" | "unavailable";
             /** @description The `X-Request-Id` of the answer. The log of the api has it too. */
             request_id: string;
             /** @description What is wrong, in a sentence. */
@@ -559,7 +579,7 @@ export interface components {
             /** @description Of `quota-exceeded`: names in `RateLimit-Policy`. */
             "violated-policies"?: string[];
         };
-        EventList: components["schemas"]["NumberedPage"] | components["schemas"]["CursorPage"] | components["schemas"]["RecordedPage"];
+        EventList: components["schemas"]["NumberedPage"] | components["schemas"]["CursorPage"] | components["schemas"]["RecordedPage"] | components["schemas"]["ArchivePage"];
         /** @description A page by its number. */
         NumberedPage: {
             audit_logs: components["schemas"]["AuditEvent"][];
@@ -594,6 +614,23 @@ export interface components {
             record_begins_at: string | null;
             /** @description The cursor of the next part, now or later, with the same `recorded_after`. */
             next_cursor: string;
+        };
+        /** @description Events as they are in the objects, in the order of the archive: by UTC hour, then object by object, and by event time within each. */
+        ArchivePage: {
+            audit_logs: components["schemas"]["AuditEvent"][];
+            page_size: number;
+            /** @description What this part was read from. */
+            archive: {
+                objects_read: number;
+                /** @description Of the objects as they are stored. */
+                bytes_read: number;
+                /** @description Batches of this part that are not in the archive yet. The database has their events. */
+                waiting_batches: number;
+            };
+            /** @description From which event time on the record is whole. Older events were removed by retention and are in the archive. Null if none were removed. */
+            record_begins_at: string | null;
+            /** @description The cursor of the next part. Null on the last page. */
+            next_cursor: string | null;
         };
         BatchReceipt: {
             /** @description How many events this request stored. */
@@ -853,6 +890,30 @@ export interface components {
                 oldest_unlogged_age_seconds: number;
             } | null;
         };
+        /** @description Which hours or days of event time are whole in the archive now. */
+        HourStates: {
+            hours: components["schemas"]["HourState"][];
+        };
+        HourState: {
+            /** @description The UTC hour `2026-07-03T11`, or the day `2026-07-03`. */
+            partition: string;
+            /** @description With DATABASE_CELLS: each cell has its own objects. */
+            cell?: string;
+            /**
+             * @description `complete`: every event of it that is recorded is in the archive. A late event opens it again.
+             * @enum {string}
+             */
+            state: "complete" | "open";
+            open_because: ("not-over" | "filed-by-day" | "events-wait" | "batches-wait" | "rows-rejected" | "transactions-run") | null;
+            /** @description Objects in the archive. It only grows: with the same number, the objects are the same. */
+            objects: number;
+            /** @description Events in these objects. */
+            rows: number;
+            /** @description Batches that have not arrived. */
+            waiting_batches: number;
+            /** @description When the last object arrived. */
+            last_done_at: string | null;
+        };
         ReplayAnswer: {
             destination: string;
             dry_run: boolean;
@@ -1076,6 +1137,8 @@ export interface operations {
                 cursor?: string;
                 /** @description For pollers: the events recorded after this time, in the order of recording, each exactly once. */
                 recorded_after?: string;
+                /** @description `true`: read the objects in the bucket instead of the database, for events that retention has removed. Needs `start_date` and `end_date`; not with `page`, `recorded_after`, `q`, places in values, or a `sort_by` other than `updated_at`. A page ends early where it has read enough; only a `next_cursor` of null is the end. */
+                archive?: "true" | "false";
                 /** @description Places in values, 20 at most: `updated_values.max_budget=25`, `before_value.limits.rpm.0=10`, `context.ip=192.0.2.7`. Each place is a separate parameter; there is no parameter named `values`. `\.` is a dot within a name. Write a text as it is, and any other value as JSON. */
                 values?: {
                     [key: string]: string;
@@ -1259,7 +1322,7 @@ export interface operations {
                 sort_order?: "asc" | "desc";
                 /** @description `true`: CSV begins with a byte order mark. Excel needs it to read UTF-8. */
                 bom?: "true" | "false";
-                /** @description `true`: one more line at the end says how many rows were sent, `{"export_rows":42}` or in CSV `# 42 rows`. For callers behind proxies that hide broken connections. */
+                /** @description `true`: one more line at the end says how many rows were sent and where the record begins, `{"export_rows":42,"record_begins_at":null}` or in CSV `# 42 rows; record_begins_at none`. For callers behind proxies that hide broken connections. */
                 closing_line?: "true" | "false";
                 /** @description `ndjson` or `csv`. Default: the type that `Accept` names, otherwise `ndjson`. */
                 format?: "ndjson" | "csv";
@@ -1280,8 +1343,10 @@ export interface operations {
             /** @description The events. */
             200: {
                 headers: {
-                    /** @description Names the trailer `Auditbox-Export-Rows`: how many rows were sent. It is missing over HTTP/1.0, which has no trailers. */
+                    /** @description Names the trailers `Auditbox-Export-Rows`, how many rows were sent, and `Auditbox-Record-Begins-At`, as it is at the end of the export. They are missing over HTTP/1.0, which has no trailers. */
                     Trailer?: string;
+                    /** @description As `record_begins_at` of a list: from which event time on the record is whole, or `none`. The header is as of the beginning of the export, the trailer as of its end: retention may remove a month in between. */
+                    "Auditbox-Record-Begins-At": string;
                     /** @description A file name. */
                     "Content-Disposition": string;
                     /** @description Present if the request had `Prefer: read-primary`. */
@@ -1675,6 +1740,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ExportState"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["AnyOther"];
+        };
+    };
+    listHours: {
+        parameters: {
+            query: {
+                /** @description A moment in the first hour: RFC 3339 or a date. */
+                start_date: string;
+                /** @description A moment in the last hour: RFC 3339 or a date. */
+                end_date: string;
+                /** @description The zone of dates and of times without an offset, such as `Europe/Berlin`. Default `UTC`. */
+                time_zone?: string;
+                /** @description Default `hour`. Both are in UTC, as the folders of the archive. `day` if EXPORT_PARTITION is `day`. */
+                interval?: "hour" | "day";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The hours. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HourStates"];
                 };
             };
             400: components["responses"]["BadRequest"];

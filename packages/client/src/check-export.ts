@@ -45,7 +45,11 @@ export function checkExport(format: 'ndjson' | 'csv'): TransformStream<Uint8Arra
   });
 }
 
-const closingLines = { ndjson: /(?<=^|\n)\{"export_rows":(\d+)\}\n$/, csv: /(?<=\r\n)# (\d+) rows\r\n$/ } as const;
+/** An older api sends only the number of rows. */
+const closingLines = {
+  ndjson: /(?<=^|\n)\{"export_rows":(\d+)(?:,"record_begins_at":(?:null|"[^"]*"))?\}\n$/,
+  csv: /(?<=\r\n)# (\d+) rows(?:; record_begins_at [^\r\n]*)?\r\n$/,
+} as const;
 
 function countBreaks(bytes: Uint8Array): number {
   let breaks = 0;

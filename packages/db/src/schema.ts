@@ -167,6 +167,7 @@ export const batch = auditbox.table(
     primaryKey({ name: 'batch_pkey', columns: [t.id] }),
     index('batch_outbox_ids').using('gist', t.outboxIds).where(sql`replay_for is null`),
     index('batch_month').on(sql`date_trunc('month', first_occurred_at at time zone 'UTC')`, t.id),
+    index('batch_partition').on(sql`partition collate "C"`, t.id),
     check('batch_partition_form', sql`partition ~ '^\\d{4}-\\d{2}-\\d{2}(T\\d{2})?$'`),
     check('batch_has_rows', sql`row_count > 0 and not isempty(outbox_ids)`),
   ],

@@ -33,7 +33,7 @@ export interface DestinationLimits {
 
 /** One request. */
 export interface DeliveryRequest {
-  /** `<destination>/<batch>/<first row>`: at most 64 characters, without a full stop. */
+  /** `<destination>/<batch>/<first row>`, behind `<cell>/` where there are cells: at most 97 characters, without a full stop. */
   readonly key: string;
   readonly batch: string;
   /** At least one, sorted by event time and id. */

@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { catalogue } from './faults/catalogue.ts';
 import type { Fault } from './faults/fault.ts';
 import type { RunPlan } from './run-faults.ts';
+import { maxCells } from './scene/cell.ts';
 
 /** The command line of `npm run test:faults`. */
 export type FaultsCommand = Omit<RunPlan, 'store' | 'nodeVariables'>;
@@ -12,7 +13,8 @@ interface Flags {
   readonly round?: number;
   readonly seed: number;
   readonly only?: readonly Fault[];
-  readonly lanes: number;
+  readonly lanes?: number;
+  readonly cells: number;
   readonly hold: number;
   readonly defaultSettings?: true;
 }
@@ -36,20 +38,41 @@ export function parseCommand(argv: readonly string[]): FaultsCommand {
       'only these faults, separated by commas; part of a name stands for all that contain it',
       parseFaults,
     )
-    .option('--lanes <n>', 'number of scenes at the same time, each with its own Postgres', wholeNumber(1, 64), 6)
+    .option(
+      '--lanes <n>',
+      'number of scenes at the same time, each with its own Postgres (default: 6, with cells 2)',
+      wholeNumber(1, 64),
+    )
+    .option(
+      '--cells <n>',
+      'number of databases behind the apis, each on its own Postgres; each round strikes one of them',
+      wholeNumber(1, maxCells),
+      1,
+    )
     .option('--hold <seconds>', 'duration of faults that last, such as an open snapshot', wholeNumber(1, 3_600), 2)
     .option('--default-settings', 'run exporters with default settings; each round then lasts up to a minute')
     .addHelpText('after', `\nFaults:\n${catalogue.map(({ name, about }) => `  ${name.padEnd(32)}${about}`).join('\n')}`)
     .showHelpAfterError()
     .allowExcessArguments(false)
     .parse([...argv], { from: 'user' });
-  const { rounds, round: onlyRound = null, seed, only = catalogue, lanes, hold, defaultSettings } = cli.opts<Flags>();
+  const {
+    rounds,
+    round: onlyRound = null,
+    seed,
+    only = catalogue,
+    cells,
+    hold,
+    defaultSettings,
+    ...flags
+  } = cli.opts<Flags>();
+  const lanes = flags.lanes ?? (cells === 1 ? 6 : 2);
   return {
     faults: only,
     rounds,
     onlyRound,
     seed,
     lanes,
+    cells,
     holdMs: hold * 1_000,
     pace: defaultSettings ? 'default' : 'quick',
   };

@@ -11,13 +11,15 @@ import { toTable } from './table.ts';
  * broken connections, false responses. It prints a table. The exit code is 0 when no event was lost or doubled, else 1.
  */
 
-const { faults, rounds, onlyRound, seed, pace, holdMs, lanes } = parseCommand(process.argv.slice(2));
+const { faults, rounds, onlyRound, seed, pace, holdMs, lanes, cells } = parseCommand(process.argv.slice(2));
 const interrupted = new AbortController();
 process.once('SIGINT', () => interrupted.abort());
 process.once('SIGTERM', () => interrupted.abort());
 
 const say = (text: string) => void process.stdout.write(`${text}\n`);
-say(`seed ${seed}; ${faults.length} faults, ${rounds} rounds each, ${lanes} at the same time, ${pace} settings`);
+say(
+  `seed ${seed}; ${faults.length} faults, ${rounds} rounds each, ${lanes} at the same time, ${cells === 1 ? 'one database' : `${cells} cells`}, ${pace} settings`,
+);
 
 const cache = await mkdtemp(join(tmpdir(), 'auditbox-cache-'));
 const store = await startOwnStore();
@@ -38,6 +40,7 @@ const results = await runFaults(
     pace,
     holdMs,
     lanes,
+    cells,
     store: { endpoint: store.endpoint, canLie: true },
     nodeVariables: { NODE_COMPILE_CACHE: cache },
   },
@@ -62,7 +65,7 @@ function report({ fault, rounds: part, kills: more, crashes, notPlayed }: FaultR
   for (const [index, round] of part.entries()) {
     events += round.events;
     if (round.problems.length === 0) continue;
-    const settings = pace === 'default' ? ' --default-settings' : '';
+    const settings = `${cells === 1 ? '' : ` --cells ${cells}`}${pace === 'default' ? ' --default-settings' : ''}`;
     const command = `npm run test:faults -- --seed ${seed} --only ${fault.name} --round ${firstRound + index} --hold ${holdMs / 1000}${settings}`;
     broken.push(command);
     const shown = round.problems.slice(0, maxShown).join('\n  ');

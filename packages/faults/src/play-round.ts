@@ -1,9 +1,10 @@
 import { within } from '@auditbox/core/within.ts';
 import type { Aftermath, Fault } from './faults/fault.ts';
 import type { Judge } from './oracle/judge.ts';
-import { createRandom } from './random.ts';
+import { createRandom, type Random } from './random.ts';
+import type { SceneCell } from './scene/cell.ts';
 import { patienceMs as patienceByPace } from './scene/pace.ts';
-import type { Scene } from './scene/scene.ts';
+import { type Scene, strikeAt } from './scene/scene.ts';
 import { waitUntilExported } from './scene/wait-until-exported.ts';
 import { startWriter } from './scene/writer.ts';
 
@@ -56,7 +57,11 @@ export async function playRound(scene: Scene, judge: Judge, plan: RoundPlan): Pr
       aftermath = given;
     };
     const random = randomFor('fault');
-    await withPatience(fault.strike({ scene, writer, day, random, holdMs, recoveryBegins, testify }), patienceMs);
+    const struck = strikeAt(scene, chooseCell(scene, fault, randomFor('cell')));
+    await withPatience(
+      fault.strike({ scene: struck, writer, day, random, holdMs, recoveryBegins, testify }),
+      patienceMs,
+    );
     recoveryFrom ??= Date.now();
     // The api must accept events after the fault.
     await withPatience(writer.acknowledged(1), patienceMs);
@@ -89,6 +94,11 @@ export async function playRound(scene: Scene, judge: Judge, plan: RoundPlan): Pr
   };
 }
 
+/** A server with a small disk or its own clock is the first one. */
+function chooseCell({ cells }: Scene, { needsSmallDisk, needsServerClock }: Fault, random: Random): SceneCell {
+  return needsSmallDisk || needsServerClock ? (cells[0] as SceneCell) : random.pick(cells);
+}
+
 function formatError(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
@@ -99,7 +109,22 @@ function withPatience<T>(work: Promise<T>, patienceMs: number): Promise<T> {
   });
 }
 
-async function recovery({ db }: Scene, from: number): Promise<{ nextDoneMs: number | null; allDoneMs: number }> {
+interface Recovery {
+  readonly nextDoneMs: number | null;
+  readonly allDoneMs: number;
+}
+
+/** Over all cells: the first finished batch, and the last one. */
+async function recovery({ cells }: Scene, from: number): Promise<Recovery> {
+  const times = await Promise.all(cells.map((cell) => recoveryOfCell(cell, from)));
+  const first = times.flatMap(({ nextDoneMs }) => nextDoneMs ?? []);
+  return {
+    nextDoneMs: first.length === 0 ? null : Math.min(...first),
+    allDoneMs: Math.max(...times.map(({ allDoneMs }) => allDoneMs)),
+  };
+}
+
+async function recoveryOfCell({ db }: SceneCell, from: number): Promise<Recovery> {
   const [row] = await db.sql<{ next: number | null; last: number | null }[]>`
     select (extract(epoch from min(done_at)) * 1000)::float8 as next,
       (extract(epoch from max(done_at)) * 1000)::float8 as last

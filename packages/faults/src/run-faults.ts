@@ -20,6 +20,8 @@ export interface RunPlan {
   readonly holdMs: number;
   /** Number of scenes at the same time, each with its own Postgres. */
   readonly lanes: number;
+  /** Number of databases behind the apis. 1 is one database, without cells. */
+  readonly cells: number;
   readonly store: Store;
   readonly nodeVariables: Readonly<Record<string, string>>;
 }
@@ -63,15 +65,16 @@ export async function runFaults(plan: RunPlan, progress: Progress, signal: Abort
       : plan.faults.map((fault) => ({ fault, from: onlyRound, to: onlyRound + 1 }));
   const results: FaultResult[] = [];
   const work = async () => {
-    const postgres = await startServer();
+    const servers: OwnPostgres[] = [];
     try {
+      for (let cell = 0; cell < plan.cells; cell += 1) servers.push(await startServer());
       for (let part = parts.shift(); part !== undefined && !signal.aborted; part = parts.shift()) {
-        const result = await playPart(plan, part, postgres, signal).catch((error: unknown) => broken(part, error));
+        const result = await playPart(plan, part, servers, signal).catch((error: unknown) => broken(part, error));
         progress(result, part.from);
         results.push(result);
       }
     } finally {
-      await postgres.close();
+      await Promise.all(servers.map((server) => server.close()));
     }
   };
   // Wait for all lanes before an error is thrown, so that nothing is left running.
@@ -95,9 +98,15 @@ async function startServer({ settings = [], ...options }: OwnPostgresOptions = {
   return postgres;
 }
 
-async function playPart(plan: RunPlan, part: Part, postgres: OwnPostgres, signal: AbortSignal): Promise<FaultResult> {
-  if (part.fault.needsServerClock) return playOnServerWithClock(plan, part, signal);
-  if (!part.fault.needsSmallDisk) return playOn(postgres, plan, part, signal);
+async function playPart(
+  plan: RunPlan,
+  part: Part,
+  servers: readonly OwnPostgres[],
+  signal: AbortSignal,
+): Promise<FaultResult> {
+  const others = servers.slice(1);
+  if (part.fault.needsServerClock) return playOnServerWithClock(others, plan, part, signal);
+  if (!part.fault.needsSmallDisk) return playOn(servers, plan, part, signal);
   const disk = await mountSmallDisk();
   if (!disk) return notPlayed(part.fault, 'mounting a small disk needs root on Linux');
   try {
@@ -105,25 +114,35 @@ async function playPart(plan: RunPlan, part: Part, postgres: OwnPostgres, signal
       parent: disk.folder,
       settings: ['max_wal_size=64MB', 'min_wal_size=32MB'],
     });
-    return await playOn(small, plan, part, signal).finally(() => small.close());
+    return await playOn([small, ...others], plan, part, signal).finally(() => small.close());
   } finally {
     await disk.remove();
   }
 }
 
-async function playOnServerWithClock(plan: RunPlan, part: Part, signal: AbortSignal): Promise<FaultResult> {
+async function playOnServerWithClock(
+  others: readonly OwnPostgres[],
+  plan: RunPlan,
+  part: Part,
+  signal: AbortSignal,
+): Promise<FaultResult> {
   if (serverClockEnvironment('') === null)
     return notPlayed(part.fault, 'setting the clock of Postgres needs libfaketime, the package of Debian');
   const postgres = await startServer({ environment: (folder) => serverClockEnvironment(folder) ?? {} });
-  return playOn(postgres, plan, part, signal).finally(() => postgres.close());
+  return playOn([postgres, ...others], plan, part, signal).finally(() => postgres.close());
 }
 
-async function playOn(postgres: OwnPostgres, plan: RunPlan, part: Part, signal: AbortSignal): Promise<FaultResult> {
+async function playOn(
+  servers: readonly OwnPostgres[],
+  plan: RunPlan,
+  part: Part,
+  signal: AbortSignal,
+): Promise<FaultResult> {
   const { pace, store, seed, holdMs, nodeVariables } = plan;
   const { fault } = part;
   if (fault.needsLies && !store.canLie) return notPlayed(fault, 'it needs the S3 proxy');
   const { settings = {}, destination = null } = fault;
-  const scene = await openScene({ postgres, store, pace, nodeVariables, settings, destination });
+  const scene = await openScene({ servers, store, pace, nodeVariables, settings, destination });
   try {
     await waitUntilReady(scene);
     const judge = createJudge(scene, fault);
@@ -133,12 +152,12 @@ async function playOn(postgres: OwnPostgres, plan: RunPlan, part: Part, signal: 
       rounds.push(result);
       if (!result.isOver) break;
     }
-    const { apis, exporters } = scene;
+    const fleets = [scene.apis, ...scene.cells.map(({ exporters }) => exporters)];
     return {
       fault,
       rounds,
-      kills: apis.kills + exporters.kills,
-      crashes: addUp(apis.crashes, exporters.crashes),
+      kills: fleets.reduce((sum, { kills }) => sum + kills, 0),
+      crashes: addUp(...fleets.map(({ crashes }) => crashes)),
       notPlayed: null,
     };
   } finally {
@@ -146,8 +165,9 @@ async function playOn(postgres: OwnPostgres, plan: RunPlan, part: Part, signal: 
   }
 }
 
-async function waitUntilReady({ apis, exporters }: Scene): Promise<void> {
-  await Promise.all([...apis.members, ...exporters.members].map(({ port }) => port));
+async function waitUntilReady({ apis, cells }: Scene): Promise<void> {
+  const members = [apis, ...cells.map(({ exporters }) => exporters)].flatMap((fleet) => [...fleet.members]);
+  await Promise.all(members.map(({ port }) => port));
 }
 
 /** A part that failed counts as a broken round, so that the table still shows the other parts. */

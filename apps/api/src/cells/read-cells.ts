@@ -3,6 +3,7 @@ import { getEvent } from '@auditbox/db/events/get-event.ts';
 import { findEvents } from '@auditbox/db/queries/find-events.ts';
 import { type FoundEvent, readPageEvents } from '@auditbox/db/queries/page-bytes.ts';
 import { getRecordBegin } from '@auditbox/db/queries/record-begin.ts';
+import { listOverCells } from '../archive/archive-ledger.ts';
 import { createPollEnd } from '../read/await-poll-end.ts';
 import type { EventReads, LocatedEvent, Sources } from '../read/event-reads.ts';
 import { createFeed } from '../read/feed.ts';
@@ -84,6 +85,10 @@ function readCells(cells: readonly Cell[], router: EventRouter, origins: Origins
     async listArchiveStates(asked) {
       const states = await Promise.all(cells.map(({ readers }) => listArchiveStates(readers.primary.poolFor(), asked)));
       return states.flat().sort((a, b) => (a.id < b.id ? -1 : 1));
+    },
+    async listArchived(query) {
+      const ledgers = cells.map(({ name, readers }) => ({ name, db: readers.primary.poolFor() }));
+      return listOverCells(ledgers, query);
     },
     async openExport(format, list, options) {
       const readers = await readyAll();

@@ -58,6 +58,18 @@ export const errorCodes = {
     meaning: 'The keys of the issuer of tokens cannot be read, so this token cannot be checked.',
     retry: true,
   },
+  'archive-not-configured': {
+    status: 501,
+    meaning: 'The api has no settings for the bucket (`S3_BUCKET`), so it does not read the archive.',
+    retry: false,
+  },
+  'archive-damaged': {
+    status: 500,
+    meaning:
+      'An object of the archive is missing, or does not have the lines that were archived. `detail` names it. Run `npm run verify-archive`.',
+    retry: false,
+  },
+  'archive-unavailable': { status: 503, meaning: 'The bucket of the archive cannot be read now.', retry: true },
   unavailable: { status: 503, meaning: 'The api cannot serve this request now.', retry: true },
 } as const satisfies Record<string, { readonly status: number; readonly meaning: string; readonly retry: boolean }>;
 

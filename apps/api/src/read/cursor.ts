@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { EventFilter } from '@auditbox/db/queries/event-filter.ts';
 import { columnType, type EventOrder, type EventPosition, sortKeys } from '@auditbox/db/queries/event-order.ts';
 import { z } from 'zod';
+import type { ArchivePlace } from '../archive/archive-ledger.ts';
 import type { FeedPlace } from './feed-place.ts';
 
 /*
@@ -67,6 +68,29 @@ export function readFeedCursor(list: CursorList, cursor: string): { after: FeedP
   return {
     after: { kind: 'cells', after: new Map(Object.entries(after).map(([name, last]) => [name, BigInt(last)])) },
   };
+}
+
+const archiveTokenSchema = z.tuple([
+  z.literal(4),
+  z.string(),
+  z.string().regex(/^\d{4}-\d\d-\d\d(T\d\d)?$/),
+  z.string().max(32),
+  outboxId,
+  z.int().min(0).nullable(),
+]);
+
+/** The cursor of a read of the archive: a batch, and a line of its object. */
+export function printArchiveCursor(list: CursorList, { partition, cell, batchId, line }: ArchivePlace): string {
+  return Buffer.from(JSON.stringify([4, fingerprint(list), partition, cell, batchId, line])).toString('base64url');
+}
+
+/** The place in the cursor of a read of the archive, or the mistake in it. */
+export function readArchiveCursor(list: CursorList, cursor: string): { place: ArchivePlace } | { message: string } {
+  const token = archiveTokenSchema.safeParse(parseToken(cursor));
+  if (!token.success) return { message: 'is not a valid cursor of the archive' };
+  const [, hash, partition, cell, batchId, line] = token.data;
+  if (hash !== fingerprint(list)) return { message: 'belongs to a list with other filters or another order' };
+  return { place: { partition, cell, batchId, line } };
 }
 
 function fingerprint({ filter, order }: CursorList): string {

@@ -30,8 +30,9 @@ function exportParameters(actions: readonly string[]) {
       .enum(['true', 'false'], 'must be true or false')
       .optional()
       .describe(
-        '`true`: one more line at the end says how many rows were sent, `{"export_rows":42}` or in CSV `# 42 rows`. For ' +
-          'callers behind proxies that hide broken connections.',
+        '`true`: one more line at the end says how many rows were sent and where the record begins, ' +
+          '`{"export_rows":42,"record_begins_at":null}` or in CSV `# 42 rows; record_begins_at none`. For callers behind ' +
+          'proxies that hide broken connections.',
       ),
     format: format.describe('`ndjson` or `csv`. Default: the type that `Accept` names, otherwise `ndjson`.'),
   });
@@ -60,7 +61,15 @@ export const exportEvents: Route = {
         headers: {
           Trailer: {
             description:
-              'Names the trailer `Auditbox-Export-Rows`: how many rows were sent. It is missing over HTTP/1.0, which has no trailers.',
+              'Names the trailers `Auditbox-Export-Rows`, how many rows were sent, and `Auditbox-Record-Begins-At`, as it is at the ' +
+              'end of the export. They are missing over HTTP/1.0, which has no trailers.',
+            schema: { type: 'string' },
+          },
+          'Auditbox-Record-Begins-At': {
+            description:
+              'As `record_begins_at` of a list: from which event time on the record is whole, or `none`. The header is as of the ' +
+              'beginning of the export, the trailer as of its end: retention may remove a month in between.',
+            required: true,
             schema: { type: 'string' },
           },
           'Content-Disposition': { description: 'A file name.', required: true, schema: { type: 'string' } },
@@ -100,7 +109,8 @@ export const exportEvents: Route = {
       };
       try {
         const source = await reads.openExport(format, list, { signal: left.signal, mayBeFast });
-        await sendParts(response, { format, ...form }, source, (bytes) => bytesInFlight.hold(response, bytes));
+        const hold = (bytes: number) => bytesInFlight.hold(response, bytes);
+        await sendParts(response, { format, ...form }, source, { hold, getRecordBegin: () => reads.getRecordBegin() });
       } catch (error) {
         if (!left.signal.aborted) throw error;
       }
@@ -158,8 +168,9 @@ const reservedBytes = partsHeld * partBytes.usual;
 /** What one holds in addition while it is fast. */
 const fastBytes = partsHeld * partBytes.fast;
 
-/** The trailer of an export. */
+/** The trailers of an export. The second one is a header, too. */
 const rowsTrailer = 'auditbox-export-rows';
+const beginTrailer = 'auditbox-record-begins-at';
 
 interface ExportForm {
   readonly format: ExportFormat;
@@ -167,12 +178,18 @@ interface ExportForm {
   readonly hasBom: boolean;
 }
 
+interface ExportUses {
+  /** Holds more of the memory for answers. */
+  readonly hold: (bytes: number) => void;
+  readonly getRecordBegin: () => Promise<string | null>;
+}
+
 /** Nothing is sent before the first part, so an error until then is a problem document. */
 async function sendParts(
   response: Response,
   { format, hasClosingLine, hasBom }: ExportForm,
   source: ExportSource,
-  hold: (bytes: number) => void,
+  { hold, getRecordBegin }: ExportUses,
 ): Promise<void> {
   const first = await source.next();
   // Events may be larger than a part. Those that follow are about as large.
@@ -181,7 +198,8 @@ async function sendParts(
   response.writeHead(200, {
     'content-type': mediaTypes[format],
     'content-disposition': `attachment; filename="audit.${format}"`,
-    ...(hasTrailers && { trailer: rowsTrailer }),
+    [beginTrailer]: (await getRecordBegin()) ?? 'none',
+    ...(hasTrailers && { trailer: `${rowsTrailer}, ${beginTrailer}` }),
   });
   if (format === 'csv') response.write(hasBom ? `\ufeff${csvHeader}` : csvHeader);
   for (let part = first; part !== null && !response.destroyed; part = await source.next()) {
@@ -190,8 +208,10 @@ async function sendParts(
       if (!isTaken) return;
     }
   }
-  if (hasTrailers) response.addTrailers({ [rowsTrailer]: String(source.rows) });
-  response.end(hasClosingLine ? closingLine(format, source.rows) : undefined);
+  // Read again: a month that retention removed during the export is missing in it.
+  const begin = await getRecordBegin();
+  if (hasTrailers) response.addTrailers({ [rowsTrailer]: String(source.rows), [beginTrailer]: begin ?? 'none' });
+  response.end(hasClosingLine ? closingLine(format, source.rows, begin) : undefined);
 }
 
 function countBytes(part: readonly Buffer[] | null): number {
@@ -199,6 +219,7 @@ function countBytes(part: readonly Buffer[] | null): number {
 }
 
 /** How an export ends when the caller asked for it: neither line can be an event. */
-function closingLine(format: ExportFormat, rows: number): string {
-  return format === 'csv' ? `# ${rows} rows\r\n` : `{"export_rows":${rows}}\n`;
+function closingLine(format: ExportFormat, rows: number, begin: string | null): string {
+  if (format === 'csv') return `# ${rows} rows; record_begins_at ${begin ?? 'none'}\r\n`;
+  return `${JSON.stringify({ export_rows: rows, record_begins_at: begin })}\n`;
 }

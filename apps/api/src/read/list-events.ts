@@ -2,8 +2,16 @@ import type { Checked } from '@auditbox/core/event/audit-event.ts';
 import type { TenantScope } from '@auditbox/core/keys/tenant-scope.ts';
 import type { Request } from 'express';
 import { z } from 'zod';
+import type { ArchivePage } from '../archive/archive-page.ts';
+import {
+  type ArchiveListQuery,
+  archivePage,
+  archiveParameter,
+  readArchiveList,
+  readArchiveQuery,
+} from '../archive/list-archive.ts';
 import { getCaller } from '../http/caller.ts';
-import { createJsonAnswer } from '../http/json-answer.ts';
+import { createJsonAnswer, type JsonAnswer } from '../http/json-answer.ts';
 import { listActions, type Route } from '../http/route.ts';
 import { type CursorList, readCursor, readFeedCursor } from './cursor.ts';
 import { auditEvent, nextCursor, recordBeginsAt } from './event-answer.ts';
@@ -13,7 +21,12 @@ import { getSearch, invalid, readQuery, requireValid, valueParameters } from './
 import { preferHeader, readerHeaders } from './readers.ts';
 
 function listParameters(actions: readonly string[]) {
-  return z.strictObject({ ...filterParameters(actions), ...orderParameters, ...partParameters });
+  return z.strictObject({
+    ...filterParameters(actions),
+    ...orderParameters,
+    ...partParameters,
+    archive: archiveParameter,
+  });
 }
 
 const audit_logs = z.array(auditEvent);
@@ -50,7 +63,7 @@ const recordedPage = z
   })
   .meta({ id: 'RecordedPage', description: 'The events recorded after `recorded_after`, in the order of recording.' });
 
-const eventList = z.union([numberedPage, cursorPage, recordedPage]).meta({ id: 'EventList' });
+const eventList = z.union([numberedPage, cursorPage, recordedPage, archivePage]).meta({ id: 'EventList' });
 
 /** `GET /audit`: a part of the matching events, and the cursor of the next part. */
 export const listEvents: Route = {
@@ -64,7 +77,7 @@ export const listEvents: Route = {
     description:
       'By `page`; or after a `cursor`, at any depth; or with `recorded_after`, for pollers: every event recorded since, exactly ' +
       'once, also of transactions that committed late. A poller passes the same `recorded_after` and the last `next_cursor` on ' +
-      'each call. A page with few matches may be short or empty before the end.',
+      'each call. A page with few matches may be short or empty before the end. With `archive=true` from the objects in the bucket.',
     requestParams: { query: listParameters(listActions(actions)) },
     parameters: [valueParameters, preferHeader],
     responses: {
@@ -81,10 +94,23 @@ export const listEvents: Route = {
       },
     },
   }),
-  createHandler: ({ settings, sources, bytesInFlight }) => {
+  createHandler: ({ settings, sources, archive, bytesInFlight }) => {
     const parameters = listParameters(settings.actions);
+    const linkTo = (request: Request, cursor: string | null) =>
+      cursor === null ? {} : { link: `<${settings.pathPrefix}${nextUrl(request, cursor)}>; rel="next"` };
     return async (request, response) => {
       const query = requireValid(readListQuery(parameters, getSearch(request), getCaller(response).tenant));
+      if (query.by === 'archive') {
+        const found = await readArchiveList(
+          query,
+          { archive, bytesInFlight, choose: sources.choose },
+          request,
+          response,
+        );
+        const begin = await found.reads.getRecordBegin();
+        const answer = createJsonAnswer(response, bytesInFlight, linkTo(request, found.cursor));
+        return sendArchivePage(answer, query.pageSize, { ...found, begin });
+      }
       const { events, reads, members, cursor } = await readListPage(query, {
         totalMax: settings.totalMax,
         pollEnd: sources.pollEnd,
@@ -92,8 +118,7 @@ export const listEvents: Route = {
         choose: (needs) => sources.choose(request, response, needs),
       });
       const begin = JSON.stringify(await reads.getRecordBegin());
-      const link = cursor === null ? {} : { link: `<${settings.pathPrefix}${nextUrl(request, cursor)}>; rel="next"` };
-      const answer = createJsonAnswer(response, bytesInFlight, link);
+      const answer = createJsonAnswer(response, bytesInFlight, linkTo(request, cursor));
       // Built by hand: the events are JSON already, and parsing them would lose digits.
       let before = '{"audit_logs":[';
       for await (const part of reads.readPageEvents(events)) {
@@ -107,6 +132,30 @@ export const listEvents: Route = {
   },
 };
 
+/** The lines of objects are sent as they are. */
+async function sendArchivePage(
+  answer: JsonAnswer,
+  pageSize: number,
+  {
+    page,
+    begin,
+    cursor,
+  }: { readonly page: ArchivePage; readonly begin: string | null; readonly cursor: string | null },
+): Promise<void> {
+  let before = '{"audit_logs":[';
+  for (const line of page.lines) {
+    if (!(await answer.add(before, line))) return;
+    before = ',';
+  }
+  const members = {
+    page_size: pageSize,
+    archive: { objects_read: page.objects, bytes_read: page.bytes, waiting_batches: page.skipped },
+    record_begins_at: begin,
+    next_cursor: cursor,
+  };
+  await answer.end(`${page.lines.length === 0 ? before : ''}],${JSON.stringify(members).slice(1)}`);
+}
+
 function nextUrl(request: Request, cursor: string): string {
   const search = getSearch(request);
   search.delete('page');
@@ -118,10 +167,11 @@ function readListQuery(
   parameters: ReturnType<typeof listParameters>,
   search: URLSearchParams,
   tenant: TenantScope,
-): Checked<ListQuery> {
+): Checked<ListQuery | ArchiveListQuery> {
   const query = readQuery(parameters, search);
   if (!query.ok) return query;
   const { named, values } = query.value;
+  if (named.archive === 'true') return readArchiveQuery(named, toFilter(named, values, tenant));
   const { page, page_size: pageSize, cursor, recorded_after: recordedAfter, sort_by, sort_order } = named;
   const isFeed = recordedAfter !== undefined;
   if (isFeed && (sort_by ?? 'recorded_at') !== 'recorded_at')

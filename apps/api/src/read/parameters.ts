@@ -129,7 +129,7 @@ function wholeNumber(min: number, max: number) {
 
 /** readQuery has added the offset to a date and to a time without one. */
 function timeBound(read: (text: string) => string | null) {
-  return z.string().transform((given, { addIssue }) => {
+  return z.string('is required').transform((given, { addIssue }) => {
     const instant = read(given);
     if (instant !== null) return instant;
     addIssue(dateForm);

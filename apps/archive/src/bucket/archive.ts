@@ -1,11 +1,11 @@
 import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { readArchivedLines } from '@auditbox/s3/archived-lines.ts';
 import type { BucketFiles, NewFile } from '@auditbox/s3/bucket-files.ts';
 import type { ObjectContent } from '@auditbox/s3/read-content.ts';
 import type { StoreError } from '@auditbox/s3/s3-access.ts';
 import { ArchiveError, exitCodes } from '../archive-error.ts';
 import { type ArchiveObject, toArchiveObject } from './archive-object.ts';
-import { createLineSplitter } from './split-lines.ts';
 import { mayHold, type TimeRange } from './time-range.ts';
 
 /** The objects of a bucket. Throws ArchiveError when the store cannot be read. */
@@ -78,22 +78,20 @@ export function openArchive(files: BucketFiles, prefix: string, signal: AbortSig
       let given = 0;
       const read = await insist(async () => {
         let seen = 0;
-        const splitter = createLineSplitter((line) => {
+        const giveNew = (line: Buffer) => {
           seen += 1;
-          if (seen > given) {
-            given = seen;
-            onLine(line);
-          }
-        });
-        return files.readLines(object.key, signals, splitter);
+          if (seen <= given) return;
+          given = seen;
+          onLine(line);
+        };
+        return readArchivedLines(files, object, giveNew, signals);
       }, signals);
       if (read.kind === 'missing') throw altered(`${object.key} was listed and is missing.`);
-      const { content } = read;
-      if (content === null || !content.sha256.startsWith(object.hash))
+      if (read.kind === 'altered')
         throw altered(
           `${object.key} does not hold the lines that its name promises. Check the archive with \`npm run verify-archive\`.`,
         );
-      return content;
+      return read.content;
     },
 
     async listKeys(start) {

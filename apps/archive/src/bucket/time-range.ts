@@ -13,10 +13,6 @@ export function mayHold({ from, to }: TimeRange, partition: string): boolean {
   return (from === null || bound(from) <= partition) && (to === null || partition <= bound(to));
 }
 
-export function isWithin({ from, to }: TimeRange, time: string): boolean {
-  return (from === null || from <= time) && (to === null || time <= to);
-}
-
 /** `all times`, or the bounds, for people. */
 export function describeRange({ from, to }: TimeRange): string {
   if (from === null && to === null) return 'all times';

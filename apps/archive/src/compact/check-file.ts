@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
+import { eventColumns, toLine } from '@auditbox/core/event/event-columns.ts';
 import { ArchiveError } from '../archive-error.ts';
 import { type DuckDb, literal } from '../duckdb/open-duckdb.ts';
-import { eventColumns, toLine } from '../parquet/columns.ts';
 import type { CoveredObject } from './manifest.ts';
 
 interface Progress {

@@ -1,5 +1,6 @@
-import { isWithin, type TimeRange } from '../bucket/time-range.ts';
-import { toRow } from '../parquet/columns.ts';
+import { columnOf } from '@auditbox/core/event/event-columns.ts';
+import { createLineMatcher } from '@auditbox/core/event/line-matcher.ts';
+import type { TimeRange } from '../bucket/time-range.ts';
 
 /** What `find` looks for. Every part that is given must match; of several values of one part, one must match. */
 export interface EventFilter {
@@ -32,55 +33,32 @@ export interface ShownEvent {
   readonly objectId: string;
 }
 
-/** Makes the function that matches a line. Most lines are rejected by their bytes, without being decoded. */
+/** Makes the function that matches a line. */
 export function createMatcher(filter: EventFilter): (line: Buffer) => Match | null {
-  const needles = [
-    toNeedles('changed_by', filter.actors),
-    toNeedles('table_name', filter.tables),
-    toNeedles(
-      'table_name',
-      filter.objects.map(({ table }) => table),
-    ),
-    toNeedles(
-      'object_id',
-      filter.objects.map(({ id }) => id),
-    ),
-    toNeedles('action', filter.actions),
-    toNeedles('tenant', filter.tenants),
-    toNeedles('recorded_by', filter.recordedBy),
-  ].filter((any) => any.length > 0);
-
+  const { range, objects, tables } = filter;
+  // An object is a pair, which is compared afterwards.
+  const tablesOfObjects = objects.map(({ table }) => table);
+  const match = createLineMatcher({
+    ...range,
+    members: {
+      changed_by: filter.actors,
+      table_name: tables.length > 0 ? tables : tablesOfObjects,
+      object_id: objects.map(({ id }) => id),
+      action: filter.actions,
+      tenant: filter.tenants,
+      recorded_by: filter.recordedBy,
+    },
+  });
   return (bytes) => {
-    if (!needles.every((any) => any.some((needle) => bytes.includes(needle)))) return null;
-    const line = bytes.toString();
-    const row = toRow(line);
-    const [id = '', updatedAt = '', changedBy = '', , action = '', tableName = '', objectId = ''] = row.map(
-      (text) => text ?? '',
-    );
-    const [recordedBy, tenant] = [row[11] ?? '', row[12] ?? ''];
-    const matches =
-      isAny(filter.actors, changedBy) &&
-      isAny(filter.tables, tableName) &&
-      isAny(filter.actions, action) &&
-      isAny(filter.tenants, tenant) &&
-      isAny(filter.recordedBy, recordedBy) &&
-      (filter.objects.length === 0 || filter.objects.some(({ table, id }) => table === tableName && id === objectId)) &&
-      isWithin(filter.range, withMicroseconds(updatedAt));
-    return matches ? { line, event: { id, updatedAt, changedBy, action, tableName, objectId } } : null;
+    const found = match(bytes);
+    if (found === null) return null;
+    const text = (name: Parameters<typeof columnOf>[1]) => columnOf(found.row, name) ?? '';
+    const [tableName, objectId] = [text('table_name'), text('object_id')];
+    if (objects.length > 0 && !objects.some(({ table, id }) => table === tableName && id === objectId)) return null;
+    const event = {
+      ...{ id: text('id'), updatedAt: text('updated_at'), changedBy: text('changed_by'), action: text('action') },
+      ...{ tableName, objectId },
+    };
+    return { line: found.line, event };
   };
-}
-
-/** The member as Postgres writes it. A value inside of `before_value` may look the same, so the row is compared afterwards. */
-function toNeedles(name: string, values: readonly string[]): Buffer[] {
-  return values.map((value) => Buffer.from(`"${name}":${JSON.stringify(value)}`));
-}
-
-function isAny(wanted: readonly string[], value: string): boolean {
-  return wanted.length === 0 || wanted.includes(value);
-}
-
-/** So that the order of texts is the order of times. */
-function withMicroseconds(time: string): string {
-  const [seconds = '', fraction = ''] = time.slice(0, -1).split('.');
-  return `${seconds}.${fraction.padEnd(6, '0')}Z`;
 }

@@ -1,6 +1,6 @@
+import { eventColumns, toRow } from '@auditbox/core/event/event-columns.ts';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { type DuckDb, literal } from '../duckdb/open-duckdb.ts';
-import { eventColumns, toRow } from './columns.ts';
 
 /** Changes when a file of this version has other columns than one before. */
 export const parquetVersion = 1;

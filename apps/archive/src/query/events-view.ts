@@ -1,7 +1,7 @@
+import { eventColumns } from '@auditbox/core/event/event-columns.ts';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { TimeRange } from '../bucket/time-range.ts';
 import { literal } from '../duckdb/open-duckdb.ts';
-import { eventColumns } from '../parquet/columns.ts';
 
 /** Makes the view `events` over the files of a folder. With no file it is empty. */
 export async function createEventsView(

@@ -47,7 +47,10 @@ export async function downloadEvents(
 
 /** Both forms of the line have one byte for each character. */
 function readClosingLine(tail: string, format: 'csv' | 'ndjson'): { rows: number; bytes: number } | null {
-  const form = format === 'ndjson' ? /\{"export_rows":(\d+)\}\r?\n$/ : /# (\d+) rows\r?\n$/;
+  const form =
+    format === 'ndjson'
+      ? /\{"export_rows":(\d+)(?:,"record_begins_at":(?:null|"[^"]*"))?\}\r?\n$/
+      : /# (\d+) rows(?:; record_begins_at [^\r\n]*)?\r?\n$/;
   const [line, rows] = form.exec(tail) ?? [];
   return line === undefined ? null : { rows: Number(rows), bytes: line.length };
 }

@@ -24,7 +24,9 @@ export const killedInLog: Fault = {
     await killAt(strike, 'exporters', random.pick(logCrashPoints));
     const [{ size }] = await scene.db.sql<[{ size: string }]>`select size from auditbox.log_head`;
     await waitFor(scene.db.sql, (sql) => sql`select from auditbox.log_head where published_size > ${size}`);
-    const problems = await checkLog(scene, formatVerifierKey(createKeySigner(logOrigin, logKey).key));
+    // Each cell has its own log.
+    const origin = scene.name === '' ? logOrigin : `${logOrigin}/${scene.name}`;
+    const problems = await checkLog(scene, formatVerifierKey(createKeySigner(origin, logKey).key));
     if (problems.length > 0) throw new BrokenPromise(`The log is broken: ${problems.join('; ')}`);
   },
 };

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { anEvent, type WireEvent } from '@auditbox/testing/fixtures/test-events.ts';
 import { spawnProgram } from '@auditbox/testing/servers/spawn-app.ts';
-import { masterKey, type Scene } from '../scene/scene.ts';
+import { idOfCell, masterKey, type Scene } from '../scene/scene.ts';
 import { BrokenPromise, type Fault } from './fault.ts';
 
 const oversize: Fault = {
@@ -63,10 +63,13 @@ const refused: Fault = {
   },
 };
 
-async function post({ apis }: Scene, day: string, value: string): Promise<readonly WireEvent[]> {
-  const events = [11, 12, 23].map((hour) => anEvent({ updated_at: `${day}T${hour}:00:00Z`, updated_values: value }));
+/** Events of the struck cell. */
+async function post(scene: Scene, day: string, value: string): Promise<readonly WireEvent[]> {
+  const events = [11, 12, 23].map((hour) =>
+    anEvent({ id: idOfCell(scene), updated_at: `${day}T${hour}:00:00Z`, updated_values: value }),
+  );
   for (const event of events) {
-    const [api] = apis.members;
+    const [api] = scene.apis.members;
     const answer = await fetch(`http://127.0.0.1:${await api?.port}/audit`, {
       method: 'POST',
       headers: { authorization: `Bearer ${masterKey}`, 'content-type': 'application/json' },
@@ -90,7 +93,12 @@ async function inState({ db }: Scene, events: readonly WireEvent[], state: strin
   }
 }
 
-async function replay({ exporterEnv }: Scene): Promise<void> {
+/** In each cell: the store refused the uploads of all. */
+async function replay({ cells }: Scene): Promise<void> {
+  await Promise.all(cells.map(({ exporterEnv }) => replayCell(exporterEnv)));
+}
+
+async function replayCell(exporterEnv: Scene['exporterEnv']): Promise<void> {
   const main = fileURLToPath(new URL('../../../../apps/exporter/src/main.ts', import.meta.url));
   const command = spawnProgram(process.execPath, [main, '--replay-failed'], { env: exporterEnv });
   const code = await command.ended;

@@ -167,14 +167,14 @@ async function misbehaveFor(
 
 /** Every acknowledged event was taken at least once, and no key came with other bytes. */
 async function judgeReceiver({ scene, writer }: Strike): Promise<void> {
-  const { db } = scene;
   const receiver = receiverOf(scene);
   await writer.stop();
-  await waitFor(
-    db.sql,
-    (sql) => sql`select where not exists (
-      select from auditbox.outbox_status where destination = ${receiverName} and state not in ('done', 'rejected'))`,
-  );
+  for (const { db } of scene.cells)
+    await waitFor(
+      db.sql,
+      (sql) => sql`select where not exists (
+        select from auditbox.outbox_status where destination = ${receiverName} and state not in ('done', 'rejected'))`,
+    );
   const taken = receiver.takenIds();
   const lost = [...writer.sent].filter(([id, { outcome }]) => outcome === 'acknowledged' && !taken.has(id));
   if (lost.length > 0) throw new BrokenPromise(`The receiver did not get ${lost.length} events: ${lost[0]?.[0]}`);
@@ -184,8 +184,10 @@ async function judgeReceiver({ scene, writer }: Strike): Promise<void> {
     if (bodies.has(key) && bodies.get(key) !== body) throw new BrokenPromise(`${key} came with other bytes.`);
     bodies.set(key, body);
   }
-  const [rejection] = await db.sql`select reason from auditbox.rejection where destination = ${receiverName}`;
-  if (rejection) throw new BrokenPromise(`An event was rejected: ${rejection.reason}`);
+  for (const { db } of scene.cells) {
+    const [rejection] = await db.sql`select reason from auditbox.rejection where destination = ${receiverName}`;
+    if (rejection) throw new BrokenPromise(`An event was rejected: ${rejection.reason}`);
+  }
 }
 
 async function databaseNow({ db }: Scene): Promise<string> {

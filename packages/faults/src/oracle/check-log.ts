@@ -4,10 +4,15 @@ import { runArchive } from '@auditbox/verify/run-archive.ts';
 import type { Scene } from '../scene/scene.ts';
 
 /** What the auditor's command finds broken in a scene's bucket, one sentence each. */
-export async function checkLog({ bucket, exporterEnv }: Scene, key: string): Promise<string[]> {
+export async function checkLog({ name, bucket, exporterEnv }: Scene, key: string): Promise<string[]> {
   const source = {
     kind: 's3',
-    ...{ bucket: bucket.name, prefix: 'audit_logs/', region: 'us-east-1', endpoint: exporterEnv.S3_ENDPOINT ?? '' },
+    ...{
+      bucket: bucket.name,
+      prefix: name === '' ? 'audit_logs/' : `audit_logs/cell=${name}/`,
+      region: 'us-east-1',
+      endpoint: exporterEnv.S3_ENDPOINT ?? '',
+    },
     ...{ ...testCredentials, sessionToken: null },
   } as const;
   const { exitCode, findings } = await runArchive(

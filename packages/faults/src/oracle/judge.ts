@@ -72,7 +72,12 @@ export function createJudge(scene: Scene, fault: Fault): Judge {
         ...doubled.map(([id, times]) => `${id} is archived ${times} times`),
       );
       for (const id of rejected) if (timesArchived.has(id)) problems.push(`${id} is rejected and exported`);
-      problems.push(...(await findDisagreements(scene.db, { archive, fresh, timesArchived, rejected })));
+      problems.push(
+        ...(await findDisagreements(
+          scene.cells.map(({ db }) => db),
+          { archive, fresh, timesArchived, rejected },
+        )),
+      );
       problems.push(...(await checkReads(scene, record.day, { fresh, timesArchived, sent })));
       return { lost: lost.length, doubled: doubled.length, problems };
     },

@@ -10,24 +10,29 @@ interface Seen {
   readonly rejected: ReadonlySet<string>;
 }
 
-/** Compares the database with the bucket: missing rows, states, hashes, bytes. Returns the differences. */
-export async function findDisagreements(db: Database, seen: Seen): Promise<string[]> {
-  return [
-    ...(await findOddRows(db, seen)),
-    ...(await findOddIds(db)),
-    ...(await findOddDeliveries(db, seen.archive)),
-    ...(await findOtherBytes(db, seen)),
-  ];
+/** Compares the databases of all cells with the bucket: missing rows, states, hashes, bytes. Returns the differences. */
+export async function findDisagreements(cells: readonly Database[], seen: Seen): Promise<string[]> {
+  const problems = [await findOddRows(cells, seen), await findOddDeliveries(cells, seen.archive)];
+  for (const db of cells) problems.push(await findOddIds(db), await findOtherBytes(db, seen));
+  return problems.flat();
 }
 
-/** Every audit row must have an outbox row that is done and in the bucket. */
-async function findOddRows({ sql }: Database, { timesArchived, rejected, archive }: Seen): Promise<string[]> {
-  const rows = await sql<{ id: string; hasAudit: boolean; state: string | null; key: string | null }[]>`
-    select coalesce(a.id, o.audit_id) as id, a.id is not null as "hasAudit", o.state, o.object_key as key
-    from auditbox.audit_log a
-    full join (select * from auditbox.outbox_status where destination = 's3') o on o.audit_id = a.id`;
+interface RecordedRow {
+  readonly id: string;
+  readonly hasAudit: boolean;
+  readonly state: string | null;
+  readonly key: string | null;
+}
+
+/** Every audit row must have an outbox row that is done and in the bucket. An id is in one cell. */
+async function findOddRows(cells: readonly Database[], { timesArchived, rejected, archive }: Seen): Promise<string[]> {
+  const rows = (await Promise.all(cells.map(readRows))).flat();
   const problems: string[] = [];
-  const recorded = new Set(rows.map(({ id }) => id));
+  const recorded = new Set<string>();
+  for (const { id } of rows) {
+    if (recorded.has(id)) problems.push(`${id} is recorded in two cells`);
+    recorded.add(id);
+  }
   for (const id of timesArchived.keys()) if (!recorded.has(id)) problems.push(`${id} is archived, but not recorded`);
   for (const { id, hasAudit, state, key } of rows) {
     if (rejected.has(id)) {
@@ -42,6 +47,13 @@ async function findOddRows({ sql }: Database, { timesArchived, rejected, archive
       problems.push(`${id} is not in ${key}, although the view says so`);
   }
   return problems;
+}
+
+async function readRows({ sql }: Database): Promise<readonly RecordedRow[]> {
+  return sql<RecordedRow[]>`
+    select coalesce(a.id, o.audit_id) as id, a.id is not null as "hasAudit", o.state, o.object_key as key
+    from auditbox.audit_log a
+    full join (select * from auditbox.outbox_status where destination = 's3') o on o.audit_id = a.id`;
 }
 
 /** Every outbox row must be in exactly one batch, and the frontier must not count one of these as a gap. */
@@ -59,13 +71,8 @@ async function findOddIds({ sql }: Database): Promise<string[]> {
 }
 
 /** Every delivery to S3 must be done and have an object with its hash and row count. Every object must have a delivery. */
-async function findOddDeliveries({ sql }: Database, { objects }: Archive): Promise<string[]> {
-  const deliveries = await sql<{ batch: string; key: string; sha256: string; rows: number; state: string }[]>`
-    select d.batch_id::text as batch, d.object_key as key, d.sha256, d.state,
-      b.row_count - (
-        select count(*)::int from auditbox.rejection r where r.destination = d.destination and r.batch_id = d.batch_id
-      ) as rows
-    from auditbox.delivery d join auditbox.batch b on b.id = d.batch_id where d.destination = 's3'`;
+async function findOddDeliveries(cells: readonly Database[], { objects }: Archive): Promise<string[]> {
+  const deliveries = (await Promise.all(cells.map(readDeliveries))).flat();
   const problems: string[] = [];
   const known = new Set(deliveries.map(({ key }) => key));
   for (const key of objects.keys()) if (!known.has(key)) problems.push(`${key} belongs to no delivery`);
@@ -78,6 +85,23 @@ async function findOddDeliveries({ sql }: Database, { objects }: Archive): Promi
     if (object?.events.length !== rows) problems.push(`${key} does not have the ${rows} rows of its delivery`);
   }
   return problems;
+}
+
+interface RecordedDelivery {
+  readonly batch: string;
+  readonly key: string;
+  readonly sha256: string;
+  readonly rows: number;
+  readonly state: string;
+}
+
+async function readDeliveries({ sql }: Database): Promise<readonly RecordedDelivery[]> {
+  return sql<RecordedDelivery[]>`
+    select d.batch_id::text as batch, d.object_key as key, d.sha256, d.state,
+      b.row_count - (
+        select count(*)::int from auditbox.rejection r where r.destination = d.destination and r.batch_id = d.batch_id
+      ) as rows
+    from auditbox.delivery d join auditbox.batch b on b.id = d.batch_id where d.destination = 's3'`;
 }
 
 /** Rendering a batch again must give the archived bytes. */

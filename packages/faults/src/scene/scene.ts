@@ -1,32 +1,27 @@
-import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
+import { randomUUID } from 'node:crypto';
+import { cellOf } from '@auditbox/db/cells/cell-of.ts';
 import { type S3Proxy, startS3Proxy } from '@auditbox/testing/proxies/s3-proxy.ts';
-import { startTcpProxy, type TcpProxy } from '@auditbox/testing/proxies/tcp-proxy.ts';
 import { createTestBucket, type TestBucket, testCredentials } from '@auditbox/testing/servers/bucket.ts';
 import type { OwnPostgres } from '@auditbox/testing/servers/own-postgres.ts';
-import { createTestDatabase } from '@auditbox/testing/servers/template-database.ts';
-import { type ProcessRole, urlAs } from '@auditbox/testing/servers/test-roles.ts';
+import { closeCell, openCells, type SceneCell, throughLine } from './cell.ts';
 import { type Fleet, startFleet } from './fleet.ts';
 import { type Pace, quickSettings } from './pace.ts';
 import { openReceiver, type Receiver } from './receiver.ts';
 
-/** Real processes with their own database and bucket, and proxies that can cause faults. */
-export interface Scene {
+/**
+ * Real processes with their own databases and bucket, and proxies that can cause faults. Its own database, exporters and
+ * proxy are those of the cell that a fault strikes; without cells there are no others.
+ */
+export interface Scene extends SceneCell {
   readonly pace: Pace;
-  readonly postgres: OwnPostgres;
-  /** A direct connection to the database, not through the proxy, for faults and checks. */
-  readonly db: Database;
-  readonly databaseUrl: string;
-  /** Proxy between the processes and Postgres. */
-  readonly line: TcpProxy;
+  /** All cells, the struck one too. */
+  readonly cells: readonly SceneCell[];
   /** Proxy between the exporters and the store. Null when they use the store directly. */
   readonly proxy: S3Proxy | null;
   readonly bucket: TestBucket;
   /** Of the destination other than S3. Null when S3 is the only one. */
   readonly receiver: Receiver | null;
   readonly apis: Fleet;
-  readonly exporters: Fleet;
-  /** Settings of the exporters, for commands of the exporter. */
-  readonly exporterEnv: Readonly<Record<string, string>>;
   close(): Promise<void>;
 }
 
@@ -37,7 +32,8 @@ export interface Store {
 }
 
 export interface ScenePlan {
-  readonly postgres: OwnPostgres;
+  /** One for each cell. */
+  readonly servers: readonly OwnPostgres[];
   readonly store: Store;
   readonly pace: Pace;
   /** Additional settings of the exporters. */
@@ -51,28 +47,13 @@ export interface ScenePlan {
 export const masterKey = 'master-key-of-the-fault-suite-as-long-as-32-random-bytes';
 
 export async function openScene(plan: ScenePlan): Promise<Scene> {
-  const { postgres, store, pace, settings, destination, nodeVariables } = plan;
-  const databaseUrl = await createTestDatabase(postgres.url);
-  const { hostname: host, port } = new URL(databaseUrl);
-  const line = await startTcpProxy({ host, port: Number(port) });
+  const { servers, store, pace, settings, destination, nodeVariables } = plan;
   const proxy = store.canLie ? await startS3Proxy(store.endpoint, { remember: false }) : null;
   const bucket = await createTestBucket(store.endpoint, { objectLock: !store.canLie });
   const receiver = destination && (await openReceiver(destination));
-  const db = connectDatabase({
-    url: databaseUrl,
-    application: 'fault suite',
-    maxConnections: 3,
-    statementTimeoutMs: 60_000,
-  });
-  const throughLine = (role: ProcessRole) => {
-    const url = new URL(urlAs(role, databaseUrl));
-    url.port = String(line.port);
-    return url.href;
-  };
   const common = { LOG_LEVEL: 'info', ...nodeVariables };
-  const exporterEnv = {
+  const cells = await openCells(servers, {
     ...common,
-    DATABASE_URL: throughLine('exporter'),
     ...(pace === 'quick' && quickSettings),
     // A real store under load is slow. With the short time-out of the quick settings, uploads would never finish.
     ...(!store.canLie && {
@@ -90,12 +71,12 @@ export async function openScene(plan: ScenePlan): Promise<Scene> {
     METRICS_PORT: '0',
     ...receiver?.settings,
     ...settings,
-  };
+  });
   const apis = startFleet({
     main: 'api/src/main.ts',
     env: {
       ...common,
-      DATABASE_URL: throughLine('api'),
+      ...databasesOf(cells),
       PORT: '0',
       AUDIT_MASTER_KEY: masterKey,
       // Each round has its own day, from 2020 on.
@@ -104,31 +85,35 @@ export async function openScene(plan: ScenePlan): Promise<Scene> {
     listens: (app) => app.event('api-listening'),
     count: 1,
   });
-  const exporters = startFleet({
-    main: 'exporter/src/main.ts',
-    env: exporterEnv,
-    listens: (app) => app.event('exporter-running'),
-    count: 1,
-  });
   return {
-    pace,
-    postgres,
-    db,
-    databaseUrl,
-    line,
-    proxy,
-    bucket,
-    receiver,
-    apis,
-    exporters,
-    exporterEnv,
+    ...(cells[0] as SceneCell),
+    ...{ pace, cells, proxy, bucket, receiver, apis },
     async close() {
-      await Promise.all([apis.close(), exporters.close()]);
+      await apis.close();
+      await Promise.all(cells.map(closeCell));
       await proxy?.close();
       await receiver?.close();
-      await line.down();
-      await db.close(1_000);
       bucket.client.destroy();
     },
   };
+}
+
+function databasesOf(cells: readonly SceneCell[]): Readonly<Record<string, string>> {
+  const [only] = cells;
+  if (cells.length === 1 && only !== undefined) return { DATABASE_URL: throughLine(only, 'api') };
+  return { DATABASE_CELLS: cells.map((cell) => `${cell.name}=${throughLine(cell, 'api')}`).join(' ') };
+}
+
+/** The scene for a fault that strikes this cell. */
+export function strikeAt(scene: Scene, cell: SceneCell): Scene {
+  return { ...scene, ...cell };
+}
+
+/** A new id that the struck cell stores. */
+export function idOfCell({ name, cells }: Scene): string {
+  const names = cells.map((cell) => cell.name);
+  for (;;) {
+    const id = randomUUID();
+    if (cellOf(id, names) === name) return id;
+  }
 }

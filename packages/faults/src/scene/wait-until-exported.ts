@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { patienceMs } from './pace.ts';
+import type { SceneCell } from './cell.ts';
+import { type Pace, patienceMs } from './pace.ts';
 import type { Scene } from './scene.ts';
 
 /** An event did not reach the bucket although the fault is over. */
@@ -10,7 +11,11 @@ class StuckError extends Error {
 const checkEveryMs = 20;
 
 /** Resolves when every outbox row is in the bucket, or rejected. Throws StuckError when that takes too long. */
-export async function waitUntilExported({ db, pace }: Scene): Promise<void> {
+export async function waitUntilExported({ cells, pace }: Scene): Promise<void> {
+  await Promise.all(cells.map((cell) => waitForCell(cell, pace)));
+}
+
+async function waitForCell({ db, name }: SceneCell, pace: Pace): Promise<void> {
   const giveUpAt = performance.now() + patienceMs[pace];
   for (;;) {
     const open = await db.query(
@@ -19,7 +24,8 @@ export async function waitUntilExported({ db, pace }: Scene): Promise<void> {
       from auditbox.outbox_status where destination = 's3' and state not in ('done', 'rejected') group by 1, 2`,
     );
     if (open.length === 0) return;
-    if (performance.now() > giveUpAt) throw new StuckError(`Not exported: ${JSON.stringify(open)}`);
+    if (performance.now() > giveUpAt)
+      throw new StuckError(`Not exported${name && ` in the cell ${name}`}: ${JSON.stringify(open)}`);
     await sleep(checkEveryMs);
   }
 }

@@ -24,6 +24,7 @@ describe.skipIf(!inject('containers'))('on a real S3, in a bucket with object lo
         pace: 'quick',
         holdMs: 1_000,
         lanes: 4,
+        cells: 1,
         store: { endpoint: inject('s3Endpoint'), canLie: false },
         nodeVariables: {},
       },

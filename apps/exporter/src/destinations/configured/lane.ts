@@ -40,6 +40,7 @@ export function createLane(
   destination: Destination,
   {
     db,
+    cell,
     log,
     metrics,
     leaseMs,
@@ -48,6 +49,8 @@ export function createLane(
     isHeld,
   }: {
     readonly db: Database;
+    /** Null: there are no other cells. */
+    readonly cell: string | null;
     readonly log: ExporterLog;
     readonly metrics: RequestMetrics;
     readonly leaseMs: number;
@@ -64,7 +67,7 @@ export function createLane(
   const ledger = createRequestLedger(db, name, { leaseMs, backoff });
   const sendLoop = createSendLoop({
     ledger,
-    attempt: createRequestAttempt({ db, destination, selection, ledger, metrics, timeoutMs, log }),
+    attempt: createRequestAttempt({ db, cell, destination, selection, ledger, metrics, timeoutMs, log }),
     gate,
     pace: createPace(pollIntervalMs),
     log,

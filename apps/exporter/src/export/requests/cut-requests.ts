@@ -52,9 +52,12 @@ export function createCutter({ maxRows, maxBytes }: CutLimits): Cutter {
   };
 }
 
-/** The key of a request: a pure function of destination, batch and first row. */
-export function requestKey(destination: string, batchId: string, { rows: [first] }: CutRequest): string {
-  return `${destination}/${batchId}/${first.position}`;
+/** The key of a request: a pure function of cell, destination, batch and first row. Batches of all cells have the same numbers. */
+export function requestKey(
+  { cell, destination, batchId }: { cell: string | null; destination: string; batchId: string },
+  { rows: [first] }: CutRequest,
+): string {
+  return `${cell === null ? '' : `${cell}/`}${destination}/${batchId}/${first.position}`;
 }
 
 /** A request that is too large, as two. Null for a single row. */

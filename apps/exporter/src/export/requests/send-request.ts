@@ -10,6 +10,8 @@ import type { Progress } from './progress.ts';
 export interface SendParts {
   readonly destination: Destination;
   readonly delivery: LeasedDelivery;
+  /** The name of the cell; null: there are no other cells. */
+  readonly cell: string | null;
   readonly progress: Progress;
   readonly metrics: RequestMetrics;
   readonly timeoutMs: number;
@@ -61,8 +63,9 @@ const stopWithinMs = 5_000;
 
 /** A destination may throw, hang or return nonsense. All of it is `retry`. */
 async function deliverInTime(parts: SendParts, cut: CutRequest): Promise<Outcome> {
-  const { destination, delivery, metrics, timeoutMs, signal } = parts;
-  const key = requestKey(delivery.destination, delivery.batchId, cut);
+  const { destination, delivery, cell, metrics, timeoutMs, signal } = parts;
+  const { destination: name, batchId } = delivery;
+  const key = requestKey({ cell, destination: name, batchId }, cut);
   const rows = cut.rows.map(({ row }) => row);
   const timeout = AbortSignal.timeout(timeoutMs);
   const startedAt = performance.now();

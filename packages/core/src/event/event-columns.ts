@@ -1,4 +1,4 @@
-import { objectMembers } from '@auditbox/core/json/json-text.ts';
+import { objectMembers } from '../json/json-text.ts';
 
 /*
  * An event as columns of text, so that nothing is rounded or printed again: DuckDB's own reader of JSON turns 100.00 into
@@ -31,9 +31,18 @@ export const eventColumns = [
   { name: 'redacted', kind: 'json', isOptional: true },
 ] as const satisfies readonly Column[];
 
-const places: ReadonlyMap<string, number> = new Map(eventColumns.map(({ name }, place) => [name, place]));
+export type EventColumn = (typeof eventColumns)[number]['name'];
 
 /** The values of a line in the order of `eventColumns`. Null for a member that is null or missing. */
+export type EventRow = readonly (string | null)[];
+
+const places: ReadonlyMap<string, number> = new Map(eventColumns.map(({ name }, place) => [name, place]));
+
+/** A value of a row. */
+export function columnOf(row: EventRow, name: EventColumn): string | null {
+  return row[places.get(name) as number] ?? null;
+}
+
 export function toRow(line: string): (string | null)[] {
   const row = new Array<string | null>(eventColumns.length).fill(null);
   for (const { name, value } of objectMembers(line)) {
@@ -47,7 +56,7 @@ export function toRow(line: string): (string | null)[] {
 }
 
 /** The line of a row: the bytes that the exporter wrote, if every member is one of `eventColumns`. */
-export function toLine(row: readonly (string | null)[]): string {
+export function toLine(row: EventRow): string {
   const members: string[] = [];
   for (const [place, { name, kind, ...column }] of eventColumns.entries()) {
     const value = row[place] ?? null;

@@ -1,0 +1,67 @@
+import { columnOf, type EventRow } from '@auditbox/core/event/event-columns.ts';
+import { createLineMatcher } from '@auditbox/core/event/line-matcher.ts';
+import { objectMembers } from '@auditbox/core/json/json-text.ts';
+import type { EventFilter } from '@auditbox/db/queries/event-filter.ts';
+
+/** A filter that lines of objects can be matched with: everything but words and places in values. */
+export type ArchiveFilter = Omit<EventFilter, 'words' | 'values' | 'recordedAfter' | 'occurredBefore'> & {
+  readonly occurredFrom: string;
+  readonly occurredTo: string;
+};
+
+/**
+ * Makes the function that matches a line of an object as Postgres matches the row; it resolves to the line. A caller that is
+ * bound to a tenant gets the lines of the tenant alone.
+ */
+export function createEventMatcher(filter: ArchiveFilter): (bytes: Buffer) => string | null {
+  const { tenant, changedByPrefix: prefix, teamId, keyHash, anyId } = filter;
+  const match = createLineMatcher({
+    from: filter.occurredFrom,
+    to: filter.occurredTo,
+    members: {
+      changed_by: filter.changedBy ?? [],
+      changed_by_api_key: filter.changedByApiKey ?? [],
+      action: filter.action ?? [],
+      table_name: filter.tableName ?? [],
+      object_id: filter.objectId ?? [],
+      recorded_by: filter.recordedBy ?? [],
+      tenant: tenant.kind === 'one' ? [tenant.tenant] : [],
+    },
+  });
+  return (bytes) => {
+    const found = match(bytes);
+    if (found === null) return null;
+    const { row } = found;
+    const matches =
+      (prefix === undefined || (columnOf(row, 'changed_by') ?? '').startsWith(prefix)) &&
+      (teamId === undefined || hasMember(row, 'team_id', teamId)) &&
+      (keyHash === undefined || hasMember(row, 'token', keyHash)) &&
+      (anyId === undefined || hasId(row, anyId));
+    return matches ? found.line : null;
+  };
+}
+
+function hasId(row: EventRow, id: string): boolean {
+  const columns = ['object_id', 'changed_by', 'changed_by_api_key'] as const;
+  return (
+    columns.some((name) => columnOf(row, name) === id) || hasMember(row, 'team_id', id) || hasMember(row, 'token', id)
+  );
+}
+
+/** Whether a member at the top of one of the two values is this text, as the generated columns of audit_log have it. */
+function hasMember(row: EventRow, name: string, wanted: string): boolean {
+  return [columnOf(row, 'before_value'), columnOf(row, 'updated_values')].some(
+    (value) => value !== null && readMember(value, name) === wanted,
+  );
+}
+
+/** As `->>` of Postgres: the text of a string, and any other value as its JSON. The last of several members counts. */
+function readMember(json: string, name: string): string | null {
+  // As the generated columns do: a name that is written with escapes is not found.
+  if (!json.startsWith('{') || !json.includes(`"${name}"`)) return null;
+  const member = objectMembers(json).findLast((one) => one.name === name);
+  if (member === undefined) return null;
+  const text = json.slice(member.value.start, member.value.end);
+  if (text === 'null') return null;
+  return text.startsWith('"') ? JSON.parse(text) : text;
+}
