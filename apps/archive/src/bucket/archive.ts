@@ -5,7 +5,7 @@ import type { ObjectContent } from '@auditbox/s3/read-content.ts';
 import type { StoreError } from '@auditbox/s3/s3-access.ts';
 import { ArchiveError, exitCodes } from '../archive-error.ts';
 import { type ArchiveObject, toArchiveObject } from './archive-object.ts';
-import { createLineSplitter } from './split-lines.ts';
+import { createLineSplitter, LineTooLongError } from './split-lines.ts';
 import { mayHold, type TimeRange } from './time-range.ts';
 
 /** The objects of a bucket. Throws ArchiveError when the store cannot be read. */
@@ -59,17 +59,34 @@ export function openArchive(files: BucketFiles, prefix: string, signal: AbortSig
       const signals = stop === undefined ? signal : AbortSignal.any([signal, stop]);
       // A second try would give the first lines twice, so it skips as many as the first has given.
       let given = 0;
-      const read = await insist(async () => {
-        let seen = 0;
-        const splitter = createLineSplitter((line) => {
-          seen += 1;
-          if (seen > given) {
-            given = seen;
-            onLine(line);
-          }
-        });
-        return files.readLines(object.key, signals, splitter);
-      }, signals);
+      /** What a line has thrown. It says nothing about the store. */
+      let failure: { readonly error: unknown } | null = null;
+      const failed = new AbortController();
+      const read = await insist(
+        async () => {
+          let seen = 0;
+          const splitter = createLineSplitter((line) => {
+            seen += 1;
+            if (seen > given) {
+              given = seen;
+              onLine(line);
+            }
+          });
+          return files.readLines(object.key, AbortSignal.any([signals, failed.signal]), (chunk) => {
+            if (failure !== null) return;
+            try {
+              splitter(chunk);
+            } catch (error) {
+              failure = { error };
+              failed.abort();
+            }
+          });
+        },
+        AbortSignal.any([signals, failed.signal]),
+      ).catch((error: unknown) => {
+        throw failure === null ? error : explainLine(object, failure.error);
+      });
+      if (failure !== null) throw explainLine(object, (failure as { readonly error: unknown }).error);
       if (read.kind === 'missing') throw altered(`${object.key} was listed and is missing.`);
       const { content } = read;
       if (content === null || !content.sha256.startsWith(object.hash))
@@ -103,6 +120,12 @@ export function openArchive(files: BucketFiles, prefix: string, signal: AbortSig
       return (await insist(() => files.create(file, signal), signal)).kind;
     },
   };
+}
+
+/** A line that is not an event is the object's fault. Any other error is thrown as it is. */
+function explainLine({ key }: ArchiveObject, error: unknown): unknown {
+  if (!(error instanceof SyntaxError || error instanceof LineTooLongError)) return error;
+  return altered(`${key} has a line that is not an event: ${error.message}`);
 }
 
 function altered(message: string): ArchiveError {
