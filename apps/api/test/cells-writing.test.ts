@@ -137,6 +137,17 @@ test('a cell that joins takes new ids, and an id that was stored before is not s
   expect(await countIn('cedar')).toBeGreaterThan(0);
 });
 
+test('a cursor of a feed from before there were cells goes on in the only cell', async () => {
+  await databases.ash.store(someEvents(3));
+  const one = await startApi(urlAs('api', databases.ash.url));
+  const { body } = await one.request('/audit?recorded_after=2026-01-01&page_size=2');
+  expect(body.audit_logs).toHaveLength(2);
+  await endApps();
+  const api = await start({ DATABASE_CELLS: listOf('ash') });
+  const next = await api.request(`/audit?recorded_after=2026-01-01&page_size=2&cursor=${body.next_cursor}`);
+  expect(next.body.audit_logs).toHaveLength(1);
+});
+
 test('a cell that is only read gets no events, and its events are in every list', async () => {
   const event = anEvent({ id: idOf('cedar'), object_id: 'by-sql' });
   await databases.cedar.store([event]);

@@ -1,11 +1,12 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { endApps } from '@auditbox/testing/servers/spawn-app.ts';
-import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { createLineSplitter } from '../src/bucket/split-lines.ts';
 import { shell } from '../src/commands/shell.ts';
 import { runStatement } from '../src/query/run-statement.ts';
 import { withEvents } from '../src/query/with-events.ts';
@@ -179,6 +180,31 @@ describe('query', () => {
     const ran = await fixture.archive(['query', 'select 1', '--from', '2025-01-01', '--to', '2025-01-01']);
     expect(ran).toMatchObject({ exitCode: 3, said: expect.stringContaining(key) });
     expect(await rows('select count(*) as n from events', '--from', '2026-07-01')).toEqual([{ n: 5 }]);
+  });
+
+  test('an object with a line that is not an event is named, and the store is not accused', async () => {
+    const lines = '{"id":"\\q"}\n';
+    const sha256 = createHash('sha256').update(lines).digest('hex');
+    const key = `audit_logs/dt=2025-02-01/hour=00/000000_000000000001_${sha256.slice(0, 12)}.ndjson.gz`;
+    const { client, name: Bucket } = fixture.bucket;
+    await client.send(new PutObjectCommand({ Bucket, Key: key, Body: gzipSync(lines) }));
+    for (const command of [['query', 'select 1'], ['find']])
+      expect(await fixture.archive([...command, '--from', '2025-02-01', '--to', '2025-02-01'])).toMatchObject({
+        exitCode: 3,
+        said: expect.stringContaining(`${key} has a line that is not an event`),
+      });
+    // Other tests read all objects.
+    await client.send(new DeleteObjectCommand({ Bucket, Key: key }));
+  });
+
+  test('a line without an end needs no more memory than a line may have', () => {
+    const lines: string[] = [];
+    const split = createLineSplitter((line) => lines.push(line.toString()), 10);
+    split(Buffer.from('0123456789\n01234'));
+    split(Buffer.from('56789\n'));
+    expect(lines).toEqual(['0123456789', '0123456789']);
+    split(Buffer.from('012345'));
+    expect(() => split(Buffer.from('67890'))).toThrow('longer than 10 bytes');
   });
 
   test('the cache stays within its bytes: what was not used for longest goes', async () => {

@@ -19,6 +19,8 @@ export interface PromisedObject {
 /**
  * Reads an object of events once and gives each line to `onLine`, without its line break; it is only valid during the call.
  * Only a whole object has a hash, so `onLine` has seen every line before the outcome says whether they are the promised ones.
+ *
+ * Throws what `onLine` throws, and LineTooLongError. Neither says anything about the store.
  */
 export async function readArchivedLines(
   files: Pick<BucketFiles, 'readLines'>,
@@ -26,7 +28,17 @@ export async function readArchivedLines(
   onLine: (line: Buffer) => void,
   signal: AbortSignal,
 ): Promise<LinesOutcome> {
-  const read = await files.readLines(key, signal, createLineSplitter(onLine));
+  const split = createLineSplitter(onLine);
+  const failed = new AbortController();
+  const read = await files.readLines(key, AbortSignal.any([signal, failed.signal]), (chunk) => {
+    if (failed.signal.aborted) return;
+    try {
+      split(chunk);
+    } catch (error) {
+      failed.abort(error);
+    }
+  });
+  failed.signal.throwIfAborted();
   if (read.kind !== 'read') return read;
   const { content } = read;
   return content?.sha256.startsWith(hash) ? { kind: 'read', content } : { kind: 'altered' };

@@ -1,5 +1,6 @@
 import { maxPageBytes } from '@auditbox/db/queries/page-bytes.ts';
 import type { LinesOutcome } from '@auditbox/s3/archived-lines.ts';
+import { LineTooLongError } from '@auditbox/s3/split-lines.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { ArchivePlace, PlacedBatch } from './archive-ledger.ts';
 import type { ArchiveStore } from './archive-store.ts';
@@ -76,7 +77,12 @@ export async function readArchivePage(query: ArchiveQuery, source: ArchiveSource
         bytes: maxPageBytes - lineBytes,
         isEmpty: lines.length === 0,
       });
-      const outcome = await source.readLines({ key: object.key, hash: object.sha256 }, taken.onLine, signal);
+      const outcome = await source
+        .readLines({ key: object.key, hash: object.sha256 }, taken.onLine, signal)
+        .catch((error: unknown) => {
+          const isOfLine = error instanceof SyntaxError || error instanceof LineTooLongError;
+          throw isOfLine ? damaged(`The object ${object.key} has a line that is not an event.`) : error;
+        });
       bytes += requireRead(outcome, object.key).objectBytes;
       objects += 1;
       const { found, more } = taken.result();

@@ -62,7 +62,8 @@ function openCells(
   const health = createCellHealth();
   const router = createEventRouter({ cells, before, health });
   const coalescers = new Map(cells.map((cell) => [cell, openCoalescer(cell, options)]));
-  const [oldest = []] = before;
+  // The first step to cells gives the only database a name. Cursors of feeds have no name then.
+  const [oldest = others.length === 0 ? [first.name] : []] = before;
   const store = createRoutedStore(router, health);
   return {
     cells: [...cells],

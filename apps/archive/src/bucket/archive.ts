@@ -4,6 +4,7 @@ import { readArchivedLines } from '@auditbox/s3/archived-lines.ts';
 import type { BucketFiles, NewFile } from '@auditbox/s3/bucket-files.ts';
 import type { ObjectContent } from '@auditbox/s3/read-content.ts';
 import type { StoreError } from '@auditbox/s3/s3-access.ts';
+import { LineTooLongError } from '@auditbox/s3/split-lines.ts';
 import { ArchiveError, exitCodes } from '../archive-error.ts';
 import { type ArchiveObject, toArchiveObject } from './archive-object.ts';
 import { mayHold, type TimeRange } from './time-range.ts';
@@ -85,7 +86,9 @@ export function openArchive(files: BucketFiles, prefix: string, signal: AbortSig
           onLine(line);
         };
         return readArchivedLines(files, object, giveNew, signals);
-      }, signals);
+      }, signals).catch((error: unknown) => {
+        throw explainLine(object, error);
+      });
       if (read.kind === 'missing') throw altered(`${object.key} was listed and is missing.`);
       if (read.kind === 'altered')
         throw altered(
@@ -118,6 +121,12 @@ export function openArchive(files: BucketFiles, prefix: string, signal: AbortSig
       return (await insist(() => files.create(file, signal), signal)).kind;
     },
   };
+}
+
+/** A line that is not an event is the object's fault. Any other error is thrown as it is. */
+function explainLine({ key }: ArchiveObject, error: unknown): unknown {
+  if (!(error instanceof SyntaxError || error instanceof LineTooLongError)) return error;
+  return altered(`${key} has a line that is not an event: ${error.message}`);
 }
 
 function altered(message: string): ArchiveError {
