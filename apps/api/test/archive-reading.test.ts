@@ -114,6 +114,12 @@ test('every filter finds the events that the database finds, byte by byte and ea
   );
 }, 120_000);
 
+test('a key that is bound to a tenant gets the events of its tenant alone', async () => {
+  const { events: found } = await readAll(api, { page_size: 100, archive: 'true' }, tenantKey);
+  const own = events.filter(({ tenant }) => tenant === 'acme').map(({ id }) => id);
+  expect([...found.keys()].sort()).toEqual(own.sort());
+});
+
 test('the order is that of the archive: by hour in the wanted direction, and both directions mirror each other', async () => {
   const ascending = [...(await readAll(api, { sort_order: 'asc', page_size: 7, archive: 'true' })).events];
   const descending = [...(await readAll(api, { page_size: 11, archive: 'true' })).events];

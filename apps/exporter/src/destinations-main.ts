@@ -10,11 +10,13 @@ import { checkAll, sendTest } from './commands/destinations/try.ts';
 import type { ConfiguredDestination } from './destinations/configured/configured-destination.ts';
 import { createDestinations, DestinationSetupError } from './destinations/configured/create-destinations.ts';
 import { createExporterLog } from './log.ts';
+import { runOverCells } from './over-cells.ts';
 import { type ExporterSettings, readExporterSettings } from './settings.ts';
 
 /* `npm run destinations`: the commands about destinations. They work next to running exporters. */
 
 const command = parseDestinationsCommand(process.argv.slice(2));
+await runOverCells({ args: process.argv.slice(1), json: command.json, runsOn: false });
 
 start({
   service: 'exporter',

@@ -14,9 +14,16 @@ import { runLog } from './commands/run-log.ts';
 import { verify } from './commands/verify.ts';
 import { composeDoctor, composeExporter, composeRetention } from './compose.ts';
 import { DestinationSetupError } from './destinations/configured/create-destinations.ts';
+import { runOverCells } from './over-cells.ts';
 import { type ExporterSettings, readExporterSettings } from './settings.ts';
 
 const command = parseCommand(process.argv.slice(2));
+if (command.kind === 'doctor' || command.kind === 'retention')
+  await runOverCells({
+    args: process.argv.slice(1),
+    json: command.json,
+    runsOn: command.kind === 'retention' && Boolean(process.env.RETENTION_SCHEDULE) && !command.dryRun,
+  });
 
 start({
   service: 'exporter',

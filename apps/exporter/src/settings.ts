@@ -1,6 +1,7 @@
 import type { Compression } from '@auditbox/core/export/compression.ts';
 import type { Backoff } from '@auditbox/core/export/retry-delay.ts';
 import type { SealLimits } from '@auditbox/db/export/seal-batches.ts';
+import { cellName } from '@auditbox/process/cell-settings.ts';
 import { commonSettings, hostSetting, portRange } from '@auditbox/process/common-settings.ts';
 import {
   flag,
@@ -45,13 +46,7 @@ export const exporterSettings = {
     fallback: 9464,
   }),
   ...s3Environment,
-  CELL_NAME: optional(
-    textOf(/^[a-z][a-z0-9-]{0,31}$/, '1 to 32 lower-case letters, digits and -', {
-      meaning:
-        'The name of the cell of DATABASE_URL in DATABASE_CELLS of the api. Keys begin with S3_PREFIX and `cell=NAME/`, and metrics have the label `cell`.',
-      fallbackShown: 'none',
-    }),
-  ),
+  CELL_NAME: cellName,
   EXPORT_POLL_INTERVAL_MS: wholeNumber(
     { min: 10, max: 60_000 },
     { meaning: 'Longest sleep between polls.', fallback: 1_000 },

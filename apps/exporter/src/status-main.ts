@@ -1,8 +1,9 @@
 import { checkDatabase, explainUnready } from '@auditbox/db/database/check-database.ts';
 import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
 import { countExporterConnections } from '@auditbox/db/observe/count-exporters.ts';
-import { cellRelations, cellSettings, nestCells } from '@auditbox/process/cell-settings.ts';
+import { cellName, cellRelations, cellSettings, nestCells } from '@auditbox/process/cell-settings.ts';
 import { commonSettings } from '@auditbox/process/common-settings.ts';
+import { exitWith } from '@auditbox/process/exit-with.ts';
 import { readSettings } from '@auditbox/process/settings.ts';
 import { start } from '@auditbox/process/start.ts';
 import { withCommands } from '@auditbox/process/with-commands.ts';
@@ -20,13 +21,20 @@ const { DATABASE_SCHEMA, LOG_LEVEL } = commonSettings;
 start({
   service: 'exporter',
   read() {
-    const table = { ...cellSettings, DATABASE_SCHEMA, LOG_LEVEL };
+    const table = { ...cellSettings, CELL_NAME: cellName, DATABASE_SCHEMA, LOG_LEVEL };
     const values = readSettings(table, process.env, cellRelations);
-    return { places: nestCells(values), schema: values.DATABASE_SCHEMA, logLevel: values.LOG_LEVEL };
+    return {
+      places: nestCells(values),
+      chosen: values.CELL_NAME,
+      schema: values.DATABASE_SCHEMA,
+      logLevel: values.LOG_LEVEL,
+    };
   },
   logTo: 'stderr',
-  async run({ settings: { places, schema } }) {
-    const cells = places.kind === 'one' ? [{ name: '', url: places.url }] : places.cells;
+  async run({ settings: { places, chosen, schema } }) {
+    const all = places.kind === 'one' ? [{ name: '', url: places.url }] : places.cells;
+    const cells = places.kind === 'one' || chosen === undefined ? all : all.filter(({ name }) => name === chosen);
+    if (cells.length === 0) exitWith(`CELL_NAME is ${chosen}; DATABASE_CELLS has no such cell.`);
     const reports = await Promise.all(cells.map((cell) => reportCell(cell, schema)));
     const [only] = reports;
     // One database has the form that it had before there were cells.

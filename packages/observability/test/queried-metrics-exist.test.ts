@@ -9,6 +9,7 @@ import { masterKey } from '@auditbox/testing/fixtures/api-fixture.ts';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
 import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
 import { spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
+import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
 import { type HttpReceiver, startHttpReceiver } from '@auditbox/testing/stubs/http-receiver.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -17,10 +18,11 @@ import { findSelectors, readAlerts, readDashboardQueries } from './queries.ts';
 /* Prometheus reports no error for a metric that does not exist: the panel stays empty and the alert never fires. */
 
 let rig: ExporterFixture;
+let otherCell: TestDatabase;
 let receiver: HttpReceiver;
 let metrics: readonly Metrics[];
 
-/** Reads the metrics of both processes after an event, a rejected request, an error of the store, one of a webhook, and a verify. */
+/** Reads the metrics of both processes, and of an api with cells, after an event, a rejected request, an error of the store, one of a webhook, and a verify. */
 beforeAll(async () => {
   rig = await createExporterFixture();
   let hasFailed = false;
@@ -40,6 +42,9 @@ beforeAll(async () => {
     PORT: '0',
     AUDIT_MASTER_KEY: masterKey,
   });
+  otherCell = await openTestDatabase();
+  const cells = `ash=${urlAs('api', rig.db.url)} birch=${urlAs('api', otherCell.url)}`;
+  const ofCells = spawnApp('api/src/main.ts', { DATABASE_CELLS: cells, PORT: '0', AUDIT_MASTER_KEY: masterKey });
   const folder = mkdtempSync(join(tmpdir(), 'log-'));
   const keyFile = join(folder, 'key.pem');
   writeFileSync(keyFile, generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }));
@@ -64,10 +69,12 @@ beforeAll(async () => {
     });
   }
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 2 }));
-  metrics = await Promise.all([apiUrl, exporterUrl].map((url) => readMetrics(url)));
+  const ofCellsUrl = `http://127.0.0.1:${(await ofCells.event('api-listening')).port}`;
+  metrics = await Promise.all([apiUrl, exporterUrl, ofCellsUrl].map((url) => readMetrics(url)));
 });
 afterAll(async () => {
   await rig.close();
+  await otherCell.close(1_000);
   await receiver.close();
 });
 

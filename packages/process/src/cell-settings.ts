@@ -49,6 +49,15 @@ export const cellSettings = {
   ),
 } as const;
 
+/** The cell of a process that works with one. */
+export const cellName = optional(
+  textOf(/^[a-z][a-z0-9-]{0,31}$/, '1 to 32 lower-case letters, digits and -', {
+    meaning:
+      'The name of the cell of DATABASE_URL in DATABASE_CELLS of the api. Keys begin with S3_PREFIX and `cell=NAME/`, and metrics have the label `cell`.',
+    fallbackShown: 'none',
+  }),
+);
+
 /** The conditions between them. */
 export const cellRelations: readonly Relation<typeof cellSettings>[] = [
   {

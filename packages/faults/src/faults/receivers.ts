@@ -132,14 +132,20 @@ const limited: Fault = {
     await misbehaveFor(strike, () => ({ status: 429, headers: { 'retry-after': String(retryAfterMs / 1000) } }));
     await judgeReceiver(strike);
     const requests = receiver.received.slice(first);
-    for (const [index, { isTaken, at }] of requests.entries()) {
-      const next = requests[index + 1];
+    for (const [index, { key, isTaken, at }] of requests.entries()) {
+      // Each cell has its own exporter, which obeys what it was told.
+      const next = requests.slice(index + 1).find((one) => cellOfKey(one.key) === cellOfKey(key));
       // The time is taken where the request arrives, and timers may be a few milliseconds early.
       if (!isTaken && next && next.at - at < retryAfterMs - 20)
         throw new BrokenPromise(`A request came ${next.at - at} ms after a 429 with Retry-After: 1.`);
     }
   },
 };
+
+/** `<cell>/<destination>/<batch>/<row>`, without cells `<destination>/<batch>/<row>`. */
+function cellOfKey(key: string | null): string | undefined {
+  return key?.split('/').at(-4);
+}
 
 function receiverOf({ receiver }: Scene): Receiver {
   if (!receiver) throw new Error('This fault needs a receiver.');
