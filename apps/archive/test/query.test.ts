@@ -3,10 +3,10 @@ import { readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
+import { createLineSplitter } from '@auditbox/s3/split-lines.ts';
 import { endApps } from '@auditbox/testing/servers/spawn-app.ts';
 import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { createLineSplitter } from '../src/bucket/split-lines.ts';
 import { shell } from '../src/commands/shell.ts';
 import { runStatement } from '../src/query/run-statement.ts';
 import { withEvents } from '../src/query/with-events.ts';
