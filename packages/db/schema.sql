@@ -644,9 +644,12 @@ declare
   watched text;
   -- Stands for the name of the row in what is made for both rows. No column can contain it.
   mark constant text := '<' || md5(options::text) || '>';
+  -- In the order of the rows: nearly all indexes of audit_log get their new entries at one place then.
+  new_id constant text := case when current_setting('server_version_num')::integer >= 180000
+    then 'uuidv7()' else 'gen_random_uuid()' end;
   event constant text := 'insert into auditbox.audit_log
-      (occurred_at, changed_by, changed_by_api_key, action, table_name, object_id, before_value, updated_values, context)
-    select happened_at, actor, api_key, ';
+      (id, occurred_at, changed_by, changed_by_api_key, action, table_name, object_id, before_value, updated_values, context)
+    select ' || new_id || ', happened_at, actor, api_key, ';
   changes text;
 begin
   select
@@ -774,10 +777,17 @@ $body$,
     replace(key_of, mark, 'o'), replace(cut, mark, 'o'), replace(changes, mark, 'o'))
   || format($body$
   elsif tg_op = 'UPDATE' and row_count = 1 then
+    -- Most rows are short. What cuts long values is prepared only for a row that may have one.
+    %1$s'updated', %2$L, %3$s, %11$s.whole, %12$s.whole,
+      case when %3$s = %6$s then context else (context::jsonb || jsonb_build_object('new_object_id', %6$s))::json end
+    from old_rows o cross join new_rows n %7$s %8$s
+    where row(%9$s)::record operator(pg_catalog.*<>) row(%10$s)::record and %13$s;
+    if not found and %14$L then
     %1$s'updated', %2$L, %3$s, %4$s, %5$s,
       case when %3$s = %6$s then context else (context::jsonb || jsonb_build_object('new_object_id', %6$s))::json end
     from old_rows o cross join new_rows n %7$s %8$s
     where row(%9$s)::record operator(pg_catalog.*<>) row(%10$s)::record;
+    end if;
   elsif tg_op = 'UPDATE' then
     -- Both hold the rows in the order of the update, so a place and not a key makes the pairs. A full join cannot be done by
     -- a nested loop, whatever the number of rows was when it was planned.
@@ -795,7 +805,10 @@ $body$,
 end $body$,
     event, options ->> 'name', replace(key_of, mark, 'o'), replace(cut, mark, 'o'), replace(cut, mark, 'n'),
     replace(key_of, mark, 'n'), replace(changes, mark, 'o'), replace(changes, mark, 'n'),
-    replace(watched, mark, 'o'), replace(watched, mark, 'n'));
+    replace(watched, mark, 'o'), replace(watched, mark, 'n'), 'ov', 'nv',
+    case when is_long
+      then format('octet_length(ov.whole::text) <= %1$s and octet_length(nv.whole::text) <= %1$s', most) else 'true' end,
+    is_long);
 end $function$;
 revoke execute on function auditbox.capture_body(regclass,json) from public;
 grant execute on function auditbox.capture_body(regclass,json) to auditbox_exporter;

@@ -51,6 +51,7 @@ export const names = {
   bulkUpdate: (rows: number) => `update of ${count(rows)} rows in one statement`,
   singleUpdates: (synchronous: 'on' | 'off') => `updates of single rows, synchronous_commit ${synchronous}`,
   rowTime: 'µs a row',
+  captureCpu: 'CPU of Postgres, µs a row',
   updateRate: 'updates/s',
   exportRate: 'export, rows/s',
   exportPeak: 'peak MB of the api',

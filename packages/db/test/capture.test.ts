@@ -115,6 +115,34 @@ test('each changed row is an event in the same transaction, with the login that 
   await expect(app`select from auditbox.audit_log`).rejects.toMatchObject({ code: '42501' });
 });
 
+test('the ids of a statement are in the order of its rows, where the server has uuidv7', async () => {
+  await capture('ordered', 'id int primary key, note text');
+  await run(app, "insert into shop.ordered select n, 'a' from generate_series(1, 500) n");
+  await run(app, "update shop.ordered set note = 'b'");
+  const [server] = await db.sql<
+    [{ has_v7: boolean }]
+  >`select current_setting('server_version_num')::int >= 180000 as has_v7`;
+  const ids = await db.sql<{ id: string }[]>`
+    select a.id from auditbox.outbox o join auditbox.audit_log a on a.id = o.audit_id
+    where a.table_name = 'shop.ordered' order by a.action, a.object_id::int`;
+  expect(ids).toHaveLength(1_000);
+  if (server.has_v7) expect(ids).toEqual(ids.toSorted((a, b) => (a.id < b.id ? -1 : 1)));
+});
+
+test('a long value is cut on either side of an update of one row', async () => {
+  await capture('sided', 'id int primary key, note text', ', max_value => 64');
+  const long = 'x'.repeat(100);
+  await run(app, `insert into shop.sided values (1, 'short')`);
+  await forget();
+  for (const note of [long, 'short', 'brief']) await run(app, `update shop.sided set note = '${note}' where id = 1`);
+  const cut = expect.stringMatching(/"length" : 100, "sha256"/);
+  expect((await recorded()).map(({ before, after }) => [before, after])).toEqual([
+    ['{"id":1,"note":"short"}', cut],
+    [cut, '{"id":1,"note":"short"}'],
+    ['{"id":1,"note":"short"}', '{"id":1,"note":"brief"}'],
+  ]);
+});
+
 test('an update that changes nothing that is watched is not an event', async () => {
   await capture(
     'page',

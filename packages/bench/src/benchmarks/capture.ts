@@ -39,13 +39,19 @@ export async function capture(rig: Rig, { turns, rows, seconds, peersFolder }: P
   const contenders = [nothing, ourCapture, ...peers];
   for (let turn = 0; turn < turns; turn += 1) {
     for (const peer of rotate(contenders, turn)) {
-      const bulk = await withTable(rig, peer, (db, sql) => measureBulk(db, sql, peer, rows));
-      for (const [condition, measures] of Object.entries(bulk))
-        for (const [measure, value] of Object.entries(measures)) ledger.add(peer.name, condition, measure, value);
+      const note = (condition: string, measures: Readonly<Record<string, number | null>>) => {
+        for (const [measure, value] of Object.entries(measures))
+          if (value !== null) ledger.add(peer.name, condition, measure, value);
+      };
+      const { inserted, updated } = await withTable(rig, peer, (db, sql) => measureBulk(rig, db, sql, peer, rows));
+      note(names.bulkInsert(rows), inserted);
+      note(names.bulkUpdate(rows), updated);
       for (const synchronous of ['off', 'on'] as const) {
-        const rate = await withTable(rig, peer, (_db, sql) => measureSingle(sql, peer, synchronous, seconds));
-        ledger.add(peer.name, names.singleUpdates(synchronous), names.updateRate, rate);
-        rig.say(`capture, ${names.singleUpdates(synchronous)}: ${peer.name} ${Math.round(rate)} updates/s`);
+        const single = await withTable(rig, peer, (_db, sql) => measureSingle(rig, sql, peer, synchronous, seconds));
+        note(names.singleUpdates(synchronous), single);
+        rig.say(
+          `capture, ${names.singleUpdates(synchronous)}: ${peer.name} ${Math.round(single[names.updateRate] ?? 0)} updates/s`,
+        );
       }
     }
   }
@@ -71,43 +77,57 @@ async function withTable<T>(rig: Rig, peer: CapturePeer, use: (db: BenchDatabase
   }
 }
 
-async function measureBulk(db: BenchDatabase, sql: Sql, peer: CapturePeer, rows: number) {
+/** Time of all processes of Postgres since the call. Other work on the machine changes it less than the time on the clock. */
+async function countCpu(rig: Rig): Promise<(events: number) => Promise<number | null>> {
+  const before = await rig.postgresCpuMs();
+  return async (events) => {
+    const after = await rig.postgresCpuMs();
+    return before === null || after === null ? null : ((after - before) * 1000) / events;
+  };
+}
+
+async function measureBulk(rig: Rig, db: BenchDatabase, sql: Sql, peer: CapturePeer, rows: number) {
   // The first use of a function and of the catalog is not part of the cost of a row.
   await sql.unsafe(insertRows(-100, -1));
   await sql.unsafe(`update ${table} set total = total + 1 where id < 0`);
   const time = async (text: string) => {
     const written = await countWrites(db);
+    const cpu = await countCpu(rig);
     const startedAt = performance.now();
     await sql.unsafe(text);
     const ms = performance.now() - startedAt;
-    return { [names.rowTime]: (ms * 1000) / rows, 'bytes of WAL a row': (await written()).walBytes / rows };
+    return {
+      [names.rowTime]: (ms * 1000) / rows,
+      [names.captureCpu]: await cpu(rows),
+      'bytes of WAL a row': (await written()).walBytes / rows,
+    };
   };
   const inserted = await time(insertRows(1, rows));
   const updated = await time(`update ${table} set total = total + 1, updated_at = now() where id > 0`);
   await expectEvents(sql, peer, 2 * (rows + 100));
-  return { [names.bulkInsert(rows)]: inserted, [names.bulkUpdate(rows)]: updated };
+  return { inserted, updated };
 }
 
 /** Updates a second, by one client that waits for each. */
-async function measureSingle(sql: Sql, peer: CapturePeer, synchronous: 'on' | 'off', seconds: number): Promise<number> {
+async function measureSingle(rig: Rig, sql: Sql, peer: CapturePeer, synchronous: 'on' | 'off', seconds: number) {
   await sql.unsafe(insertRows(1, singleRows));
   await sql.unsafe(`set synchronous_commit = ${synchronous}`);
   const update = (n: number) =>
     sql.unsafe(
       `update ${table} set total = total + 1, updated_at = now() where id = $1`,
       [1 + ((n * 7919) % singleRows)],
-      {
-        prepare: true,
-      },
+      { prepare: true },
     );
   const warmUp = 200;
   for (let n = 0; n < warmUp; n += 1) await update(n);
+  const cpu = await countCpu(rig);
   const startedAt = performance.now();
   let done = 0;
   for (; performance.now() - startedAt < seconds * 1000; done += 1) await update(done);
   const rate = (done * 1000) / (performance.now() - startedAt);
+  const cost = await cpu(done);
   await expectEvents(sql, peer, singleRows + warmUp + done);
-  return rate;
+  return { [names.updateRate]: rate, [names.captureCpu]: cost } as const;
 }
 
 /** Every measurement also checks that each change was recorded, once. */
