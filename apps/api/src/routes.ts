@@ -1,3 +1,4 @@
+import { getArchive } from './exports/get-archive.ts';
 import { getExports } from './exports/get-exports.ts';
 import { postPause, postResume } from './exports/pause.ts';
 import { postReplay } from './exports/post-replay.ts';
@@ -34,6 +35,7 @@ export const routes: readonly Route[] = [
   postPause,
   postResume,
   getExports,
+  getArchive,
   postReplay,
   postKey,
   getKeys,

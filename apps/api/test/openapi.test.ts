@@ -62,6 +62,8 @@ const requests = [
   ['get /audit/archive 400', get('/audit/archive?ids=1')],
   ['get /exports 200', get('/exports')],
   ['get /exports 401', { ...get('/exports'), key: null }],
+  ['get /archive 200', get('/archive?month=2026-07')],
+  ['get /archive 400', get('/archive?month=2026-13')],
   ['post /exports/replay 200', post('/exports/replay', { destination: 's3', dry_run: true })],
   ['post /exports/replay 404', post('/exports/replay', { destination: 'nowhere' })],
   ['post /exports/replay 422', post('/exports/replay', {})],
