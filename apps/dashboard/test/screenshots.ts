@@ -53,6 +53,7 @@ try {
     object: `/objects/${event.table_name}/${event.object_id}`,
     actor: `/actors/${encodeURIComponent(event.changed_by)}`,
     export: '/export',
+    archive: '/archive',
     keys: '/keys',
   };
   for (const theme of ['light', 'dark'] as const) {
