@@ -58,8 +58,13 @@ test.skipIf(browser === null)(
     await page.getByRole('button', { name: '1 new' }).click();
     await expect.poll(() => page.locator('.event-row').first().textContent(), { timeout: 10_000 }).toContain('after');
     // All pages are still there, and the next ones are read.
-    await page.locator('.table-scroll').evaluate((element) => element.scrollTo({ top: element.scrollHeight }));
-    await expect.poll(() => page.locator('.log-foot').textContent(), { timeout: 15_000 }).toContain('251 of 251');
+    const scrollToEnd = () =>
+      page.locator('.table-scroll').evaluate((element) => element.scrollTo({ top: element.scrollHeight }));
+    const readFooter = async () => {
+      await scrollToEnd();
+      return page.locator('.log-foot').textContent();
+    };
+    await expect.poll(readFooter, { timeout: 15_000 }).toContain('251 of 251');
     await browser.close();
     await fixture.close();
   },

@@ -80,7 +80,7 @@ function ArchiveMonth({ month, name, opened }: { month: Month; name: string; ope
           </p>
           <p>{verdict.sentence}</p>
         </div>
-        <dl className="headline-age">
+        <dl className="headline-age archive-age">
           <dt>Compared with the bucket</dt>
           <dd>{verify === null ? 'never' : `${duration(verify.age_seconds)} ago`}</dd>
         </dl>

@@ -101,7 +101,7 @@ export function count(n: number): string {
 
 /** `1.2k`: for narrow places. */
 export function shortCount(n: number): string {
-  return shortCounts.format(n).toLowerCase();
+  return n < 1_000 ? String(n) : shortCounts.format(n).toLowerCase();
 }
 
 const shortCounts = new Intl.NumberFormat('en-GB', { notation: 'compact', maximumSignificantDigits: 2 });
