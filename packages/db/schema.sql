@@ -230,10 +230,11 @@ create table auditbox.last_verify (
   finished_at timestamp(6) with time zone default clock_timestamp() not null,
   objects bigint not null,
   differences bigint not null,
+  complete_before timestamp(6) with time zone,
   constraint last_verify_pkey PRIMARY KEY (destination)
 );
 grant select on auditbox.last_verify to auditbox_api;
-grant insert (destination, differences, objects), select, update (differences, finished_at, objects) on auditbox.last_verify to auditbox_exporter;
+grant insert (complete_before, destination, differences, objects), select, update (complete_before, differences, finished_at, objects) on auditbox.last_verify to auditbox_exporter;
 
 create table auditbox.log_checkpoint (
   destination text not null,

@@ -34,7 +34,7 @@ export function createApp(parts: ApiParts, door: Door): Express {
   if (settings.securityContact !== null) app.get('/.well-known/security.txt', securityText(settings.securityContact));
   if (door !== 'callers')
     app.use(referencePages(openapiDocument(routes, settings.actions, settings.pathPrefix), settings.pathPrefix));
-  if (door !== 'operators') app.use(pageFiles(settings.pathPrefix));
+  if (door !== 'operators') app.use(pageFiles(settings.pathPrefix, settings.oidc));
   mountRoutes(
     app,
     parts,

@@ -1,3 +1,4 @@
+import { getArchive } from './exports/get-archive.ts';
 import { getExports } from './exports/get-exports.ts';
 import { listHours } from './exports/list-hours.ts';
 import { postPause, postResume } from './exports/pause.ts';
@@ -36,6 +37,7 @@ export const routes: readonly Route[] = [
   postResume,
   getExports,
   listHours,
+  getArchive,
   postReplay,
   postKey,
   getKeys,

@@ -93,7 +93,12 @@ test('each event is counted where it is: in no batch, waiting, retried, failed, 
 test('a destination that is paused or was never reached is there too', async () => {
   await addDestination(outbox.db, 'soc');
   await pauseDestination(outbox.db, 'soc', true);
-  await recordVerify(outbox.db, { destination: 's3', objects: 1, differences: 2 });
+  await recordVerify(outbox.db, {
+    destination: 's3',
+    objects: 1,
+    differences: 2,
+    completeBefore: '2026-07-03T00:00:00Z',
+  });
   const { destinations } = await read();
   expect(destinations).toMatchObject([
     { name: 's3', is_paused: false, last_verify: { differences: 2 } },

@@ -64,6 +64,8 @@ const requests = [
   ['get /exports 401', { ...get('/exports'), key: null }],
   ['get /exports/hours 200', get('/exports/hours?start_date=2026-07-03&end_date=2026-07-03')],
   ['get /exports/hours 400', get('/exports/hours?start_date=2026-07-03')],
+  ['get /archive 200', get('/archive?month=2026-07')],
+  ['get /archive 400', get('/archive?month=2026-13')],
   ['post /exports/replay 200', post('/exports/replay', { destination: 's3', dry_run: true })],
   ['post /exports/replay 404', post('/exports/replay', { destination: 'nowhere' })],
   ['post /exports/replay 422', post('/exports/replay', {})],

@@ -194,6 +194,7 @@ test('each route that reads is one of those that this file asks, or shows no eve
       '/audit/{id}',
       '/audit/{id}/proof',
       // A 403 for a key of a tenant.
+      '/archive',
       '/destinations',
       '/exports',
       '/exports/hours',
@@ -208,6 +209,7 @@ test('each route that reads is one of those that this file asks, or shows no eve
       '/readyz',
     ].sort(),
   );
+  expect((await ask(mixed, '/archive')).status).toBe(403);
   expect((await ask(mixed, '/destinations')).status).toBe(403);
   expect((await ask(mixed, '/exports')).status).toBe(403);
   expect((await ask(mixed, '/exports/hours?start_date=2026-07-01&end_date=2026-07-02')).status).toBe(403);

@@ -2,20 +2,26 @@ import { lazy, type ReactNode, Suspense } from 'react';
 import { LogScreen } from './log/log-screen.tsx';
 import { Notice } from './parts/notice.tsx';
 import { follow, usePlace } from './place/place.ts';
+import { signInIssuer } from './session/issuer.ts';
+import { answerPath } from './session/issuer-sign-in.ts';
 import { useSession } from './session/session.ts';
 import { SignIn } from './session/sign-in.tsx';
+import { SignedIn } from './session/signed-in.tsx';
 import { Shell } from './shell/shell.tsx';
 
 // The list is the first thing that is opened. The other screens are loaded when they are needed.
 const EventScreen = lazy(() => import('./event/event-screen.tsx'));
 const ObjectScreen = lazy(() => import('./object/object-screen.tsx'));
 const ExportScreen = lazy(() => import('./exports/export-screen.tsx'));
+const ArchiveScreen = lazy(() => import('./archive/archive-screen.tsx'));
 const KeysScreen = lazy(() => import('./keys/keys-screen.tsx'));
 const ActorScreen = lazy(() => import('./actor/actor-screen.tsx'));
 
 export function App() {
   const { path } = usePlace();
-  if (useSession() === null) return <SignIn />;
+  const session = useSession();
+  if (path === answerPath && signInIssuer !== null) return <SignedIn issuer={signInIssuer} />;
+  if (session === null) return <SignIn />;
   return (
     <Shell>
       <Suspense fallback={<div className="skeleton" aria-busy="true" />}>{screenAt(path)}</Suspense>
@@ -31,6 +37,7 @@ function screenAt(path: string): ReactNode {
   if (first === 'objects' && parts.length === 2) return <ObjectScreen table={one} object={two} key={path} />;
   if (first === 'actors' && parts.length === 1) return <ActorScreen actor={one} key={path} />;
   if (path === '/export') return <ExportScreen />;
+  if (path === '/archive') return <ArchiveScreen />;
   if (path === '/keys') return <KeysScreen />;
   return (
     <div className="screen">

@@ -12,6 +12,7 @@ import './styles/screens.css';
 import './styles/history.css';
 import './styles/actor.css';
 import './styles/export.css';
+import './styles/archive.css';
 import './styles/keys.css';
 
 applyTheme();

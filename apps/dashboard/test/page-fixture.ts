@@ -61,7 +61,8 @@ export async function createPageFixture(settings: Record<string, string> = {}): 
   };
 }
 
-async function openTab(browser: Browser): Promise<Page> {
+/** A tab of a new person. An error of the page or a broken rule of the CSP fails the test. */
+export async function openTab(browser: Browser): Promise<Page> {
   const context = await browser.newContext({ timezoneId: 'Europe/Berlin', reducedMotion: 'reduce' });
   const page = await context.newPage();
   page.on('pageerror', (error) => {

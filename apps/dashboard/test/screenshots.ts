@@ -43,6 +43,7 @@ try {
   };
   const event = events.slice(20).find(({ updated_values }) => Object.keys(updated_values).length > 1) ?? events[0];
   if (!event) throw new Error('There are no events.');
+  const dayBefore = new Date(Date.now() - 86_400_000).toISOString().slice(0, 10);
   const screens: Readonly<Record<string, string>> = {
     'sign-in': '',
     log: '/',
@@ -53,6 +54,7 @@ try {
     object: `/objects/${event.table_name}/${event.object_id}`,
     actor: `/actors/${encodeURIComponent(event.changed_by)}`,
     export: '/export',
+    archive: `/archive?month=${dayBefore.slice(0, 7)}&day=${dayBefore}`,
     keys: '/keys',
   };
   for (const theme of ['light', 'dark'] as const) {

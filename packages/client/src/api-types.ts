@@ -282,6 +282,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/archive": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the archive has of each hour of a month
+         * @description Of the destination `s3`, by the folders of its objects. Compare `events` with `GET /audit/stats?interval=hour`, asked before, to find events that are in no object. A key that is bound to a tenant gets a 403, because objects hold the events of all tenants.
+         */
+        get: operations["getArchive"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/exports/replay": {
         parameters: {
             query?: never;
@@ -913,6 +933,47 @@ export interface components {
             waiting_batches: number;
             /** @description When the last object arrived. */
             last_done_at: string | null;
+        };
+        /** @description What the archive has of each hour of a month. */
+        Archive: {
+            destination: string;
+            month: string;
+            /** @description Events of any time that are in no batch yet. */
+            pending: {
+                rows: number;
+                oldest_age_seconds: number;
+            };
+            /** @description Null: the log is off. */
+            log: {
+                size: number;
+                published_size: number;
+            } | null;
+            /** @description The newest whole comparison of database and bucket. With several cells: the age of the oldest one, and the sums. */
+            last_verify: {
+                age_seconds: number;
+                objects: number;
+                differences: number;
+            } | null;
+            /** @description In order. Hours without a batch are left out. */
+            partitions: components["schemas"]["ArchivedHour"][];
+        };
+        ArchivedHour: {
+            /** @description `2026-07-03T14`, or `2026-07-03` where objects are made by day. In UTC. */
+            partition: string;
+            /** @description Events in stored objects. */
+            events: number;
+            objects: number;
+            /** @description Of the stored objects. */
+            bytes: number;
+            /** @description Objects under a signed checkpoint of the log. */
+            logged_objects: number;
+            /** @description Objects that the newest whole `--verify` compared. `last_verify.differences` says what it found. */
+            verified_objects: number;
+            /** @description Events in batches that are not stored yet. */
+            waiting_events: number;
+            oldest_waiting_age_seconds: number;
+            /** @description Events that wait for a person: in failed batches, or rejected. */
+            stuck_events: number;
         };
         ReplayAnswer: {
             destination: string;
@@ -1775,6 +1836,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HourStates"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            503: components["responses"]["Unavailable"];
+            default: components["responses"]["AnyOther"];
+        };
+    };
+    getArchive: {
+        parameters: {
+            query?: {
+                /** @description A month of event time in UTC: `2026-07`. Default: the current month. */
+                month?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The hours. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Archive"];
                 };
             };
             400: components["responses"]["BadRequest"];

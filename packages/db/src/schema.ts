@@ -333,6 +333,8 @@ export const lastVerify = auditbox.table(
     objects: bigint({ mode: 'bigint' }).notNull(),
     /** Those that it could not repair. */
     differences: bigint({ mode: 'bigint' }).notNull(),
+    /** What was done before this time was compared. Null for a comparison that is older than this column. */
+    completeBefore: instant('complete_before'),
   },
   (t) => [primaryKey({ name: 'last_verify_pkey', columns: [t.destination] })],
 );

@@ -62,6 +62,22 @@ export const oidcEnvironment = {
       fallbackShown: 'none',
     }),
   ),
+  AUDIT_OIDC_CLIENT_ID: optional(
+    textOf(/^[\x20-\x7e]{1,256}$/, 'visible ASCII characters', {
+      meaning:
+        'The client id of the page at the issuer: a public client, whose redirect URI is `/ui/signed-in` of this api. With it people sign in on the page. Needs AUDIT_OIDC_ISSUER.',
+      fallbackShown: 'none',
+    }),
+  ),
+  AUDIT_OIDC_CLIENT_SCOPES: listOfEach(/^[\x21\x23-\x2b\x2d-\x5b\x5d-\x7e]+$/, 'of scopes, separated by commas', {
+    meaning: 'The scopes that the page asks the issuer for.',
+    fallback: ['openid'],
+  }),
+  AUDIT_OIDC_CLIENT_PARAMETERS: listOfEach(/^[a-z_]+=[\x21-\x2b\x2d-\x7e]+$/, 'pairs such as audience=urn:auditbox', {
+    meaning: 'What else the page sends to the issuer, so that it gives a token for this api: `audience` or `resource`.',
+    fallback: [],
+    fallbackShown: 'none',
+  }),
   AUDIT_OIDC_CLOCK_TOLERANCE_S: wholeNumber(
     { min: 0, max: 300 },
     { meaning: 'How far the clock of the issuer may be off, in seconds.', fallback: 5 },
@@ -83,6 +99,13 @@ export const oidcRelations: readonly Relation<typeof oidcEnvironment>[] = [
         ? 'AUDIT_OIDC_ISSUER and AUDIT_OIDC_AUDIENCE must be set together.'
         : null,
   },
+  {
+    between: ['AUDIT_OIDC_ISSUER', 'AUDIT_OIDC_CLIENT_ID'],
+    problem: ({ AUDIT_OIDC_ISSUER: issuer, AUDIT_OIDC_CLIENT_ID: client }) =>
+      client !== undefined && issuer === undefined
+        ? 'AUDIT_OIDC_CLIENT_ID is set and AUDIT_OIDC_ISSUER is not; the page needs both to sign people in.'
+        : null,
+  },
 ];
 
 export function nestOidc(values: SettingValues<typeof oidcEnvironment>): OidcSettings | null {
@@ -99,7 +122,20 @@ export function nestOidc(values: SettingValues<typeof oidcEnvironment>): OidcSet
     scopeClaim: values.AUDIT_OIDC_SCOPE_CLAIM,
     scopeMap: new Map(pairs),
     tenantClaim: values.AUDIT_OIDC_TENANT_CLAIM ?? null,
+    page: nestPage(values),
     clockToleranceS: values.AUDIT_OIDC_CLOCK_TOLERANCE_S,
     cooldownMs: values.AUDIT_OIDC_COOLDOWN_MS,
   });
+}
+
+function nestPage(values: SettingValues<typeof oidcEnvironment>): OidcSettings['page'] {
+  const { AUDIT_OIDC_CLIENT_ID: clientId } = values;
+  if (clientId === undefined) return null;
+  const parameters = values.AUDIT_OIDC_CLIENT_PARAMETERS.map((pair): [string, string] => {
+    const at = pair.indexOf('=');
+    return [pair.slice(0, at), pair.slice(at + 1)];
+  });
+  // Without it the issuer gives no ID token, and the page could not check whose answer it got.
+  const scopes = [...new Set(['openid', ...values.AUDIT_OIDC_CLIENT_SCOPES])];
+  return Object.freeze({ clientId, scopes, parameters });
 }

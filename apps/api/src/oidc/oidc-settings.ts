@@ -12,6 +12,14 @@ export interface OidcSettings {
   readonly scopeMap: ReadonlyMap<string, Grant>;
   /** Null: callers with a token are bound to no tenant. */
   readonly tenantClaim: string | null;
+  /** Null: people sign in on the page with a key alone. */
+  readonly page: {
+    /** Of a public client: there is no secret. */
+    readonly clientId: string;
+    readonly scopes: readonly string[];
+    /** Sent to the issuer as they are. */
+    readonly parameters: readonly (readonly [string, string])[];
+  } | null;
   readonly clockToleranceS: number;
   /** Unknown keys make the issuer's keys be read again at most once in this time. */
   readonly cooldownMs: number;

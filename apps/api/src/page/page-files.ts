@@ -3,31 +3,36 @@ import { fileURLToPath } from 'node:url';
 import express, { type RequestHandler, Router } from 'express';
 import helmet from 'helmet';
 import { HttpProblem } from '../http/problem.ts';
+import type { OidcSettings } from '../oidc/oidc-settings.ts';
 
 /** What `apps/dashboard/build.ts` wrote. */
 const builtFiles = fileURLToPath(new URL('../../../dashboard/dist/', import.meta.url));
 
-/** The page runs its own files and calls this api. Nothing else: no inline script, no style element, no frame around it. */
-const pagePolicy = helmet.contentSecurityPolicy({
-  useDefaults: false,
-  directives: {
-    'default-src': ["'none'"],
-    'script-src': ["'self'"],
-    'style-src': ["'self'"],
-    'img-src': ["'self'", 'data:'],
-    'connect-src': ["'self'"],
-    'base-uri': ["'none'"],
-    'form-action': ["'none'"],
-    'frame-ancestors': ["'none'"],
-    'require-trusted-types-for': ["'script'"],
-  },
-});
+/**
+ * The page runs its own files and calls this api, and the issuer if people sign in there. Nothing else: no inline script, no
+ * style element, no frame around it.
+ */
+const pagePolicy = (issuer: string | null) =>
+  helmet.contentSecurityPolicy({
+    useDefaults: false,
+    directives: {
+      'default-src': ["'none'"],
+      'script-src': ["'self'"],
+      'style-src': ["'self'"],
+      'img-src': ["'self'", 'data:'],
+      'connect-src': ["'self'", ...(issuer === null ? [] : [new URL(issuer).origin])],
+      'base-uri': ["'none'"],
+      'form-action': ["'none'"],
+      'frame-ancestors': ["'none'"],
+      'require-trusted-types-for': ["'script'"],
+    },
+  });
 
 /**
  * `/ui`: the page for people. It needs no key, because it holds no data: it asks for a key and calls the routes with it. Each
  * address of a screen answers with the same document. `folder` is for tests.
  */
-export function pageFiles(pathPrefix: string, folder = builtFiles): RequestHandler {
+export function pageFiles(pathPrefix: string, oidc: OidcSettings | null, folder = builtFiles): RequestHandler {
   const router = Router();
   const index = `${folder}index.html`;
   if (!existsSync(index)) {
@@ -37,8 +42,9 @@ export function pageFiles(pathPrefix: string, folder = builtFiles): RequestHandl
   }
   const document = readFileSync(index, 'utf8')
     .replaceAll('"./assets/', `"${pathPrefix}/ui/assets/`)
-    .replace('data-prefix=""', `data-prefix="${pathPrefix}"`);
-  router.use('/ui', pagePolicy);
+    .replace('data-prefix=""', `data-prefix="${pathPrefix}"`)
+    .replace('data-sign-in=""', () => `data-sign-in="${describeSignIn(oidc)}"`);
+  router.use('/ui', pagePolicy(oidc?.page ? oidc.issuer : null));
   // The name of each of these files has a hash of its content.
   router.use('/ui/assets', express.static(`${folder}assets`, { immutable: true, maxAge: '365d', index: false }));
   router.use('/ui/assets', (request) => {
@@ -49,4 +55,11 @@ export function pageFiles(pathPrefix: string, folder = builtFiles): RequestHandl
     response.type('html').send(document);
   });
   return router;
+}
+
+/** Where people sign in, as JSON in an attribute. Nothing of it is secret. Empty: with a key alone. */
+function describeSignIn(oidc: OidcSettings | null): string {
+  if (!oidc?.page) return '';
+  const text = JSON.stringify({ issuer: oidc.issuer, ...oidc.page });
+  return text.replaceAll('&', '&amp;').replaceAll('"', '&quot;').replaceAll('<', '&lt;');
 }

@@ -1,3 +1,5 @@
+import { heatStep } from '../parts/heat-step.ts';
+
 const dayNames = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'];
 
 /** Events for each hour of the week. */
@@ -35,9 +37,4 @@ export function WeekMap({ hours }: { hours: readonly (readonly number[])[] }) {
       </tbody>
     </table>
   );
-}
-
-/** 0 is nothing; 1 to 5 grow with the root, so that small numbers can be told from nothing. */
-function heatStep(value: number, most: number): number {
-  return value === 0 ? 0 : Math.max(1, Math.ceil(Math.sqrt(value / most) * 5));
 }

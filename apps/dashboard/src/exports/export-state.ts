@@ -58,7 +58,7 @@ export interface Health {
 }
 
 const lateS = 60;
-const veryLateS = 15 * 60;
+export const veryLateS = 15 * 60;
 
 /** `ageS`: of the oldest event that has not arrived. */
 export function judge(one: DestinationState, ageS: number): Health {

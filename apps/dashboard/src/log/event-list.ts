@@ -2,13 +2,15 @@ import { type ArchiveState, archiveStates } from '../events/archive-state.ts';
 import { type AuditEvent, elementsOf, membersOf, readEvent } from '../events/event.ts';
 import { CallError, call, callJson } from '../http/call.ts';
 
-/** What a list shows. A new object at every change, so that React sees it. */
+/** What a list shows. A new object at every change, so that React sees it. A list may have 100,000 rows. */
 export interface ListState {
   /** Newest first. */
   readonly rows: readonly AuditEvent[];
   /** Newer events that the live feed brought while the list was being read. */
   readonly waiting: readonly AuditEvent[];
   readonly archive: ReadonlyMap<string, ArchiveState>;
+  /** When the events were recorded that are not archived yet, by id. Like `archive` it is the same object at every change. */
+  readonly open: ReadonlyMap<string, string>;
   readonly isLoading: boolean;
   readonly isComplete: boolean;
   readonly error: CallError | null;
@@ -22,7 +24,7 @@ export interface EventList {
   state(): ListState;
   loadMore(): void;
   /** Asks for the states of these events that may still change. */
-  refreshArchive(ids: readonly string[]): void;
+  refreshArchive(events: readonly AuditEvent[]): void;
   /** Starts to ask for new events. Returns what stops it. */
   follow(): () => void;
   /** True: new events wait until `showWaiting`, because somebody reads. */
@@ -44,11 +46,14 @@ export function createEventList(query: string): EventList {
   let isHeld = false;
   /** Events of the feed that are below the last loaded row. */
   let below: AuditEvent[] = [];
+  const archive = new Map<string, ArchiveState>();
+  const open = new Map<string, string>();
   let feed: { after: string; cursor: string | null } | null = null;
   let state: ListState = {
     rows: [],
     waiting: [],
-    archive: new Map(),
+    archive,
+    open,
     isLoading: false,
     isComplete: false,
     error: null,
@@ -75,7 +80,7 @@ export function createEventList(query: string): EventList {
       cursor = part.next;
       const fresh = takeReached(addNew(part.events), cursor === null ? undefined : part.events.at(-1));
       set({ rows: mergeRows(state.rows, fresh), isLoading: false, isComplete: cursor === null });
-      refresh(fresh.map(({ id }) => id));
+      void refresh(fresh);
     } catch (error) {
       set({ isLoading: false, error: toCallError(error) });
     }
@@ -98,18 +103,26 @@ export function createEventList(query: string): EventList {
     return all.filter((event) => !isBelow(event));
   }
 
-  async function refresh(ids: readonly string[]): Promise<void> {
-    const open = ids.filter((id) => state.archive.get(id) !== 'done').slice(0, 200);
-    if (open.length === 0) return;
+  async function refresh(events: readonly AuditEvent[]): Promise<void> {
+    const recordedAt = new Map(
+      events
+        .filter(({ id }) => archive.get(id) !== 'done')
+        .slice(0, 200)
+        .map((event) => [event.id, event.recordedAt]),
+    );
+    if (recordedAt.size === 0) return;
     try {
-      const { archive } = await callJson<{ archive: { id: string; state: ArchiveState }[] }>(
-        `/audit/archive?ids=${open.join()}`,
+      const answer = await callJson<{ archive: { id: string; state: ArchiveState }[] }>(
+        `/audit/archive?ids=${[...recordedAt.keys()].join()}`,
       );
-      const changed = archive.filter(({ id, state: now }) => now in archiveStates && state.archive.get(id) !== now);
+      const changed = answer.archive.filter(({ id, state: now }) => now in archiveStates && archive.get(id) !== now);
       if (changed.length === 0) return;
-      const next = new Map(state.archive);
-      for (const { id, state: now } of changed) next.set(id, now);
-      set({ archive: next });
+      for (const { id, state: now } of changed) {
+        archive.set(id, now);
+        if (now === 'done') open.delete(id);
+        else open.set(id, recordedAt.get(id) ?? '');
+      }
+      set({});
     } catch {
       // The column stays as it is; the next round asks again.
     }
@@ -131,7 +144,7 @@ export function createEventList(query: string): EventList {
       if (isHeld) set({ waiting: mergeRows(state.waiting, fresh), liveError: null });
       else set({ rows: mergeRows(state.rows, fresh), liveError: null });
     }
-    if (fresh.length > 0) void refresh(fresh.map(({ id }) => id));
+    void refresh(fresh);
     return fresh.length > 0;
   }
 
@@ -143,7 +156,7 @@ export function createEventList(query: string): EventList {
       return () => listeners.delete(listener);
     },
     loadMore: () => void loadPage(),
-    refreshArchive: (ids) => void refresh(ids),
+    refreshArchive: (events) => void refresh(events),
     follow() {
       const stopping = new AbortController();
       let waitMs = askEveryMs;
@@ -189,10 +202,31 @@ function readPart(text: string): { events: AuditEvent[]; next: string | null } {
   };
 }
 
-/** By event time, newest first: an event that was recorded late goes where it happened. */
+/**
+ * By event time, newest first: an event that was recorded late goes where it happened. A page of older events or some new ones
+ * do not make all rows be sorted.
+ */
 function mergeRows(rows: readonly AuditEvent[], fresh: readonly AuditEvent[]): readonly AuditEvent[] {
   if (fresh.length === 0) return rows;
-  return [...fresh, ...rows].sort(byTime);
+  const sorted = [...fresh].sort(byTime);
+  const [newest, oldest] = [sorted[0], sorted.at(-1)] as [AuditEvent, AuditEvent];
+  const [top, bottom] = [rows[0], rows.at(-1)];
+  if (bottom === undefined || byTime(newest, bottom) > 0) return rows.concat(sorted);
+  if (top === undefined || byTime(oldest, top) < 0) return sorted.concat(rows);
+  const merged = [...rows];
+  for (const event of sorted) merged.splice(findPlace(merged, event), 0, event);
+  return merged;
+}
+
+/** Where an event belongs among sorted rows. */
+function findPlace(rows: readonly AuditEvent[], event: AuditEvent): number {
+  let [low, high] = [0, rows.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (byTime(rows[middle] as AuditEvent, event) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function byTime(one: AuditEvent, other: AuditEvent): number {

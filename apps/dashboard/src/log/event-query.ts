@@ -4,9 +4,12 @@ import { chooseInterval } from './histogram-bars.ts';
 /** What the api is asked: the filters, and both ends of the range in UTC. */
 export function eventQuery(filters: string, range: Range): string {
   const search = new URLSearchParams(filters);
-  const { from, to } = rangeEnds(range, Date.now());
-  if (from !== null) search.set('start_date', new Date(from).toISOString());
-  if (to !== null) search.set('end_date', new Date(to).toISOString());
+  // Times of an address are passed on as they are, with all their digits.
+  if (range.kind === 'between') {
+    if (range.from !== null) search.set('start_date', range.from);
+    if (range.to !== null) search.set('end_date', range.to);
+  }
+  if (range.kind === 'last') search.set('start_date', new Date(Date.now() - range.ms).toISOString());
   return search.toString();
 }
 

@@ -1,14 +1,9 @@
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react';
-import type { AuditEvent } from '../events/event.ts';
-import { dayKey, dayName } from '../time/format.ts';
+import { dayName } from '../time/format.ts';
 import { useZone } from '../time/zone.ts';
 import type { EventList, ListState } from './event-list.ts';
 import { EventRow } from './event-row.tsx';
-
-/** A line of the table: an event, or the day that begins below it. */
-type Line =
-  | { readonly kind: 'day'; readonly text: string }
-  | { readonly kind: 'event'; readonly event: AuditEvent; readonly n: number };
+import { findDays, lineOfRow, linesBetween } from './lines.ts';
 
 /** Lines outside of the window that are drawn too, so that a quick scroll shows no hole. */
 const spare = 12;
@@ -35,7 +30,9 @@ export function EventTable({
   const zone = useZone();
   const scroller = useRef<HTMLDivElement>(null);
   const lineHeight = useLineHeight();
-  const lines = useMemo(() => makeLines(state.rows, zone), [state.rows, zone]);
+  const { rows } = state;
+  const days = useMemo(() => findDays(rows, zone), [rows, zone]);
+  const lineCount = rows.length + days.length;
   const [view, setView] = useState({ top: 0, height: 800 });
 
   const look = useCallback(() => {
@@ -60,19 +57,28 @@ export function EventTable({
   }, [look]);
 
   const first = Math.max(0, Math.floor(view.top / lineHeight) - spare);
-  const last = Math.min(lines.length, Math.ceil((view.top + view.height) / lineHeight) + spare);
-  const isNearEnd = last >= lines.length - 30;
+  const last = Math.min(lineCount, Math.ceil((view.top + view.height) / lineHeight) + spare);
+  const isNearEnd = last >= lineCount - 30;
+  const lines = linesBetween(rows, days, first, last);
   useEffect(() => {
     if (isNearEnd && !state.isComplete && state.error === null) list.loadMore();
   }, [isNearEnd, list, state.isComplete, state.error]);
   useEffect(() => {
     const timer = setInterval(() => {
       if (document.hidden) return;
-      list.refreshArchive(lines.slice(first, last).flatMap((line) => (line.kind === 'event' ? [line.event.id] : [])));
+      const shown = linesBetween(rows, days, first, last);
+      list.refreshArchive(shown.flatMap((line) => (line.kind === 'event' ? [line.event] : [])));
     }, 4_000);
     return () => clearInterval(timer);
-  }, [list, lines, first, last]);
-  useScrollToSelected(scroller, lines, selected, lineHeight);
+  }, [list, rows, days, first, last]);
+  const findLine = useCallback(
+    (id: string | null) => {
+      const row = rows.findIndex((event) => event.id === id);
+      return row === -1 ? null : lineOfRow(days, row);
+    },
+    [rows, days],
+  );
+  useScrollToSelected(scroller, findLine, selected, lineHeight);
 
   return (
     <div className="table-scroll" ref={scroller} onScroll={look}>
@@ -102,18 +108,18 @@ export function EventTable({
         </thead>
         <tbody>
           <Spacer lines={first} lineHeight={lineHeight} />
-          {lines.slice(first, last).map((line) =>
+          {lines.map((line) =>
             line.kind === 'day' ? (
-              <tr key={line.text} className="day-row">
+              <tr key={line.at} className="day-row">
                 <th scope="rowgroup" colSpan={6}>
-                  {line.text}
+                  {dayName(line.at, zone)}
                 </th>
               </tr>
             ) : (
               <EventRow
                 key={line.event.id}
                 event={line.event}
-                index={line.n}
+                index={line.row + 1}
                 archive={state.archive.get(line.event.id)}
                 isSelected={line.event.id === selected}
                 onSelect={onSelect}
@@ -122,7 +128,7 @@ export function EventTable({
               />
             ),
           )}
-          <Spacer lines={lines.length - last} lineHeight={lineHeight} />
+          <Spacer lines={lineCount - last} lineHeight={lineHeight} />
         </tbody>
       </table>
     </div>
@@ -136,18 +142,6 @@ function Spacer({ lines, lineHeight }: { lines: number; lineHeight: number }) {
       <td colSpan={6} style={{ height: lines * lineHeight }} />
     </tr>
   );
-}
-
-function makeLines(rows: readonly AuditEvent[], zone: Parameters<typeof dayKey>[1]): Line[] {
-  const lines: Line[] = [];
-  let day = '';
-  rows.forEach((event, index) => {
-    const key = dayKey(event.occurredAt, zone);
-    if (key !== day) lines.push({ kind: 'day', text: dayName(event.occurredAt, zone) });
-    day = key;
-    lines.push({ kind: 'event', event, n: index + 1 });
-  });
-  return lines;
 }
 
 const narrow = matchMedia('(max-width: 760px)');
@@ -166,7 +160,7 @@ function useLineHeight(): number {
 /** The selected row stays in the window when the keyboard moves it, below the header that covers the first lines. */
 function useScrollToSelected(
   scroller: { readonly current: HTMLDivElement | null },
-  lines: readonly Line[],
+  findLine: (id: string | null) => number | null,
   selected: string | null,
   lineHeight: number,
 ): void {
@@ -175,12 +169,12 @@ function useScrollToSelected(
     const element = scroller.current;
     if (selected === shown.current || !element) return;
     shown.current = selected;
-    const at = lines.findIndex((line) => line.kind === 'event' && line.event.id === selected);
-    if (at === -1) return;
+    const at = findLine(selected);
+    if (at === null) return;
     const top = at * lineHeight;
     const bottom = top + 2 * lineHeight;
     if (top < element.scrollTop) element.scrollTop = Math.max(0, top - lineHeight);
     else if (bottom > element.scrollTop + element.clientHeight)
       element.scrollTop = bottom - element.clientHeight + lineHeight;
-  }, [scroller, lines, selected, lineHeight]);
+  }, [scroller, findLine, selected, lineHeight]);
 }

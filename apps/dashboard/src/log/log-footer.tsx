@@ -4,16 +4,13 @@ import type { useListState } from './use-event-list.ts';
 /** How many events are shown, and how many of them are not archived yet. */
 export function LogFooter({ state, total }: { state: ReturnType<typeof useListState>; total: number | null }) {
   const loaded = state.rows.length;
-  const open = state.rows.filter(({ id }) => {
-    const archived = state.archive.get(id);
-    return archived !== undefined && archived !== 'done';
-  });
-  const oldest = open.at(-1);
+  const { size: open } = state.open;
+  const oldest = [...state.open.values()].reduce((least, at) => (at < least ? at : least), '9');
   const words = [
     total === null ? `${count(loaded)} loaded` : `${count(loaded)} of ${count(Math.max(total, loaded))} events`,
-    open.length === 0
+    open === 0
       ? loaded > 0 && 'all shown are archived'
-      : `${open.length} not archived yet${oldest ? `, oldest ${duration((Date.now() - Date.parse(oldest.recordedAt)) / 1000)}` : ''}`,
+      : `${open} not archived yet, oldest ${duration((Date.now() - Date.parse(oldest)) / 1000)}`,
   ];
   return (
     <footer className="log-foot">

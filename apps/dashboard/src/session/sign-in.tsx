@@ -1,13 +1,17 @@
 import { type FormEvent, useEffect, useState } from 'react';
 import { CallError, callJson } from '../http/call.ts';
 import { Icon } from '../parts/icon.tsx';
+import { go, usePlace, withSearch } from '../place/place.ts';
 import { Logo } from '../shell/logo.tsx';
+import { signInIssuer } from './issuer.ts';
+import { beginSignIn } from './issuer-sign-in.ts';
 import { type Caller, setSession } from './session.ts';
 
-/** Asks for a key. The address stays, so the reader is back where they were. */
-export function SignIn() {
+/** Asks for a key, or leads to the issuer. The address stays, so the reader is back where they were. */
+export function SignIn({ problem = null, returnTo }: { problem?: string | null; returnTo?: string }) {
+  const place = usePlace();
   const [key, setKey] = useState('');
-  const [error, setError] = useState<string | null>(null);
+  const [error, setError] = useState<string | null>(problem);
   const [isBusy, setBusy] = useState(false);
   useEffect(() => {
     document.title = 'Sign in · Auditbox';
@@ -19,8 +23,19 @@ export function SignIn() {
     setBusy(true);
     try {
       setSession({ key: text, caller: await callJson<Caller>('/me', { key: text }) });
+      if (returnTo !== undefined) go(returnTo, 'replace');
     } catch (failure) {
       setError(describe(failure));
+      setBusy(false);
+    }
+  };
+  const leave = async () => {
+    if (signInIssuer === null) return;
+    setBusy(true);
+    try {
+      await beginSignIn(signInIssuer, returnTo ?? withSearch(place.path, place.search));
+    } catch (failure) {
+      setError((failure as Error).message);
       setBusy(false);
     }
   };
@@ -29,11 +44,21 @@ export function SignIn() {
       <form className="sign-in-card" onSubmit={submit}>
         <Logo />
         <h1>Who changed what, and is it safely archived?</h1>
+        {signInIssuer !== null && (
+          <>
+            <button type="button" className="button primary large" disabled={isBusy} onClick={leave}>
+              Continue with {new URL(signInIssuer.issuer).host}
+            </button>
+            <p className="sign-in-or">
+              <span>or</span>
+            </p>
+          </>
+        )}
         <label className="field">
           <span>API key</span>
           <input
             // biome-ignore lint/a11y/noAutofocus: the only field of the page
-            autoFocus
+            autoFocus={signInIssuer === null}
             type="password"
             autoComplete="off"
             spellCheck={false}
@@ -47,14 +72,14 @@ export function SignIn() {
         <p id="sign-in-error" className="form-error" role="alert">
           {error}
         </p>
-        <button type="submit" className="button primary large" disabled={isBusy}>
-          {isBusy ? 'Checking the key' : 'Sign in'}
+        <button type="submit" className={`button large ${signInIssuer === null ? 'primary' : ''}`} disabled={isBusy}>
+          {isBusy ? 'Signing in' : 'Sign in'}
         </button>
         <p className="sign-in-note">
           <Icon name="lock" />
           <span>
-            The key stays in this tab and is forgotten when you close it. A key with the scope <code>read</code> sees
-            the log; more scopes show more.
+            {signInIssuer === null ? 'The key' : 'A key, or the token of your sign-in,'} stays in this tab and is
+            forgotten when you close it. The scope <code>read</code> sees the log; more scopes show more.
           </span>
         </p>
       </form>

@@ -21,6 +21,7 @@ interface Entry {
 const entries: readonly Entry[] = [
   { path: '/', label: 'Log', icon: 'log', scope: 'audit:read' },
   { path: '/export', label: 'Export', icon: 'export', scope: 'export:read', isOfAllTenants: true },
+  { path: '/archive', label: 'Archive', icon: 'archive', scope: 'export:read', isOfAllTenants: true },
   { path: '/keys', label: 'Keys', icon: 'keys', scope: 'keys:admin' },
 ];
 

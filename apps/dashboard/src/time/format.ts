@@ -49,6 +49,19 @@ export function shortTime(at: string | Date, zone: Zone): string {
   return formatter(zone, 'short').format(new Date(at));
 }
 
+const utcDays = new Intl.DateTimeFormat('en-GB', { weekday: 'long', day: 'numeric', month: 'long', timeZone: 'UTC' });
+const utcMonths = new Intl.DateTimeFormat('en-GB', { month: 'long', year: 'numeric', timeZone: 'UTC' });
+
+/** `2026-07-03` as `Friday 3 July`. */
+export function utcDay(date: string): string {
+  return utcDays.format(new Date(`${date}T00:00:00Z`)).replace(',', '');
+}
+
+/** `2026-07` as `July 2026`. */
+export function utcMonth(month: string): string {
+  return utcMonths.format(new Date(`${month}-01T00:00:00Z`));
+}
+
 /** Changes with the day that the reader's clock shows; quick, because a list asks for each of its rows. */
 export function dayKey(text: string, zone: Zone): string {
   if (zone === 'utc') return text.slice(0, 10);
@@ -85,6 +98,13 @@ export function secondsBetween(from: string, to: string): number {
 export function count(n: number): string {
   return n.toLocaleString('en-GB');
 }
+
+/** `1.2k`: for narrow places. */
+export function shortCount(n: number): string {
+  return n < 1_000 ? String(n) : shortCounts.format(n).toLowerCase();
+}
+
+const shortCounts = new Intl.NumberFormat('en-GB', { notation: 'compact', maximumSignificantDigits: 2 });
 
 export function bytes(n: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];

@@ -2,7 +2,7 @@ import type { Database } from '@auditbox/db/database/connect.ts';
 import type { DoneDelivery } from '@auditbox/db/export/done-delivery.ts';
 import { listDone } from '@auditbox/db/export/list-done.ts';
 import { findUnexported, lastOutboxId } from '@auditbox/db/export/unexported.ts';
-import { recordVerify } from '@auditbox/db/observe/last-verify.ts';
+import { beginVerify, recordVerify } from '@auditbox/db/observe/last-verify.ts';
 import { printable } from '@auditbox/evidence/printable.ts';
 import type { VerifyCommand } from '../cli.ts';
 import type { Destination } from '../destinations/destination.ts';
@@ -43,6 +43,7 @@ export async function verify(parts: VerifyParts, command: VerifyCommand, signal:
     if (!command.json) process.stdout.write(describe(difference));
   };
   const range = { from: command.occurredFrom, to: command.occurredTo };
+  const completeBefore = await beginVerify(db);
   let objects = 0;
   let shownAt = performance.now();
   for (let behind = '0'; ; ) {
@@ -69,7 +70,7 @@ export async function verify(parts: VerifyParts, command: VerifyCommand, signal:
   if (log !== null) return fail(log);
   const left = await countUnexported(db, destination, report);
   if (range.from === null && range.to === null)
-    await recordVerify(db, { destination, objects, differences: found.open });
+    await recordVerify(db, { destination, objects, differences: found.open, completeBefore });
   return conclude(command, { ...found, objects, left });
 }
 

@@ -70,8 +70,8 @@ const exporter = `
     -- Triggers let the log only grow.
     grant insert (destination, origin), update (size, published_size) on auditbox.log_head to auditbox_exporter;
     grant insert on auditbox.log_entry to auditbox_exporter;
-    grant insert (destination, objects, differences), update (finished_at, objects, differences) on auditbox.last_verify
-      to auditbox_exporter;
+    grant insert (destination, objects, differences, complete_before),
+      update (finished_at, objects, differences, complete_before) on auditbox.last_verify to auditbox_exporter;
     grant insert (destination, size, root), update (note) on auditbox.log_checkpoint to auditbox_exporter;
     grant insert (destination, outbox_id, batch_id, audit_id, occurred_at, reason), delete on auditbox.rejection
       to auditbox_exporter;

@@ -1,6 +1,28 @@
 import type { Database } from '../database/connect.ts';
 
 /**
+ * How far back a comparison must look for objects that it has all seen. A delivery gets its time of arrival before its commit,
+ * and our statements are shorter.
+ */
+const longestCommit = '1 minute';
+
+/**
+ * What was done before this time is in a comparison that begins now.
+ *
+ * Caller: `--verify`, at its beginning.
+ * Locks: none.
+ * Crash: nothing is written.
+ */
+export async function beginVerify(db: Database): Promise<string> {
+  const [row] = await db.query(
+    (sql) => sql<[{ before: string }]>`
+      select to_char((clock_timestamp() - ${longestCommit}::interval) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+        as before`,
+  );
+  return row.before;
+}
+
+/**
  * Records that the whole database was compared with a destination.
  *
  * Caller: `--verify`, at its end.
@@ -9,14 +31,16 @@ import type { Database } from '../database/connect.ts';
  */
 export async function recordVerify(
   db: Database,
-  { destination, objects, differences }: { destination: string; objects: number; differences: number },
+  verify: { destination: string; objects: number; differences: number; completeBefore: string },
 ): Promise<void> {
+  const { destination, objects, differences, completeBefore } = verify;
   await db.query(
     (sql) => sql`
-      insert into auditbox.last_verify (destination, objects, differences)
-      values (${destination}, ${objects}::bigint, ${differences}::bigint)
+      insert into auditbox.last_verify (destination, objects, differences, complete_before)
+      values (${destination}, ${objects}::bigint, ${differences}::bigint, ${completeBefore}::timestamptz)
       on conflict (destination) do update
-      set finished_at = clock_timestamp(), objects = excluded.objects, differences = excluded.differences`,
+      set finished_at = clock_timestamp(), objects = excluded.objects, differences = excluded.differences,
+        complete_before = excluded.complete_before`,
   );
 }
 
@@ -24,11 +48,12 @@ export async function recordVerify(
 export interface LastVerify {
   readonly destination: string;
   readonly ageS: number;
+  readonly objects: number;
   readonly differences: number;
 }
 
 /**
- * Caller: the exporter's metrics, `GET /exports`.
+ * Caller: the exporter's metrics, `GET /exports`, `GET /archive`.
  * Locks: none.
  * Crash: nothing is written.
  */
@@ -36,7 +61,7 @@ export async function listLastVerifies(db: Database): Promise<LastVerify[]> {
   return db.query(
     (sql) => sql<LastVerify[]>`
       select destination, extract(epoch from statement_timestamp() - finished_at)::float8 as "ageS",
-        differences::float8 as differences
+        objects::float8 as objects, differences::float8 as differences
       from auditbox.last_verify`,
   );
 }

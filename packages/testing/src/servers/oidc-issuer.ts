@@ -21,6 +21,8 @@ export interface OidcIssuer {
   readonly keyRequests: () => number;
   /** A token by the grant of client credentials. Its subject is `robot`. */
   issue(wishes?: TokenWishes): Promise<string>;
+  /** From now on people can sign in with this public client, whose browser comes back to `redirectUri`. */
+  addPage(clientId: string, redirectUri: string): void;
   /** From now on tokens are signed with a new key, and only this one is published. */
   rollOver(): void;
   /** While it is down, each request ends with a broken connection. */
@@ -37,9 +39,11 @@ export async function startOidcIssuer(): Promise<OidcIssuer> {
   let wishes: TokenWishes = {};
   let isDown = false;
   let keyRequests = 0;
+  const pages: { clientId: string; redirectUri: string }[] = [];
   const server = createServer((request, response) => {
     if (isDown) return request.socket.destroy();
     if (request.url?.startsWith('/jwks')) keyRequests += 1;
+    if (request.url?.startsWith('/interaction/')) return void approve(current.provider, request, response);
     return current.handle(request, response);
   });
   server.listen(0, '127.0.0.1');
@@ -47,7 +51,11 @@ export async function startOidcIssuer(): Promise<OidcIssuer> {
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   let current = createProvider();
 
-  function createProvider(): { handle(request: IncomingMessage, response: ServerResponse): void; key: KeyObject } {
+  function createProvider(): {
+    readonly provider: Provider;
+    handle(request: IncomingMessage, response: ServerResponse): void;
+    readonly key: KeyObject;
+  } {
     const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     generation += 1;
     const jwk = { ...privateKey.export({ format: 'jwk' }), alg: 'RS256', use: 'sig', kid: `key-${generation}` };
@@ -61,10 +69,23 @@ export async function startOidcIssuer(): Promise<OidcIssuer> {
           redirect_uris: [],
           response_types: [],
         },
+        ...pages.map(({ clientId, redirectUri }) => ({
+          client_id: clientId,
+          // The page has no secret, and so PKCE is required.
+          token_endpoint_auth_method: 'none' as const,
+          grant_types: ['authorization_code'],
+          redirect_uris: [redirectUri],
+          response_types: ['code' as const],
+        })),
       ],
+      cookies: { keys: ['key of the cookies of the tests'] },
+      findAccount: (_context, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
       ttl: { ClientCredentials: (_context, token) => token.resourceServer?.accessTokenTTL ?? 600 },
       scopes: ['read', 'write', 'admin', 'audit:read', 'audit:write', 'auditors'],
-      extraTokenClaims: () => ({ sub: client.id, ...wishes.claims }),
+      extraTokenClaims: (_context, { kind }) => ({
+        ...(kind === 'ClientCredentials' && { sub: client.id }),
+        ...wishes.claims,
+      }),
       features: {
         clientCredentials: { enabled: true },
         devInteractions: { enabled: false },
@@ -82,7 +103,7 @@ export async function startOidcIssuer(): Promise<OidcIssuer> {
       },
     });
     const handle = provider.callback();
-    return { handle, key: publicKey };
+    return { provider, handle, key: publicKey };
   }
 
   return {
@@ -102,6 +123,10 @@ export async function startOidcIssuer(): Promise<OidcIssuer> {
       if (body.access_token === undefined) throw new Error(`The issuer gave no token: ${JSON.stringify(body)}`);
       return body.access_token;
     },
+    addPage(clientId, redirectUri) {
+      pages.push({ clientId, redirectUri });
+      current = createProvider();
+    },
     rollOver() {
       current = createProvider();
     },
@@ -115,4 +140,15 @@ export async function startOidcIssuer(): Promise<OidcIssuer> {
       await once(server, 'close');
     },
   };
+}
+
+/** Signs `ana` in and grants what was asked for, as a person would by two forms. */
+async function approve(provider: Provider, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { prompt, params, session } = await provider.interactionDetails(request, response);
+  if (prompt.name === 'login') return provider.interactionFinished(request, response, { login: { accountId: 'ana' } });
+  const grant = new provider.Grant({ accountId: session?.accountId ?? '', clientId: String(params.client_id) });
+  grant.addOIDCScope(String(params.scope));
+  if (params.resource !== undefined) grant.addResourceScope(String(params.resource), String(params.scope));
+  const grantId = await grant.save();
+  return provider.interactionFinished(request, response, { consent: { grantId } }, { mergeWithLastSubmission: true });
 }
