@@ -127,7 +127,7 @@ test('the statements for DuckDB in docs/archive.md run on a copy of the bucket',
     await writeFile(join(copy, key), (await Body?.transformToByteArray()) ?? '');
   }
   const page = await readFile(new URL('../../../docs/archive.md', import.meta.url), 'utf8');
-  const block = /<!-- duckdb -->\s+```sql\n(.*?)```/s.exec(page)?.[1] ?? '';
+  const block = /```sql duckdb\n(.*?)```/s.exec(page)?.[1] ?? '';
   const statements = block
     .replaceAll(/'(?=audit_logs\/|parquet\/)/g, `'${copy}/`)
     .split(/;\n/)
