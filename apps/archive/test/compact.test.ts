@@ -119,7 +119,7 @@ test('no object of the archive was written', () => {
     if (path.includes('.ndjson') || path.includes('.parquet')) expect(times, path).toBe(1);
 });
 
-test('the statements for DuckDB in docs/archive.md run on a copy of the bucket', async () => {
+test('the statements for DuckDB in docs/archive.md and in the README run on a copy of the bucket', async () => {
   const copy = join(fixture.cache, 'copy');
   for (const key of await listKeys()) {
     const { Body } = await fixture.bucket.client.send(new GetObjectCommand({ Bucket: fixture.bucket.name, Key: key }));
@@ -127,12 +127,16 @@ test('the statements for DuckDB in docs/archive.md run on a copy of the bucket',
     await writeFile(join(copy, key), (await Body?.transformToByteArray()) ?? '');
   }
   const page = await readFile(new URL('../../../docs/archive.md', import.meta.url), 'utf8');
-  const block = /<!-- duckdb -->\s+```sql\n(.*?)```/s.exec(page)?.[1] ?? '';
+  const block = /```sql duckdb\n(.*?)```/s.exec(page)?.[1] ?? '';
   const statements = block
     .replaceAll(/'(?=audit_logs\/|parquet\/)/g, `'${copy}/`)
     .split(/;\n/)
     .slice(0, -1);
   const connection = await (await DuckDBInstance.create(':memory:')).connect();
+  const readme = await readFile(new URL('../../../README.md', import.meta.url), 'utf8');
+  const [, shown = ''] = /```sql duckdb\n(.*?);\n```/s.exec(readme) ?? [];
+  const counted = await connection.runAndReadAll(shown.replace('s3://my-audit-bucket/', `${copy}/`));
+  expect(counted.getRowsJson().length).toBeGreaterThan(1);
   const answers: unknown[] = [];
   for (const statement of statements) answers.push((await connection.runAndReadAll(statement)).getRowsJson());
   expect(answers.slice(2)).toEqual([

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
+import { readSecretFiles } from '@auditbox/process/secret-files.ts';
 import type { Subcommand } from './subcommands.ts';
 
 /** Where the environment of a command comes from, in addition to the variables that were given to it. */
@@ -12,16 +13,18 @@ interface Places {
 }
 
 /**
- * Adds the variables of `.env`, where the environment does not have them. Without a database in either, a running
+ * Adds the variables of `.env`, where the environment does not have them, and the secrets that are in files. Without a database in either, a running
  * `npm start` decides about the database and the store as a whole: parts of two systems must not be mixed. Returns a
- * sentence about that, or null. Throws when a file exists and cannot be read.
+ * sentence about that, or null. Throws when a file exists and cannot be read, and when a secret is not as it should be.
  */
 export function loadEnvironment(
   environment: NodeJS.ProcessEnv,
-  { unless }: Pick<Subcommand, 'unless'>,
+  { name, unless }: Pick<Subcommand, 'name' | 'unless'>,
   { folder, stackFolder }: Places,
 ): string | null {
-  for (const [name, value] of Object.entries(readVariables(join(folder, '.env')) ?? {})) environment[name] ??= value;
+  for (const [variable, value] of Object.entries(readVariables(join(folder, '.env')) ?? {}))
+    environment[variable] ??= value;
+  readSecretFiles(environment, { anyPassword: name === 'migrate' });
   if (unless === null || environment[unless]) return null;
   // The other way to say where the database is.
   if (unless === 'DATABASE_URL' && environment.DATABASE_CELLS) return null;

@@ -74,6 +74,16 @@ test('settings come from .env, and a variable of the environment wins', async ()
   expect((await run(['keys', 'list'])).code).toBe(1);
 });
 
+test('a secret comes from the file that its …_FILE names, also for the passwords of logins', async () => {
+  await writeFile(join(folder, 'url'), `${db.url}\n`);
+  const env = { DATABASE_URL_FILE: join(folder, 'url') };
+  expect(await run(['keys', 'list', '--json'], env)).toEqual({ code: 0, output: expect.stringMatching(/^\[.*\]\n$/s) });
+  const both = await run(['keys', 'list'], { ...env, DATABASE_URL: db.url });
+  expect(both).toEqual({ code: 1, output: 'DATABASE_URL and DATABASE_URL_FILE are both set; set one of them.\n' });
+  const missing = await run(['migrate'], { ...env, APP_API_PASSWORD_FILE: join(folder, 'missing') });
+  expect(missing.output).toMatch(/^APP_API_PASSWORD_FILE is ".*missing"; the file cannot be read \(ENOENT\)\.\n$/);
+});
+
 test('without DATABASE_URL a command works with the Auditbox of npm start, and takes nothing from .env for it', async () => {
   await writeFile(join(folder, '.env'), 'S3_BUCKET=of-another-system\n');
   await writeFile(join(folder, 'env'), `DATABASE_URL=${db.url}\nS3_BUCKET=of-npm-start\n`);

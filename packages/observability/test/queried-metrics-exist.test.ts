@@ -78,8 +78,9 @@ afterAll(async () => {
   await receiver.close();
 });
 
-/** Metrics and labels that Prometheus adds. */
+/** Metrics and labels that Prometheus adds, and metrics of the disk from a node exporter and from the kubelet. */
 const addedByPrometheus = { metrics: ['up'], labels: ['job', 'instance'] };
+const fromOthers = /^(node_filesystem|kubelet_volume_stats)_/;
 
 const queries = [
   ...readAlerts().map(({ alert, expr }) => [`alert ${alert}`, expr] as const),
@@ -90,7 +91,7 @@ test.each(queries)('%s uses metrics and labels that the processes export: %s', (
   const selectors = findSelectors(expr);
   expect(selectors).not.toHaveLength(0);
   for (const { metric, labels } of selectors) {
-    if (addedByPrometheus.metrics.includes(metric)) continue;
+    if (addedByPrometheus.metrics.includes(metric) || fromOthers.test(metric)) continue;
     const series = metrics.flatMap(({ text }) => text.split('\n')).filter((line) => /^\w+/.exec(line)?.[0] === metric);
     expect(series, `${metric} is exported by no process`).not.toHaveLength(0);
     for (const label of labels.filter((name) => !addedByPrometheus.labels.includes(name)))

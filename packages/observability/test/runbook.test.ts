@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
 import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -22,19 +22,37 @@ test.each(alerts)(
     expect(['page', 'ticket']).toContain(labels.severity);
     expect(annotations.impact).toMatch(/\.$/);
     const [file, anchor = ''] = (annotations.runbook_url ?? '').split('#');
-    expect(file).toBe('{{ $externalLabels.auditbox_docs }}/RUNBOOK.md');
+    expect(file).toBe('{{ $externalLabels.auditbox_runbook }}');
     expect(anchors).toContain(anchor);
   },
 );
 
-test('the configuration of Prometheus gives the links of the alerts an address', () => {
+test('the address of the runbook in alerts is a setting of docker-compose.yml, and without it the file of the clone', () => {
   const { global } = parse(readFileSync(new URL('../prometheus/prometheus.yml', import.meta.url), 'utf8'));
-  expect(global.external_labels.auditbox_docs).toMatch(/^https:\/\/\S+[^/]$/);
+  expect(global.external_labels.auditbox_runbook).toMatch(/^\$\{RUNBOOK_URL\}$/);
+  const { services } = parse(readFileSync(new URL('../../../docker-compose.yml', import.meta.url), 'utf8'));
+  const [, path = ''] = /^\$\{RUNBOOK_URL:-(.+)\}$/.exec(services.prometheus.environment.RUNBOOK_URL) ?? [];
+  expect(existsSync(new URL(`../../../${path}`, import.meta.url))).toBe(true);
 });
 
 test('every chapter about an alert belongs to an existing alert', () => {
   const chapters = headings.filter((title) => title.startsWith('Auditbox'));
   expect(chapters.sort()).toEqual(alerts.map(({ alert }) => alert).sort());
+});
+
+test('every service, deployment and command in the forms for containers and Kubernetes exists', () => {
+  const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
+  const { services } = parse(read('docker-compose.yml'));
+  const cluster = read('examples/kubernetes/auditbox.yaml');
+  const program = read('packages/cli/src/subcommands.ts');
+  const named = (form: RegExp) => [...runbook.matchAll(form)].map(([, name = '']) => name);
+  const inCompose = named(/docker compose (?:exec|run --rm|restart|logs --since 1h) ([a-z-]+)/g);
+  const inCluster = named(/(?:deploy\/|cronjob\/|delete job )([a-z-]+)/g);
+  const commands = named(/(?:exec [a-z-]+|--) auditbox ([a-z]+)/g);
+  expect([inCompose.length, inCluster.length, commands.length].every((count) => count > 3)).toBe(true);
+  expect(inCompose.filter((name) => !(name in services))).toEqual([]);
+  expect(inCluster.filter((name) => !cluster.includes(`name: ${name}\n`))).toEqual([]);
+  expect(commands.filter((name) => !program.includes(`subcommand('${name}'`))).toEqual([]);
 });
 
 test('every link within the runbook has a target', () => {

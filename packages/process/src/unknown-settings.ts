@@ -9,7 +9,7 @@ export interface UnknownSetting {
 }
 
 /** Prefixes that nobody else uses. Platforms set names such as DATABASE_PRIVATE_URL by themselves. */
-const ourPrefixes = /^(AUDIT|EXPORT|S3|RETENTION|RATE_LIMIT|DESTINATIONS|METRICS)_/;
+const ourPrefixes = /^(ARCHIVE|AUDIT|EXPORT|S3|RETENTION|RATE_LIMIT|DESTINATIONS|METRICS)_/;
 
 /** The variables with one of our prefixes that no process reads. They are ignored, so the person who set them must learn of it. */
 export function findUnknownSettings(environment: NodeJS.ProcessEnv): readonly UnknownSetting[] {

@@ -1,6 +1,7 @@
 import { existsSync, globSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { secretsInFiles } from '@auditbox/process/secret-files.ts';
 import { expect, test } from 'vitest';
 import { apiSettingTable } from '../../../apps/api/src/settings.ts';
 import { exporterSettings } from '../../../apps/exporter/src/settings.ts';
@@ -31,7 +32,8 @@ test('README.md has at most 250 lines', () => {
 /** The changelog also names settings that are gone. */
 test.each(documents.filter((path) => path !== 'CHANGELOG.md'))('every setting that %s names exists', (document) => {
   const compose = [...read('docker-compose.yml').matchAll(/\b[A-Z][A-Z0-9_]+\b/g)].map(([name]) => name);
-  const known = new Set([...Object.keys(apiSettingTable), ...Object.keys(exporterSettings), ...compose]);
+  const files = secretsInFiles.map((name) => `${name}_FILE`);
+  const known = new Set([...Object.keys(apiSettingTable), ...Object.keys(exporterSettings), ...compose, ...files]);
   const named = read(document).match(/\b(?:S3|EXPORT|AUDIT|OUTBOX|DATABASE|METRICS|OTEL)_[A-Z0-9_]*[A-Z0-9]\b/g) ?? [];
   expect(named.filter((name) => !known.has(name))).toEqual([]);
 });

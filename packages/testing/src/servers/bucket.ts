@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 
@@ -79,4 +81,15 @@ async function readObject(client: S3Client, Bucket: string, Key: string): Promis
     .slice(0, -1)
     .map((line) => JSON.parse(line));
   return { key: Key, metadata: Metadata, contentType: ContentType, contentEncoding: ContentEncoding, text, events };
+}
+
+/** Copies all objects below a prefix to a folder, as `aws s3 sync` does. */
+export async function copyObjects({ client, name: Bucket }: TestBucket, prefix: string, folder: string): Promise<void> {
+  const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket, Prefix: prefix }));
+  for (const { Key = '' } of Contents) {
+    const { Body } = await client.send(new GetObjectCommand({ Bucket, Key }));
+    const file = join(folder, Key.slice(prefix.length));
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, (await Body?.transformToByteArray()) ?? '');
+  }
 }
