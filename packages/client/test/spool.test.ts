@@ -152,7 +152,7 @@ test('a wrong key loses nothing', async () => {
   const client = createClient({ baseUrl: api.url, key: 'ab_unknown' });
   const wrong = await open({ client, onError: (error) => errors.push(error) });
   const id = await wrong.add(withoutId('key'));
-  await eventually(() => expect(errors).toMatchObject([{ status: 401, problemCode: 'unauthorized' }]));
+  await eventually(() => expect(errors[0]).toMatchObject({ status: 401, problemCode: 'unauthorized' }));
   const stop = AbortSignal.abort(new Error('enough'));
   await expect(wrong.drain({ signal: stop })).rejects.toThrow('enough');
   await wrong.close();

@@ -20,6 +20,7 @@ import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { type App, endApps, spawnProgram } from '@auditbox/testing/servers/spawn-app.ts';
 import { openTestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import { type HttpReceiver, startHttpReceiver } from '@auditbox/testing/stubs/http-receiver.ts';
+import postgres from 'postgres';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { subcommands } from '../../../cli/src/subcommands.ts';
@@ -229,7 +230,8 @@ describe('SQL', () => {
 
   test.each(bySql)('Postgres takes every statement of %s, one after the other', async (document) => {
     const db = await openTestDatabase();
-    const session = await db.sql.reserve();
+    // The blocks of a document share a session, with its transaction and its roles.
+    const session = postgres(db.url, { max: 1, onnotice() {} });
     try {
       await session.unsafe(invoices);
       for (const [where, block] of blocksOf('sql')) {
@@ -238,8 +240,9 @@ describe('SQL', () => {
       }
     } finally {
       await session.unsafe('rollback');
-      await session.unsafe('drop role if exists app_api, app_exporter, app_retention, billing');
-      session.release();
+      await session
+        .unsafe('drop role if exists app_api, app_exporter, app_retention, billing')
+        .finally(() => session.end());
       await db.close(1_000);
     }
   });
@@ -253,7 +256,7 @@ describe('TypeScript', () => {
       declare const key: string, baseUrl: string, receipt: string, signal: AbortSignal;
       declare function store(events: readonly object[], cursor: string): Promise<void>;`,
     'packages/client/README.md': `declare const key: string, signal: AbortSignal;
-      declare function store(events: readonly object[], cursor: string): Promise<void>;`,
+      declare function store(events: readonly object[], cursor?: string): Promise<void>;`,
     'packages/writer/README.md': `declare const client: { query(text: string, parameters?: unknown[]): Promise<{ rows: never[] }> };`,
     'docs/destinations.md': `import { test } from 'node:test';
       import { conformanceTests } from '@auditbox/destination-kit/conformance.ts';
