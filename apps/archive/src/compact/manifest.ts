@@ -1,3 +1,5 @@
+import { z } from 'zod';
+import { ArchiveError, exitCodes } from '../archive-error.ts';
 import type { Archive } from '../bucket/archive.ts';
 
 /*
@@ -9,32 +11,36 @@ import type { Archive } from '../bucket/archive.ts';
  *   <parquet prefix>_manifests/dt=2026-07-03/0001.done.json  written last: the file is there and was checked
  */
 
-export interface Manifest {
-  readonly format: 'auditbox-parquet v1';
-  readonly day: string;
-  readonly number: number;
-  /** The key of the file of Parquet. */
-  readonly file: string;
-  readonly rows: number;
-  readonly objects: readonly CoveredObject[];
-}
+const count = z.int().min(0);
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
-export interface CoveredObject {
+const coveredSchema = z.object({
   /** Relative to the prefix of the archive, as in the log. */
-  readonly path: string;
-  readonly rows: number;
+  path: z.string(),
+  rows: count,
   /** Of the lines. */
-  readonly sha256: string;
-  readonly objectSha256: string;
+  sha256,
+  objectSha256: sha256,
   /** Its place in the signed log; null where that is not known. */
-  readonly logIndex: number | null;
-}
+  logIndex: count.nullable(),
+});
+
+const manifestSchema = z.object({
+  format: z.literal('auditbox-parquet v1'),
+  day: z.iso.date(),
+  number: count,
+  /** The key of the file of Parquet. */
+  file: z.string(),
+  rows: count,
+  objects: z.array(coveredSchema).readonly(),
+});
 
 /** The file as it was stored. */
-interface Done {
-  readonly sha256: string;
-  readonly bytes: number;
-}
+const doneSchema = z.object({ sha256, bytes: count });
+
+export type CoveredObject = Readonly<z.output<typeof coveredSchema>>;
+export type Manifest = Readonly<z.output<typeof manifestSchema>>;
+type Done = Readonly<z.output<typeof doneSchema>>;
 
 export interface StoredManifest {
   readonly manifest: Manifest;
@@ -67,13 +73,19 @@ export async function readManifests(
   const manifests: StoredManifest[] = [];
   for (const key of keys) {
     if (!/\/\d{4}\.json$/.test(key)) continue;
-    const manifest = await readJson<Manifest>(archive, key);
+    const manifest = await readJson(archive, key, manifestSchema);
     const end = key.replace(/json$/, 'done.json');
-    manifests.push({ manifest, done: there.has(end) ? await readJson<Done>(archive, end) : null });
+    manifests.push({ manifest, done: there.has(end) ? await readJson(archive, end, doneSchema) : null });
   }
   return manifests;
 }
 
-async function readJson<T>(archive: Archive, key: string): Promise<T> {
-  return JSON.parse((await archive.read(key))?.toString() ?? 'null') as T;
+/** Anybody who may write to the bucket can write a manifest. */
+async function readJson<T>(archive: Archive, key: string, schema: z.ZodType<T>): Promise<T> {
+  const text = (await archive.read(key))?.toString();
+  try {
+    return schema.parse(JSON.parse(text ?? 'null'));
+  } catch {
+    throw new ArchiveError(`${key} is not a manifest. --no-parquet reads only the objects.`, exitCodes.altered);
+  }
 }

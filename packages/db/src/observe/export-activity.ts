@@ -14,6 +14,7 @@ interface ExportedHour {
 /** A delivery that was tried and waits for its next try. */
 interface WaitingRetry {
   readonly batchId: string;
+  /** Attempts that failed. 0 while the destination refuses everything: such an attempt does not count. */
   readonly attempts: number;
   readonly error: string;
   readonly nextAttemptInS: number;
@@ -56,7 +57,8 @@ export async function readExportActivity(db: Database, destination: string): Pro
         greatest(0, extract(epoch from d.next_attempt_at - statement_timestamp()))::float8 as "nextAttemptInS"
       from (
         -- The last to be tried: a delivery that waits for a retry is behind those that were never tried.
-        select batch_id, attempts, last_error, next_attempt_at
+        -- The lease has counted the attempt that runs. It may be a probe of a destination that refuses everything.
+        select batch_id, attempts - (v.state = 'sending')::int as attempts, last_error, next_attempt_at
         from auditbox.delivery v
         where v.destination = ${destination} and v.state in ('sealed', 'sending')
         order by v.next_attempt_at desc, v.batch_id desc
