@@ -165,7 +165,10 @@ test('a manifest that is not one is refused and named, and --no-parquet reads wi
   const Key = `parquet/audit_logs/_manifests/dt=${day}/0009.json`;
   for (const Body of ['{', '[]', '{"format":"auditbox-parquet v1","file":7}']) {
     await client.send(new PutObjectCommand({ Bucket, Key, Body }));
-    expect(await fixture.archive(['query', 'select 1'])).toMatchObject({ exitCode: 3, said: expect.stringContaining(Key) });
+    expect(await fixture.archive(['query', 'select 1'])).toMatchObject({
+      exitCode: 3,
+      said: expect.stringContaining(Key),
+    });
   }
   expect(await fixture.archive(['query', 'select 1', '--no-parquet'])).toMatchObject({ exitCode: 0 });
 });

@@ -18,7 +18,13 @@ const origin = 'log.example/test';
 const pem = generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
 const keyFile = join(mkdtempSync(join(tmpdir(), 'by-tenant-')), 'key.pem');
 writeFileSync(keyFile, pem);
-const logged = { EXPORT_LOG_ORIGIN: origin, EXPORT_LOG_KEY_FILE: keyFile, EXPORT_LOG_INTERVAL_MS: '100' };
+const shortLease = { EXPORT_LEASE_MS: '2000', S3_REQUEST_TIMEOUT_MS: '1000' };
+const logged = {
+  ...shortLease,
+  EXPORT_LOG_ORIGIN: origin,
+  EXPORT_LOG_KEY_FILE: keyFile,
+  EXPORT_LOG_INTERVAL_MS: '100',
+};
 const byTenant = { ...logged, EXPORT_BY_TENANT: 'true' };
 const tenants = [
   'acme',
