@@ -58,6 +58,15 @@ test('settings cannot be changed, nested ones included', () => {
     expect(Object.isFrozen(part)).toBe(true);
 });
 
+test('a prefix that leaves a key no room for the folder of a tenant is refused', () => {
+  const byTenant = { ...required, EXPORT_BY_TENANT: 'true' };
+  expect(readExporterSettings({ ...byTenant, S3_PREFIX: 'a'.repeat(600) }).seal.byTenant).toBe(true);
+  expect(() => readExporterSettings({ ...byTenant, S3_PREFIX: 'a'.repeat(601) })).toThrow(
+    'S3_PREFIX has 601 characters; with EXPORT_BY_TENANT=true it may have 600',
+  );
+  expect(readExporterSettings({ ...required, S3_PREFIX: 'a'.repeat(601) }).seal.byTenant).toBe(false);
+});
+
 test('cells never write the same key, and each has its own log', () => {
   const cell = { ...required, S3_PREFIX: 'audit/', CELL_NAME: 'ash' };
   expect(readExporterSettings(cell)).toMatchObject({ cell: 'ash', s3: { prefix: 'audit/cell=ash/' } });
