@@ -1,19 +1,17 @@
 import type { Checked } from '@auditbox/core/event/audit-event.ts';
 import type { TenantScope } from '@auditbox/core/keys/tenant-scope.ts';
-import { csvHeader } from '@auditbox/core/text/csv-row.ts';
-import { giveBack } from '@auditbox/db/database/collect-chunks.ts';
 import type { Request, Response } from 'express';
 import { z } from 'zod';
 import { breakConnection } from '../http/break-connection.ts';
 import { getCaller } from '../http/caller.ts';
-import { writePart } from '../http/json-answer.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { listActions, type Route } from '../http/route.ts';
 import type { CursorList } from './cursor.ts';
-import { type ExportFormat, type ExportSource, partBytes, partsHeld } from './export-source.ts';
+import { type ExportFormat, partBytes, partsHeld } from './export-source.ts';
 import { filterParameters, orderParameters, toFilter } from './parameters.ts';
 import { getSearch, readQuery, requireValid, valueParameters } from './read-query.ts';
 import { preferHeader, readerHeaders } from './readers.ts';
+import { reservedBytes, sendParts } from './send-export.ts';
 
 const formats = ['ndjson', 'csv'] as const satisfies readonly ExportFormat[];
 
@@ -161,65 +159,5 @@ function acceptedFormat(request: Request): ExportFormat {
   return type === 'text/csv' ? 'csv' : 'ndjson';
 }
 
-const mediaTypes = { ndjson: 'application/x-ndjson; charset=utf-8', csv: 'text/csv; charset=utf-8; header=present' };
-
-/** What every export holds of the memory. */
-const reservedBytes = partsHeld * partBytes.usual;
-/** What one holds in addition while it is fast. */
+/** What an export holds in addition while it is fast. */
 const fastBytes = partsHeld * partBytes.fast;
-
-/** The trailers of an export. The second one is a header, too. */
-const rowsTrailer = 'auditbox-export-rows';
-const beginTrailer = 'auditbox-record-begins-at';
-
-interface ExportForm {
-  readonly format: ExportFormat;
-  readonly hasClosingLine: boolean;
-  readonly hasBom: boolean;
-}
-
-interface ExportUses {
-  /** Holds more of the memory for answers. */
-  readonly hold: (bytes: number) => void;
-  readonly getRecordBegin: () => Promise<string | null>;
-}
-
-/** Nothing is sent before the first part, so an error until then is a problem document. */
-async function sendParts(
-  response: Response,
-  { format, hasClosingLine, hasBom }: ExportForm,
-  source: ExportSource,
-  { hold, getRecordBegin }: ExportUses,
-): Promise<void> {
-  const first = await source.next();
-  // Events may be larger than a part. Those that follow are about as large.
-  hold(Math.max(0, partsHeld * countBytes(first) - reservedBytes));
-  const hasTrailers = response.req.httpVersion !== '1.0';
-  response.writeHead(200, {
-    'content-type': mediaTypes[format],
-    'content-disposition': `attachment; filename="audit.${format}"`,
-    [beginTrailer]: (await getRecordBegin()) ?? 'none',
-    ...(hasTrailers && { trailer: `${rowsTrailer}, ${beginTrailer}` }),
-  });
-  if (format === 'csv') response.write(hasBom ? `\ufeff${csvHeader}` : csvHeader);
-  for (let part = first; part !== null && !response.destroyed; part = await source.next()) {
-    for (const chunk of part) {
-      const isTaken = await writePart(response, chunk, () => giveBack(chunk));
-      if (!isTaken) return;
-    }
-  }
-  // Read again: a month that retention removed during the export is missing in it.
-  const begin = await getRecordBegin();
-  if (hasTrailers) response.addTrailers({ [rowsTrailer]: String(source.rows), [beginTrailer]: begin ?? 'none' });
-  response.end(hasClosingLine ? closingLine(format, source.rows, begin) : undefined);
-}
-
-function countBytes(part: readonly Buffer[] | null): number {
-  return (part ?? []).reduce((sum, { length }) => sum + length, 0);
-}
-
-/** How an export ends when the caller asked for it: neither line can be an event. */
-function closingLine(format: ExportFormat, rows: number, begin: string | null): string {
-  if (format === 'csv') return `# ${rows} rows; record_begins_at ${begin ?? 'none'}\r\n`;
-  return `${JSON.stringify({ export_rows: rows, record_begins_at: begin })}\n`;
-}

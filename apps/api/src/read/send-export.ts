@@ -1,0 +1,67 @@
+import { csvHeader } from '@auditbox/core/text/csv-row.ts';
+import { giveBack } from '@auditbox/db/database/collect-chunks.ts';
+import type { Response } from 'express';
+import { writePart } from '../http/json-answer.ts';
+import { type ExportFormat, type ExportSource, partBytes, partsHeld } from './export-source.ts';
+
+const mediaTypes = { ndjson: 'application/x-ndjson; charset=utf-8', csv: 'text/csv; charset=utf-8; header=present' };
+
+/** What every export holds of the memory. */
+export const reservedBytes = partsHeld * partBytes.usual;
+
+/** The trailers of an export. The second one is a header, too. */
+const rowsTrailer = 'auditbox-export-rows';
+const beginTrailer = 'auditbox-record-begins-at';
+
+/** What the caller asked for. */
+export interface ExportForm {
+  readonly format: ExportFormat;
+  readonly hasClosingLine: boolean;
+  readonly hasBom: boolean;
+}
+
+interface ExportUses {
+  /** Holds more of the memory for answers. */
+  readonly hold: (bytes: number) => void;
+  readonly getRecordBegin: () => Promise<string | null>;
+}
+
+/** Nothing is sent before the first part, so an error until then is a problem document. */
+export async function sendParts(
+  response: Response,
+  { format, hasClosingLine, hasBom }: ExportForm,
+  source: ExportSource,
+  { hold, getRecordBegin }: ExportUses,
+): Promise<void> {
+  const first = await source.next();
+  // Events may be larger than a part. Those that follow are about as large.
+  hold(Math.max(0, partsHeld * countBytes(first) - reservedBytes));
+  const hasTrailers = response.req.httpVersion !== '1.0';
+  response.writeHead(200, {
+    'content-type': mediaTypes[format],
+    'content-disposition': `attachment; filename="audit.${format}"`,
+    [beginTrailer]: (await getRecordBegin()) ?? 'none',
+    ...(hasTrailers && { trailer: `${rowsTrailer}, ${beginTrailer}` }),
+  });
+  if (format === 'csv') response.write(hasBom ? `\ufeff${csvHeader}` : csvHeader);
+  for (let part = first; part !== null && !response.destroyed; part = await source.next()) {
+    for (const chunk of part) {
+      const isTaken = await writePart(response, chunk, () => giveBack(chunk));
+      if (!isTaken) return;
+    }
+  }
+  // Read again: a month that retention removed during the export is missing in it.
+  const begin = await getRecordBegin();
+  if (hasTrailers) response.addTrailers({ [rowsTrailer]: String(source.rows), [beginTrailer]: begin ?? 'none' });
+  response.end(hasClosingLine ? closingLine(format, source.rows, begin) : undefined);
+}
+
+function countBytes(part: readonly Buffer[] | null): number {
+  return (part ?? []).reduce((sum, { length }) => sum + length, 0);
+}
+
+/** How an export ends when the caller asked for it: neither line can be an event. */
+function closingLine(format: ExportFormat, rows: number, begin: string | null): string {
+  if (format === 'csv') return `# ${rows} rows; record_begins_at ${begin ?? 'none'}\r\n`;
+  return `${JSON.stringify({ export_rows: rows, record_begins_at: begin })}\n`;
+}
