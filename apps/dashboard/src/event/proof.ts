@@ -17,6 +17,8 @@ export interface ProofParts {
 export interface BatchFacts {
   readonly key: string;
   readonly rows: number;
+  /** Its place in the log, from 0. */
+  readonly index: number;
   readonly sha256: string;
   readonly lines: string;
   readonly origin: string;
@@ -38,14 +40,9 @@ export function parseProof(text: string): ProofParts | null {
   const index = /^index (\d{1,16})$/.exec(indexLine)?.[1];
   const line = /^line (\d{1,16})$/.exec(lineLine)?.[1];
   if (first !== 'c2sp.org/tlog-proof@v1' || extraFirst !== 'auditbox-line v1' || !index || !line) return null;
-  return {
-    entry,
-    line: Number(line),
-    linePath: lineHashes.map(fromBase64),
-    index: Number(index),
-    path: hashes.map(fromBase64),
-    checkpoint,
-  };
+  const [linePath, path] = [lineHashes.map(fromBase64), hashes.map(fromBase64)];
+  if ([...linePath, ...path].some((hash) => hash.length !== 32)) return null;
+  return { entry, line: Number(line), linePath, index: Number(index), path, checkpoint };
 }
 
 export function readEntry(entry: string): BatchFacts {
@@ -54,6 +51,7 @@ export function readEntry(entry: string): BatchFacts {
   return {
     key: text('key'),
     rows: Number(text('rows')),
+    index: Number(text('index') || Number.NaN),
     sha256: text('sha256'),
     lines: text('lines'),
     origin: text('origin'),
@@ -109,7 +107,7 @@ export async function checkProof(line: string, proof: ProofParts, verifierKey: s
       `This event is line ${proof.line + 1} of ${batch.rows} of its object.`,
       `This event is not line ${proof.line + 1} of its object. The database and the archive differ.`,
     ]),
-    step('Log', inLog, [
+    step('Log', inLog && batch.index === proof.index, [
       `The object is entry ${proof.index} of ${head.size} of the log.`,
       `The object is not entry ${proof.index} of the log.`,
     ]),

@@ -46,7 +46,7 @@ export function Receipt({ event, archived }: { event: AuditEvent; archived: Arch
         </dl>
       )}
       {key !== null && <Commands objectKey={key} line={parts ? parts.line + 1 : null} />}
-      {state === 'done' && <ProofCheck event={event} proof={parts} error={proof.error} />}
+      {state === 'done' && <ProofCheck event={event} proof={parts} error={proof.error} key={event.line} />}
     </section>
   );
 }
@@ -73,7 +73,8 @@ async function loadProof(id: string, signal: AbortSignal): Promise<ProofParts> {
 
 function Commands({ objectKey, line }: { objectKey: string; line: number | null }) {
   const only = line === null ? '' : ` | sed -n ${line}p`;
-  const command = `aws s3 cp 's3://BUCKET/${objectKey}' - | gzip -dc${only}`;
+  const unpack = objectKey.endsWith('.zst') ? 'zstd -dc' : 'gzip -dc';
+  const command = `aws s3 cp 's3://BUCKET/${objectKey}' - | ${unpack}${only}`;
   return (
     <details className="receipt-commands">
       <summary>Fetch it yourself</summary>
@@ -124,7 +125,11 @@ function ProofCheck({ event, proof, error }: { event: AuditEvent; proof: ProofPa
           value={verifierKey}
           placeholder="name+1a2b3c4d+AbCd…"
           spellCheck={false}
-          onChange={(change) => setVerifierKey(change.target.value)}
+          onChange={(change) => {
+            setVerifierKey(change.target.value);
+            // A verdict is of one key.
+            setSteps(null);
+          }}
         />
       </label>
       <button type="submit" className="button primary">
