@@ -1,3 +1,4 @@
+import { writePathPart } from '@auditbox/core/text/path-part.ts';
 import { type ApiFixture, createApiFixture } from '@auditbox/testing/fixtures/api-fixture.ts';
 import { anEvent, type WireEvent } from '@auditbox/testing/fixtures/test-events.ts';
 import { applyPatch, type Operation } from 'rfc6902';
@@ -23,7 +24,7 @@ async function record(
     anEvent({ table_name, object_id, updated_at: `2026-07-03T11:${String(n).padStart(2, '0')}:00Z`, ...fields }),
   );
   await api.db.store(events);
-  return `/audit/objects/${encodeURIComponent(table_name)}/${encodeURIComponent(object_id)}`;
+  return `/audit/objects/${writePathPart(table_name)}/${writePathPart(object_id)}`;
 }
 
 async function walk(path: string, query: string): Promise<Step[]> {
@@ -202,4 +203,18 @@ test('a cursor of one object is rejected for another object', async () => {
 test('values that are too large for a comparison have changes null', async () => {
   const path = await record('large', [{ before_value: null, updated_values: { text: 'x'.repeat(200_001) } }]);
   expect((await walk(path, '')).map(({ changes }) => changes)).toEqual([null]);
+});
+
+test.each([
+  ['.', '..'],
+  ['~.', '~..'],
+  ['~~..', '..'],
+  ['a/b', '../c'],
+  ['%2E', '%2e%2E'],
+  ['~', '...'],
+])('the history of an object with the table name %j and the id %j is reached by its URL', async (table, object) => {
+  const path = await record(object, [{ changed_by: 'one' }, { changed_by: 'two' }], table);
+  const { body } = await api.request(path);
+  expect([body.table_name, body.object_id]).toEqual([table, object]);
+  expect(body.audit_logs.map(({ changed_by }: WireEvent) => changed_by)).toEqual(['one', 'two']);
 });

@@ -1,3 +1,4 @@
+import { readPathPart } from '@auditbox/core/text/path-part.ts';
 import { lazy, type ReactNode, Suspense } from 'react';
 import { LogScreen } from './log/log-screen.tsx';
 import { Notice } from './parts/notice.tsx';
@@ -52,7 +53,7 @@ function screenAt(path: string): ReactNode {
 
 function decode(part: string): string {
   try {
-    return decodeURIComponent(part);
+    return readPathPart(decodeURIComponent(part));
   } catch {
     return part;
   }

@@ -336,7 +336,7 @@ pageTest('an event shows how far it is on its way to each destination', async ({
   await removeDestination(api.db, 'soc', 1_000);
 });
 
-pageTest('a key is made, shown once, and revoked by its name', async ({ api, open }) => {
+pageTest('a key is made, shown once, rotated, and revoked by its name', async ({ api, open }) => {
   await api.request('/keys', { body: { name: 'proxy', scopes: ['write'], bounds: { table_name: ['teams'] } } });
   const page = await open('/keys');
   expect(await page.getByRole('row').filter({ hasText: 'proxy' }).textContent()).toContain('table_name teams');
@@ -348,7 +348,12 @@ pageTest('a key is made, shown once, and revoked by its name', async ({ api, ope
   await page.getByRole('button', { name: 'I have stored it' }).click();
   const row = page.getByRole('row').filter({ hasText: 'siem' });
   expect(await row.textContent()).not.toContain(secret);
-  await row.getByRole('button', { name: 'Revoke' }).click();
+  await row.getByRole('button', { name: 'Rotate' }).click();
+  const next = await page.locator('.dialog .secret code').textContent();
+  expect(next).not.toBe(secret);
+  expect((await api.request('/me', { key: next })).body).toMatchObject({ name: 'siem' });
+  await page.getByRole('button', { name: 'I have stored it' }).click();
+  await row.getByRole('button', { name: 'Revoke' }).last().click();
   const revoke = page.getByRole('dialog').getByRole('button', { name: 'Revoke' });
   expect(await revoke.isDisabled()).toBe(true);
   await page.getByLabel('Type siem to confirm').fill('siem');

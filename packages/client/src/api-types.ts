@@ -97,7 +97,7 @@ export interface paths {
         };
         /**
          * What happened to one object
-         * @description Oldest first, each event with what it changed. An unknown object has an empty history.
+         * @description Oldest first, each event with what it changed. An unknown object has an empty history. A URL cannot hold the names `.` and `..`: write `~.` and `~..`.
          */
         get: operations["objectHistory"];
         put?: never;

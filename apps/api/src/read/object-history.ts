@@ -1,6 +1,7 @@
 import type { Checked } from '@auditbox/core/event/audit-event.ts';
 import { createObjectHistory, type ObjectHistory } from '@auditbox/core/history/object-states.ts';
 import type { TenantScope } from '@auditbox/core/keys/tenant-scope.ts';
+import { readPathPart } from '@auditbox/core/text/path-part.ts';
 import type { EventPosition } from '@auditbox/db/queries/event-order.ts';
 import type { PositionedEvent } from '@auditbox/db/queries/find-events.ts';
 import { type FoundEvent, maxPageBytes } from '@auditbox/db/queries/page-bytes.ts';
@@ -74,7 +75,9 @@ export const objectHistory: Route = {
   operation: () => ({
     operationId: 'objectHistory',
     summary: 'What happened to one object',
-    description: 'Oldest first, each event with what it changed. An unknown object has an empty history.',
+    description:
+      'Oldest first, each event with what it changed. An unknown object has an empty history. A URL cannot hold the names `.` and ' +
+      '`..`: write `~.` and `~..`.',
     requestParams: {
       path: z.object({ table_name: z.string(), object_id: z.string() }),
       query: historyParameters(),
@@ -193,7 +196,8 @@ function readHistoryQuery(
   request: Request,
   tenant: TenantScope,
 ): Checked<HistoryQuery> {
-  const { table_name = '', object_id = '' } = request.params as Record<string, string>;
+  const parts = request.params as Record<'table_name' | 'object_id', string>;
+  const [table_name, object_id] = [readPathPart(parts.table_name), readPathPart(parts.object_id)];
   const query = readQuery(parameters, getSearch(request));
   if (!query.ok) return query;
   const { named, values } = query.value;

@@ -9,7 +9,7 @@ import { Icon } from '../parts/icon.tsx';
 import { ErrorNotice, Notice } from '../parts/notice.tsx';
 import { FullTime } from '../parts/time.tsx';
 import { eventPath, follow, objectPath, withSearch } from '../place/place.ts';
-import { count } from '../time/format.ts';
+import { count, counted } from '../time/format.ts';
 import { type Activity, loadActivity, type Share } from './load-activity.ts';
 import { WeekMap } from './week-map.tsx';
 
@@ -29,7 +29,7 @@ export default function ActorScreen({ actor }: { actor: string }) {
         <h1>{actor}</h1>
         {value && (
           <p className="quiet-text">
-            {count(value.total)} events in 30 days ·{' '}
+            {counted(value.total, 'event')} in 30 days ·{' '}
             <a
               className="more-link"
               {...follow(withSearch('/', new URLSearchParams({ changed_by: exactly(actor), range: '30d' })))}

@@ -3,7 +3,7 @@ import { useAnswer } from '../http/use-answer.ts';
 import { Icon } from '../parts/icon.tsx';
 import { ErrorNotice } from '../parts/notice.tsx';
 import { goWith, usePlace } from '../place/place.ts';
-import { bytes, count, duration, utcMonth } from '../time/format.ts';
+import { bytes, count, counted, duration, utcMonth } from '../time/format.ts';
 import { ArchiveCalendar } from './calendar.tsx';
 import { DayHours } from './day-hours.tsx';
 import type { Day } from './days.ts';
@@ -92,7 +92,7 @@ function ArchiveMonth({ month, name, opened }: { month: Month; name: string; ope
         </p>
       )}
       <dl className="figures archive-figures">
-        <Figure name="Archived" value={`${count(sum.archived)} events`} note={`${count(sum.missing)} not archived`} />
+        <Figure name="Archived" value={counted(sum.archived, 'event')} note={`${count(sum.missing)} not archived`} />
         <Figure name="Objects" value={count(sum.objects)} note={bytes(sum.bytes)} />
         <Figure
           name="Logged"

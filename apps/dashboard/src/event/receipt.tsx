@@ -6,7 +6,7 @@ import { useAnswer } from '../http/use-answer.ts';
 import { CopyButton } from '../parts/copy-button.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { FullTime } from '../parts/time.tsx';
-import { bytes, count } from '../time/format.ts';
+import { bytes, count, counted } from '../time/format.ts';
 import { checkProof, type ProofParts, type ProofStep, parseProof, readEntry, readHead } from './proof.ts';
 
 /** Where the archived copy is, and what proves it. */
@@ -39,7 +39,7 @@ export function Receipt({ event, archived }: { event: AuditEvent; archived: Arch
               <Fact name="Line" value={`${count(parts.line + 1)} of ${count(batch.rows)}`} />
               <Fact name="Size" value={bytes(batch.objectBytes)} />
               <Fact name="Log entry" value={count(parts.index)} />
-              {head && <Fact name="Checkpoint" value={`${count(head.size)} entries`} />}
+              {head && <Fact name="Checkpoint" value={counted(head.size, 'entry', 'entries')} />}
               {head && <Fact name="Log" value={head.origin} isWide />}
             </>
           )}

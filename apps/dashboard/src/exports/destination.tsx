@@ -1,7 +1,7 @@
 import { Icon } from '../parts/icon.tsx';
 import { Ago } from '../parts/time.tsx';
 import { eventPath, follow } from '../place/place.ts';
-import { count, duration } from '../time/format.ts';
+import { count, counted, duration } from '../time/format.ts';
 import { DestinationActions } from './destination-actions.tsx';
 import { type DestinationState, type ExportState, judge, titleOf } from './export-state.ts';
 import { HourChart } from './hour-chart.tsx';
@@ -44,28 +44,28 @@ export function Destination({
           <Icon name="warn" />
           <p>
             <strong>
-              Batch {one.retry.batch_id}, {one.retry.attempts} {one.retry.attempts === 1 ? 'try' : 'tries'}:
+              Batch {one.retry.batch_id}, {counted(one.retry.attempts, 'try', 'tries')}:
             </strong>{' '}
             {one.retry.error} The next try is in {duration(one.retry.next_attempt_in_seconds)}.
           </p>
         </div>
       )}
       <dl className="figures">
-        <Figure name="Waiting" value={`${count(waiting)} events`} note={`${count(pending.rows)} in no batch yet`} />
+        <Figure name="Waiting" value={counted(waiting, 'event')} note={`${count(pending.rows)} in no batch yet`} />
         <Figure
           name="Sealed"
-          value={`${count(one.deliveries.sealed)} batches`}
-          note={`${count(one.rows.sealed)} events`}
+          value={counted(one.deliveries.sealed, 'batch', 'batches')}
+          note={counted(one.rows.sealed, 'event')}
         />
         <Figure
           name="Sending"
-          value={`${count(one.deliveries.sending)} batches`}
-          note={`${count(one.rows.sending)} events`}
+          value={counted(one.deliveries.sending, 'batch', 'batches')}
+          note={counted(one.rows.sending, 'event')}
         />
         <Figure
           name="Failed"
-          value={`${count(one.deliveries.failed)} batches`}
-          note={`${count(one.rows.failed)} events`}
+          value={counted(one.deliveries.failed, 'batch', 'batches')}
+          note={counted(one.rows.failed, 'event')}
           isBad={one.deliveries.failed > 0}
         />
         <Figure
@@ -157,7 +157,7 @@ function Failed({ one }: { one: DestinationState }) {
           <li key={batch_id}>
             <strong>Batch {batch_id}</strong>
             <span>
-              {partition} · {count(rows)} events
+              {partition} · {counted(rows, 'event')}
             </span>
             <p>{error}</p>
           </li>

@@ -1,4 +1,4 @@
-import { bytes, count, duration, shortTime } from '../time/format.ts';
+import { bytes, counted, duration, shortTime } from '../time/format.ts';
 import { useZone } from '../time/zone.ts';
 import type { ExportedHour } from './export-state.ts';
 
@@ -32,5 +32,5 @@ export function HourChart({ hours }: { hours: readonly ExportedHour[] }) {
 function describe(at: number, hour: ExportedHour | undefined, zone: 'utc' | 'local'): string {
   const when = shortTime(new Date(at), zone);
   if (!hour) return `${when}: nothing`;
-  return `${when}: ${count(hour.rows)} events in ${count(hour.objects)} objects, ${bytes(hour.bytes)}, slowest ${duration(hour.slowest_seconds)}`;
+  return `${when}: ${counted(hour.rows, 'event')} in ${counted(hour.objects, 'object')}, ${bytes(hour.bytes)}, slowest ${duration(hour.slowest_seconds)}`;
 }

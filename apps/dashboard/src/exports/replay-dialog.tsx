@@ -2,7 +2,7 @@ import { type FormEvent, useState } from 'react';
 import { callJson } from '../http/call.ts';
 import { useAnswer } from '../http/use-answer.ts';
 import { Dialog } from '../parts/dialog.tsx';
-import { count } from '../time/format.ts';
+import { counted } from '../time/format.ts';
 import { type DestinationState, titleOf } from './export-state.ts';
 
 /** What `POST /exports/replay` answers. */
@@ -56,11 +56,7 @@ export function ReplayDialog({ place, onClose }: { place: Place; onClose: () => 
             Cancel
           </button>
           <button type="submit" className="button primary" disabled={events === 0 || isSending}>
-            {value === null
-              ? 'Counting…'
-              : events === 0
-                ? 'Nothing to send'
-                : `Send ${count(events)} ${events === 1 ? 'event' : 'events'} again`}
+            {value === null ? 'Counting…' : events === 0 ? 'Nothing to send' : `Send ${counted(events, 'event')} again`}
           </button>
         </div>
       </form>

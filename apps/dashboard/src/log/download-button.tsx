@@ -1,6 +1,6 @@
 import { useRef, useState } from 'react';
 import { Popover } from '../parts/popover.tsx';
-import { bytes, count } from '../time/format.ts';
+import { bytes, counted } from '../time/format.ts';
 import { type DownloadState, downloadEvents } from './download.ts';
 
 /** Downloads what the filters match, as far as it is counted on the button. */
@@ -32,7 +32,7 @@ function DownloadPanel({ query, total }: { query: () => string; total: number | 
   return (
     <div className="download-panel">
       <h2>Download these events</h2>
-      <p>{total === null ? 'All events that match the filters.' : `${count(total)} events match the filters.`}</p>
+      <p>{total === null ? 'All events that match the filters.' : `The filters match ${counted(total, 'event')}.`}</p>
       <fieldset className="choices">
         <legend className="unseen">Format</legend>
         <label>
@@ -54,11 +54,11 @@ function DownloadPanel({ query, total }: { query: () => string; total: number | 
         </button>
       ) : (
         <button type="button" className="button primary" onClick={start}>
-          {total === null ? 'Download' : `Download ${count(total)} events`}
+          {total === null ? 'Download' : `Download ${counted(total, 'event')}`}
         </button>
       )}
       <p role="status" className={state.kind === 'incomplete' ? 'echo bad' : 'echo'}>
-        {state.kind === 'saved' && `Saved ${count(state.rows)} events, all of them.`}
+        {state.kind === 'saved' && `Saved ${counted(state.rows, 'event')}, all of them.`}
         {state.kind === 'incomplete' && state.reason}
       </p>
     </div>

@@ -2,7 +2,7 @@ import { type KeyboardEvent, type PointerEvent, useEffect, useMemo, useRef, useS
 import { hueOf } from '../events/action.ts';
 import { callJson } from '../http/call.ts';
 import { useAnswer } from '../http/use-answer.ts';
-import { count, shortTime } from '../time/format.ts';
+import { count, counted, shortTime } from '../time/format.ts';
 import { type Range, rangeEnds } from '../time/range.ts';
 import { useZone } from '../time/zone.ts';
 import { type Bar, chooseInterval, type Interval, makeBars } from './histogram-bars.ts';
@@ -154,11 +154,11 @@ function Bars({
 
 function describe(bar: Bar, zone: 'utc' | 'local'): string {
   const parts = [...bar.byAction].map(([action, n]) => `${count(n)} ${action}`).join(', ');
-  const events = bar.total === 1 ? '1 event' : `${count(bar.total)} events`;
+  const events = counted(bar.total, 'event');
   return `${shortTime(new Date(bar.from), zone)} to ${shortTime(new Date(bar.to), zone)}: ${events}${parts && `, ${parts}`}`;
 }
 
 function describeSpan(bars: readonly Bar[], low: number, high: number, zone: 'utc' | 'local'): string {
   const events = bars.slice(low, high + 1).reduce((sum, { total }) => sum + total, 0);
-  return `${shortTime(new Date(bars[low]?.from ?? 0), zone)} – ${shortTime(new Date(bars[high]?.to ?? 0), zone)}: ${count(events)} events`;
+  return `${shortTime(new Date(bars[low]?.from ?? 0), zone)} – ${shortTime(new Date(bars[high]?.to ?? 0), zone)}: ${counted(events, 'event')}`;
 }

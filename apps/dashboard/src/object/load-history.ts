@@ -1,7 +1,7 @@
 import type { JsonText } from '@auditbox/core/json/json-text.ts';
+import { writePathPart } from '@auditbox/core/text/path-part.ts';
 import { type AuditEvent, elementsOf, membersOf, readEvent } from '../events/event.ts';
 import { call } from '../http/call.ts';
-import { pathPart } from '../place/place.ts';
 
 /** An event of one object, and what it changed from the state before. */
 export interface HistoryStep {
@@ -32,7 +32,7 @@ export async function loadHistory(
   signal: AbortSignal,
 ): Promise<History> {
   const search = new URLSearchParams({ page_size: '100', ...(cursor !== null && { cursor }) });
-  const response = await call(`/audit/objects/${pathPart(table)}/${pathPart(object)}?${search}`, { signal });
+  const response = await call(`/audit/objects/${writePathPart(table)}/${writePathPart(object)}?${search}`, { signal });
   const members = membersOf(await response.text());
   return {
     steps: elementsOf(members.get('audit_logs') ?? '[]').map(readStep),

@@ -8,7 +8,7 @@ import { Icon } from '../parts/icon.tsx';
 import { ErrorNotice, Notice } from '../parts/notice.tsx';
 import { Ago, FullTime } from '../parts/time.tsx';
 import { actorPath, eventPath, follow, withSearch } from '../place/place.ts';
-import { count } from '../time/format.ts';
+import { count, counted } from '../time/format.ts';
 import type { HistoryStep, Operation } from './load-history.ts';
 import { useHistory } from './use-history.ts';
 import { valueAt } from './value-at.ts';
@@ -76,7 +76,7 @@ export default function ObjectScreen({ table, object }: { table: string; object:
           <Step key={step.event.id} step={step} field={field} />
         ))}
       </ol>
-      {isLoading && <p className="quiet-text">Reading the history, {count(steps.length)} events so far.</p>}
+      {isLoading && <p className="quiet-text">Reading the history, {counted(steps.length, 'event')} so far.</p>}
       {!isComplete && !isLoading && error === null && (
         <button type="button" className="button" onClick={history.loadMore}>
           Read newer events

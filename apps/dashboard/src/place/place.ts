@@ -1,3 +1,4 @@
+import { writePathPart } from '@auditbox/core/text/path-part.ts';
 import { type MouseEvent, useSyncExternalStore } from 'react';
 import { root } from './prefix.ts';
 
@@ -73,19 +74,14 @@ export function follow(to: string): { href: string; onClick: (event: MouseEvent<
   };
 }
 
-/** A part of a path. `.` and `..` would be resolved away, so they are written in another way. */
-export function pathPart(text: string): string {
-  return /^\.\.?$/.test(text) ? text.replaceAll('.', '%2E') : encodeURIComponent(text);
-}
-
 export function eventPath(id: string): string {
   return `/events/${id}`;
 }
 
 export function objectPath(table: string, id: string): string {
-  return `/objects/${pathPart(table)}/${pathPart(id)}`;
+  return `/objects/${writePathPart(table)}/${writePathPart(id)}`;
 }
 
 export function actorPath(name: string): string {
-  return `/actors/${pathPart(name)}`;
+  return `/actors/${writePathPart(name)}`;
 }

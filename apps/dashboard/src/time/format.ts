@@ -95,6 +95,11 @@ export function secondsBetween(from: string, to: string): number {
   return (micros(to) - micros(from)) / 1e6;
 }
 
+/** `1 event`, `2,000 events`. */
+export function counted(n: number, one: string, many = `${one}s`): string {
+  return `${count(n)} ${n === 1 ? one : many}`;
+}
+
 export function count(n: number): string {
   return n.toLocaleString('en-GB');
 }
