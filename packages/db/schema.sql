@@ -35,7 +35,7 @@ create table auditbox.api_key (
   constraint api_key_hash UNIQUE (key_hash),
   constraint api_key_scopes CHECK (((scopes <@ ARRAY['read'::text, 'write'::text, 'admin'::text, 'audit:read'::text, 'audit:write'::text, 'export:read'::text, 'export:replay'::text, 'keys:admin'::text]) AND (cardinality(scopes) > 0)))
 );
-CREATE UNIQUE INDEX api_key_current_name ON auditbox.api_key USING btree (name) WHERE ((revoked_at IS NULL) AND (replaced_at IS NULL));
+CREATE UNIQUE INDEX api_key_current_name ON auditbox.api_key USING btree (COALESCE(tenant, ''::text), name) WHERE ((revoked_at IS NULL) AND (replaced_at IS NULL));
 CREATE INDEX api_key_key_id ON auditbox.api_key USING btree (key_id);
 grant select on auditbox.api_key to auditbox_api;
 
@@ -1114,13 +1114,14 @@ begin
   end if;
   -- A key that has expired gives its name free.
   update auditbox.api_key k set revoked_at = k.expires_at, revoked_by = 'expired'
-  where k.name = new_key ->> 'name' and k.revoked_at is null and k.expires_at <= now();
+  where k.name = new_key ->> 'name' and k.tenant is not distinct from new_key ->> 'tenant'
+    and k.revoked_at is null and k.expires_at <= now();
   insert into auditbox.api_key as k (key_id, name, key_hash, prefix, scopes, tenant, bounds, expires_at, created_by)
   values (coalesce((new_key ->> 'key_id')::uuid, gen_random_uuid()), new_key ->> 'name', new_key ->> 'hash',
     new_key ->> 'prefix', array(select json_array_elements_text(new_key -> 'scopes')), new_key ->> 'tenant',
     coalesce(new_key -> 'bounds', '{}'), (new_key ->> 'expires_at')::timestamptz,
     coalesce(by ->> 'changed_by', session_user))
-  on conflict (name) where revoked_at is null and replaced_at is null do nothing
+  on conflict ((coalesce(tenant, '')), name) where revoked_at is null and replaced_at is null do nothing
   returning k.* into made;
   if made.id is null then
     return null;
@@ -1654,7 +1655,7 @@ CREATE OR REPLACE FUNCTION auditbox.pause_destination(destination_name text, pau
 AS $function$
 begin
   update auditbox.destination d set is_paused = pause where d.name = destination_name and d.is_paused <> pause;
-  if found and by is not null then
+  if found then
     perform auditbox.record_export_change(destination_name, json_build_object('is_paused', pause), by);
   end if;
   return exists (select from auditbox.destination d where d.name = destination_name);
@@ -1851,6 +1852,9 @@ CREATE OR REPLACE FUNCTION auditbox.record_export_change(destination_name text, 
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
+  if by is null and coalesce(pg_has_role(session_user, to_regrole('auditbox_exporter')::oid, 'member'), true) then
+    return;
+  end if;
   perform auditbox.make_month(statement_timestamp());
   insert into auditbox.audit_log (changed_by, action, table_name, object_id, updated_values, recorded_by)
   values (coalesce(by ->> 'changed_by', session_user), 'updated', 'auditbox.destination', destination_name, updated_values,
@@ -1933,7 +1937,7 @@ begin
   update auditbox.delivery d set state = 'sealed', next_attempt_at = statement_timestamp()
   where d.destination = destination_name and d.batch_id = any(again);
   made := array(select auditbox.replay_rejections(destination_name, rejected_ids));
-  if by is not null and cardinality(again || made) > 0 then
+  if cardinality(again || made) > 0 then
     select sum(b.row_count - (
         select count(*) from auditbox.rejection r where r.destination = destination_name and r.batch_id = b.id))
     into rows_again from auditbox.batch b where b.id = any(again || made);

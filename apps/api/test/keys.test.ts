@@ -104,21 +104,82 @@ test('only a key with keys:admin manages keys, and nobody can make or take a key
   });
   expect((await makeKey({ name: 'x', scopes: ['audit:read'] }, admin.key)).status).toBe(403);
   expect((await makeKey({ name: 'x', scopes: ['write'], tenant: 'other' }, admin.key)).status).toBe(403);
-  const made = await makeKey(
-    { name: 'x', scopes: ['write'], bounds: { table_name: ['*'], signs_keys: true } },
-    admin.key,
-  );
-  expect(made.status).toBe(201);
+  for (const bounds of [{ table_name: ['*'] }, { signs_keys: true }])
+    expect((await makeKey({ name: 'x', scopes: ['write'], bounds }, admin.key)).status).toBe(403);
+  expect((await makeKey({ name: 'x', scopes: ['write'], bounds: { action: ['made'] } }, admin.key)).status).toBe(201);
   const listed = await api.request('/keys', { key: admin.key });
   expect(listed.body.keys.map(({ name }: { name: string }) => name).sort()).toEqual(['small-admin', 'x']);
   expect(listed.body.keys.find(({ name }: { name: string }) => name === 'x')).toMatchObject({
     tenant: 'acme',
-    bounds: { table_name: ['teams'] },
+    bounds: { table_name: ['teams'], action: ['made'] },
   });
   expect((await api.request(`/keys/${reader.id}/rotate`, { key: admin.key, body: {} })).status).toBe(404);
   expect((await api.request(`/keys/${reader.id}`, { key: admin.key, method: 'DELETE' })).status).toBe(404);
   const { body: wide } = await makeKey({ name: 'wide', scopes: ['read', 'write'], tenant: 'acme' });
   expect((await api.request(`/keys/${wide.id}/rotate`, { key: admin.key, body: {} })).status).toBe(403);
+});
+
+test('a key that expires makes and takes only keys that expire no later', async () => {
+  const inMs = (ms: number) => new Date(Date.now() + ms).toISOString();
+  const end = inMs(3_600_000);
+  const { body: admin } = await makeKey({ name: 'ending-admin', scopes: ['admin'], expires_at: end });
+  const listed = async () => (await api.request('/keys')).body.keys as { id: string; expires_at: string | null }[];
+  const endOf = async (id: string) =>
+    (await listed()).filter((key) => key.id === id).map(({ expires_at }) => Date.parse(expires_at ?? ''));
+
+  const ends = [undefined, null, end, inMs(60_000)];
+  for (const [n, expiresAt] of ends.entries()) {
+    const made = await makeKey({ name: `ends-${n}`, scopes: ['read'], expires_at: expiresAt }, admin.key);
+    expect(made.status).toBe(201);
+    expect(await endOf(made.body.id)).toEqual([Date.parse(expiresAt ?? end)]);
+  }
+  const later = await makeKey({ name: 'later', scopes: ['read'], expires_at: inMs(3_700_000) }, admin.key);
+  expect(later).toMatchObject({ status: 403, body: { detail: expect.stringContaining('expires before it') } });
+
+  const { body: endless } = await makeKey({ name: 'endless', scopes: ['read'] });
+  expect((await api.request(`/keys/${endless.id}/rotate`, { key: admin.key, body: {} })).status).toBe(403);
+  const rotated = await api.request(`/keys/${admin.id}/rotate`, { key: admin.key, body: { overlap_seconds: 60 } });
+  expect(rotated.status).toBe(201);
+  expect(Math.max(...(await endOf(admin.id)))).toBe(Date.parse(end));
+});
+
+test('the old secret of a rotated key cannot take the new one, and makes no key that outlives the overlap', async () => {
+  const { body: old } = await makeKey({ name: 'replaced-admin', scopes: ['keys:admin'] });
+  const { request } = await startApi(urlAs('api', api.db.url));
+  await api.request(`/keys/${old.id}/rotate`, { body: { overlap_seconds: 600 } });
+  expect((await request(`/keys/${old.id}/rotate`, { key: old.key, body: {} })).status).toBe(403);
+  const made = await request('/keys', { key: old.key, body: { name: 'by-old', scopes: ['keys:admin'] } });
+  expect(made.status).toBe(201);
+  const { body } = await api.request('/keys');
+  const { expires_at } = body.keys.find(({ id }: { id: string }) => id === made.body.id);
+  expect(Date.parse(expires_at)).toBeLessThanOrEqual(Date.now() + 600_000);
+});
+
+test('a name that a key of another tenant has is free, and the command line asks which key is meant', async () => {
+  const admins = await Promise.all(
+    ['acme', 'globex'].map(async (tenant) => {
+      const { body } = await makeKey({ name: `names-${tenant}`, scopes: ['keys:admin', 'audit:read'], tenant });
+      return body.key as string;
+    }),
+  );
+  const made = [];
+  for (const admin of admins) made.push(await makeKey({ name: 'same-name', scopes: ['audit:read'] }, admin));
+  expect(made.map(({ status: of }) => of)).toEqual([201, 201]);
+  expect((await makeKey({ name: 'same-name', scopes: ['audit:read'] })).status).toBe(201);
+  for (const admin of [...admins, undefined])
+    expect((await makeKey({ name: 'same-name', scopes: ['audit:read'] }, admin)).status).toBe(409);
+  expect(await keys('revoke', '--name', 'same-name')).toMatchObject({
+    code: 1,
+    output: expect.stringContaining('Give --id instead of --name.'),
+  });
+  expect((await keys('revoke')).output).toContain('give either --name or --id');
+  expect((await keys('revoke', '--id', made[0]?.body.id)).code).toBe(0);
+  const names = async (key?: string) =>
+    (await api.request('/keys', { ...(key !== undefined && { key }) })).body.keys
+      .filter(({ name, revoked_at }: Record<string, unknown>) => name === 'same-name' && revoked_at === null)
+      .map(({ tenant }: { tenant: string | null }) => tenant);
+  expect(await names()).toEqual(['globex', null]);
+  expect(await names(admins[0])).toEqual([]);
 });
 
 test('a key of the form before goes on working, and may name API keys as it could', async () => {

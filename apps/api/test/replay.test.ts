@@ -1,3 +1,4 @@
+import { connectDatabase } from '@auditbox/db/database/connect.ts';
 import { addDestination } from '@auditbox/db/export/destinations.ts';
 import { failDelivery } from '@auditbox/db/export/fail-delivery.ts';
 import { rejectRows } from '@auditbox/db/export/reject-rows.ts';
@@ -135,4 +136,36 @@ test('only keys of all tenants with the scope may do it', async () => {
   for (const key of [reader, bound])
     for (const path of ['/exports/replay', '/destinations/s3/pause', '/destinations/s3/resume'])
       expect((await post(path, path === '/exports/replay' ? { destination: 's3' } : undefined, key)).status).toBe(403);
+});
+
+test('the login of the api cannot change a destination or a key by SQL without an event that names the login', async () => {
+  const { failed } = await failSome();
+  const [{ id: rejected } = { id: '' }] = await outbox.db.sql<{ id: string }[]>`
+    select outbox_id::text as id from auditbox.rejection`;
+  const login = connectDatabase({
+    url: urlAs('api', outbox.url),
+    application: 'test',
+    maxConnections: 1,
+    statementTimeoutMs: 20_000,
+  });
+  const keyOf = (hash: string, name = 'k') =>
+    JSON.stringify({ name, hash: hash.repeat(64), prefix: 'abx_live_0', scopes: ['audit:read'] });
+  const done = [
+    login.sql`select auditbox.pause_destination('s3', true, null)`,
+    login.sql`select auditbox.pause_destination('s3', false, 'null')`,
+    login.sql`select from auditbox.replay_failed('s3', array[${failed}::bigint], '{}', null)`,
+    login.sql`select from auditbox.replay_failed('s3', '{}', array[${rejected}::bigint], '[]')`,
+    login.sql`select auditbox.create_key(${keyOf('1')}::text::json, null)`,
+    login.sql`select auditbox.rotate_key(key_id, ${keyOf('2')}::text::json, 60, null) from auditbox.api_key where name = 'k'`,
+    login.sql`select auditbox.revoke_key(key_id, null) from auditbox.api_key where name = 'k' and replaced_at is null`,
+  ];
+  const events = () => outbox.db.sql`
+    select changed_by, recorded_by from auditbox.audit_log
+    where table_name in ('auditbox.destination', 'auditbox.api_key') and recorded_by = 'sql:test_api'`;
+  for (const [index, change] of done.entries()) {
+    await change;
+    expect(await events(), `change ${index}`).toHaveLength(index + 1);
+  }
+  expect(new Set((await events()).map(({ changed_by }) => changed_by))).toEqual(new Set(['test_api']));
+  await login.close(1_000);
 });

@@ -197,14 +197,32 @@ describe('query', () => {
     await client.send(new DeleteObjectCommand({ Bucket, Key: key }));
   });
 
+  test('an object whose last line has no line break is named by each command, and none passes over the line', async () => {
+    const [first, last] = [randomUUID(), randomUUID()];
+    const lineOf = (id: string) => `{"id":"${id}","updated_at":"2025-03-01T00:00:00Z","changed_by":"ana"}`;
+    const lines = `${lineOf(first)}\n${lineOf(last)}`;
+    const sha256 = createHash('sha256').update(lines).digest('hex');
+    const key = `audit_logs/dt=2025-03-01/hour=00/000000_000000000001_${sha256.slice(0, 12)}.ndjson.gz`;
+    const { client, name: Bucket } = fixture.bucket;
+    await client.send(new PutObjectCommand({ Bucket, Key: key, Body: gzipSync(lines) }));
+    const commands = [['query', 'select 1'], ['find'], ['get', last], ['restore', '--into', fixture.db.url]];
+    for (const command of commands)
+      expect(await fixture.archive([...command, '--from', '2025-03-01', '--to', '2025-03-01'])).toMatchObject({
+        exitCode: 3,
+        said: expect.stringContaining(`${key} has a line that is not an event: The last line has no line break.`),
+      });
+    // Other tests read all objects.
+    await client.send(new DeleteObjectCommand({ Bucket, Key: key }));
+  });
+
   test('a line without an end needs no more memory than a line may have', () => {
     const lines: string[] = [];
     const split = createLineSplitter((line) => lines.push(line.toString()), 10);
-    split(Buffer.from('0123456789\n01234'));
-    split(Buffer.from('56789\n'));
+    split.add(Buffer.from('0123456789\n01234'));
+    split.add(Buffer.from('56789\n'));
     expect(lines).toEqual(['0123456789', '0123456789']);
-    split(Buffer.from('012345'));
-    expect(() => split(Buffer.from('67890'))).toThrow('longer than 10 bytes');
+    split.add(Buffer.from('012345'));
+    expect(() => split.add(Buffer.from('67890'))).toThrow('longer than 10 bytes');
   });
 
   test('the cache stays within its bytes: what was not used for longest goes', async () => {

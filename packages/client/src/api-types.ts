@@ -337,7 +337,7 @@ export interface paths {
         put?: never;
         /**
          * Make a key
-         * @description Its rights are at most those of your key. The change is an audit event.
+         * @description Its rights are at most those of your key. Bounds, a tenant and an end that you do not give are those of your key. The change is an audit event.
          */
         post: operations["createKey"];
         delete?: never;
@@ -507,7 +507,7 @@ export interface components {
             dry_run: boolean;
         };
         NewApiKey: {
-            /** @description What the key is for. A name can be used again after its key was revoked. */
+            /** @description What the key is for. No other valid key of the tenant may have it. */
             name: string;
             scopes: ("read" | "write" | "admin" | "audit:read" | "audit:write" | "export:read" | "export:replay" | "keys:admin")[];
             /** @description The only tenant that the key reads and writes. Null: all tenants. */
@@ -526,6 +526,7 @@ export interface components {
                 /** @description Where its requests may come from. */
                 addresses?: (string)[];
             };
+            /** @description Null: never, or when your key expires. */
             expires_at?: string | null;
         };
         KeyRotation: {

@@ -82,6 +82,17 @@ test.each([
   ['private-key', pem],
   ['assignment', `hunter2-${body}`, 'https://example.com/?api_key=', '&page=2'],
   ['assignment', 'hunter2-secret', 'host=db user=u password=', ' port=5432'],
+  ['assignment', 'correct horse', "{'user': 'ana', 'password': '", "', 'n': 1}"],
+  ['assignment', '1234', "{'passcode': '", "'}"],
+  ['assignment', '12345678', "{'api_key': ", ', True}'],
+  ['assignment', String.raw`a\"b c`, '{"password": "', '", "cut": tr'],
+  ['assignment', 'hunter two', '{"rpm": 1, "password": "', ''],
+  ['assignment', '12345678', '{"rpm": 1, "secret_key": ', ', "cut'],
+  ['assignment', 'hunter2', 'user: ana\npassword: ', '\nport: 5432'],
+  ['assignment', 'hunter two', 'user: ana\npassword: "', '"\nport: 5432'],
+  ['assignment', 'hunter two', "connection_string='", "' # comment"],
+  ['assignment', 'hunter2', 'encryption-key = ', '; port = 1'],
+  ['assignment', 'hunter2', 'SECRET : ', ''],
   ['authorization', body, 'Authorization was Bearer ', ', he said'],
   ['authorization', 'dXNlcjpwYXNzd29yZA==', 'Basic ', ''],
   ['password', 'p-w0rd!', 'postgres://user:', '@db.example.com/app'],
@@ -96,6 +107,17 @@ test.each([
     expect(places).toEqual(['/updated_values/a/note']);
   },
 );
+
+test.each([
+  'The token: expired. Password: changed by ana',
+  'secret = removed, api_key: rotated!',
+  "it's a token: 'x'",
+  'bypass=everything-2',
+  'arn:aws:secretsmanager:eu-west-1:1:secret:prod/db-Ab12',
+  'password: ********, token: os.environ/TOKEN1',
+])('the sentence %j stays', (text) => {
+  expect(redact(JSON.stringify(text))).toMatchObject({ text: JSON.stringify(text), places: null });
+});
 
 test.each([
   ['a hash of a key, as token', `{"token":"${'0f'.repeat(32)}","api_key":"${'a1'.repeat(32)}"}`],

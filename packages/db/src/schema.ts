@@ -372,7 +372,9 @@ export const apiKey = auditbox.table(
   (t) => [
     primaryKey({ name: 'api_key_pkey', columns: [t.id] }),
     index('api_key_key_id').on(t.keyId),
-    uniqueIndex('api_key_current_name').on(t.name).where(sql`revoked_at is null and replaced_at is null`),
+    uniqueIndex('api_key_current_name')
+      .on(sql`coalesce(tenant, '')`, t.name)
+      .where(sql`revoked_at is null and replaced_at is null`),
     check(
       'api_key_scopes',
       sql`scopes <@ array['read', 'write', 'admin', 'audit:read', 'audit:write', 'export:read', 'export:replay', 'keys:admin'] and cardinality(scopes) > 0`,

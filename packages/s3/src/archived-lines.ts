@@ -20,7 +20,7 @@ export interface PromisedObject {
  * Reads an object of events once and gives each line to `onLine`, without its line break; it is only valid during the call.
  * Only a whole object has a hash, so `onLine` has seen every line before the outcome says whether they are the promised ones.
  *
- * Throws what `onLine` throws, and LineTooLongError. Neither says anything about the store.
+ * Throws what `onLine` throws, and BrokenLineError. Neither says anything about the store.
  */
 export async function readArchivedLines(
   files: Pick<BucketFiles, 'readLines'>,
@@ -33,7 +33,7 @@ export async function readArchivedLines(
   const read = await files.readLines(key, AbortSignal.any([signal, failed.signal]), (chunk) => {
     if (failed.signal.aborted) return;
     try {
-      split(chunk);
+      split.add(chunk);
     } catch (error) {
       failed.abort(error);
     }
@@ -41,5 +41,7 @@ export async function readArchivedLines(
   failed.signal.throwIfAborted();
   if (read.kind !== 'read') return read;
   const { content } = read;
-  return content?.sha256.startsWith(hash) ? { kind: 'read', content } : { kind: 'altered' };
+  if (!content?.sha256.startsWith(hash)) return { kind: 'altered' };
+  split.end();
+  return { kind: 'read', content };
 }

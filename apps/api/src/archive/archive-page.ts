@@ -1,6 +1,6 @@
 import { maxPageBytes } from '@auditbox/db/queries/page-bytes.ts';
 import type { LinesOutcome } from '@auditbox/s3/archived-lines.ts';
-import { LineTooLongError } from '@auditbox/s3/split-lines.ts';
+import { BrokenLineError } from '@auditbox/s3/split-lines.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { ArchivePlace, PlacedBatch } from './archive-ledger.ts';
 import type { ArchiveStore } from './archive-store.ts';
@@ -80,7 +80,7 @@ export async function readArchivePage(query: ArchiveQuery, source: ArchiveSource
       const outcome = await source
         .readLines({ key: object.key, hash: object.sha256 }, taken.onLine, signal)
         .catch((error: unknown) => {
-          const isOfLine = error instanceof SyntaxError || error instanceof LineTooLongError;
+          const isOfLine = error instanceof SyntaxError || error instanceof BrokenLineError;
           throw isOfLine ? damaged(`The object ${object.key} has a line that is not an event.`) : error;
         });
       bytes += requireRead(outcome, object.key).objectBytes;

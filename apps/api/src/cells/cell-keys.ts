@@ -41,11 +41,11 @@ export function createCellKeyStore(cells: readonly CellKeys[], health: CellHealt
 
   return {
     find: (keyHash) => ask((keys) => keys.find(keyHash)),
-    findId: (name) => ask((keys) => keys.findId(name)),
+    findNamed: (name) => ask((keys) => keys.findNamed(name)),
     list: () => ask((keys) => keys.list()),
     async create(key, by) {
-      const taken = await Promise.all(cells.map(({ keys }) => keys.findId(key.name)));
-      if (taken.some((id) => id !== null)) return null;
+      const named = await Promise.all(cells.map(({ keys }) => keys.findNamed(key.name)));
+      if (named.flat().some(({ tenant }) => tenant === key.tenant)) return null;
       const id = randomUUID();
       try {
         for (const { name, keys } of firstIsLast) requireChange(name, await keys.create({ ...key, id }, by));

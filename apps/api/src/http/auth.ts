@@ -24,6 +24,7 @@ const master: Caller = {
   scopes: new Set(scopes),
   tenant: allTenants,
   bounds: { signs_keys: true },
+  expiresAtMs: null,
   isStillValid: async () => true,
 };
 
@@ -100,8 +101,8 @@ export function createAuth({
 const missingKey = 'This route needs a key: Authorization: Bearer KEY.';
 
 function toCaller(key: KnownKey, isStillValid: Caller['isStillValid']): Caller {
-  const { keyId: id, name, recordedBy, scopes: granted, tenant, bounds } = key;
-  return { id, name, recordedBy, scopes: granted, tenant, bounds, isStillValid };
+  const { keyId: id, name, recordedBy, scopes: granted, tenant, bounds, expiresAtMs } = key;
+  return { id, name, recordedBy, scopes: granted, tenant, bounds, expiresAtMs, isStillValid };
 }
 
 function issuerUnavailable(cause: IssuerUnavailableError): HttpProblem {

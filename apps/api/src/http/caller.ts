@@ -15,6 +15,8 @@ export interface Caller {
   readonly scopes: ReadonlySet<Scope>;
   readonly tenant: TenantScope;
   readonly bounds: KeyBounds;
+  /** When its rights end, in milliseconds since 1970: a key that it makes ends by then. Null: never, or it is a person. */
+  readonly expiresAtMs: number | null;
   /** Whether the caller could still begin this request. At most a second old; throws DatabaseError. */
   isStillValid(): Promise<boolean>;
 }

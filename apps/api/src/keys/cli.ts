@@ -18,12 +18,15 @@ interface Format {
   readonly json: boolean;
 }
 
+/** The key that a command is about. Keys of several tenants may have one name. */
+export type ChosenKey = { readonly name: string; readonly id: null } | { readonly name: null; readonly id: string };
+
 /** The commands of `npm run keys`. */
 export interface KeyCommands {
   create(options: KeyOptions & Format): Promise<void>;
   list(format: Format): Promise<void>;
-  rotate(options: Format & { readonly name: string; readonly overlapMs: number }): Promise<void>;
-  revoke(options: Format & { readonly name: string }): Promise<void>;
+  rotate(options: Format & { readonly chosen: ChosenKey; readonly overlapMs: number }): Promise<void>;
+  revoke(options: Format & { readonly chosen: ChosenKey }): Promise<void>;
 }
 
 interface CreateFlags {
@@ -68,18 +71,20 @@ export function keysCli(commands: KeyCommands): Command {
   cli
     .command('rotate')
     .description('Give a key a new secret with the same rights. The old one goes on for the overlap.')
-    .requiredOption('--name <name>', 'the name of the key')
+    .option('--name <name>', 'the name of the key')
+    .option('--id <id>', 'its id instead, when keys of several tenants have the name', parseId)
     .option('--overlap <time>', 'how long the old secret stays valid: 24h, 30m, 0s', parseDuration, 86_400_000)
     .option('--json', 'print the id, the name and the key as one JSON object', false)
-    .action(({ name, overlap, json }: Format & { name: string; overlap: number }) =>
-      commands.rotate({ name, overlapMs: overlap, json }),
+    .action(({ overlap, json, ...key }: Format & KeyFlags & { overlap: number }) =>
+      commands.rotate({ chosen: choose(key, cli), overlapMs: overlap, json }),
     );
   cli
     .command('revoke')
     .description('Revoke a key with all its secrets. The api rejects it within 5 seconds.')
-    .requiredOption('--name <name>', 'the name of the key')
+    .option('--name <name>', 'the name of the key')
+    .option('--id <id>', 'its id instead, when keys of several tenants have the name', parseId)
     .option('--json', 'print the id and the name as one JSON object', false)
-    .action((options: Format & { name: string }) => commands.revoke(options));
+    .action(({ json, ...key }: Format & KeyFlags) => commands.revoke({ chosen: choose(key, cli), json }));
   return cli;
 }
 
@@ -102,6 +107,22 @@ function toKeyOptions(flags: CreateFlags): KeyOptions {
     bounds: JSON.parse(JSON.stringify(bounds.data)),
     expiresInMs: flags.expiresIn ?? null,
   };
+}
+
+interface KeyFlags {
+  readonly name?: string;
+  readonly id?: string;
+}
+
+function choose({ name, id }: KeyFlags, cli: Command): ChosenKey {
+  if (name !== undefined && id === undefined) return { name, id: null };
+  if (id !== undefined && name === undefined) return { name: null, id };
+  return cli.error('error: give either --name or --id');
+}
+
+function parseId(text: string): string {
+  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) return text.toLowerCase();
+  throw new InvalidArgumentError('It must be the id of a key, as `list --json` shows it.');
 }
 
 function parseName(text: string): string {

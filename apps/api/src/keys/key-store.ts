@@ -8,12 +8,19 @@ import {
   rotateKey,
 } from '@auditbox/db/keys/change-keys.ts';
 import type { ChangedBy } from '@auditbox/db/keys/changed-by.ts';
-import { findKey, findKeyId, listKeys, type StoredKey, type ValidKey } from '@auditbox/db/keys/find-keys.ts';
+import {
+  findKey,
+  findNamedKeys,
+  listKeys,
+  type NamedKey,
+  type StoredKey,
+  type ValidKey,
+} from '@auditbox/db/keys/find-keys.ts';
 
 /** Where keys are, whether in one database or in each of several. The functions of packages/db say more. */
 export interface KeyStore {
   find(keyHash: string): Promise<ValidKey | null>;
-  findId(name: string): Promise<string | null>;
+  findNamed(name: string): Promise<readonly NamedKey[]>;
   list(): Promise<readonly StoredKey[]>;
   create(key: NewKey, by: ChangedBy | null): Promise<string | null>;
   rotate(
@@ -30,7 +37,7 @@ export interface KeyStore {
 export function createKeyStore(db: Database): KeyStore {
   return {
     find: (keyHash) => findKey(db, keyHash),
-    findId: (name) => findKeyId(db, name),
+    findNamed: (name) => findNamedKeys(db, name),
     list: () => listKeys(db),
     create: (key, by) => createKey(db, key, by),
     rotate: (keyId, secret, overlapS, by) => rotateKey(db, keyId, secret, overlapS, by),

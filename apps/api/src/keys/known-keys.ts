@@ -1,9 +1,9 @@
-import { BlockList, isIPv6 } from 'node:net';
 import { isPlainName } from '@auditbox/core/event/plain-name.ts';
 import { expandGrants, type Scope } from '@auditbox/core/keys/scopes.ts';
 import { allTenants, oneTenant, type TenantScope } from '@auditbox/core/keys/tenant-scope.ts';
 import type { ValidKey } from '@auditbox/db/keys/find-keys.ts';
 import type { KeyStore } from './key-store.ts';
+import { createAddressCheck } from './networks.ts';
 
 /** A valid key, ready for the checks of a request. */
 export interface KnownKey extends Omit<ValidKey, 'grants' | 'tenant'> {
@@ -66,20 +66,4 @@ function toKnownKey({ grants, tenant, ...key }: ValidKey): KnownKey {
     tenant: tenant === null ? allTenants : oneTenant(tenant),
     allows: createAddressCheck(key.bounds.addresses),
   };
-}
-
-function createAddressCheck(networks: readonly string[] | undefined): (address: string) => boolean {
-  if (networks === undefined) return () => true;
-  const list = new BlockList();
-  for (const network of networks) {
-    const [address = '', prefix] = network.split('/');
-    const family = familyOf(address);
-    if (prefix === undefined) list.addAddress(address, family);
-    else list.addSubnet(address, Number(prefix), family);
-  }
-  return (address) => list.check(address, familyOf(address));
-}
-
-function familyOf(address: string): 'ipv4' | 'ipv6' {
-  return isIPv6(address) ? 'ipv6' : 'ipv4';
 }

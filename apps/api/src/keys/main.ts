@@ -6,7 +6,7 @@ import { exitWith } from '@auditbox/process/exit-with.ts';
 import { readSettings } from '@auditbox/process/settings.ts';
 import { CellsDifferError } from '../cells/cells-differ-error.ts';
 import { apiSettingTable } from '../settings.ts';
-import { keysCli } from './cli.ts';
+import { type ChosenKey, keysCli } from './cli.ts';
 import { issueSecret } from './issue-key.ts';
 import type { KeyStore } from './key-store.ts';
 import { openKeys } from './open-keys.ts';
@@ -27,8 +27,15 @@ async function withKeys(work: (keys: KeyStore, env: string) => Promise<void>): P
 }
 
 /** A failed command ends the process, so that no exit code says otherwise. */
-async function requireKeyId(keys: KeyStore, name: string): Promise<string> {
-  return (await keys.findId(name)) ?? exitWith(`There is no valid key named "${name}".`);
+async function requireKey(keys: KeyStore, { name, id }: ChosenKey): Promise<{ id: string; name: string }> {
+  if (id !== null) {
+    const known = (await keys.list()).find(({ keyId, revokedAt }) => keyId === id && revokedAt === null);
+    return known === undefined ? exitWith(`There is no valid key with the id ${id}.`) : { id, name: known.name };
+  }
+  const [first, ...others] = await keys.findNamed(name);
+  if (first === undefined) exitWith(`There is no valid key named "${name}".`);
+  if (others.length > 0) exitWith(`Keys of several tenants are named "${name}". Give --id instead of --name.`);
+  return { id: first.keyId, name };
 }
 
 function stateOf({ revokedAt, replacedAt, expiresAt }: StoredKey): string {
@@ -68,10 +75,10 @@ const cli = keysCli({
         );
       }
     }),
-  rotate: ({ name, overlapMs, json }) =>
+  rotate: ({ chosen, overlapMs, json }) =>
     withKeys(async (keys, env) => {
       const { key, ...secret } = issueSecret(env);
-      const id = await requireKeyId(keys, name);
+      const { id, name } = await requireKey(keys, chosen);
       if (!(await keys.rotate(id, secret, overlapMs / 1000, null))) exitWith(`The key "${name}" has expired.`);
       if (json) return printJson({ id, name, key });
       process.stderr.write(
@@ -79,9 +86,9 @@ const cli = keysCli({
       );
       process.stdout.write(`${key}\n`);
     }),
-  revoke: ({ name, json }) =>
+  revoke: ({ chosen, json }) =>
     withKeys(async (keys) => {
-      const id = await requireKeyId(keys, name);
+      const { id, name } = await requireKey(keys, chosen);
       await keys.revoke(id, null);
       if (json) return printJson({ id, name });
       process.stderr.write(`The key "${name}" is revoked.\n`);

@@ -8,7 +8,7 @@ import { sendJson } from '../http/json.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { readJsonBody, smallBody } from '../http/read-json-body.ts';
 import type { Route } from '../http/route.ts';
-import { findGain, inheritBounds, issueSecret } from './issue-key.ts';
+import { findGain, inheritRights, issueSecret } from './issue-key.ts';
 import { showKey, shownKey } from './show-key.ts';
 
 /* The routes of people and programs that manage keys. Each change is an audit event in the same transaction. */
@@ -29,7 +29,8 @@ export const postKey: Route = {
   operation: () => ({
     operationId: 'createKey',
     summary: 'Make a key',
-    description: 'Its rights are at most those of your key. The change is an audit event.',
+    description:
+      'Its rights are at most those of your key. Bounds, a tenant and an end that you do not give are those of your key. The change is an audit event.',
     requestBody: {
       required: true,
       content: {
@@ -52,10 +53,10 @@ export const postKey: Route = {
         bounds = {},
         expires_at: expiresAt = null,
       } = readJsonBody(newKeySchema, request);
-      const rights = inheritBounds({ scopes: scopes as Grant[], tenant: tenant ?? null, bounds }, caller);
+      const rights = inheritRights({ scopes: scopes as Grant[], tenant, bounds, expiresAt }, caller);
       requireNoGain(findGain(rights, caller));
       const { key, ...secret } = issueSecret(settings.keyEnvironment);
-      const id = await keys.create({ name, ...secret, ...rights, expiresAt }, actorOf(caller));
+      const id = await keys.create({ name, ...secret, ...rights }, actorOf(caller));
       if (id === null) throw new HttpProblem(409, `A valid key named "${name}" exists already.`);
       sendJson(response, 201, JSON.stringify({ id, name, key }));
     },

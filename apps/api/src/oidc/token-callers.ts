@@ -80,6 +80,8 @@ function toCaller(payload: JWTPayload, settings: OidcSettings) {
     scopes: expandGrants(readGrants(payload, settings)),
     tenant,
     bounds: {},
+    // A token lives for minutes; the rights of the person do not end with it.
+    expiresAtMs: null,
     isStillValid: async () => isInTime(payload, settings),
   };
   return { kind: 'valid', caller } as const;

@@ -4,7 +4,7 @@ import { readArchivedLines } from '@auditbox/s3/archived-lines.ts';
 import type { BucketFiles, NewFile } from '@auditbox/s3/bucket-files.ts';
 import type { ObjectContent } from '@auditbox/s3/read-content.ts';
 import type { StoreError } from '@auditbox/s3/s3-access.ts';
-import { LineTooLongError } from '@auditbox/s3/split-lines.ts';
+import { BrokenLineError } from '@auditbox/s3/split-lines.ts';
 import { ArchiveError, exitCodes } from '../archive-error.ts';
 import { type ArchiveObject, toArchiveObject } from './archive-object.ts';
 import { mayHold, type TimeRange } from './time-range.ts';
@@ -125,7 +125,7 @@ export function openArchive(files: BucketFiles, prefix: string, signal: AbortSig
 
 /** A line that is not an event is the object's fault. Any other error is thrown as it is. */
 function explainLine({ key }: ArchiveObject, error: unknown): unknown {
-  if (!(error instanceof SyntaxError || error instanceof LineTooLongError)) return error;
+  if (!(error instanceof SyntaxError || error instanceof BrokenLineError)) return error;
   return altered(`${key} has a line that is not an event: ${error.message}`);
 }
 

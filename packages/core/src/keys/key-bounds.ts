@@ -42,11 +42,11 @@ export const tenantSchema = z
 
 /** A key as a caller asks for it. */
 export const newKeySchema = z.strictObject({
-  name: name.max(128).describe('What the key is for. A name can be used again after its key was revoked.'),
+  name: name.max(128).describe('What the key is for. No other valid key of the tenant may have it.'),
   scopes: z.array(z.enum(grants as [string, ...string[]])).min(1),
   tenant: tenantSchema.nullish().describe('The only tenant that the key reads and writes. Null: all tenants.'),
   bounds: keyBoundsSchema.optional(),
-  expires_at: z.iso.datetime({ offset: true }).nullish(),
+  expires_at: z.iso.datetime({ offset: true }).nullish().describe('Null: never, or when your key expires.'),
 });
 
 /** How the events of a key break its bounds: the first problem of each field. */

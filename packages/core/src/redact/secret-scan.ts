@@ -1,6 +1,6 @@
 import type { NewAuditEvent } from '../event/audit-event.ts';
 import { hidingEscape, isHarmlessValue, type SecretRules } from './is-clean.ts';
-import type { SecretBeginning } from './secret-values.ts';
+import { endsWithSecretName, lastLettersOfNames, type SecretBeginning } from './secret-values.ts';
 
 /** A pass over the bytes of an event, before the searches of its texts. */
 export interface SecretScan {
@@ -11,6 +11,8 @@ export interface SecretScan {
 /** Longer events are left to the searches, so that the bytes have a place of a fixed size. */
 const maxLength = 16_384;
 const maxBytesOfCharacter = 3;
+/** Of the names of assignments, with a quote. */
+const longestName = 24;
 /** Of the escapes that `hidingEscape` finds. */
 const longestEscape = 5;
 
@@ -28,7 +30,8 @@ const endOfName = 1;
 const backslashEscape = 2;
 const sign = 3;
 const spacedColon = 4;
-const firstBeginning = 5;
+const bareColon = 5;
+const firstBeginning = 6;
 /** As many places as a byte can name. */
 const maxPairs = 250;
 
@@ -64,8 +67,13 @@ export function createSecretScan({ names, values }: SecretRules): SecretScan {
         hasEscapes = true;
       } else if (announced === sign) {
         if (holdsContent || !isAsWritten || values.isAssignedAt(plain, at)) return false;
+      } else if (announced === bareColon) {
+        const mayAssign = isAsWritten
+          ? values.isAssignedAt(plain, at)
+          : endsWithSecretName.test(plain.slice(Math.max(0, at - longestName), at));
+        if (mayAssign) return false;
       } else if (announced === spacedColon) {
-        if (holdsContent) return false;
+        if (holdsContent || values.isAssignedAt(plain, at)) return false;
       } else {
         // In a text that is not ASCII the patterns would see bytes instead of characters, so the searches decide.
         for (const { beginning, first, offset } of beginnings[announced - firstBeginning] ?? []) {
@@ -157,6 +165,9 @@ function indexPairs(all: readonly SecretBeginning[]): PairIndex {
     pairs[(before << 7) | equals] = sign;
     pairs[(before << 7) | apostrophe] = sign;
   }
+  // `password: …` in a text. The names end with these letters.
+  for (const letter of `'${lastLettersOfNames}${lastLettersOfNames.toUpperCase()}`)
+    pairs[(letter.charCodeAt(0) << 7) | colon] = bareColon;
   for (const space of '\t\n\v\f\r ') pairs[(space.charCodeAt(0) << 7) | colon] = spacedColon;
   pairs[(quote << 7) | colon] = endOfName;
   const beginnings: PlacedBeginning[][] = [];

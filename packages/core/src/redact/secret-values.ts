@@ -84,7 +84,7 @@ export interface ValueRules {
   find(text: string): readonly FoundSecret[];
   /** Where secrets can begin. */
   readonly beginnings: readonly SecretBeginning[];
-  /** Whether a secret is assigned by the sign, `=` or `'`, that stands here. */
+  /** Whether a secret is assigned by the sign, `=`, `:` or `'`, that stands here. */
   isAssignedAt(text: string, at: number): boolean;
 }
 
@@ -95,20 +95,36 @@ export interface SecretBeginning {
   beginsSecretAt(text: string, at: number): boolean;
 }
 
-/**
- * `name=value` with a secret name, as in a query or a connection string, and `"name": "value"` in a text that is almost JSON.
- * It begins at the sign, which is rarer than the letters of names.
- */
-const assigned = new RegExp(
-  '(?:=|["\']\\s{0,8}[:=]\\s{0,8}["\'])' +
-    '(?<=(?:pass(?:word|wd|phrase)|pwd|secret|api[_-]?key|access[_-]?key|private[_-]?key|token|authorization|signature)' +
-    '["\']?\\s{0,8}[:=]\\s{0,8}["\']?)' +
-    '(?!\\[redacted:|[0-9a-f]{64}(?![0-9a-f])|\\*{3}|os\\.environ/)[^\\s&;,"\'<>\\\\]{6}',
-  'gi',
-);
-/** The secret begins with these characters of `assigned`, and goes on as long as this matches. */
-const assignedLength = 6;
-const assignedRest = /[^\s&;,"'<>\\]*/y;
+const secretName =
+  '(?:pass(?:word|wd|phrase|code)|pwd|secrets?|(?:api|access|private|secret|signing|encryption|master|hmac|ssh)[_-]?keys?' +
+  '|token|jwt|authorization|signature|credentials?|cookies?|conn(?:ection)?[_-]?str(?:ing)?)';
+/** The letters with which these names end. */
+export const lastLettersOfNames = 'destnylgr';
+/** Whether such a name stands at the end of a text. */
+export const endsWithSecretName = new RegExp(`${secretName}$`, 'i');
+const blank = '\\s{0,8}';
+/** What needs no replacement: it was replaced before, or it is a hash, a mask or a reference. */
+const notKept = '(?!\\[redacted:|[0-9a-f]{64}(?![0-9a-f])|\\*{3}|os\\.environ/)';
+const bare = '[^\\s&;,"\'<>\\\\]';
+
+/** Each begins at its sign, which is rarer than the letters of names, and ends where the secret begins. */
+const assignments = [
+  // `"password": "…"` in cut JSON, `'password': '…'` as Python prints it. Under such a name JSON loses a value of any length.
+  `["'](?<=${secretName}["'])${blank}[:=]${blank}["']${notKept}(?=[^"'\\s])`,
+  // `password: '…'`, `password="…"`.
+  `[:=](?<=${secretName}${blank}[:=])${blank}["']${notKept}(?=[^"'\\s]{4})`,
+  // `password=…` in a query, a form or a connection string.
+  `=(?<=${secretName}["']?${blank}=)${notKept}(?=${bare}{6})`,
+  // `password: …` and `password = …`. A sentence such as `token: expired` is not one: a small word in letters stays.
+  `[:=](?<=${secretName}["']?${blank}[:=])\\s{1,8}${notKept}(?=${bare}{6})(?=${bare}[a-z]*[^a-z\\s&;,"'<>\\\\.:!?)])`,
+];
+const assigned = new RegExp(assignments.join('|'), 'gi');
+/** How far the secret goes: to the quote that ends it, or as long as there are characters of a word. */
+const assignedRests: Readonly<Record<string, RegExp>> = {
+  '"': /(?:[^"\\]|\\[\s\S])*/y,
+  "'": /(?:[^'\\]|\\[\s\S])*/y,
+};
+const bareRest = /[^\s&;,"'<>\\]*/y;
 
 /** `prefixes` are beginnings of further tokens; `skipped` are kinds that are not looked for. */
 export function createValueRules(prefixes: readonly string[], skipped: ReadonlySet<string>): ValueRules {
@@ -171,9 +187,10 @@ function testAt(here: RegExp, text: string, at: number): boolean {
 function findAssigned(text: string, found: FoundSecret[]): void {
   assigned.lastIndex = 0;
   while (assigned.exec(text) !== null) {
-    const start = assigned.lastIndex - assignedLength;
+    const start = assigned.lastIndex;
     const isLast = found.length >= 2 * maxSecrets;
-    const end = isLast ? text.length : findEnd(text, assignedRest, assigned.lastIndex);
+    const rest = assignedRests[text.charAt(start - 1)] ?? bareRest;
+    const end = isLast ? text.length : findEnd(text, rest, start);
     found.push({ kind: 'assignment', start, end });
     if (isLast) return;
     assigned.lastIndex = end;
@@ -187,8 +204,10 @@ function findEnd(text: string, until: RegExp, from: number): number {
 
 /** Looks for characters first, which takes a tenth of the time. Escaped quotes are not looked for here. */
 function mayAssign(text: string): boolean {
-  return text.includes('=') || text.includes("'");
+  return text.includes('=') || text.includes("'") || bareColon.test(text);
 }
+
+const bareColon = /[a-z] {0,8}:[\s'"]/i;
 
 /** Of two that overlap, the one that begins first stays, to the end of both. */
 function withoutOverlaps(found: FoundSecret[]): FoundSecret[] {

@@ -18,7 +18,7 @@ export interface NewKey {
 }
 
 /**
- * Stores a key's hash. The result is the key's id, or null if a valid key has its name.
+ * Stores a key's hash. The result is the key's id, or null if a valid key of its tenant has its name.
  *
  * Caller: `npm run keys` and `POST /keys`.
  * Locks: the new row.

@@ -71,20 +71,23 @@ export async function findKey(db: Database, keyHash: string): Promise<ValidKey |
   };
 }
 
+/** A valid key that has a name. Each tenant has its own names. */
+export type NamedKey = Readonly<Pick<Row, 'keyId' | 'tenant'>>;
+
 /**
- * The id of the valid key with a name, or null.
+ * The valid keys with a name, of all tenants.
  *
- * Caller: `npm run keys`.
+ * Caller: `npm run keys`, and `POST /keys` with several cells.
  * Locks: none.
  * Crash: nothing is written.
  */
-export async function findKeyId(db: Database, name: string): Promise<string | null> {
-  const [row] = await db.query(
-    (sql) => sql<{ keyId: string }[]>`
-      select key_id as "keyId" from auditbox.api_key
-      where name = ${name} and revoked_at is null and replaced_at is null`,
+export async function findNamedKeys(db: Database, name: string): Promise<readonly NamedKey[]> {
+  return db.query(
+    (sql) => sql<NamedKey[]>`
+      select key_id as "keyId", tenant from auditbox.api_key
+      where name = ${name} and revoked_at is null and replaced_at is null
+      order by created_at, key_id`,
   );
-  return row?.keyId ?? null;
 }
 
 /**
