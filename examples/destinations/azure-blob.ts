@@ -37,7 +37,7 @@ const create: CreateDestination = (given) => {
   return {
     limits: { maxRows: 50_000, maxBytes: 4_000_000, maxRowBytes: 20_000_000 },
     async deliver({ key, rows }, signal): Promise<Outcome> {
-      // `<destination>/<batch>/<first row>`; padded, so that a list of the blobs is in the order of the batches.
+      // `<destination>/<batch>-<seal>/<first row>`; padded, so that a list of the blobs is in the order of the batches.
       const name = key.replace(/(?<=\/)\d+/g, (digits) => digits.padStart(12, '0'));
       const answer = await put(`${name}.ndjson`, rows.map(({ line }) => `${line}\n`).join(''), signal);
       const code = answer.headers.get('x-ms-error-code') ?? String(answer.status);

@@ -12,6 +12,7 @@ import {
 
 /* The pure parts of a delivery by requests. */
 
+const keyParts = { cell: null, destination: 'soc', batchId: '7', sealedAt: '1783077753123456' };
 const rowAt = (position: number, bytes: number) => ({ position, bytes }) as PlacedRow;
 
 function cutAll(rows: readonly PlacedRow[], limits: Pick<DestinationLimits, 'maxRows' | 'maxBytes'>): CutRequest[] {
@@ -56,19 +57,29 @@ test('a delivery that goes on behind any request is cut as if it had never stopp
         limits,
       );
       expect(rest).toEqual(cuts.slice(kept + 1));
-      expect(rest.map((cut) => requestKey({ cell: null, destination: 'soc', batchId: '7' }, cut))).toEqual(
-        cuts.slice(kept + 1).map((cut) => requestKey({ cell: null, destination: 'soc', batchId: '7' }, cut)),
+      expect(rest.map((cut) => requestKey(keyParts, cut))).toEqual(
+        cuts.slice(kept + 1).map((cut) => requestKey(keyParts, cut)),
       );
     }),
   );
 });
 
-test('the longest key has at most 97 characters and no full stop; each cell has other keys', () => {
+test('the longest key has at most 109 characters and no full stop; each cell has other keys', () => {
   const [cell, destination, batchId] = ['c'.repeat(32), 'a'.repeat(32), '9223372036854775807'];
-  const keyOf = (name: string | null) => requestKey({ cell: name, destination, batchId }, { rows: [rowAt(99_999, 1)] });
-  expect(keyOf(cell).length).toBeLessThanOrEqual(97);
+  const sealedAt = String(Date.UTC(2400, 0, 1) * 1_000);
+  const keyOf = (name: string | null) =>
+    requestKey({ cell: name, destination, batchId, sealedAt }, { rows: [rowAt(99_999, 1)] });
+  expect(keyOf(cell).length).toBeLessThanOrEqual(109);
   expect(keyOf(cell)).not.toContain('.');
   expect(new Set([keyOf(null), keyOf('ash'), keyOf('birch')]).size).toBe(3);
+});
+
+test('a batch whose number comes again after a restore has other keys', () => {
+  const cut = { rows: [rowAt(0, 1)] } as CutRequest;
+  const keyOf = (sealedAt: string | null) => requestKey({ ...keyParts, sealedAt }, cut);
+  expect(keyOf('1783077753123456')).toBe('soc/7-hk1qm0i8ao/0');
+  expect(keyOf('1783077753123457')).not.toBe(keyOf('1783077753123456'));
+  expect(keyOf(null)).toBe('soc/7/0');
 });
 
 test('a request is halved down to single rows', () => {

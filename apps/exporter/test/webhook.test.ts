@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { expectExactlyOnce } from '@auditbox/testing/expectations/expect-exactly-once.ts';
 import { createDestinationFixture, type DestinationFixture } from '@auditbox/testing/fixtures/destination-fixture.ts';
+import { createExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
 import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import { startHttpReceiver } from '@auditbox/testing/stubs/http-receiver.ts';
 import { Webhook } from 'standardwebhooks';
@@ -111,7 +112,13 @@ test('killed between the request and the mark: the same request comes again, wit
   await rig.serve([soc({ format: 'ocsf', fields: [], only: { action: ['nothing'] } })]);
   await done();
   const bodies = bodiesByKey();
-  expect([...bodies.keys()].map((key) => key.replace(/^soc\/\d+\//, '')).sort()).toEqual(['0', '1', '2', '3', '4']);
+  expect([...bodies.keys()].map((key) => key.replace(/^soc\/\d+-[a-z0-9]+\//, '')).sort()).toEqual([
+    '0',
+    '1',
+    '2',
+    '3',
+    '4',
+  ]);
   expect([...bodies.values()].map(({ size }) => size)).toEqual([1, 1, 1, 1, 1]);
   expect(new Set(sentIds())).toEqual(new Set(ids));
 });
@@ -124,6 +131,25 @@ test('a request whose answer was lost comes again with the same key and bytes, a
   await done();
   expect(posts()).toHaveLength(4);
   expect([...bodiesByKey()].map(([, bodies]) => bodies.size)).toEqual([1]);
+});
+
+test('a database that was restored without --reconcile uses no key again for other events', async () => {
+  // Two databases that begin alike are a database and its backup, restored.
+  const restored = await createExporterFixture();
+  try {
+    await rig.db.store(events);
+    await rig.serve([soc({ body: 'ndjson' })]);
+    await done();
+    const later = someEvents(5, { updated_at: '2026-07-03T11:46:50Z' });
+    await restored.db.store(later);
+    restored.start([], await rig.configure(soc({ body: 'ndjson' })));
+    await eventually(() => expect(new Set(sentIds())).toEqual(new Set([...events, ...later].map(({ id }) => id))));
+    const [first, second] = [...bodiesByKey().keys()];
+    expect(first?.replace(/-.*$/, '')).toBe(second?.replace(/-.*$/, ''));
+    expect([...bodiesByKey().values()].map(({ size }) => size)).toEqual([1, 1]);
+  } finally {
+    await restored.close();
+  }
 });
 
 test('Retry-After is obeyed', async () => {

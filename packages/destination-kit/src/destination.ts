@@ -33,7 +33,10 @@ export interface DestinationLimits {
 
 /** One request. */
 export interface DeliveryRequest {
-  /** `<destination>/<batch>/<first row>`, behind `<cell>/` where there are cells: at most 97 characters, without a full stop. */
+  /**
+   * `<destination>/<batch>-<seal>/<first row>`, behind `<cell>/` where there are cells: at most 109 characters, without a full stop. The
+   * seal differs for batches of one number that were sealed before and after the database was restored.
+   */
   readonly key: string;
   readonly batch: string;
   /** At least one, sorted by event time and id. */

@@ -16,6 +16,7 @@ interface Flags {
   readonly lanes?: number;
   readonly cells: number;
   readonly hold: number;
+  readonly historyRows: number;
   readonly defaultSettings?: true;
 }
 
@@ -50,6 +51,12 @@ export function parseCommand(argv: readonly string[]): FaultsCommand {
       1,
     )
     .option('--hold <seconds>', 'duration of faults that last, such as an open snapshot', wholeNumber(1, 3_600), 2)
+    .option(
+      '--history-rows <n>',
+      'number of events in the history that a new destination gets',
+      wholeNumber(1, 10_000_000),
+      2_000,
+    )
     .option('--default-settings', 'run exporters with default settings; each round then lasts up to a minute')
     .addHelpText('after', `\nFaults:\n${catalogue.map(({ name, about }) => `  ${name.padEnd(32)}${about}`).join('\n')}`)
     .showHelpAfterError()
@@ -62,6 +69,7 @@ export function parseCommand(argv: readonly string[]): FaultsCommand {
     only = catalogue,
     cells,
     hold,
+    historyRows,
     defaultSettings,
     ...flags
   } = cli.opts<Flags>();
@@ -74,6 +82,7 @@ export function parseCommand(argv: readonly string[]): FaultsCommand {
     lanes,
     cells,
     holdMs: hold * 1_000,
+    historyRows,
     pace: defaultSettings ? 'default' : 'quick',
   };
 }

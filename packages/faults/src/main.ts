@@ -11,7 +11,9 @@ import { toTable } from './table.ts';
  * broken connections, false responses. It prints a table. The exit code is 0 when no event was lost or doubled, else 1.
  */
 
-const { faults, rounds, onlyRound, seed, pace, holdMs, lanes, cells } = parseCommand(process.argv.slice(2));
+const { faults, rounds, onlyRound, seed, pace, holdMs, historyRows, lanes, cells } = parseCommand(
+  process.argv.slice(2),
+);
 const interrupted = new AbortController();
 process.once('SIGINT', () => interrupted.abort());
 process.once('SIGTERM', () => interrupted.abort());
@@ -39,6 +41,7 @@ const results = await runFaults(
     seed,
     pace,
     holdMs,
+    historyRows,
     lanes,
     cells,
     store: { endpoint: store.endpoint, canLie: true },
@@ -65,7 +68,8 @@ function report({ fault, rounds: part, kills: more, crashes, notPlayed }: FaultR
   for (const [index, round] of part.entries()) {
     events += round.events;
     if (round.problems.length === 0) continue;
-    const settings = `${cells === 1 ? '' : ` --cells ${cells}`}${pace === 'default' ? ' --default-settings' : ''}`;
+    const history = fault.needsHistory ? ` --history-rows ${historyRows}` : '';
+    const settings = `${history}${cells === 1 ? '' : ` --cells ${cells}`}${pace === 'default' ? ' --default-settings' : ''}`;
     const command = `npm run test:faults -- --seed ${seed} --only ${fault.name} --round ${firstRound + index} --hold ${holdMs / 1000}${settings}`;
     broken.push(command);
     const shown = round.problems.slice(0, maxShown).join('\n  ');

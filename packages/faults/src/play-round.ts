@@ -31,20 +31,26 @@ export interface RoundPlan {
   /** Counted from 0. Seed, fault and round determine all random choices. */
   readonly round: number;
   readonly holdMs: number;
+  /** Number of events in the history that a new destination gets. */
+  readonly historyRows: number;
 }
+
+/** What inserting, exporting and delivering a row of a history may cost on a busy machine. */
+const patienceMsPerHistoryRow = 1;
 
 const dayMs = 86_400_000;
 
 /** Writes events, causes the fault during the writing, waits until all events are exported, and judges. */
 export async function playRound(scene: Scene, judge: Judge, plan: RoundPlan): Promise<RoundResult> {
-  const { fault, seed, round, holdMs } = plan;
+  const { fault, seed, round, holdMs, historyRows } = plan;
   const randomFor = (what: string) => createRandom(seed, `${fault.name} ${round} ${what}`);
   const day = new Date(Date.UTC(2020, 0, 1) + round * dayMs).toISOString().slice(0, 10);
   const writer = startWriter(scene.apis, { day, valueBytes: fault.valueBytes }, [
     randomFor('first caller'),
     randomFor('second caller'),
   ]);
-  const patienceMs = patienceByPace[scene.pace] + holdMs;
+  const patienceMs =
+    patienceByPace[scene.pace] + holdMs + (fault.needsHistory ? historyRows * patienceMsPerHistoryRow : 0);
   const problems: string[] = [];
   let isOver = true;
   let recoveryFrom: number | null = null;
@@ -59,7 +65,7 @@ export async function playRound(scene: Scene, judge: Judge, plan: RoundPlan): Pr
     const random = randomFor('fault');
     const struck = strikeAt(scene, chooseCell(scene, fault, randomFor('cell')));
     await withPatience(
-      fault.strike({ scene: struck, writer, day, random, holdMs, recoveryBegins, testify }),
+      fault.strike({ scene: struck, writer, day, random, holdMs, historyRows, recoveryBegins, testify }),
       patienceMs,
     );
     recoveryFrom ??= Date.now();
@@ -74,11 +80,13 @@ export async function playRound(scene: Scene, judge: Judge, plan: RoundPlan): Pr
   problems.push(...writer.wrongResponses);
   const sent = new Map(writer.sent);
   for (const event of aftermath.sent) sent.set(event.id, { event, outcome: 'acknowledged' });
-  const verdict = await judge.judge({ day, sent, rejected: aftermath.rejected }).catch((error: unknown) => ({
-    lost: 0,
-    doubled: 0,
-    problems: [`The round could not be judged: ${formatError(error)}`],
-  }));
+  const verdict = await judge
+    .judge({ day, sent, rejected: aftermath.rejected, inserted: aftermath.inserted ?? new Set() })
+    .catch((error: unknown) => ({
+      lost: 0,
+      doubled: 0,
+      problems: [`The round could not be judged: ${formatError(error)}`],
+    }));
   const times = await recovery(scene, recoveryFrom ?? Date.now()).catch((error: unknown) => {
     problems.push(formatError(error));
     return { nextDoneMs: null, allDoneMs: 0 };

@@ -18,6 +18,8 @@ export interface RunPlan {
   readonly seed: number;
   readonly pace: Pace;
   readonly holdMs: number;
+  /** Number of events in the history that a new destination gets. */
+  readonly historyRows: number;
   /** Number of scenes at the same time, each with its own Postgres. */
   readonly lanes: number;
   /** Number of databases behind the apis. 1 is one database, without cells. */
@@ -138,7 +140,7 @@ async function playOn(
   part: Part,
   signal: AbortSignal,
 ): Promise<FaultResult> {
-  const { pace, store, seed, holdMs, nodeVariables } = plan;
+  const { pace, store, seed, holdMs, historyRows, nodeVariables } = plan;
   const { fault } = part;
   if (fault.needsLies && !store.canLie) return notPlayed(fault, 'it needs the S3 proxy');
   const { settings = {}, destination = null } = fault;
@@ -148,7 +150,7 @@ async function playOn(
     const judge = createJudge(scene, fault);
     const rounds: RoundResult[] = [];
     for (let round = part.from; round < part.to && !signal.aborted; round += 1) {
-      const result = await playRound(scene, judge, { fault, seed, round, holdMs });
+      const result = await playRound(scene, judge, { fault, seed, round, holdMs, historyRows });
       rounds.push(result);
       if (!result.isOver) break;
     }

@@ -12,6 +12,11 @@ export interface BegunRequests {
   /** Of the whole batch. ISO 8601 in UTC, six fraction digits. */
   readonly firstOccurredAt: string;
   readonly lastOccurredAt: string;
+  /**
+   * When the batch was sealed, in microseconds since 1970. A database that was restored from a backup numbers its next batches as
+   * before, and seals them at other times.
+   */
+  readonly sealedAt: string;
 }
 
 /**
@@ -36,7 +41,8 @@ export async function beginRequests(
       and d.state = 'sending' and b.id = d.batch_id
     returning d.sent_as as "sentAs", d.next_row as "nextRow", b.row_count as "rowCount",
       to_char(b.first_occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "firstOccurredAt",
-      to_char(b.last_occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "lastOccurredAt"`,
+      to_char(b.last_occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "lastOccurredAt",
+      (extract(epoch from b.sealed_at) * 1000000)::bigint::text as "sealedAt"`,
   );
   return row ?? null;
 }

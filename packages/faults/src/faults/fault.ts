@@ -13,6 +13,8 @@ export interface Strike {
   readonly day: string;
   /** Duration of faults that last. */
   readonly holdMs: number;
+  /** Number of events in the history that a new destination gets. */
+  readonly historyRows: number;
   /** The recovery time starts now. Without this call it starts at the end of the strike. */
   recoveryBegins(): void;
   /** Gives the judge facts that it cannot see from outside. */
@@ -30,6 +32,8 @@ export interface Fault {
   readonly needsSmallDisk?: true;
   /** Needs a Postgres whose clock can be set. */
   readonly needsServerClock?: true;
+  /** Inserts a history, which a round is given more time for. */
+  readonly needsHistory?: true;
   /** Share of the requested rounds that is played, for slow faults. Default: 1. */
   readonly share?: number;
   /** Additional settings of the exporters. */
@@ -53,6 +57,8 @@ export interface Fault {
 export interface Aftermath {
   readonly sent: readonly WireEvent[];
   readonly rejected: ReadonlySet<string>;
+  /** Ids of events that the fault inserted in bulk. Only the number of their copies is judged. */
+  readonly inserted?: ReadonlySet<string>;
 }
 
 /** A promise was broken during the fault. */

@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { anEvent, type WireEvent } from '@auditbox/testing/fixtures/test-events.ts';
 import { spawnProgram } from '@auditbox/testing/servers/spawn-app.ts';
-import { idOfCell, masterKey, type Scene } from '../scene/scene.ts';
+import { idOfCell, type Scene } from '../scene/scene.ts';
 import { BrokenPromise, type Fault } from './fault.ts';
+import { postEvents } from './post-events.ts';
 
 const oversize: Fault = {
   name: 'poison-too-large',
@@ -68,15 +69,7 @@ async function post(scene: Scene, day: string, value: string): Promise<readonly 
   const events = [11, 12, 23].map((hour) =>
     anEvent({ id: idOfCell(scene), updated_at: `${day}T${hour}:00:00Z`, updated_values: value }),
   );
-  for (const event of events) {
-    const [api] = scene.apis.members;
-    const answer = await fetch(`http://127.0.0.1:${await api?.port}/audit`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${masterKey}`, 'content-type': 'application/json' },
-      body: JSON.stringify(event),
-    });
-    if (!answer.ok) throw new BrokenPromise(`The api rejected the event: ${await answer.text()}`);
-  }
+  await postEvents(scene, events);
   return events;
 }
 

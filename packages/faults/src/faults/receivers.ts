@@ -1,29 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Receiver, receiverName } from '../scene/receiver.ts';
-import type { Scene } from '../scene/scene.ts';
 import { waitUntilExported } from '../scene/wait-until-exported.ts';
 import { BrokenPromise, type Fault, type Strike } from './fault.ts';
-import { waitFor } from './wait-for.ts';
+import { compareLagOfS3, databaseNow, judgeReceiver, receiverOf, webhook } from './judge-receiver.ts';
+import { receiverAdded } from './receiver-added.ts';
+import { receiverPaused } from './receiver-paused.ts';
+import { receiverRotated } from './receiver-rotated.ts';
 
 /*
  * Faults of a destination other than S3. Its receiver must get every event at least once, each key always with the same bytes, and S3
  * must not notice it.
  */
 
-/** Several requests for each batch, so that a batch can be left in its middle. */
-const webhook = {
-  type: 'webhook',
-  secrets: [`whsec_${'A'.repeat(32)}`],
-  body: 'ndjson',
-  maxRows: 7,
-  timeoutMs: 500,
-} as const;
-
 /** The collector's own answer takes a request. A web page with the status 200 does not. */
 const collector = { type: 'splunk-hec', token: 'secret', maxRows: 7, timeoutMs: 500 } as const;
-
-/** Two phases of a busy machine differ. A receiver that S3 waits for costs its time-out, a minute. */
-const mayBeBehindMs = (beforeMs: number) => 2 * beforeMs + 1_000;
 
 const dead: Fault = {
   name: 'receiver-dead-for-ever',
@@ -40,21 +30,17 @@ const dead: Fault = {
     receiver.misbehave = () => how;
     await writer.acknowledged(40);
     const deadUntil = await databaseNow(scene);
-    await waitFor(
-      scene.db.sql,
-      (sql) => sql`select where not exists (
-        select from auditbox.outbox_status
-        where destination = 's3' and state <> 'done' and recorded_at <= ${deadUntil}::text::timestamptz)`,
+    const lag = await compareLagOfS3(
+      scene,
+      { from: healthyFrom, until: deadFrom },
+      { from: deadFrom, until: deadUntil },
     );
-    const before = await medianLagMs(scene, healthyFrom, deadFrom);
-    const after = await medianLagMs(scene, deadFrom, deadUntil);
     // An exporter that starts during the outage exports too.
     await scene.exporters.killAll();
     await writer.acknowledged(10);
     await writer.stop();
     await waitUntilExported(scene);
-    if (after > mayBeBehindMs(before))
-      throw new BrokenPromise(`With a dead receiver S3 is ${after} ms behind; before it was ${before} ms.`);
+    lag.expect();
     const [{ waiting, rejected }] = await scene.db.sql<[{ waiting: number; rejected: number }]>`
       select (select count(*)::int from auditbox.delivery d where d.destination = ${receiverName} and d.state <> 'done') as waiting,
         (select count(*)::int from auditbox.rejection r where r.destination = ${receiverName}) as rejected`;
@@ -147,11 +133,6 @@ function cellOfKey(key: string | null): string | undefined {
   return key?.split('/').at(-4);
 }
 
-function receiverOf({ receiver }: Scene): Receiver {
-  if (!receiver) throw new Error('This fault needs a receiver.');
-  return receiver;
-}
-
 /** Lets the receiver answer some of its requests in this way, for a while. */
 async function misbehaveFor(
   { scene, writer, random, holdMs }: Strike,
@@ -171,44 +152,7 @@ async function misbehaveFor(
   receiver.misbehave = null;
 }
 
-/** Every acknowledged event was taken at least once, and no key came with other bytes. */
-async function judgeReceiver({ scene, writer }: Strike): Promise<void> {
-  const receiver = receiverOf(scene);
-  await writer.stop();
-  for (const { db } of scene.cells)
-    await waitFor(
-      db.sql,
-      (sql) => sql`select where not exists (
-        select from auditbox.outbox_status where destination = ${receiverName} and state not in ('done', 'rejected'))`,
-    );
-  const taken = receiver.takenIds();
-  const lost = [...writer.sent].filter(([id, { outcome }]) => outcome === 'acknowledged' && !taken.has(id));
-  if (lost.length > 0) throw new BrokenPromise(`The receiver did not get ${lost.length} events: ${lost[0]?.[0]}`);
-  const bodies = new Map<string, string>();
-  for (const { key, body } of receiver.received) {
-    if (key === null) continue;
-    if (bodies.has(key) && bodies.get(key) !== body) throw new BrokenPromise(`${key} came with other bytes.`);
-    bodies.set(key, body);
-  }
-  for (const { db } of scene.cells) {
-    const [rejection] = await db.sql`select reason from auditbox.rejection where destination = ${receiverName}`;
-    if (rejection) throw new BrokenPromise(`An event was rejected: ${rejection.reason}`);
-  }
-}
-
-async function databaseNow({ db }: Scene): Promise<string> {
-  const [{ now }] = await db.sql<[{ now: string }]>`select clock_timestamp()::text as now`;
-  return now;
-}
-
-/** From the recorded time of a batch's first event to the end of its delivery to S3. */
-async function medianLagMs({ db }: Scene, from: string, to: string): Promise<number> {
-  const [{ lag }] = await db.sql<[{ lag: number | null }]>`
-    select (extract(epoch from percentile_cont(0.5) within group (order by d.done_at - b.first_recorded_at)) * 1000)::float8 as lag
-    from auditbox.delivery d join auditbox.batch b on b.id = d.batch_id
-    where d.destination = 's3' and b.first_recorded_at between ${from}::text::timestamptz and ${to}::text::timestamptz`;
-  if (lag === null) throw new Error('No batch was exported in this phase.');
-  return Math.round(lag);
-}
-
-export const receivers: readonly Fault[] = [dead, killed, lying, slow, broken, limited];
+export const receivers: readonly Fault[] = [
+  ...[dead, killed, lying, slow, broken, limited],
+  ...[receiverRotated, receiverAdded, receiverPaused],
+];

@@ -32,7 +32,8 @@ export async function checkReads(
   for (const { key, sha256, events } of fresh) {
     const [first] = events;
     if (!first) continue;
-    for (const { id } of events) if (sent.has(id) && !listed.has(id)) problems.push(`GET /audit does not list ${id}`);
+    for (const { id, updated_at: at } of events)
+      if (sent.has(id) && at.startsWith(day) && !listed.has(id)) problems.push(`GET /audit does not list ${id}`);
     const found = await get<{ export: Record<string, unknown> }>(apis, `/${first.id}`);
     const exported = found?.export ?? { state: 'unknown' };
     if (exported.state === 'done' && exported.object_key === key && exported.sha256 === sha256) continue;

@@ -16,11 +16,15 @@ interface Verdict {
   readonly problems: readonly string[];
 }
 
-/** The events sent for a day with the results for the writer. `rejected` events must be in no object. */
+/**
+ * The events sent for a day with the results for the writer. `rejected` events must be in no object. Of `inserted` events only the
+ * number of their copies is judged.
+ */
 interface RoundRecord {
   readonly day: string;
   readonly sent: ReadonlyMap<string, Sent>;
   readonly rejected: ReadonlySet<string>;
+  readonly inserted: ReadonlySet<string>;
 }
 
 /** Judges a scene after each round. */
@@ -37,6 +41,7 @@ export function createJudge(scene: Scene, fault: Fault): Judge {
   const archive = openArchive(scene.bucket, { isVersioned: scene.proxy === null });
   const sent = new Map<string, Sent>();
   const rejected = new Set<string>();
+  const inserted = new Set<string>();
   const timesArchived = new Map<string, number>();
   /** Doubled events that an earlier round already reported. */
   const reported = new Set<string>();
@@ -45,6 +50,7 @@ export function createJudge(scene: Scene, fault: Fault): Judge {
     async judge(record) {
       for (const [id, event] of record.sent) sent.set(id, event);
       for (const id of record.rejected) rejected.add(id);
+      for (const id of record.inserted) inserted.add(id);
       const { fresh, problems: changes } = await archive.refresh();
       const problems = [...changes];
       for (const { key, events, sha256, metadata } of fresh) {
@@ -53,7 +59,7 @@ export function createJudge(scene: Scene, fault: Fault): Judge {
           problems.push(`${key} holds ${events.length} rows, not ${metadata.rows}`);
         for (const event of events) {
           timesArchived.set(event.id, (timesArchived.get(event.id) ?? 0) + 1);
-          problems.push(...compareToSent(event, key, sent.get(event.id)?.event));
+          if (!inserted.has(event.id)) problems.push(...compareToSent(event, key, sent.get(event.id)?.event));
         }
       }
       if (!overwrites) {

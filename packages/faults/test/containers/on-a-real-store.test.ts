@@ -23,6 +23,7 @@ describe.skipIf(!inject('containers'))('on a real S3, in a bucket with object lo
         seed: 1,
         pace: 'quick',
         holdMs: 1_000,
+        historyRows: 2_000,
         lanes: 4,
         cells: 1,
         store: { endpoint: inject('s3Endpoint'), canLie: false },

@@ -52,12 +52,23 @@ export function createCutter({ maxRows, maxBytes }: CutLimits): Cutter {
   };
 }
 
-/** The key of a request: a pure function of cell, destination, batch and first row. Batches of all cells have the same numbers. */
-export function requestKey(
-  { cell, destination, batchId }: { cell: string | null; destination: string; batchId: string },
-  { rows: [first] }: CutRequest,
-): string {
-  return `${cell === null ? '' : `${cell}/`}${destination}/${batchId}/${first.position}`;
+/** What keys of a delivery's requests begin with. */
+export interface KeyParts {
+  /** Null: there are no other cells. */
+  readonly cell: string | null;
+  readonly destination: string;
+  readonly batchId: string;
+  /** In microseconds since 1970. Null for a delivery that was begun by a version whose keys did not have it. */
+  readonly sealedAt: string | null;
+}
+
+/**
+ * The key of a request: a pure function of cell, destination, batch and first row. Batches of all cells have the same numbers, and
+ * so have batches that were sealed before and after a restore. The time of the seal tells those apart.
+ */
+export function requestKey({ cell, destination, batchId, sealedAt }: KeyParts, { rows: [first] }: CutRequest): string {
+  const batch = sealedAt === null ? batchId : `${batchId}-${BigInt(sealedAt).toString(36)}`;
+  return `${cell === null ? '' : `${cell}/`}${destination}/${batch}/${first.position}`;
 }
 
 /** A request that is too large, as two. Null for a single row. */

@@ -14,7 +14,9 @@ import { type SendParts, type SendStop, sendRequest } from './send-request.ts';
 import { formatSentAs, isMeant, parseSentAs, type Selection } from './sent-as.ts';
 
 /** What an attempt works with. */
-export interface DeliverParts extends Omit<SendParts, 'delivery' | 'progress' | 'signal'> {
+export interface DeliverParts extends Omit<SendParts, 'delivery' | 'keyParts' | 'progress' | 'signal'> {
+  /** The name of the cell; null: there are no other cells. */
+  readonly cell: string | null;
   readonly db: Database;
   readonly destination: Destination;
   readonly selection: Selection;
@@ -77,12 +79,14 @@ async function sendRows(
   parts: DeliverParts & Pick<SendParts, 'delivery' | 'progress' | 'signal'>,
   begun: BegunRequests,
 ): Promise<DeliverOutcome> {
-  const { db, delivery, progress, signal, destination } = parts;
+  const { db, delivery, progress, signal, destination, cell } = parts;
   const sentAs = parseSentAs(begun.sentAs);
+  const { destination: name, batchId } = delivery;
+  const keyParts = { cell, destination: name, batchId, sealedAt: sentAs.hasSealInKey ? begun.sealedAt : null };
   const format = createFormatter(sentAs.format, sentAs.omit);
   const cutter = createCutter(sentAs);
   const ageLimit = ageLimitOf(destination);
-  const send = (cut: CutRequest) => sendRequest(parts, cut);
+  const send = (cut: CutRequest) => sendRequest({ ...parts, keyParts }, cut);
 
   for (let position = begun.nextRow; position < begun.rowCount; ) {
     const copied = await copyDeliveryRows(db, { ...delivery, ...begun }, position, signal);

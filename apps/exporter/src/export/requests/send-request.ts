@@ -3,15 +3,14 @@ import { within } from '@auditbox/core/within.ts';
 import type { Destination, Outcome, RejectedRow } from '@auditbox/destination-kit/destination.ts';
 import { crashPoint } from '@auditbox/process/crash-point.ts';
 import type { RequestMetrics } from '../../metrics/request-metrics.ts';
-import { type CutRequest, halve, requestKey } from './cut-requests.ts';
+import { type CutRequest, halve, type KeyParts, requestKey } from './cut-requests.ts';
 import type { Progress } from './progress.ts';
 
 /** What sending a request works with. */
 export interface SendParts {
   readonly destination: Destination;
   readonly delivery: LeasedDelivery;
-  /** The name of the cell; null: there are no other cells. */
-  readonly cell: string | null;
+  readonly keyParts: KeyParts;
   readonly progress: Progress;
   readonly metrics: RequestMetrics;
   readonly timeoutMs: number;
@@ -63,9 +62,8 @@ const stopWithinMs = 5_000;
 
 /** A destination may throw, hang or return nonsense. All of it is `retry`. */
 async function deliverInTime(parts: SendParts, cut: CutRequest): Promise<Outcome> {
-  const { destination, delivery, cell, metrics, timeoutMs, signal } = parts;
-  const { destination: name, batchId } = delivery;
-  const key = requestKey({ cell, destination: name, batchId }, cut);
+  const { destination, delivery, keyParts, metrics, timeoutMs, signal } = parts;
+  const key = requestKey(keyParts, cut);
   const rows = cut.rows.map(({ row }) => row);
   const timeout = AbortSignal.timeout(timeoutMs);
   const startedAt = performance.now();

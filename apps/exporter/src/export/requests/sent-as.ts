@@ -26,12 +26,23 @@ export interface SentAs extends Selection {
   readonly maxRows: number;
   readonly maxBytes: number;
   readonly maxRowBytes: number;
+  /** Whether keys of requests have the time of the seal. Missing in a delivery that an older version began. */
+  readonly hasSealInKey?: true;
 }
 
 export function formatSentAs(selection: Selection, limits: DestinationLimits): string {
   const { format, omit, only, except } = selection;
   const { maxRows, maxBytes, maxRowBytes } = limits;
-  return JSON.stringify({ format, omit, only, except, maxRows, maxBytes, maxRowBytes } satisfies SentAs);
+  return JSON.stringify({
+    format,
+    omit,
+    only,
+    except,
+    maxRows,
+    maxBytes,
+    maxRowBytes,
+    hasSealInKey: true,
+  } satisfies SentAs);
 }
 
 /** For texts that `formatSentAs` made. */
