@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { growTree } from './merkle.ts';
+import { growTextTree, type HashText } from './merkle.ts';
 
 /** The tree over the lines of a batch. A leaf is a line without its newline. */
 export interface LineTree {
@@ -13,32 +13,39 @@ export interface LineTree {
 }
 
 const newline = 10;
+const firstOpenBytes = 4096;
 
 /**
  * `onLine` is given each line, which is only valid during the call, and the hashes that it completes: the leaf's, and those of
  * full subtrees, from small to large. The prefix of a leaf costs no copy: the newline in front of a line becomes 0x00 while the
- * line is hashed.
+ * line is hashed. A line that is in two chunks is copied to memory that is used again.
  */
-export function createLineTree(onLine?: (line: Buffer, completed: readonly Buffer[]) => void): LineTree {
-  const tree = growTree();
-  let open: Buffer | null = null;
+export function createLineTree(onLine?: (line: Buffer, completed: readonly HashText[]) => void): LineTree {
+  const tree = growTextTree();
+  let open = Buffer.alloc(firstOpenBytes);
+  /** Bytes of the open line in it, after the prefix. Null: no line is open. */
+  let opened: number | null = null;
 
   function append(prefixed: Buffer): void {
-    const completed = tree.append(hash('sha256', prefixed, 'buffer'));
+    const completed = tree.append(hash('sha256', prefixed, 'binary'));
     onLine?.(prefixed.subarray(1), completed);
   }
 
-  function prefix(before: Buffer | null, part: Buffer): Buffer {
-    return Buffer.concat([before ?? Buffer.of(0), part]);
+  function extend(part: Buffer): number {
+    const from = opened ?? 0;
+    const end = from + part.length;
+    if (open.length <= end) open = Buffer.concat([open.subarray(0, 1 + from)], 2 * (1 + end));
+    part.copy(open, 1 + from);
+    return end;
   }
 
   return {
     add(chunk) {
       let at = 0;
       for (let end = chunk.indexOf(newline); end !== -1; end = chunk.indexOf(newline, at)) {
-        if (at === 0 || open !== null) {
-          append(prefix(open, chunk.subarray(at, end)));
-          open = null;
+        if (at === 0) {
+          append(open.subarray(0, 1 + extend(chunk.subarray(at, end))));
+          opened = null;
         } else {
           chunk[at - 1] = 0;
           append(chunk.subarray(at - 1, end));
@@ -46,14 +53,14 @@ export function createLineTree(onLine?: (line: Buffer, completed: readonly Buffe
         }
         at = end + 1;
       }
-      if (at < chunk.length) open = prefix(open, chunk.subarray(at));
+      if (at < chunk.length) opened = extend(chunk.subarray(at));
     },
     get lines() {
       return tree.size;
     },
     get isCut() {
-      return open !== null;
+      return opened !== null;
     },
-    root: () => tree.root().toString('hex'),
+    root: () => Buffer.from(tree.root(), 'latin1').toString('hex'),
   };
 }

@@ -17,7 +17,7 @@ export function createProvableLines(onLine: (line: Buffer, index: number) => voi
   const tree = createLineTree((line, completed) => {
     for (const [level, hash] of completed.entries()) {
       levels[level] ??= [];
-      levels[level].push(hash);
+      levels[level].push(Buffer.from(hash, 'latin1'));
     }
     onLine(line, tree.lines - 1);
   });

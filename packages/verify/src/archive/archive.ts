@@ -13,12 +13,20 @@ export type FileVersion =
   | { readonly kind: 'version'; readonly path: string; readonly isLatest: boolean }
   | { readonly kind: 'delete marker'; readonly path: string; readonly isLatest: boolean };
 
+/** How many bytes of the memory are the file's, and how many bytes of the file did not fit. */
+export interface FilledMemory {
+  readonly kept: number;
+  readonly more: number;
+}
+
 /** A bucket or a copy of one. Nothing here writes. Throws ArchiveError when it cannot be read. */
 export interface Archive {
   /** All files below a folder, in any order. */
   list(folder: string): AsyncIterable<ArchivedFile>;
   /** A small file; null when it is missing. */
   read(path: string): Promise<Buffer | null>;
+  /** Fills the memory from the start of a file, and counts the bytes that follow. Null when it is missing. */
+  readInto(path: string, memory: Buffer): Promise<FilledMemory | null>;
   /** Null when it is missing. */
   stream(path: string): Promise<Readable | null>;
   /** Null when the archive keeps no versions, or they cannot be listed. */

@@ -1,7 +1,7 @@
 import { createHash, createHmac } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
-import { type Archive, type ArchivedFile, ArchiveError, type FileVersion } from './archive.ts';
+import { type Archive, type ArchivedFile, ArchiveError, type FileVersion, type FilledMemory } from './archive.ts';
 
 /** A bucket of S3 or a compatible store. */
 export interface S3Source {
@@ -91,12 +91,27 @@ export function openBucket(source: S3Source): Archive {
       const response = await get(`${prefix}${path}`);
       return response && Buffer.from(await response.arrayBuffer());
     },
+    async readInto(path, memory) {
+      const response = await get(`${prefix}${path}`);
+      return response?.body ? fill(memory, response.body) : null;
+    },
     async stream(path) {
       const response = await get(`${prefix}${path}`);
       return response?.body ? Readable.fromWeb(response.body as ReadableStream) : null;
     },
     listVersions,
   };
+}
+
+async function fill(memory: Buffer, body: AsyncIterable<Uint8Array>): Promise<FilledMemory> {
+  let [kept, more] = [0, 0];
+  for await (const part of body) {
+    const fits = part.subarray(0, memory.length - kept);
+    memory.set(fits, kept);
+    kept += fits.length;
+    more += part.length - fits.length;
+  }
+  return { kept, more };
 }
 
 function field(xml: string, name: string): string {

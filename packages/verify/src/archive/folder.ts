@@ -22,6 +22,18 @@ export function openFolder(root: string): Archive {
   return {
     list,
     read: (path) => readFile(join(root, path)).catch(missingAs(null)),
+    async readInto(path, memory) {
+      const file = await open(join(root, path)).catch(missingAs(null));
+      if (file === null) return null;
+      try {
+        let kept = 0;
+        for (let read = -1; read !== 0 && kept < memory.length; kept += read)
+          read = (await file.read(memory, kept, memory.length - kept)).bytesRead;
+        return { kept, more: Math.max(0, (await file.stat()).size - kept) };
+      } finally {
+        await file.close();
+      }
+    },
     async stream(path) {
       const file = await open(join(root, path)).catch(missingAs(null));
       return file && createReadStream('', { fd: file, highWaterMark: readBytes });

@@ -2,16 +2,16 @@ import type { BatchEntry } from '../../../evidence/src/batch-entry.ts';
 import { broken, type Finding } from '../finding.ts';
 import type { IdFilter } from './id-filter.ts';
 
-/** Checks the events of one object, as its lines come in parts. */
+/** Checks the events of one object, line by line. */
 export interface EventCheck {
-  add(part: Buffer): void;
+  /** The next line, which is only read during the call. */
+  look(line: Buffer): void;
   end(): Finding[];
   /** Ids that may have come before. */
   readonly suspects: readonly string[];
 }
 
 const mostNamed = 10;
-const newline = 10;
 
 interface EventFields {
   readonly id: string;
@@ -26,7 +26,6 @@ export function createEventCheck(entry: BatchEntry, ids: IdFilter): EventCheck {
   const suspects: string[] = [];
   const folder = timeOfFolder(key);
   let [line, last, first] = [0, '', ''];
-  let open: Buffer | null = null;
 
   function note(code: 'line-malformed' | 'misfiled' | 'unsorted' | 'other-tenant', says: string): void {
     if (findings.length < mostNamed) findings.push(broken(code, key, `Line ${line + 1}: ${says}`));
@@ -50,16 +49,7 @@ export function createEventCheck(entry: BatchEntry, ids: IdFilter): EventCheck {
   }
 
   return {
-    add(part) {
-      let at = 0;
-      for (let end = part.indexOf(newline); end !== -1; end = part.indexOf(newline, at)) {
-        const bytes: Buffer = part.subarray(at, end);
-        check((open ? Buffer.concat([open, bytes]) : bytes).toString());
-        open = null;
-        at = end + 1;
-      }
-      if (at < part.length) open = Buffer.concat([open ?? Buffer.alloc(0), part.subarray(at)]);
-    },
+    look: (line) => check(line.toString()),
     end() {
       const [lastTime = ''] = last.split(' ');
       if (first !== entry.first || lastTime !== entry.last)

@@ -1,30 +1,53 @@
 import { createHash, hash as hashOnce } from 'node:crypto';
-import type { Readable, Transform } from 'node:stream';
+import type { Transform } from 'node:stream';
 import { crc32, createInflateRaw, createZstdDecompress } from 'node:zlib';
 import type { BatchEntry } from '../../../evidence/src/batch-entry.ts';
 import { createLineTree } from '../../../evidence/src/line-tree.ts';
 import { type Archive, ArchiveError } from '../archive/archive.ts';
-import { broken, type Finding } from '../finding.ts';
+import { broken, type Finding, partly } from '../finding.ts';
 import { createEventCheck, type EventCheck } from './check-events.ts';
 import { readGzipFrame } from './gzip-frame.ts';
 import type { IdFilter } from './id-filter.ts';
 import { createLineSearch, type LineSearch, type MetLine } from './line-search.ts';
 
-const chunkSize = 256 * 1024;
+const chunkSize = 64 * 1024;
+const growBytes = 1024 * 1024;
+/** An exporter's objects have a few megabytes. A lie of the log must not ask for all the memory. */
+const mostBytes = 1024 ** 3;
+
+/** Checks one object at a time. `receipted`: the ids of events with a receipt that the object may hold. */
+export type ObjectCheck = (entry: BatchEntry, receipted: readonly string[]) => Promise<CheckedObject>;
 
 /**
  * Levels `content` and `events`: reads an object and compares every byte of it with its entry. Memory holds the compressed
- * object, whose length the log bounds.
+ * object, whose length the log bounds. The same memory is used for all objects. V8 collects memory outside of its heap only
+ * after 64 MB of it in each thread.
  */
-export async function checkObject(
-  archive: Archive,
-  entry: BatchEntry,
-  { ids, receipted }: { readonly ids: IdFilter | null; readonly receipted: readonly string[] },
-): Promise<CheckedObject> {
-  const events = ids && createEventCheck(entry, ids);
-  const met = receipted.length === 0 ? null : createLineSearch(receipted);
-  const findings = await compareObject(archive, entry, { events, met });
-  return { findings, suspects: events?.suspects ?? [], met: met?.lines ?? [] };
+export function createObjectCheck(archive: Archive, ids: IdFilter | null): ObjectCheck {
+  const memory = createMemory();
+  return async (entry, receipted) => {
+    const events = ids && createEventCheck(entry, ids);
+    const met = receipted.length === 0 ? null : createLineSearch(receipted);
+    const findings = await compareObject(archive, entry, { memory, events, met });
+    return { findings, suspects: events?.suspects ?? [], met: met?.lines ?? [] };
+  };
+}
+
+/** What compressed objects are read into. It grows to the longest one. */
+interface ObjectMemory {
+  /** Ends the use of the bytes that were taken before. */
+  take(bytes: number): Buffer;
+}
+
+function createMemory(): ObjectMemory {
+  let all = new ArrayBuffer(0);
+  return {
+    take(bytes) {
+      // In steps, because objects have almost the same length.
+      if (all.byteLength < bytes) all = all.transfer(Math.ceil(bytes / growBytes) * growBytes);
+      return Buffer.from(all, 0, bytes);
+    },
+  };
 }
 
 export interface CheckedObject {
@@ -41,9 +64,15 @@ interface Lookers {
   readonly met: LineSearch | null;
 }
 
-async function compareObject(archive: Archive, entry: BatchEntry, lookers: Lookers): Promise<Finding[]> {
+async function compareObject(
+  archive: Archive,
+  entry: BatchEntry,
+  { memory, ...lookers }: Lookers & { readonly memory: ObjectMemory },
+): Promise<Finding[]> {
   const { key } = entry;
-  const read = await readWhole(archive, entry);
+  if (entry.objectBytes > mostBytes)
+    return [partly('unreadable', key, `The log says ${entry.objectBytes} bytes; at most ${mostBytes} are read.`)];
+  const read = await readWhole(archive, entry, memory);
   if (read === null) return [broken('object-missing', key, `Entry ${entry.index} of the log names it.`)];
   const { object, more } = read;
   const sha256 = hashOnce('sha256', object, 'hex');
@@ -63,14 +92,20 @@ const tries = 3;
  * Reads an object again when fewer bytes arrive than the log says: a network or a proxy may have cut the answer, also as if it
  * were whole. An object that is short each time is changed. Null when it is missing.
  */
-async function readWhole(archive: Archive, { key, objectBytes }: BatchEntry): Promise<ObjectBytes | null> {
+async function readWhole(
+  archive: Archive,
+  { key, objectBytes }: BatchEntry,
+  memory: ObjectMemory,
+): Promise<ObjectBytes | null> {
+  const object = memory.take(objectBytes);
   for (let left = tries; ; left -= 1) {
-    const stream = await archive.stream(key);
-    if (stream === null) return null;
     try {
-      const read = await readUpTo(stream, objectBytes);
-      if (read.object.length === objectBytes || left === 1) return read;
+      const filled = await archive.readInto(key, object);
+      if (filled === null) return null;
+      if (filled.kept === objectBytes || left === 1)
+        return { object: object.subarray(0, filled.kept), more: filled.more };
     } catch (error) {
+      if (error instanceof ArchiveError) throw error;
       if (left === 1) throw new ArchiveError(`${key} cannot be read to its end: ${(error as Error).message}.`);
     }
   }
@@ -80,20 +115,6 @@ interface ObjectBytes {
   readonly object: Buffer;
   /** How many bytes follow. */
   readonly more: number;
-}
-
-/** The first bytes of a stream, and how many bytes follow. */
-async function readUpTo(stream: Readable, most: number): Promise<ObjectBytes> {
-  const parts: Buffer[] = [];
-  let kept = 0;
-  let more = 0;
-  for await (const part of stream as AsyncIterable<Buffer>) {
-    const wanted = part.subarray(0, most - kept);
-    kept += wanted.length;
-    more += part.length - wanted.length;
-    if (wanted.length > 0) parts.push(wanted);
-  }
-  return { object: parts.length === 1 && parts[0] ? parts[0] : Buffer.concat(parts), more };
 }
 
 async function checkLines(object: Buffer, entry: BatchEntry, lookers: Lookers): Promise<Finding[]> {
@@ -121,8 +142,15 @@ interface Lines {
   readonly extra: number;
 }
 
+function lookAt({ events, met }: Lookers): LineSearch['look'] {
+  return (line, completed) => {
+    events?.look(line);
+    met?.look(line, completed);
+  };
+}
+
 /** A sentence when the object cannot be unpacked. Node joins gzip members in silence, so the frame is read by hand. */
-async function unpack(object: Buffer, entry: BatchEntry, { events, met }: Lookers): Promise<Lines | string> {
+async function unpack(object: Buffer, entry: BatchEntry, lookers: Lookers): Promise<Lines | string> {
   const isZstd = entry.key.endsWith('.zst');
   const frame = isZstd ? { start: 0 } : readGzipFrame(object);
   if (frame === null) return 'It is not a gzip file.';
@@ -130,8 +158,9 @@ async function unpack(object: Buffer, entry: BatchEntry, { events, met }: Looker
     ? createZstdDecompress({ chunkSize })
     : createInflateRaw({ chunkSize });
   const hash = createHash('sha256');
-  const tree = createLineTree(met?.look);
+  const tree = createLineTree(lookAt(lookers));
   let [bytes, crc] = [0, 0];
+  let last: Buffer | null = null;
   unpacker.end(object.subarray(frame.start));
   try {
     for await (const part of unpacker as AsyncIterable<Buffer>) {
@@ -140,8 +169,11 @@ async function unpack(object: Buffer, entry: BatchEntry, { events, met }: Looker
       hash.update(part);
       if (!isZstd) crc = crc32(part, crc);
       tree.add(part);
-      events?.add(part);
+      if (part.length === chunkSize) free(part);
+      else last = part;
     }
+    // The unpacker writes no more into it.
+    if (last) free(last);
   } catch (error) {
     return `It cannot be unpacked: ${(error as Error).message}.`;
   }
@@ -153,4 +185,9 @@ async function unpack(object: Buffer, entry: BatchEntry, { events, met }: Looker
   if (object.readUInt32LE(end) !== crc || object.readUInt32LE(end + 4) !== bytes % 2 ** 32)
     return 'The checksum at its end is not of its content.';
   return { ...used, extra: object.length - end - 8 };
+}
+
+/** Gives the memory of an unpacked chunk back at once. The unpacker must not write into it any more. */
+function free({ buffer }: Buffer): void {
+  if (buffer.byteLength === chunkSize && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }

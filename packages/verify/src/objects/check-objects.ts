@@ -2,19 +2,20 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import type { BatchEntry } from '../../../evidence/src/batch-entry.ts';
 import { ArchiveError } from '../archive/archive.ts';
-import type { ArchiveSource } from '../archive/open-archive.ts';
+import { type ArchiveSource, openArchive } from '../archive/open-archive.ts';
 import type { Finding } from '../finding.ts';
 import type { ReceiptSearch } from '../receipts/receipt-search.ts';
-import { createFilterMemory } from './id-filter.ts';
+import { createObjectCheck, type ObjectCheck } from './check-object.ts';
+import { createFilterMemory, createIdFilter } from './id-filter.ts';
 import type { WorkerAnswer, WorkerQuestion, WorkerTask } from './worker.ts';
 
-/** A bucket answers slowly, and a disk fast. */
+/** A bucket answers slowly, and a disk fast. One of the objects is read by this thread, each other one by a worker. */
 const objectsAtOnce = { folder: availableParallelism(), s3: Math.max(8, 2 * availableParallelism()) } as const;
 
 const mostSuspects = 1_000_000;
 
-/** What a worker makes is short-lived. A larger young generation only keeps it longer, in each worker. */
-const workerYoungMb = 8;
+/** In MB. What a worker makes is short-lived. A larger young generation only keeps it longer, in each worker. */
+const workerYoungMb = 3;
 
 export interface CheckedObjects {
   readonly objects: number;
@@ -23,7 +24,7 @@ export interface CheckedObjects {
   readonly suspects: ReadonlySet<string> | null;
 }
 
-/** Reads objects in workers and reports what is wrong. Throws ArchiveError when one could not be read. */
+/** Reads objects in threads and reports what is wrong. Throws ArchiveError when one could not be read. */
 export async function checkObjects(
   source: ArchiveSource,
   entries: AsyncIterable<BatchEntry>,
@@ -40,16 +41,10 @@ export async function checkObjects(
   let suspects: Set<string> | null = new Set();
   let [objects, rows] = [0, 0];
 
-  async function work(): Promise<void> {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url), {
-      workerData: task,
-      resourceLimits: { maxYoungGenerationSizeMb: workerYoungMb },
-    });
+  async function work({ check, end }: Checker): Promise<void> {
     try {
       for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
-        const receipted = options.receipts?.expectedIn(next.value) ?? [];
-        const answer = await ask(worker, { entry: next.value, receipted });
-        if (answer.kind === 'failed') throw new ArchiveError(`${next.value.key} could not be read: ${answer.reason}`);
+        const answer = await check(next.value, options.receipts?.expectedIn(next.value) ?? []);
         for (const finding of answer.findings) options.report(finding);
         options.receipts?.meet(next.value, answer.met);
         for (const id of answer.suspects) suspects?.add(id);
@@ -59,12 +54,53 @@ export async function checkObjects(
         options.onProgress({ objects, rows });
       }
     } finally {
-      await worker.terminate();
+      await end();
     }
   }
 
-  await Promise.all(Array.from({ length: objectsAtOnce[source.kind] }, work));
+  const workers = Array.from({ length: objectsAtOnce[source.kind] - 1 }, () => startWorker(task));
+  await Promise.all([checkHere(task), ...workers].map(work));
   return { objects, rows, suspects };
+}
+
+/** Checks one object at a time. */
+interface Checker {
+  readonly check: ObjectCheck;
+  end(): Promise<unknown>;
+}
+
+/** In this thread: another worker would cost 25 MB, and this thread has little else to do. */
+function checkHere({ source, filter }: WorkerTask): Checker {
+  const check = createObjectCheck(openArchive(source), filter && createIdFilter(filter));
+  return {
+    async check(entry, receipted) {
+      try {
+        return await check(entry, receipted);
+      } catch (error) {
+        throw unreadable(entry, (error as Error).message);
+      }
+    },
+    async end() {},
+  };
+}
+
+function startWorker(task: WorkerTask): Checker {
+  const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+    workerData: task,
+    resourceLimits: { maxYoungGenerationSizeMb: workerYoungMb },
+  });
+  return {
+    async check(entry, receipted) {
+      const answer = await ask(worker, { entry, receipted });
+      if (answer.kind === 'failed') throw unreadable(entry, answer.reason);
+      return answer;
+    },
+    end: () => worker.terminate(),
+  };
+}
+
+function unreadable({ key }: BatchEntry, reason: string): ArchiveError {
+  return new ArchiveError(`${key} could not be read: ${reason}`);
 }
 
 function ask(worker: Worker, question: WorkerQuestion): Promise<WorkerAnswer> {

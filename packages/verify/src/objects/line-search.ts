@@ -1,3 +1,5 @@
+import type { HashText } from '../../../evidence/src/merkle.ts';
+
 /** An event that was looked for, with the leaf hash of its line as it is in the object. */
 export interface MetLine {
   readonly id: string;
@@ -8,7 +10,7 @@ export interface MetLine {
 /** Looks for events among the lines of an object. */
 export interface LineSearch {
   /** As `onLine` of the tree over lines. */
-  look(line: Buffer, completed: readonly Buffer[]): void;
+  look(line: Buffer, completed: readonly HashText[]): void;
   readonly lines: readonly MetLine[];
 }
 
@@ -22,7 +24,7 @@ export function createLineSearch(ids: readonly string[]): LineSearch {
   return {
     look(line, [leaf]) {
       const id = line.toString('latin1', idStart, idStart + idLength);
-      if (leaf !== undefined && wanted.has(id)) lines.push({ id, line: leaf.toString('hex') });
+      if (leaf !== undefined && wanted.has(id)) lines.push({ id, line: Buffer.from(leaf, 'latin1').toString('hex') });
     },
     lines,
   };

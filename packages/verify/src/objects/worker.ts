@@ -1,7 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { BatchEntry } from '../../../evidence/src/batch-entry.ts';
 import { type ArchiveSource, openArchive } from '../archive/open-archive.ts';
-import { type CheckedObject, checkObject } from './check-object.ts';
+import { type CheckedObject, createObjectCheck } from './check-object.ts';
 import { createIdFilter } from './id-filter.ts';
 
 /** What a worker is started with. */
@@ -23,13 +23,12 @@ export type WorkerAnswer =
   | { readonly kind: 'failed'; readonly reason: string };
 
 const { source, filter } = workerData as WorkerTask;
-const archive = openArchive(source);
-const ids = filter && createIdFilter(filter);
+const check = createObjectCheck(openArchive(source), filter && createIdFilter(filter));
 
 parentPort?.on('message', async ({ entry, receipted }: WorkerQuestion) => {
   let answer: WorkerAnswer;
   try {
-    answer = { kind: 'checked', ...(await checkObject(archive, entry, { ids, receipted })) };
+    answer = { kind: 'checked', ...(await check(entry, receipted)) };
   } catch (error) {
     answer = { kind: 'failed', reason: (error as Error).message };
   }
