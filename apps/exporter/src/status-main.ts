@@ -1,6 +1,7 @@
 import { checkDatabase, explainUnready } from '@auditbox/db/database/check-database.ts';
 import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
 import { countExporterConnections } from '@auditbox/db/observe/count-exporters.ts';
+import { hasDiskSpace } from '@auditbox/db/observe/has-disk-space.ts';
 import { cellName, cellRelations, cellSettings, nestCells } from '@auditbox/process/cell-settings.ts';
 import { commonSettings } from '@auditbox/process/common-settings.ts';
 import { exitWith } from '@auditbox/process/exit-with.ts';
@@ -8,8 +9,9 @@ import { readSettings } from '@auditbox/process/settings.ts';
 import { start } from '@auditbox/process/start.ts';
 import { withCommands } from '@auditbox/process/with-commands.ts';
 import { exitCodes } from './diagnose/finding.ts';
+import { diskIsFull } from './diagnose/postgres/disk.ts';
 import { parseStatusCommand } from './status/cli.ts';
-import { describeStatus } from './status/describe-status.ts';
+import { describeReason, describeStatus } from './status/describe-status.ts';
 import type { DestinationStatus } from './status/destination-status.ts';
 import { readStatus } from './status/read-status.ts';
 
@@ -70,7 +72,8 @@ async function report(db: Database): Promise<Report> {
     await checkDatabase(db);
     const destinations = await readStatus(db, maxBehind);
     const connections = await countExporterConnections(db);
-    const state = worst(destinations);
+    const isFull = !(await hasDiskSpace(db));
+    const state = isFull ? 'fail' : worst(destinations);
     const processes =
       connections === 0
         ? 'No exporter is connected to the database. If none runs behind a pooler, start one.'
@@ -78,8 +81,12 @@ async function report(db: Database): Promise<Report> {
     return {
       kind: 'known',
       exitCode: exitCodes[state],
-      json: { state, exporterConnections: connections, destinations },
-      lines: [processes, ...sortBySeverity(destinations).map(describeStatus)],
+      json: { state, exporterConnections: connections, isDiskFull: isFull, destinations },
+      lines: [
+        processes,
+        ...sortBySeverity(destinations).map(describeStatus),
+        ...(isFull ? [describeReason('fail', 'disk', diskIsFull)] : []),
+      ],
     };
   } catch (error) {
     return { kind: 'unknown', exitCode: exitCodes.unknown, says: explainUnready(error) };

@@ -3,6 +3,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Destination } from '@auditbox/destination-kit/destination.ts';
+import { fillDisk, mountSmallDisk } from '@auditbox/testing/servers/small-disk.ts';
 import { beforeEach, expect, test } from 'vitest';
 import { aRow, deliver, openDestination } from './opened-destination.ts';
 
@@ -53,4 +54,28 @@ test('requests at once are written one after another, and a folder that cannot b
   writeFileSync(`${folder}-file`, '');
   folder = `${folder}-file`;
   expect(await send(await file(), 0)).toMatchObject({ kind: 'blocked', code: 'EEXIST' });
+});
+
+test('a full disk blocks and uses up no attempt, and leaves each line whole and once when there is space again', async ({
+  skip,
+}) => {
+  const disk = await mountSmallDisk();
+  if (disk === null) {
+    process.stderr.write(
+      '\nSKIPPED: a full disk of the file destination. It mounts a file system, which needs root on Linux.\n\n',
+    );
+    return skip();
+  }
+  folder = join(disk.folder, 'audit');
+  const destination = await file();
+  expect(await send(destination, 0)).toEqual({ kind: 'taken' });
+  const free = await fillDisk(disk.folder);
+  const large = aRow({ line: `{"n":1,"text":"${'x'.repeat(100_000)}"}` });
+  for (let times = 0; times < 3; times += 1)
+    expect(await deliver(destination, [large], 1)).toMatchObject({ kind: 'blocked', code: 'ENOSPC' });
+  await free();
+  for (const first of [1, 2]) expect(await send(destination, first)).toEqual({ kind: 'taken' });
+  await destination.close();
+  expect(readFileSync(day(), 'utf8')).toBe('{"n":0}\n{"n":1}\n{"n":2}\n');
+  await disk.remove();
 });

@@ -8,6 +8,7 @@ import { openSpool, type Spool } from '@auditbox/client/spool/spool.ts';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { type ApiFixture, createApiFixture, masterKey, startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
 import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
+import { fillDisk, mountSmallDisk } from '@auditbox/testing/servers/small-disk.ts';
 import { type App, spawnProgram } from '@auditbox/testing/servers/spawn-app.ts';
 import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -145,6 +146,31 @@ test('a full spool refuses an event and loses none, also when adds come together
   expect(await storedIds('full')).toEqual(ids.sort());
   // There is space again.
   await again.add(withoutId('full'));
+});
+
+test('a full disk refuses an event and loses none that was taken', async ({ skip }) => {
+  const disk = await mountSmallDisk();
+  if (disk === null) {
+    process.stderr.write(
+      '\nSKIPPED: a full disk of the spool. It mounts a file system, which needs root on Linux.\n\n',
+    );
+    return skip();
+  }
+  const folderThere = join(disk.folder, 'spool');
+  const spool = await open({ folder: folderThere }, nobody);
+  const taken = [await spool.add(withoutId('disk'))];
+  const free = await fillDisk(disk.folder);
+  const add = () => spool.add({ ...withoutId('disk'), updated_values: { text: 'x'.repeat(100_000) } });
+  await expect(add()).rejects.toMatchObject({ code: 'ENOSPC' });
+  await expect(add()).rejects.toMatchObject({ code: 'ENOSPC' });
+  await free();
+  taken.push(await spool.add(withoutId('disk')));
+  await spool.close();
+  const again = await open({ folder: folderThere });
+  await again.drain();
+  expect(await storedIds('disk')).toEqual(taken.sort());
+  await again.close();
+  await disk.remove();
 });
 
 test('a wrong key loses nothing', async () => {

@@ -1,43 +1,21 @@
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { readMetrics } from '@auditbox/testing/expectations/read-metrics.ts';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
 import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import type { InsteadOf } from '@auditbox/testing/proxies/s3-proxy.ts';
-import { spawnProgram } from '@auditbox/testing/servers/spawn-app.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { readAlerts } from './queries.ts';
+import { readChapterOf, type } from './at-night.ts';
 
 /*
  * A night of somebody who knows nothing: the metric of the alert is up, its address leads to a chapter of the runbook, the runbook
  * begins with `status`, and what `status` prints must name the cause and the action that ends the alert.
  */
 
-const runbook = readFileSync(new URL('../../../docs/RUNBOOK.md', import.meta.url), 'utf8');
-const program = fileURLToPath(new URL('../../cli/src/main.ts', import.meta.url));
 let rig: ExporterFixture;
 beforeEach(async () => {
   rig = await createExporterFixture();
 });
 afterEach(() => rig.close());
-
-/** The text below the heading that the address of an alert names. */
-function chapterOf(name: string): string {
-  const url = readAlerts().find(({ alert }) => alert === name)?.annotations.runbook_url;
-  const [, anchor = ''] = (url ?? '').split('#');
-  const chapter = runbook.split(/^## /m).find((text) => text.toLowerCase().startsWith(`${anchor}\n`));
-  expect(chapter, name).toBeDefined();
-  return chapter ?? '';
-}
-
-/** A command of the runbook, as somebody types it. */
-async function type(command: string): Promise<{ code: number | NodeJS.Signals; output: string }> {
-  const words = command.replace(/^npm run /, '').split(' ');
-  const args = [program, ...words.filter((word) => word !== '--')];
-  const app = spawnProgram(process.execPath, args, { env: { ...rig.env, HOME: '/nowhere' } });
-  return { code: await app.ended, output: app.output() };
-}
 
 async function startExporter(answer: () => InsteadOf | undefined) {
   rig.proxy.intervene = { before: ({ method }) => (method === 'PUT' ? answer() : undefined) };
@@ -54,9 +32,9 @@ test('wrong credentials: status names the cause and the setting, and the alert e
   let isWrong = true;
   const read = await startExporter(() => (isWrong ? { status: 403, code: 'InvalidAccessKeyId' } : undefined));
   await eventually(async () => expect(await read('auditbox_destination_blocked{destination="s3"}')).toMatch(/ 1$/));
-  expect(chapterOf('AuditboxExportBlocked')).toContain('[Wrong credentials](#wrong-credentials)');
+  expect(readChapterOf('AuditboxExportBlocked')).toContain('[Wrong credentials](#wrong-credentials)');
   await eventually(async () => {
-    const { code, output } = await type('npm run status');
+    const { code, output } = await type('npm run status', rig.env);
     expect(output).toMatch(
       /It refuses everything: .*access key.*\n.*→ Fix what it names\. Exporters go on by themselves/,
     );
@@ -65,7 +43,7 @@ test('wrong credentials: status names the cause and the setting, and the alert e
   isWrong = false;
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 3 }));
   await eventually(async () => expect(await read('auditbox_destination_blocked{destination="s3"}')).toMatch(/ 0$/));
-  expect((await type('npm run status')).code).toBe(0);
+  expect((await type('npm run status', rig.env)).code).toBe(0);
 });
 
 test('a failed delivery: status names the cause and a command, and that command ends the alert', async () => {
@@ -74,14 +52,14 @@ test('a failed delivery: status names the cause and a command, and that command 
   const read = await startExporter(() => (isTooLarge ? tooLarge : undefined));
   const failed = 'auditbox_deliveries{destination="s3",state="failed"}';
   await eventually(async () => expect(await read(failed)).toMatch(/ 1$/), 30_000);
-  expect(chapterOf('AuditboxDeliveriesFailed')).toContain('(#failed-deliveries-and-rejected-rows)');
-  const { code, output } = await type('npm run status');
+  expect(readChapterOf('AuditboxDeliveriesFailed')).toContain('(#failed-deliveries-and-rejected-rows)');
+  const { code, output } = await type('npm run status', rig.env);
   expect(code).toBe(1);
   const [, command = ''] = /failed\. The oldest: .*size.*\n.*→ Fix the cause, then run `([^`]+)`/.exec(output) ?? [];
   expect(command, output).toBe('npm run exporter -- --replay-failed');
   isTooLarge = false;
-  expect((await type(command)).code).toBe(0);
+  expect((await type(command, rig.env)).code).toBe(0);
   await eventually(async () => expect(await read(failed)).toMatch(/ 0$/), 30_000);
-  expect((await type('npm run status')).code).toBe(0);
+  expect((await type('npm run status', rig.env)).code).toBe(0);
   expect(await rig.db.states()).toEqual({ done: 3 });
 });

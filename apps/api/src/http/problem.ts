@@ -160,6 +160,7 @@ function databaseCode(error: DatabaseError): ErrorCode {
 function describeState(error: DatabaseError): string {
   if (error.kind === 'newer schema') return 'has a schema that is too new for this version of Auditbox';
   if (needsOperator(error)) return 'is not set up correctly';
+  if (error.code === '53100') return 'cannot write, because its disk is full';
   return error.kind === 'timeout' ? 'did not answer in time' : 'is not available now';
 }
 

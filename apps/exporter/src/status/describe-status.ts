@@ -12,6 +12,15 @@ export function describeStatus({ destination, state, behind, stuck }: Destinatio
   return [`${state.padEnd(indent.length)}${destination}: ${missing}`, ...reasons].join('\n');
 }
 
+/** What is wrong with the database itself, in the form of a destination's line. */
+export function describeReason(
+  state: DestinationStatus['state'],
+  what: string,
+  { says, todo }: { readonly says: string; readonly todo: string },
+): string {
+  return `${state.padEnd(indent.length)}${what}: ${says}\n${indent}→ ${todo}`;
+}
+
 const units = [
   ['d', 86_400],
   ['h', 3_600],

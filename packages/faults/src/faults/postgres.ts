@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { fillDisk } from '@auditbox/testing/servers/small-disk.ts';
 import postgres, { type Sql } from 'postgres';
 import type { Scene } from '../scene/scene.ts';
-import { fillDisk } from '../scene/small-disk.ts';
 import type { Writer } from '../scene/writer.ts';
 import type { Fault } from './fault.ts';
 

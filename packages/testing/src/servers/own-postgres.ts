@@ -68,6 +68,12 @@ export async function startOwnPostgres({
     server.once('exit', () => setTimeout(() => isDown || start(), 50));
   }
 
+  /** A server on a full disk may have ended by itself. */
+  async function end(signal: NodeJS.Signals): Promise<void> {
+    const gone = once(server, 'exit');
+    if (server.kill(signal)) await gone;
+  }
+
   start();
   const url = clusterUrl(cluster);
   await eventually(() => migrateDatabase(url));
@@ -83,16 +89,12 @@ export async function startOwnPostgres({
     folder,
     settings,
     async killAndRestart(signal = 'SIGKILL') {
-      const gone = once(server, 'exit');
-      server.kill(signal);
-      await gone;
+      await end(signal);
       await answers();
     },
     async kill() {
       isDown = true;
-      const gone = once(server, 'exit');
-      server.kill('SIGKILL');
-      await gone;
+      await end('SIGKILL');
     },
     async start() {
       isDown = false;
@@ -102,8 +104,7 @@ export async function startOwnPostgres({
     async close() {
       await db.close(1_000);
       isDown = true;
-      const gone = once(server, 'exit');
-      if (server.kill('SIGINT')) await gone;
+      await end('SIGINT');
       await runner.dispose();
       await rm(folder, { recursive: true, force: true });
     },

@@ -17,7 +17,9 @@ const options = z.strictObject({
 const usualBytes = 4_000_000;
 const mostRowBytes = 64 * 1024 * 1024;
 /** A person must change something before these go away. */
-const blockedCodes = new Set(['EACCES', 'EPERM', 'EROFS', 'EEXIST', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG']);
+const blockedCodes = new Set([
+  ...['EACCES', 'EPERM', 'EROFS', 'EEXIST', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG', 'ENOSPC', 'EDQUOT'],
+]);
 
 /**
  * Files of NDJSON, one for each UTC day of event time, for shippers that read files. Each event is in them once: what a

@@ -3,6 +3,7 @@ import { checkDatabaseState, type DatabaseChecked } from '../database.ts';
 import { type Finding, notChecked } from '../finding.ts';
 import { captures } from './captures.ts';
 import { type Check, runCheck } from './check.ts';
+import { disk } from './disk.ts';
 import { drift } from './drift.ts';
 import { durability } from './durability.ts';
 import { exports } from './exports.ts';
@@ -21,12 +22,13 @@ interface ExamineOptions {
   readonly schema: string;
 }
 
-/** Every check of a database that answers. Reads only. */
+/** Every check of a database that answers. It writes a temporary file, to see whether the disk is full, and nothing else. */
 export async function examineDatabase(
   db: Database,
   { maxOpenS, maxBehindS, schema }: ExamineOptions,
 ): Promise<DatabaseChecked> {
   const checks: readonly Check[] = [
+    disk,
     drift,
     triggers,
     tampering(schema),

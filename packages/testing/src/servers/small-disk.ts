@@ -7,9 +7,11 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const megabytes = 160;
 
-/** A small separate file system. */
+/** A small separate file system, for a disk that fills. */
 export interface SmallDisk {
   readonly folder: string;
+  /** Doubles its size, as an operator enlarges a volume. */
+  enlarge(): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -25,6 +27,9 @@ export async function mountSmallDisk(): Promise<SmallDisk | null> {
   await chmod(folder, 0o755);
   return {
     folder,
+    async enlarge() {
+      await run('mount', ['-o', `remount,size=${2 * megabytes}m`, folder]);
+    },
     async remove() {
       await run('umount', [folder]);
       await rm(folder, { recursive: true });
