@@ -652,6 +652,8 @@ declare
       (id, occurred_at, changed_by, changed_by_api_key, action, table_name, object_id, before_value, updated_values, context)
     select ' || new_id || ', happened_at, actor, api_key, ';
   changes text;
+  -- The place of a row in its statement. No column has this name.
+  pair_place constant text := 'place ' || md5(array(select c.name from auditbox.capture_columns(target) c)::text);
 begin
   select
     -- By what is under a type that somebody made: another type may have got its name.
@@ -696,10 +698,10 @@ begin
   end if;
 
   -- Only a row that is longer than the limit can have a value that is. `offset 0`: the JSON is made once.
-  changes := format('cross join lateral (select row_to_json("the values") as whole from (select %s) "the values"%s) %sv', plain,
+  changes := format('cross join lateral (select row_to_json("the values".*) as whole from (select %s) "the values"%s) %sv', plain,
     case when is_long then ' offset 0' else '' end, mark);
   if is_long then
-    cut := format('case when octet_length(%1$sv.whole::text) <= %2$s then %1$sv.whole else (select row_to_json("the values") from (select %3$s from (select %4$s) w) "the values") end',
+    cut := format('case when octet_length(%1$sv.whole::text) <= %2$s then %1$sv.whole else (select row_to_json("the values".*) from (select %3$s from (select %4$s) w) "the values") end',
       mark, most, cut, plain);
   else
     cut := mark || 'v.whole';
@@ -794,9 +796,9 @@ $body$,
     -- a nested loop, whatever the number of rows was when it was planned.
     %1$s'updated', %2$L, %3$s, %4$s, %5$s,
       case when %3$s = %6$s then context else (context::jsonb || jsonb_build_object('new_object_id', %6$s))::json end
-    from (select row_number() over () as "place of the pair", r.* from old_rows r) o
-    full join (select row_number() over () as "place of the pair", r.* from new_rows r) n
-      on n."place of the pair" = o."place of the pair" %7$s %8$s
+    from (select row_number() over () as %15$I, r.* from old_rows r) o
+    full join (select row_number() over () as %15$I, r.* from new_rows r) n
+      on n.%15$I = o.%15$I %7$s %8$s
     where row(%9$s)::record operator(pg_catalog.*<>) row(%10$s)::record;
   else
     insert into auditbox.audit_log (occurred_at, changed_by, changed_by_api_key, action, table_name, object_id, context)
@@ -809,7 +811,7 @@ end $body$,
     replace(watched, mark, 'o'), replace(watched, mark, 'n'), 'ov', 'nv',
     case when is_long
       then format('octet_length(ov.whole::text) <= %1$s and octet_length(nv.whole::text) <= %1$s', most) else 'true' end,
-    is_long);
+    is_long, pair_place);
 end $function$;
 revoke execute on function auditbox.capture_body(regclass,json) from public;
 grant execute on function auditbox.capture_body(regclass,json) to auditbox_exporter;

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
 import { cellOf } from '@auditbox/db/cells/cell-of.ts';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
@@ -201,6 +203,28 @@ test('a cell that is down takes its share and no more, and comes back', async ()
   await eventually(async () =>
     expect((await api.request('/audit', { body: anEvent({ id: idOf('birch') }) })).status).toBe(201),
   );
+});
+
+test.each(['ndjson', 'csv'])('an export of %s breaks when a cell dies in the middle of it', async (format) => {
+  const { proxy, list } = await withProxy('birch');
+  const { url, request: ask } = await start({ DATABASE_CELLS: list });
+  const { body: reader } = await ask('/keys', { body: { name: 'reader', scopes: ['read'] } });
+  for (const name of names)
+    await databases[name].store(
+      Array.from({ length: 30 }, () => anEvent({ updated_values: { text: 'x'.repeat(400_000) } })),
+    );
+  const sent = get(`${url}/audit/export?format=${format}&table_name=teams`, {
+    headers: { authorization: `Bearer ${reader.key}` },
+  });
+  sent.on('error', () => {});
+  const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+  expect(answer.statusCode).toBe(200);
+  const ended = once(answer, 'end');
+  await proxy.down();
+  answer.resume();
+  await expect(ended).rejects.toMatchObject({ code: 'ECONNRESET' });
+  expect(answer.complete).toBe(false);
+  await proxy.up();
 });
 
 test('a key is in every cell under the same id; it works and is revoked while the first cell is down', async () => {
