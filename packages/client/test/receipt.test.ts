@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { checkReceipt } from '@auditbox/client/receipt.ts';
-import { makeReceipts, parseReceipts } from '@auditbox/evidence/receipt.ts';
-import { createKeySigner, formatVerifierKey } from '@auditbox/evidence/signed-note.ts';
+import { checkReceipt as checkAsAuditor, makeReceipts, parseReceipts } from '@auditbox/evidence/receipt.ts';
+import { createKeySigner, formatVerifierKey, signNote } from '@auditbox/evidence/signed-note.ts';
 import { expect, test } from 'vitest';
 
 /* The client checks receipts by itself. It must come to the same verdict as the command of an auditor. */
@@ -61,4 +61,36 @@ test('an event that was added to a receipt is broken, and so is a signature with
   const [auditors] = parseReceipts(forged);
   expect(auditors).toBeNull();
   expect((await checkReceipt(one.replace(/— (\S+) .*\n/, '— $1 !!\n'), key)).kind).toBe('broken');
+});
+
+test('a signed root that lies about its size or its origin, a longer path and a place beyond the end are broken, for the auditor too', async () => {
+  const receipts = await makeReceipts(events(5), signer);
+  const [one, all] = [receipts.one(2), receipts.all()];
+  const alone = (await makeReceipts(events(1), signer)).one(0);
+  const resign = async (receipt: string, change: (text: string) => string) => {
+    const at = receipt.indexOf('\n\n') + 2;
+    const signed = receipt.slice(at, receipt.indexOf('\n\n', at) + 1);
+    return receipt.slice(0, at) + (await signNote(change(signed), [signer]));
+  };
+  const lies = [
+    await resign(all, (text) => text.replace('size 5', 'size 4')),
+    await resign(one, (text) => text.replace('origin audit', 'origin other')),
+    one.replace(/(index 2\n)/, `$1${Buffer.alloc(32).toString('base64')}\n`),
+    one.replace(/(\n\nauditbox-receipts)/, `\n${Buffer.alloc(32).toString('base64')}$1`),
+    alone.replace('index 0', 'index 7'),
+  ];
+  for (const lie of lies) {
+    expect((await checkReceipt(lie, key)).kind).toBe('broken');
+    const [auditors] = parseReceipts(lie);
+    expect(auditors && checkAsAuditor(auditors, [signer.key]).kind).not.toBe('holds');
+  }
+  const unchanged = await resign(one, (text) => text);
+  expect((await checkReceipt(unchanged, key)).kind).toBe('holds');
+});
+
+test('a signature by another key of the same name does not hide the right one', async () => {
+  const one = (await makeReceipts(events(5), signer)).one(2);
+  const other = (await makeReceipts(events(5), makeSigner())).one(2);
+  const [signature = ''] = /— .*\n/.exec(other) ?? [];
+  expect((await checkReceipt(one.replace('— ', `${signature}— `), key)).kind).toBe('holds');
 });
