@@ -12,6 +12,7 @@ const packages = [
   // `./node` needs files and sockets, so a program for a browser does not import it.
   { folder: 'client', entries: ['index', 'node'] },
   { folder: 'writer', entries: ['index'] },
+  { folder: 'destination-kit', entries: ['index'] },
 ] as const;
 
 interface Manifest {

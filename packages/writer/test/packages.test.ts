@@ -47,7 +47,7 @@ beforeAll(async () => {
   api = await createApiFixture();
   await run(process.execPath, [join(root, 'packages/tooling/build-packages.ts')]);
   const packed = [
-    ...['client', 'writer'].map((name) => join(root, 'dist', name)),
+    ...['client', 'writer', 'destination-kit'].map((name) => join(root, 'dist', name)),
     // What the client depends on, so that nothing is fetched.
     ...['openapi-fetch', 'openapi-typescript-helpers', 'uuid'].map((name) => join(modules, name)),
   ];
@@ -88,6 +88,9 @@ test('their types are sound by themselves', async () => {
     `import { createClient, type AuditEvent } from '@auditbox/client';
      import { openSpool, type Spool } from '@auditbox/client/node';
      import { recordEvents, type Run } from '@auditbox/writer';
+     import type { CreateDestination } from '@auditbox/destination-kit';
+     // @ts-expect-error a destination has limits
+     export const create: CreateDestination = () => ({ deliver: async () => ({ kind: 'taken' }), check: async () => [], close: async () => {} });
      export const open = (): Promise<Spool> => openSpool({ folder: '', client: createClient({ baseUrl: '', key: '' }) });
      export const read = async (): Promise<AuditEvent[]> => Array.fromAsync(createClient({ baseUrl: '', key: '' }).events());
      export const write = (run: Run): Promise<string[]> =>
@@ -124,4 +127,29 @@ test('a program writes with each library in its own transaction, and a rollback 
       select a.changed_by, a.context ->> 'library' as library from auditbox.audit_log a join auditbox.outbox o on o.audit_id = a.id
       where a.table_name = 'public.captured_thing' order by o.id`,
   ).toEqual(libraries.map((library) => ({ changed_by: library, library })));
+});
+
+test('an author of a destination tests it with the suite, which finds what breaks the contract', async () => {
+  await writeFile(
+    join(folder, 'destination.ts'),
+    `import { conformanceTests, type CreateDestination } from '@auditbox/destination-kit';
+     const create = (keeps: boolean, lines: string[]): CreateDestination => () => ({
+       limits: { maxRows: 10, maxBytes: 100_000, maxRowBytes: 100_000 },
+       async deliver({ rows }) {
+         if (keeps) lines.push(...rows.map(({ line }) => line));
+         return { kind: 'taken' };
+       },
+       check: async () => [],
+       close: async () => {},
+     });
+     for (const keeps of [true, false]) {
+       const lines: string[] = [];
+       const open = async () => create(keeps, lines)({}, { name: 'outside', env: {}, log() {} });
+       let broken = 0;
+       for (const { run } of conformanceTests({ open, received: async () => lines })) await run().catch(() => { broken += 1; });
+       if ((broken === 0) !== keeps) throw new Error(\`\${broken} tests failed for a destination that \${keeps ? 'keeps' : 'loses'} events.\`);
+     }`,
+  );
+  await compile('destination.ts', { skipLibCheck: false });
+  await run(process.execPath, ['destination.js']);
 });

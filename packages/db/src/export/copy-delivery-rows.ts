@@ -1,6 +1,6 @@
 import type { Database } from '../database/connect.ts';
 import { copyRows } from '../database/copy-rows.ts';
-import { asCells, readCells } from '../sql/copied-lines.ts';
+import { asCells, hasQuotedCell, readCells } from '../sql/copied-lines.ts';
 import { eventJson } from '../sql/event-json.ts';
 
 /** A row of a batch, for a destination that takes requests. */
@@ -59,6 +59,7 @@ export async function copyDeliveryRows(
     const [position, outboxId, rejected, id, occurredAt, recordedAt, action, tableName, objectId, changedBy, line] =
       readCells(copied);
     const isRejected = rejected === 't';
+    const mayBreak = hasQuotedCell(copied);
     if (!isRejected && line == null) isComplete = false;
     rows.push({
       position: Number(position),
@@ -72,7 +73,7 @@ export async function copyDeliveryRows(
       objectId: objectId ?? '',
       changedBy: changedBy ?? '',
       // A `json` value is kept as it was written. Its raw line breaks stand between tokens, where a blank means the same.
-      line: isRejected ? '' : (line ?? '').replaceAll(/[\r\n]/g, ' '),
+      line: isRejected ? '' : mayBreak ? (line ?? '').replaceAll(/[\r\n]/g, ' ') : (line ?? ''),
     });
   };
   await copyRows(db, rowsStatement(delivery, from), add, signal);

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import type { DestinationType } from '../configured/destination-type.ts';
 import { destinationUrl, requestLimits, secretText, tlsOptions } from '../configured/options.ts';
 import { classifyAnswer, describeAnswer } from '../http/classify-answer.ts';
+import { encodeTexts } from '../http/encode-texts.ts';
 import { createHttpClient, type HttpAnswer } from '../http/http-client.ts';
 import { jsonAnswer } from '../http/json-answer.ts';
 
@@ -40,8 +41,11 @@ export const splunkHec: DestinationType<typeof options> = {
     const channel = randomUUID();
     const headers = { authorization: `Splunk ${token}`, ...(ack && { 'x-splunk-request-channel': channel }) };
     const fixed = JSON.stringify(meta).slice(1, -1);
-    const write = ({ id, occurredAt, line }: Row) =>
-      `{"time":${epochSeconds(occurredAt)},${fixed},"fields":{"id":"${id}"},"event":${line}}\n`;
+    const epochSeconds = createEpochSeconds();
+    const head = ({ id, occurredAt }: Row) =>
+      `{"time":${epochSeconds(occurredAt)},${fixed},"fields":{"id":"${id}"},"event":`;
+    const tail = '}\n';
+    const fixedBytes = Buffer.byteLength(fixed) - fixed.length;
 
     async function waitForAck(ackId: unknown, signal: AbortSignal): Promise<Outcome> {
       if (typeof ackId !== 'number')
@@ -66,10 +70,11 @@ export const splunkHec: DestinationType<typeof options> = {
         maxRows: maxRows ?? 10_000,
         maxBytes: maxBytes ?? usualBytes,
         maxRowBytes: usualBytes,
-        rowBytes: (row) => Buffer.byteLength(write(row)),
+        // All of the head but the fixed part is ASCII.
+        rowBytes: (row) => head(row).length + fixedBytes + Buffer.byteLength(row.line) + tail.length,
       },
       async deliver({ rows }: DeliveryRequest, signal): Promise<Outcome> {
-        const body = rows.map(write).join('');
+        const body = encodeTexts(rows.flatMap((row) => [head(row), row.line, tail]));
         const answer = await client.send({ url: `${base}/services/collector/event`, headers, body }, signal);
         const outcome = classifyHecAnswer(answer);
         return outcome.kind === 'taken' && ack ? waitForAck(jsonAnswer(answer)?.ackId, signal) : outcome;
@@ -98,7 +103,19 @@ function classifyHecAnswer(answer: HttpAnswer): Outcome {
   return classifyAnswer(answer);
 }
 
-/** Seconds since 1970 with six decimals. A number of JavaScript would lose the last one. */
-function epochSeconds(occurredAt: string): string {
-  return `${Math.floor(Date.parse(occurredAt) / 1_000)}.${occurredAt.slice(20, 26)}`;
+/**
+ * Seconds since 1970 with six decimals. A number of JavaScript would lose the last one. Rows come in the order of event time, so a second is
+ * parsed once for all of its rows.
+ */
+function createEpochSeconds(): (occurredAt: string) => string {
+  let second = '';
+  let parsed = 0;
+  return (occurredAt) => {
+    const of = occurredAt.slice(0, 19);
+    if (of !== second) {
+      parsed = Math.floor(Date.parse(`${of}Z`) / 1_000);
+      second = of;
+    }
+    return `${parsed}.${occurredAt.slice(20, 26)}`;
+  };
 }

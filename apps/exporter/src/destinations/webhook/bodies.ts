@@ -10,7 +10,8 @@ export interface WebhookBody {
   readonly maxRows: number;
   /** What a row adds to a body in addition to its line. */
   readonly extraBytes: (row: Row) => number;
-  readonly write: (rows: readonly Row[]) => string;
+  /** The body, as texts that follow each other. */
+  readonly write: (rows: readonly Row[]) => readonly string[];
 }
 
 const manyRows = 1_000;
@@ -22,32 +23,36 @@ export function createBody(name: BodyName, source: string): WebhookBody {
         contentType: 'application/json',
         maxRows: 1,
         extraBytes: () => 0,
-        write: ([row]) => (row === undefined ? '' : standardEvent(row)),
+        write: (rows) => rows.map(standardEvent),
       };
     case 'array':
       return {
         contentType: 'application/json',
         maxRows: manyRows,
         extraBytes: () => 1,
-        write: (rows) => `[${rows.map(({ line }) => line).join(',')}]`,
+        write: (rows) => jsonArray(rows.map(({ line }) => line)),
       };
     case 'ndjson':
       return {
         contentType: 'application/x-ndjson',
         maxRows: manyRows,
         extraBytes: () => 1,
-        write: (rows) => rows.map(({ line }) => `${line}\n`).join(''),
+        write: (rows) => rows.flatMap(({ line }) => [line, '\n']),
       };
     case 'cloudevents-batch':
       return {
         contentType: 'application/cloudevents-batch+json',
         maxRows: manyRows,
         extraBytes: (row) => Buffer.byteLength(cloudEvent(row, source)) - Buffer.byteLength(row.line) + 1,
-        write: (rows) => `[${rows.map((row) => cloudEvent(row, source)).join(',')}]`,
+        write: (rows) => jsonArray(rows.map((row) => cloudEvent(row, source))),
       };
     default:
       return name satisfies never;
   }
+}
+
+function jsonArray(elements: readonly string[]): string[] {
+  return ['[', ...elements.flatMap((element, index) => (index === 0 ? [element] : [',', element])), ']'];
 }
 
 /** The payload that Standard Webhooks advises. */

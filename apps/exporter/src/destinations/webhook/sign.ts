@@ -1,7 +1,7 @@
 import { createHmac, createPrivateKey, type KeyObject, sign } from 'node:crypto';
 
 /** Signs what Standard Webhooks 1.0.0 prescribes: id, time of the attempt in seconds, and the raw body. */
-export type WebhookSigner = (id: string, timestamp: number, body: string) => string;
+export type WebhookSigner = (id: string, timestamp: number, body: Buffer) => string;
 
 /** The DER that stands before the 32 bytes of an Ed25519 private key. */
 const pkcs8Head = Buffer.from('302e020100300506032b657004220420', 'hex');
@@ -13,20 +13,23 @@ const pkcs8Head = Buffer.from('302e020100300506032b657004220420', 'hex');
 export function createWebhookSigner(secrets: readonly string[]): WebhookSigner {
   const signers = secrets.map(readSecret);
   return (id, timestamp, body) => {
-    const text = `${id}.${timestamp}.${body}`;
-    return signers.map((one) => one(text)).join(' ');
+    const head = `${id}.${timestamp}.`;
+    return signers.map((one) => one(head, body)).join(' ');
   };
 }
 
-function readSecret(secret: string): (text: string) => string {
+/** Signs a head and a body. A text of both would be a copy of the body. */
+type Signer = (head: string, body: Buffer) => string;
+
+function readSecret(secret: string): Signer {
   if (secret.startsWith('whsk_')) {
     const key = readPrivateKey(Buffer.from(secret.slice('whsk_'.length), 'base64'));
-    return (text) => `v1a,${sign(null, Buffer.from(text), key).toString('base64')}`;
+    return (head, body) => `v1a,${sign(null, Buffer.concat([Buffer.from(head), body]), key).toString('base64')}`;
   }
   const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64');
   if (key.length < 24 || key.length > 64)
     throw new Error('A webhook secret must be whsec_ and 24 to 64 bytes in base64.');
-  return (text) => `v1,${createHmac('sha256', key).update(text).digest('base64')}`;
+  return (head, body) => `v1,${createHmac('sha256', key).update(head).update(body).digest('base64')}`;
 }
 
 /** 32 bytes, or 64 with the public key behind them. */

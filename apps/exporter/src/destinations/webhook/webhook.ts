@@ -4,6 +4,7 @@ import type { DestinationType } from '../configured/destination-type.ts';
 import { destinationUrl, headersOption, requestLimits, secretText, tlsOptions } from '../configured/options.ts';
 import { checkByHead } from '../http/check-by-head.ts';
 import { classifyAnswer, describeAnswer } from '../http/classify-answer.ts';
+import { encodeTexts } from '../http/encode-texts.ts';
 import { createHttpClient } from '../http/http-client.ts';
 import { refuseBadRows } from '../http/refuse-bad-rows.ts';
 import { bodyNames, createBody } from './bodies.ts';
@@ -35,7 +36,7 @@ export const webhook: DestinationType<typeof options> = {
     const client = createHttpClient({ ...tls, env });
 
     async function deliver({ key, rows }: DeliveryRequest, signal: AbortSignal): Promise<Outcome> {
-      const text = body.write(rows);
+      const bytes = encodeTexts(body.write(rows));
       const timestamp = Math.floor(Date.now() / 1_000);
       const answer = await client.send(
         {
@@ -46,9 +47,9 @@ export const webhook: DestinationType<typeof options> = {
             'content-type': body.contentType,
             'webhook-id': key,
             'webhook-timestamp': String(timestamp),
-            'webhook-signature': sign(key, timestamp, text),
+            'webhook-signature': sign(key, timestamp, bytes),
           },
-          body: text,
+          body: bytes,
         },
         signal,
       );
