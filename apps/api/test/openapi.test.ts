@@ -190,6 +190,58 @@ test('the actions in the document are those of the settings', async () => {
   expect(errors[0].message).toBe(`must be one of ${NewAuditEvent.properties.action.enum.join(', ')}`);
 });
 
+/** Every object of the document, with its place. */
+function* walk(part: unknown, place = '#'): Generator<[place: string, part: Record<string, unknown>]> {
+  if (typeof part !== 'object' || part === null) return;
+  if (!Array.isArray(part)) yield [place, part as Record<string, unknown>];
+  for (const [name, value] of Object.entries(part)) if (name !== 'examples') yield* walk(value, `${place}/${name}`);
+}
+
+/** What a generator makes of a name: `start_date`, `startDate` and `StartDate` become the same. */
+const asIdentifier = (name: string) => name.replaceAll(/[^a-z0-9]/gi, '').toLowerCase();
+const reserved = new Set(
+  'break case class continue def default del delete export for from func function global go import in interface is lambda map new none package pass raise range return select struct switch type var void with yield'.split(
+    ' ',
+  ),
+);
+
+test('generators of clients get distinct names that are identifiers in every language', () => {
+  const operations = Object.values<Record<string, { operationId?: string; parameters?: { name: string }[] }>>(
+    document.paths,
+  ).flatMap((item) => Object.values(item));
+  const ids = operations.map(({ operationId = '' }) => operationId);
+  for (const id of ids) expect(id).toMatch(/^[a-z][A-Za-z0-9]*$/);
+  expect(ids.filter((id) => reserved.has(id.toLowerCase()))).toEqual([]);
+  const schemas = Object.keys(document.components.schemas);
+  for (const name of schemas) expect(name).toMatch(/^[A-Z][A-Za-z0-9]*$/);
+  const lists = [
+    ids,
+    schemas,
+    ...operations.map(({ parameters = [] }) => parameters.map((parameter) => resolve(parameter).name as string)),
+    ...[...walk(document)].flatMap(([, { properties }]) => (properties ? [Object.keys(properties)] : [])),
+    ...[...walk(document)].flatMap(([, { enum: values }]) => (Array.isArray(values) ? [values.map(String)] : [])),
+  ];
+  for (const list of lists) expect(new Set(list.map(asIdentifier)).size, list.join()).toBe(list.length);
+});
+
+test('generators of clients get references inside the document, a type for each answer, and one shape of errors', () => {
+  for (const [place, { $ref }] of walk(document)) {
+    if (typeof $ref !== 'string') continue;
+    expect($ref, place).toMatch(/^#\/components\//);
+    expect(resolve({ $ref }), place).toBeDefined();
+  }
+  for (const [path, item] of Object.entries<object>(document.paths))
+    for (const [method, { responses }] of Object.entries<{ responses: Record<string, unknown> }>(item as never))
+      for (const [status, response] of Object.entries(responses)) {
+        const { content = {}, description } = resolve(response);
+        expect(description, `${method} ${path} ${status}`).toMatch(/\S/);
+        for (const [type, { schema }] of Object.entries<{ schema?: { $ref?: string } }>(content)) {
+          expect(schema, `${method} ${path} ${status} ${type}`).toBeDefined();
+          if (type === 'application/problem+json') expect(schema?.$ref).toBe('#/components/schemas/ProblemDocument');
+        }
+      }
+});
+
 // biome-ignore lint/suspicious/noExplicitAny: a document of many shapes
 function resolve(part: any): any {
   if (part.$ref === undefined) return part;

@@ -2,12 +2,16 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { masterKey } from '@auditbox/testing/fixtures/api-fixture.ts';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
-import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { lockAuditLog } from '@auditbox/testing/fixtures/lock-audit-log.ts';
+import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 /* A stop that is asked for in the ways in which terminals and supervisors ask is a graceful one. */
 
+const program = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 let rig: ExporterFixture;
 let pids: number[] = [];
@@ -26,7 +30,7 @@ afterEach(async () => {
 });
 
 /** Starts a program in its own process group, as a shell does, with an upload under way. */
-async function startUpload(program: string, args: readonly string[]) {
+async function startUpload(program: string, args: readonly string[], settings: Record<string, string> = {}) {
   const held = Promise.withResolvers<void>();
   const release = Promise.withResolvers<void>();
   rig.proxy.intervene = {
@@ -37,7 +41,7 @@ async function startUpload(program: string, args: readonly string[]) {
     },
   };
   await rig.db.store(someEvents(3));
-  const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...rig.env };
+  const env = { PATH: process.env.PATH, HOME: process.env.HOME, ...rig.env, ...settings };
   const child = spawn(program, [...args], { cwd: root, env, detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
   pids.push(child.pid as number);
   let output = '';
@@ -77,4 +81,74 @@ test('SIGTERM to npm alone, as a supervisor sends it, finishes the upload', asyn
   const started = await startUpload('npm', ['run', 'exporter']);
   started.child.kill('SIGTERM');
   await expectGracefulEnd(started, 0);
+});
+
+test('SIGTERM to the program itself, as systemd and a container send it, finishes the upload', async () => {
+  const started = await startUpload(process.execPath, [program, 'exporter']);
+  started.child.kill('SIGTERM');
+  await expectGracefulEnd(started, 0);
+});
+
+test('SIGTERM twice within a second is one, and finishes the upload', async () => {
+  const started = await startUpload(process.execPath, [program, 'exporter']);
+  started.child.kill('SIGTERM');
+  await eventually(() => expect(started.output()).toContain('"event":"stopping"'));
+  started.child.kill('SIGTERM');
+  await expectGracefulEnd(started, 0);
+});
+
+test('a later second SIGTERM ends it at once, and another exporter delivers each event once', async () => {
+  const shortLease = { EXPORT_LEASE_MS: '8000', S3_REQUEST_TIMEOUT_MS: '4000' };
+  const { child, ended, release, output } = await startUpload(process.execPath, [program, 'exporter'], shortLease);
+  const repeat = setInterval(() => child.kill('SIGTERM'), 300);
+  expect(await ended).toBe(1);
+  clearInterval(repeat);
+  expect(output()).toContain('"event":"second-signal"');
+  release();
+  rig.proxy.intervene = {};
+  rig.start([], shortLease);
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 3 }));
+  const objects = await rig.bucket.objects();
+  expect(objects.flatMap(({ events }) => events)).toHaveLength(3);
+});
+
+test.each([
+  [
+    'Ctrl-C reaches the whole process group',
+    'npm',
+    ['run', 'api'],
+    (pid: number): boolean => process.kill(-pid, 'SIGINT'),
+  ],
+  [
+    'a supervisor sends SIGTERM to npm alone',
+    'npm',
+    ['run', 'api'],
+    (pid: number): boolean => process.kill(pid, 'SIGTERM'),
+  ],
+] as const)('the api answers its requests before it ends: %s', async (_how, command, args, stop) => {
+  const env = { PATH: process.env.PATH, HOME: process.env.HOME, LOG_LEVEL: 'info' };
+  const settings = { DATABASE_URL: urlAs('api', rig.db.url), PORT: '0', AUDIT_MASTER_KEY: masterKey };
+  const child = spawn(command, [...args], { cwd: root, env: { ...env, ...settings }, detached: true });
+  pids.push(child.pid as number);
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text));
+  const ended = once(child, 'close').then(([code, signal]) => code ?? signal);
+  await eventually(() => expect(output).toContain('"event":"api-listening"'));
+  const [, port] = /"event":"api-listening".*"port":(\d+)/.exec(output) ?? [];
+  const unlock = await lockAuditLog(rig.db);
+  const answer = fetch(`http://127.0.0.1:${port}/audit`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${masterKey}`, 'content-type': 'application/json' },
+    body: JSON.stringify(anEvent()),
+  });
+  await eventually(async () => {
+    const waiting = await rig.db.sql`
+      select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    expect(waiting).toHaveLength(1);
+  });
+  stop(child.pid as number);
+  await eventually(() => expect(output).toContain('"event":"stopping"'));
+  await unlock();
+  expect((await answer).status).toBe(201);
+  expect(await ended).toBe(0);
 });

@@ -148,7 +148,7 @@ describe('examples/compose/secrets.yml', () => {
         expect(environment[variable], `${service}: ${variable}`).toBe('');
         expect(base.services[service]?.environment, service).toHaveProperty(variable);
         expect(secrets).toContain(path.replace('/run/secrets/', ''));
-        const isRead = service === 'postgres' || service === 'migrate' || secretsInFiles.includes(variable);
+        const isRead = ['postgres', 's3', 'migrate'].includes(service) || secretsInFiles.includes(variable);
         expect(isRead, `${service}: ${variable}`).toBe(true);
       }
       for (const secret of secrets) expect(overlay.secrets).toHaveProperty(secret);

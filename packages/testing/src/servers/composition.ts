@@ -45,12 +45,13 @@ export function findCompose(): readonly string[] | null {
   return [['docker', 'compose'], ['docker-compose']].find(there) ?? null;
 }
 
-/** `env` becomes the file .env. `override` is a second compose file, in JSON. */
+/** `env` becomes the file .env. `override` is the last compose file, in JSON; `overlays` are files of the repository before it. */
 export async function openComposition(
   compose: readonly string[],
   name: string,
   env: Readonly<Record<string, string>>,
   override: object,
+  overlays: readonly string[] = [],
 ): Promise<Composition> {
   const folder = await mkdtemp(join(tmpdir(), 'auditbox-composition-'));
   const envFile = join(folder, 'env');
@@ -62,8 +63,8 @@ export async function openComposition(
       .join(''),
   );
   await writeFile(overrideFile, JSON.stringify(override));
-  const files = ['-f', join(root, 'docker-compose.yml'), '-f', overrideFile];
-  const [program = '', ...first] = [...compose, '--env-file', envFile, '-p', name, ...files];
+  const files = ['docker-compose.yml', ...overlays].flatMap((file) => ['-f', join(root, file)]);
+  const [program = '', ...first] = [...compose, '--env-file', envFile, '-p', name, ...files, '-f', overrideFile];
   const { container } = await getContainerRuntimeClient();
 
   const ask = (args: readonly string[], variables: Record<string, string> = {}) =>
