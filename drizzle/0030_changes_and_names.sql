@@ -78,6 +78,8 @@ language plpgsql security definer
 set search_path = pg_catalog, pg_temp set row_security = off set TimeZone = 'UTC' as $$
 declare
   made auditbox.api_key;
+  -- Values of an insert may not be subqueries on Citus.
+  wanted constant text[] := array(select json_array_elements_text(new_key -> 'scopes'));
 begin
   -- Events name their writer by this id, so nobody gets the id of a key that was there before.
   if exists (select from auditbox.api_key k where k.key_id = (new_key ->> 'key_id')::uuid) then
@@ -89,7 +91,7 @@ begin
     and k.revoked_at is null and k.expires_at <= now();
   insert into auditbox.api_key as k (key_id, name, key_hash, prefix, scopes, tenant, bounds, expires_at, created_by)
   values (coalesce((new_key ->> 'key_id')::uuid, gen_random_uuid()), new_key ->> 'name', new_key ->> 'hash',
-    new_key ->> 'prefix', array(select json_array_elements_text(new_key -> 'scopes')), new_key ->> 'tenant',
+    new_key ->> 'prefix', wanted, new_key ->> 'tenant',
     coalesce(new_key -> 'bounds', '{}'), (new_key ->> 'expires_at')::timestamptz,
     coalesce(by ->> 'changed_by', session_user))
   on conflict ((coalesce(tenant, '')), name) where revoked_at is null and replaced_at is null do nothing

@@ -89,7 +89,7 @@ const replicaRelations: readonly Relation<typeof apiSettingTable>[] = [
     between: ['DATABASE_CELLS', 'DATABASE_READ_URL'],
     problem: ({ DATABASE_CELLS: cells, DATABASE_READ_URL: replica }) =>
       cells !== undefined && replica !== undefined
-        ? 'DATABASE_READ_URL and DATABASE_CELLS are both set; replicas do not work with cells yet.'
+        ? 'DATABASE_READ_URL and DATABASE_CELLS are both set; replicas do not work with cells yet. Unset DATABASE_READ_URL.'
         : null,
   },
 ];

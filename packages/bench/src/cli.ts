@@ -13,6 +13,7 @@ const benchmarks = [
   'destinations',
   'log',
   'verify',
+  'size',
 ] as const;
 export type BenchmarkName = (typeof benchmarks)[number];
 
@@ -27,6 +28,8 @@ export interface BenchCommand {
   readonly outputFolder: string | null;
   /** Folder with `supa_audit/` and `audit-trigger/`, which `capture` is compared with; null when it is measured alone. */
   readonly capturePeersFolder: string | null;
+  /** Events of the larger record of `size`; null for the default. */
+  readonly rows: number | null;
 }
 
 interface Flags {
@@ -36,6 +39,7 @@ interface Flags {
   readonly profile?: string;
   readonly output?: string;
   readonly capturePeers?: string;
+  readonly rows?: number;
 }
 
 /** Reads the command line. On `--help` or an error, commander prints a text and ends the process. */
@@ -51,6 +55,7 @@ export function parseCommand(argv: readonly string[]): BenchCommand {
       '--capture-peers <folder>',
       'compare `capture` with the SQL of supa_audit/ and audit-trigger/ in this folder',
     )
+    .option('--rows <n>', 'events of the larger record of `size`; the smaller one has a million, or a tenth', parseRows)
     .showHelpAfterError()
     .allowExcessArguments(false)
     .parse([...argv], { from: 'user' });
@@ -61,6 +66,7 @@ export function parseCommand(argv: readonly string[]): BenchCommand {
     profile = null,
     output = null,
     capturePeers = null,
+    rows = null,
   } = cli.opts<Flags>();
   return {
     only,
@@ -69,6 +75,7 @@ export function parseCommand(argv: readonly string[]): BenchCommand {
     profileFolder: profile,
     outputFolder: output,
     capturePeersFolder: capturePeers,
+    rows,
   };
 }
 
@@ -82,4 +89,10 @@ function parseBenchmarks(text: string): readonly BenchmarkName[] {
 function parseTurns(text: string): number {
   if (/^[1-9]\d?$/.test(text)) return Number(text);
   throw new InvalidArgumentError('It must be a whole number from 1 to 99.');
+}
+
+function parseRows(text: string): number {
+  const rows = Number(text);
+  if (/^\d+$/.test(text) && rows >= 100_000 && rows <= 1_000_000_000) return rows;
+  throw new InvalidArgumentError('It must be a whole number from 100000 to 1000000000.');
 }

@@ -10,6 +10,7 @@ import { poll } from './benchmarks/poll.ts';
 import { query } from './benchmarks/query.ts';
 import { redact } from './benchmarks/redact.ts';
 import { scale } from './benchmarks/scale.ts';
+import { size } from './benchmarks/size.ts';
 import { verify } from './benchmarks/verify.ts';
 import { type BenchmarkName, parseCommand } from './cli.ts';
 import type { BenchmarkResult } from './figures.ts';
@@ -23,7 +24,9 @@ import { openRig, type Rig } from './rig/rig.ts';
  * everything was measured, also when targets are missed. A lost or doubled event ends the run with an error.
  */
 
-const { only, quick, turns, profileFolder, outputFolder, capturePeersFolder } = parseCommand(process.argv.slice(2));
+const { only, quick, turns, profileFolder, outputFolder, capturePeersFolder, rows } = parseCommand(
+  process.argv.slice(2),
+);
 if (profileFolder !== null) await mkdir(profileFolder, { recursive: true });
 const nodeArguments = profileFolder === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(profileFolder)}`];
 const startedAt = performance.now();
@@ -48,6 +51,12 @@ const benchmarks: Readonly<Record<BenchmarkName, (rig: Rig) => Promise<Benchmark
   redact: async () => redact({ turns: quick ? 1 : 10 }),
   log: (rig) => log(rig, { turns, rows: quick ? 20_000 : 200_000, batches: quick ? 7_000 : 70_000 }),
   verify: (rig) => verify(rig, { turns, events: quick ? 200_000 : 10_000_000 }),
+  size: (rig) => {
+    const large = rows ?? (quick ? 200_000 : 10_000_000);
+    // A record of a million or less is compared with a tenth of it.
+    const small = large > 1_000_000 ? 1_000_000 : Math.round(large / 10);
+    return size(rig, { rows: [small, large], reads: quick ? 20 : 200 });
+  },
   poll: (rig) => poll(rig, { sealed: quick ? [0, 100_000] : [0, 1_000_000, 10_000_000] }),
   query: (rig) =>
     query(

@@ -178,6 +178,7 @@ function listTargets(figures: readonly Figure[]): Target[] {
         value: alone(names.archiveAgain(events), 's'),
       },
     ]),
+    ...sizeTargets(alone),
     {
       name: 'export of 10,000,000 events: rows/s',
       wanted: { atLeast: 80_000 },
@@ -188,6 +189,25 @@ function listTargets(figures: readonly Figure[]): Target[] {
       wanted: { atMost: 200 },
       value: alone(names.record(10_000_000), names.exportPeak),
     },
+  ];
+}
+
+/** The larger record against the smaller. */
+function sizeTargets(alone: (condition: string, measure: string) => number | null): Target[] {
+  const { size } = names;
+  const target = (name: string, measure: string, wanted: Target['wanted']): Target => ({
+    name: `many events against few, ${name}: times`,
+    wanted,
+    value: alone(names.largeToSmall, measure),
+  });
+  return [
+    target('a page by the slowest filter, by cursor: p95', names.slowestPage, { atMost: 1.5 }),
+    target('pages that follow the cursor: p95', size.walk, { atMost: 1.5 }),
+    target('seal', size.seal, { atLeast: 0.8 }),
+    target('drain', size.drain, { atLeast: 0.8 }),
+    target('drain of the backlog', size.backlog, { atLeast: 0.8 }),
+    target('peak memory of the exporter', size.exporterPeak, { atMost: 1.25 }),
+    target('peak memory of the api', size.apiPeak, { atMost: 1.25 }),
   ];
 }
 

@@ -1,3 +1,5 @@
+import { namesInMessage } from './error-names.ts';
+
 /** What an error of the database means for its caller. */
 export type DatabaseErrorKind =
   /** The server cannot be reached, restarts, or ended the connection. */
@@ -177,14 +179,17 @@ export function toDatabaseError(thrown: unknown): DatabaseError | null {
   const isNetwork = /^E[A-Z]+$/.test(code) && (networkCalls.has(syscall) || inner instanceof AggregateError);
   // Other errors have codes too, including our own.
   if (inner.name !== 'PostgresError' && findMeaning(code, isNetwork) === null) return null;
+  const message = readMessage(inner, code);
+  const isNamed = constraint_name !== undefined || table_name !== undefined;
+  const names = isNamed ? null : namesInMessage(code, message);
   const details = {
-    constraint: text(constraint_name),
-    table: text(table_name),
+    constraint: text(constraint_name) ?? names?.constraint ?? null,
+    table: text(table_name) ?? names?.table ?? null,
     column: text(column_name),
     detail: text(detail),
     isNetwork,
   };
-  return new DatabaseError(code, readMessage(inner, code), details, { cause: thrown });
+  return new DatabaseError(code, message, details, { cause: thrown });
 }
 
 /** Only network calls can be the database's error: an ENOENT of `open` is about a file. */

@@ -35,7 +35,7 @@ export function epochMicros(column: string): string {
 
 /** As epochMicros, of any expression. */
 export function micros(time: string): string {
-  return `(extract(epoch from ${time}) * 1000000)::bigint::text`;
+  return `(extract(epoch from ${time} - timestamptz 'epoch') * 1000000)::bigint::text`;
 }
 
 function printInstant(micros: string): string {

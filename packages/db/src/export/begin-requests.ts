@@ -35,14 +35,17 @@ export async function beginRequests(
 ): Promise<BegunRequests | null> {
   const [row] = await db.query(
     (sql) => sql<BegunRequests[]>`
-    update auditbox.delivery d set sent_as = coalesce(d.sent_as, ${sentAs})
-    from auditbox.batch b
-    where d.destination = ${destination} and d.batch_id = ${batchId} and d.lease_token = ${leaseToken}::uuid
-      and d.state = 'sending' and b.id = d.batch_id
-    returning d.sent_as as "sentAs", d.next_row as "nextRow", b.row_count as "rowCount",
+    with begun as (
+      update auditbox.delivery d set sent_as = coalesce(d.sent_as, ${sentAs})
+      where d.destination = ${destination} and d.batch_id = ${batchId} and d.lease_token = ${leaseToken}::uuid
+        and d.state = 'sending'
+      returning d.batch_id, d.sent_as, d.next_row
+    )
+    select u.sent_as as "sentAs", u.next_row as "nextRow", b.row_count as "rowCount",
       to_char(b.first_occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "firstOccurredAt",
       to_char(b.last_occurred_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "lastOccurredAt",
-      (extract(epoch from b.sealed_at) * 1000000)::bigint::text as "sealedAt"`,
+      (extract(epoch from b.sealed_at) * 1000000)::bigint::text as "sealedAt"
+    from begun u join auditbox.batch b on b.id = u.batch_id`,
   );
   return row ?? null;
 }
