@@ -69,6 +69,7 @@ test('a healthy system is reported as such, in words and in JSON, with exit code
   expect(findings.map(({ what }) => what)).toEqual([
     'database',
     'schema',
+    'disk',
     'tables',
     'triggers',
     'tampering',
