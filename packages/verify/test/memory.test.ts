@@ -29,7 +29,18 @@ async function peakOf(objects: number, level: 'content' | 'events'): Promise<num
   try {
     for (let n = 0; n < objects; n += 1) archive.add(bodies.map((body) => `{"id":"${randomUUID()}"${body}`));
     await archive.publish();
-    const args = ['--import', preload, program, '--from-folder', archive.folder, '--key', archive.key, '--json'];
+    // As in package.json.
+    const args = [
+      '--max-semi-space-size=4',
+      '--import',
+      preload,
+      program,
+      '--from-folder',
+      archive.folder,
+      '--key',
+      archive.key,
+      '--json',
+    ];
     const child = spawn(process.execPath, [...args, '--level', level], { stdio: ['ignore', 'pipe', 'pipe'] });
     const [[code], output, errors] = await Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)]);
     expect([code, JSON.parse(output || '{}').readRows]).toEqual([0, objects * rowsPerObject]);

@@ -65,7 +65,7 @@ async function run({ folder, key }: TestArchive, args: readonly string[], expect
   const startedAt = performance.now();
   const child = spawn(
     process.execPath,
-    ['--import', preload, program, '--from-folder', folder, '--key', key, '--json', ...args],
+    ['--max-semi-space-size=4', '--import', preload, program, '--from-folder', folder, '--key', key, '--json', ...args],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   const [[code], output, errors] = await Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)]);
