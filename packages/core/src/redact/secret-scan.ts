@@ -1,6 +1,7 @@
 import type { NewAuditEvent } from '../event/audit-event.ts';
+import { endsWithSecretName, lastLettersOfNames } from './assigned-secrets.ts';
 import { hidingEscape, isHarmlessValue, type SecretRules } from './is-clean.ts';
-import { endsWithSecretName, lastLettersOfNames, type SecretBeginning } from './secret-values.ts';
+import type { SecretBeginning } from './secret-values.ts';
 
 /** A pass over the bytes of an event, before the searches of its texts. */
 export interface SecretScan {

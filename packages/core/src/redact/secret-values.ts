@@ -1,3 +1,6 @@
+import { anyAssigned, assignedHere, findAssigned, mayAssign } from './assigned-secrets.ts';
+import { type FoundSecret, findEnd, maxSecrets, testAt } from './found-secret.ts';
+
 /**
  * Texts that are secrets by their form. Every pattern takes linear time: it can begin only where a run of its characters
  * begins, so no run is read again from its middle, and what it repeats has one way to match.
@@ -64,18 +67,8 @@ const rules: readonly ValueRule[] = [
   },
 ];
 
-/** A text with more secrets than this is replaced from the next one to its end. */
-const maxSecrets = 500;
-
 /** The kinds of secrets that a form shows. */
 export const valueKinds: readonly string[] = [...new Set([...rules.map(({ kind }) => kind), 'assignment'])];
-
-/** A secret in a text. */
-interface FoundSecret {
-  readonly kind: string;
-  readonly start: number;
-  readonly end: number;
-}
 
 export interface ValueRules {
   /** Whether a text may hold a secret. The text may be JSON, if it has no escapes of ASCII characters. */
@@ -95,37 +88,6 @@ export interface SecretBeginning {
   beginsSecretAt(text: string, at: number): boolean;
 }
 
-const secretName =
-  '(?:pass(?:word|wd|phrase|code)|pwd|secrets?|(?:api|access|private|secret|signing|encryption|master|hmac|ssh)[_-]?keys?' +
-  '|token|jwt|authorization|signature|credentials?|cookies?|conn(?:ection)?[_-]?str(?:ing)?)';
-/** The letters with which these names end. */
-export const lastLettersOfNames = 'destnylgr';
-/** Whether such a name stands at the end of a text. */
-export const endsWithSecretName = new RegExp(`${secretName}$`, 'i');
-const blank = '\\s{0,8}';
-/** What needs no replacement: it was replaced before, or it is a hash, a mask or a reference. */
-const notKept = '(?!\\[redacted:|[0-9a-f]{64}(?![0-9a-f])|\\*{3}|os\\.environ/)';
-const bare = '[^\\s&;,"\'<>\\\\]';
-
-/** Each begins at its sign, which is rarer than the letters of names, and ends where the secret begins. */
-const assignments = [
-  // `"password": "…"` in cut JSON, `'password': '…'` as Python prints it. Under such a name JSON loses a value of any length.
-  `["'](?<=${secretName}["'])${blank}[:=]${blank}["']${notKept}(?=[^"'\\s])`,
-  // `password: '…'`, `password="…"`.
-  `[:=](?<=${secretName}${blank}[:=])${blank}["']${notKept}(?=[^"'\\s]{4})`,
-  // `password=…` in a query, a form or a connection string.
-  `=(?<=${secretName}["']?${blank}=)${notKept}(?=${bare}{6})`,
-  // `password: …` and `password = …`. A sentence such as `token: expired` is not one: a small word in letters stays.
-  `[:=](?<=${secretName}["']?${blank}[:=])\\s{1,8}${notKept}(?=${bare}{6})(?=${bare}[a-z]*[^a-z\\s&;,"'<>\\\\.:!?)])`,
-];
-const assigned = new RegExp(assignments.join('|'), 'gi');
-/** How far the secret goes: to the quote that ends it, or as long as there are characters of a word. */
-const assignedRests: Readonly<Record<string, RegExp>> = {
-  '"': /(?:[^"\\]|\\[\s\S])*/y,
-  "'": /(?:[^'\\]|\\[\s\S])*/y,
-};
-const bareRest = /[^\s&;,"'<>\\]*/y;
-
 /** `prefixes` are beginnings of further tokens; `skipped` are kinds that are not looked for. */
 export function createValueRules(prefixes: readonly string[], skipped: ReadonlySet<string>): ValueRules {
   const used: ValueRule[] = [
@@ -140,8 +102,6 @@ export function createValueRules(prefixes: readonly string[], skipped: ReadonlyS
   const sources = used.map(({ before = '', secret }) => `(${before})(${secret})`);
   const any = new RegExp(used.map(({ before = '', secret }) => before + secret).join('|') || '(?!)');
   const every = new RegExp(sources.join('|') || '(?!)', 'g');
-  const anyAssigned = new RegExp(assigned.source, 'i');
-  const assignedHere = new RegExp(assigned.source, 'iy');
 
   function findByForm(text: string): FoundSecret[] {
     const found: FoundSecret[] = [];
@@ -178,36 +138,6 @@ export function createValueRules(prefixes: readonly string[], skipped: ReadonlyS
     isAssignedAt: (text, at) => findsAssigned && testAt(assignedHere, text, at),
   };
 }
-
-function testAt(here: RegExp, text: string, at: number): boolean {
-  here.lastIndex = at;
-  return here.test(text);
-}
-
-function findAssigned(text: string, found: FoundSecret[]): void {
-  assigned.lastIndex = 0;
-  while (assigned.exec(text) !== null) {
-    const start = assigned.lastIndex;
-    const isLast = found.length >= 2 * maxSecrets;
-    const rest = assignedRests[text.charAt(start - 1)] ?? bareRest;
-    const end = isLast ? text.length : findEnd(text, rest, start);
-    found.push({ kind: 'assignment', start, end });
-    if (isLast) return;
-    assigned.lastIndex = end;
-  }
-}
-
-function findEnd(text: string, until: RegExp, from: number): number {
-  until.lastIndex = from;
-  return until.exec(text) === null ? text.length : until.lastIndex;
-}
-
-/** Looks for characters first, which takes a tenth of the time. Escaped quotes are not looked for here. */
-function mayAssign(text: string): boolean {
-  return text.includes('=') || text.includes("'") || bareColon.test(text);
-}
-
-const bareColon = /[a-z] {0,8}:[\s'"]/i;
 
 /** Of two that overlap, the one that begins first stays, to the end of both. */
 function withoutOverlaps(found: FoundSecret[]): FoundSecret[] {
