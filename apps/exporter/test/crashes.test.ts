@@ -193,7 +193,9 @@ test('two signals within a second are one: npm forwards the Ctrl-C that the proc
 
 test('a second signal, more than a second later, ends the process at once; the lease expires and nothing is lost', async () => {
   const reached = holdUpload('before');
-  const app = rig.start([], shortLease);
+  // The request does not give up before the second signal.
+  const patient = { EXPORT_LEASE_MS: '10000', S3_REQUEST_TIMEOUT_MS: '5000' };
+  const app = rig.start([], patient);
   await reached;
   app.signal('SIGINT');
   await eventually(() => {

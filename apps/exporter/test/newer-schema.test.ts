@@ -43,8 +43,9 @@ alter table auditbox.audit_log rename column recorded_at to stored_at;
 `,
 );
 
+/** Tries again as `npm run migrate` does: a process may hold a lock that the migration needs, in another order. */
 const migrateOn = (...next: (typeof additive)[]) =>
-  migrateDatabase(rig.db.url, { migrations: [...readMigrations(), ...next] });
+  eventually(() => migrateDatabase(rig.db.url, { migrations: [...readMigrations(), ...next] }));
 
 test('after an additive migration a running api and a running exporter go on, and new ones start', async () => {
   const api = await startApi(urlAs('api', rig.db.url));

@@ -1,3 +1,4 @@
+import { fromBase64 } from './base64.ts';
 import { type BatchEntry, parseBatchEntry } from './batch-entry.ts';
 import { type Checkpoint, parseCheckpoint } from './checkpoint.ts';
 import { hashBytes, leafHash } from './merkle.ts';
@@ -30,11 +31,11 @@ export function formatEventProof({ entry, line, linePath, index, path, checkpoin
   );
 }
 
-/** Null for another text. */
+/** Null for a text that `formatEventProof` does not make. */
 export function parseEventProof(text: string): EventProof | null {
   const [head, checkpoint] = splitOnce(text, '\n\n');
   const [first, extraLine = '', indexLine = '', ...hashes] = head.split('\n');
-  const extra = Buffer.from(/^extra ([A-Za-z0-9+/]+=*)$/.exec(extraLine)?.[1] ?? '', 'base64').toString();
+  const extra = fromBase64(/^extra (\S+)$/.exec(extraLine)?.[1] ?? '').toString();
   const [extraHead, entry] = splitOnce(extra, '\n\n');
   const [extraFirst, lineLine = '', ...lineHashes] = extraHead.split('\n');
   const index = readNumber(indexLine, 'index');
@@ -42,7 +43,8 @@ export function parseEventProof(text: string): EventProof | null {
   const [path, linePath] = [hashes.map(fromBase64), lineHashes.map(fromBase64)];
   if (first !== title || extraFirst !== extraTitle || index === null || line === null) return null;
   if ([...path, ...linePath].some((hash) => hash.length !== hashBytes)) return null;
-  return { entry, line, linePath, index, path, checkpoint };
+  const proof = { entry, line, linePath, index, path, checkpoint };
+  return formatEventProof(proof) === text ? proof : null;
 }
 
 /** `false` says which step failed, in a sentence. */
@@ -102,8 +104,4 @@ function readNumber(line: string, name: string): number | null {
 
 function toBase64(bytes: Buffer): string {
   return bytes.toString('base64');
-}
-
-function fromBase64(text: string): Buffer {
-  return Buffer.from(text, 'base64');
 }

@@ -1,3 +1,4 @@
+import { fromBase64 } from './base64.ts';
 import { growTree, hashBytes, leafHash, must, nodeHash } from './merkle.ts';
 import { isIncluded } from './proofs.ts';
 import { type NoteSigner, parseNote, signNote, type VerifierKey, verifyNote } from './signed-note.ts';
@@ -117,7 +118,7 @@ function parseReceipt(text: string): Receipt | null {
   const note = text.slice(split + 2);
   if (at === -1) return { events, place: null, note };
   const index = /^index (0|[1-9]\d{0,8})$/.exec(lines[at] ?? '')?.[1];
-  const path = lines.slice(at + 1).map((line) => Buffer.from(line, 'base64'));
+  const path = lines.slice(at + 1).map(fromBase64);
   if (index === undefined || events.length !== 1 || path.some((hash) => hash.length !== hashBytes)) return null;
   return { events, place: { index: Number(index), path }, note };
 }
@@ -140,7 +141,7 @@ export function checkReceipt({ events, place, note }: Receipt, keys: readonly Ve
   const verdict = verifyNote(signed, keys);
   if (verdict.kind !== 'signed' || !verdict.by.some(({ key }) => key.name === origin))
     return broken(`It is not signed by ${keys.map(({ name, id }) => `${name}+${id}`).join(' or ')}.`);
-  const [size, root] = [Number(digits), Buffer.from(base64, 'base64')];
+  const [size, root] = [Number(digits), fromBase64(base64)];
   const leaves = events.map((event) => leafHash(Buffer.from(formatEvent(event))));
   const holds =
     place === null

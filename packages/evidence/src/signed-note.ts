@@ -1,4 +1,5 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import { fromBase64 } from './base64.ts';
 
 /*
  * C2SP signed-note 1.0.0: a text that ends in a newline, an empty line, and a line for each signature:
@@ -62,8 +63,8 @@ export function isKeyName(name: string): boolean {
 
 /** `name+id+base64(type ‖ key)`; null when the text has another form or its id is not of the key. */
 export function parseVerifierKey(text: string): VerifierKey | null {
-  const [, name = '', id = '', material = ''] = /^([^+\s]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)$/.exec(text.trim()) ?? [];
-  const bytes = Buffer.from(material, 'base64');
+  const [, name = '', id = '', material = ''] = /^([^+\s]+)\+([0-9a-f]{8})\+(\S+)$/.exec(text.trim()) ?? [];
+  const bytes = fromBase64(material);
   const type = bytes[0];
   if (!isKeyName(name) || bytes.length !== 33 || (type !== ed25519 && type !== timestampedCosignature)) return null;
   const key = { name, id, type, publicKey: bytes.subarray(1) } as const;
@@ -107,9 +108,9 @@ export function parseNote(note: string): SignedNote | null {
   if (lines.length > mostSignatures) return null;
   const signatures: NoteSignature[] = [];
   for (const line of lines) {
-    const [, name = '', material = ''] = /^— ([^\s+]+) ([A-Za-z0-9+/]+=*)$/.exec(line) ?? [];
-    const bytes = Buffer.from(material, 'base64');
-    if (bytes.length < 5 || bytes.toString('base64') !== material) return null;
+    const [, name = '', material = ''] = /^— ([^\s+]+) (\S+)$/.exec(line) ?? [];
+    const bytes = fromBase64(material);
+    if (bytes.length < 5) return null;
     signatures.push({ name, id: bytes.toString('hex', 0, 4), signature: bytes.subarray(4), line });
   }
   return { text: note.slice(0, split + 1), signatures };

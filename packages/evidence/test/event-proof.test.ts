@@ -35,6 +35,15 @@ test('a proof of an event in 70,000 batches of 10,000 has at most 3,000 bytes', 
   expect(formatEventProof(proof).length).toBeLessThan(3_000);
 });
 
+test('a proof has one text: hashes that readers of base64 would forgive are no proof', () => {
+  const text = formatEventProof(proof);
+  for (const other of [text.replace(/=\n/, '>\n'), text.replace(/=\n/, '\n'), text.replace(/\n/, '\n\n'), ` ${text}`])
+    expect(parseEventProof(other)).toBeNull();
+  const extra = formatEventProof(proof).split('\n')[1]?.slice('extra '.length) ?? '';
+  const loose = Buffer.from(Buffer.from(extra, 'base64').toString().replace(/=\n/, '>\n')).toString('base64');
+  expect(parseEventProof(text.replace(extra, loose))).toBeNull();
+});
+
 test('a proof does not hold for another line, key, entry, place or checkpoint', async () => {
   const check = (changes: Partial<EventProof>, given = lineAt(line), key = signer.key) =>
     checkEventProof(given, { ...proof, ...changes }, key).kind;

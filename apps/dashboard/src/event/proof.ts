@@ -34,11 +34,13 @@ export interface ProofStep {
 export function parseProof(text: string): ProofParts | null {
   const [head, checkpoint] = splitOnce(text, '\n\n');
   const [first, extraLine = '', indexLine = '', ...hashes] = head.split('\n');
-  const extra = new TextDecoder().decode(fromBase64(/^extra (\S+)$/.exec(extraLine)?.[1] ?? ''));
+  const extra = new TextDecoder('utf-8', { ignoreBOM: true }).decode(
+    fromBase64(/^extra (\S+)$/.exec(extraLine)?.[1] ?? ''),
+  );
   const [extraHead, entry] = splitOnce(extra, '\n\n');
   const [extraFirst, lineLine = '', ...lineHashes] = extraHead.split('\n');
-  const index = /^index (\d{1,16})$/.exec(indexLine)?.[1];
-  const line = /^line (\d{1,16})$/.exec(lineLine)?.[1];
+  const index = /^index (0|[1-9]\d{0,15})$/.exec(indexLine)?.[1];
+  const line = /^line (0|[1-9]\d{0,15})$/.exec(lineLine)?.[1];
   if (first !== 'c2sp.org/tlog-proof@v1' || extraFirst !== 'auditbox-line v1' || !index || !line) return null;
   const [linePath, path] = [lineHashes.map(fromBase64), hashes.map(fromBase64)];
   if ([...linePath, ...path].some((hash) => hash.length !== 32)) return null;
@@ -190,9 +192,11 @@ function splitOnce(text: string, by: string): [string, string] {
   return at === -1 ? [text, ''] : [text.slice(0, at), text.slice(at + by.length)];
 }
 
+/** No bytes for a text that is not how these bytes are written, as in the auditor's command. */
 function fromBase64(text: string): Uint8Array {
   try {
-    return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+    const binary = atob(text);
+    return btoa(binary) === text ? Uint8Array.from(binary, (character) => character.charCodeAt(0)) : new Uint8Array();
   } catch {
     return new Uint8Array();
   }
