@@ -1,6 +1,7 @@
 import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { createPageFixture } from './page-fixture.ts';
+import { startThreadTime } from './thread-time.ts';
 
 /*
  * A long list, scrolled from the newest to the oldest event while its pages are loaded, and once more. Prints the figures of
@@ -60,19 +61,20 @@ test.skipIf(fixture === null)(
       from generate_series(1, ${events}::int) n`;
     const page = await open('/?range=all&live=0');
     await page.locator('.event-row').first().waitFor();
+    const readThreadMs = await startThreadTime(page);
     const loading = await scrollDown(page, events);
     await page.locator('.table-scroll').evaluate((element) => element.scrollTo({ top: 0 }));
     const again = await scrollDown(page, events);
+    const threadMs = await readThreadMs();
     for (const [name, { longTasks, longestFrameMs, frames, mostRows }] of Object.entries({ loading, again }))
       process.stdout.write(
         `${name}: ${frames} frames, longest ${longestFrameMs} ms, ${longTasks.length} tasks above 50 ms, longest ` +
           `${Math.max(0, ...longTasks)} ms, at most ${mostRows} rows in the document\n`,
       );
+    process.stdout.write(`${Math.round(threadMs)} ms of the processor\n`);
     expect(Math.max(loading.mostRows, again.mostRows)).toBeLessThan(80);
-    // A busy machine stretches a task here and there. A list that draws too much has a long task in each frame.
-    const tasks = [...loading.longTasks, ...again.longTasks].sort((a, b) => b - a);
-    expect(tasks[Math.ceil((loading.frames + again.frames) / 100)] ?? 0).toBeLessThan(250);
-    expect(tasks[0] ?? 0).toBeLessThan(1_000);
+    // Each task of a busy machine may be long on the clock.
+    expect(threadMs / events).toBeLessThan(1);
     await close();
   },
 );
