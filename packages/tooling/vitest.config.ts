@@ -13,7 +13,7 @@ useTemporaryFolder();
  * half as fast and busy. A promise about time is measured by its test: in processor time, in counts, or against another
  * measurement of the same run.
  */
-const common = { testTimeout: 300_000, hookTimeout: 600_000, expect: { poll: { timeout: 90_000 } } };
+const common = { testTimeout: 300_000, hookTimeout: 600_000, expect: { poll: { timeout: 120_000 } } };
 
 /** With a container engine, the tests of the database also run on the Postgres of a container, which is older than the embedded one. */
 const hasEngine = process.env.DOCKER_HOST !== undefined || existsSync('/var/run/docker.sock');

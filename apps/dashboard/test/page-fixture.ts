@@ -65,7 +65,7 @@ export async function createPageFixture(settings: Record<string, string> = {}): 
 export async function openTab(browser: Browser): Promise<Page> {
   const context = await browser.newContext({ timezoneId: 'Europe/Berlin', reducedMotion: 'reduce' });
   // As long as `eventually`: it only ends a test that would wait for ever.
-  context.setDefaultTimeout(90_000);
+  context.setDefaultTimeout(120_000);
   const page = await context.newPage();
   page.on('pageerror', (error) => {
     throw error;
