@@ -8,7 +8,12 @@ import { useTemporaryFolder } from './temporary-folder.ts';
 process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), 'auditbox-compile-cache');
 useTemporaryFolder();
 
-const common = { testTimeout: 120_000, hookTimeout: 240_000 };
+/**
+ * These limits only end what hangs. They are ten times what the slowest tests need, because tests run on machines that are
+ * half as fast and busy. A promise about time is measured by its test: in processor time, in counts, or against another
+ * measurement of the same run.
+ */
+const common = { testTimeout: 300_000, hookTimeout: 600_000, expect: { poll: { timeout: 120_000 } } };
 
 /** With a container engine, the tests of the database also run on the Postgres of a container, which is older than the embedded one. */
 const hasEngine = process.env.DOCKER_HOST !== undefined || existsSync('/var/run/docker.sock');

@@ -63,11 +63,11 @@ test('only the hash of a key is stored, and events without a key get the id of t
   });
 });
 
-test('a revoked key is rejected within seconds, and the list shows that it is revoked', async () => {
+test('a revoked key is rejected, and the list shows that it is revoked', async () => {
   const key = await createKey('leaked', 'read');
   expect((await api.request('/audit', { key })).status).toBe(200);
   expect((await keys('revoke', '--name', 'leaked')).code).toBe(0);
-  await eventually(async () => expect((await api.request('/audit', { key })).status).toBe(401), 6_000);
+  await eventually(async () => expect((await api.request('/audit', { key })).status).toBe(401));
   const { output } = await keys('list');
   expect(output).toMatch(/^leaked\tread\tabx_live_\w{4}\t.*\trevoked /m);
   expect(output).not.toContain(key);

@@ -52,7 +52,7 @@ beforeAll(async () => {
   api = await startApi(urlAs('api', rig.db.url), archiveSettings());
   const made = await api.request('/keys', { body: { name: 'acme', scopes: ['read'], tenant: 'acme' } });
   tenantKey = made.body.key;
-}, 120_000);
+});
 afterAll(async () => {
   await endApps();
   await rig.close();
@@ -149,7 +149,7 @@ test('every filter finds the events that the database finds, byte by byte and ea
   );
   // Two empty answers are alike, and show little.
   expect(withEvents).toBeGreaterThan(runs / 2);
-}, 120_000);
+});
 
 test('a key that is bound to a tenant gets the events of its tenant alone', async () => {
   const { events: found } = await readAll(api, { page_size: 100, archive: 'true' }, tenantKey);
@@ -324,4 +324,4 @@ test('over cells, pages have the events of every cell once', async () => {
   }
   await endApps();
   for (const db of databases) await db.close(1_000);
-}, 60_000);
+});

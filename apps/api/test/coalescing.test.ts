@@ -1,6 +1,7 @@
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { type ApiFixture, createApiFixture, masterKey } from '@auditbox/testing/fixtures/api-fixture.ts';
 import { lockAuditLog } from '@auditbox/testing/fixtures/lock-audit-log.ts';
+import { sendTogether } from '@auditbox/testing/fixtures/send-together.ts';
 import { anEvent, someEvents, type WireEvent } from '@auditbox/testing/fixtures/test-events.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
@@ -14,11 +15,10 @@ afterEach(() => api.close());
 
 const post = (body: WireEvent) => api.request('/audit', { body });
 
-/** Sends events while writes wait for a lock, and releases the lock when the first statement waits. */
+/** Sends events while writes wait for a lock, and releases the lock when some of them will share a statement. */
 async function postTogether(events: readonly WireEvent[]) {
   const unlock = await lockAuditLog(api.db);
-  const answers = events.map(post);
-  await eventually(async () => expect(await api.db.sql`select from pg_locks where not granted`).not.toHaveLength(0));
+  const { answers } = await sendTogether(api.url, events, post);
   await unlock();
   return Promise.all(answers);
 }

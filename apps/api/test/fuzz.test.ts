@@ -92,7 +92,7 @@ async function fuzz<T>(share: number, given: fc.Arbitrary<T>, check: (given: T) 
   const property = fc.asyncProperty(together, async (all) => void (await Promise.all(all.map(printed))));
   await fc.assert(property, { numRuns: Math.ceil((requests * share) / atOnce), endOnFailure: true });
 }
-const timeout = 60_000 + requests * 20;
+const timeout = 300_000 + requests * 20;
 
 test('GET /audit', { timeout }, () =>
   fuzz(0.4, query(filters, strange, optional(page), optional(pageSize), sorts), (given) => checks.checkList(given)),

@@ -152,7 +152,7 @@ describe('with other settings', () => {
     await breakIt(proxy);
     await eventually(async () => expect((await readMetrics(api)).value('auditbox_database_up')).toBe(0));
     await repair(proxy);
-    await eventually(async () => expect((await readMetrics(api)).value('auditbox_database_up')).toBe(1), 40_000);
+    await eventually(async () => expect((await readMetrics(api)).value('auditbox_database_up')).toBe(1));
     await endApps();
     await proxy.down();
     await db.close(1_000);

@@ -102,9 +102,7 @@ test.skipIf(browser === null || !hasNginx)(
       await page.locator(shown).first().waitFor();
     }
     await request('/audit', { body: anEvent({ changed_by: 'newcomer' }) });
-    await expect
-      .poll(() => page.locator('.event-row').first().textContent(), { timeout: 15_000 })
-      .toContain('newcomer');
+    await expect.poll(() => page.locator('.event-row').first().textContent()).toContain('newcomer');
     await page.getByRole('button', { name: 'Download' }).click();
     const [download] = await Promise.all([
       page.waitForEvent('download'),

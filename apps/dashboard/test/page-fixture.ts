@@ -64,6 +64,8 @@ export async function createPageFixture(settings: Record<string, string> = {}): 
 /** A tab of a new person. An error of the page or a broken rule of the CSP fails the test. */
 export async function openTab(browser: Browser): Promise<Page> {
   const context = await browser.newContext({ timezoneId: 'Europe/Berlin', reducedMotion: 'reduce' });
+  // As long as `eventually`: it only ends a test that would wait for ever.
+  context.setDefaultTimeout(120_000);
   const page = await context.newPage();
   page.on('pageerror', (error) => {
     throw error;

@@ -121,7 +121,7 @@ pageTest('new events do not move what is being read', async ({ api, open }) => {
   const before = await rows(page).evaluateAll((found) => found.map((row) => row.getBoundingClientRect().top));
   const top = await page.locator('.table-scroll').evaluate((element) => element.scrollTop);
   await api.request('/audit', { body: anEvent({ id: randomUUID(), changed_by: 'newcomer' }) });
-  await page.getByRole('button', { name: '1 new' }).waitFor({ timeout: 15_000 });
+  await page.getByRole('button', { name: '1 new' }).waitFor();
   expect(await page.locator('.table-scroll').evaluate((element) => element.scrollTop)).toBe(top);
   expect(await rows(page).evaluateAll((found) => found.map((row) => row.getBoundingClientRect().top))).toEqual(before);
   await page.getByRole('button', { name: '1 new' }).click();
@@ -133,7 +133,7 @@ pageTest('an event that is recorded late appears where it happened, not among th
   await rows(page).first().waitFor();
   await api.request('/audit', { body: anEvent({ changed_by: 'latecomer', updated_at: minutesAgo(600) }) });
   await api.request('/audit', { body: anEvent({ changed_by: 'punctual' }) });
-  await expect.poll(() => rows(page).first().textContent(), { timeout: 15_000 }).toContain('punctual');
+  await expect.poll(() => rows(page).first().textContent()).toContain('punctual');
   await page.locator('.table-scroll').evaluate((element) => element.scrollTo({ top: element.scrollHeight }));
   await page.waitForFunction(() => document.querySelector('.log-foot')?.textContent?.startsWith('127 of 127'));
   await page.locator('.table-scroll').evaluate((element) => element.scrollTo({ top: element.scrollHeight }));

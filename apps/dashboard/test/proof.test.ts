@@ -63,7 +63,7 @@ test.skipIf(browser === null)(
       await sql`update auditbox.audit_log set changed_by = 'nobody' where id = ${changed?.id ?? ''}`;
     });
     // The page reads the event again, and what it said of the old one is gone.
-    await tab.getByRole('heading', { name: 'nobody' }).waitFor({ timeout: 20_000 });
+    await tab.getByRole('heading', { name: 'nobody' }).waitFor();
     expect(await tab.locator('.proof-steps li').count()).toBe(0);
     expect(await pressCheck(tab, verifierKey)).toEqual(['Line broken', 'Log holds', 'Signature holds']);
     expect(await tab.locator('.proof-steps').textContent()).toContain('The database and the archive differ.');

@@ -42,21 +42,21 @@ test.skipIf(browser === null)(
 
     first.app.signal('SIGKILL');
     await first.app.ended;
-    await page.locator('.live-pill', { hasText: 'Reconnecting' }).waitFor({ timeout: 20_000 });
-    await screen.locator('.stale-note').waitFor({ timeout: 20_000 });
+    await page.locator('.live-pill', { hasText: 'Reconnecting' }).waitFor();
+    await screen.locator('.stale-note').waitFor();
     expect(await screen.locator('.headline').count()).toBe(1);
     expect(await shown()).toEqual(before);
     expect(await page.getByLabel('API key').count()).toBe(0);
 
     const second = await start();
     await second.request('/audit', { body: anEvent({ changed_by: 'after' }) });
-    await page.getByRole('button', { name: '1 new' }).waitFor({ timeout: 30_000 });
+    await page.getByRole('button', { name: '1 new' }).waitFor();
     expect(await shown()).toEqual(before);
-    await screen.locator('.stale-note').waitFor({ state: 'detached', timeout: 20_000 });
+    await screen.locator('.stale-note').waitFor({ state: 'detached' });
     // A tab behind another one draws no frames.
     await page.bringToFront();
     await page.getByRole('button', { name: '1 new' }).click();
-    await expect.poll(() => page.locator('.event-row').first().textContent(), { timeout: 10_000 }).toContain('after');
+    await expect.poll(() => page.locator('.event-row').first().textContent()).toContain('after');
     // All pages are still there, and the next ones are read.
     const scrollToEnd = () =>
       page.locator('.table-scroll').evaluate((element) => element.scrollTo({ top: element.scrollHeight }));
@@ -64,7 +64,7 @@ test.skipIf(browser === null)(
       await scrollToEnd();
       return page.locator('.log-foot').textContent();
     };
-    await expect.poll(readFooter, { timeout: 15_000 }).toContain('251 of 251');
+    await expect.poll(readFooter).toContain('251 of 251');
     await browser.close();
     await fixture.close();
   },

@@ -9,6 +9,7 @@ import { limits } from '@auditbox/testing/fixtures/outbox-fixture.ts';
 import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import { afterAll, expect, test } from 'vitest';
 import { createPageFixture } from './page-fixture.ts';
+import { startThreadTime } from './thread-time.ts';
 
 /* What people open the page for, from the question to the answer. */
 
@@ -58,7 +59,6 @@ story('who changed this key last Tuesday, and is it safely archived?', async ({ 
 
   const page = await open('/?range=24h');
   await page.locator('.event-row').first().waitFor();
-  const begun = performance.now();
   await page.keyboard.press('/');
   await page.keyboard.type('prod-42');
   await page.keyboard.press('Enter');
@@ -73,7 +73,6 @@ story('who changed this key last Tuesday, and is it safely archived?', async ({ 
   await page.keyboard.press('j');
   await page.keyboard.press('Enter');
   await page.locator('.event-panel').getByRole('heading', { name: 'Archived', exact: true }).waitFor();
-  expect(performance.now() - begun).toBeLessThan(20_000);
 });
 
 story('a destination that dies while the page is open is named without a reload', async ({ api, open }) => {
@@ -84,7 +83,7 @@ story('a destination that dies while the page is open is named without a reload'
   const delivery = await leaseFor('soc');
   const refused = { delayMs: 60_000, countsAsAttempt: false, error: 'Nobody answers at soc.' };
   await releaseDelivery(api.db, delivery, refused);
-  await page.getByText('Nobody answers at soc.').first().waitFor({ timeout: 20_000 });
+  await page.getByText('Nobody answers at soc.').first().waitFor();
 });
 
 story(
@@ -97,13 +96,15 @@ story(
     });
     const event = anEvent({ before_value: state(1), updated_values: state(2) });
     await api.request('/audit', { body: event });
-    const begun = performance.now();
-    const page = await open(`/events/${event.id}`);
+    const page = await open('/');
+    const readThreadMs = await startThreadTime(page);
+    await open(`/events/${event.id}`);
     await page.locator('h1').waitFor();
     // `field_0` is 0 in both.
     await page.getByText('4,000 places changed.').waitFor();
-    expect(performance.now() - begun).toBeLessThan(10_000);
+    expect(await readThreadMs()).toBeLessThan(10_000);
+    expect(await page.locator('.diff-name').count()).toBeLessThan(1_000);
     await page.getByRole('button', { name: 'Show all of them' }).click();
-    await expect.poll(() => page.locator('.diff-name').count(), { timeout: 10_000 }).toBeGreaterThan(4_000);
+    await expect.poll(() => page.locator('.diff-name').count()).toBeGreaterThan(4_000);
   },
 );

@@ -90,7 +90,7 @@ describe.skipIf(!hasPgBouncer)('behind PgBouncer in transaction mode (needs pgbo
     stop.abort();
     const ids = await written;
     rig.start([], settings);
-    await eventually(async () => expect(await rig.db.states()).toEqual({ done: ids.length }), 30_000);
+    await eventually(async () => expect(await rig.db.states()).toEqual({ done: ids.length }));
     await expectExactlyOnce(rig.bucket, ids);
   });
 

@@ -60,8 +60,9 @@ test('when everything works it reports so, in words and in JSON, leaves one obje
     'versions',
     'clocks',
   ]);
-  expect(about('clocks')?.says).toBe(
-    "Compared with this machine's clock, the database's is less than a second off and the store's is less than a second off.",
+  // A request that a busy machine makes wait looks like a clock that is a few seconds off.
+  expect(about('clocks')?.says).toMatch(
+    /^Compared with this machine's clock, the database's is (less than a second off|\d s \w+) and the store's is (less than a second off|\d s \w+)\.$/,
   );
   expect(await keys()).toEqual([
     expect.stringMatching(/^audit_logs\/_auditbox_check_[\w-]{36}$/),

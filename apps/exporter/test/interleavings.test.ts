@@ -440,7 +440,7 @@ describe('random interleavings of writers and exporters', () => {
 
   test('each committed id ends in exactly one object, under its own hour, written once', async () => {
     await fc.assert(property({}), { numRuns: 60, endOnFailure: true });
-  }, 240_000);
+  });
 
   test.each([
     ['a mark up to the greatest id seen', { stampsUpToMaximum: true }],

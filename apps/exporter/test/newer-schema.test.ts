@@ -86,7 +86,7 @@ test('after an incompatible migration a running api answers 503 with a sentence,
   await eventually(async () => {
     for (const response of [await ask('/audit', anEvent()), await ask('/audit'), await ask('/readyz')])
       expect(response.body?.detail).toBe(sentence);
-  }, 30_000);
+  });
   expect([...statuses].sort()).toEqual([200, 201, 503]);
 });
 
@@ -96,7 +96,7 @@ test('an exporter in front of an incompatible schema says it and waits, and a co
   await migrateOn(additive, incompatible);
   const sentence =
     'does not know its migration 9999_incompatible (SCHEMA_TOO_NEW). Upgrade this process. Trying again.';
-  await eventually(() => expect(running.output()).toContain(sentence), 30_000);
+  await eventually(() => expect(running.output()).toContain(sentence));
   expect(running.output()).not.toContain('unexpected-error');
   const command = rig.start(['--once']);
   expect(await command.ended).toBe(1);
@@ -105,5 +105,5 @@ test('an exporter in front of an incompatible schema says it and waits, and a co
   await rig.db.sql`alter table auditbox.audit_log rename column stored_at to recorded_at`;
   await rig.db.sql`delete from auditbox.migration where tag = '9999_incompatible'`;
   await rig.db.store([anEvent()]);
-  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 1 }), 30_000);
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 1 }));
 });

@@ -11,7 +11,7 @@ import { aRow, deliver, openDestination } from './opened-destination.ts';
 
 let receiver: HttpReceiver;
 const opened: Destination[] = [];
-const signal = AbortSignal.timeout(60_000);
+const { signal } = new AbortController();
 
 beforeEach(async () => {
   receiver = await startHttpReceiver();

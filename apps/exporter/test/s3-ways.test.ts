@@ -89,6 +89,7 @@ test('a proxy that is down or rejects connections is named, and uploads are retr
 
 test('there are as many connections as uploads at once, and no more', async () => {
   for (let hour = 0; hour < 9; hour += 1) await rig.db.store([anEvent({ updated_at: `2026-07-04T0${hour}:00:00Z` })]);
+  const { promise: eight, resolve: tell } = Promise.withResolvers<void>();
   let open = 0;
   let most = 0;
   rig.proxy.intervene = {
@@ -96,6 +97,9 @@ test('there are as many connections as uploads at once, and no more', async () =
       if (!path.includes('.ndjson.gz')) return undefined;
       open += 1;
       most = Math.max(most, open);
+      if (open === 8) tell();
+      // No upload is answered before eight arrive, and a ninth has a second to come.
+      await eight;
       await rig.db.sql`select pg_sleep(1)`;
       open -= 1;
       return undefined;

@@ -2,6 +2,7 @@ import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
 import { lockAuditLog } from '@auditbox/testing/fixtures/lock-audit-log.ts';
+import { sendTogether } from '@auditbox/testing/fixtures/send-together.ts';
 import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import { startTraceCollector, type TraceCollector } from '@auditbox/testing/stubs/trace-collector.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -55,8 +56,9 @@ test('requests that shared a statement keep their own traces; their batch links 
   const api = await startApi(rig.db.url, traced());
   const events = someEvents(30, { updated_at });
   const unlock = await lockAuditLog(rig.db);
-  const answers = events.map((body, index) => api.request('/audit', { body, headers: callOf(index) }));
-  await eventually(async () => expect(await rig.db.sql`select from pg_locks where not granted`).not.toHaveLength(0));
+  const { answers } = await sendTogether(api.url, events, (body, index) =>
+    api.request('/audit', { body, headers: callOf(index) }),
+  );
   await unlock();
   await Promise.all(answers);
   const shared = await rig.db.sql`select from auditbox.audit_log group by xmin::text having count(*) > 1`;

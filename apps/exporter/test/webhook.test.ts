@@ -103,11 +103,12 @@ test('killed between the request and the mark: the same request comes again, wit
     resolve();
     return 'hang';
   };
-  const app = await rig.serve([soc()], { EXPORT_LEASE_MS: '2000', S3_REQUEST_TIMEOUT_MS: '1000' });
+  const app = await rig.serve([soc()]);
   await third;
   app.signal('SIGKILL');
   expect(await app.ended).toBe('SIGKILL');
   rig.receiver.answer = () => ({ status: 200 });
+  await rig.endLeases();
   // The configuration was changed too. What was begun goes on as it was.
   await rig.serve([soc({ format: 'ocsf', fields: [], only: { action: ['nothing'] } })]);
   await done();

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createClient } from '@auditbox/client/audit-client.ts';
 import { openSpool, type Spool } from '@auditbox/client/spool/spool.ts';
+import { findFreePort } from '@auditbox/embedded/stack/free-port.ts';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { type ApiFixture, createApiFixture, masterKey, startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
 import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
@@ -63,7 +64,8 @@ test('each event that the spool took is stored once, although the writer and the
   const program = fileURLToPath(new URL('spool-until-killed.ts', import.meta.url));
   const taken = (app: App) => app.output().match(/(?<=^took )\S+/gm) ?? [];
   const ids: string[] = [];
-  let sender = await startApi(urlAs('api', api.db.url));
+  const settings = { PORT: String(await findFreePort()) };
+  let sender = await startApi(urlAs('api', api.db.url), settings);
   for (let kill = 0; kill < 3; kill += 1) {
     const writer = spawnProgram(process.execPath, [program, folder, sender.url, masterKey], { env: {} });
     await eventually(() => expect(taken(writer).length).toBeGreaterThan(50));
@@ -72,7 +74,7 @@ test('each event that the spool took is stored once, although the writer and the
     await sender.app.ended;
     const before = taken(writer).length;
     await eventually(() => expect(taken(writer).length).toBeGreaterThan(before + 50));
-    sender = await startApi(urlAs('api', api.db.url), { PORT: new URL(sender.url).port });
+    sender = await startApi(urlAs('api', api.db.url), settings);
     writer.signal('SIGKILL');
     await writer.ended;
     ids.push(...taken(writer));

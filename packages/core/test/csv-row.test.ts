@@ -2,6 +2,7 @@ import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { csvColumns, csvHeader, csvRow } from '../src/text/csv-row.ts';
+import { leastProcessorMs } from './processor-time.ts';
 
 const read = (text: string): string[][] => parse(text, { record_delimiter: '\r\n' });
 const dangerous = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
@@ -60,7 +61,7 @@ test.each([
   expect(csvRow([text])).toBe(`${cell}\r\n`);
 });
 
-test('a million blanks are checked within two seconds', { timeout: 2_000 }, () => {
+test('a million blanks are checked in less than a second of the processor', () => {
   const blanks = ' '.repeat(1_000_000);
-  expect(csvRow([blanks])).toBe(`"${blanks}"\r\n`);
+  expect(leastProcessorMs(() => expect(csvRow([blanks])).toBe(`"${blanks}"\r\n`))).toBeLessThan(1_000);
 });

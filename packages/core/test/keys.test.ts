@@ -4,6 +4,7 @@ import { findBoundsProblems, keyBoundsSchema } from '@auditbox/core/keys/key-bou
 import { expandGrants } from '@auditbox/core/keys/scopes.ts';
 import { matchesGlob } from '@auditbox/core/text/glob.ts';
 import { expect, test } from 'vitest';
+import { leastProcessorMs } from './processor-time.ts';
 
 test.each([
   ['svc-*', 'svc-billing', true],
@@ -19,9 +20,9 @@ test.each([
 });
 
 test('no pattern takes more than its length times that of the text', () => {
-  const startedAt = performance.now();
-  expect(matchesGlob('*a'.repeat(100), `${'a'.repeat(99)}${'b'.repeat(2_000)}`)).toBe(false);
-  expect(performance.now() - startedAt).toBeLessThan(200);
+  const match = () => expect(matchesGlob('*a'.repeat(100), `${'a'.repeat(99)}${'b'.repeat(2_000)}`)).toBe(false);
+  // A search that goes back at each star would not end.
+  expect(leastProcessorMs(match)).toBeLessThan(200);
 });
 
 test.each([

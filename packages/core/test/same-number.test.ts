@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { sameNumber } from '../src/json/same-number.ts';
+import { leastProcessorMs } from './processor-time.ts';
 
 test.each([
   ['1', '1.0'],
@@ -38,7 +39,8 @@ test('a number stays equal when its point moves, and differs from its neighbours
   );
 });
 
-test('a number with 200,000 inner zeros is compared within two seconds', { timeout: 2_000 }, () => {
+test('a number with 200,000 inner zeros is compared in less than a second of the processor', () => {
   const zeros = '0'.repeat(200_000);
-  expect(sameNumber(`1${zeros}1`, `1${zeros}1.0`)).toBe(true);
+  const compare = () => expect(sameNumber(`1${zeros}1`, `1${zeros}1.0`)).toBe(true);
+  expect(leastProcessorMs(compare)).toBeLessThan(1_000);
 });

@@ -58,7 +58,7 @@ describe.skipIf(url === '')('in a distributed schema of Citus', () => {
     admin = postgres(url, { max: 1, onnotice: () => {} });
     await admin`select citus_schema_distribute(${schema})`;
     db = connectDatabase({ url: own.href, schema, application: 'test', maxConnections: 4, statementTimeoutMs: 20_000 });
-  }, 120_000);
+  });
   afterAll(async () => {
     await db?.close(1_000);
     await admin?.unsafe(`drop schema if exists ${schema} cascade`);

@@ -90,7 +90,7 @@ test('a lease or a wait that began before the clock went back is over, however l
   await outbox.lease();
   await goBack();
   const again = await outbox.lease();
-  await releaseDelivery(outbox.db, again, { delayMs: 1_000, countsAsAttempt: true, error: null });
+  await releaseDelivery(outbox.db, again, { delayMs: 60_000, countsAsAttempt: true, error: null });
   expect(await take()).toBeNull();
   await goBack();
   const last = await outbox.lease(60_000);

@@ -50,7 +50,7 @@ test('migrate makes all cells, and copies the keys of the first one to cells tha
   expect(await migrate(cells)).toMatchObject({ code: 0, output: expect.stringContaining('1 were copied') });
   expect(await readCommon(birch.db)).toEqual(await readCommon(ash.db));
   expect(kept).not.toBeNull();
-}, 60_000);
+});
 
 test('a database in which an api stored events by itself joins only as a cell that is read', async () => {
   const used = await openTestDatabase(server);
@@ -63,4 +63,4 @@ test('a database in which an api stored events by itself joins only as a cell th
   } finally {
     await used.close(1_000);
   }
-}, 60_000);
+});

@@ -219,7 +219,7 @@ test('the roles are right in each database when several migrators make them at o
   const apps = [...urls, ...urls].map((url) => spawnApp(main, { DATABASE_URL: url }, ['--roles']));
   await eventually(async () => {
     expect(await own.sql`select from pg_locks where not granted and locktype = 'transactionid'`).not.toHaveLength(0);
-  }, 30_000);
+  });
   letGo();
   await another;
   expect(await Promise.all(apps.map(({ ended }) => ended))).toEqual(apps.map(() => 0));

@@ -53,7 +53,7 @@ beforeAll(async () => {
   const { pathname } = new URL(url);
   const [{ version = 0 } = {}] = await sql`select current_setting('server_version_num')::int as version`;
   knowsTransactionTimeout = version >= 170_000;
-  if (knowsTransactionTimeout) hostile.transaction_timeout = '300';
+  if (knowsTransactionTimeout) hostile.transaction_timeout = '3000';
   for (const [name, value] of Object.entries(hostile))
     await sql.unsafe(
       `alter database ${pathname.slice(1)} set ${name} = ${name === 'search_path' ? value : `'${value}'`}`,
@@ -138,7 +138,7 @@ test.each(['', '?prepare=false'])(
       const rows = await Promise.all(
         [1, 2].map(() =>
           db.query(
-            (q) => q`select current_setting('transaction_timeout', true) as value, pg_sleep(0.6)::text as slept`,
+            (q) => q`select current_setting('transaction_timeout', true) as value, pg_sleep(3.3)::text as slept`,
           ),
         ),
       );
@@ -150,7 +150,7 @@ test.each(['', '?prepare=false'])(
 
 test('a migrator may need longer than the transaction_timeout of the database', async () => {
   await asOwnerOutsideTransactions(url, 'auditbox', async (migrator) => {
-    expect(await migrator`select pg_sleep(0.6)::text as slept`).toHaveLength(1);
+    expect(await migrator`select pg_sleep(3.3)::text as slept`).toHaveLength(1);
   });
 });
 
@@ -234,7 +234,7 @@ test('of two hosts the one that takes writes is used, and after a failover the o
   const promote = postgres(replica.url, { max: 1, onnotice: () => {} });
   await promote`select pg_promote()`;
   await promote.end();
-  await eventually(write, 15_000);
+  await eventually(write);
   expect(await checkDatabase(db)).toBeNull();
   await db.close(1_000);
   await replica.close();
@@ -252,7 +252,7 @@ test('a pool that leads to a standby fails the check, and finds the primary once
   const promote = postgres(replica.url, { max: 1, onnotice: () => {} });
   await promote`select pg_promote()`;
   await promote.end();
-  await eventually(() => checkDatabase(db), 15_000);
+  await eventually(() => checkDatabase(db));
   await db.close(1_000);
   await replica.close();
   await primary.close();

@@ -61,7 +61,7 @@ function npmStart(
 }
 
 async function running(app: App): Promise<Started> {
-  await eventually(() => expect(app.output()).toContain('Ctrl-C stops everything'), 50_000);
+  await eventually(() => expect(app.output()).toContain('Ctrl-C stops everything'));
   const api = / {2}api +(\S+)/.exec(app.output())?.[1] ?? '';
   return { app, api, key: readFileSync(join(clone, '.auditbox/master-key'), 'utf8').trim() };
 }
@@ -177,7 +177,7 @@ test('AUDIT_MASTER_KEY, METRICS_PORT, --data, --demo and --reset are honoured, a
   const data = join(clone, '.auditbox', 'elsewhere');
   const env = { AUDIT_MASTER_KEY: masterKey, METRICS_PORT: metricsPort, S3_BUCKET: 'mine', AWS_PROFILE: 'p' };
   const app = npmStart({ ...env, DATABASE_URL: 'postgres://x@127.0.0.1:1/x' }, {}, ['--data', data, '--demo']);
-  await eventually(() => expect(app.output()).toContain('Ctrl-C stops everything'), 50_000);
+  await eventually(() => expect(app.output()).toContain('Ctrl-C stops everything'));
   const api = / {2}api +(\S+)/.exec(app.output())?.[1] ?? '';
   expect(app.output()).toContain('its own database and store: AWS_PROFILE, DATABASE_URL, S3_BUCKET.');
   expect((await call(api, masterKey, '/audit')).body.total).toBeGreaterThan(100);
@@ -189,7 +189,7 @@ test('AUDIT_MASTER_KEY, METRICS_PORT, --data, --demo and --reset are honoured, a
   expect(await app.ended).toBe(0);
 
   const again = npmStart({ AUDIT_MASTER_KEY: masterKey }, {}, ['--data', data, '--reset']);
-  await eventually(() => expect(again.output()).toContain('Ctrl-C stops everything'), 50_000);
+  await eventually(() => expect(again.output()).toContain('Ctrl-C stops everything'));
   const address = / {2}api +(\S+)/.exec(again.output())?.[1] ?? '';
   expect((await call(address, masterKey, '/audit')).body.total).toBe(0);
   again.signal('SIGTERM');
@@ -240,7 +240,7 @@ test('each child that dies is reported and started again', async () => {
     await eventually(() => expect(app.output()).toContain(`${name} ended (SIGKILL). It is started again`));
   }
   const event = anEvent();
-  await eventually(async () => expect((await call(api, key, '/audit', event)).status).toBeLessThan(202), 40_000);
+  await eventually(async () => expect((await call(api, key, '/audit', event)).status).toBeLessThan(202));
   await exported(api, key, event.id);
   app.signal('SIGTERM');
   await app.ended;
@@ -303,7 +303,7 @@ test.each([/Starting Postgres/, /"event":"api-listening"/])(
   'Ctrl-C during the start, at %s, leaves no process behind',
   async (moment) => {
     const app = npmStart();
-    await eventually(() => expect(app.output()).toMatch(moment), 50_000);
+    await eventually(() => expect(app.output()).toMatch(moment));
     app.signal('SIGINT');
     await app.ended;
     expect(app.output()).toContain('Everything has stopped.');

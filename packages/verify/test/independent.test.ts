@@ -40,7 +40,7 @@ describe.skipIf(!hasGo)("Go's packages", () => {
     const env = { PATH: process.env.PATH, HOME: folder, GOPATH: goPath, GO111MODULE: 'off', GOFLAGS: '' };
     const { status, stderr } = spawnSync('go', ['build', '-o', program, source], { env, encoding: 'utf8' });
     expect(status, stderr).toBe(0);
-  }, 240_000);
+  });
 
   test('accept each entry of a log that grows over the sizes at which its tiles change', async () => {
     const archive = makeArchive();

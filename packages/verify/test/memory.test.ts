@@ -55,7 +55,6 @@ test.each([
   ['events', 200],
 ] as const)(
   'the level %s needs at most %i MB on two cores, and no more for four times as many objects',
-  { timeout: 300_000 },
   async (level, mostMb) => {
     const few = await peakOf(15, level);
     const many = await peakOf(60, level);

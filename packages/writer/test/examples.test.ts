@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { findCaptureProblems } from '@auditbox/db/doctor/find-capture-problems.ts';
+import { findFreePort } from '@auditbox/embedded/stack/free-port.ts';
 import { type ApiFixture, createApiFixture, masterKey, startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
 import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
 import pg from 'pg';
@@ -74,12 +75,12 @@ const overHttp = ['ana', 'updated', 'teams', 'team-1', '{"max_budget": 40}'];
 
 /** Runs a program while the api is away, and starts the api again. */
 async function runWhileAway(start: (env: Record<string, string>) => Promise<string>): Promise<string> {
-  const first = await startApi(urlAs('api', api.db.url));
-  const { port } = new URL(first.url);
+  const settings = { PORT: String(await findFreePort()) };
+  const first = await startApi(urlAs('api', api.db.url), settings);
   first.app.signal('SIGKILL');
   await first.app.ended;
   const running = start({ AUDITBOX_URL: first.url, AUDITBOX_KEY: masterKey });
-  await startApi(urlAs('api', api.db.url), { PORT: port });
+  await startApi(urlAs('api', api.db.url), settings);
   return running;
 }
 

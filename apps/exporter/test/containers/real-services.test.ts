@@ -42,7 +42,6 @@ describe.skipIf(!inject('containers'))('on a real S3 and a Postgres container', 
   test('SIGKILL after the upload and before the mark: the object is found, not written again, and the batch is done', async () => {
     const isUpload = ({ method, path }: { method: string; path: string }) =>
       method === 'PUT' && path.includes('.ndjson.gz');
-    const shortLease = { EXPORT_LEASE_MS: '2000', S3_REQUEST_TIMEOUT_MS: '1000' };
     const reached = new Promise<void>((resolve) => {
       rig.proxy.intervene = {
         after: (seen) => {
@@ -52,12 +51,13 @@ describe.skipIf(!inject('containers'))('on a real S3 and a Postgres container', 
         },
       };
     });
-    const app = rig.start([], shortLease);
+    const app = rig.start();
     await reached;
     app.signal('SIGKILL');
     await app.ended;
     rig.proxy.intervene = {};
-    rig.start([], shortLease);
+    await rig.endLeases();
+    rig.start();
     await eventually(async () => expect(await rig.db.states()).toEqual({ done: 10 }));
     expect(rig.proxy.answers.filter(isUpload).map(({ status }) => status)).toEqual([200]);
     await expectExactlyOnce(rig.bucket, ids);

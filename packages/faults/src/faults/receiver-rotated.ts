@@ -62,7 +62,8 @@ async function rotateTooEarly(
   await writer.acknowledged(40);
   const refusedUntil = await databaseNow(scene);
   const lag = await compareLagOfS3(scene, { from, until: refusedFrom }, { from: refusedFrom, until: refusedUntil });
-  if (lock.refused === 0) throw new BrokenPromise('No request came while the secret was wrong.');
+  // On a busy machine S3 may have everything before the receiver gets its first request.
+  while (lock.refused === 0) await sleep(20);
   await receiver.configure({ ...webhook, secrets: [next] });
   await restartExporters(scene, random.pick(['SIGTERM', 'SIGKILL']));
   await writer.acknowledged(5);

@@ -12,5 +12,8 @@ export const quickSettings = {
   EXPORT_RETRY_CAP_MS: '500',
 } as const;
 
-/** Longest time until all events of a round are exported. After that the round counts as stuck. */
-export const patienceMs = { quick: 120_000, default: 300_000 } as const;
+/**
+ * Longest time until all events of a round are exported. After that the round counts as stuck. A machine that is busy with other
+ * rounds needs a minute for a round of many kills.
+ */
+export const patienceMs = { quick: 300_000, default: 600_000 } as const;

@@ -17,7 +17,6 @@ import {
   openComposition,
 } from '@auditbox/testing/servers/composition.ts';
 import { s3Image, s3Port } from '@auditbox/testing/servers/container-services.ts';
-import { publishedPort } from '@auditbox/testing/servers/published-port.ts';
 import { type RunningContainer, runContainer } from '@auditbox/testing/servers/run-container.ts';
 import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
@@ -67,7 +66,7 @@ describe.skipIf(!inject('containers') || compose === null)('the composition of d
   const ids: string[] = [];
 
   beforeAll(async () => {
-    const port = await publishedPort();
+    const port = await findFreePort();
     const env = {
       POSTGRES_PASSWORD: 'password-of-postgres',
       API_DATABASE_PASSWORD: 'password-of-the-api',
@@ -82,15 +81,15 @@ describe.skipIf(!inject('containers') || compose === null)('the composition of d
       EXPORT_BATCH_MAX_BYTES: '100000',
     };
     const name = `auditbox-test-${randomBytes(4).toString('hex')}`;
-    const seen = { services: { s3: { ports: [`127.0.0.1:${await publishedPort()}:${s3Port}`] } } };
+    const seen = { services: { s3: { ports: [`127.0.0.1:${await findFreePort()}:${s3Port}`] } } };
     system = await openComposition(compose ?? [], name, env, seen);
     await system.run(['build']);
     await system.run(['up', '-d']);
     api = `http://127.0.0.1:${port}`;
     storeUrl = `http://${await system.address('s3', s3Port)}`;
     await eventually(async () => expect((await fetch(`${api}/readyz`)).status).toBe(200));
-  }, 600_000);
-  afterAll(() => system?.close(), 120_000);
+  }, 1_200_000);
+  afterAll(() => system?.close());
 
   const post = async (events: readonly WireEvent[]) => {
     for (const event of events) {
@@ -107,7 +106,7 @@ describe.skipIf(!inject('containers') || compose === null)('the composition of d
     const answer = await fetch(`${api}/audit/${id}`, { headers: { authorization: `Bearer ${masterKey}` } });
     return ((await answer.json()) as { export: { state: string } }).export.state;
   };
-  const expectExported = () => eventually(() => expectExactlyOnce(openTestBucket(storeUrl, 'auditbox'), ids), 60_000);
+  const expectExported = () => eventually(() => expectExactlyOnce(openTestBucket(storeUrl, 'auditbox'), ids));
   /** Restarts the services whose variables changed. */
   const variables: Record<string, string> = {};
   const change = async (changed: Record<string, string>) => {
@@ -312,7 +311,7 @@ describe.skipIf(!inject('containers') || compose === null)('the composition with
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'auditbox-secrets-'));
     for (const [name, value] of Object.entries(secrets)) await writeFile(join(folder, name), `${value}\n`);
-    const port = await publishedPort();
+    const port = await findFreePort();
     const env = {
       ...Object.fromEntries(inFiles.map((name) => [name, 'file'])),
       AWS_ACCESS_KEY_ID: testCredentials.accessKeyId,
@@ -323,7 +322,7 @@ describe.skipIf(!inject('containers') || compose === null)('the composition with
     // Images of tests may read no file. The images of Postgres and MinIO do.
     const postgres = { environment: { POSTGRES_PASSWORD: secrets['owner-password'], POSTGRES_PASSWORD_FILE: '' } };
     const s3 = {
-      ports: [`127.0.0.1:${await publishedPort()}:${s3Port}`],
+      ports: [`127.0.0.1:${await findFreePort()}:${s3Port}`],
       environment: { S3_SECRET_KEY: secrets['store-key'] },
     };
     const files = Object.fromEntries(Object.keys(secrets).map((name) => [name, { file: join(folder, name) }]));
@@ -333,12 +332,12 @@ describe.skipIf(!inject('containers') || compose === null)('the composition with
     await system.run(['up', '-d']);
     api = `http://127.0.0.1:${port}`;
     storeUrl = `http://${await system.address('s3', s3Port)}`;
-    await eventually(async () => expect((await fetch(`${api}/readyz`)).status).toBe(200), 60_000);
-  }, 600_000);
+    await eventually(async () => expect((await fetch(`${api}/readyz`)).status).toBe(200));
+  }, 1_200_000);
   afterAll(async () => {
     await system?.close();
     await rm(folder, { recursive: true, force: true });
-  }, 120_000);
+  });
 
   test('an event that is sent with the key of the file reaches the store', async () => {
     const event = anEvent();
@@ -348,7 +347,7 @@ describe.skipIf(!inject('containers') || compose === null)('the composition with
       body: JSON.stringify(event),
     });
     expect(answer.status).toBe(201);
-    await eventually(() => expectExactlyOnce(openTestBucket(storeUrl, 'auditbox'), [event.id]), 60_000);
+    await eventually(() => expectExactlyOnce(openTestBucket(storeUrl, 'auditbox'), [event.id]));
   });
 
   test('no environment has a secret, and each process can read its own files alone', async () => {

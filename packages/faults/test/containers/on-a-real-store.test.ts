@@ -12,7 +12,7 @@ const atTheStore = new Set([
 const playable = catalogue.filter(({ name }) => atTheStore.has(name));
 
 describe.skipIf(!inject('containers'))('on a real S3, in a bucket with object lock', () => {
-  test('no fault that strikes while a real store is asked loses or doubles an event', { timeout: 900_000 }, async ({
+  test('no fault that strikes while a real store is asked loses or doubles an event', { timeout: 1_800_000 }, async ({
     signal,
   }) => {
     const results = await runFaults(

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net';
+import { createConnection, createServer, type Socket } from 'node:net';
+import { findFreePort } from '@auditbox/embedded/stack/free-port.ts';
 
 /** A TCP proxy in front of a database. It can go down and come up again on the same port, or swallow all data. */
 export interface TcpProxy {
@@ -48,9 +49,10 @@ export async function startTcpProxy(
       from.on('error', () => to.destroy());
     }
   });
-  server.listen(0, '127.0.0.1');
+  // Not any port: while the proxy is down, the system would give such a port to others.
+  const port = await findFreePort();
+  server.listen(port, '127.0.0.1');
   await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
   return {
     port,
     sent: () => Buffer.concat(sent).toString('latin1'),

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
+import { findFreePort } from '@auditbox/embedded/stack/free-port.ts';
 import { isAlive } from '@auditbox/process/is-alive.ts';
 import { GenericContainer, getContainerRuntimeClient, type StartedTestContainer, Wait } from 'testcontainers';
 import type { TestProject } from 'vitest/node';
 import { testCredentials } from './bucket.ts';
-import { publishedPort } from './published-port.ts';
 import { createTemplate } from './template-database.ts';
 import { migrateWithRoles } from './test-roles.ts';
 
@@ -13,6 +13,9 @@ import { migrateWithRoles } from './test-roles.ts';
  */
 const postgresImage = process.env.TEST_POSTGRES_IMAGE ?? 'postgres:18';
 export const s3Image = process.env.TEST_S3_IMAGE ?? 'quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z';
+
+/** The default of a minute is too short for a machine that is slow and busy. */
+const startupMs = 500_000;
 
 /** Names the process that started a container. */
 const owner = 'auditbox.tests.process';
@@ -66,8 +69,9 @@ async function startPostgres(): Promise<StartedTestContainer> {
       'max_locks_per_transaction=256',
     ])
     .withLabels({ [owner]: String(process.pid) })
-    .withExposedPorts({ container: 5432, host: await publishedPort() })
+    .withExposedPorts({ container: 5432, host: await findFreePort() })
     .withWaitStrategy(Wait.forLogMessage(/ready to accept connections/, 2))
+    .withStartupTimeout(startupMs)
     .start();
 }
 
@@ -78,16 +82,17 @@ async function startS3(): Promise<StartedTestContainer> {
       .withEnvironment({ MINIO_ROOT_USER: accessKeyId, MINIO_ROOT_PASSWORD: secretAccessKey })
       .withCommand(['server', '/data'])
       .withLabels({ [owner]: String(process.pid) })
-      .withExposedPorts({ container: s3Port, host: await publishedPort() })
+      .withExposedPorts({ container: s3Port, host: await findFreePort() })
       .withWaitStrategy(Wait.forHttp('/minio/health/ready', s3Port))
+      .withStartupTimeout(startupMs)
       .start();
   }
   return new GenericContainer(s3Image)
     .withEnvironment({ S3_ACCESS_KEY: accessKeyId, S3_SECRET_KEY: secretAccessKey })
     .withLabels({ [owner]: String(process.pid) })
-    .withExposedPorts({ container: s3Port, host: await publishedPort() })
+    .withExposedPorts({ container: s3Port, host: await findFreePort() })
     .withWaitStrategy(Wait.forHttp('/', s3Port))
-    .withStartupTimeout(120_000)
+    .withStartupTimeout(startupMs)
     .start();
 }
 

@@ -78,8 +78,7 @@ export async function startOwnPostgres({
   const url = clusterUrl(cluster);
   await eventually(() => migrateDatabase(url));
   const db = connectDatabase({ url, application: 'test', maxConnections: 3, statementTimeoutMs: 20_000 });
-  // The recovery of a killed server writes all it changed to the disk, and disks of shared machines are slow.
-  const answers = () => eventually(() => db.sql`select 1`, 120_000);
+  const answers = () => eventually(() => db.sql`select 1`);
   return {
     url,
     sql: db.sql,

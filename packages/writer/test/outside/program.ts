@@ -69,7 +69,7 @@ await spool.drain();
 await spool.close();
 for await (const { events } of audit.poll(
   { recorded_after: '2020-01-01', object_id: ['spooled'] },
-  { signal: AbortSignal.timeout(60_000), cursorStore: cursorFile('cursor') },
+  { signal: AbortSignal.timeout(600_000), cursorStore: cursorFile('cursor') },
 )) {
   if (events[0]?.id !== spooled) throw new Error('The event of the spool is not listed.');
   break;
