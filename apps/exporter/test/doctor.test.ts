@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
-import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import { type OwnPostgres, startOwnPostgres } from '@auditbox/testing/servers/own-postgres.ts';
 import { createTemplate, createTestDatabase } from '@auditbox/testing/servers/template-database.ts';
 import { migrateWithRoles, urlAs } from '@auditbox/testing/servers/test-roles.ts';
@@ -334,6 +334,41 @@ test('dead rows that are not vacuumed are counted', async () => {
     return found;
   });
   expect(finding?.advice).toContain('vacuum (verbose) auditbox.api_key');
+});
+
+/** As one statement of a service does. */
+const storeMany = (rows: number) => rig.db.sql`
+  insert into auditbox.audit_log (changed_by, action, table_name, object_id, updated_values)
+  select 'ana', 'updated', 'teams', n::text, '{"max_budget": 25}' from generate_series(1, ${rows}) as n`;
+
+test('right after an export of 50,000 events nothing is wrong, although autovacuum has not run yet', async () => {
+  await rig.db.sql`alter system set autovacuum_naptime = '1 d'`;
+  await rig.db.sql`select pg_reload_conf()`;
+  try {
+    await storeMany(50_000);
+    expect(await (await rig.drain({ LOG_LEVEL: 'fatal' })).ended).toBe(0);
+    await rig.db.sql`select pg_stat_force_next_flush()`;
+    expect((await doctor()).wrong).toEqual([]);
+  } finally {
+    await rig.db.sql`alter system reset autovacuum_naptime`;
+    await rig.db.sql`select pg_reload_conf()`;
+  }
+});
+
+test('one rejected event fails the doctor while 50,000 others wait, and the drain that exports these ends with 2', async () => {
+  const lost = anEvent();
+  await rig.db.store([lost]);
+  await rig.db.sql.unsafe('alter table auditbox.audit_log disable trigger audit_log_append_only').simple();
+  await rig.db.sql`delete from auditbox.audit_log where id = ${lost.id}`;
+  await rig.db.sql.unsafe('alter table auditbox.audit_log enable always trigger audit_log_append_only').simple();
+  expect(await (await rig.drain()).ended).toBe(2);
+  await storeMany(50_000);
+  const { says } = await findProblem('exports');
+  expect(says).toContain('1 event rejected');
+  expect((await runDoctor()).code).toBe(1);
+  expect(await (await rig.drain({ LOG_LEVEL: 'fatal' })).ended).toBe(2);
+  expect(await rig.db.states()).toEqual({ done: 50_000, rejected: 1 });
+  expect((await findProblem('exports')).says).toContain('1 event rejected');
 });
 
 test('rows that are not frozen long after they should be are reported', async () => {

@@ -1,10 +1,11 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import type { IncomingHttpHeaders } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
 import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
-import { type StsStub, startStsStub, temporaryKey } from '@auditbox/testing/stubs/sts-stub.ts';
+import { type StsStub, startStsStub, temporaryKey, temporaryToken } from '@auditbox/testing/stubs/sts-stub.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
 /* Which credentials sign the requests. */
@@ -47,7 +48,7 @@ test('S3_ROLE_ARN is assumed with the credentials found and the external id; its
     },
   ]);
   expect(signedBy().length).toBeGreaterThan(1);
-  for (const signer of signedBy()) expect(signer).toEqual([temporaryKey, 'temporary-token']);
+  for (const signer of signedBy()) expect(signer).toEqual([temporaryKey(1), temporaryToken(1)]);
   expect(app.output()).not.toMatch(/hunter2|temporary-secret|temporary-token/);
 });
 
@@ -98,16 +99,60 @@ test("a web identity's token is exchanged for a role, as in Kubernetes", async (
       }),
     },
   ]);
-  for (const signer of signedBy()) expect(signer).toEqual([temporaryKey, 'temporary-token']);
+  for (const signer of signedBy()) expect(signer).toEqual([temporaryKey(1), temporaryToken(1)]);
   expect(app.output()).not.toContain('a.signed.token');
   await rm(folder, { recursive: true });
 });
 
-test("a role's token that the store refuses before its end is asked for again", async () => {
+test("a role's token that the store refuses before its end is replaced once, and the new one signs from then on", async () => {
+  const isRefused = ({ authorization }: IncomingHttpHeaders) =>
+    authorization?.includes(`Credential=${temporaryKey(1)}/`) === true;
   rig.proxy.intervene = {
-    before: () => (sts.requests.length < 2 ? { status: 400, code: 'ExpiredToken' } : undefined),
+    before: ({ headers }) => (isRefused(headers) ? { status: 400, code: 'ExpiredToken' } : undefined),
   };
-  rig.start([], { ...role, EXPORT_RETRY_CAP_MS: '100' });
+  const app = rig.start([], { ...role, EXPORT_RETRY_CAP_MS: '100' });
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 3 }));
   expect(sts.requests).toHaveLength(2);
+  expect(new Set(signedBy().map(String))).toEqual(
+    new Set([1, 2].map((answer) => `${temporaryKey(answer)},${temporaryToken(answer)}`)),
+  );
+  const whenRefused = rig.proxy.requests.findLastIndex(({ headers }) => isRefused(headers));
+  for (const signer of signedBy().slice(whenRefused + 1)) expect(signer).toEqual([temporaryKey(2), temporaryToken(2)]);
+  expect(app.output()).not.toContain(temporaryToken(2));
+});
+
+test("a role's token is replaced five minutes before its end, and no request is signed with the old one afterwards", async () => {
+  sts.lifetimeMs = 301_000;
+  rig.start([], role);
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 3 }));
+  expect(signedBy()).toContainEqual([temporaryKey(1), temporaryToken(1)]);
+  // The next one is valid for longer.
+  sts.lifetimeMs = 3_600_000;
+  const next = sts.requests.length + 1;
+  await eventually(async () => {
+    await rig.db.store(someEvents(1));
+    expect(signedBy()).toContainEqual([temporaryKey(next), temporaryToken(next)]);
+  });
+  await rig.db.store(someEvents(1));
+  await eventually(async () => expect(Object.keys(await rig.db.states())).toEqual(['done']));
+  const first = signedBy().findIndex(([key]) => key === temporaryKey(next));
+  for (const signer of signedBy().slice(first)) expect(signer).toEqual([temporaryKey(next), temporaryToken(next)]);
+  expect(sts.requests).toHaveLength(next);
+});
+
+test('keys in a file that STS refuses are read again: a role needs no restart when they are rotated', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'auditbox-credentials-'));
+  const file = join(folder, 'credentials');
+  const write = (id: string) =>
+    writeFile(file, `[default]\naws_access_key_id = ${id}\naws_secret_access_key = secret-of-${id}\n`);
+  await write('OLDKEY');
+  sts.deletedKeys.add('OLDKEY');
+  const fromFile = { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '', AWS_SHARED_CREDENTIALS_FILE: file };
+  const app = rig.start([], { ...role, ...fromFile, EXPORT_RETRY_CAP_MS: '100' });
+  await app.event('export-blocked');
+  await write('NEWKEY');
+  await app.event('export-resumed');
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 3 }));
+  expect(sts.requests.at(-1)?.accessKeyId).toBe('NEWKEY');
+  await rm(folder, { recursive: true });
 });

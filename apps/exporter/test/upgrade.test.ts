@@ -12,7 +12,7 @@ import { startOwnPostgres } from '@auditbox/testing/servers/own-postgres.ts';
 import { createTemplate, createTestDatabase } from '@auditbox/testing/servers/template-database.ts';
 import { migrateWithRoles, urlAs } from '@auditbox/testing/servers/test-roles.ts';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
-import { expect, test } from 'vitest';
+import { expect, inject, test } from 'vitest';
 
 /** The last migration of the first version that anybody installed. */
 const firstVersion = '0009_sessions';
@@ -114,4 +114,47 @@ test('a database of the first version, with rows in every table, is upgraded; al
   await db.close(1_000);
   await rig.close();
   await server.close();
+});
+
+/** UPGRADE_EVENTS: how many events the old database has. A run with it prints its times. */
+const events = Number(process.env.UPGRADE_EVENTS ?? 30_000);
+
+test('an upgrade with many events says what each step locks, and no writer waits longer than the deadline of the api', async () => {
+  const url = await createTestDatabase(inject('databaseServer'), { empty: true });
+  const all = readMigrations();
+  await migrateDatabase(url, { migrations: all.slice(0, all.findIndex(({ tag }) => tag === firstVersion) + 1) });
+  const db = connectDatabase({ url, application: 'test', maxConnections: 2, statementTimeoutMs: 120_000 });
+  await db.sql`
+    insert into auditbox.audit_log (changed_by, action, table_name, object_id, updated_values)
+    select 'ana', 'updated', 'teams', n::text, '{"max_budget":25.50}' from generate_series(1, ${events}) n`;
+  const began = performance.now();
+  let longestMs = 0;
+  let written = 0;
+  let isOver = false;
+  const write = async () => {
+    for (; !isOver; written += 1) {
+      const start = performance.now();
+      await db.sql`
+        insert into auditbox.audit_log (changed_by, action, table_name, object_id) values ('ana', 'created', 'teams', '1')`;
+      longestMs = Math.max(longestMs, performance.now() - start);
+    }
+  };
+  const writing = write();
+  const printed: string[] = [];
+  await migrateDatabase(url, { report: (line) => void printed.push(line) }).finally(() => {
+    isOver = true;
+  });
+  await writing;
+  const seconds = (performance.now() - began) / 1_000;
+  if (process.env.UPGRADE_EVENTS)
+    console.log(
+      `${events} events: ${seconds.toFixed(1)} s, longest write ${longestMs.toFixed(0)} ms, ${written} writes`,
+    );
+  const names = all.map(({ tag }) => tag).filter((tag) => tag > firstVersion);
+  expect(printed[0]).toMatch(/^\d+ migrations to apply in the schema auditbox:$/);
+  for (const name of names) expect(printed.filter((line) => line.includes(name))).not.toEqual([]);
+  expect(printed.join('\n')).toContain('writers wait until the index is built');
+  expect(longestMs).toBeLessThan(15_000);
+  expect(await db.sql`select count(*)::int from auditbox.audit_log`).toEqual([{ count: events + written }]);
+  await db.close(1_000);
 });

@@ -4,7 +4,7 @@ import type { AssumedRole, S3Settings } from './s3-settings.ts';
 type Provider = ReturnType<typeof fromTemporaryCredentials>;
 type Identity = Awaited<ReturnType<Provider>>;
 
-/** Credentials that are kept until they end, and found again when a store refuses them earlier. */
+/** Credentials that are kept until they end, and found again when a store refuses them earlier or STS refuses their source. */
 export interface Credentials {
   /** `memoized`: the SDK does not keep them a second time, which would be for ever where they have no end. */
   readonly provide: Provider & { readonly memoized: true };
@@ -29,6 +29,11 @@ export function createCredentials({ accessKey, role }: Pick<S3Settings, 'accessK
       .then((found) => {
         known = found;
         return found;
+      })
+      .catch((error) => {
+        // STS may have refused keys of a file that are rotated by now, and its client keeps them for ever.
+        source = makeSource();
+        throw error;
       })
       .finally(() => {
         asking = null;
