@@ -1,14 +1,15 @@
 import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler } from 'express';
-import helmet from 'helmet';
 import { createAuth } from './http/auth.ts';
 import { readBody } from './http/body.ts';
+import { setCommonHeaders } from './http/common-headers.ts';
 import { allowOrigins } from './http/cors.ts';
 import { openapiDocument } from './http/openapi.ts';
 import { answerProblems, countRejects, HttpProblem } from './http/problem.ts';
 import { limitStrangers, type Quota } from './http/rate-limits.ts';
 import { recordReads } from './http/record-reads.ts';
-import { identifyRequests } from './http/request-id.ts';
-import { logRequests } from './http/request-log.ts';
+import { identifyRequest } from './http/request-id.ts';
+import { logRequest } from './http/request-log.ts';
+import { joinSteps, type RequestStep } from './http/request-step.ts';
 import type { Route } from './http/route.ts';
 import { traceRequests } from './http/tracing.ts';
 import { referencePages } from './ops/reference-pages.ts';
@@ -27,19 +28,26 @@ export function createApp(parts: ApiParts, door: Door): Express {
   const app = express();
   app.disable('x-powered-by').disable('etag');
   app.set('trust proxy', settings.trustedProxies.length > 0 ? [...settings.trustedProxies] : false);
-  app.use(removePrefix(settings.pathPrefix));
+  app.use(
+    joinSteps(
+      removePrefix(settings.pathPrefix),
+      identifyRequest,
+      logRequest(parts),
+      setCommonHeaders(settings.tls !== null),
+    ),
+  );
   if (parts.tracing !== null) app.use('/audit', traceRequests(parts.tracing));
-  app.use(identifyRequests, logRequests(parts), securityHeaders(settings.tls !== null), forbidCaching);
   if (settings.corsOrigins.length > 0) app.use(allowOrigins(settings.corsOrigins));
   if (settings.securityContact !== null) app.get('/.well-known/security.txt', securityText(settings.securityContact));
-  if (door !== 'callers')
-    app.use(referencePages(openapiDocument(routes, settings.actions, settings.pathPrefix), settings.pathPrefix));
-  if (door !== 'operators') app.use(pageFiles(settings.pathPrefix, settings.oidc));
+  // In front of the pages, because almost all requests are for a route.
   mountRoutes(
     app,
     parts,
     routes.filter(({ path, access }) => isServed(door, path, access)),
   );
+  if (door !== 'callers')
+    app.use(referencePages(openapiDocument(routes, settings.actions, settings.pathPrefix), settings.pathPrefix));
+  if (door !== 'operators') app.use(pageFiles(settings.pathPrefix, settings.oidc));
   app.use((request) => {
     throw new HttpProblem(404, `There is nothing at ${request.path}.`);
   });
@@ -54,10 +62,9 @@ function isServed(door: Door, path: string, access: Route['access']): boolean {
 }
 
 /** A proxy may pass the path of PUBLIC_URL on. */
-function removePrefix(prefix: string): RequestHandler {
-  return (request, _response, next) => {
+function removePrefix(prefix: string): RequestStep {
+  return (request) => {
     if (prefix !== '' && request.url.startsWith(`${prefix}/`)) request.url = request.url.slice(prefix.length);
-    next();
   };
 }
 
@@ -104,33 +111,3 @@ function rejectMethod(allowed: readonly string[]): RequestHandler {
     });
   };
 }
-
-/**
- * For answers that are data: a browser must not guess their type, run anything in them, show them in a frame, hand them to
- * another site or tell another site where they came from. helmet's other headers are for pages and would double the bytes of
- * an answer.
- */
-const securityHeaders = (overTls: boolean) =>
-  helmet({
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] },
-    },
-    crossOriginResourcePolicy: { policy: 'same-origin' },
-    referrerPolicy: { policy: 'no-referrer' },
-    // Over plain HTTP browsers ignore it, and a proxy with TLS in front decides for its own name.
-    strictTransportSecurity: overTls ? { maxAge: 31_536_000, includeSubDomains: false } : false,
-    xFrameOptions: { action: 'deny' },
-    crossOriginOpenerPolicy: false,
-    originAgentCluster: false,
-    xDnsPrefetchControl: false,
-    xDownloadOptions: false,
-    xPermittedCrossDomainPolicies: false,
-    xXssProtection: false,
-  });
-
-/** Answers are for one caller and change with every event. */
-const forbidCaching: RequestHandler = (_request, response, next) => {
-  response.setHeader('cache-control', 'no-store');
-  next();
-};

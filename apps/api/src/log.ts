@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { hideSecrets } from './redact/redact.ts';
 
 /** A request that was answered, or whose caller closed the connection. Never the query or a header: both may hold secrets. */
 export interface LoggedRequest {
@@ -63,7 +64,9 @@ export function createApiLog(logger: Logger) {
     },
     request(fields: LoggedRequest): void {
       const level = fields.status >= 400 ? 'info' : 'debug';
-      if (logger.isLevelEnabled(level)) logger[level]({ event: 'request', ...fields }, 'Request.');
+      if (!logger.isLevelEnabled(level)) return;
+      // The id of an object may be a secret. It is looked for only in a path that is logged.
+      logger[level]({ event: 'request', ...fields, path: hideSecrets(fields.path) }, 'Request.');
     },
     /** A request ended with a 5xx. `error` is logged with its cause. */
     requestFailed(

@@ -25,7 +25,6 @@ interface Held {
 export function createBytesInFlight(limits: FlightLimits, holderOf: (response: Response) => string): BytesInFlight {
   let total = 0;
   const byHolder = new Map<string, number>();
-  const byResponse = new WeakMap<Response, Held>();
 
   function add(held: Held, bytes: number): void {
     held.bytes += bytes;
@@ -37,7 +36,7 @@ export function createBytesInFlight(limits: FlightLimits, holderOf: (response: R
 
   function open(response: Response, holder: string): Held {
     const held: Held = { holder, bytes: 0 };
-    byResponse.set(response, held);
+    response.locals.bytesInFlight = held;
     response.on('close', () => add(held, -held.bytes));
     return held;
   }
@@ -45,7 +44,8 @@ export function createBytesInFlight(limits: FlightLimits, holderOf: (response: R
   function count(response: Response, bytes: number, holder: string): void {
     // A connection that has closed gives nothing back any more.
     if (response.destroyed) return;
-    add(byResponse.get(response) ?? open(response, holder), bytes);
+    const held = response.locals.bytesInFlight as Held | undefined;
+    add(held ?? open(response, holder), bytes);
   }
 
   return {

@@ -25,6 +25,17 @@ export function requireValid<T>(query: Checked<T>): T {
   throw new HttpProblem(400, 'Some parameters are invalid.', { errors: query.problems });
 }
 
+/**
+ * The parameters of a route on which none is required. A write has almost never a query, so nothing is made for it then.
+ * Throws as requireValid.
+ */
+export function readOptionalQuery<Shape extends z.ZodRawShape>(
+  shape: z.ZodObject<Shape>,
+  request: Request,
+): Partial<z.output<z.ZodObject<Shape>>> {
+  return request.originalUrl.includes('?') ? requireValid(readQuery(shape, getSearch(request))).named : {};
+}
+
 /** A query with one mistake. */
 export function invalid(path: string, message: string): Checked<never> {
   return { ok: false, problems: [{ path, message }] };

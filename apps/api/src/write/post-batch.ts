@@ -8,7 +8,7 @@ import { sendJson } from '../http/json.ts';
 import { runInPieces } from '../http/long-work.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
-import { getSearch, readQuery, requireValid } from '../read/read-query.ts';
+import { readOptionalQuery } from '../read/read-query.ts';
 import { dryBatch, dryRun, showBatch } from './dry-run.ts';
 import { exampleEvent } from './example-event.ts';
 import { idempotencyKeyHeader } from './idempotency-key.ts';
@@ -99,7 +99,7 @@ export const postBatch: Route = {
     const { settings, store, metrics, keyLimits, bytesInFlight } = parts;
     const readEvent = eventReader(settings.actions);
     return async (request, response) => {
-      const { partial, dry_run: isDry } = requireValid(readQuery(batchParameters, getSearch(request))).named;
+      const { partial, dry_run: isDry } = readOptionalQuery(batchParameters, request);
       const text = bodyText(request);
       const form = mediaType(request) === 'application/json' ? 'array' : 'lines';
       const write = await readWriteRequest(request, response, text, parts);

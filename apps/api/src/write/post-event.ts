@@ -8,7 +8,7 @@ import { runSteps } from '../http/long-work.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
 import { auditEvent } from '../read/event-answer.ts';
-import { getSearch, readQuery, requireValid } from '../read/read-query.ts';
+import { readOptionalQuery } from '../read/read-query.ts';
 import { dryRun, showEvent } from './dry-run.ts';
 import { exampleEvent } from './example-event.ts';
 import { idempotencyKeyHeader } from './idempotency-key.ts';
@@ -57,7 +57,7 @@ export const postEvent: Route = {
     const { settings, coalescer, keyLimits } = parts;
     const readEvent = eventReader(settings.actions);
     return async (request, response) => {
-      const { dry_run: isDry } = requireValid(readQuery(eventParameters, getSearch(request))).named;
+      const { dry_run: isDry } = readOptionalQuery(eventParameters, request);
       const text = bodyText(request);
       const event = parseBody(() => readEvent(text));
       if (!event.ok) throw new HttpProblem(422, 'The body is not a valid audit event.', { errors: event.problems });

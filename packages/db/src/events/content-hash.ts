@@ -22,13 +22,13 @@ export function createHasher(key: string): ContentHasher {
   const inner = pad(key, 0x36);
   const outer = Buffer.alloc(96);
   outer.write(pad(key, 0x5c), 'latin1');
-  const hmac = (text: string): string => {
-    hash('sha256', inner + text, 'buffer').copy(outer, 64);
+  const hmac = (parts: readonly (string | number)[]): string => {
+    hash('sha256', parts.join(separator), 'buffer').copy(outer, 64);
     return hash('sha256', outer, 'hex').slice(0, 32);
   };
   return {
-    hash: (event, more = '') => hmac(`event${separator}${content(event)}${separator}${more}`),
-    deriveId: (recordedBy, requestKey, place) => toUuid(hmac(['id', recordedBy, requestKey, place].join(separator))),
+    hash: (event, more = '') => hmac([`${inner}event`, ...content(event), more]),
+    deriveId: (recordedBy, requestKey, place) => toUuid(hmac([`${inner}id`, recordedBy, requestKey, place])),
   };
 }
 
@@ -48,7 +48,7 @@ function toUuid(digits: string): string {
 const separator = '\x1f';
 
 /** `object_id` may hold any character, so it stands behind its length. */
-function content(event: NewAuditEvent): string {
+function content(event: NewAuditEvent): (string | number)[] {
   const { occurredAt, changedBy, changedByApiKey, action, tableName, objectId, tenant } = event;
   const { beforeValue, updatedValues, context } = event;
   return [
@@ -63,7 +63,7 @@ function content(event: NewAuditEvent): string {
     context ?? '',
     objectId.length,
     objectId,
-  ].join(separator);
+  ];
 }
 
 function pad(key: string, mask: number): string {
