@@ -87,7 +87,9 @@ export function parseBatchEntry(text: string): BatchEntry | null {
     recordedLast: field(15),
     logged: field(16),
   };
-  return formatBatchEntry(entry) === text ? entry : null;
+  const times = [entry.first, entry.last, entry.recordedFirst, entry.recordedLast, entry.logged];
+  const isWhole = times.every((time) => !Number.isNaN(Date.parse(time)));
+  return isWhole && formatBatchEntry(entry) === text ? entry : null;
 }
 
 function decode(text: string): string {

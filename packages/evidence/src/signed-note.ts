@@ -8,7 +8,7 @@ import { fromBase64 } from './base64.ts';
 
 /** Signature types. */
 const ed25519 = 1;
-const timestampedCosignature = 4;
+export const timestampedCosignature = 4;
 
 const signatureBytes = 64;
 const mostSignatures = 100;

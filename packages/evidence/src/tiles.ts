@@ -38,6 +38,12 @@ export function listNewTiles(oldSize: number, size: number): Tile[] {
   return tiles;
 }
 
+/** The bundles of a log of `size` entries, one after another: a size that somebody made up must not fill the memory. */
+export function* eachBundle(size: number): Iterable<Tile> {
+  for (let index = 0; index * tileWidth < size; index += 1)
+    yield { level: 'entries', index, width: Math.min(tileWidth, size - index * tileWidth) };
+}
+
 /** The nodes of the tree that a hash tile holds, in its order. */
 export function listTileNodes({ level, index, width }: Tile & { readonly level: number }): TreeNode[] {
   return Array.from({ length: width }, (_, n) => ({ level: 8 * level, index: index * tileWidth + n }));

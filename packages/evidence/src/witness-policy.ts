@@ -1,4 +1,4 @@
-import { parseVerifierKey, type VerifierKey } from './signed-note.ts';
+import { parseVerifierKey, timestampedCosignature, type VerifierKey } from './signed-note.ts';
 
 /*
  * Whose word counts about a log: C2SP tlog-policy. A line is `log KEY [URL]`, `witness NAME KEY [URL]`,
@@ -50,6 +50,8 @@ export function parseWitnessPolicy(text: string): WitnessPolicy {
       case 'witness': {
         const witness = parseWitness(rest);
         if (typeof witness === 'string') throw fail(witness);
+        const twin = witnesses.find(({ key }) => key.publicKey.equals(witness.key.publicKey));
+        if (twin) throw fail(`${twin.name} has the same key: one signature would count twice.`);
         if (witnesses.length === mostWitnesses) throw fail(`there are more than ${mostWitnesses} witnesses.`);
         define(witness.name, (cosigned) => cosigned.has(witness.name));
         witnesses.push(witness);
@@ -85,6 +87,7 @@ function parseWitness([name, keyText = '', url, ...more]: readonly string[]): Wi
   const key = parseVerifierKey(keyText);
   if (name === undefined || more.length > 0) return '`witness NAME KEY [URL]` is expected.';
   if (key === null) return `${keyText} is not a verifier key.`;
+  if (key.type !== timestampedCosignature) return `the key of ${name} is of a log, not of a witness (type 4).`;
   if (url !== undefined && !/^https?:$/.test(URL.parse(url)?.protocol ?? ''))
     return `the URL of ${name} is not http or https.`;
   return { name, key, url: url?.replace(/\/$/, '') ?? null };
@@ -95,7 +98,7 @@ function parseGroup(
   rules: ReadonlyMap<string, Rule>,
 ): { readonly name: string; readonly rule: Rule } | string {
   const known = members.map((member) => rules.get(member)).filter((rule) => rule !== undefined);
-  const needed = share === 'any' ? 1 : share === 'all' ? members.length : Number(share);
+  const needed = share === 'any' ? 1 : share === 'all' ? members.length : Number(/^[1-9]\d*$/.exec(share)?.[0]);
   if (name === undefined || members.length === 0) return '`group NAME any|all|NUMBER MEMBER…` is expected.';
   if (known.length < members.length || new Set(members).size < members.length)
     return 'each member is a witness or group of an earlier line, and is named once.';

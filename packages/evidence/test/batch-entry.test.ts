@@ -57,6 +57,7 @@ test.each([
   ['with two blanks', text.replace('rows 10000', 'rows  10000')],
   ['with another order', text.replace('rows 10000\nbytes 9452185', 'bytes 9452185\nrows 10000')],
   ['with capital digits', text.replace('aaaa', 'AAAA')],
+  ['with a time that no calendar has', text.replaceAll('2026-07-03T12', '2026-13-45T99')],
   ['of another version', text.replace('v1', 'v2')],
 ])('a text %s is not an entry', (_what, given) => {
   expect(parseBatchEntry(given)).toBeNull();

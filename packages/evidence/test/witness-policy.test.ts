@@ -4,6 +4,8 @@ import { formatVerifierKey, verifierKeyOf } from '../src/signed-note.ts';
 import { parseWitnessPolicy } from '../src/witness-policy.ts';
 
 const key = (name: string) => formatVerifierKey(verifierKeyOf(name, generateKeyPairSync('ed25519').publicKey, 4));
+const { publicKey: aPublicKey } = generateKeyPairSync('ed25519');
+const oneKey = formatVerifierKey(verifierKeyOf('one.example', aPublicKey, 4));
 const witnesses = ['a', 'b', 'c']
   .map((name) => `witness ${name} ${key(`${name}.example`)} https://${name}.example/w/`)
   .join('\n');
@@ -71,6 +73,18 @@ test.each([
   [
     `${witnesses}\ngroup g 2 a a`,
     'Line 4 of the policy: each member is a witness or group of an earlier line, and is named once.',
+  ],
+  ...['0x1', '1e0', '1.0', '+1', '01'].map((share): [string, string] => [
+    `${witnesses}\ngroup g ${share} a b`,
+    `Line 4 of the policy: ${share} is not any, all or a number from 1 to 2.`,
+  ]),
+  [
+    `witness a ${oneKey}\nwitness b ${oneKey}\ngroup g all a b\nquorum g`,
+    'Line 2 of the policy: a has the same key: one signature would count twice.',
+  ],
+  [
+    `witness a ${formatVerifierKey(verifierKeyOf('log.example', aPublicKey))}\nquorum a`,
+    'Line 1 of the policy: the key of a is of a log, not of a witness (type 4).',
   ],
   ['hello', 'Line 1 of the policy: `hello` is not log, witness, group or quorum.'],
 ])('the policy %j is refused with the line that is wrong', (text, message) => {

@@ -34,6 +34,9 @@ export function describeRun(run: Verified, exitCode: number, ageS: number | null
       : [
           `${run.receipts.found} of ${run.receipts.events} events with a receipt are in the archive as they were taken.`,
         ]),
+    ...(run.comparedVersions || run.level === 'log'
+      ? []
+      : ['Not proven: that no newer version or delete marker hides an object: no versions were there to compare.']),
     'Not proven: anything that happened after the newest checkpoint; that an event was ever handed in; that an event was sealed as',
     'it was handed in. Anyone who holds database, bucket and signing key can write another log: compare the root above with one that',
     'somebody else keeps, or use --state.',
@@ -61,9 +64,14 @@ function describeReading({ level, readObjects, readRows, trustedObjects }: Verif
   if (level === 'head')
     return ['Names and lengths of the objects were compared; their content was not read (--level head).'];
   const read = `${readObjects} objects with ${readRows} events were read${level === 'events' ? ', each event too' : ''}.`;
-  return trustedObjects === 0
-    ? [read]
-    : [read, `${trustedObjects} objects were read by an earlier run; only their names and lengths were compared now.`];
+  if (trustedObjects === 0) return [read];
+  return [
+    read,
+    `${trustedObjects} objects were read by an earlier run; only their names and lengths were compared now.`,
+    ...(level === 'events'
+      ? ['Not proven: that no event is in one of them and in an object of this run: use --full.']
+      : []),
+  ];
 }
 
 const verdicts: Readonly<Record<number, string>> = {

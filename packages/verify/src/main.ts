@@ -1,12 +1,14 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { checkEventProof, parseEventProof } from '../../evidence/src/event-proof.ts';
+import { printable } from '../../evidence/src/printable.ts';
 import { formatVerifierKey, verifierKeyOf } from '../../evidence/src/signed-note.ts';
 import { ArchiveError } from './archive/archive.ts';
 import { openArchive } from './archive/open-archive.ts';
+import { checkPack } from './check-pack.ts';
 import { type Command, help, parseCommand } from './cli.ts';
 import { describeFinding, describeRun } from './describe.ts';
-import { runArchive } from './run-archive.ts';
+import type { Finding } from './finding.ts';
+import { mostKept, runArchive } from './run-archive.ts';
 import { UsageError } from './usage-error.ts';
 import { writeTlog } from './write-tlog.ts';
 
@@ -37,12 +39,12 @@ async function main(): Promise<number> {
     case 'event':
       return checkEvent(command);
     case 'pack':
-      return checkPack(command);
+      return judgePack(command);
     case 'key':
       process.stdout.write(`${formatVerifierKey(verifierKeyOf(command.name, command.publicKey))}\n`);
       return 0;
     case 'tlog': {
-      const size = await writeTlog(openArchive(command.source), command.folder);
+      const size = await writeTlog(openArchive(command.source), command.key, command.folder);
       process.stdout.write(`The log of ${size} batches is in ${command.folder}.\n`);
       return 0;
     }
@@ -56,14 +58,26 @@ async function main(): Promise<number> {
 async function checkArchive(command: Extract<Command, { kind: 'archive' }>): Promise<number> {
   const { json } = command;
   let shownAt = performance.now();
-  const { exitCode, run, findings } = await runArchive(command, {
-    onFinding: (finding) => void (json || process.stdout.write(describeFinding(finding))),
+  const found: Finding[] = [];
+  let isBroken = false;
+  const outcome = await runArchive(command, {
+    onFinding(finding) {
+      isBroken ||= finding.kind === 'broken';
+      if (found.length < mostKept) found.push(finding);
+      if (!json) process.stdout.write(describeFinding(finding));
+    },
     onProgress(text) {
       if (performance.now() - shownAt < progressEveryMs) return;
       shownAt = performance.now();
       process.stderr.write(`${text}\n`);
     },
+  }).catch((error: unknown) => {
+    // What was found before the archive could not be read stays found.
+    if (!(error instanceof ArchiveError) || !isBroken) throw error;
+    return error;
   });
+  if (outcome instanceof ArchiveError) return concludeUnread(outcome, found, json);
+  const { exitCode, run, findings } = outcome;
   const newestLogged = run.log?.newestLogged ?? null;
   const ageS = newestLogged === null ? null : Math.max(0, (Date.now() - Date.parse(newestLogged)) / 1000);
   if (json) {
@@ -74,9 +88,17 @@ async function checkArchive(command: Extract<Command, { kind: 'archive' }>): Pro
   return exitCode;
 }
 
+/** A person must look at what is broken, also when a part of the archive could not be read. */
+function concludeUnread({ message }: ArchiveError, findings: readonly Finding[], json: boolean): number {
+  process.stderr.write(`${printable(message)}\n`);
+  if (json) process.stdout.write(`${JSON.stringify({ exitCode: 3, unread: message, findings })}\n`);
+  else process.stdout.write('BROKEN: see the lines above. A part of the archive could not be read.\n');
+  return 3;
+}
+
 async function checkEvent({ eventFile, proofFile, key, json }: Extract<Command, { kind: 'event' }>): Promise<number> {
-  const line = await readFile(eventFile);
-  const proof = parseEventProof(await readFile(proofFile, 'utf8'));
+  const line = await readBytes(eventFile);
+  const proof = parseEventProof((await readBytes(proofFile)).toString());
   if (proof === null) throw new UsageError(`${proofFile} is not a proof of an event.`);
   const verdict = checkEventProof(line.at(-1) === 10 ? line.subarray(0, -1) : line, proof, key);
   if (json) process.stdout.write(`${JSON.stringify(verdict)}\n`);
@@ -90,25 +112,23 @@ async function checkEvent({ eventFile, proofFile, key, json }: Extract<Command, 
   return verdict.kind === 'holds' ? 0 : 3;
 }
 
-async function checkPack({ folder, key, json }: Extract<Command, { kind: 'pack' }>): Promise<number> {
-  const names = (await readdir(join(folder, 'events')).catch(() => [])).filter((name) => name.endsWith('.json')).sort();
-  if (names.length === 0) throw new UsageError(`${folder} has no events.`);
-  const broken: { name: string; reason: string }[] = [];
-  for (const name of names) {
-    const line = await readFile(join(folder, 'events', name));
-    const file = join(folder, 'proofs', name.replace(/json$/, 'tlog-proof'));
-    const proof = parseEventProof(await readFile(file, 'utf8').catch(() => ''));
-    const verdict = proof && checkEventProof(line, proof, key);
-    if (verdict?.kind === 'holds') continue;
-    broken.push({ name, reason: verdict === null ? 'It has no proof.' : verdict.reason });
+async function readBytes(file: string): Promise<Buffer> {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    throw new UsageError(`${file} cannot be read: ${(error as Error).message}.`);
   }
-  if (json) process.stdout.write(`${JSON.stringify({ events: names.length, broken })}\n`);
+}
+
+async function judgePack({ folder, key, json }: Extract<Command, { kind: 'pack' }>): Promise<number> {
+  const { events, broken } = await checkPack(folder, key);
+  if (json) process.stdout.write(`${JSON.stringify({ events, broken })}\n`);
   else {
-    for (const { name, reason } of broken) process.stdout.write(`BROKEN\t${name}\t${reason}\n`);
+    for (const { name, reason } of broken) process.stdout.write(`BROKEN\t${printable(name)}\t${printable(reason)}\n`);
     process.stdout.write(
       broken.length === 0
-        ? `HOLDS: all ${names.length} events are in the log ${key.name}, as they stand here.\n`
-        : `BROKEN: ${broken.length} of ${names.length} events.\n`,
+        ? `HOLDS: all ${events} events are in the log ${key.name}, as they stand here.\nNot proven: that the pack has all events that it should have; that their objects are still in the bucket.\n`
+        : `BROKEN: ${broken.length} files of a pack of ${events} events.\n`,
     );
   }
   return broken.length === 0 ? 0 : 3;

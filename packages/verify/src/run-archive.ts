@@ -7,7 +7,7 @@ import { UsageError } from './usage-error.ts';
 import { type Verified, verifyArchive } from './verify-archive.ts';
 
 /** Findings that are kept. Their number is always whole. */
-const mostKept = 10_000;
+export const mostKept = 10_000;
 
 interface Outcome {
   readonly exitCode: 0 | 1 | 2 | 3;

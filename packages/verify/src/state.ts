@@ -1,5 +1,6 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import { UsageError } from './usage-error.ts';
 
 /**
  * What an earlier run has verified. Keep it where the exporter cannot write: with it a later run sees that the log became
@@ -18,33 +19,38 @@ export interface VerifyState {
   readonly by: string;
 }
 
-/** Null when there is no file yet. Throws an error with a sentence for a file that is not a state. */
+/** Null when there is no file yet. Throws UsageError for a file that is not a state. */
 export async function readState(file: string): Promise<VerifyState | null> {
   let text: string;
   try {
     text = await readFile(file, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
+    throw new UsageError(`${file} cannot be read: ${(error as Error).message}.`);
   }
   const state = parse(text);
-  if (state === null) throw new Error(`${file} is not a state file of this command.`);
+  if (state === null) throw new UsageError(`${file} is not a state file of this command.`);
   return state;
 }
 
 function parse(text: string): VerifyState | null {
   try {
     const state = JSON.parse(text) as VerifyState;
-    const isWhole = Number.isSafeInteger(state.size) && Number.isSafeInteger(state.contentSize);
+    const { size, contentSize } = state;
+    const isWhole = Number.isSafeInteger(size) && Number.isSafeInteger(contentSize) && contentSize <= size;
     return state.version === 1 && isWhole && /^[0-9a-f]{64}$/.test(state.root) && state.origin !== '' ? state : null;
   } catch {
     return null;
   }
 }
 
-/** Written by rename, so that a crash leaves the earlier state. */
+/** Written by rename, so that a crash leaves the earlier state. Throws UsageError. */
 export async function writeState(file: string, state: Omit<VerifyState, 'version' | 'by'>): Promise<void> {
   const by = `${hostname()} ${new Date().toISOString()}`;
-  await writeFile(`${file}.new`, `${JSON.stringify({ version: 1, ...state, by }, null, 2)}\n`);
-  await rename(`${file}.new`, file);
+  try {
+    await writeFile(`${file}.new`, `${JSON.stringify({ version: 1, ...state, by }, null, 2)}\n`);
+    await rename(`${file}.new`, file);
+  } catch (error) {
+    throw new UsageError(`${file} cannot be written: ${(error as Error).message}.`);
+  }
 }

@@ -48,6 +48,8 @@ export interface Verified {
   readonly readRows: number;
   /** Objects that only an earlier run read. */
   readonly trustedObjects: number;
+  /** Whether the archive has versions, and they were compared. */
+  readonly comparedVersions: boolean;
   /** Events with a receipt, and how many of them are in the archive as they were taken. Null without receipts. */
   readonly receipts: { readonly events: number; readonly found: number } | null;
   readonly broken: number;
@@ -61,8 +63,10 @@ export async function verifyArchive(request: VerifyRequest): Promise<Verified> {
   const { source, key, level, state } = request;
   const archive = openArchive(source);
   const counts = { broken: 0, partly: 0 };
+  let isReadWhole = true;
   const report = (finding: Finding) => {
     counts[finding.kind] += 1;
+    if (finding.code === 'unreadable' || finding.code === 'event-twice') isReadWhole = false;
     request.report(finding);
   };
   const index = createObjectIndex();
@@ -80,14 +84,16 @@ export async function verifyArchive(request: VerifyRequest): Promise<Verified> {
     readObjects: 0,
     readRows: 0,
     trustedObjects: 0,
+    comparedVersions: false,
     receipts: null,
   };
   if (log === null || level === 'log')
     return { level, log, attested, ...nothing, ...counts, nextState: next(log, counts, 0, request) };
 
   const listed = await compareListing(archive, index, log, { report, readsContent: level !== 'head' });
+  const { comparedVersions } = listed;
   if (level === 'head')
-    return { level, log, attested, ...nothing, ...counts, nextState: next(log, counts, 0, request) };
+    return { level, log, attested, ...nothing, comparedVersions, ...counts, nextState: next(log, counts, 0, request) };
 
   const { size } = log.checkpoint;
   const trusted = trustedSize(request);
@@ -119,7 +125,7 @@ export async function verifyArchive(request: VerifyRequest): Promise<Verified> {
       );
   }
   return {
-    ...{ level, log, attested, objects: index.objects, rows: index.rows },
+    ...{ level, log, attested, objects: index.objects, rows: index.rows, comparedVersions },
     receipts: search?.end(log.newestLogged) ?? null,
     ...{
       readObjects: checked.objects,
@@ -127,7 +133,8 @@ export async function verifyArchive(request: VerifyRequest): Promise<Verified> {
       trustedObjects: size - checked.objects - listed.missing.size,
     },
     ...counts,
-    nextState: next(log, counts, size, request),
+    // What could not be read is tried again by the next run.
+    nextState: next(log, counts, isReadWhole ? size : trusted, request),
   };
 }
 
@@ -140,6 +147,13 @@ async function* withReceipts(
   for await (const entry of entries) if (isWanted(entry.index) || search.expectedIn(entry).length > 0) yield entry;
 }
 
+interface Listed {
+  /** Places of entries. */
+  readonly missing: ReadonlySet<number>;
+  readonly changed: ReadonlySet<number>;
+  readonly comparedVersions: boolean;
+}
+
 /**
  * Level `head`: each object of the log is there with its length, once, and no other object is. Returns the entries whose
  * objects are missing, and those whose length is wrong: when content is read, that says more.
@@ -149,7 +163,7 @@ async function compareListing(
   index: ObjectIndex,
   { checkpoint, newestLogged }: WalkedLog,
   { report, readsContent }: { report: (finding: Finding) => void; readsContent: boolean },
-): Promise<{ readonly missing: ReadonlySet<number>; readonly changed: ReadonlySet<number> }> {
+): Promise<Listed> {
   const logged = newestLogged === null ? Number.POSITIVE_INFINITY : Date.parse(newestLogged);
   const changed = new Set<number>();
   for await (const file of archive.list('')) {
@@ -165,17 +179,18 @@ async function compareListing(
     for await (const { key, index: place } of readEntries(archive, checkpoint.size, (at) => missing.has(at)))
       report(broken('object-missing', key, `Entry ${place} of the log names it.`));
   }
-  await checkVersions(archive, report);
-  return { missing, changed };
+  return { missing, changed, comparedVersions: await compareVersions(archive, report) };
 }
 
-async function checkVersions(archive: Archive, report: (finding: Finding) => void): Promise<void> {
-  if (archive.listVersions === null) return;
+/** A store with objects lists versions, or it cannot list them. */
+async function compareVersions(archive: Archive, report: (finding: Finding) => void): Promise<boolean> {
+  if (archive.listVersions === null) return false;
   try {
-    await findShadowed(archive.listVersions(), report);
+    return (await findShadowed(archive.listVersions(), report)) > 0;
   } catch (error) {
     if (!(error instanceof ArchiveError)) throw error;
     report(partly('object-shadowed', 'all objects', `Versions could not be listed: ${error.message}`));
+    return false;
   }
 }
 

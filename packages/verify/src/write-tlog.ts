@@ -1,22 +1,21 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { checkpointFolder, logFolder, sizeOfCheckpoint } from '../../evidence/src/log-files.ts';
+import { checkpointPath, logFolder } from '../../evidence/src/log-files.ts';
+import type { VerifierKey } from '../../evidence/src/signed-note.ts';
 import { listNewTiles, tilePath } from '../../evidence/src/tiles.ts';
 import { type Archive, ArchiveError } from './archive/archive.ts';
+import { readSigned } from './log/walk-log.ts';
 
 /**
- * Writes the newest checkpoint and its tiles as C2SP tlog-tiles has them, for the tools of others. Nothing is verified here.
- * Returns the size.
+ * Writes the newest checkpoint that the log's key signed, and its tiles, as C2SP tlog-tiles has them, for the tools of others. The tiles
+ * are not verified here. Returns the size.
  */
-export async function writeTlog(archive: Archive, folder: string): Promise<number> {
-  let size = 0;
-  let newest = '';
-  for await (const { path } of archive.list(checkpointFolder)) {
-    const found = sizeOfCheckpoint(path) ?? 0;
-    if (found > size) [size, newest] = [found, path];
-  }
-  const checkpoint = newest === '' ? null : await archive.read(newest);
-  if (checkpoint === null) throw new ArchiveError('No checkpoint is there.');
+export async function writeTlog(archive: Archive, key: VerifierKey, folder: string): Promise<number> {
+  const signed = await readSigned({ archive, key, report: () => {} });
+  const size = signed?.checkpoints.at(-1)?.size;
+  const checkpoint = size === undefined ? null : await archive.read(checkpointPath(size));
+  if (size === undefined || checkpoint === null)
+    throw new ArchiveError(`No checkpoint that ${key.name}+${key.id} signed is there.`);
   for (const tile of listNewTiles(0, size)) {
     const body = await archive.read(`${logFolder}${tilePath(tile)}`);
     if (body === null) throw new ArchiveError(`The file ${tilePath(tile)} of the log is missing.`);
@@ -27,6 +26,10 @@ export async function writeTlog(archive: Archive, folder: string): Promise<numbe
 }
 
 async function write(file: string, body: Buffer): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
-  await writeFile(file, body);
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, body);
+  } catch (error) {
+    throw new ArchiveError(`${file} cannot be written: ${(error as Error).message}.`);
+  }
 }

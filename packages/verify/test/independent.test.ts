@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { parseVerifierKey, type VerifierKey } from '../../evidence/src/signed-note.ts';
 import { listNewTiles, tilePath } from '../../evidence/src/tiles.ts';
 import { openArchive } from '../src/archive/open-archive.ts';
 import { writeTlog } from '../src/write-tlog.ts';
@@ -26,7 +27,8 @@ async function growLog(archive: TestArchive, size: number): Promise<string> {
   while (archive.entries.length < size) archive.add(lines, { stored: false });
   await archive.publish();
   const log = mkdtempSync(join(folder, 'log-'));
-  expect(await writeTlog(openArchive({ kind: 'folder', folder: archive.folder }), log)).toBe(size);
+  const key = parseVerifierKey(archive.key) as VerifierKey;
+  expect(await writeTlog(openArchive({ kind: 'folder', folder: archive.folder }), key, log)).toBe(size);
   return log;
 }
 

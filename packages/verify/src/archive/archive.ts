@@ -1,5 +1,3 @@
-import type { Readable } from 'node:stream';
-
 /** A file of an archive. Its path is relative to the prefix, with `/`. */
 export interface ArchivedFile {
   readonly path: string;
@@ -23,15 +21,16 @@ export interface FilledMemory {
 export interface Archive {
   /** All files below a folder, in any order. */
   list(folder: string): AsyncIterable<ArchivedFile>;
-  /** A small file; null when it is missing. */
+  /** A file of the log; null when it is missing. One that is longer than `mostSmallBytes` is cut one byte behind it. */
   read(path: string): Promise<Buffer | null>;
   /** Fills the memory from the start of a file, and counts the bytes that follow. Null when it is missing. */
   readInto(path: string, memory: Buffer): Promise<FilledMemory | null>;
-  /** Null when it is missing. */
-  stream(path: string): Promise<Readable | null>;
   /** Null when the archive keeps no versions, or they cannot be listed. */
   listVersions: (() => AsyncIterable<FileVersion>) | null;
 }
+
+/** No file of the log is longer: 256 entries of 65,535 bytes, each with its length. */
+export const mostSmallBytes = 256 * (2 + 65_535);
 
 /** The archive could not be read: no verdict is possible. The message is a sentence. */
 export class ArchiveError extends Error {

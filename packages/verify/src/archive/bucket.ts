@@ -1,7 +1,12 @@
 import { createHash, createHmac } from 'node:crypto';
-import { Readable } from 'node:stream';
-import type { ReadableStream } from 'node:stream/web';
-import { type Archive, type ArchivedFile, ArchiveError, type FileVersion, type FilledMemory } from './archive.ts';
+import {
+  type Archive,
+  type ArchivedFile,
+  ArchiveError,
+  type FileVersion,
+  type FilledMemory,
+  mostSmallBytes,
+} from './archive.ts';
 
 /** A bucket of S3 or a compatible store. */
 export interface S3Source {
@@ -32,8 +37,8 @@ export function openBucket(source: S3Source): Archive {
         if (response.ok) return response;
         if (response.status === 404 && key !== '') return null;
         const says = /<Code>([^<]+)/.exec(await response.text())?.[1] ?? 'no reason';
-        if (response.status === 501) return null;
-        if (left === 0 || response.status < 500)
+        if (response.status === 501 && 'versions' in query) return null;
+        if (left === 0 || (response.status < 500 && response.status !== 429))
           throw new ArchiveError(`The store answered ${response.status} (${says}) to ${url.pathname}.`);
       } catch (error) {
         if (error instanceof ArchiveError) throw error;
@@ -44,14 +49,39 @@ export function openBucket(source: S3Source): Archive {
     }
   }
 
+  /** A small body, read again when the network cut it, or when it is not whole. */
+  async function getSmall(
+    key: string,
+    query: Readonly<Record<string, string>> = {},
+    isWhole: (body: Buffer) => boolean = () => true,
+  ): Promise<Buffer | null> {
+    let problem = 'it is not whole';
+    for (let left = tries; left > 0; left -= 1) {
+      const response = await get(key, query);
+      if (response === null) return null;
+      try {
+        const body = await readSmall(response.body ?? []);
+        if (isWhole(body)) return body;
+      } catch (error) {
+        problem = (error as Error).message;
+      }
+    }
+    throw new ArchiveError(`${key === '' ? 'The listing of the store' : key} cannot be read to its end: ${problem}.`);
+  }
+
   async function* listPages(
     query: Readonly<Record<string, string>>,
-    next: (page: string) => Record<string, string> | null,
+    next: (page: string) => Readonly<Record<string, string>>,
   ) {
-    for (let more: Record<string, string> | null = {}; more !== null; ) {
-      const page: string = (await (await get('', { ...query, ...more }))?.text()) ?? '';
+    for (let more: Readonly<Record<string, string>> = {}; ; ) {
+      // Null: the store has no such listing.
+      const page = (await getSmall('', { ...query, ...more }, isListing))?.toString() ?? '';
       yield page;
-      more = /<IsTruncated>true</.test(page) ? next(page) : null;
+      if (!/<IsTruncated>true</.test(page)) return;
+      const begin = next(page);
+      if (Object.values(begin)[0] === '' || JSON.stringify(begin) === JSON.stringify(more))
+        throw new ArchiveError('The store says that its listing goes on, and not where.');
+      more = begin;
     }
   }
 
@@ -87,20 +117,30 @@ export function openBucket(source: S3Source): Archive {
 
   return {
     list,
-    async read(path) {
-      const response = await get(`${prefix}${path}`);
-      return response && Buffer.from(await response.arrayBuffer());
-    },
+    read: (path) => getSmall(`${prefix}${path}`),
     async readInto(path, memory) {
       const response = await get(`${prefix}${path}`);
       return response?.body ? fill(memory, response.body) : null;
     },
-    async stream(path) {
-      const response = await get(`${prefix}${path}`);
-      return response?.body ? Readable.fromWeb(response.body as ReadableStream) : null;
-    },
     listVersions,
   };
+}
+
+/** An answer that a proxy cut, as if it were whole, has no end. */
+function isListing(body: Buffer): boolean {
+  return /<\/List\w+Result>\s*$/.test(body.toString('latin1', Math.max(0, body.length - 100)));
+}
+
+/** A body that is too long is cut one byte behind `mostSmallBytes`. */
+async function readSmall(body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<Buffer> {
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const part of body) {
+    parts.push(part);
+    bytes += part.length;
+    if (bytes > mostSmallBytes) break;
+  }
+  return Buffer.concat(parts, Math.min(bytes, mostSmallBytes + 1));
 }
 
 async function fill(memory: Buffer, body: AsyncIterable<Uint8Array>): Promise<FilledMemory> {
@@ -116,8 +156,15 @@ async function fill(memory: Buffer, body: AsyncIterable<Uint8Array>): Promise<Fi
 
 function field(xml: string, name: string): string {
   const text = new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml)?.[1] ?? '';
-  return text.replaceAll('&quot;', '"').replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&');
+  return text.replace(/&(?:#(\d+)|#x([0-9a-f]+)|(quot|apos|lt|gt|amp));/gi, (whole, decimal, hexadecimal, entity) => {
+    if (entity !== undefined) return entities[entity.toLowerCase()] ?? whole;
+    const code = decimal === undefined ? Number.parseInt(hexadecimal, 16) : Number(decimal);
+    return code <= 0x10ffff ? String.fromCodePoint(code) : whole;
+  });
 }
+
+/** Which of them a store uses for a character is its choice. */
+const entities: Readonly<Record<string, string>> = { quot: '"', apos: "'", lt: '<', gt: '>', amp: '&' };
 
 function encode(text: string): string {
   return encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);

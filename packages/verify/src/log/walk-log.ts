@@ -10,7 +10,7 @@ import {
 } from '../../../evidence/src/log-files.ts';
 import { growTree, leafHash } from '../../../evidence/src/merkle.ts';
 import { parseNote, type VerifierKey, verifyNote } from '../../../evidence/src/signed-note.ts';
-import { decodeBundle, listNewTiles, type Tile, tilePath, tileWidth } from '../../../evidence/src/tiles.ts';
+import { decodeBundle, eachBundle, type Tile, tilePath, tileWidth } from '../../../evidence/src/tiles.ts';
 import type { Archive } from '../archive/archive.ts';
 import { broken, type Finding } from '../finding.ts';
 import type { VerifyState } from '../state.ts';
@@ -42,10 +42,10 @@ interface WalkParts {
  */
 export async function walkLog(parts: WalkParts): Promise<WalkedLog | null> {
   const { archive, report, state } = parts;
-  const keys = await followKeys(parts);
-  const checkpoints = keys === null ? [] : await readCheckpoints(parts, keys);
+  const signed = await readSigned(parts);
+  if (signed === null) return null;
+  const { keys, checkpoints } = signed;
   const newest = checkpoints.at(-1);
-  if (keys === null) return null;
   if (newest === undefined) {
     const says = state === null ? 'No signed checkpoint is there.' : `A log of ${state.size} batches was there before.`;
     report(broken(state === null ? 'checkpoint-missing' : 'rolled-back', checkpointFolder, says));
@@ -59,8 +59,7 @@ export async function walkLog(parts: WalkParts): Promise<WalkedLog | null> {
   const tiles = createTiles(archive, report);
   let previous = noPrevious;
   let newestLogged: string | null = null;
-  for (const tile of listNewTiles(0, newest.size)) {
-    if (tile.level !== 'entries') continue;
+  for (const tile of eachBundle(newest.size)) {
     const path = `${logFolder}${tilePath(tile)}`;
     const bundle = await archive.read(path);
     const entries = bundle && decodeBundle(bundle);
@@ -89,8 +88,21 @@ export async function walkLog(parts: WalkParts): Promise<WalkedLog | null> {
   return { checkpoint: newest, checkpoints, newestKey: keys.newest, newestLogged };
 }
 
+type SignedParts = Pick<WalkParts, 'archive' | 'key' | 'report'>;
+
+/**
+ * The keys of a log and the checkpoints that they signed, from small to large. What is wrong is reported. Null when the key notes do
+ * not lead to the trusted key.
+ */
+export async function readSigned(
+  parts: SignedParts,
+): Promise<{ readonly keys: KeyChain; readonly checkpoints: readonly Checkpoint[] } | null> {
+  const keys = await followKeys(parts);
+  return keys && { keys, checkpoints: await readCheckpoints(parts, keys) };
+}
+
 /** The keys of the log, by its key notes. Null when they do not lead to the trusted key; that is reported. */
-async function followKeys({ archive, key, report }: WalkParts): Promise<KeyChain | null> {
+async function followKeys({ archive, key, report }: SignedParts): Promise<KeyChain | null> {
   const changes: KeyChange[] = [];
   for await (const { path } of archive.list(keyFolder)) {
     const change = parseKeyNote((await archive.read(path))?.toString() ?? '', key.name);
@@ -104,7 +116,7 @@ async function followKeys({ archive, key, report }: WalkParts): Promise<KeyChain
 }
 
 /** The checkpoints with a right signature, from small to large. Wrong ones are reported. */
-async function readCheckpoints({ archive, key, report }: WalkParts, keys: KeyChain): Promise<Checkpoint[]> {
+async function readCheckpoints({ archive, key, report }: SignedParts, keys: KeyChain): Promise<Checkpoint[]> {
   const found: Checkpoint[] = [];
   for await (const { path } of archive.list(checkpointFolder)) {
     const size = sizeOfCheckpoint(path);

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { BatchEntry } from '../../../evidence/src/batch-entry.ts';
 import { broken, type Finding } from '../finding.ts';
 import type { IdFilter } from './id-filter.ts';
@@ -26,13 +27,14 @@ export function createEventCheck(entry: BatchEntry, ids: IdFilter): EventCheck {
   const suspects: string[] = [];
   const folder = timeOfFolder(key);
   let [line, last, first] = [0, '', ''];
+  if (folder === '') findings.push(broken('misfiled', key, 'Its key names no day.'));
 
   function note(code: 'line-malformed' | 'misfiled' | 'unsorted' | 'other-tenant', says: string): void {
     if (findings.length < mostNamed) findings.push(broken(code, key, `Line ${line + 1}: ${says}`));
   }
 
-  function check(text: string): void {
-    const event = parseEvent(text);
+  function check(bytes: Buffer): void {
+    const event = isUtf8(bytes) ? parseEvent(bytes.toString()) : null;
     if (event === null) note('line-malformed', 'it is not an event in JSON.');
     else {
       const time = widen(event.updated_at);
@@ -49,7 +51,7 @@ export function createEventCheck(entry: BatchEntry, ids: IdFilter): EventCheck {
   }
 
   return {
-    look: (line) => check(line.toString()),
+    look: check,
     end() {
       const [lastTime = ''] = last.split(' ');
       if (first !== entry.first || lastTime !== entry.last)
@@ -66,15 +68,22 @@ export function createEventCheck(entry: BatchEntry, ids: IdFilter): EventCheck {
   };
 }
 
+/**
+ * Readers of JSON differ where a line has a member twice, or writes one in another form. So id and time must stand in front as an
+ * exporter writes them, and be what a whole reader finds.
+ */
 function parseEvent(text: string): EventFields | null {
   try {
     const event = JSON.parse(text) as EventFields;
-    const hasFields = typeof event.id === 'string' && typeof event.updated_at === 'string' && 'action' in event;
-    return hasFields && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$/.test(event.updated_at) ? event : null;
+    const isEvent = eventBegin.test(text) && text.startsWith(`{"id":"${event.id}","updated_at":"${event.updated_at}",`);
+    return isEvent && 'action' in event ? event : null;
   } catch {
     return null;
   }
 }
+
+const eventBegin =
+  /^\{"id":"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}","updated_at":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z",/;
 
 /** With six fraction digits, so that texts compare like times. */
 function widen(time: string): string {

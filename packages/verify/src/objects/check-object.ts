@@ -15,8 +15,8 @@ const growBytes = 1024 * 1024;
 /** An exporter's objects have a few megabytes. A lie of the log must not ask for all the memory. */
 const mostBytes = 1024 ** 3;
 
-/** Checks one object at a time. `receipted`: the ids of events with a receipt that the object may hold. */
-export type ObjectCheck = (entry: BatchEntry, receipted: readonly string[]) => Promise<CheckedObject>;
+/** Checks one object at a time. `wanted`: the ids of events that are looked for in it. */
+export type ObjectCheck = (entry: BatchEntry, wanted: ReadonlySet<string>) => Promise<CheckedObject>;
 
 /**
  * Levels `content` and `events`: reads an object and compares every byte of it with its entry. Memory holds the compressed
@@ -25,9 +25,9 @@ export type ObjectCheck = (entry: BatchEntry, receipted: readonly string[]) => P
  */
 export function createObjectCheck(archive: Archive, ids: IdFilter | null): ObjectCheck {
   const memory = createMemory();
-  return async (entry, receipted) => {
+  return async (entry, wanted) => {
     const events = ids && createEventCheck(entry, ids);
-    const met = receipted.length === 0 ? null : createLineSearch(receipted);
+    const met = wanted.size === 0 ? null : createLineSearch(wanted);
     const findings = await compareObject(archive, entry, { memory, events, met });
     return { findings, suspects: events?.suspects ?? [], met: met?.lines ?? [] };
   };

@@ -40,11 +40,12 @@ export async function checkObjects(
   const iterator = entries[Symbol.asyncIterator]();
   let suspects: Set<string> | null = new Set();
   let [objects, rows] = [0, 0];
+  let isOver = false;
 
   async function work({ check, end }: Checker): Promise<void> {
     try {
-      for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
-        const answer = await check(next.value, options.receipts?.expectedIn(next.value) ?? []);
+      for (let next = await iterator.next(); !next.done && !isOver; next = await iterator.next()) {
+        const answer = await check(next.value, new Set(options.receipts?.expectedIn(next.value)));
         for (const finding of answer.findings) options.report(finding);
         options.receipts?.meet(next.value, answer.met);
         for (const id of answer.suspects) suspects?.add(id);
@@ -54,6 +55,8 @@ export async function checkObjects(
         options.onProgress({ objects, rows });
       }
     } finally {
+      // After an error of one of them, nobody waits for the others.
+      isOver = true;
       await end();
     }
   }
@@ -73,9 +76,9 @@ interface Checker {
 function checkHere({ source, filter }: WorkerTask): Checker {
   const check = createObjectCheck(openArchive(source), filter && createIdFilter(filter));
   return {
-    async check(entry, receipted) {
+    async check(entry, wanted) {
       try {
-        return await check(entry, receipted);
+        return await check(entry, wanted);
       } catch (error) {
         throw unreadable(entry, (error as Error).message);
       }
@@ -90,8 +93,8 @@ function startWorker(task: WorkerTask): Checker {
     resourceLimits: { maxYoungGenerationSizeMb: workerYoungMb },
   });
   return {
-    async check(entry, receipted) {
-      const answer = await ask(worker, { entry, receipted });
+    async check(entry, wanted) {
+      const answer = await ask(worker, { entry, wanted });
       if (answer.kind === 'failed') throw unreadable(entry, answer.reason);
       return answer;
     },

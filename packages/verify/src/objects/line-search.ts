@@ -18,8 +18,7 @@ export interface LineSearch {
 const idStart = '{"id":"'.length;
 const idLength = 36;
 
-export function createLineSearch(ids: readonly string[]): LineSearch {
-  const wanted = new Set(ids);
+export function createLineSearch(wanted: ReadonlySet<string>): LineSearch {
   const lines: MetLine[] = [];
   return {
     look(line, [leaf]) {

@@ -11,10 +11,10 @@ export interface WorkerTask {
   readonly filter: SharedArrayBuffer | null;
 }
 
-/** An entry, and the ids of events with a receipt that its object may hold. */
+/** An entry, and the ids of events that are looked for in its object. */
 export interface WorkerQuestion {
   readonly entry: BatchEntry;
-  readonly receipted: readonly string[];
+  readonly wanted: ReadonlySet<string>;
 }
 
 /** What is wrong with the object, ids that may have come before, and the lines of events with a receipt. */
@@ -25,10 +25,10 @@ export type WorkerAnswer =
 const { source, filter } = workerData as WorkerTask;
 const check = createObjectCheck(openArchive(source), filter && createIdFilter(filter));
 
-parentPort?.on('message', async ({ entry, receipted }: WorkerQuestion) => {
+parentPort?.on('message', async ({ entry, wanted }: WorkerQuestion) => {
   let answer: WorkerAnswer;
   try {
-    answer = { kind: 'checked', ...(await check(entry, receipted)) };
+    answer = { kind: 'checked', ...(await check(entry, wanted)) };
   } catch (error) {
     answer = { kind: 'failed', reason: (error as Error).message };
   }

@@ -1,0 +1,59 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { checkEventProof, parseEventProof } from '../../evidence/src/event-proof.ts';
+import type { VerifierKey } from '../../evidence/src/signed-note.ts';
+import { UsageError } from './usage-error.ts';
+
+/** What is wrong with a file of an evidence pack. */
+interface PackProblem {
+  readonly name: string;
+  readonly reason: string;
+}
+
+export interface CheckedPack {
+  readonly events: number;
+  readonly broken: readonly PackProblem[];
+}
+
+/** Checks that each event of an evidence pack has its own proof, and each proof its event. Throws UsageError. */
+export async function checkPack(folder: string, key: VerifierKey): Promise<CheckedPack> {
+  const names = await list(join(folder, 'events'));
+  if (names.length === 0) throw new UsageError(`${folder} has no events.`);
+  const broken: PackProblem[] = [];
+  const seen = new Map<string, string>();
+  const proofs = new Set(await list(join(folder, 'proofs')));
+  for (const name of names) {
+    const proof = name.replace(/(\.json)?$/, '.tlog-proof');
+    proofs.delete(proof);
+    const line = await readFile(join(folder, 'events', name)).catch(() => null);
+    const text = await readFile(join(folder, 'proofs', proof), 'utf8').catch(() => '');
+    const id = createHash('sha256')
+      .update(line ?? '')
+      .digest('hex');
+    const before = seen.get(id);
+    seen.set(id, name);
+    const reason = before === undefined ? findProblem(name, line, text, key) : `It is the same event as ${before}.`;
+    if (reason !== null) broken.push({ name, reason });
+  }
+  for (const name of proofs) broken.push({ name, reason: 'It is a proof without its event.' });
+  return { events: names.length, broken };
+}
+
+function findProblem(name: string, line: Buffer | null, text: string, key: VerifierKey): string | null {
+  if (line === null || !name.endsWith('.json')) return 'It is not an event in JSON.';
+  const proof = parseEventProof(text);
+  if (proof === null) return 'It has no proof.';
+  const verdict = checkEventProof(line, proof, key);
+  return verdict.kind === 'holds' ? null : verdict.reason;
+}
+
+/** Without the files that a desktop puts into folders: their names begin with a full stop. */
+async function list(folder: string): Promise<string[]> {
+  try {
+    return (await readdir(folder)).filter((name) => !name.startsWith('.')).sort();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw new UsageError(`${folder} cannot be read: ${(error as Error).message}.`);
+  }
+}
