@@ -192,7 +192,7 @@ test('a page that reaches a limit ends with a cursor, and all pages together hav
           },
         );
         expect(page.objects).toBeLessThanOrEqual(2);
-        found.push(...page.lines.map((line) => JSON.parse(line).id));
+        found.push(...page.lines.map(({ line }) => JSON.parse(line).id));
         after = page.next;
         if (after === null) break;
       }

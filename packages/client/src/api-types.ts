@@ -132,7 +132,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One event, and where its archived copy is */
+        /**
+         * One event, and where its archived copy is
+         * @description With `archive=true` an event that the database does not have is looked for in the objects from `start_date` to `end_date`. Without them the search covers the hour before the time in an id of version 7, and five minutes behind it. It ends early where it has read enough; then ask again with `next_cursor`.
+         */
         get: operations["getEvent"];
         put?: never;
         post?: never;
@@ -586,7 +589,7 @@ export interface components {
              * @description Stable, for programs. docs/errors.md explains each.
              * @enum {string}
              */
-            code: "bad-request" | "unauthorized" | "forbidden" | "not-found" | "method-not-allowed" | "not-acceptable" | "conflict" | "too-large" | "unsupported-media-type" | "invalid-event" | "quota-exceeded" | "too-many-bytes" | "internal-error" | "database-unavailable" | "database-busy" | "database-timeout" | "database-misconfigured" | "issuer-unavailable" | "archive-not-configured" | "archive-damaged" | "archive-unavailable" | "unavailable";
+            code: "bad-request" | "unauthorized" | "forbidden" | "not-found" | "method-not-allowed" | "not-acceptable" | "conflict" | "too-large" | "unsupported-media-type" | "invalid-event" | "quota-exceeded" | "too-many-bytes" | "internal-error" | "database-unavailable" | "database-busy" | "database-timeout" | "database-misconfigured" | "issuer-unavailable" | "archive-not-configured" | "archive-damaged" | "archive-too-dense" | "archive-unavailable" | "unavailable";
             /** @description The `X-Request-Id` of the answer. The log of the api has it too. */
             request_id: string;
             /** @description What is wrong, in a sentence. */
@@ -755,6 +758,25 @@ export interface components {
             op: "remove";
             path: string;
         };
+        /** @description A part of a history that was read from the archive. */
+        ArchivedObjectHistory: {
+            table_name: string;
+            object_id: string;
+            /** @description Oldest first. */
+            audit_logs: components["schemas"]["HistoryStep"][];
+            /** @description From which event time on the record is whole. Older events were removed by retention and are in the archive. Null if none were removed. */
+            record_begins_at: string | null;
+            /** @description The cursor of the next part. Null on the last page. */
+            next_cursor: string | null;
+            /** @description What this part was read from. */
+            archive: {
+                objects_read: number;
+                /** @description Of the objects as they are stored. */
+                bytes_read: number;
+                /** @description Batches of this part that are not in the archive yet. The database has their events. */
+                waiting_batches: number;
+            };
+        };
         /** @description How far the archived copies of events are. Unknown events are left out. */
         ArchiveStates: {
             archive: {
@@ -814,6 +836,66 @@ export interface components {
                 state: "pending" | "sealed" | "sending" | "done" | "failed" | "rejected";
                 delivered_at: string | null;
             }[];
+        };
+        /** @description With `archive=true`: the event, from the database or the archive. */
+        ArchivedEvent: {
+            /** Format: uuid */
+            id: string;
+            /**
+             * Format: date-time
+             * @description When it happened, in UTC, with the digits that were sent, six at most.
+             */
+            updated_at: string;
+            changed_by: string;
+            changed_by_api_key: string;
+            action: string;
+            table_name: string;
+            object_id: string;
+            /** @description Any JSON, as it was written. */
+            before_value: unknown;
+            /** @description Any JSON, as it was written. */
+            updated_values: unknown;
+            context: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Format: date-time
+             * @description When the database recorded it.
+             */
+            recorded_at: string;
+            /** @description Who wrote the event: `key:<id>:<name>`, `sql:<login>`, `api` for its own events; empty if it is not known. */
+            recorded_by: string;
+            /** @description Whose event it is. */
+            tenant?: string;
+            /** @description JSON Pointers to the values that were replaced before it was stored. */
+            redacted?: string[];
+            /** @description Where the archived copy is. Its key, hash and time are null until the copy exists. */
+            export: {
+                /** @enum {string} */
+                state: "pending" | "sealed" | "sending" | "done" | "failed" | "rejected";
+                object_key: string | null;
+                /** @description The hash of the uncompressed NDJSON. */
+                sha256: string | null;
+                exported_at: string | null;
+            };
+            /** @description From which event time on the record is whole. Older events were removed by retention and are in the archive. Null if none were removed. */
+            record_begins_at: string | null;
+        };
+        /** @description With `archive=true`: the event was not found in this part of the archive, and there is more to read. */
+        ArchiveSearch: {
+            audit_log: null;
+            /** @description What this part was read from. */
+            archive: {
+                objects_read: number;
+                /** @description Of the objects as they are stored. */
+                bytes_read: number;
+                /** @description Batches of this part that are not in the archive yet. The database has their events. */
+                waiting_batches: number;
+            };
+            /** @description From which event time on the record is whole. Older events were removed by retention and are in the archive. Null if none were removed. */
+            record_begins_at: string | null;
+            /** @description The search goes on with it, with the same other parameters. */
+            next_cursor: string;
         };
         Destinations: {
             destinations: {
@@ -1382,6 +1464,10 @@ export interface operations {
                 sort_by?: "updated_at" | "recorded_at" | "changed_by" | "changed_by_api_key" | "action" | "table_name" | "object_id" | "recorded_by" | "id";
                 /** @description Default `desc`. */
                 sort_order?: "asc" | "desc";
+                /** @description `true`: read the objects in the bucket instead of the database. Needs `start_date`, `end_date` and `closing_line=true`. The export ends early where it has read enough: its closing line has the `next_cursor` of the part after it. */
+                archive?: "true" | "false";
+                /** @description Only with `archive=true`: `next_cursor` of the closing line of the part before. */
+                cursor?: string;
                 /** @description `true`: CSV begins with a byte order mark. Excel needs it to read UTF-8. */
                 bom?: "true" | "false";
                 /** @description `true`: one more line at the end says how many rows were sent and where the record begins, `{"export_rows":42,"record_begins_at":null}` or in CSV `# 42 rows; record_begins_at none`. For callers behind proxies that hide broken connections. */
@@ -1405,7 +1491,7 @@ export interface operations {
             /** @description The events. */
             200: {
                 headers: {
-                    /** @description Names the trailers `Auditbox-Export-Rows`, how many rows were sent, and `Auditbox-Record-Begins-At`, as it is at the end of the export. They are missing over HTTP/1.0, which has no trailers. */
+                    /** @description Names the trailers `Auditbox-Export-Rows`, how many rows were sent, `Auditbox-Record-Begins-At`, as it is at the end of the export, and with `archive=true` `Auditbox-Next-Cursor`. They are missing over HTTP/1.0, which has no trailers. */
                     Trailer?: string;
                     /** @description As `record_begins_at` of a list: from which event time on the record is whole, or `none`. The header is as of the beginning of the export, the trailer as of its end: retention may remove a month in between. */
                     "Auditbox-Record-Begins-At": string;
@@ -1514,6 +1600,8 @@ export interface operations {
                 page_size?: number;
                 /** @description `next_cursor` of the previous answer, with the same filters. An empty cursor is the beginning. */
                 cursor?: string;
+                /** @description `true`: read the objects in the bucket instead of the database, for events that retention has removed. Needs `start_date` and `end_date`. A page ends early where it has read enough; only a `next_cursor` of null is the end. */
+                archive?: "true" | "false";
                 /** @description `true`: a member that `updated_values` leaves out is unchanged, not removed. Default: `true` except for created, deleted and rotated. */
                 partial?: "true" | "false";
             };
@@ -1539,12 +1627,13 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ObjectHistory"];
+                    "application/json": components["schemas"]["ObjectHistory"] | components["schemas"]["ArchivedObjectHistory"];
                 };
             };
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            422: components["responses"]["Unprocessable"];
             429: components["responses"]["TooManyRequests"];
             503: components["responses"]["Unavailable"];
             default: components["responses"]["AnyOther"];
@@ -1588,7 +1677,18 @@ export interface operations {
     };
     getEvent: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `true`: if the database does not have the event, it is looked for in the objects in the bucket. */
+                archive?: "true" | "false";
+                /** @description First event time, included: RFC 3339 or a date. */
+                start_date?: string;
+                /** @description Last event time, included: RFC 3339 or a date. */
+                end_date?: string;
+                /** @description The zone of dates and of times without an offset, such as `Europe/Berlin`. Default `UTC`. */
+                time_zone?: string;
+                /** @description `next_cursor` of the previous answer, with the same filters. An empty cursor is the beginning. */
+                cursor?: string;
+            };
             header?: {
                 /** @description `read-primary` (RFC 7240): the answer includes every write that was acknowledged before. Otherwise a replica may answer. */
                 Prefer?: string;
@@ -1610,7 +1710,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ExportedEvent"];
+                    "application/json": components["schemas"]["ExportedEvent"] | components["schemas"]["ArchivedEvent"] | components["schemas"]["ArchiveSearch"];
                 };
             };
             400: components["responses"]["BadRequest"];

@@ -3,6 +3,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { readBody } from './api-problem.ts';
 import type { paths } from './api-types.ts';
 import { checkExport } from './check-export.ts';
+import { joinParts } from './join-parts.ts';
 import { type PollOptions, type PollQuery, poll, type RecordedPart } from './poll.ts';
 import { printQuery } from './print-query.ts';
 import { decodeReceipt } from './receipt.ts';
@@ -54,7 +55,8 @@ export interface AuditClient {
   poll(query: PollQuery, options: PollOptions): AsyncGenerator<RecordedPart, void>;
   /**
    * Streams all matching events as NDJSON or CSV. The stream fails when the connection breaks, and with IncompleteExportError
-   * when rows are missing although the connection seems to have ended well, as behind some proxies.
+   * when rows are missing although the connection seems to have ended well, as behind some proxies. An export with
+   * `archive: 'true'` has several parts; the stream asks for one after the other.
    */
   export(query?: ExportQuery, options?: CallOptions): Promise<ReadableStream<Uint8Array>>;
   /**
@@ -122,11 +124,17 @@ export function createClient({
     },
     poll: (query, options) => poll(list, query, options),
     async export(query = {}, options = {}) {
-      const params = { query: { ...query, closing_line: 'true' as const }, header: makeHeader(options) };
-      const send = () =>
-        readBody(api.GET('/audit/export', { params, parseAs: 'stream', fetch: sendForStream, ...makeSignal(options) }));
-      const rows = (await again(send, options)) as ReadableStream<Uint8Array>;
-      return rows.pipeThrough(checkExport(query.format ?? 'ndjson'));
+      const openPart = async (cursor: string | undefined, onEnd: (nextCursor: string | null) => void) => {
+        const part = { ...query, closing_line: 'true' as const, ...(cursor !== undefined && { cursor }) };
+        const params = { query: part, header: makeHeader(options) };
+        const send = () =>
+          readBody(
+            api.GET('/audit/export', { params, parseAs: 'stream', fetch: sendForStream, ...makeSignal(options) }),
+          );
+        const rows = (await again(send, options)) as ReadableStream<Uint8Array>;
+        return rows.pipeThrough(checkExport(query.format ?? 'ndjson', onEnd));
+      };
+      return joinParts(openPart, query.cursor);
     },
     async write(event, options = {}) {
       const body = identify(event, options);

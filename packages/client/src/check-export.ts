@@ -9,14 +9,17 @@ export class IncompleteExportError extends Error {
 }
 
 const newline = 10;
-/** The closing line is much shorter. */
-const keptBytes = 100;
+/** The closing line is shorter, with a cursor too. */
+const keptBytes = 1_000;
 
 /**
- * Passes an export on without its closing line. The stream fails if the closing line is missing, or names another number of
+ * Passes an export on without its closing line. `onEnd` is called with the cursor of the part after it, or null. The stream fails if the closing line is missing, or names another number of
  * rows than there are.
  */
-export function checkExport(format: 'ndjson' | 'csv'): TransformStream<Uint8Array, Uint8Array> {
+export function checkExport(
+  format: 'ndjson' | 'csv',
+  onEnd: (nextCursor: string | null) => void = () => {},
+): TransformStream<Uint8Array, Uint8Array> {
   let kept = new Uint8Array(0);
   let breaks = 0;
   return new TransformStream({
@@ -41,14 +44,16 @@ export function checkExport(format: 'ndjson' | 'csv'): TransformStream<Uint8Arra
       if (format === 'ndjson' && breaks !== Number(closing[1]))
         throw new IncompleteExportError(`The export has ${breaks} rows, and its closing line says ${closing[1]}.`);
       if (rest.length > 0) controller.enqueue(rest);
+      onEnd(closing[2] ?? null);
     },
   });
 }
 
-/** An older api sends only the number of rows. */
+/** An older api sends only the number of rows. Only an export of the archive has a cursor. */
 const closingLines = {
-  ndjson: /(?<=^|\n)\{"export_rows":(\d+)(?:,"record_begins_at":(?:null|"[^"]*"))?\}\n$/,
-  csv: /(?<=\r\n)# (\d+) rows(?:; record_begins_at [^\r\n]*)?\r\n$/,
+  ndjson:
+    /(?<=^|\n)\{"export_rows":(\d+)(?:,"record_begins_at":(?:null|"[^"]*"))?(?:,"next_cursor":(?:null|"([^"]*)"))?\}\n$/,
+  csv: /(?<=\r\n)# (\d+) rows(?:; record_begins_at [^\r\n;]*)?(?:; next_cursor (?:none|([^\r\n;]*)))?\r\n$/,
 } as const;
 
 function countBreaks(bytes: Uint8Array): number {

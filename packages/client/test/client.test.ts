@@ -102,6 +102,37 @@ test('an export streams the matching events in both formats', async () => {
   expect(csv.trimEnd().split('\r\n')).toHaveLength(21);
 });
 
+test.each(['ndjson', 'csv'] as const)(
+  'a %s export of the archive has all its parts, one after the other, and fails when one is cut off',
+  async (format) => {
+    const rows = { ndjson: ['{"n":1}\n', '{"n":2}\n{"n":3}\n'], csv: ['"n"\r\n"1"\r\n', '"2"\r\n"3"\r\n'] }[format];
+    const closing = (count: number, cursor: string | null) =>
+      format === 'ndjson'
+        ? `${JSON.stringify({ export_rows: count, record_begins_at: null, next_cursor: cursor })}\n`
+        : `# ${count} rows; record_begins_at none; next_cursor ${cursor ?? 'none'}\r\n`;
+    const asked: (string | null)[] = [];
+    let isCut = false;
+    // An api sends a part of 2,000 objects.
+    const server = createServer(({ url }, response) => {
+      const cursor = new URL(url ?? '', 'http://api').searchParams.get('cursor');
+      asked.push(cursor);
+      if (cursor === null) response.end(`${rows[0]}${closing(1, 'part-2')}`);
+      else response.end(isCut ? rows[1] : `${rows[1]}${closing(2, null)}`);
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const its = createClient({ baseUrl: `http://127.0.0.1:${port}`, key: masterKey });
+    const query = { archive: 'true', start_date: '2020-06-01', end_date: '2020-06-02', format } as const;
+    expect(await new Response(await its.export(query)).text()).toBe(rows.join(''));
+    expect(asked).toEqual([null, 'part-2']);
+    isCut = true;
+    await expect(new Response(await its.export(query)).text()).rejects.toMatchObject({
+      code: 'AUDITBOX_INCOMPLETE_EXPORT',
+    });
+    server.close();
+  },
+);
+
 /** A client whose connections can be broken. */
 async function breakable(): Promise<{ proxy: TcpProxy; client: AuditClient }> {
   const { hostname: host, port } = new URL(api.url);

@@ -1,10 +1,18 @@
 import { archiveDestination as destination } from '@auditbox/core/export/archive-destination.ts';
+import { findArchivedObjects } from '@auditbox/db/archive/find-archived-objects.ts';
 import {
   type ArchivedBatch,
   type ArchivedBatchQuery,
+  type ArchivedObject,
   type BatchPlace,
   listArchivedBatches,
 } from '@auditbox/db/archive/list-archived-batches.ts';
+import {
+  type EventTimes,
+  findArchivedDay,
+  listBatchesOfDay,
+  type TimedBatch,
+} from '@auditbox/db/archive/list-batches-of-day.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { compareTexts } from '@auditbox/db/queries/compare-positions.ts';
 
@@ -57,4 +65,85 @@ function placeInCell({ partition, cell, batchId }: ArchivePlace, name: string, d
 function comparePlaces(a: PlacedBatch, b: PlacedBatch): number {
   const byText = compareTexts(a.partition, b.partition) || compareTexts(a.cell, b.cell);
   return byText || Number(BigInt(a.batchId) - BigInt(b.batchId));
+}
+
+/** A batch of a list in the order of time. */
+export type PlacedTimedBatch = TimedBatch & { readonly cell: string };
+
+/** Batches that are looked up at once. */
+const batchesAtOnce = 50;
+
+/** The batches of all cells that may have events of a range, day after day, by the time of their first event. */
+export async function* listByTime(
+  ledgers: readonly CellLedger[],
+  times: EventTimes,
+): AsyncGenerator<PlacedTimedBatch, void> {
+  let from: string = times.from;
+  while (from <= times.to) {
+    const range = { from, to: times.to };
+    const days = await Promise.all(ledgers.map(({ db }) => findArchivedDay(db, destination, range)));
+    const [day] = days.filter((one) => one !== null).sort();
+    if (day === undefined) return;
+    let after: PlacedTimedBatch | null = null;
+    for (;;) {
+      const batches: readonly PlacedTimedBatch[] = await listDay(ledgers, day, times, after);
+      yield* batches;
+      if (batches.length < batchesAtOnce) break;
+      after = batches.at(-1) ?? null;
+    }
+    from = `${dayAfter(day)}T00:00:00.000000Z`;
+  }
+}
+
+async function listDay(
+  ledgers: readonly CellLedger[],
+  day: string,
+  times: EventTimes,
+  after: PlacedTimedBatch | null,
+): Promise<PlacedTimedBatch[]> {
+  const lists = await Promise.all(
+    ledgers.map(async ({ name, db }) => {
+      const place = after && {
+        firstOccurredAt: after.firstOccurredAt,
+        batchId: name === after.cell ? after.batchId : compareTexts(name, after.cell) < 0 ? greatestId : leastId,
+      };
+      const batches = await listBatchesOfDay(db, { destination, day, times, after: place, limit: batchesAtOnce });
+      return batches.map((batch) => ({ ...batch, cell: name }));
+    }),
+  );
+  return lists
+    .flat()
+    .sort(
+      (a, b) =>
+        compareTexts(a.firstOccurredAt, b.firstOccurredAt) ||
+        compareTexts(a.cell, b.cell) ||
+        Number(BigInt(a.batchId) - BigInt(b.batchId)),
+    )
+    .slice(0, batchesAtOnce);
+}
+
+function dayAfter(day: string): string {
+  return new Date(Date.parse(`${day}T00:00:00Z`) + 86_400_000).toISOString().slice(0, 10);
+}
+
+/** A line of an object. */
+export interface LineRef {
+  readonly cell: string;
+  readonly batchId: string;
+  readonly line: number;
+}
+
+/** The object of each batch that is in the archive. */
+export async function findObjects(
+  ledgers: readonly CellLedger[],
+  refs: readonly LineRef[],
+): Promise<{ readonly object: ArchivedObject; readonly cell: string; readonly batchId: string }[]> {
+  const found = await Promise.all(
+    ledgers.map(async ({ name, db }) => {
+      const ids = [...new Set(refs.filter(({ cell }) => cell === name).map(({ batchId }) => batchId))];
+      const objects = ids.length === 0 ? new Map() : await findArchivedObjects(db, destination, ids);
+      return Array.from(objects, ([batchId, object]) => ({ object, cell: name, batchId }));
+    }),
+  );
+  return found.flat();
 }

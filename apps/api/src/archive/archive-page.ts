@@ -1,9 +1,8 @@
+import type { MatchedLine } from '@auditbox/core/event/line-matcher.ts';
+import type { ArchivedObject } from '@auditbox/db/archive/list-archived-batches.ts';
 import { maxPageBytes } from '@auditbox/db/queries/page-bytes.ts';
-import type { LinesOutcome } from '@auditbox/s3/archived-lines.ts';
-import { BrokenLineError } from '@auditbox/s3/split-lines.ts';
-import { HttpProblem } from '../http/problem.ts';
 import type { ArchivePlace, PlacedBatch } from './archive-ledger.ts';
-import type { ArchiveStore } from './archive-store.ts';
+import { type ObjectReader, readObject } from './read-object.ts';
 
 /** What a page may cost. At one of them it ends, and its cursor goes on. */
 export interface ArchiveLimits {
@@ -20,16 +19,23 @@ export const archiveLimits: ArchiveLimits = { objects: 200, bytes: 128 * 1024 * 
 const batchesAtOnce = 50;
 
 export interface ArchiveQuery {
-  readonly match: (line: Buffer) => string | null;
+  readonly match: (line: Buffer) => MatchedLine | null;
   readonly direction: 'asc' | 'desc';
   readonly after: ArchivePlace | null;
   readonly pageSize: number;
+  /** Of the lines of a page. A larger line has a page to itself. */
+  readonly pageBytes?: number;
+}
+
+/** A line of an object that matches. */
+export interface ArchivedLine extends MatchedLine {
+  readonly object: ArchivedObject;
 }
 
 /** A part of what the archive has. */
 export interface ArchivePage {
   /** Lines of objects, in the order of the archive. */
-  readonly lines: readonly string[];
+  readonly lines: readonly ArchivedLine[];
   readonly objects: number;
   readonly bytes: number;
   /** Batches of the range that were passed, because they are not in the archive yet. */
@@ -38,12 +44,10 @@ export interface ArchivePage {
   readonly next: ArchivePlace | null;
 }
 
-export interface ArchiveSource {
+export interface ArchiveSource extends ObjectReader {
   /** The next batches, the one at the place included. */
   readonly list: (at: ArchivePlace | null, limit: number) => Promise<readonly PlacedBatch[]>;
-  readonly readLines: ArchiveStore['readLines'];
   readonly limits: ArchiveLimits;
-  readonly signal: AbortSignal;
 }
 
 /**
@@ -51,9 +55,9 @@ export interface ArchiveSource {
  * object is read to its end and compared with its hash before a line of it is given out.
  */
 export async function readArchivePage(query: ArchiveQuery, source: ArchiveSource): Promise<ArchivePage> {
-  const { limits, signal } = source;
+  const { limits } = source;
   const endAt = performance.now() + limits.ms;
-  const lines: string[] = [];
+  const lines: ArchivedLine[] = [];
   let [objects, bytes, skipped, lineBytes] = [0, 0, 0, 0];
   const end = (next: ArchivePlace | null): ArchivePage => ({ lines, objects, bytes, skipped, next });
   for (let at = query.after; ; ) {
@@ -71,24 +75,17 @@ export async function readArchivePage(query: ArchiveQuery, source: ArchiveSource
         skipped += 1;
         continue;
       }
-      signal.throwIfAborted();
       const taken = createTaker(query, place.line, {
         lines: query.pageSize - lines.length,
-        bytes: maxPageBytes - lineBytes,
+        bytes: (query.pageBytes ?? maxPageBytes) - lineBytes,
         isEmpty: lines.length === 0,
       });
-      const outcome = await source
-        .readLines({ key: object.key, hash: object.sha256 }, taken.onLine, signal)
-        .catch((error: unknown) => {
-          const isOfLine = error instanceof SyntaxError || error instanceof BrokenLineError;
-          throw isOfLine ? damaged(`The object ${object.key} has a line that is not an event.`) : error;
-        });
-      bytes += requireRead(outcome, object.key).objectBytes;
+      bytes += (await readObject(source, object, taken.onLine)).objectBytes;
       objects += 1;
       const { found, more } = taken.result();
-      for (const line of found) {
-        lines.push(line);
-        lineBytes += line.length;
+      for (const matched of found) {
+        lines.push({ ...matched, object });
+        lineBytes += matched.line.length;
       }
       if (more !== null) return end({ ...batch, line: more });
     }
@@ -107,62 +104,36 @@ interface Room {
 }
 
 interface Taker {
-  readonly onLine: (bytes: Buffer) => void;
+  readonly onLine: (bytes: Buffer, index: number) => void;
   /** The lines that fit, in the order of the list; and where the next page begins in this object, or null. */
-  result(): { readonly found: readonly string[]; readonly more: number | null };
+  result(): { readonly found: readonly MatchedLine[]; readonly more: number | null };
 }
 
 /** Keeps the lines of an object that match and fit: the first ones from `line` on, or the last ones before it. */
 function createTaker({ match, direction }: ArchiveQuery, line: number | null, room: Room): Taker {
-  const kept: { readonly index: number; readonly text: string }[] = [];
-  let [index, keptBytes] = [-1, 0];
+  const kept: { readonly index: number; readonly matched: MatchedLine }[] = [];
+  let keptBytes = 0;
   let more: number | null = null;
   const isOver = () => kept.length > room.lines || (keptBytes > room.bytes && !(room.isEmpty && kept.length === 1));
 
   function drop(one: (typeof kept)[number] | undefined): void {
     if (one === undefined) return;
-    keptBytes -= one.text.length;
+    keptBytes -= one.matched.line.length;
     more = direction === 'asc' ? one.index : one.index + 1;
   }
 
   return {
-    onLine(bytes) {
-      index += 1;
+    onLine(bytes, index) {
       if (direction === 'asc' ? more !== null || index < (line ?? 0) : line !== null && index >= line) return;
-      const text = match(bytes);
-      if (text === null) return;
-      kept.push({ index, text });
-      keptBytes += text.length;
+      const matched = match(bytes);
+      if (matched === null) return;
+      kept.push({ index, matched });
+      keptBytes += matched.line.length;
       while (isOver()) drop(direction === 'asc' ? kept.pop() : kept.shift());
     },
     result() {
-      const found = kept.map(({ text }) => text);
+      const found = kept.map(({ matched }) => matched);
       return { found: direction === 'asc' ? found : found.reverse(), more };
     },
   };
-}
-
-function requireRead(outcome: LinesOutcome, key: string) {
-  switch (outcome.kind) {
-    case 'read':
-      return outcome.content;
-    case 'missing':
-      throw damaged(`The object ${key} is missing in the archive.`);
-    case 'altered':
-      throw damaged(`The object ${key} does not have the lines that were archived.`);
-    case 'error':
-      throw new HttpProblem(503, `The archive cannot be read now (${outcome.code}).`, {
-        headers: { 'retry-after': '5' },
-        code: 'archive-unavailable',
-      });
-    default:
-      return outcome satisfies never;
-  }
-}
-
-/** No answer without its events: it would look complete. */
-function damaged(what: string): HttpProblem {
-  return new HttpProblem(500, `${what} Check the archive with \`npm run verify-archive\`.`, {
-    code: 'archive-damaged',
-  });
 }

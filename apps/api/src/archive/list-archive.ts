@@ -6,10 +6,10 @@ import type { BytesInFlight } from '../http/bytes-in-flight.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { type CursorList, printArchiveCursor, readArchiveCursor } from '../read/cursor.ts';
 import { auditEvent, nextCursor, recordBeginsAt } from '../read/event-answer.ts';
-import type { EventReads } from '../read/event-reads.ts';
+import type { EventReads, Sources } from '../read/event-reads.ts';
 import { invalid } from '../read/read-query.ts';
-import type { ArchivePlace } from './archive-ledger.ts';
-import { type ArchivePage, archiveLimits, readArchivePage } from './archive-page.ts';
+import { type ArchivePlace, listOverCells } from './archive-ledger.ts';
+import { type ArchivePage, type ArchiveSource, archiveLimits, readArchivePage } from './archive-page.ts';
 import type { ArchiveStore } from './archive-store.ts';
 import { type ArchiveFilter, createEventMatcher } from './match-event.ts';
 
@@ -23,19 +23,27 @@ export const archiveParameter = z
       'early where it has read enough; only a `next_cursor` of null is the end.',
   );
 
+/** Member of every answer that was read from the archive. */
+export const archiveRead = z
+  .strictObject({
+    objects_read: z.int(),
+    bytes_read: z.int().describe('Of the objects as they are stored.'),
+    waiting_batches: z
+      .int()
+      .describe('Batches of this part that are not in the archive yet. The database has their events.'),
+  })
+  .describe('What this part was read from.');
+
+/** The value of `archiveRead`. */
+export function printRead({ objects, bytes, skipped }: Pick<ArchivePage, 'objects' | 'bytes' | 'skipped'>) {
+  return { objects_read: objects, bytes_read: bytes, waiting_batches: skipped };
+}
+
 export const archivePage = z
   .strictObject({
     audit_logs: z.array(auditEvent),
     page_size: z.int(),
-    archive: z
-      .strictObject({
-        objects_read: z.int(),
-        bytes_read: z.int().describe('Of the objects as they are stored.'),
-        waiting_batches: z
-          .int()
-          .describe('Batches of this part that are not in the archive yet. The database has their events.'),
-      })
-      .describe('What this part was read from.'),
+    archive: archiveRead,
     record_begins_at: recordBeginsAt,
     next_cursor: nextCursor,
   })
@@ -89,45 +97,61 @@ export function readArchiveQuery(given: Given, filter: EventFilter): Checked<Arc
   return { ok: true, value: { ...query, pageSize, after: place.place } };
 }
 
-interface ArchiveParts {
+export interface ArchiveParts {
   readonly archive: ArchiveStore | null;
   readonly bytesInFlight: BytesInFlight;
-  readonly choose: (request: Request, response: Response) => Promise<EventReads>;
+  readonly sources: Pick<Sources, 'choose'>;
 }
 
 /** The part of the archive that a query names, and where the part after it begins. */
 export async function readArchiveList(
   { list, filter, after, pageSize }: ArchiveListQuery,
-  { archive, bytesInFlight, choose }: ArchiveParts,
+  { archive, bytesInFlight, sources }: ArchiveParts,
   request: Request,
   response: Response,
 ): Promise<{ readonly page: ArchivePage; readonly reads: EventReads; readonly cursor: string | null }> {
-  if (archive === null) throw notConfigured();
-  const reads = await choose(request, response);
-  const left = new AbortController();
-  response.once('close', () => left.abort());
+  const { readLines, inTurn } = requireArchive(archive);
+  const reads = await sources.choose(request, response);
   const { direction } = list.order;
   const { occurredFrom, occurredTo } = filter;
-  const page = await archive.inTurn(() =>
+  const page = await inTurn(() =>
     readArchivePage(
       { match: createEventMatcher(filter), direction, after, pageSize },
       {
-        list: (at, limit) => reads.listArchived({ occurredFrom, occurredTo, direction, at, limit }),
-        readLines: archive.readLines,
+        list: listRange(reads, { occurredFrom, occurredTo }, direction),
+        readLines,
         limits: archiveLimits,
-        signal: left.signal,
+        signal: abortWith(response),
       },
     ),
   );
   bytesInFlight.hold(
     response,
-    page.lines.reduce((sum, { length }) => sum + length, 0),
+    page.lines.reduce((sum, { line }) => sum + line.length, 0),
   );
   return { page, reads, cursor: page.next && printArchiveCursor(list, page.next) };
 }
 
-function notConfigured(): HttpProblem {
-  return new HttpProblem(501, 'This api does not read the archive: it has no S3_BUCKET.', {
+/** The batches of a range, for `readArchivePage`. */
+export function listRange(
+  reads: EventReads,
+  range: Pick<ArchiveFilter, 'occurredFrom' | 'occurredTo'>,
+  direction: 'asc' | 'desc',
+): ArchiveSource['list'] {
+  const ledgers = reads.listLedgers();
+  return (at, limit) => listOverCells(ledgers, { ...range, direction, at, limit });
+}
+
+/** Aborts when the caller has gone. */
+export function abortWith(response: Response): AbortSignal {
+  const left = new AbortController();
+  response.once('close', () => left.abort());
+  return left.signal;
+}
+
+export function requireArchive(archive: ArchiveStore | null): ArchiveStore {
+  if (archive !== null) return archive;
+  throw new HttpProblem(501, 'This api does not read the archive: it has no S3_BUCKET.', {
     code: 'archive-not-configured',
   });
 }

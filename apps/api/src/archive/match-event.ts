@@ -1,5 +1,5 @@
 import { columnOf, type EventRow } from '@auditbox/core/event/event-columns.ts';
-import { createLineMatcher } from '@auditbox/core/event/line-matcher.ts';
+import { createLineMatcher, type MatchedLine } from '@auditbox/core/event/line-matcher.ts';
 import { objectMembers } from '@auditbox/core/json/json-text.ts';
 import type { EventFilter } from '@auditbox/db/queries/event-filter.ts';
 
@@ -7,18 +7,21 @@ import type { EventFilter } from '@auditbox/db/queries/event-filter.ts';
 export type ArchiveFilter = Omit<EventFilter, 'words' | 'values' | 'recordedAfter' | 'occurredBefore'> & {
   readonly occurredFrom: string;
   readonly occurredTo: string;
+  /** The id of one event. */
+  readonly id?: string | undefined;
 };
 
 /**
- * Makes the function that matches a line of an object as Postgres matches the row; it resolves to the line. A caller that is
- * bound to a tenant gets the lines of the tenant alone.
+ * Makes the function that matches a line of an object as Postgres matches the row; A caller that is bound to a tenant
+ * gets the lines of the tenant alone.
  */
-export function createEventMatcher(filter: ArchiveFilter): (bytes: Buffer) => string | null {
+export function createEventMatcher(filter: ArchiveFilter): (bytes: Buffer) => MatchedLine | null {
   const { tenant, changedByPrefix: prefix, teamId, keyHash, anyId } = filter;
   const match = createLineMatcher({
     from: filter.occurredFrom,
     to: filter.occurredTo,
     members: {
+      id: filter.id === undefined ? [] : [filter.id],
       changed_by: filter.changedBy ?? [],
       changed_by_api_key: filter.changedByApiKey ?? [],
       action: filter.action ?? [],
@@ -37,7 +40,7 @@ export function createEventMatcher(filter: ArchiveFilter): (bytes: Buffer) => st
       (teamId === undefined || hasMember(row, 'team_id', teamId)) &&
       (keyHash === undefined || hasMember(row, 'token', keyHash)) &&
       (anyId === undefined || hasId(row, anyId));
-    return matches ? found.line : null;
+    return matches ? found : null;
   };
 }
 

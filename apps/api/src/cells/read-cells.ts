@@ -3,7 +3,6 @@ import { getEvent } from '@auditbox/db/events/get-event.ts';
 import { findEvents } from '@auditbox/db/queries/find-events.ts';
 import { type FoundEvent, readPageEvents } from '@auditbox/db/queries/page-bytes.ts';
 import { getRecordBegin } from '@auditbox/db/queries/record-begin.ts';
-import { listOverCells } from '../archive/archive-ledger.ts';
 import { createPollEnd } from '../read/await-poll-end.ts';
 import type { EventReads, LocatedEvent, Sources } from '../read/event-reads.ts';
 import { createFeed } from '../read/feed.ts';
@@ -86,10 +85,7 @@ function readCells(cells: readonly Cell[], router: EventRouter, origins: Origins
       const states = await Promise.all(cells.map(({ readers }) => listArchiveStates(readers.primary.poolFor(), asked)));
       return states.flat().sort((a, b) => (a.id < b.id ? -1 : 1));
     },
-    async listArchived(query) {
-      const ledgers = cells.map(({ name, readers }) => ({ name, db: readers.primary.poolFor() }));
-      return listOverCells(ledgers, query);
-    },
+    listLedgers: () => cells.map(({ name, readers }) => ({ name, db: readers.primary.poolFor() })),
     async openExport(format, list, options) {
       const readers = await readyAll();
       return openMergedExport(

@@ -69,6 +69,12 @@ export const errorCodes = {
       'An object of the archive is missing, or does not have the lines that were archived. `detail` names it. Run `npm run verify-archive`.',
     retry: false,
   },
+  'archive-too-dense': {
+    status: 422,
+    meaning:
+      'Too many objects of the archive have events of the same moment, so a history cannot be put in order. Use `npm run archive -- find`.',
+    retry: false,
+  },
   'archive-unavailable': { status: 503, meaning: 'The bucket of the archive cannot be read now.', retry: true },
   unavailable: { status: 503, meaning: 'The api cannot serve this request now.', retry: true },
 } as const satisfies Record<string, { readonly status: number; readonly meaning: string; readonly retry: boolean }>;

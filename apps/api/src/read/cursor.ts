@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import type { EventFilter } from '@auditbox/db/queries/event-filter.ts';
 import { columnType, type EventOrder, type EventPosition, sortKeys } from '@auditbox/db/queries/event-order.ts';
 import { z } from 'zod';
-import type { ArchivePlace } from '../archive/archive-ledger.ts';
+import type { TimePlace } from '../archive/archive-in-order.ts';
+import type { ArchivePlace, LineRef } from '../archive/archive-ledger.ts';
 import type { FeedPlace } from './feed-place.ts';
 
 /*
@@ -91,6 +92,39 @@ export function readArchiveCursor(list: CursorList, cursor: string): { place: Ar
   const [, hash, partition, cell, batchId, line] = token.data;
   if (hash !== fingerprint(list)) return { message: 'belongs to a list with other filters or another order' };
   return { place: { partition, cell, batchId, line } };
+}
+
+/** The state before a page of a history is made of this many events at most. */
+export const stateEvents = 20;
+
+const cellName = z.string().max(32);
+const historyTokenSchema = z.tuple([
+  z.literal(5),
+  z.string(),
+  z.string().regex(partForm.timestamptz),
+  z.string().regex(/^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$/),
+  z.array(z.tuple([cellName, outboxId, z.int().min(0)])).max(stateEvents),
+]);
+
+/** Where a history in the archive goes on, and the lines of the events right before it, oldest first. */
+export interface ArchiveHistoryPlace {
+  readonly after: TimePlace;
+  readonly earlier: readonly LineRef[];
+}
+
+/** The cursor of a history in the archive. */
+export function printHistoryCursor(list: CursorList, { after, earlier }: ArchiveHistoryPlace): string {
+  const refs = earlier.map(({ cell, batchId, line }) => [cell, batchId, line]);
+  return Buffer.from(JSON.stringify([5, fingerprint(list), after.at, after.id, refs])).toString('base64url');
+}
+
+/** The place in the cursor of a history in the archive, or the mistake in it. */
+export function readHistoryCursor(list: CursorList, cursor: string): ArchiveHistoryPlace | { message: string } {
+  const token = historyTokenSchema.safeParse(parseToken(cursor));
+  if (!token.success || !isRealDay(token.data[2])) return { message: 'is not a valid cursor of the archive' };
+  const [, hash, at, id, refs] = token.data;
+  if (hash !== fingerprint(list)) return { message: 'belongs to a list with other filters or another order' };
+  return { after: { at, id }, earlier: refs.map(([cell, batchId, line]) => ({ cell, batchId, line })) };
 }
 
 function fingerprint({ filter, order }: CursorList): string {

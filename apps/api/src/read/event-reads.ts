@@ -6,7 +6,7 @@ import type { EventFilter } from '@auditbox/db/queries/event-filter.ts';
 import type { EventPage, EventQuery } from '@auditbox/db/queries/find-events.ts';
 import type { FoundEvent } from '@auditbox/db/queries/page-bytes.ts';
 import type { Request, Response } from 'express';
-import type { LedgerQuery, PlacedBatch } from '../archive/archive-ledger.ts';
+import type { CellLedger } from '../archive/archive-ledger.ts';
 import type { CursorList } from './cursor.ts';
 import type { ExportFormat, ExportOptions, ExportSource } from './export-source.ts';
 import type { FeedPlace } from './feed-place.ts';
@@ -33,8 +33,8 @@ export interface EventReads {
     readonly tenant: TenantScope;
     readonly destination: string;
   }): Promise<readonly ArchiveState[]>;
-  /** The next batches of the archive. */
-  listArchived(query: LedgerQuery): Promise<readonly PlacedBatch[]>;
+  /** The ledgers of the archive's batches: of one database, or of each cell. */
+  listLedgers(): readonly CellLedger[];
   openExport(format: ExportFormat, list: CursorList, options: ExportOptions): ExportSource | Promise<ExportSource>;
 }
 

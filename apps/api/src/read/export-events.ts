@@ -2,14 +2,16 @@ import type { Checked } from '@auditbox/core/event/audit-event.ts';
 import type { TenantScope } from '@auditbox/core/keys/tenant-scope.ts';
 import type { Request, Response } from 'express';
 import { z } from 'zod';
+import { openArchiveExport, requireClosingLine } from '../archive/archive-export.ts';
+import { type ArchiveListQuery, abortWith, readArchiveQuery, requireArchive } from '../archive/list-archive.ts';
 import { breakConnection } from '../http/break-connection.ts';
 import { getCaller } from '../http/caller.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { listActions, type Route } from '../http/route.ts';
 import type { CursorList } from './cursor.ts';
 import { type ExportFormat, partBytes, partsHeld } from './export-source.ts';
-import { filterParameters, orderParameters, toFilter } from './parameters.ts';
-import { getSearch, readQuery, requireValid, valueParameters } from './read-query.ts';
+import { filterParameters, orderParameters, partParameters, toFilter } from './parameters.ts';
+import { getSearch, invalid, readQuery, requireValid, valueParameters } from './read-query.ts';
 import { preferHeader, readerHeaders } from './readers.ts';
 import { reservedBytes, sendParts } from './send-export.ts';
 
@@ -20,6 +22,16 @@ function exportParameters(actions: readonly string[]) {
   return z.strictObject({
     ...filterParameters(actions),
     ...orderParameters,
+    archive: z
+      .enum(['true', 'false'], 'must be true or false')
+      .optional()
+      .describe(
+        '`true`: read the objects in the bucket instead of the database. Needs `start_date`, `end_date` and `closing_line=true`. The ' +
+          'export ends early where it has read enough: its closing line has the `next_cursor` of the part after it.',
+      ),
+    cursor: partParameters.cursor.describe(
+      'Only with `archive=true`: `next_cursor` of the closing line of the part before.',
+    ),
     bom: z
       .enum(['true', 'false'], 'must be true or false')
       .optional()
@@ -59,8 +71,8 @@ export const exportEvents: Route = {
         headers: {
           Trailer: {
             description:
-              'Names the trailers `Auditbox-Export-Rows`, how many rows were sent, and `Auditbox-Record-Begins-At`, as it is at the ' +
-              'end of the export. They are missing over HTTP/1.0, which has no trailers.',
+              'Names the trailers `Auditbox-Export-Rows`, how many rows were sent, `Auditbox-Record-Begins-At`, as it is at the ' +
+              'end of the export, and with `archive=true` `Auditbox-Next-Cursor`. They are missing over HTTP/1.0, which has no trailers.',
             schema: { type: 'string' },
           },
           'Auditbox-Record-Begins-At': {
@@ -86,18 +98,19 @@ export const exportEvents: Route = {
       },
     },
   }),
-  createHandler: ({ settings, sources, bytesInFlight }) => {
+  createHandler: ({ settings, sources, archive, bytesInFlight }) => {
     const parameters = exportParameters(settings.actions);
     return async (request, response) => {
       const {
         list,
+        archived,
         format: wanted,
         ...form
       } = requireValid(readExportQuery(parameters, getSearch(request), getCaller(response).tenant));
       const format = wanted ?? acceptedFormat(request);
+      const store = archived && requireArchive(archive);
       const reads = await sources.choose(request, response);
-      const left = new AbortController();
-      response.once('close', () => left.abort());
+      const signal = abortWith(response);
       endWithKey(response);
       bytesInFlight.hold(response, reservedBytes);
       let isFast = false;
@@ -106,11 +119,15 @@ export const exportEvents: Route = {
         return isFast;
       };
       try {
-        const source = await reads.openExport(format, list, { signal: left.signal, mayBeFast });
+        const source =
+          archived === null || store === null
+            ? await reads.openExport(format, list, { signal, mayBeFast })
+            : openArchiveExport(archived, format, { archive: store, reads, signal });
+        if (archived !== null) bytesInFlight.hold(response, fastBytes);
         const hold = (bytes: number) => bytesInFlight.hold(response, bytes);
         await sendParts(response, { format, ...form }, source, { hold, getRecordBegin: () => reads.getRecordBegin() });
       } catch (error) {
-        if (!left.signal.aborted) throw error;
+        if (!signal.aborted) throw error;
       }
     };
   },
@@ -140,9 +157,12 @@ function readExportQuery(
   tenant: TenantScope,
 ): Checked<{
   readonly list: CursorList;
+  /** Null: the database is read. */
+  readonly archived: ArchiveListQuery | null;
   readonly format: ExportFormat | null;
   readonly hasClosingLine: boolean;
   readonly hasBom: boolean;
+  readonly isContinued: boolean;
 }> {
   const query = readQuery(parameters, search);
   if (!query.ok) return query;
@@ -150,7 +170,15 @@ function readExportQuery(
   const order = { by: named.sort_by ?? 'updated_at', direction: named.sort_order ?? 'asc' } as const;
   const list = { filter: toFilter(named, values, tenant), order };
   const hasClosingLine = named.closing_line === 'true';
-  return { ok: true, value: { list, format: named.format ?? null, hasClosingLine, hasBom: named.bom === 'true' } };
+  const isContinued = (named.cursor ?? '') !== '';
+  const form = { format: named.format ?? null, hasClosingLine, hasBom: named.bom === 'true', isContinued };
+  if (named.archive !== 'true')
+    return named.cursor === undefined
+      ? { ok: true, value: { list, archived: null, ...form } }
+      : invalid('cursor', 'needs archive=true');
+  const asked = readArchiveQuery({ ...named, sort_order: order.direction, page_size: 0 }, list.filter);
+  const archived = requireClosingLine(asked, hasClosingLine);
+  return archived.ok ? { ok: true, value: { list, archived: archived.value, ...form } } : archived;
 }
 
 function acceptedFormat(request: Request): ExportFormat {

@@ -13,6 +13,11 @@ export interface ExportSource {
   next(): Promise<readonly Buffer[] | null>;
   /** Rows of the parts that `next` returned. */
   readonly rows: number;
+  /**
+   * Missing: an export that ended is complete. Otherwise where the part after it begins, and null at the end of the whole
+   * export.
+   */
+  readonly nextCursor?: string | null;
 }
 
 /** Memory holds two parts of each export: one is sent while the database makes the next one. */

@@ -7,6 +7,7 @@ import {
   type ArchiveListQuery,
   archivePage,
   archiveParameter,
+  printRead,
   readArchiveList,
   readArchiveQuery,
 } from '../archive/list-archive.ts';
@@ -101,12 +102,7 @@ export const listEvents: Route = {
     return async (request, response) => {
       const query = requireValid(readListQuery(parameters, getSearch(request), getCaller(response).tenant));
       if (query.by === 'archive') {
-        const found = await readArchiveList(
-          query,
-          { archive, bytesInFlight, choose: sources.choose },
-          request,
-          response,
-        );
+        const found = await readArchiveList(query, { archive, bytesInFlight, sources }, request, response);
         const begin = await found.reads.getRecordBegin();
         const answer = createJsonAnswer(response, bytesInFlight, linkTo(request, found.cursor));
         return sendArchivePage(answer, query.pageSize, { ...found, begin });
@@ -143,13 +139,13 @@ async function sendArchivePage(
   }: { readonly page: ArchivePage; readonly begin: string | null; readonly cursor: string | null },
 ): Promise<void> {
   let before = '{"audit_logs":[';
-  for (const line of page.lines) {
+  for (const { line } of page.lines) {
     if (!(await answer.add(before, line))) return;
     before = ',';
   }
   const members = {
     page_size: pageSize,
-    archive: { objects_read: page.objects, bytes_read: page.bytes, waiting_batches: page.skipped },
+    archive: printRead(page),
     record_begins_at: begin,
     next_cursor: cursor,
   };

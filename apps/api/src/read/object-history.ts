@@ -7,12 +7,14 @@ import type { PositionedEvent } from '@auditbox/db/queries/find-events.ts';
 import { type FoundEvent, maxPageBytes } from '@auditbox/db/queries/page-bytes.ts';
 import type { Request } from 'express';
 import { z } from 'zod';
+import { type ArchiveHistoryQuery, answerArchiveHistory, readArchiveHistoryQuery } from '../archive/archive-history.ts';
+import { archiveRead } from '../archive/list-archive.ts';
 import { getCaller } from '../http/caller.ts';
 import { createJsonAnswer, type JsonAnswer } from '../http/json-answer.ts';
-import { awaitTurn, shortText } from '../http/long-work.ts';
+import { createRest } from '../http/long-work.ts';
 import type { Route } from '../http/route.ts';
 import { hideSecrets } from '../redact/redact.ts';
-import { type CursorList, printCursor, readCursor } from './cursor.ts';
+import { type CursorList, printCursor, readCursor, stateEvents } from './cursor.ts';
 import { auditEventFields, nextCursor, recordBeginsAt } from './event-answer.ts';
 import type { EventReads } from './event-reads.ts';
 import { filterParameters, partParameters } from './parameters.ts';
@@ -29,6 +31,13 @@ function historyParameters() {
     time_zone,
     page_size,
     cursor,
+    archive: z
+      .enum(['true', 'false'], 'must be true or false')
+      .optional()
+      .describe(
+        '`true`: read the objects in the bucket instead of the database, for events that retention has removed. Needs `start_date` ' +
+          'and `end_date`. A page ends early where it has read enough; only a `next_cursor` of null is the end.',
+      ),
     partial: partial.describe(
       '`true`: a member that `updated_values` leaves out is unchanged, not removed. Default: `true` except for created, deleted ' +
         'and rotated.',
@@ -66,12 +75,16 @@ const historyPage = z
   })
   .meta({ id: 'ObjectHistory' });
 
+const archivedHistory = z
+  .strictObject({ ...historyPage.shape, archive: archiveRead })
+  .meta({ id: 'ArchivedObjectHistory', description: 'A part of a history that was read from the archive.' });
+
 /** `GET /audit/objects/:table_name/:object_id`: the events of one object, oldest first, with what each event changed. */
 export const objectHistory: Route = {
   method: 'get',
   path: '/audit/objects/:table_name/:object_id',
   access: 'audit:read',
-  problems: [],
+  problems: [422],
   operation: () => ({
     operationId: 'objectHistory',
     summary: 'What happened to one object',
@@ -87,14 +100,16 @@ export const objectHistory: Route = {
       200: {
         description: 'A part of its history.',
         headers: readerHeaders,
-        content: { 'application/json': { schema: historyPage } },
+        content: { 'application/json': { schema: z.union([historyPage, archivedHistory]) } },
       },
     },
   }),
-  createHandler: ({ sources, bytesInFlight }) => {
+  createHandler: ({ sources, archive, bytesInFlight }) => {
     const parameters = historyParameters();
     return async (request, response) => {
       const query = requireValid(readHistoryQuery(parameters, request, getCaller(response).tenant));
+      if (query.from === 'archive')
+        return answerArchiveHistory(query, { sources, archive, bytesInFlight }, request, response);
       const { list, after, pageSize: limit, partial } = query;
       const reads = await sources.choose(request, response);
       const { events, next } = await reads.findEvents({ ...list, after, offset: 0, limit, countUpTo: null });
@@ -150,21 +165,11 @@ async function addSteps(
   return null;
 }
 
-/** Comparing takes about a millisecond for each ten thousand characters, so other requests get their turn in between. */
-function createRest(): (length: number) => Promise<void> {
-  let worked = 0;
-  return async (length) => {
-    worked += length;
-    if (worked <= shortText) return;
-    worked = 0;
-    await awaitTurn();
-  };
-}
-
-/** A page begins with the state that this many earlier events leave. One of them almost always has a `before_value`. */
-const stateEvents = 20;
-
-/** The event at `position` and the events before it, oldest first. */
+/**
+ * A page begins with the state that a few earlier events leave. One of them almost always has a `before_value`.
+ *
+ * The event at `position` and the events before it, oldest first.
+ */
 async function findEarlier(reads: EventReads, list: CursorList, position: EventPosition): Promise<FoundEvent[]> {
   const backwards = { ...list, order: { ...list.order, direction: 'desc' } } as const;
   const [at = '', id = ''] = position;
@@ -183,6 +188,7 @@ function sum(events: readonly FoundEvent[]): number {
 
 /** A part of an object's history, oldest first. */
 interface HistoryQuery {
+  readonly from: 'database';
   readonly object: { readonly table_name: string; readonly object_id: string };
   readonly list: CursorList;
   readonly after: EventPosition | null;
@@ -195,7 +201,7 @@ function readHistoryQuery(
   parameters: ReturnType<typeof historyParameters>,
   request: Request,
   tenant: TenantScope,
-): Checked<HistoryQuery> {
+): Checked<HistoryQuery | ArchiveHistoryQuery> {
   const parts = request.params as Record<'table_name' | 'object_id', string>;
   const [table_name, object_id] = [readPathPart(parts.table_name), readPathPart(parts.object_id)];
   const query = readQuery(parameters, getSearch(request));
@@ -211,7 +217,8 @@ function readHistoryQuery(
   };
   const partial = named.partial === undefined ? null : named.partial === 'true';
   const object = { table_name: hideSecrets(table_name), object_id: hideSecrets(object_id) };
-  const history = { object, list, pageSize, partial };
+  if (named.archive === 'true') return readArchiveHistoryQuery({ object, list, pageSize, partial }, named.cursor);
+  const history = { from: 'database', object, list, pageSize, partial } as const;
   if (named.cursor === undefined || named.cursor === '') return { ok: true, value: { ...history, after: null } };
   const place = readCursor(list, named.cursor);
   if ('message' in place) return invalid('cursor', place.message);

@@ -4,7 +4,6 @@ import { countBy } from '@auditbox/db/queries/count-by.ts';
 import { findEvents } from '@auditbox/db/queries/find-events.ts';
 import { readPageEvents } from '@auditbox/db/queries/page-bytes.ts';
 import { getRecordBegin } from '@auditbox/db/queries/record-begin.ts';
-import { listOverCells } from '../archive/archive-ledger.ts';
 import { createPollEnd } from './await-poll-end.ts';
 import type { EventReads, Sources } from './event-reads.ts';
 import { openExportSource } from './export-source.ts';
@@ -23,7 +22,7 @@ function readOneDatabase(reader: Reader): EventReads {
     countBy: async (query) => countBy(reader.countPoolFor(query.filter), query),
     getRecordBegin: () => getRecordBegin(reader.poolFor()),
     listArchiveStates: (asked) => listArchiveStates(reader.poolFor(), asked),
-    listArchived: (query) => listOverCells([{ name: '', db: reader.poolFor() }], query),
+    listLedgers: () => [{ name: '', db: reader.poolFor() }],
     openExport: (format, list, options) => openExportSource(reader.poolFor(list.filter), format, list, options),
   };
 }

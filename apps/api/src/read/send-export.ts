@@ -9,15 +9,18 @@ const mediaTypes = { ndjson: 'application/x-ndjson; charset=utf-8', csv: 'text/c
 /** What every export holds of the memory. */
 export const reservedBytes = partsHeld * partBytes.usual;
 
-/** The trailers of an export. The second one is a header, too. */
+/** The trailers of an export. The second one is a header, too; the third one is only sent for the archive. */
 const rowsTrailer = 'auditbox-export-rows';
 const beginTrailer = 'auditbox-record-begins-at';
+const cursorTrailer = 'auditbox-next-cursor';
 
 /** What the caller asked for. */
 export interface ExportForm {
   readonly format: ExportFormat;
   readonly hasClosingLine: boolean;
   readonly hasBom: boolean;
+  /** Whether this is not the first part of an export, so that CSV has its header already. */
+  readonly isContinued: boolean;
 }
 
 interface ExportUses {
@@ -29,7 +32,7 @@ interface ExportUses {
 /** Nothing is sent before the first part, so an error until then is a problem document. */
 export async function sendParts(
   response: Response,
-  { format, hasClosingLine, hasBom }: ExportForm,
+  { format, hasClosingLine, hasBom, isContinued }: ExportForm,
   source: ExportSource,
   { hold, getRecordBegin }: ExportUses,
 ): Promise<void> {
@@ -37,13 +40,14 @@ export async function sendParts(
   // Events may be larger than a part. Those that follow are about as large.
   hold(Math.max(0, partsHeld * countBytes(first) - reservedBytes));
   const hasTrailers = response.req.httpVersion !== '1.0';
+  const isBounded = source.nextCursor !== undefined;
   response.writeHead(200, {
     'content-type': mediaTypes[format],
     'content-disposition': `attachment; filename="audit.${format}"`,
     [beginTrailer]: (await getRecordBegin()) ?? 'none',
-    ...(hasTrailers && { trailer: `${rowsTrailer}, ${beginTrailer}` }),
+    ...(hasTrailers && { trailer: [rowsTrailer, beginTrailer, ...(isBounded ? [cursorTrailer] : [])].join(', ') }),
   });
-  if (format === 'csv') response.write(hasBom ? `\ufeff${csvHeader}` : csvHeader);
+  if (format === 'csv' && !isContinued) response.write(hasBom ? `\ufeff${csvHeader}` : csvHeader);
   for (let part = first; part !== null && !response.destroyed; part = await source.next()) {
     for (const chunk of part) {
       const isTaken = await writePart(response, chunk, () => giveBack(chunk));
@@ -52,8 +56,14 @@ export async function sendParts(
   }
   // Read again: a month that retention removed during the export is missing in it.
   const begin = await getRecordBegin();
-  if (hasTrailers) response.addTrailers({ [rowsTrailer]: String(source.rows), [beginTrailer]: begin ?? 'none' });
-  response.end(hasClosingLine ? closingLine(format, source.rows, begin) : undefined);
+  const { rows, nextCursor } = source;
+  if (hasTrailers)
+    response.addTrailers({
+      [rowsTrailer]: String(rows),
+      [beginTrailer]: begin ?? 'none',
+      ...(isBounded && { [cursorTrailer]: nextCursor ?? 'none' }),
+    });
+  response.end(hasClosingLine ? closingLine(format, rows, begin, nextCursor) : undefined);
 }
 
 function countBytes(part: readonly Buffer[] | null): number {
@@ -61,7 +71,14 @@ function countBytes(part: readonly Buffer[] | null): number {
 }
 
 /** How an export ends when the caller asked for it: neither line can be an event. */
-function closingLine(format: ExportFormat, rows: number, begin: string | null): string {
-  if (format === 'csv') return `# ${rows} rows; record_begins_at ${begin ?? 'none'}\r\n`;
-  return `${JSON.stringify({ export_rows: rows, record_begins_at: begin })}\n`;
+function closingLine(
+  format: ExportFormat,
+  rows: number,
+  begin: string | null,
+  nextCursor: string | null | undefined,
+): string {
+  const cursor = nextCursor === undefined ? '' : `; next_cursor ${nextCursor ?? 'none'}`;
+  if (format === 'csv') return `# ${rows} rows; record_begins_at ${begin ?? 'none'}${cursor}\r\n`;
+  // JSON leaves out a member that is undefined.
+  return `${JSON.stringify({ export_rows: rows, record_begins_at: begin, next_cursor: nextCursor })}\n`;
 }

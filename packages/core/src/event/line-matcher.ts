@@ -13,6 +13,8 @@ export interface LineFilter {
 export interface MatchedLine {
   readonly line: string;
   readonly row: EventRow;
+  /** Its event time with six fraction digits, so that the order of texts is the order of times. */
+  readonly at: string;
 }
 
 /** Makes the function that matches a line. Most lines are rejected by their bytes, without being decoded. */
@@ -32,7 +34,7 @@ export function createLineMatcher({ from, to, members }: LineFilter): (bytes: Bu
       (to === null || time <= to) &&
       // A value inside of `before_value` may look the same as a member.
       wanted.every(([name, values]) => values.includes(columnOf(row, name) ?? ''));
-    return matches ? { line, row } : null;
+    return matches ? { line, row, at: time } : null;
   };
 }
 

@@ -1,11 +1,20 @@
 import type { Database } from '../database/connect.ts';
+import { isoUtc } from '../sql/iso-utc.ts';
 
 /** A batch of the archive's destination. */
 export interface ArchivedBatch {
   readonly partition: string;
   readonly batchId: string;
   /** Its object; null while it is not in the archive. */
-  readonly object: { readonly key: string; readonly sha256: string } | null;
+  readonly object: ArchivedObject | null;
+}
+
+/** An object of the archive. */
+export interface ArchivedObject {
+  readonly key: string;
+  readonly sha256: string;
+  /** When it arrived: ISO 8601 in UTC. */
+  readonly doneAt: string;
 }
 
 /** Where a batch is in the order of the archive. */
@@ -26,7 +35,7 @@ export interface ArchivedBatchQuery {
  * The next batches that may have events of a range, in the order of the archive: by the hour or day that they are filed under,
  * then by number. The ledger outlives the events, so nothing of the bucket is listed.
  *
- * Caller: `GET /audit?archive=true`.
+ * Caller: reads of the api with `archive=true`.
  * Locks: none.
  * Crash: nothing is written.
  */
@@ -39,9 +48,10 @@ export async function listArchivedBatches(
     const than = sql.unsafe(direction === 'asc' ? '>=' : '<=');
     const isNext =
       at === null ? sql`true` : sql`(b.partition collate "C", b.id) ${than} (${at.partition}, ${at.batchId}::bigint)`;
-    return sql<{ partition: string; batchId: string; key: string | null; sha256: string | null }[]>`
+    return sql<(BatchPlace & MaybeObject)[]>`
       select b.partition, b.id::text as "batchId",
-        case d.state when 'done' then d.object_key end as key, case d.state when 'done' then d.sha256 end as sha256
+        case d.state when 'done' then d.object_key end as key, case d.state when 'done' then d.sha256 end as sha256,
+        ${isoUtc(sql, 'd.done_at')} as "doneAt"
       from auditbox.batch b
       -- A replay of rows that another destination had rejected has no delivery here.
       join auditbox.delivery d on d.destination = ${destination} and d.batch_id = b.id
@@ -52,8 +62,16 @@ export async function listArchivedBatches(
       order by ${order}
       limit ${limit}`;
   });
-  return rows.map(({ key, sha256, ...place }) => ({
-    ...place,
-    object: key === null || sha256 === null ? null : { key, sha256 },
-  }));
+  return rows.map(({ key, sha256, doneAt, ...place }) => ({ ...place, object: toObject({ key, sha256, doneAt }) }));
+}
+
+/** The columns of an object; null while it is not in the archive. */
+export interface MaybeObject {
+  readonly key: string | null;
+  readonly sha256: string | null;
+  readonly doneAt: string | null;
+}
+
+export function toObject({ key, sha256, doneAt }: MaybeObject): ArchivedObject | null {
+  return key === null || sha256 === null || doneAt === null ? null : { key, sha256, doneAt };
 }
