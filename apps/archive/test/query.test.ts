@@ -152,7 +152,7 @@ describe('query', () => {
     expect(output).toBe(`text\n${'-'.repeat(18)}\na\\u001b[2J\\n\\u009b\n`);
   });
 
-  test('a table without rows says so, and JSON and CSV stay empty', async () => {
+  test('a table without rows says so; JSON stays empty, and CSV has its header', async () => {
     const sql = "select id, action from events where object_id = 'nothing'";
     expect((await fixture.archive(['query', sql])).output).toBe('id  action\n--  ------\n(no rows)\n');
     expect((await fixture.archive(['query', sql, '--json'])).output).toBe('');
