@@ -152,6 +152,13 @@ describe('query', () => {
     expect(output).toBe(`text\n${'-'.repeat(18)}\na\\u001b[2J\\n\\u009b\n`);
   });
 
+  test('a table without rows says so; JSON stays empty, and CSV has its header', async () => {
+    const sql = "select id, action from events where object_id = 'nothing'";
+    expect((await fixture.archive(['query', sql])).output).toBe('id  action\n--  ------\n(no rows)\n');
+    expect((await fixture.archive(['query', sql, '--json'])).output).toBe('');
+    expect((await fixture.archive(['query', sql, '--csv'])).output).toBe('"id","action"\r\n');
+  });
+
   test('whole numbers and decimals keep their digits in JSON', async () => {
     const sql = 'select 9007199254740993::bigint as big, 1.20::decimal(10, 2) as price, true as yes, [1, 2] as list';
     expect((await fixture.archive(['query', sql, '--json'])).output).toBe(

@@ -5,6 +5,7 @@ import { chmod, cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { parseEnv } from 'node:util';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
 import { type App, endApps, spawnProgram } from '@auditbox/testing/servers/spawn-app.ts';
@@ -219,6 +220,16 @@ test('while it runs, the other commands work with it without a setting; afterwar
   app.signal('SIGTERM');
   expect(await app.ended).toBe(0);
   expect((await run('status')).output).toContain('DATABASE_URL is not set');
+});
+
+test('a table that a service makes without a schema is in the schema public', async () => {
+  const { app } = await running(npmStart());
+  const { DATABASE_URL = '' } = parseEnv(readFileSync(join(clone, '.auditbox/env'), 'utf8'));
+  const psql = (text: string) => execFileSync('psql', [DATABASE_URL, '-Atqc', text], { encoding: 'utf8' });
+  psql('create table invoices (id int)');
+  expect(psql("select schemaname from pg_tables where tablename = 'invoices'")).toBe('public\n');
+  app.signal('SIGTERM');
+  expect(await app.ended).toBe(0);
 });
 
 test('another port is used when the preferred port is in use', async () => {

@@ -19,6 +19,7 @@ export async function printRows(
   let rows = 0;
   for await (const chunk of result) {
     const values = chunk.getRows();
+    if (values.length === 0) continue;
     write((rows === 0 ? print.head(values) : '') + values.map(print.row).join(''));
     rows += values.length;
   }
@@ -58,7 +59,8 @@ const printers: Record<RowFormat, (names: readonly string[], numeric: readonly b
     return {
       head(first) {
         widths = widths.map((width, at) => Math.max(width, ...first.map((row) => shown(row[at]).length)));
-        return line(names) + line(widths.map((width) => '-'.repeat(width)));
+        const rule = line(widths.map((width) => '-'.repeat(width)));
+        return line(names) + rule + (first.length === 0 ? '(no rows)\n' : '');
       },
       row: (row) => line(row.map(shown)),
     };

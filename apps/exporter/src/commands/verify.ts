@@ -59,7 +59,7 @@ export async function verify(parts: VerifyParts, command: VerifyCommand, signal:
       if (error) return fail(error);
       objects += some.length;
       if (performance.now() - shownAt > progressEveryMs) {
-        process.stderr.write(`${objects} objects compared.\n`);
+        process.stderr.write(`${compared(objects)}\n`);
         shownAt = performance.now();
       }
     }
@@ -141,10 +141,15 @@ function conclude({ json }: VerifyCommand, { objects, differences, open, repaire
   const exitCode = open > 0 ? 3 : left ? 2 : 0;
   if (json) process.stdout.write(`${JSON.stringify({ exitCode, objects, open, repaired, differences })}\n`);
   else {
-    const verdict = open > 0 ? `${open} differences.` : 'Database and bucket are the same.';
-    process.stdout.write(`${objects} objects compared. ${verdict}${repaired > 0 ? ` ${repaired} repaired.` : ''}\n`);
+    const verdict =
+      open > 0 ? `${open} ${open === 1 ? 'difference' : 'differences'}.` : 'Database and bucket are the same.';
+    process.stdout.write(`${compared(objects)} ${verdict}${repaired > 0 ? ` ${repaired} repaired.` : ''}\n`);
   }
   return exitCode;
+}
+
+function compared(objects: number): string {
+  return objects === 1 ? '1 object compared.' : `${objects} objects compared.`;
 }
 
 function fail(message: string): number {

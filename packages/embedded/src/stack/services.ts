@@ -28,7 +28,8 @@ const fileOf = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 export function postgresService(runner: PostgresRunner, { cluster }: StackPlan): ServiceSpec {
   return {
     name: 'postgres',
-    ...serverCommand(runner, cluster),
+    // Otherwise a table that a service makes without a schema would be in ours, because the user has its name.
+    ...serverCommand(runner, cluster, ['search_path=public']),
     // A child process of Postgres cannot start in a folder that its user may not enter.
     options: { ...runner.spawnOptions, cwd: '/' },
     stopSignal: 'SIGINT',
