@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { Response } from 'express';
 import type { BytesInFlight } from './bytes-in-flight.ts';
 import { sendJson } from './json.ts';
@@ -78,9 +77,13 @@ export async function writePart(
   return !response.destroyed;
 }
 
-/** Also resolves when the caller closes the connection. */
-async function awaitDrain(response: Response): Promise<void> {
-  const closed = new AbortController();
-  response.once('close', () => closed.abort());
-  await once(response, 'drain', { signal: closed.signal }).catch(() => {});
+/** Also resolves when the caller closes the connection. Leaves no listener: an export of gigabytes waits here for each part. */
+function awaitDrain(response: Response): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      response.off('drain', end).off('close', end);
+      resolve();
+    };
+    response.on('drain', end).on('close', end);
+  });
 }
