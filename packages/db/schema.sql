@@ -2036,6 +2036,7 @@ AS $function$
 declare
   old auditbox.api_key;
 begin
+  perform from auditbox.api_key k where k.key_id = old_key_id order by k.created_at, k.id for update;
   select k.* into old from auditbox.api_key k
   where k.key_id = old_key_id and k.revoked_at is null and k.replaced_at is null for update;
   if old.id is null then
@@ -2061,6 +2062,7 @@ declare
   old auditbox.api_key;
   made auditbox.api_key;
 begin
+  perform from auditbox.api_key k where k.key_id = old_key_id order by k.created_at, k.id for update;
   select k.* into old from auditbox.api_key k
   where k.key_id = old_key_id and k.revoked_at is null and k.replaced_at is null and coalesce(k.expires_at > now(), true)
   for update;

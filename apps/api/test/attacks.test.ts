@@ -389,6 +389,84 @@ test('bodies that are sent by half hold little memory, and are cut off', async (
   expect((await api.request('/audit', { body: anEvent() })).status).toBe(201);
 });
 
+test.each(['/livez', '/openapi.json', '/docs/', '/nothing'])(
+  'ten thousand requests for %s that arrive together on a connection are not felt',
+  async (path) => {
+    const text = `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(10_000);
+    await expectUnfelt(async () => {
+      const socket = connect(Number(new URL(api.url).port), '127.0.0.1').on('error', () => {});
+      const closed = new Promise((resolve) => socket.once('close', resolve));
+      socket.pause();
+      socket.write(text);
+      // It is not read until the api has made what it makes.
+      expect((await api.request('/audit?page_size=1')).status).toBe(200);
+      socket.resume();
+      await closed;
+    });
+  },
+);
+
+const pattern = (n: number) => `${'*a'.repeat(126)}*${n.toString(36)}*`.slice(-256);
+const patterns = Array.from({ length: 100 }, (_, n) => pattern(n + 36));
+
+test('a key with the longest bounds that makes another one with them is not felt', async () => {
+  const bounds = { table_name: [...patterns.slice(0, 99), '*'], changed_by: [...patterns.slice(0, 99), '*'] };
+  const admin = await api.request('/keys', { body: { name: 'bound', scopes: ['admin'], bounds } });
+  expect(admin.status).toBe(201);
+  const texts = Array.from({ length: 100 }, (_, n) => `${'a'.repeat(250)}${n}`);
+  await expectUnfelt(async (attempt) => {
+    const body = { name: `made-${attempt}`, scopes: ['read'], bounds: { table_name: texts, changed_by: texts } };
+    const made = await api.request('/keys', { key: admin.body.key, body });
+    expect(made.status, made.text).toBe(201);
+  });
+});
+
+test('events of a key with the longest bounds are compared without being felt', async () => {
+  const bounds = {
+    table_name: patterns.map((one) => `${one}b`.slice(-256)),
+    changed_by: [...patterns.slice(0, 99), '*'],
+  };
+  const { body } = await api.request('/keys', { body: { name: 'writes', scopes: ['write'], bounds } });
+  const events = someEvents(100, { table_name: 'a'.repeat(512), changed_by: 'a'.repeat(512) });
+  await expectUnfelt(async () => {
+    const answers = await Promise.all(events.map((event) => api.request('/audit', { key: body.key, body: event })));
+    for (const { status } of answers) expect(status).toBe(403);
+  });
+});
+
+test.each([
+  ['a key with thousands of wrong scopes', '/keys', () => ({ name: 'x', scopes: Array(15_000).fill('?') })],
+  [
+    'a key with thousands of wrong addresses',
+    '/keys',
+    () => ({ name: 'x', scopes: ['read'], bounds: { addresses: Array(15_000).fill('?') } }),
+  ],
+  [
+    'a replay with thousands of names',
+    '/exports/replay',
+    () => Object.fromEntries(counted.slice(0, 6_000).map((n) => [n, 0])),
+  ],
+  ['a batch of ten thousand wrong events', '/audit/batch?partial=true', () => Array(10_000).fill({})],
+  ['a dry run of ten thousand wrong events', '/audit/batch?dry_run=true', () => Array(10_000).fill({})],
+])('%s gets its problems without being felt', async (_what, path, makeBody) => {
+  const body = JSON.stringify(makeBody());
+  await expectUnfelt(async () => {
+    const answers = await Promise.all(Array.from({ length: 3 }, () => api.request(path, { body })));
+    for (const { status } of answers) expect([200, 422]).toContain(status);
+  });
+});
+
+test('thousands of connections that stop in the middle of a body are cut off without being felt', async () => {
+  const { port } = new URL(api.url);
+  const head = `POST /audit HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${masterKey}\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n`;
+  await expectUnfelt(async () => {
+    const sockets = Array.from({ length: 2_000 }, () => connect(Number(port), '127.0.0.1').on('error', () => {}));
+    const closed = sockets.map((socket) => new Promise((resolve) => socket.resume().once('close', resolve)));
+    await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.write(head, resolve))));
+    await Promise.all(closed);
+  });
+});
+
 test('a thousand connections that send a byte now and then leave other callers alone', async () => {
   const { port } = new URL(api.url);
   const sockets = Array.from({ length: 1_000 }, () => connect(Number(port), '127.0.0.1').on('error', () => {}));

@@ -334,7 +334,7 @@ export interface paths {
         };
         /**
          * List keys
-         * @description Also revoked and expired ones, oldest first. A key that is bound to a tenant sees the keys of its tenant.
+         * @description Also revoked and expired ones, oldest first. A key that is bound to a tenant sees the keys of its tenant. A page ends early where keys have many bounds.
          */
         get: operations["listKeys"];
         put?: never;
@@ -1061,7 +1061,7 @@ export interface components {
         ReplayAnswer: {
             destination: string;
             dry_run: boolean;
-            /** @description Failed batches. */
+            /** @description Failed batches. What another replay took on at the same moment is not counted here. */
             batches: number;
             /** @description Their events. */
             events: number;
@@ -1079,6 +1079,8 @@ export interface components {
         };
         ApiKeys: {
             keys: components["schemas"]["ApiKey"][];
+            /** @description The cursor of the next part. Null on the last page. */
+            next_cursor: string | null;
         };
         /** @description One secret of a key. The secret itself is never shown again. */
         ApiKey: {
@@ -2012,7 +2014,12 @@ export interface operations {
     };
     listKeys: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description 1 to 1000, default 1000. */
+                page_size?: number;
+                /** @description `next_cursor` of the previous answer. An empty cursor is the beginning. */
+                cursor?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { allTenants } from '@auditbox/core/keys/tenant-scope.ts';
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import type { KeyStore } from '../keys/key-store.ts';
 import type { CellHealth } from './cell-health.ts';
@@ -42,7 +43,8 @@ export function createCellKeyStore(cells: readonly CellKeys[], health: CellHealt
   return {
     find: (keyHash) => ask((keys) => keys.find(keyHash)),
     findNamed: (name) => ask((keys) => keys.findNamed(name)),
-    list: () => ask((keys) => keys.list()),
+    findStored: (keyId, tenant) => ask((keys) => keys.findStored(keyId, tenant)),
+    list: (query) => ask((keys) => keys.list(query)),
     async create(key, by) {
       const named = await Promise.all(cells.map(({ keys }) => keys.findNamed(key.name)));
       if (named.flat().some(({ tenant }) => tenant === key.tenant)) return null;
@@ -57,8 +59,8 @@ export function createCellKeyStore(cells: readonly CellKeys[], health: CellHealt
       }
     },
     async rotate(keyId, secret, overlapS, by) {
-      const known = await Promise.all(cells.map(({ keys }) => keys.list()));
-      const isValid = known.map((list) => list.some((key) => key.keyId === keyId && key.revokedAt === null));
+      const known = await Promise.all(cells.map(({ keys }) => keys.findStored(keyId, allTenants)));
+      const isValid = known.map((key) => key !== null && key.revokedAt === null);
       if (!isValid[0]) return false;
       for (const [index, { name }] of cells.entries()) requireChange(name, isValid[index]);
       for (const { name, keys } of firstIsLast) requireChange(name, await keys.rotate(keyId, secret, overlapS, by));

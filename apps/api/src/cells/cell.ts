@@ -9,8 +9,10 @@ export interface Cell {
   readonly takesEvents: boolean;
   /** For batches and health checks. */
   readonly db: Database;
-  /** For keys: their look-ups must not wait for writes, and writes must not wait for them. */
+  /** For look-ups of keys: they must not wait for writes, and writes must not wait for them. */
   readonly keysDb: Database;
+  /** For changes and lists of keys, replays and pauses: one caller's changes must not hold up the look-ups of all keys. */
+  readonly changesDb: Database;
   /** Makes months that events need, on its own connection: writes into existing months do not wait for it. */
   readonly months: MonthMaker;
   /** For reads of events: a slow read must not make a write wait. */
@@ -46,15 +48,17 @@ export function openCell({ name, url, takesEvents, replicaUrl, schema, statement
     guardsSchema: true,
   });
   const keysDb = connectDatabase({ ...common, application: 'auditbox api keys', maxConnections: 2 });
+  const changesDb = connectDatabase({ ...common, application: 'auditbox api changes', maxConnections: 2 });
   return {
     name,
     takesEvents,
     db,
     keysDb,
+    changesDb,
     months: createMonthMaker(monthsDb),
     readers,
     async close(timeoutMs) {
-      await Promise.all([db, keysDb, monthsDb, readers].map((pool) => pool.close(timeoutMs)));
+      await Promise.all([db, keysDb, changesDb, monthsDb, readers].map((pool) => pool.close(timeoutMs)));
     },
   };
 }

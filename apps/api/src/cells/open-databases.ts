@@ -43,7 +43,7 @@ function openOne(url: string, options: DatabasesOptions): DatabaseParts {
   const cell = openCell({ ...options, name: '', url, takesEvents: true });
   return {
     cells: [cell],
-    keys: createKeyStore(cell.keysDb),
+    keys: createKeyStore(cell.changesDb, cell.keysDb),
     contentHasher: createContentHasher(cell.keysDb),
     sources: createSources(cell.readers),
     store: createEventStore(cell),
@@ -68,7 +68,7 @@ function openCells(
   return {
     cells: [...cells],
     keys: createCellKeyStore(
-      cells.map(({ name, keysDb }) => ({ name, keys: createKeyStore(keysDb) })),
+      cells.map(({ name, changesDb, keysDb }) => ({ name, keys: createKeyStore(changesDb, keysDb) })),
       health,
     ),
     contentHasher: createCellContentHasher(cells),

@@ -15,7 +15,7 @@ export async function findDestination(
   cells: readonly Cell[],
   { destination, cell }: DestinationPlace,
 ): Promise<readonly Cell[]> {
-  const known = await ofEachCell(cells, ({ keysDb }) => listDestinations(keysDb));
+  const known = await ofEachCell(cells, ({ changesDb }) => listDestinations(changesDb));
   const names = known.filter((one) => one.name === destination).map((one) => one.cell);
   const found = cells.filter(({ name }) => names.includes(name) && (cell === undefined || cell === name));
   if (found.length > 0) return found;

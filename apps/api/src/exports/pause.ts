@@ -48,8 +48,8 @@ function createRoute(verb: 'pause' | 'resume', summary: string, effect: string):
         const name = String(request.params.name);
         const { cell } = requireValid(readQuery(placeParameters, getSearch(request))).named;
         const isPaused = verb === 'pause';
-        for (const { keysDb } of await findDestination(cells, { destination: name, cell }))
-          await pauseDestination(keysDb, name, isPaused, actorOf(caller));
+        for (const { changesDb } of await findDestination(cells, { destination: name, cell }))
+          await pauseDestination(changesDb, name, isPaused, actorOf(caller));
         sendJson(response, 200, JSON.stringify({ name, is_paused: isPaused }));
       },
   };

@@ -1,5 +1,6 @@
+import { instantSchema } from '@auditbox/core/event/instant-schema.ts';
 import { type Failed, type FailedSelector, findFailed } from '@auditbox/db/export/find-failed.ts';
-import { type ReplayIds, replayFailed } from '@auditbox/db/export/replay-failed.ts';
+import { countReplayed, type ReplayIds, replayFailed } from '@auditbox/db/export/replay-failed.ts';
 import { z } from 'zod';
 import { actorOf, getCaller } from '../http/caller.ts';
 import { sendJson } from '../http/json.ts';
@@ -12,7 +13,7 @@ import { requireAllTenants } from './require-all-tenants.ts';
 const maxBatches = 1_000;
 const maxRows = 10_000;
 
-const instant = z.iso.datetime({ offset: true }).describe('An event time, RFC 3339. Included.');
+const eventTime = instantSchema.describe('An event time, RFC 3339. Included.');
 
 const replayRequest = z
   .strictObject({
@@ -23,8 +24,8 @@ const replayRequest = z
       .regex(/^[1-9]\d{0,17}$/, 'must be the id of a batch')
       .optional()
       .describe('This batch alone. Default: everything that failed.'),
-    from: instant.optional(),
-    to: instant.optional(),
+    from: eventTime.optional(),
+    to: eventTime.optional(),
     dry_run: z.boolean().default(false).describe('Say what would be sent again, and change nothing.'),
   })
   .meta({ id: 'ReplayRequest' });
@@ -33,7 +34,7 @@ const replayAnswer = z
   .strictObject({
     destination: z.string(),
     dry_run: z.boolean(),
-    batches: z.int().describe('Failed batches.'),
+    batches: z.int().describe('Failed batches. What another replay took on at the same moment is not counted here.'),
     events: z.int().describe('Their events.'),
     rejected_events: z.int().describe('Events that the destination had rejected, outside of these batches.'),
     has_more: z.boolean().describe('Whether the same request would find more.'),
@@ -73,12 +74,14 @@ export const postReplay: Route = {
       requireAllTenants(caller);
       const asked = readJsonBody(replayRequest, request);
       const answer = { destination: asked.destination, dry_run: asked.dry_run, ...nothing };
-      for (const { keysDb } of await findDestination(cells, { destination: asked.destination, cell: asked.cell })) {
-        const failed = await findFailed(keysDb, selectFailed(asked));
-        if (!asked.dry_run) await replayFailed(keysDb, idsOf(asked.destination, failed), actorOf(caller));
-        answer.batches += failed.deliveries.length;
-        answer.events += failed.deliveries.reduce((sum, { rows }) => sum + rows, 0);
-        answer.rejected_events += failed.rows.length;
+      for (const { changesDb } of await findDestination(cells, { destination: asked.destination, cell: asked.cell })) {
+        const failed = await findFailed(changesDb, selectFailed(asked));
+        const ids = idsOf(asked.destination, failed);
+        const { batchIds } = asked.dry_run ? ids : await replayFailed(changesDb, ids, actorOf(caller));
+        const replayed = await countReplayed(changesDb, failed, batchIds);
+        answer.batches += replayed.batches;
+        answer.events += replayed.events;
+        answer.rejected_events += asked.dry_run ? failed.rows.length : replayed.rejectedEvents;
         answer.has_more ||= failed.deliveries.length === maxBatches || failed.rows.length === maxRows;
       }
       sendJson(response, 200, JSON.stringify(answer satisfies z.output<typeof replayAnswer>));

@@ -53,12 +53,11 @@ export function createAuth({
     }
     // A mistyped or invented key is recognised by its checksum, and costs no query.
     const key = isApiKeyForm(token) ? await knownKeys.get(keyHash) : null;
-    if (key === null)
-      throw deny(request, 'unknown key', null, unauthorized('This key is unknown, expired or revoked.'));
+    if (key === null) throw deny(request, 'unknown key', null, unauthorized(wrongKey));
     if (!key.allows(addressOf(request)))
       throw deny(request, 'address', key, new HttpProblem(403, 'This key may not be used from this address.'));
     keyUses.note(key.rowId, addressOf(request));
-    return toCaller(key, async () => (await knownKeys.get(keyHash, recheckMs)) !== null);
+    return toCaller(key, async (maxAgeMs = recheckMs) => (await knownKeys.get(keyHash, maxAgeMs)) !== null);
   }
 
   async function findByToken(request: Request, token: string, callers: TokenCallers): Promise<Caller> {
@@ -93,11 +92,18 @@ export function createAuth({
     const caller = await findCaller(request, response);
     if (scope !== 'any key' && !caller.scopes.has(scope))
       throw deny(request, 'no scope', caller, new HttpProblem(403, `This key does not have the scope "${scope}".`));
+    // Others notice within seconds. A stolen key must not make another key in that time.
+    if (changingScopes.has(scope) && !(await caller.isStillValid(0)))
+      throw deny(request, 'unknown key', caller, unauthorized(wrongKey));
     setCaller(response, caller);
     next();
   };
 }
 
+/** Requests with these scopes are rare, so that each looks its key up. */
+const changingScopes: ReadonlySet<Scope | 'any key'> = new Set(['keys:admin', 'export:replay']);
+
+const wrongKey = 'This key is unknown, expired or revoked.';
 const missingKey = 'This route needs a key: Authorization: Bearer KEY.';
 
 function toCaller(key: KnownKey, isStillValid: Caller['isStillValid']): Caller {

@@ -1,5 +1,5 @@
 import type { Readable, Transform } from 'node:stream';
-import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
+import { constants, createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
 import type { Request, RequestHandler, Response } from 'express';
 import type { ApiParts } from '../parts.ts';
 import { awaitTurn, shortText } from './long-work.ts';
@@ -116,7 +116,8 @@ const inflaters: Readonly<Record<string, () => Transform>> = {
   gzip: createGunzip,
   deflate: createInflate,
   br: createBrotliDecompress,
-  zstd: createZstdDecompress,
+  // As RFC 9659 says. A frame may ask for a window of 2 GiB, of which a few bytes make the inflater allocate 128 MiB.
+  zstd: () => createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: 23 } }),
 };
 
 function createInflater(encoding: string): Transform {

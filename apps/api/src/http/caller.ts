@@ -17,8 +17,8 @@ export interface Caller {
   readonly bounds: KeyBounds;
   /** When its rights end, in milliseconds since 1970: a key that it makes ends by then. Null: never, or it is a person. */
   readonly expiresAtMs: number | null;
-  /** Whether the caller could still begin this request. At most a second old; throws DatabaseError. */
-  isStillValid(): Promise<boolean>;
+  /** Whether the caller could still begin this request. At most `maxAgeMs` old, by default a second; throws DatabaseError. */
+  isStillValid(maxAgeMs?: number): Promise<boolean>;
 }
 
 /** The caller as the writer of audit events of its changes. */

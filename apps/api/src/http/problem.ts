@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http';
-import type { Problem } from '@auditbox/core/event/audit-event.ts';
+import { maxProblems, type Problem } from '@auditbox/core/event/audit-event.ts';
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import { isSequenceBehind } from '@auditbox/db/events/event-refused-error.ts';
 import { withCommands } from '@auditbox/process/with-commands.ts';
@@ -80,7 +80,8 @@ export class HttpProblem extends Error {
   ) {
     super(detail);
     this.status = status;
-    this.errors = errors;
+    // Printing 10,000 of them would hold the process.
+    this.errors = errors.slice(0, maxProblems);
     this.headers = headers;
     this.rejectReason = rejectReason;
     this.code = code;

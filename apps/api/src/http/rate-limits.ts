@@ -1,6 +1,6 @@
 import { hashApiKey } from '@auditbox/db/keys/key-form.ts';
 import type { Request, RequestHandler, Response } from 'express';
-import { addressOf } from './address-of.ts';
+import { addressOf, networkOf } from './address-of.ts';
 import { getKeyHash } from './caller.ts';
 import type { RateLimits } from './http-settings.ts';
 import { HttpProblem } from './problem.ts';
@@ -13,6 +13,9 @@ import { readBearer } from './read-bearer.ts';
 
 const windowMs = 60_000;
 const windowS = windowMs / 1000;
+
+/** Callers and networks that are told apart within a minute. */
+const maxCounted = 100_000;
 
 /** Counts by caller, which begin anew each minute. */
 function createWindow() {
@@ -31,6 +34,8 @@ function createWindow() {
     },
     add(caller: string, amount: number): void {
       turn();
+      // Forgetting all of them once lets some more requests through; keeping millions of them would use up the memory.
+      if (counts.size >= maxCounted && !counts.has(caller)) counts = new Map();
       counts.set(caller, (counts.get(caller) ?? 0) + amount);
     },
     get secondsLeft() {
@@ -89,7 +94,7 @@ function tooMany(quota: Quota, limit: number, seconds: number): HttpProblem {
 const maxKnown = 10_000;
 
 /**
- * Limits how many requests without a valid key an address sends. Above it, only keys that were valid before are let through,
+ * Limits how many requests without a valid key an address sends, or all addresses of an IPv6 network. Above it, only keys that were valid before are let through,
  * so that a stranger costs no query, and cannot lock out other callers at the same address.
  */
 export function limitStrangers({ failedKeys }: RateLimits): RequestHandler {
@@ -97,7 +102,7 @@ export function limitStrangers({ failedKeys }: RateLimits): RequestHandler {
   const failed = createWindow();
   const known = new Set<string>();
   return (request, response, next) => {
-    const address = addressOf(request);
+    const address = networkOf(addressOf(request));
     if (failed.used(address) >= failedKeys && !isKnown(request))
       throw new HttpProblem(429, 'Too many requests without a valid key came from this address.', {
         headers: { 'retry-after': String(failed.secondsLeft) },

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { createAuditEvent } from '@auditbox/core/event/create-audit-event.ts';
 import type { Redactor } from '@auditbox/core/redact/redact-event.ts';
 import { finish } from '@auditbox/core/steps.ts';
@@ -10,6 +11,8 @@ import { routeTemplate } from './route-template.ts';
 
 /** The pages of a feed are one event an hour: otherwise a poller would find its own reads for ever. */
 const feedEventEveryMs = 3_600_000;
+/** Only this route has feeds. Others may ignore its parameters, and a read of them would be hidden by one. */
+const feedRoute = 'GET /audit';
 const maxFeeds = 10_000;
 
 /**
@@ -21,9 +24,10 @@ export function recordReads({ coalescer, redactor }: Pick<ApiParts, 'coalescer' 
 
   /** Whether this is a further page of a feed whose reading was recorded within the hour. */
   function isRecorded(caller: Caller, route: string, search: URLSearchParams): boolean {
-    if (!search.has('recorded_after')) return false;
+    if (route !== feedRoute || !search.has('recorded_after')) return false;
     const filters = [...search].filter(([name]) => name !== 'cursor').sort();
-    const feed = JSON.stringify([caller.id, route, filters]);
+    // A hash, because a query may be as long as a URL.
+    const feed = hash('sha256', JSON.stringify([caller.id, filters]), 'base64');
     const now = performance.now();
     const last = feeds.get(feed);
     if (last !== undefined && now - last < feedEventEveryMs) return true;

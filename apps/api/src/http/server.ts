@@ -15,6 +15,9 @@ import type { ConnectionLimits, TlsFiles } from './http-settings.ts';
 /** Node looks for slow requests this often. Its default is 30 s, longer than some of the limits. */
 const checkSlowRequestsMs = 5_000;
 
+/** Requests of one connection that wait for the answer of the one before. No known client sends more than one. */
+const maxWaiting = 16;
+
 /** The server of the api. It does not listen yet. */
 export interface ApiServer {
   readonly server: Server;
@@ -31,29 +34,80 @@ export function createServer(app: RequestListener, limits: ConnectionLimits, tls
   };
   const server =
     tls === null
-      ? createHttpServer(options, app)
-      : createHttpsServer({ ...options, ...readCertificates(tls), minVersion: 'TLSv1.2' }, app);
+      ? createHttpServer(options)
+      : createHttpsServer({ ...options, ...readCertificates(tls), minVersion: 'TLSv1.2' });
   server.maxConnections = limits.max;
   server.timeout = limits.stallMs;
-  const answers = new Map<ServerResponse, IncomingMessage>();
-  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    answers.set(response, request);
-    response.on('close', () => answers.delete(response));
-  });
+  const exchanges = serveInTurn(server, app);
   // Nothing has moved on the connection. That is the caller's doing if a part of its body or of its answer is missing.
   server.on('timeout', (socket: Socket) => {
-    const [response, request] = [...answers].find(([answer]) => answer.socket === socket) ?? [];
-    if (response === undefined) socket.destroy();
-    else if (!request?.complete || response.writableLength > 0 || socket.writableLength > 0) breakConnection(socket);
+    const exchange = exchanges.get(socket);
+    if (exchange === undefined) socket.destroy();
+    else if (!exchange.request.complete || exchange.response.writableLength > 0 || socket.writableLength > 0)
+      breakConnection(socket);
     else socket.setTimeout(limits.stallMs);
   });
   return {
     server,
     breakConnections() {
-      for (const { socket } of answers.keys()) breakConnection(socket);
+      for (const socket of exchanges.keys()) breakConnection(socket);
       server.closeAllConnections();
     },
   };
+}
+
+/**
+ * The target `http://host/path`, which proxies get and servers must accept, as the path (RFC 9112). Express finds no path in some
+ * of these targets, and then answers by itself.
+ */
+function toOriginForm(target: string): string {
+  const [origin = ''] = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i.exec(target) ?? [];
+  const path = target.slice(origin.length);
+  return origin === '' || path.startsWith('/') ? path : `/${path}`;
+}
+
+/** A request that is being answered, and those that wait behind it on its connection. */
+interface Exchange {
+  request: IncomingMessage;
+  response: ServerResponse;
+  readonly waiting: (readonly [IncomingMessage, ServerResponse])[];
+}
+
+/**
+ * Gives the app one request of each connection at a time. Node gives it all requests that arrive together: 2,000 small ones
+ * in one read hold the process for 200 ms, and all of their answers are in memory before the first one is read. A connection
+ * with more requests than may wait is broken.
+ */
+function serveInTurn(server: Server, app: RequestListener): ReadonlyMap<Socket, Exchange> {
+  const exchanges = new Map<Socket, Exchange>();
+
+  function serve(socket: Socket, exchange: Exchange): void {
+    const { request, response } = exchange;
+    response.on('close', () => {
+      const next = socket.destroyed ? undefined : exchange.waiting.shift();
+      if (next === undefined) exchanges.delete(socket);
+      else {
+        [exchange.request, exchange.response] = next;
+        serve(socket, exchange);
+      }
+    });
+    request.url = toOriginForm(request.url ?? '/');
+    app(request, response);
+  }
+
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    const { socket } = request;
+    // The other requests of a packet still arrive after the connection was broken.
+    if (socket.destroyed) return;
+    const exchange = exchanges.get(socket);
+    if (exchange === undefined) {
+      const first: Exchange = { request, response, waiting: [] };
+      exchanges.set(socket, first);
+      serve(socket, first);
+    } else if (exchange.waiting.length < maxWaiting) exchange.waiting.push([request, response]);
+    else breakConnection(socket);
+  });
+  return exchanges;
 }
 
 const checkFilesMs = 5_000;

@@ -1,6 +1,7 @@
 import type { KeyBounds } from '@auditbox/core/keys/key-bounds.ts';
 import { expandGrants, type Grant } from '@auditbox/core/keys/scopes.ts';
 import { findWiderBound } from '@auditbox/core/keys/within-bounds.ts';
+import type { Steps } from '@auditbox/core/steps.ts';
 import { apiKeyPrefix, hashApiKey, makeApiKey } from '@auditbox/db/keys/key-form.ts';
 import type { Caller } from '../http/caller.ts';
 import { isNetworkWithin } from './networks.ts';
@@ -31,14 +32,17 @@ export function inheritRights({ scopes, tenant, bounds, expiresAt }: KeyRights, 
   };
 }
 
-/** What a caller would gain by a key with these rights; null if nothing. Nobody can make or take a key that may do more. */
-export function findGain({ scopes, tenant, bounds, expiresAt }: KeyRights, caller: Caller): string | null {
+/**
+ * What a caller would gain by a key with these rights; null if nothing. Nobody can make or take a key that may do more. Works
+ * in small steps.
+ */
+export function* findGain({ scopes, tenant, bounds, expiresAt }: KeyRights, caller: Caller): Steps<string | null> {
   const missing = [...expandGrants(scopes)].find((scope) => !caller.scopes.has(scope));
   if (missing !== undefined) return `Your key does not have the scope "${missing}".`;
   if (caller.tenant.kind === 'one' && tenant !== caller.tenant.tenant) return 'Your key is bound to another tenant.';
   const endsAt = expiresAt === null ? Infinity : Date.parse(expiresAt);
   if (caller.expiresAtMs !== null && !(endsAt <= caller.expiresAtMs)) return 'Your key expires before it.';
-  const wider = findWiderBound(bounds, caller.bounds, isNetworkWithin);
+  const wider = yield* findWiderBound(bounds, caller.bounds, isNetworkWithin);
   if (wider === 'signs_keys') return 'Your key may not name API keys as authors.';
   return wider === null ? null : `Your key has narrower bounds for ${wider}.`;
 }

@@ -1,3 +1,4 @@
+import type { TenantScope } from '@auditbox/core/keys/tenant-scope.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
 import {
   createKey,
@@ -11,6 +12,9 @@ import type { ChangedBy } from '@auditbox/db/keys/changed-by.ts';
 import {
   findKey,
   findNamedKeys,
+  findStoredKey,
+  type KeyListQuery,
+  type KeyPage,
   listKeys,
   type NamedKey,
   type StoredKey,
@@ -21,7 +25,8 @@ import {
 export interface KeyStore {
   find(keyHash: string): Promise<ValidKey | null>;
   findNamed(name: string): Promise<readonly NamedKey[]>;
-  list(): Promise<readonly StoredKey[]>;
+  findStored(keyId: string, tenant: TenantScope): Promise<StoredKey | null>;
+  list(query: KeyListQuery): Promise<KeyPage>;
   create(key: NewKey, by: ChangedBy | null): Promise<string | null>;
   rotate(
     keyId: string,
@@ -33,12 +38,13 @@ export interface KeyStore {
   noteUse(uses: readonly KeyUse[]): Promise<void>;
 }
 
-/** The keys of one database. */
-export function createKeyStore(db: Database): KeyStore {
+/** The keys of one database. `lookUps` finds the keys of requests, which must not wait for anything else. */
+export function createKeyStore(db: Database, lookUps = db): KeyStore {
   return {
-    find: (keyHash) => findKey(db, keyHash),
+    find: (keyHash) => findKey(lookUps, keyHash),
     findNamed: (name) => findNamedKeys(db, name),
-    list: () => listKeys(db),
+    findStored: (keyId, tenant) => findStoredKey(db, keyId, tenant),
+    list: (query) => listKeys(db, query),
     create: (key, by) => createKey(db, key, by),
     rotate: (keyId, secret, overlapS, by) => rotateKey(db, keyId, secret, overlapS, by),
     revoke: (keyId, by) => revokeKey(db, keyId, by),

@@ -1,5 +1,6 @@
+import { allTenants } from '@auditbox/core/keys/tenant-scope.ts';
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
-import type { StoredKey } from '@auditbox/db/keys/find-keys.ts';
+import type { KeyPlace, StoredKey } from '@auditbox/db/keys/find-keys.ts';
 import { cellRelations, cellSettings, nestCells } from '@auditbox/process/cell-settings.ts';
 import { commonSettings } from '@auditbox/process/common-settings.ts';
 import { exitWith } from '@auditbox/process/exit-with.ts';
@@ -29,13 +30,25 @@ async function withKeys(work: (keys: KeyStore, env: string) => Promise<void>): P
 /** A failed command ends the process, so that no exit code says otherwise. */
 async function requireKey(keys: KeyStore, { name, id }: ChosenKey): Promise<{ id: string; name: string }> {
   if (id !== null) {
-    const known = (await keys.list()).find(({ keyId, revokedAt }) => keyId === id && revokedAt === null);
-    return known === undefined ? exitWith(`There is no valid key with the id ${id}.`) : { id, name: known.name };
+    const known = await keys.findStored(id, allTenants);
+    const isKnown = known !== null && known.revokedAt === null;
+    return isKnown ? { id, name: known.name } : exitWith(`There is no valid key with the id ${id}.`);
   }
   const [first, ...others] = await keys.findNamed(name);
   if (first === undefined) exitWith(`There is no valid key named "${name}".`);
   if (others.length > 0) exitWith(`Keys of several tenants are named "${name}". Give --id instead of --name.`);
   return { id: first.keyId, name };
+}
+
+async function listAll(keys: KeyStore): Promise<StoredKey[]> {
+  const all: StoredKey[] = [];
+  let after: KeyPlace | null = null;
+  do {
+    const page = await keys.list({ tenant: allTenants, after, limit: 1_000 });
+    all.push(...page.keys);
+    after = page.next;
+  } while (after !== null);
+  return all;
 }
 
 function stateOf({ revokedAt, replacedAt, expiresAt }: StoredKey): string {
@@ -62,7 +75,7 @@ const cli = keysCli({
     }),
   list: ({ json }) =>
     withKeys(async (keys) => {
-      const stored = await keys.list();
+      const stored = await listAll(keys);
       if (json) {
         process.stdout.write(`${JSON.stringify(stored.map(showKey), null, 2)}\n`);
         return;
@@ -89,7 +102,7 @@ const cli = keysCli({
   revoke: ({ chosen, json }) =>
     withKeys(async (keys) => {
       const { id, name } = await requireKey(keys, chosen);
-      await keys.revoke(id, null);
+      if (!(await keys.revoke(id, null))) exitWith(`There is no valid key with the id ${id}.`);
       if (json) return printJson({ id, name });
       process.stderr.write(`The key "${name}" is revoked.\n`);
     }),

@@ -5,10 +5,16 @@ import type { Request } from 'express';
 import { z } from 'zod';
 import { actorOf, type Caller, getCaller } from '../http/caller.ts';
 import { sendJson } from '../http/json.ts';
+import { runInPieces } from '../http/long-work.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { readJsonBody, smallBody } from '../http/read-json-body.ts';
 import type { Route } from '../http/route.ts';
+import { nextCursor } from '../read/event-answer.ts';
+import { wholeNumber } from '../read/parameters.ts';
+import { getSearch, invalid, readQuery, requireValid } from '../read/read-query.ts';
 import { findGain, inheritRights, issueSecret } from './issue-key.ts';
+import { printKeyCursor, readKeyCursor } from './key-cursor.ts';
+import type { KeyStore } from './key-store.ts';
 import { showKey, shownKey } from './show-key.ts';
 
 /* The routes of people and programs that manage keys. Each change is an audit event in the same transaction. */
@@ -54,7 +60,7 @@ export const postKey: Route = {
         expires_at: expiresAt = null,
       } = readJsonBody(newKeySchema, request);
       const rights = inheritRights({ scopes: scopes as Grant[], tenant, bounds, expiresAt }, caller);
-      requireNoGain(findGain(rights, caller));
+      requireNoGain(await runInPieces(findGain(rights, caller)));
       const { key, ...secret } = issueSecret(settings.keyEnvironment);
       const id = await keys.create({ name, ...secret, ...rights }, actorOf(caller));
       if (id === null) throw new HttpProblem(409, `A valid key named "${name}" exists already.`);
@@ -62,7 +68,14 @@ export const postKey: Route = {
     },
 };
 
-/** `GET /keys`: all keys that the caller may know of. */
+const listParameters = z.strictObject({
+  page_size: wholeNumber(1, 1_000).default(1_000).describe('1 to 1000, default 1000.'),
+  cursor: z.string().optional().describe('`next_cursor` of the previous answer. An empty cursor is the beginning.'),
+});
+
+const keyPage = z.strictObject({ keys: z.array(shownKey), next_cursor: nextCursor }).meta({ id: 'ApiKeys' });
+
+/** `GET /keys`: the keys that the caller may know of. */
 export const getKeys: Route = {
   method: 'get',
   path: '/keys',
@@ -72,21 +85,20 @@ export const getKeys: Route = {
     operationId: 'listKeys',
     summary: 'List keys',
     description:
-      'Also revoked and expired ones, oldest first. A key that is bound to a tenant sees the keys of its tenant.',
-    responses: {
-      200: {
-        description: 'The keys.',
-        content: {
-          'application/json': { schema: z.strictObject({ keys: z.array(shownKey) }).meta({ id: 'ApiKeys' }) },
-        },
-      },
-    },
+      'Also revoked and expired ones, oldest first. A key that is bound to a tenant sees the keys of its tenant. A page ends ' +
+      'early where keys have many bounds.',
+    requestParams: { query: listParameters },
+    responses: { 200: { description: 'The keys.', content: { 'application/json': { schema: keyPage } } } },
   }),
   createHandler:
     ({ keys }) =>
-    async (_request, response) => {
-      const visible = await listVisible(getCaller(response), keys.list);
-      sendJson(response, 200, JSON.stringify({ keys: visible.map(showKey) }));
+    async (request, response) => {
+      const { page_size: limit, cursor = '' } = requireValid(readQuery(listParameters, getSearch(request))).named;
+      const place = cursor === '' ? { place: null } : readKeyCursor(cursor);
+      if ('message' in place) return requireValid(invalid('cursor', place.message));
+      const page = await keys.list({ tenant: getCaller(response).tenant, after: place.place, limit });
+      const answer = { keys: page.keys.map(showKey), next_cursor: page.next && printKeyCursor(page.next) };
+      sendJson(response, 200, JSON.stringify(answer satisfies z.output<typeof keyPage>));
     },
 };
 
@@ -127,8 +139,8 @@ export const postKeyRotation: Route = {
     async (request, response) => {
       const caller = getCaller(response);
       const { overlap_seconds: overlapS } = readJsonBody(rotation, request);
-      const old = await findVisible(caller, request, keys.list);
-      requireNoGain(findGain(old, caller));
+      const old = await findVisible(caller, request, keys);
+      requireNoGain(await runInPieces(findGain(old, caller)));
       const { key, ...secret } = issueSecret(settings.keyEnvironment);
       if (!(await keys.rotate(old.keyId, secret, overlapS, actorOf(caller)))) throw noSuchKey();
       sendJson(response, 201, JSON.stringify({ id: old.keyId, name: old.name, key }));
@@ -153,29 +165,21 @@ export const deleteKey: Route = {
     ({ keys }) =>
     async (request, response) => {
       const caller = getCaller(response);
-      const { keyId } = await findVisible(caller, request, keys.list);
+      const { keyId } = await findVisible(caller, request, keys);
       if (!(await keys.revoke(keyId, actorOf(caller)))) throw noSuchKey();
       response.writeHead(204).end();
     },
 };
 
-async function listVisible(
-  { tenant }: Caller,
-  list: () => Promise<readonly StoredKey[]>,
-): Promise<readonly StoredKey[]> {
-  const keys = await list();
-  return tenant.kind === 'all' ? keys : keys.filter((key) => key.tenant === tenant.tenant);
-}
-
 /** The newest secret of the key in the path. */
 async function findVisible(
-  caller: Caller,
+  { tenant }: Caller,
   request: Request,
-  list: () => Promise<readonly StoredKey[]>,
+  keys: Pick<KeyStore, 'findStored'>,
 ): Promise<StoredKey> {
-  const keys = await listVisible(caller, list);
-  const found = keys.findLast(({ keyId }) => keyId === String(request.params.id).toLowerCase());
-  if (!found) throw noSuchKey();
+  const id = z.guid().safeParse(request.params.id);
+  const found = id.success ? await keys.findStored(id.data.toLowerCase(), tenant) : null;
+  if (found === null) throw noSuchKey();
   return found;
 }
 

@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type RequestHandler, Router } from 'express';
 import helmet from 'helmet';
-import { sendJson } from '../http/json.ts';
 
 const ownFiles = fileURLToPath(new URL('../reference/', import.meta.url));
 const swaggerFiles = fileURLToPath(new URL('.', import.meta.resolve('swagger-ui-dist/swagger-ui-bundle.js')));
@@ -31,11 +30,14 @@ const pagePolicy = helmet.contentSecurityPolicy({
 
 /** `GET /openapi.json` for programs, and `GET /docs` for people. The page loads nothing from any other server. */
 export function referencePages(document: object, pathPrefix: string): RequestHandler {
-  const json = JSON.stringify(document);
+  // Buffers are shared by all answers. A text would be copied for each caller that does not read its answer.
+  const json = Buffer.from(JSON.stringify(document));
   const pages = Router();
   pages.use(pagePolicy);
   const read = (name: string) =>
-    readFileSync(`${ownFiles}${name}`, 'utf8').replaceAll(/(["'])\/(?=docs\/|openapi)/g, `$1${pathPrefix}/`);
+    Buffer.from(
+      readFileSync(`${ownFiles}${name}`, 'utf8').replaceAll(/(["'])\/(?=docs\/|openapi)/g, `$1${pathPrefix}/`),
+    );
   const [page, start] = [read('page.html'), read('start.js')];
   pages.get('/', (_request, response) => response.type('html').send(page));
   pages.get('/start.js', (_request, response) => response.type('js').send(start));
@@ -43,7 +45,7 @@ export function referencePages(document: object, pathPrefix: string): RequestHan
     pages.get(path, (_request, response) => response.sendFile(name, { root }));
   }
   const router = Router();
-  router.get('/openapi.json', (_request, response) => sendJson(response, 200, json));
+  router.get('/openapi.json', (_request, response) => response.type('json').send(json));
   router.use('/docs', pages);
   return router;
 }

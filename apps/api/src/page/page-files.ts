@@ -44,6 +44,8 @@ export function pageFiles(pathPrefix: string, oidc: OidcSettings | null, folder 
     .replaceAll('"./assets/', `"${pathPrefix}/ui/assets/`)
     .replace('data-prefix=""', `data-prefix="${pathPrefix}"`)
     .replace('data-sign-in=""', () => `data-sign-in="${describeSignIn(oidc)}"`);
+  // Shared by all answers, also by those that nobody reads.
+  const bytes = Buffer.from(document);
   router.use('/ui', pagePolicy(oidc?.page ? oidc.issuer : null));
   // The name of each of these files has a hash of its content.
   router.use('/ui/assets', express.static(`${folder}assets`, { immutable: true, maxAge: '365d', index: false }));
@@ -52,7 +54,7 @@ export function pageFiles(pathPrefix: string, oidc: OidcSettings | null, folder 
   });
   router.get(/^\/ui(\/.*)?$/, (request, response) => {
     if (!request.accepts('html')) throw new HttpProblem(406, 'This address is a page for people. It is HTML.');
-    response.type('html').send(document);
+    response.type('html').send(bytes);
   });
   return router;
 }

@@ -37,10 +37,7 @@ export function readCursor(list: CursorList, cursor: string): { position: EventP
   const columns = sortKeys[list.order.by];
   const isPosition =
     position.length === columns.length &&
-    columns.every(
-      (column, index) =>
-        partForm[columnType(column)].test(position[index] as string) && isRealDay(position[index] as string),
-    );
+    columns.every((column, index) => isPart(columnType(column), position[index] as string));
   return isPosition ? { position } : { message: 'is not a valid cursor' };
 }
 
@@ -142,8 +139,12 @@ function parseToken(cursor: string): unknown {
   }
 }
 
-/** False for a time on a day that does not exist, such as 30 February. */
-function isRealDay(part: string): boolean {
-  const day = /^\d{4}-\d\d-\d\d(?=T)/.exec(part)?.[0];
-  return day === undefined || new Date(`${day}T00:00:00Z`).toJSON()?.slice(0, 10) === day;
+/** Whether a column of this type can have the value. A text may look like a time, so only times are checked for their day. */
+function isPart(type: keyof typeof partForm, part: string): boolean {
+  return partForm[type].test(part) && (type !== 'timestamptz' || isRealDay(part.slice(0, 10)));
+}
+
+/** False for a day that does not exist, such as 30 February. */
+function isRealDay(day: string): boolean {
+  return new Date(`${day}T00:00:00Z`).toJSON()?.slice(0, 10) === day;
 }

@@ -114,7 +114,8 @@ export const partParameters = {
     .describe('For pollers: the events recorded after this time, in the order of recording, each exactly once.'),
 };
 
-function wholeNumber(min: number, max: number) {
+/** A whole number within limits. */
+export function wholeNumber(min: number, max: number) {
   const message = `must be a whole number from ${min} to ${max}`;
   return z
     .string()

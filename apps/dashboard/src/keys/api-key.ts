@@ -1,3 +1,5 @@
+import { callJson } from '../http/call.ts';
+
 /** One secret of a key, as `GET /keys` answers. */
 export interface ApiKey {
   readonly id: string;
@@ -19,4 +21,19 @@ export function stateOf(key: ApiKey): 'valid' | 'replaced' | 'revoked' | 'expire
   if (key.revoked_at !== null) return 'revoked';
   if (key.expires_at !== null && Date.parse(key.expires_at) <= Date.now()) return 'expired';
   return key.replaced_at === null ? 'valid' : 'replaced';
+}
+
+/** All keys, page after page. */
+export async function listKeys(signal: AbortSignal): Promise<ApiKey[]> {
+  const all: ApiKey[] = [];
+  let cursor: string | null = '';
+  while (cursor !== null) {
+    const page: { keys: ApiKey[]; next_cursor: string | null } = await callJson(
+      `/keys?cursor=${encodeURIComponent(cursor)}`,
+      { signal },
+    );
+    all.push(...page.keys);
+    cursor = page.next_cursor;
+  }
+  return all;
 }

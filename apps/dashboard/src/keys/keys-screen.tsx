@@ -6,7 +6,7 @@ import { Icon } from '../parts/icon.tsx';
 import { ErrorNotice, Notice } from '../parts/notice.tsx';
 import { Ago, FullTime } from '../parts/time.tsx';
 import { follow, withSearch } from '../place/place.ts';
-import { type ApiKey, stateOf } from './api-key.ts';
+import { type ApiKey, listKeys, stateOf } from './api-key.ts';
 import { type IssuedKey, IssuedKeyDialog } from './issued-key-dialog.tsx';
 import { NewKeyDialog } from './new-key-dialog.tsx';
 import { RevokeDialog } from './revoke-dialog.tsx';
@@ -19,18 +19,14 @@ type Open =
 
 /** `/keys`: who may call the api. */
 export default function KeysScreen() {
-  const { value, error, reload } = useAnswer(
-    'keys',
-    (signal) => callJson<{ keys: ApiKey[] }>('/keys', { signal }),
-    30_000,
-  );
+  const { value, error, reload } = useAnswer('keys', (signal) => listKeys(signal), 30_000);
   const [open, setOpen] = useState<Open>(null);
   const [showsEnded, setShowsEnded] = useState(false);
   const [failure, setFailure] = useState<string | null>(null);
   useEffect(() => {
     document.title = 'Keys · Auditbox';
   }, []);
-  const keys = [...(value?.keys ?? [])].reverse();
+  const keys = [...(value ?? [])].reverse();
   const ended = keys.filter((key) => stateOf(key) !== 'valid').length;
   const shown = showsEnded ? keys : keys.filter((key) => stateOf(key) === 'valid');
   const rotate = async (key: ApiKey) => {

@@ -1,6 +1,6 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { type Failed, findFailed } from '@auditbox/db/export/find-failed.ts';
-import { replayFailed } from '@auditbox/db/export/replay-failed.ts';
+import { countReplayed, replayFailed } from '@auditbox/db/export/replay-failed.ts';
 import { type ReplayProgress, replayProgress } from '@auditbox/db/export/replay-progress.ts';
 import type { Shutdown } from '@auditbox/process/shutdown.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
@@ -37,9 +37,9 @@ const giveUpAfterMs = 60_000;
 export async function replay(parts: ReplayParts, command: ReplayCommand, shutdown: Shutdown): Promise<number> {
   const { db, gate, settings, destinationName: destination } = parts;
   const failed = await findFailed(db, { destination, ...command });
-  const rows = failed.deliveries.reduce((sum, delivery) => sum + delivery.rows, failed.rows.length);
-  if (command.dryRun || rows === 0) {
-    print(command, failed, rows, { sent: 0, underWay: 0 });
+  const found = failed.deliveries.reduce((sum, delivery) => sum + delivery.rows, failed.rows.length);
+  if (command.dryRun || found === 0) {
+    print(command, failed, { found, taken: found }, { sent: 0, underWay: 0 });
     return 0;
   }
   if (parts.logKeeper !== null && (await parts.logKeeper.check(shutdown.taking)).kind !== 'done') return 1;
@@ -49,10 +49,12 @@ export async function replay(parts: ReplayParts, command: ReplayCommand, shutdow
     batchIds: failed.deliveries.map(({ batchId }) => batchId),
     outboxIds: failed.rows.map(({ outboxId }) => outboxId),
   });
-  await sendAgain(parts, batchIds, rows, shutdown);
+  const { events, rejectedEvents } = await countReplayed(db, failed, batchIds);
+  const taken = events + rejectedEvents;
+  await sendAgain(parts, batchIds, taken, shutdown);
   const progress = await replayProgress(db, { destination, batchIds });
-  print(command, failed, rows, progress);
-  if (progress.sent === rows) return 0;
+  print(command, failed, { found, taken }, progress);
+  if (progress.sent === taken) return 0;
   return gate.blockedReason === null ? 2 : 1;
 }
 
@@ -83,12 +85,23 @@ async function sendAgain(
   }
 }
 
-function print({ dryRun, json, batchId }: ReplayCommand, failed: Failed, rows: number, progress: ReplayProgress): void {
+interface ReplayedRows {
+  readonly found: number;
+  /** Fewer than were found if another replay took some on at the same moment. */
+  readonly taken: number;
+}
+
+function print(
+  { dryRun, json, batchId }: ReplayCommand,
+  failed: Failed,
+  { found, taken }: ReplayedRows,
+  progress: ReplayProgress,
+): void {
   const { sent, underWay } = progress;
   if (json) {
-    const outcome = dryRun ? {} : { sent, failedAgain: rows - sent - underWay, underWay };
+    const outcome = dryRun ? {} : { sent, failedAgain: taken - sent - underWay, underWay, byAnother: found - taken };
     const batches = failed.deliveries.map(({ batchId: id, ...delivery }) => ({ id, ...delivery }));
-    process.stdout.write(`${JSON.stringify({ dryRun, batches, rows: failed.rows, total: rows, ...outcome })}\n`);
+    process.stdout.write(`${JSON.stringify({ dryRun, batches, rows: failed.rows, total: taken, ...outcome })}\n`);
     return;
   }
   for (const { batchId: id, partition, rows: count, error } of failed.deliveries) {
@@ -96,8 +109,10 @@ function print({ dryRun, json, batchId }: ReplayCommand, failed: Failed, rows: n
   }
   for (const { auditId, reason } of failed.rows) process.stdout.write(`row ${auditId}\t${reason}\n`);
   const nothing = batchId === null ? 'Nothing has failed.' : `Batch ${batchId} has not failed.`;
-  if (rows === 0) process.stdout.write(`${nothing}\n`);
-  else process.stdout.write(dryRun ? `${rows} rows would be sent again.\n` : `${describe(rows, progress)}\n`);
+  if (found === 0) process.stdout.write(`${nothing}\n`);
+  else process.stdout.write(dryRun ? `${found} rows would be sent again.\n` : `${describe(taken, progress)}\n`);
+  if (found > taken)
+    process.stdout.write(`${found - taken} rows were taken on by another replay at the same moment.\n`);
 }
 
 function describe(rows: number, { sent, underWay }: ReplayProgress): string {

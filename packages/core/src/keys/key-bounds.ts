@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { NewAuditEvent, Problem } from '../event/audit-event.ts';
+import { instantSchema } from '../event/instant-schema.ts';
 import { isPlainName, plainNameForm } from '../event/plain-name.ts';
 import { looksSecret } from '../redact/secret-values.ts';
 import { matchesGlob } from '../text/glob.ts';
@@ -46,7 +47,7 @@ export const newKeySchema = z.strictObject({
   scopes: z.array(z.enum(grants as [string, ...string[]])).min(1),
   tenant: tenantSchema.nullish().describe('The only tenant that the key reads and writes. Null: all tenants.'),
   bounds: keyBoundsSchema.optional(),
-  expires_at: z.iso.datetime({ offset: true }).nullish().describe('Null: never, or when your key expires.'),
+  expires_at: instantSchema.nullish().describe('Null: never, or when your key expires.'),
 });
 
 /** How the events of a key break its bounds: the first problem of each field. */

@@ -1,6 +1,7 @@
 import type { Database } from '../database/connect.ts';
 import { type ChangedBy, printActor } from '../keys/changed-by.ts';
 import { idsIn } from '../sql/ids-in.ts';
+import type { Failed } from './find-failed.ts';
 
 /** Failed deliveries and rejected rows of a destination, by their ids. */
 export interface ReplayIds {
@@ -39,4 +40,38 @@ export async function replayFailed(
     replayed.push(...again.map(({ batchId }) => batchId));
   }
   return { batchIds: replayed };
+}
+
+/** What a replay took on. */
+export interface Replayed {
+  readonly batches: number;
+  /** Of these batches. */
+  readonly events: number;
+  readonly rejectedEvents: number;
+}
+
+/** What of `failed` a replay took on that returned `batchIds`. Another replay at the same moment may have taken on the other part. */
+export async function countReplayed(db: Database, failed: Failed, batchIds: readonly string[]): Promise<Replayed> {
+  const taken = new Set(batchIds);
+  const deliveries = failed.deliveries.filter(({ batchId }) => taken.delete(batchId));
+  // What is left was made for rejected rows.
+  const made = [...taken];
+  return {
+    batches: deliveries.length,
+    events: deliveries.reduce((sum, { rows }) => sum + rows, 0),
+    rejectedEvents: made.length === 0 ? 0 : await countRows(db, made),
+  };
+}
+
+/**
+ * Caller: replay, after the change.
+ * Locks: none.
+ * Crash: nothing is written.
+ */
+async function countRows(db: Database, batchIds: readonly string[]): Promise<number> {
+  const [row] = await db.query(
+    (sql) => sql<[{ rows: number }]>`
+      select coalesce(sum(b.row_count), 0)::int as rows from auditbox.batch b where b.id in (${idsIn(db.sql, batchIds)})`,
+  );
+  return row.rows;
 }

@@ -1,7 +1,10 @@
 import type { KeyBounds } from '@auditbox/core/keys/key-bounds.ts';
 import type { Grant } from '@auditbox/core/keys/scopes.ts';
+import type { TenantScope } from '@auditbox/core/keys/tenant-scope.ts';
+import type { Fragment, Sql } from 'postgres';
 import type { Database } from '../database/connect.ts';
 import type { apiKey } from '../schema.ts';
+import { isoUtc } from '../sql/iso-utc.ts';
 
 type Row = typeof apiKey.$inferSelect;
 
@@ -90,26 +93,84 @@ export async function findNamedKeys(db: Database, name: string): Promise<readonl
   );
 }
 
+/** Where a page of keys ends. */
+export interface KeyPlace {
+  /** ISO 8601 in UTC, with six fraction digits. */
+  readonly createdAt: string;
+  /** Of the row. */
+  readonly rowId: string;
+}
+
+export interface KeyPage {
+  readonly keys: readonly StoredKey[];
+  /** Null on the last page. */
+  readonly next: KeyPlace | null;
+}
+
+export interface KeyListQuery {
+  readonly tenant: TenantScope;
+  /** Null begins with the oldest key. */
+  readonly after: KeyPlace | null;
+  readonly limit: number;
+}
+
+/** A key may have 60 kB of bounds. Reading more of them at once would hold the process. */
+const maxPageBytes = 1024 * 1024;
+/** What a key has beyond its bounds, about. */
+const otherBytes = 512;
+
 /**
- * All secrets of all keys, oldest first.
+ * Secrets of keys, oldest first: `limit` at most, and about a megabyte.
  *
  * Caller: `npm run keys` and `GET /keys`.
  * Locks: none.
  * Crash: nothing is written.
  */
-export async function listKeys(db: Database): Promise<readonly StoredKey[]> {
-  const rows = await db.query(
+export async function listKeys(db: Database, { tenant, after, limit }: KeyListQuery): Promise<KeyPage> {
+  const rows = await db.query((sql) => {
+    const isVisible = tenant.kind === 'all' ? sql`true` : sql`k.tenant = ${tenant.tenant}`;
+    const isNext =
+      after === null ? sql`true` : sql`(k.created_at, k.id) > (${after.createdAt}::timestamptz, ${after.rowId}::uuid)`;
+    return sql<(StoredRow & { rowId: string; at: string; bytes: string })[]>`
+      select ${storedColumns(sql)}, id as "rowId", ${isoUtc(sql, 'created_at')} as at,
+        sum(octet_length(bounds::text) + ${otherBytes}::int) over (order by created_at, id)::text as bytes
+      from (
+        select * from auditbox.api_key k where ${isVisible} and ${isNext}
+        order by k.created_at, k.id limit ${limit + 1}
+      ) key
+      order by created_at, id`;
+  });
+  const fitting = rows.findIndex(({ bytes }, index) => index >= limit || (index > 0 && Number(bytes) > maxPageBytes));
+  const page = fitting === -1 ? rows : rows.slice(0, fitting);
+  const last = page.at(-1);
+  const next = fitting === -1 || last === undefined ? null : { createdAt: last.at, rowId: last.rowId };
+  return { keys: page.map(({ rowId: _rowId, at: _at, bytes: _bytes, ...row }) => toStoredKey(row)), next };
+}
+
+/**
+ * The newest secret of a key; null if the caller's tenant has no such key.
+ *
+ * Caller: `npm run keys` and the routes that change keys.
+ * Locks: none.
+ * Crash: nothing is written.
+ */
+export async function findStoredKey(db: Database, keyId: string, tenant: TenantScope): Promise<StoredKey | null> {
+  const [row] = await db.query(
     (sql) => sql<StoredRow[]>`
-      select key_id as "keyId", name, prefix, tenant, created_at::text as "createdAt", created_by as "createdBy",
-        expires_at::text as "expiresAt", replaced_at::text as "replacedAt", revoked_at::text as "revokedAt",
-        revoked_by as "revokedBy", last_used_at::text as "lastUsedAt", last_used_address as "lastUsedAddress",
-        array_to_json(scopes)::text as scopes, bounds::text as bounds
-      from auditbox.api_key
-      order by created_at, name`,
+      select ${storedColumns(sql)} from auditbox.api_key k
+      where k.key_id = ${keyId}::uuid and ${tenant.kind === 'all' ? sql`true` : sql`k.tenant = ${tenant.tenant}`}
+      order by k.replaced_at is null desc, k.created_at desc limit 1`,
   );
-  return rows.map((row) => ({
-    ...row,
-    scopes: JSON.parse(row.scopes) as Grant[],
-    bounds: JSON.parse(row.bounds) as KeyBounds,
-  }));
+  return row === undefined ? null : toStoredKey(row);
+}
+
+function storedColumns(sql: Sql): Fragment {
+  return sql`key_id as "keyId", name, prefix, tenant, created_at::text as "createdAt", created_by as "createdBy",
+    expires_at::text as "expiresAt", replaced_at::text as "replacedAt", revoked_at::text as "revokedAt",
+    revoked_by as "revokedBy", last_used_at::text as "lastUsedAt", last_used_address as "lastUsedAddress",
+    array_to_json(scopes)::text as scopes, bounds::text as bounds`;
+}
+
+function toStoredKey({ scopes, bounds, ...row }: StoredRow): StoredKey {
+  return { ...row, scopes: JSON.parse(scopes) as Grant[], bounds: JSON.parse(bounds) as KeyBounds };
 }

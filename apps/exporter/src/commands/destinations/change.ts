@@ -3,7 +3,7 @@ import { databaseTime } from '@auditbox/db/database/database-time.ts';
 import { askForHistory, countHistory, pauseDestination, removeDestination } from '@auditbox/db/export/destinations.ts';
 import { findFailed } from '@auditbox/db/export/find-failed.ts';
 import { countReplayable, replayDeliveries } from '@auditbox/db/export/replay-deliveries.ts';
-import { replayFailed } from '@auditbox/db/export/replay-failed.ts';
+import { countReplayed, replayFailed } from '@auditbox/db/export/replay-failed.ts';
 import type { DestinationsCommand } from './cli.ts';
 import { type CommandResult, failure, success } from './result.ts';
 
@@ -32,8 +32,7 @@ export async function replayAgain(db: Database, { name, range, dryRun }: Command
     sentBatches: sent.batches,
     sentRows: sent.rows,
   };
-  const what = `${counts.failedBatches} failed batches, ${counts.rejectedRows} rejected rows and ${sent.batches} sent batches (${sent.rows} rows)`;
-  if (dryRun) return success(`${name} would get again: ${what}.`, { name, dryRun, ...counts });
+  if (dryRun) return success(`${name} would get again: ${describe(counts)}.`, { name, dryRun, ...counts });
   const began = await databaseTime(db);
   let replayed = 0;
   if (range !== null) {
@@ -45,16 +44,30 @@ export async function replayAgain(db: Database, { name, range, dryRun }: Command
     }
   }
   const left = range === null ? failed : await findFailed(db, { destination: name, ...bounds, batchId: null });
-  await replayFailed(db, {
+  const { batchIds } = await replayFailed(db, {
     destination: name,
     batchIds: left.deliveries.map(({ batchId }) => batchId),
     outboxIds: left.rows.map(({ outboxId }) => outboxId),
   });
-  return success(`${name} gets again: ${what}. A running exporter sends them.`, {
+  // Another replay at the same moment may have taken on a part.
+  const own = await countReplayed(db, left, batchIds);
+  const done = range === null ? { ...counts, failedBatches: own.batches, rejectedRows: own.rejectedEvents } : counts;
+  return success(`${name} gets again: ${describe(done)}. A running exporter sends them.`, {
     name,
-    ...counts,
+    ...done,
     sentBatches: replayed,
   });
+}
+
+interface Counts {
+  readonly failedBatches: number;
+  readonly rejectedRows: number;
+  readonly sentBatches: number;
+  readonly sentRows: number;
+}
+
+function describe({ failedBatches, rejectedRows, sentBatches, sentRows }: Counts): string {
+  return `${failedBatches} failed batches, ${rejectedRows} rejected rows and ${sentBatches} sent batches (${sentRows} rows)`;
 }
 
 export async function backfill(db: Database, { name, since, dryRun }: Command<'backfill'>): Promise<CommandResult> {
