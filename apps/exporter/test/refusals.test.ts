@@ -7,9 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { expectExactlyOnce } from '@auditbox/testing/expectations/expect-exactly-once.ts';
+import { startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
 import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import type { InsteadOf, SeenRequest } from '@auditbox/testing/proxies/s3-proxy.ts';
+import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 
@@ -316,6 +318,51 @@ test('a store that reports a missing object as forbidden is reported at start', 
   const app = await rig.drain();
   expect(await app.ended).toBe(0);
   expect(app.output()).toContain('lack s3:ListBucket');
+});
+
+test('a replay by the command line and one by the page at the same moment send each event once and add up', async () => {
+  const others = Array.from({ length: 5 }, (_, hour) => anEvent({ updated_at: `2026-07-03T0${hour}:00:00Z` }));
+  await rig.db.store(others);
+  refuse({ status: 400, code: 'KeyTooLongError' });
+  await rig.drain();
+  expect(await rig.db.states()).toEqual({ failed: 15 });
+  rig.proxy.intervene = {};
+  const api = await startApi(urlAs('api', rig.db.url));
+  const { promise: isHeld, resolve: reportHeld } = Promise.withResolvers<void>();
+  const { promise: mayGoOn, resolve: letGoOn } = Promise.withResolvers<void>();
+  const held = rig.db.sql.begin(async (tx) => {
+    await tx`select from auditbox.delivery for update`;
+    reportHeld();
+    await mayGoOn;
+  });
+  await isHeld;
+  const command = rig.start(['--replay-failed', '--json']);
+  const page = api.request('/exports/replay', { body: { destination: 's3' } });
+  // Both have found the same batches, and wait to change them.
+  await eventually(async () => {
+    const [row] = await rig.db.sql<[{ n: number }]>`
+      select count(*)::int as n from pg_stat_activity
+      where wait_event_type = 'Lock' and query ~ 'auditbox.replay_failed' and datname = current_database()`;
+    expect(row.n).toBe(2);
+  });
+  letGoOn();
+  await held;
+  const { status, body } = await page;
+  expect(status).toBe(200);
+  expect(await command.ended).toBe(0);
+  const printed = JSON.parse(/^\{.*"total".*$/m.exec(command.output())?.[0] ?? '{}');
+  expect(printed).toMatchObject({ sent: printed.total, failedAgain: 0, underWay: 0, byAnother: body.events });
+  expect(printed.total + body.events).toBe(15);
+  expect(body.batches).toBe(body.events === 0 ? 0 : 6);
+  // What the page took on, a running exporter sends.
+  await rig.drain();
+  // The event that says who replayed, too.
+  const stored = await rig.db.sql<{ id: string }[]>`select id from auditbox.audit_log`;
+  expect(stored).toHaveLength(body.events === 0 ? 15 : 16);
+  await expectExactlyOnce(
+    rig.bucket,
+    stored.map(({ id }) => id),
+  );
 });
 
 test('a replay that is blocked ends with 1 and prints its progress', async () => {

@@ -48,7 +48,7 @@ const benchmarks: Readonly<Record<BenchmarkName, (rig: Rig) => Promise<Benchmark
       seconds: quick ? 2 : 10,
       peersFolder: capturePeersFolder,
     }),
-  redact: async () => redact({ turns: quick ? 1 : 10 }),
+  redact: (rig) => redact(rig, { functionTurns: quick ? 1 : 10, turns, seconds: quick ? 2 : 5 }),
   log: (rig) => log(rig, { turns, rows: quick ? 20_000 : 200_000, batches: quick ? 7_000 : 70_000 }),
   verify: (rig) => verify(rig, { turns, events: quick ? 200_000 : 10_000_000 }),
   size: (rig) => {

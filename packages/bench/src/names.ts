@@ -44,6 +44,8 @@ export const names = {
   reading: 'read and check an event',
   hashing: 'hash its content',
   redacting: 'look for secrets',
+  auditboxNoRedaction: 'auditbox, AUDIT_REDACT_MODE=off',
+  apiTime: 'CPU of the api, µs an event',
   noCapture: 'no capture',
   supaAudit: 'supa_audit',
   auditTrigger: 'audit-trigger',

@@ -411,3 +411,62 @@ test('for any value the result is JSON without secrets, and a second redaction c
     { numRuns: 2_000 },
   );
 });
+
+test.each([
+  ['ssn=123-45-6789', 'ssn=[redacted:assignment]'],
+  ['SSN: 123-45-6789, paid', 'SSN: [redacted:assignment], paid'],
+  ["{'ssn': '1', 'n': 2}", "{'ssn': '[redacted:assignment]', 'n': 2}"],
+  ['{"a": {"ssn": "123456", "b":', '{"a": {"ssn": "[redacted:assignment]", "b":'],
+  ['tax-id2=abc12345&n=1', 'tax-id2=[redacted:assignment]&n=1'],
+  ['the TaxId2: abc12345', 'the TaxId2: [redacted:assignment]'],
+  ['my_ssn=123-45-6789', null],
+  ['lesson: 123-45-6789', null],
+  ['ssn: unknown', null],
+])('with further names, %j becomes %j', (text, expected) => {
+  const by = create({ names: ['ssn', 'tax_id2'] });
+  const { text: stored, places } = redact(JSON.stringify({ note: text }), by);
+  expect(stored).toBe(JSON.stringify({ note: expected ?? text }));
+  expect(places).toEqual(expected === null ? null : ['/updated_values/note']);
+  expect(by.redactText(text)).toBe(expected ?? text);
+  // Without them it is a text like any other.
+  expect(redact(JSON.stringify({ note: text })).places).toBeNull();
+});
+
+test.each(['\t', '\n', '\f', '\v', '\u00a0', '\u2003', ' \t'])(
+  'a blank such as %j before the colon hides nothing',
+  (blank) => {
+    for (const around of ['', 'ü ', 'a\n']) {
+      const { text } = redact(JSON.stringify({ note: `${around}password${blank}: Hunter2x9` }));
+      expect(text).not.toContain('Hunter2');
+      const read = readEvent(
+        JSON.stringify({
+          changed_by: 'a',
+          action: 'b',
+          table_name: 'c',
+          object_id: 'd',
+          context: { n: `${around}password${blank}: Hunter2x9` },
+        }),
+      );
+      expect(read.ok && redactor.isClean(read.value), JSON.stringify(around)).toBe(false);
+    }
+  },
+);
+
+test('the pass over an event finds what is assigned to further names, wherever it stands', () => {
+  const by = create({ names: ['ssn', 'tax_id2'] });
+  const read = (text: string) => {
+    const event = readEvent(
+      JSON.stringify({ changed_by: 'a', action: 'b', table_name: 'c', object_id: 'd', context: { text } }),
+    );
+    if (!event.ok) throw new Error(JSON.stringify(event.problems));
+    return event.value;
+  };
+  for (const name of ['ssn', 'Tax-Id2', 's_s_n'])
+    for (const sign of ['=', ': ', ' = ', "='", '\t:\t'])
+      for (const around of ['', 'ü ', 'a\n', '"'])
+        expect(by.isClean(read(`${around}${name}${sign}123-45-6789`)), JSON.stringify([around, name, sign])).toBe(
+          false,
+        );
+  for (const text of ['12:30', 'a2: 5', 'passn=1234567', 'lessons = 123-45-6789'])
+    expect(by.isClean(read(text))).toBe(true);
+});

@@ -17,7 +17,8 @@ export const redactEnvironment = {
     randomKey({ meaning: 'The key of the digests of `hmac`. All apis need the same one.', fallbackShown: 'none' }),
   ),
   AUDIT_REDACT_NAMES: listOfEach(/^[a-z][a-z0-9_-]{1,63}$/, 'names in lower case separated by commas', {
-    meaning: 'Names of further members that hold secrets, such as `ssn`. Case and separators do not count.',
+    meaning:
+      'Names of further members that hold secrets, such as `ssn`. Case and separators do not count. Texts that assign to such a name, as `ssn=…`, hold secrets too.',
     fallback: [],
     fallbackShown: 'none',
   }),

@@ -15,14 +15,16 @@ import { countWrites } from '../rig/write-cost.ts';
 
 const batch = 200;
 
-interface Contender {
+/** A server that stores events. */
+export interface Contender {
   readonly name: string;
   /** Each has a row for each event. */
   readonly tables: readonly string[];
   open(rig: Rig): Promise<{ db: BenchDatabase; server: Program & { port: number } }>;
 }
 
-const auditbox = (name: string, settings: Readonly<Record<string, string>>): Contender => ({
+/** Our api, with settings. */
+export const auditbox = (name: string, settings: Readonly<Record<string, string>>): Contender => ({
   name,
   tables: ['auditbox.audit_log', 'auditbox.outbox'],
   async open(rig) {
@@ -93,7 +95,8 @@ async function measureAll(
   return { name: 'ingest', title: 'Events stored per second', figures: ledger.figures(), plotted: 'events/s' };
 }
 
-async function measure(
+/** Stores events for a while, and checks that none of them is missing. */
+export async function measure(
   rig: Rig,
   contender: Contender,
   load: Pick<LoadPlan, 'path' | 'eventsPerRequest' | 'connections' | 'durationMs'>,
@@ -122,7 +125,7 @@ async function measure(
   return {
     eventsPerSecond,
     requestMs,
-    'CPU of the api, µs an event': endMs && startMs && ((endMs - startMs) * 1000) / acknowledged,
+    [names.apiTime]: endMs && startMs && ((endMs - startMs) * 1000) / acknowledged,
     'CPU of Postgres, µs an event':
       postgresCpuMs && postgresBefore && ((postgresCpuMs - postgresBefore) * 1000) / acknowledged,
     'bytes of WAL an event': walBytes / acknowledged,

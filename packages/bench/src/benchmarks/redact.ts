@@ -3,11 +3,16 @@ import { eventReader } from '@auditbox/core/event/read-event.ts';
 import { createRedactor } from '@auditbox/core/redact/redact-event.ts';
 import { finish } from '@auditbox/core/steps.ts';
 import { createHasher } from '@auditbox/db/events/content-hash.ts';
-import { type BenchmarkResult, createLedger } from '../figures.ts';
+import { type BenchmarkResult, createLedger, rotate } from '../figures.ts';
 import { names } from '../names.ts';
+import type { Rig } from '../rig/rig.ts';
 import { eventBodies } from '../workload/event-bodies.ts';
+import { auditbox, measure as measureApi } from './ingest.ts';
 
-/** The time of the redaction of an event, next to other work of the api on it. Needs no database. */
+/**
+ * What redaction costs: the time of its function, next to other work of the api on an event, and the processor time of a whole
+ * api that stores events with and without it.
+ */
 
 const measure = 'µs an event';
 const count = 2_000;
@@ -25,8 +30,46 @@ const textsInTexts = plain.map((body) => {
 });
 const withSecrets = plain.map((body) => body.replace('"metadata":{}', '"metadata":{"api_key":"hunter2-secret"}'));
 
-export function redact({ turns }: { readonly turns: number }): BenchmarkResult {
+type Ledger = ReturnType<typeof createLedger>;
+
+export async function redact(
+  rig: Rig,
+  {
+    functionTurns,
+    turns,
+    seconds,
+  }: { readonly functionTurns: number; readonly turns: number; readonly seconds: number },
+): Promise<BenchmarkResult> {
   const ledger = createLedger();
+  timeFunctions(ledger, functionTurns);
+  await timeApis(rig, ledger, turns, seconds);
+  return { name: 'redact', title: 'Time of the redaction of an event', figures: ledger.figures(), plotted: measure };
+}
+
+const apis = [auditbox(names.auditbox, {}), auditbox(names.auditboxNoRedaction, { AUDIT_REDACT_MODE: 'off' })] as const;
+
+/** The apis take turns, because processor time depends on what else the machine does. */
+async function timeApis(rig: Rig, ledger: Ledger, turns: number, seconds: number): Promise<void> {
+  for (const [eventsPerRequest, connections] of [
+    [1, 32],
+    [200, 8],
+  ] as const) {
+    const condition = names.ingest(connections, eventsPerRequest);
+    for (let turn = 0; turn < turns; turn += 1) {
+      for (const api of rotate(apis, turn)) {
+        const path = eventsPerRequest === 1 ? ('/audit' as const) : ('/audit/batch' as const);
+        const load = { path, eventsPerRequest, connections, durationMs: seconds * 1000 };
+        const { [names.apiTime]: cpu } = await measureApi(rig, api, load);
+        // Other systems than Linux do not count it.
+        if (!cpu) continue;
+        ledger.add(api.name, condition, names.apiTime, cpu);
+        rig.say(`redact, ${condition}: ${api.name} ${cpu.toFixed(1)} µs of the api an event`);
+      }
+    }
+  }
+}
+
+function timeFunctions(ledger: Ledger, turns: number): void {
   const read = eventReader('any');
   const hasher = createHasher('0'.repeat(64));
   const redactor = createRedactor({
@@ -54,7 +97,6 @@ export function redact({ turns }: { readonly turns: number }): BenchmarkResult {
       );
     }
   }
-  return { name: 'redact', title: 'Time of the redaction of an event', figures: ledger.figures(), plotted: measure };
 }
 
 /** Microseconds of one call: the best of several passes, because other work on the machine only adds to it. */

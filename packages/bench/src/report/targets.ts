@@ -43,7 +43,24 @@ function listTargets(figures: readonly Figure[]): Target[] {
     const two = figures.find((figure) => figure.contender === other && figure.measure === measure);
     return one && two ? ratio(one, two) : null;
   };
+  /** How much of the api's processor time goes to redaction, in percent. */
+  const redaction = (condition: string): number | null => {
+    const [on, off] = [names.auditbox, names.auditboxNoRedaction].map((name) =>
+      findFigure(figures, name, condition, names.apiTime),
+    );
+    return on && off ? (1 - ratio(off, on)) * 100 : null;
+  };
   return [
+    {
+      name: 'redaction: % of the processor time of single events',
+      wanted: { atMost: 6 },
+      value: redaction(names.ingest(32, 1)),
+    },
+    {
+      name: 'redaction: % of the processor time of batches of 200',
+      wanted: { atMost: 15 },
+      value: redaction(names.ingest(8, 200)),
+    },
     {
       name: 'single events, 128 connections: times the two-INSERT handler',
       wanted: { atLeast: 4 },

@@ -9,7 +9,7 @@ import { createValueRules } from './secret-values.ts';
 
 /** How secrets are replaced, and what counts as one. */
 export interface RedactOptions {
-  /** Names of further fields that hold secrets; each is its own kind. */
+  /** Names of further fields that hold secrets; each is its own kind. Texts that assign to them hold secrets too. */
   readonly names: readonly string[];
   /** Beginnings of further tokens. */
   readonly prefixes: readonly string[];
@@ -61,7 +61,7 @@ export function createRedactor({ names, prefixes, skippedKinds, digest, sha256 }
   const skipped = new Set(skippedKinds);
   const rules: RedactRules = {
     names: createNameRules(names, skipped),
-    values: createValueRules(prefixes, skipped),
+    values: createValueRules(names, prefixes, skipped),
     replacement: (kind, secret) =>
       digest === null ? `[redacted:${kind}]` : `[redacted:${kind}:hmac:${digest(secret)}]`,
   };

@@ -1,5 +1,4 @@
 import type { NewAuditEvent } from '../event/audit-event.ts';
-import { endsWithSecretName, lastLettersOfNames } from './assigned-secrets.ts';
 import { hidingEscape, isHarmlessValue, type SecretRules } from './is-clean.ts';
 import type { SecretBeginning } from './secret-values.ts';
 
@@ -12,8 +11,6 @@ export interface SecretScan {
 /** Longer events are left to the searches, so that the bytes have a place of a fixed size. */
 const maxLength = 16_384;
 const maxBytesOfCharacter = 3;
-/** Of the names of assignments, with a quote. */
-const longestName = 24;
 /** Of the escapes that `hidingEscape` finds. */
 const longestEscape = 5;
 
@@ -32,7 +29,8 @@ const backslashEscape = 2;
 const sign = 3;
 const spacedColon = 4;
 const bareColon = 5;
-const firstBeginning = 6;
+const escapedColon = 6;
+const firstBeginning = 7;
 /** As many places as a byte can name. */
 const maxPairs = 250;
 
@@ -42,7 +40,8 @@ const maxPairs = 250;
  */
 export function createSecretScan({ names, values }: SecretRules): SecretScan {
   const bytes = Buffer.allocUnsafe(maxLength * maxBytesOfCharacter);
-  const { pairs, beginnings } = indexPairs(values.beginnings);
+  const { assigned } = values;
+  const { pairs, beginnings } = indexPairs(values.beginnings, assigned?.lastCharacters ?? '');
 
   function isCleanText(text: string, holdsContent: boolean): boolean {
     const length = bytes.write(text);
@@ -67,14 +66,19 @@ export function createSecretScan({ names, values }: SecretRules): SecretScan {
         if (hidingEscape.test(plain.slice(at, at + longestEscape))) return false;
         hasEscapes = true;
       } else if (announced === sign) {
-        if (holdsContent || !isAsWritten || values.isAssignedAt(plain, at)) return false;
+        if (assigned !== null && (holdsContent || !isAsWritten || assigned.isAssignedAt(plain, at))) return false;
       } else if (announced === bareColon) {
-        const mayAssign = isAsWritten
-          ? values.isAssignedAt(plain, at)
-          : endsWithSecretName.test(plain.slice(Math.max(0, at - longestName), at));
+        const mayAssign =
+          assigned !== null &&
+          (isAsWritten
+            ? assigned.isAssignedAt(plain, at)
+            : assigned.endsWithName(plain.slice(Math.max(0, at - assigned.longestName), at)) || endsEscape(plain, at));
         if (mayAssign) return false;
+      } else if (announced === escapedColon) {
+        const isWide = (bytes[at - 1] as number) > 0x7f;
+        if (isWide || (hasEscapes && endsEscape(plain, at))) return false;
       } else if (announced === spacedColon) {
-        if (holdsContent || values.isAssignedAt(plain, at)) return false;
+        if (assigned !== null && (holdsContent || !isAsWritten || assigned.isAssignedAt(plain, at))) return false;
       } else {
         // In a text that is not ASCII the patterns would see bytes instead of characters, so the searches decide.
         for (const { beginning, first, offset } of beginnings[announced - firstBeginning] ?? []) {
@@ -109,6 +113,14 @@ export function createSecretScan({ names, values }: SecretRules): SecretScan {
       return isCleanText(text, before !== beforeValue || updated !== updatedValues);
     },
   };
+}
+
+/** An escape that can be a blank, such as `\t` and `\u2003`. */
+const blankEscape = /\\(?:[bfnrt]|u[0-9a-fA-F]{4})$/;
+
+/** Whether an escape ends here. A name may stand before it. */
+function endsEscape(text: string, at: number): boolean {
+  return blankEscape.test(text.slice(Math.max(0, at - longestEscape - 1), at));
 }
 
 /** Where the next pair ends that announces something, or `length`. A pass spends most of its time in this loop. */
@@ -159,7 +171,8 @@ interface PairIndex {
 
 const pairMask = 0x3fff;
 
-function indexPairs(all: readonly SecretBeginning[]): PairIndex {
+/** `lastOfNames`: the characters with which the names of assignments end. */
+function indexPairs(all: readonly SecretBeginning[], lastOfNames: string): PairIndex {
   const pairs = new Uint8Array(pairMask + 1);
   for (let before = 0; before < 128; before += 1) {
     pairs[(before << 7) | backslash] = backslashEscape;
@@ -167,8 +180,12 @@ function indexPairs(all: readonly SecretBeginning[]): PairIndex {
     pairs[(before << 7) | apostrophe] = sign;
   }
   // `password: …` in a text. The names end with these letters.
-  for (const letter of `'${lastLettersOfNames}${lastLettersOfNames.toUpperCase()}`)
+  for (const letter of `'${lastOfNames}${lastOfNames.toUpperCase()}`)
     pairs[(letter.charCodeAt(0) << 7) | colon] = bareColon;
+  // `password\t: …` as JSON writes a tab, and a blank that is not ASCII, of whose last byte a pair has the lower seven bits.
+  const wide = Array.from({ length: 0x40 }, (_, low) => low);
+  for (const before of [...wide, ...Buffer.from('abcdefABCDEF')])
+    if (pairs[(before << 7) | colon] === nothing) pairs[(before << 7) | colon] = escapedColon;
   for (const space of '\t\n\v\f\r ') pairs[(space.charCodeAt(0) << 7) | colon] = spacedColon;
   pairs[(quote << 7) | colon] = endOfName;
   const beginnings: PlacedBeginning[][] = [];

@@ -1,4 +1,4 @@
-import { anyAssigned, assignedHere, findAssigned, mayAssign } from './assigned-secrets.ts';
+import { type AssignedRules, createAssignedRules } from './assigned-secrets.ts';
 import { type FoundSecret, findEnd, maxSecrets, testAt } from './found-secret.ts';
 
 /**
@@ -77,8 +77,8 @@ export interface ValueRules {
   find(text: string): readonly FoundSecret[];
   /** Where secrets can begin. */
   readonly beginnings: readonly SecretBeginning[];
-  /** Whether a secret is assigned by the sign, `=`, `:` or `'`, that stands here. */
-  isAssignedAt(text: string, at: number): boolean;
+  /** How texts assign secrets to names; null: they are not looked for. */
+  readonly assigned: AssignedRules | null;
 }
 
 /** A text with which secrets of one form begin. */
@@ -88,8 +88,12 @@ export interface SecretBeginning {
   beginsSecretAt(text: string, at: number): boolean;
 }
 
-/** `prefixes` are beginnings of further tokens; `skipped` are kinds that are not looked for. */
-export function createValueRules(prefixes: readonly string[], skipped: ReadonlySet<string>): ValueRules {
+/** `names` are further names of secrets, `prefixes` beginnings of further tokens; `skipped` are kinds that are not looked for. */
+export function createValueRules(
+  names: readonly string[],
+  prefixes: readonly string[],
+  skipped: ReadonlySet<string>,
+): ValueRules {
   const used: ValueRule[] = [
     ...rules.filter(({ kind }) => !skipped.has(kind)),
     ...prefixes.map((prefix) => ({
@@ -98,7 +102,7 @@ export function createValueRules(prefixes: readonly string[], skipped: ReadonlyS
       secret: `${start}${escapePattern(prefix)}[A-Za-z0-9_.-]{16,}`,
     })),
   ];
-  const findsAssigned = !skipped.has('assignment');
+  const assigned = skipped.has('assignment') ? null : createAssignedRules(names);
   const sources = used.map(({ before = '', secret }) => `(${before})(${secret})`);
   const any = new RegExp(used.map(({ before = '', secret }) => before + secret).join('|') || '(?!)');
   const every = new RegExp(sources.join('|') || '(?!)', 'g');
@@ -121,12 +125,12 @@ export function createValueRules(prefixes: readonly string[], skipped: ReadonlyS
   }
 
   return {
-    mayHold: (text) => any.test(text) || (findsAssigned && mayAssign(text) && anyAssigned.test(text)),
+    mayHold: (text) => any.test(text) || (assigned?.mayHold(text) ?? false),
     find(text) {
       const found = findByForm(text);
-      if (!findsAssigned || !(mayAssign(text) || text.includes('"')) || !anyAssigned.test(text)) return found;
-      findAssigned(text, found);
-      return withoutOverlaps(found);
+      const byForm = found.length;
+      assigned?.find(text, found);
+      return found.length === byForm ? found : withoutOverlaps(found);
     },
     beginnings: used.flatMap(({ beginnings, before = '', secret }) => {
       const here = new RegExp(before + secret, 'y');
@@ -135,7 +139,7 @@ export function createValueRules(prefixes: readonly string[], skipped: ReadonlyS
         beginsSecretAt: (whole: string, at: number) => testAt(here, whole, at),
       }));
     }),
-    isAssignedAt: (text, at) => findsAssigned && testAt(assignedHere, text, at),
+    assigned,
   };
 }
 
@@ -154,7 +158,7 @@ function escapePattern(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
 }
 
-const allRules = createValueRules([], new Set());
+const allRules = createValueRules([], [], new Set());
 
 /** Whether a text has the form of a secret. */
 export function looksSecret(text: string): boolean {
