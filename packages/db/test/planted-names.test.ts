@@ -47,6 +47,8 @@ const calls: Readonly<Record<string, string>> = {
   note_key_use: `select auditbox.note_key_use('[{"id":"0194f6a0-0000-7000-8000-000000000001","at":"2026-07-01","address":"::1"}]')`,
   oldest_transaction: 'select auditbox.oldest_transaction()',
   pause_destination: `select auditbox.pause_destination('s3', true, '{}')`,
+  outbox_ids_given: 'select auditbox.outbox_ids_given()',
+  outbox_holders: `select auditbox.outbox_holders('[]')`,
   path_to_unreadable: `select auditbox.path_to_unreadable('{"a":"\\u0000"}', 'x')`,
   recapture: `select auditbox.recapture('public.captured_before')`,
   reconcile_audit_log: `select auditbox.reconcile_audit_log('-infinity', '00000000-0000-0000-0000-000000000000', 10)`,
@@ -62,6 +64,7 @@ const calls: Readonly<Record<string, string>> = {
   revoke_key: `select auditbox.revoke_key(key_id) from auditbox.api_key`,
   rotate_key: `select auditbox.rotate_key(key_id, '{"hash":"${'1'.repeat(64)}","prefix":"abx_live_1"}', 60) from auditbox.api_key`,
   seal: `select auditbox.seal('hour', 10, 1000, 0, 10)`,
+  seal_in_steps: `select auditbox.seal_in_steps('day', 10, 1000, 0, 10)`,
   type_under: `select auditbox.type_under(23)`,
   uncapture: `select auditbox.uncapture('public.captured_before')`,
 };

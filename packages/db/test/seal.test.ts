@@ -4,6 +4,7 @@ import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { limits, type OutboxFixture, openOutbox } from '@auditbox/testing/fixtures/outbox-fixture.ts';
 import postgres, { type Sql } from 'postgres';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { orders, type Scene } from './seal-orders.ts';
 
 let outbox: OutboxFixture;
 let sessions: Sql[];
@@ -47,84 +48,10 @@ async function mutate(from: string, to: string): Promise<void> {
   await outbox.db.sql.unsafe(row.text.replace(from, to));
 }
 
-/* Writers and sealers in an order that one way to get gaps wrong does not survive. */
-
-/** A row whose transaction has a higher id than any that had ended when its gap was seen. */
-async function aHigherTransaction(): Promise<void> {
-  const early = await begin();
-  await early`select pg_current_xact_id()`;
-  const late = await begin();
-  await insertBy(late);
-  await insertBy(early);
-  await commit(early);
-  for (let n = 0; n < 3; n += 1) await seal();
-  await commit(late);
-}
-
-/** A gap that is younger than the generation that closes. */
-async function aYoungerGap(): Promise<void> {
-  const old = await begin();
-  await old`select pg_current_xact_id()`;
-  const aborted = await begin();
-  await insertBy(aborted);
-  await aborted.unsafe('rollback');
-  await outbox.insert(1);
-  await seal();
-  const late = await begin();
-  await insertBy(late);
-  await outbox.insert(1);
-  await seal();
-  await commit(old);
-  await seal();
-  await commit(late);
-}
-
-/** A gap whose row becomes visible when its generation closes, and is not ripe. */
-async function aRowThatWaits(): Promise<void> {
-  const late = await begin();
-  await insertBy(late);
-  await outbox.insert(1);
-  await seal();
-  await commit(late);
-  await seal({ lingerMs: 3_600_000 });
-}
-
-/** More rows in a closing generation than one call reads. */
-async function moreThanOneLook(): Promise<void> {
-  const late = await begin();
-  await insertBy(late, 25);
-  await outbox.insert(1);
-  await seal();
-  await commit(late);
-  await seal({ lingerMs: 3_600_000 });
-}
-
-/** A caller that got its transaction id before the row's writer got one. */
-async function aCallerThatHasWritten(): Promise<void> {
-  const caller = await begin();
-  await caller`select pg_current_xact_id()`;
-  const late = await begin();
-  await insertBy(late);
-  await outbox.insert(1);
-  await caller`select auditbox.seal('hour', 10, 1000000, 0, 10)`;
-  await commit(caller);
-  await seal();
-  await commit(late);
-}
-
-/** A row that commits after a row with a higher id was sealed. */
-async function aLateCommit(): Promise<void> {
-  const late = await begin();
-  await insertBy(late);
-  await outbox.insert(1);
-  await seal();
-  await commit(late);
-}
-
-const orders = { aHigherTransaction, aYoungerGap, aRowThatWaits, moreThanOneLook, aCallerThatHasWritten, aLateCommit };
+const scene = (): Scene => ({ begin, insert: outbox.insert, insertBy, seal });
 
 test.each(Object.entries(orders))('no row is lost to %s', async (_name, order) => {
-  await order();
+  await order(scene());
   await sealUntilClosed();
   expect(await outbox.faults()).toEqual(clean);
 });
@@ -132,32 +59,32 @@ test.each(Object.entries(orders))('no row is lost to %s', async (_name, order) =
 test.each([
   [
     'the snapshot’s xmax instead of the sealer’s own transaction id',
-    aHigherTransaction,
+    orders.aHigherTransaction,
     'then pg_current_xact_id() else f.closing_xid end as closing_xid',
     'then pg_snapshot_xmax(pg_current_snapshot()) else f.closing_xid end as closing_xid',
   ],
   [
     'one generation of gaps',
-    aYoungerGap,
+    orders.aYoungerGap,
     'then f.closing * r.looked_up - r.visible',
     'then f.gaps * r.looked_up - r.visible',
   ],
-  ['closing without looking', aRowThatWaits, 'then f.closing * r.looked_up - r.visible', 'then f.closing'],
+  ['closing without looking', orders.aRowThatWaits, 'then f.closing * r.looked_up - r.visible', 'then f.closing'],
   [
     'closing what the limit cut off',
-    moreThanOneLook,
+    orders.moreThanOneLook,
     'then f.closing * r.looked_up - r.visible',
     'then f.closing - r.visible',
   ],
   [
     'a caller’s older transaction id',
-    aCallerThatHasWritten,
+    orders.aCallerThatHasWritten,
     'may_note boolean := pg_current_xact_id_if_assigned() is null',
     'may_note boolean := true',
   ],
   [
     'sealing up to the greatest id seen',
-    aLateCommit,
+    orders.aLateCommit,
     `then int8multirange(int8range(f.sealed_up_to, r.sealed_up_to, '(]')) else`,
     `then '{}'::int8multirange else`,
   ],
@@ -165,7 +92,7 @@ test.each([
   await mutate(from, to);
   // A gap closes only when no older transaction runs anywhere on the server, and other tests share it.
   await eventually(async () => {
-    await order();
+    await order(scene());
     await outbox.sealAll();
     expect((await outbox.faults()).lost).not.toEqual([]);
   });

@@ -1,6 +1,7 @@
 import type { Grain } from '@auditbox/core/export/partition.ts';
 import type { Database } from '../database/connect.ts';
 import { toDatabaseError } from '../database/database-error.ts';
+import { isDistributed } from '../database/is-distributed.ts';
 
 /** When outbox rows become a batch, and how large. */
 export interface SealLimits {
@@ -32,7 +33,7 @@ export interface Sealed {
 
 /**
  * Puts outbox rows into batches, oldest first, each with a delivery for every destination. `auditbox.seal` says how and
- * why it is correct.
+ * why it is correct; `auditbox.seal_in_steps` is its form for Citus.
  *
  * Caller: the exporter's sealer, and drain, outside of any transaction.
  * Locks: the frontier's row. A second sealer skips it.
@@ -40,11 +41,13 @@ export interface Sealed {
  */
 export async function sealBatches(db: Database, limits: SealLimits): Promise<Sealed> {
   const { grain, byTenant, maxRows, maxBytes, lingerMs, maxBatches } = limits;
+  // Citus refuses a statement that reads rows, inserts and updates at once.
+  const seal = (await isDistributed(db)) ? 'auditbox.seal_in_steps' : 'auditbox.seal';
   try {
     const [sealed] = await db.query(
       (sql) => sql<[Omit<Sealed, 'repaired'>]>`
         select looked, batches, rows::int, more, ripe_in_ms as "ripeInMs"
-        from auditbox.seal(
+        from ${sql.unsafe(seal)}(
           ${grain}, ${maxRows}::int, ${maxBytes}::bigint, ${lingerMs}::float8, ${maxBatches}::int, ${byTenant})`,
     );
     return { ...sealed, repaired: false };

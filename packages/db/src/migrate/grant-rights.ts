@@ -54,7 +54,8 @@ const api = `
       auditbox.audit_words(json, json, json), auditbox.content_key(), auditbox.create_key(json, json),
       auditbox.rotate_key(uuid, json, double precision, json), auditbox.revoke_key(uuid, json),
       auditbox.note_key_use(json), auditbox.pause_destination(text, boolean, json),
-      auditbox.replay_failed(text, bigint[], bigint[], json) to auditbox_api;`;
+      auditbox.replay_failed(text, bigint[], bigint[], json), auditbox.outbox_holders(text),
+      auditbox.outbox_ids_given() to auditbox_api;`;
 
 /** A done delivery cannot be made by these rights: triggers allow only the arrows of STATES.md. */
 const exporter = `
@@ -75,7 +76,8 @@ const exporter = `
     grant insert (destination, size, root), update (note) on auditbox.log_checkpoint to auditbox_exporter;
     grant insert (destination, outbox_id, batch_id, audit_id, occurred_at, reason), delete on auditbox.rejection
       to auditbox_exporter;
-    grant execute on function auditbox.seal(text, integer, bigint, double precision, integer, boolean), auditbox.repair_frontier(),
+    grant execute on function auditbox.seal(text, integer, bigint, double precision, integer, boolean),
+      auditbox.seal_in_steps(text, integer, bigint, double precision, integer, boolean), auditbox.repair_frontier(),
       auditbox.reconcile_outbox(bigint, integer), auditbox.reconcile_audit_log(timestamptz, uuid, integer),
       auditbox.replay_rejections(text, bigint[]), auditbox.replay_failed(text, bigint[], bigint[], json),
       auditbox.pause_destination(text, boolean, json), auditbox.list_months(), auditbox.make_month(timestamptz),

@@ -1,4 +1,6 @@
 import type { Database } from '../database/connect.ts';
+import { DatabaseError } from '../database/database-error.ts';
+import { isDistributed } from '../database/is-distributed.ts';
 
 /*
  * How a feed knows that it misses nothing.
@@ -75,6 +77,11 @@ function byGreatest(a: Check, b: Check): number {
   return a.greatest < b.greatest ? -1 : a.greatest > b.greatest ? 1 : 0;
 }
 
+interface Holders {
+  readonly check: Check;
+  readonly running: ReadonlySet<string>;
+}
+
 /**
  * A check, and which of the `known` transactions and of the check's own holders still run.
  *
@@ -82,10 +89,8 @@ function byGreatest(a: Check, b: Check): number {
  * Locks: those of the lock table, for less than a millisecond.
  * Crash: nothing is written.
  */
-async function readHolders(
-  db: Database,
-  known: readonly string[],
-): Promise<{ readonly check: Check; readonly running: ReadonlySet<string> }> {
+async function readHolders(db: Database, known: readonly string[]): Promise<Holders> {
+  if (await isDistributed(db)) return readHoldersOfShards(db, known);
   const [row] = await db.query(
     (sql) => sql<[{ greatest: string; holders: string; running: string }]>`
       with lock as materialized (
@@ -111,4 +116,31 @@ async function readHolders(
   );
   const holders: string[] = JSON.parse(row.holders);
   return { check: { greatest: BigInt(row.greatest), holders }, running: new Set(JSON.parse(row.running)) };
+}
+
+/**
+ * The same in a distributed schema of Citus: the node of the shards runs the whole statement, its function too. There the trigger takes
+ * ids and locks for every writer, whichever node the writer is connected to. A schema that was moved to another node has no
+ * writer from before, because the move waits for them. Throws DatabaseError when the ids of the new node are lower: feeds have
+ * passed them.
+ *
+ * Caller, Locks, Crash: as above, at the node.
+ */
+async function readHoldersOfShards(db: Database, known: readonly string[]): Promise<Holders> {
+  const [row] = await db.query(
+    (sql) => sql<{ greatest: string; wentBack: boolean; found: string }[]>`
+      select coalesce((select max(id) from auditbox.outbox), 0)::text as greatest,
+        coalesce((select max(id) from auditbox.outbox) >= upper(auditbox.outbox_ids_given()), false) as "wentBack",
+        auditbox.outbox_holders(${JSON.stringify(known)}::text) as found
+      from auditbox.frontier`,
+  );
+  // Without a frontier nothing is known: no id is safe.
+  if (row === undefined) return { check: { greatest: 0n, holders: [] }, running: new Set() };
+  if (row.wentBack)
+    throw new DatabaseError(
+      'DATABASE_IDS_WENT_BACK',
+      'The schema was moved to a node of Citus with lower outbox ids, so feeds would miss events. Move it to a node with a higher number.',
+    );
+  const { holders, running } = JSON.parse(row.found) as Record<'holders' | 'running', string[]>;
+  return { check: { greatest: BigInt(row.greatest), holders }, running: new Set(running) };
 }
