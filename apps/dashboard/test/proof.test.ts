@@ -81,7 +81,11 @@ test('page and auditor judge every proof alike, whole or changed in any part', a
     .record({ size: fc.integer({ min: 1, max: 70 }), rows: fc.integer({ min: 1, max: 70 }), index: nat, line: nat })
     .map(({ size, rows, index, line }) => ({ size, rows, index: index % size, line: line % rows }));
   const changes = fc.option(
-    fc.record({ at: nat, by: fc.integer({ min: 1, max: 255 }), part: fc.constantFrom('proof', 'line', 'extra') }),
+    fc.record({
+      ...{ at: nat, by: fc.integer({ min: 1, max: 255 }) },
+      part: fc.constantFrom('proof', 'line', 'extra', 'end'),
+      how: fc.constantFrom(changeAt, insertAt, removeAt, doubleLineAt),
+    }),
   );
   const verdicts = { holds: 0, broken: 0 };
   await fc.assert(
@@ -106,13 +110,35 @@ function judgeAsAuditor(text: string, line: string): 'holds' | 'broken' {
   return proof === null ? 'broken' : checkEventProof(Buffer.from(line), proof, signer.key).kind;
 }
 
-/** Changes one character of the proof, of what its `extra` holds, or of the event. */
-function spoil(proof: { text: string; line: string }, { part, at, by }: { part: string; at: number; by: number }) {
-  if (part === 'line') return { ...proof, line: changeAt(proof.line, at, by) };
-  if (part === 'proof') return { ...proof, text: changeAt(proof.text, at, by) };
+type Spoil = (text: string, at: number, by: number) => string;
+
+/** Changes the proof in one place, its end, what its `extra` holds, or the event. */
+function spoil(
+  proof: { text: string; line: string },
+  { part, how, at, by }: { part: string; how: Spoil; at: number; by: number },
+) {
+  if (part === 'line') return { ...proof, line: how(proof.line, at, by) };
+  if (part === 'proof') return { ...proof, text: how(proof.text, at, by) };
+  if (part === 'end') return { ...proof, text: how(proof.text, proof.text.length - 1 - (at % 5), by) };
   const [, encoded = ''] = /^extra (\S+)$/m.exec(proof.text) ?? [];
-  const extra = changeAt(Buffer.from(encoded, 'base64').toString(), at, by);
+  const extra = how(Buffer.from(encoded, 'base64').toString(), at, by);
   return { ...proof, text: proof.text.replace(encoded, Buffer.from(extra).toString('base64')) };
+}
+
+function insertAt(text: string, at: number, by: number): string {
+  const place = at % (text.length + 1);
+  return `${text.slice(0, place)}${String.fromCharCode(by % 128)}${text.slice(place)}`;
+}
+
+function removeAt(text: string, at: number): string {
+  const place = at % text.length;
+  return `${text.slice(0, place)}${text.slice(place + 1)}`;
+}
+
+function doubleLineAt(text: string, at: number): string {
+  const lines = text.split('\n');
+  const place = at % lines.length;
+  return lines.flatMap((line, n) => (n === place ? [line, line] : [line])).join('\n');
 }
 
 /** Another character of ASCII at a place of a text. */

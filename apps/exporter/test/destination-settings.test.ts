@@ -123,3 +123,55 @@ test.each([
 ])('a file of %s is refused', (content, said) => {
   expect(parse(content).problems.join()).toMatch(said);
 });
+
+describe('what would only fail later is named at the start', () => {
+  const hec = { name: 'hec', type: 'splunk-hec', url: 'https://hec.example:8088', token: 't0k' };
+
+  test.each([
+    [{ ...hec, token: 't0k\n' }, /token \(not shown, because it is secret\): must not hold a line break/],
+    [{ ...hec, token: 'tök\u20ac' }, /token .* must not hold a line break/],
+    [{ ...soc, headers: { 'x-team': 'a\r\nx-evil: 1' } }, /headers.* must not hold a line break/],
+    [{ ...hec, url: 'https://hec.example/?a=1' }, /must not have a query or a fragment/],
+    [{ ...hec, url: 'https://hec.example/#a' }, /must not have a query or a fragment/],
+    [{ ...soc, ca: import.meta.filename }, /ca is .*must be the path of a file in PEM/],
+    [{ ...soc, secrets: [secret.replace('A', '!')] }, /24 to 64 bytes in base64/],
+    [{ ...soc, secrets: [`${secret}AAAA`] }, /24 to 64 bytes in base64/],
+    [{ ...soc, secrets: [secret.replace('AAAA', '--__')] }, /24 to 64 bytes in base64/],
+  ])('%j', (entry, said) => {
+    expect(problemsOf(entry).join()).toMatch(said);
+  });
+
+  test.each([secret, secret.replaceAll('=', ''), secret.slice('whsec_'.length), `${secret}\n`])(
+    'the secret %j is one',
+    (one) => {
+      expect(problemsOf({ ...soc, secrets: [one] })).toEqual([]);
+    },
+  );
+
+  test('a URL in capitals, or with blanks around it, is the same URL', async () => {
+    const { settings, problems } = parse({ destinations: [{ ...hec, url: ' HTTPS://HEC.example:8088// ' }] });
+    expect(problems).toEqual([]);
+    await expect(settings.all[0]?.create({ name: 'hec', log() {}, env: {} })).resolves.toBeDefined();
+  });
+});
+
+test('a key that is set twice is named, wherever it stands: JSON would drop the first without a word', () => {
+  const text = `{"destinations":[${JSON.stringify(soc).replace('"type"', '"url":"https://a.example","type"')}],"destinations":[]}`;
+  expect(parse(text).problems).toEqual([
+    'destinations[0].url is set twice in DESTINATIONS_FILE.',
+    'destinations is set twice in DESTINATIONS_FILE.',
+  ]);
+});
+
+test('a file that begins with the mark of its byte order is read', () => {
+  expect(parse(`\ufeff${JSON.stringify({ destinations: [soc] })}`).problems).toEqual([]);
+});
+
+test.each(['{"token": hunter2hunter2}', '"hunter2" hunter2', '{"destinations":[{"token":"hunter2\n"}]}', 'hunter2'])(
+  'the message about %j does not quote it',
+  (text) => {
+    const { problems } = parse(text);
+    expect(problems).toEqual([expect.stringMatching(/JSON/)]);
+    expect(problems.join()).not.toContain('hunter');
+  },
+);

@@ -69,6 +69,11 @@ describe('splunk-hec', () => {
     [json(400, { text: 'Incorrect index', code: 7 }), 'blocked'],
     [{ status: 200, body: '<html>login</html>' }, 'retry'],
     [{ status: 413 }, 'too-large'],
+    // Not every collector names the event, or names one that was sent.
+    [json(400, { text: 'Invalid data format', code: 6 }), 'refused'],
+    [json(400, { text: 'Invalid data format', code: 6, 'invalid-event-number': 7 }), 'refused'],
+    [json(400, { text: 'Invalid data format', code: 6, 'invalid-event-number': -1 }), 'refused'],
+    [json(200, [] as object), 'retry'],
   ])('%j is %s', async (answer, kind) => {
     receiver.answer = () => answer;
     expect((await deliver(await hec())).kind).toBe(kind);
@@ -117,6 +122,11 @@ describe('otlp', () => {
     [{ status: 400 }, 'refused'],
     [{ status: 200, body: '{"partialSuccess":{"rejectedLogRecords":"0"}}' }, 'taken'],
     [{ status: 200, body: '{"partialSuccess":{"rejectedLogRecords":"1","errorMessage":"no"}}' }, 'taken-but'],
+    [{ status: 200, body: '{"partial_success":{"rejected_log_records":1,"error_message":{}}}' }, 'taken-but'],
+    [{ status: 200, body: '{"partialSuccess":null}' }, 'taken'],
+    [{ status: 200, body: '{"partialSuccess":{"rejectedLogRecords":"many"}}' }, 'taken'],
+    [{ status: 204, body: '' }, 'taken'],
+    [{ status: 200, body: '<html>log in</html>' }, 'retry'],
   ])('%j is %s', async (answer, kind) => {
     receiver.answer = () => answer;
     expect((await deliver(await otlp())).kind).toBe(kind);
@@ -147,6 +157,13 @@ describe('elastic', () => {
     [items(201, 409), { kind: 'taken' }],
     [items(201, 400), { kind: 'taken-but', rejected: [{ index: 1, reason: expect.stringContaining('400') }] }],
     [items(400, 429), { kind: 'retry' }],
+    // A key that may not write, and an index that is not there, are no event's fault.
+    [items(201, 403), { kind: 'blocked', code: '403' }],
+    [items(404, 404), { kind: 'blocked', code: '404' }],
+    [
+      { status: 200, body: '{"items":[{"create":{"status":"403"}},null]}' },
+      { kind: 'retry', code: '0' },
+    ],
     [items(201), { kind: 'retry', code: 'NoItems' }],
     [
       { status: 200, body: 'ok' },
@@ -183,6 +200,11 @@ describe('datadog', () => {
   ])('%i is %s', async (status, kind) => {
     receiver.answer = () => ({ status });
     expect((await deliver(await datadog())).kind).toBe(kind);
+  });
+
+  test('a login page that answers 200 has taken nothing', async () => {
+    receiver.answer = () => ({ status: 200, body: '<html>log in</html>' });
+    expect(await deliver(await datadog())).toMatchObject({ kind: 'retry', code: 'NoIntake' });
   });
 });
 

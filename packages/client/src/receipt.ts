@@ -13,7 +13,7 @@ export type ReceiptVerdict =
   | { readonly kind: 'broken'; readonly reason: string };
 
 const receiptForm =
-  /^auditbox-receipt v1\n((?:event \S+ \S+ [0-9a-f]{64}\n)+)(?:index (0|[1-9]\d{0,8})\n((?:[A-Za-z0-9+/]{43}=\n)*))?\n(auditbox-receipts v1\norigin ([^\n]+)\nsize ([1-9]\d{0,8})\nroot ([A-Za-z0-9+/]{43}=)\n)\n((?:— [^\n]+\n)+)$/;
+  /^auditbox-receipt v1\n((?:event \S+ \d{4,}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{6}Z [0-9a-f]{64}\n)+)(?:index (0|[1-9]\d{0,8})\n((?:[A-Za-z0-9+/]{43}=\n)*))?\n(auditbox-receipts v1\norigin ([^\n]+)\nsize ([1-9]\d{0,8})\nroot ([A-Za-z0-9+/]{43}=)\n)\n((?:— [^\s+]+ \S+\n){1,100})$/;
 
 /**
  * Checks a receipt without a request: whether the api with this key took these events. `key` is its verifier key, such as
@@ -28,6 +28,8 @@ export async function checkReceipt(receipt: string, key: string): Promise<Receip
   if (!(await isSigned(text, signatures, key, origin))) return broken(`It is not signed by ${key}.`);
   const leaves = await Promise.all(lines.map((line) => hash(0, encode(line))));
   const siblings = path.split('\n').filter(Boolean).map(fromBase64);
+  if (siblings.some(({ length }) => length === 0) || /[^\P{Cc}\n]/u.test(text + signatures))
+    return broken('It is not a receipt.');
   const found = await (index === undefined
     ? rootOf(leaves)
     : climb(leaves, siblings, { index: Number(index), size: Number(size) }));
@@ -57,14 +59,16 @@ async function isSigned(text: string, signatures: string, key: string, origin: s
   const publicKey = fromBase64(material).slice(1);
   if (name !== origin || publicKey.length !== 32) return false;
   const ours = await crypto.subtle.importKey('raw', publicKey, 'Ed25519', false, ['verify']);
+  let isOurs = false;
   for (const line of signatures.trimEnd().split('\n')) {
     const [, signer, base64 = ''] = line.split(' ');
-    // Signatures of others may have any form.
-    const bytes = isBase64(base64) ? fromBase64(base64) : new Uint8Array();
+    const bytes = fromBase64(base64);
+    if (bytes.length < 5) return false;
     if (signer !== name || toHex(bytes.slice(0, 4)) !== id) continue;
-    return crypto.subtle.verify('Ed25519', ours, bytes.slice(4), encode(text));
+    isOurs = await crypto.subtle.verify('Ed25519', ours, bytes.slice(4), encode(text));
+    if (!isOurs) return false;
   }
-  return false;
+  return isOurs;
 }
 
 /** RFC 6962, section 2.1. */
@@ -114,12 +118,14 @@ function encode(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(new TextEncoder().encode(text));
 }
 
-function isBase64(text: string): boolean {
-  return text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text);
-}
-
+/** No bytes for a text that is not how these bytes are written, as in the auditor's command. */
 function fromBase64(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+  try {
+    const binary = atob(text);
+    return btoa(binary) === text ? Uint8Array.from(binary, (char) => char.charCodeAt(0)) : new Uint8Array();
+  } catch {
+    return new Uint8Array();
+  }
 }
 
 function toHex(bytes: Uint8Array): string {

@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { checkReceipt } from '@auditbox/client/receipt.ts';
 import { checkReceipt as checkAsAuditor, makeReceipts, parseReceipts } from '@auditbox/evidence/receipt.ts';
 import { createKeySigner, formatVerifierKey, signNote } from '@auditbox/evidence/signed-note.ts';
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 /* The client checks receipts by itself. It must come to the same verdict as the command of an auditor. */
@@ -94,3 +95,63 @@ test('a signature by another key of the same name does not hide the right one', 
   const [signature = ''] = /— .*\n/.exec(other) ?? [];
   expect((await checkReceipt(one.replace('— ', `${signature}— `), key)).kind).toBe('holds');
 });
+
+const spoils: Readonly<Record<string, (text: string, at: number, by: number) => string>> = {
+  change: (text, at, by) =>
+    `${text.slice(0, at)}${String.fromCharCode((text.charCodeAt(at) + by) % 128)}${text.slice(at + 1)}`,
+  insert: (text, at, by) => `${text.slice(0, at)}${String.fromCharCode(by % 128)}${text.slice(at)}`,
+  remove: (text, at) => `${text.slice(0, at)}${text.slice(at + 1)}`,
+  'double a line': (text, at) => {
+    const [begin, end] = [text.lastIndexOf('\n', at - 1) + 1, text.indexOf('\n', at) + 1 || text.length];
+    return `${text.slice(0, end)}${text.slice(begin, end)}${text.slice(end)}`;
+  },
+};
+
+test('client and auditor judge every receipt alike, whole or changed in any part', async () => {
+  const given = fc.record({
+    count: fc.integer({ min: 1, max: 9 }),
+    place: fc.nat(),
+    how: fc.constantFrom('nothing', ...Object.keys(spoils)),
+    at: fc.nat(),
+    by: fc.integer({ min: 1, max: 127 }),
+  });
+  const verdicts = { holds: 0, broken: 0 };
+  await fc.assert(
+    fc.asyncProperty(given, async ({ count, place, how, at, by }) => {
+      const receipts = await makeReceipts(events(count), signer);
+      const whole = place % 3 === 0 ? receipts.all() : receipts.one(place % count);
+      const text = spoils[how]?.(whole, at % whole.length, by) ?? whole;
+      const parsed = parseReceipts(text);
+      const [only] = parsed;
+      const isOne = parsed.length === 1 && text.startsWith('auditbox-receipt v1\n');
+      const audited = isOne && only ? checkAsAuditor(only, [signer.key]).kind : 'broken';
+      expect((await checkReceipt(text, key)).kind).toBe(audited);
+      verdicts[audited] += 1;
+    }),
+    { numRuns: 1_500 },
+  );
+  expect(Math.min(verdicts.holds, verdicts.broken)).toBeGreaterThan(100);
+});
+
+test('a receipt has one text: what readers of base64 forgive, and lines that are no signature, are refused by both', async () => {
+  const one = (await makeReceipts(events(5), signer)).one(2);
+  const loosen = (text: string) => text.replace(/(\nindex 2\n.{42})(.)=/, (_, head, last) => `${head}${nextOf(last)}=`);
+  for (const loose of [
+    loosen(one),
+    `${one}— other !!\n`,
+    `${one}\n`,
+    one.slice(0, -1),
+    `${one}— oth\u0001er AAAAAAAA\n`,
+  ]) {
+    expect(loose).not.toBe(one);
+    expect((await checkReceipt(loose, key)).kind).toBe('broken');
+    const [auditors] = parseReceipts(loose);
+    expect(auditors && checkAsAuditor(auditors, [signer.key]).kind).not.toBe('holds');
+  }
+});
+
+/** The last character before `=` has two bits that are not of the bytes. */
+function nextOf(character: string): string {
+  const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+  return letters[letters.indexOf(character) | 1] === character ? 'A' : (letters[letters.indexOf(character) | 1] ?? 'A');
+}

@@ -4,7 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import { getPermissions, missingOrError, type ReadOutcome, readObject } from './read-object.ts';
 import type { S3Access, StoreError } from './s3-access.ts';
-import { noStoreError, toS3Error } from './s3-error.ts';
+import { noStoreError, stuckListingError, toS3Error } from './s3-error.ts';
 import { checksumHeaders, protectionHeaders, putPermissions } from './s3-put-headers.ts';
 import type { S3Settings } from './s3-settings.ts';
 
@@ -77,7 +77,9 @@ export function createBucketFiles(access: S3Access, settings: S3Settings): Bucke
           bytes: Size,
           etag: ETag.replaceAll('"', ''),
         }));
-        return { kind: 'listed', files, isLast: page.IsTruncated !== true || files.length === 0 };
+        const isLast = page.IsTruncated !== true || files.length === 0;
+        if (!isLast && files.at(-1)?.key === after) return toDestinationError(stuckListingError, 's3:ListBucket');
+        return { kind: 'listed', files, isLast };
       } catch (thrown) {
         return toDestinationError(toS3Error(thrown), 's3:ListBucket');
       }
@@ -89,7 +91,9 @@ export function createBucketFiles(access: S3Access, settings: S3Settings): Bucke
         const start = after === '' ? {} : { StartAfter: `${after.slice(0, -1)}0` };
         const page = await listPage({ Prefix: prefix, Delimiter: '/', ...start }, signal);
         const folders = (page.CommonPrefixes ?? []).map(({ Prefix = '' }) => Prefix);
-        return { kind: 'listed', folders, isLast: page.IsTruncated !== true || folders.length === 0 };
+        const isLast = page.IsTruncated !== true || folders.length === 0;
+        if (!isLast && folders.at(-1) === after) return toDestinationError(stuckListingError, 's3:ListBucket');
+        return { kind: 'listed', folders, isLast };
       } catch (thrown) {
         return toDestinationError(toS3Error(thrown), 's3:ListBucket');
       }

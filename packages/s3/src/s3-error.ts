@@ -22,6 +22,15 @@ export const noStoreError: S3Error = {
   header: null,
 };
 
+/** A listing that says that it goes on, and gives the same page again. A program that followed it would never end. */
+export const stuckListingError: S3Error = {
+  status: null,
+  code: 'StuckListing',
+  message: 'The store says that its listing goes on, and gives the same page again.',
+  role: null,
+  header: null,
+};
+
 /** An answer that ended before the object did. */
 export function cutReadError(received: number, length: number): S3Error {
   const message = `${received} of ${length} bytes arrived.`;

@@ -1,3 +1,4 @@
+import { readBatchId } from '@auditbox/core/export/batch-id.ts';
 import type { BucketFile } from '@auditbox/s3/bucket-files.ts';
 
 /** An object of events that an exporter wrote. */
@@ -22,8 +23,9 @@ const form =
 export function toArchiveObject(file: BucketFile, prefix: string): ArchiveObject | null {
   const path = file.key.slice(prefix.length);
   const match = form.exec(path);
-  if (match === null) return null;
-  const [, folder = '', day = '', hour, digits = '', hash = ''] = match;
+  const batchId = readBatchId(match?.[4]);
+  if (match === null || batchId === null) return null;
+  const [, folder = '', day = '', hour, , hash = ''] = match;
   const partition = hour === undefined ? day : `${day}T${hour}`;
-  return { ...file, path, folder, day, partition, batchId: BigInt(digits).toString(), hash };
+  return { ...file, path, folder, day, partition, batchId, hash };
 }

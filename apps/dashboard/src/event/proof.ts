@@ -34,31 +34,48 @@ export interface ProofStep {
 export function parseProof(text: string): ProofParts | null {
   const [head, checkpoint] = splitOnce(text, '\n\n');
   const [first, extraLine = '', indexLine = '', ...hashes] = head.split('\n');
-  const extra = new TextDecoder('utf-8', { ignoreBOM: true }).decode(
-    fromBase64(/^extra (\S+)$/.exec(extraLine)?.[1] ?? ''),
-  );
+  const extra = fromUtf8(fromBase64(/^extra (\S+)$/.exec(extraLine)?.[1] ?? ''));
   const [extraHead, entry] = splitOnce(extra, '\n\n');
   const [extraFirst, lineLine = '', ...lineHashes] = extraHead.split('\n');
-  const index = /^index (0|[1-9]\d{0,15})$/.exec(indexLine)?.[1];
-  const line = /^line (0|[1-9]\d{0,15})$/.exec(lineLine)?.[1];
-  if (first !== 'c2sp.org/tlog-proof@v1' || extraFirst !== 'auditbox-line v1' || !index || !line) return null;
+  const index = readCount(/^index (\d+)$/.exec(indexLine)?.[1]);
+  const line = readCount(/^line (\d+)$/.exec(lineLine)?.[1]);
+  if (first !== 'c2sp.org/tlog-proof@v1' || extraFirst !== 'auditbox-line v1') return null;
+  if (index === null || line === null) return null;
   const [linePath, path] = [lineHashes.map(fromBase64), hashes.map(fromBase64)];
   if ([...linePath, ...path].some((hash) => hash.length !== 32)) return null;
-  return { entry, line: Number(line), linePath, index: Number(index), path, checkpoint };
+  return { entry, line, linePath, index, path, checkpoint };
 }
 
-export function readEntry(entry: string): BatchFacts {
-  const fields = new Map(entry.split('\n').map((line) => splitOnce(line, ' ')));
-  const text = (name: string) => fields.get(name) ?? '';
-  return {
-    key: text('key'),
-    rows: Number(text('rows')),
-    index: Number(text('index') || Number.NaN),
-    sha256: text('sha256'),
-    lines: text('lines'),
-    origin: text('origin'),
-    objectBytes: Number(text('object-bytes')),
-  };
+const [hash, count, time] = ['[0-9a-f]{64}', '\\d+', '\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{6}Z'];
+
+/** The one form of an entry, as the auditor's command has it. */
+const entryForm = new RegExp(
+  `^auditbox-batch v1\\norigin (\\S+)\\nindex (${count})\\nprevious ${hash}\\nkey (\\S+)\\n(?:tenant (\\S+)\\n)?rows (${count})\\nbytes (${count})
+sha256 (${hash})\\nlines (${hash})\\nobject-bytes (${count})\\nobject-sha256 ${hash}\\nfirst (${time})\\nlast (${time})
+recorded-first (${time})\\nrecorded-last (${time})\\nlogged (${time})\\n$`,
+);
+
+/** Null for a text that is not an entry. */
+export function readEntry(entry: string): BatchFacts | null {
+  const [, origin = '', index, key = '', tenant, rows, bytes, sha256 = '', lines = '', objectBytes, ...times] =
+    entryForm.exec(entry) ?? [];
+  const [indexCount, rowCount, objectCount] = [readCount(index), readCount(rows), readCount(objectBytes)];
+  if (indexCount === null || rowCount === null || objectCount === null || readCount(bytes) === null) return null;
+  if (!isEncoded(tenant) || times.some((at) => Number.isNaN(Date.parse(at)))) return null;
+  return { origin, index: indexCount, key, rows: rowCount, sha256, lines, objectBytes: objectCount };
+}
+
+function isEncoded(tenant = ''): boolean {
+  try {
+    return encodeURIComponent(decodeURIComponent(tenant)) === tenant;
+  } catch {
+    return false;
+  }
+}
+
+/** A number as logs write it: without zeros in front, and exact. */
+function readCount(digits = ''): number | null {
+  return /^(0|[1-9]\d{0,15})$/.test(digits) && Number.isSafeInteger(Number(digits)) ? Number(digits) : null;
 }
 
 export interface Head {
@@ -70,20 +87,23 @@ export interface Head {
   readonly signatures: readonly { readonly name: string; readonly id: string; readonly bytes: Uint8Array }[];
 }
 
+const mostSignatures = 100;
+
+/** Null for a text that is not a signed checkpoint, as the auditor's command reads it. */
 export function readHead(note: string): Head | null {
   const split = note.lastIndexOf('\n\n');
   const text = note.slice(0, split + 1);
-  const [origin = '', size = '', root = ''] = text.split('\n');
-  if (split === -1 || !/^\d+$/.test(size)) return null;
-  const signatures = note
-    .slice(split + 2)
-    .split('\n')
-    .flatMap((line) => {
-      const [, name = '', material = ''] = /^— (\S+) (\S+)$/.exec(line) ?? [];
-      const bytes = fromBase64(material);
-      return bytes.length < 5 ? [] : [{ name, id: toHex(bytes.slice(0, 4)), bytes: bytes.slice(4) }];
-    });
-  return { origin, size: Number(size), root: fromBase64(root), text, signatures };
+  const [, origin = '', size, root = ''] = /^([^\n]+)\n(\d+)\n(\S{44})\n$/.exec(text) ?? [];
+  const [count, rootBytes, lines] = [readCount(size), fromBase64(root), note.slice(split + 2, -1).split('\n')];
+  if (count === null || rootBytes.length !== 32 || lines.length > mostSignatures) return null;
+  if (!note.endsWith('\n') || !note.isWellFormed() || /[^\P{Cc}\n]/u.test(note)) return null;
+  const signatures = lines.map((line) => {
+    const [, name = '', material = ''] = /^— ([^\s+]+) (\S+)$/.exec(line) ?? [];
+    const bytes = fromBase64(material);
+    return { name, id: toHex(bytes.slice(0, 4)), bytes: bytes.slice(4) };
+  });
+  if (signatures.some(({ bytes }) => bytes.length === 0)) return null;
+  return { origin, size: count, root: rootBytes, text, signatures };
 }
 
 /** Checks every step. `verifierKey` is what the log's operator gave out; null: the signature is not checked. */
@@ -91,6 +111,7 @@ export async function checkProof(line: string, proof: ProofParts, verifierKey: s
   const head = readHead(proof.checkpoint);
   const batch = readEntry(proof.entry);
   if (head === null) return [{ name: 'Checkpoint', state: 'broken', sentence: 'It is not a signed checkpoint.' }];
+  if (batch === null) return [{ name: 'Entry', state: 'broken', sentence: 'It is not the entry of a batch.' }];
   const bytes = new TextEncoder();
   const inBatch = await isIncluded(await leafHash(bytes.encode(line)), {
     index: proof.line,
@@ -127,23 +148,30 @@ async function checkSignature(head: Head, verifierKey: string | null): Promise<P
     };
   const [, keyName = '', id = '', material = ''] = /^([^+\s]+)\+([0-9a-f]{8})\+(\S+)$/.exec(verifierKey.trim()) ?? [];
   const key = fromBase64(material);
-  if (key.length !== 33 || key[0] !== 1)
+  if (key.length !== 33 || key[0] !== 1 || id !== (await keyId(keyName, key)))
     return { name, state: 'broken', sentence: 'This is not a verifier key of Ed25519.' };
-  const signature = head.signatures.find((one) => one.name === keyName && one.id === id);
-  if (keyName !== head.origin || signature === undefined)
+  const signatures = head.signatures.filter((one) => one.name === keyName && one.id === id);
+  if (keyName !== head.origin || signatures.length === 0)
     return { name, state: 'broken', sentence: `The checkpoint is not signed by ${keyName}+${id}.` };
   try {
     const imported = await crypto.subtle.importKey('raw', key.slice(1), 'Ed25519', false, ['verify']);
-    const holds = await crypto.subtle.verify(
-      'Ed25519',
-      imported,
-      signature.bytes as BufferSource,
-      new TextEncoder().encode(head.text),
-    );
+    const text = new TextEncoder().encode(head.text);
+    const verify = ({ bytes }: { bytes: Uint8Array }) =>
+      crypto.subtle.verify('Ed25519', imported, bytes as BufferSource, text);
+    const holds = (await Promise.all(signatures.map(verify))).every(Boolean);
     return step(name, holds, [`The log's head is signed by ${keyName}.`, `The signature of ${keyName} is wrong.`]);
   } catch {
     return { name, state: 'unchecked', sentence: 'This browser cannot verify Ed25519. Use `npm run verify-archive`.' };
   }
+}
+
+/** What signed notes call a key by: four bytes of a hash of its name and itself. */
+async function keyId(name: string, key: Uint8Array): Promise<string> {
+  const named = new TextEncoder().encode(`${name}\n`);
+  const bytes = new Uint8Array(named.length + key.length);
+  bytes.set(named);
+  bytes.set(key, named.length);
+  return toHex(new Uint8Array(await crypto.subtle.digest('SHA-256', bytes)).slice(0, 4));
 }
 
 function step(name: string, holds: boolean, [yes, no]: readonly [string, string]): ProofStep {
@@ -199,6 +227,15 @@ function fromBase64(text: string): Uint8Array {
     return btoa(binary) === text ? Uint8Array.from(binary, (character) => character.charCodeAt(0)) : new Uint8Array();
   } catch {
     return new Uint8Array();
+  }
+}
+
+/** Empty for bytes that are not UTF-8. */
+function fromUtf8(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return '';
   }
 }
 

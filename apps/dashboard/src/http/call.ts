@@ -53,8 +53,26 @@ export async function call(path: string, { method = 'GET', body, signal, key }: 
   }
   if (response.ok) return response;
   if (response.status === 401 && key === undefined) setSession(null);
-  const problem = await response.json().catch(() => ({ title: response.statusText }));
-  throw new CallError(response.status, problem, Number(response.headers.get('retry-after')) || null);
+  const problem = readProblem(await response.json().catch(() => null));
+  const waitS = Number(response.headers.get('retry-after'));
+  throw new CallError(response.status, { title: response.statusText, ...problem }, waitS > 0 ? waitS : null);
+}
+
+type Problem = ConstructorParameters<typeof CallError>[1];
+
+/** A proxy in between may answer with any JSON. Only texts are shown. */
+function readProblem(body: unknown): Problem {
+  const { title, detail, request_id, errors } = (body ?? {}) as Readonly<Record<string, unknown>>;
+  const isError = (one: unknown): one is CallError['errors'][number] => {
+    const { path, message } = (one ?? {}) as Readonly<Record<string, unknown>>;
+    return typeof path === 'string' && typeof message === 'string';
+  };
+  return {
+    ...(typeof title === 'string' && { title }),
+    ...(typeof detail === 'string' && { detail }),
+    ...(typeof request_id === 'string' && { request_id }),
+    errors: Array.isArray(errors) ? errors.filter(isError) : [],
+  };
 }
 
 /** For answers whose values are not shown digit by digit: counts, states, keys. */

@@ -41,14 +41,16 @@ export function rangeParameters(range: Range): Readonly<Record<'range' | 'start_
   return { range: text === defaultRange ? null : text, start_date: null, end_date: null };
 }
 
-/** Both ends in milliseconds since 1970; null is open. */
+/** Both ends in milliseconds since 1970; null is open, or a text of the address that is no time. */
 export function rangeEnds(range: Range, nowMs: number): { readonly from: number | null; readonly to: number | null } {
   if (range.kind === 'all') return { from: null, to: null };
   if (range.kind === 'last') return { from: nowMs - range.ms, to: null };
   const end = (text: string | null, isTo: boolean) => {
     if (text === null) return null;
     // A date is its whole day in UTC, as the api reads it.
-    return /^\d{4}-\d\d-\d\d$/.test(text) ? Date.parse(text) + (isTo ? 86_400_000 - 1 : 0) : Date.parse(text);
+    const isDay = /^\d{4}-\d\d-\d\d$/.test(text);
+    const at = Date.parse(text) + (isDay && isTo ? 86_400_000 - 1 : 0);
+    return Number.isNaN(at) ? null : at;
   };
   return { from: end(range.from, false), to: end(range.to, true) };
 }
@@ -62,10 +64,15 @@ export function nameRange(range: Range, show: (at: Date) => string): string {
       preset?.label ?? `Last ${range.text.slice(0, -1)} ${unit}${range.text === `1${range.text.slice(-1)}` ? '' : 's'}`
     );
   }
-  const { from, to } = rangeEnds(range, 0);
-  if (from === null) return `Until ${show(new Date(to ?? 0))}`;
-  if (to === null) return `Since ${show(new Date(from))}`;
-  return `${show(new Date(from))} – ${show(new Date(to))}`;
+  const ends = rangeEnds(range, 0);
+  // What is no time is shown as it stands in the address; the api says what is wrong with it.
+  const [from, to] = [name(range.from, ends.from), name(range.to, ends.to)];
+  if (from === null) return `Until ${to}`;
+  return to === null ? `Since ${from}` : `${from} – ${to}`;
+
+  function name(text: string | null, at: number | null): string | null {
+    return at === null ? text : show(new Date(at));
+  }
 }
 
 const weekdays = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'];

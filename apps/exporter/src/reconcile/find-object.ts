@@ -1,3 +1,4 @@
+import { readBatchId } from '@auditbox/core/export/batch-id.ts';
 import type { FoundObject } from '@auditbox/db/log/adopt-batch.ts';
 import { createLineTree } from '@auditbox/evidence/line-tree.ts';
 import type { Destination, DestinationError } from '../destinations/destination.ts';
@@ -17,8 +18,9 @@ export async function findObject(destination: Destination, key: string, signal: 
   const name = /dt=(\d{4}-\d\d-\d\d)\/(?:hour=(\d\d)\/)?\d{6}_(\d{12,19})_([0-9a-f]{12})\.ndjson\.(?:gz|zst)$/.exec(
     key,
   );
-  if (name === null) return { kind: 'foreign' };
-  const [, day = '', hour, digits = '', hash = ''] = name;
+  const batchId = readBatchId(name?.[3]);
+  if (name === null || batchId === null) return { kind: 'foreign' };
+  const [, day = '', hour, , hash = ''] = name;
   const ids: string[] = [];
   const tree = createLineTree((line) => {
     const [, id = ''] = eventBegin.exec(line.toString('latin1', 0, eventBeginBytes)) ?? [];
@@ -30,7 +32,6 @@ export async function findObject(destination: Destination, key: string, signal: 
   if (content === null || !content.sha256.startsWith(hash) || ids.includes('')) return { kind: 'foreign' };
   const { sha256, ndjsonBytes: bytes, objectBytes, objectSha256 } = content;
   const partition = hour === undefined ? day : `${day}T${hour}`;
-  const batchId = BigInt(digits).toString();
   return {
     kind: 'found',
     object: { key, batchId, partition, ids, sha256, bytes, objectBytes, objectSha256, lines: tree.root() },

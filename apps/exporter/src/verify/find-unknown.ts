@@ -1,8 +1,10 @@
+import { readBatchId } from '@auditbox/core/export/batch-id.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { listRecordedKeys, type OccurredRange } from '@auditbox/db/export/list-done.ts';
 import { listOrphanKeys } from '@auditbox/db/log/log-entries.ts';
 import type { DestinationError } from '../destinations/destination.ts';
 import type { LogStore } from '../log/log-store.ts';
+
 import { type Difference, difference } from './difference.ts';
 
 /** Lists the bucket, and reports objects that no delivery has recorded and no entry of the log names. Null when the whole bucket was listed. */
@@ -19,12 +21,8 @@ export async function findUnknown(
     if (page.kind === 'error') return page;
     // Names that start with an underscore are the log's, and probes.
     const paths = page.paths.filter((path) => !/(^|\/)_/.test(path) && isInRange(path, range));
-    const batchIds = paths.map((path) => /_(\d{12,19})_[0-9a-f]{12}\./.exec(path)?.[1] ?? '0');
-    const known = await listRecordedKeys(
-      db,
-      destinationName,
-      batchIds.map((id) => BigInt(id).toString()),
-    );
+    const batchIds = paths.map((path) => readBatchId(/_(\d{12,19})_[0-9a-f]{12}\./.exec(path)?.[1]) ?? '0');
+    const known = await listRecordedKeys(db, destinationName, batchIds);
     for (const path of paths) {
       if (!known.has(`${prefix}${path}`) && !orphans.has(path))
         report(difference('object-unknown', `${prefix}${path}`, 'No delivery of this database has recorded it.'));

@@ -15,7 +15,7 @@ interface ReceivedRequest {
  * loris` sends a byte of the answer now and then, for ever.
  */
 type ReceiverAnswer =
-  | { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body?: string }
+  | { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body?: string | Buffer }
   | 'hang'
   | 'cut'
   | 'slow loris';

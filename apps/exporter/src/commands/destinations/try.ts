@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Destination, Row } from '@auditbox/destination-kit/destination.ts';
 import type { ConfiguredDestination } from '../../destinations/configured/configured-destination.ts';
 import { createFormatter } from '../../destinations/formats/format.ts';
+import { readOutcome, readThrown } from '../../export/requests/read-outcome.ts';
 import { type CommandResult, failure, success } from './result.ts';
 
 type Made = readonly [ConfiguredDestination, Destination];
@@ -13,9 +14,7 @@ export async function checkAll(made: readonly Made[], signal: AbortSignal): Prom
       const bounded = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
       const findings = await destination
         .check(bounded)
-        .catch((error: unknown) => [
-          { says: error instanceof Error ? error.message : String(error), stopsDelivery: true },
-        ]);
+        .catch((error: unknown) => [{ says: readThrown(error).reason, stopsDelivery: true }]);
       return { name, works: findings.every(({ stopsDelivery }) => !stopsDelivery), findings };
     }),
   );
@@ -38,7 +37,8 @@ export async function sendTest(
   const bounded = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
   const outcome = await destination
     .deliver({ key, batch: '0', rows: [{ ...row, line }] }, bounded)
-    .catch((error: unknown) => ({ kind: 'error' as const, reason: String(error) }));
+    .then((returned) => readOutcome(returned, 1))
+    .catch(readThrown);
   const json = { name, id: row.id, outcome };
   if (outcome.kind === 'taken') return success(`${name} has taken the test event ${row.id}.`, json);
   const reason = 'reason' in outcome ? `: ${outcome.reason}` : '.';

@@ -1,6 +1,8 @@
+import { inspect } from 'node:util';
 import type { Destination } from '@auditbox/destination-kit/destination.ts';
 import type { ExporterLog } from '../../log.ts';
 import type { ConfiguredDestination } from './configured-destination.ts';
+import { guardDestination } from './guard-destination.ts';
 
 /** Destinations whose options are wrong in a way that only they know. The message has one line for each. */
 export class DestinationSetupError extends Error {
@@ -25,16 +27,19 @@ export async function createDestinations(
       const destination = await one.create(tools);
       const problem = findProblem(destination);
       if (problem !== null) throw new Error(problem);
-      return [one, destination] as const;
+      return [one, guardDestination(destination, { copiesRows: one.type === 'module' })] as const;
     }),
   );
   const problems = made.flatMap((result, index) => {
     if (result.status === 'fulfilled') return [];
-    const reason: unknown = result.reason;
-    return [`${configured[index]?.name}: ${reason instanceof Error ? reason.message : String(reason)}`];
+    return [`${configured[index]?.name}: ${explain(result.reason)}`];
   });
   if (problems.length > 0) throw new DestinationSetupError(['Wrong destinations:', ...problems].join('\n  '));
   return made.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+}
+
+function explain(reason: unknown): string {
+  return reason instanceof Error ? reason.message : `It threw ${inspect(reason, { depth: 0 })}.`;
 }
 
 /** A module may be JavaScript, which no compiler checked. */
@@ -45,5 +50,9 @@ function findProblem(destination: Destination): string | null {
     const value = destination.limits?.[limit];
     if (!Number.isInteger(value) || value < 1) return `limits.${limit} must be a whole number of at least 1.`;
   }
+  const { maxAgeMs, rowBytes } = destination.limits;
+  if (maxAgeMs !== undefined && !(maxAgeMs > 0)) return 'limits.maxAgeMs must be a number above 0, or be left out.';
+  if (rowBytes !== undefined && typeof rowBytes !== 'function')
+    return 'limits.rowBytes must be a function, or be left out.';
   return null;
 }

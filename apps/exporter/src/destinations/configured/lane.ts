@@ -6,6 +6,7 @@ import type { Destination, Finding } from '@auditbox/destination-kit/destination
 import type { Shutdown } from '@auditbox/process/shutdown.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
 import { createPace } from '../../export/pace.ts';
+import { readThrown } from '../../export/requests/read-outcome.ts';
 import { createRequestAttempt } from '../../export/requests/request-attempt.ts';
 import { createRequestLedger } from '../../export/requests/request-ledger.ts';
 import { createSendLoop } from '../../export/send-loop.ts';
@@ -89,9 +90,7 @@ export function createLane(
   function runCheck(signal: AbortSignal): Promise<readonly Finding[]> {
     return destination
       .check(AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]))
-      .catch((error: unknown) => [
-        { says: error instanceof Error ? error.message : String(error), stopsDelivery: true },
-      ]);
+      .catch((error: unknown) => [{ says: readThrown(error).reason, stopsDelivery: true }]);
   }
 
   async function addHistory(taking: AbortSignal): Promise<void> {

@@ -16,20 +16,35 @@ export const destinationUrl = z
   .refine(
     (text) => !URL.canParse(text) || (new URL(text).username === '' && new URL(text).password === ''),
     'must not hold a user or a password; use headers',
-  );
+  )
+  // In the form that the client expects: HTTPS:// is https:// too.
+  .transform((text) => new URL(text).href);
+
+/** A URL to which paths are added. */
+export const baseUrl = destinationUrl
+  .refine((text) => !/[?#]/.test(text), 'must not have a query or a fragment, because paths are added to it')
+  .transform((text) => text.replace(/\/+$/, ''));
 
 export const secretText = z.string().min(1, 'must not be empty');
 
+/** What Node accepts in a header. A secret from a file often ends in a line break. */
+const headerText = z
+  .string()
+  .regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'must not hold a line break or another character that no header can have');
+
+/** A secret that is sent in a header. */
+export const headerSecret = headerText.min(1, 'must not be empty');
+
 /** Headers of every request. Their values are secret. */
-export const headersOption = z.record(z.string().regex(/^[\w-]+$/), z.string()).default({});
+export const headersOption = z.record(z.string().regex(/^[\w-]+$/), headerText).default({});
 
 const pemFile = z.string().transform((path, context) => {
   try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    context.addIssue({ code: 'custom', message: 'must be the path of a file in PEM that can be read' });
-    return z.NEVER;
-  }
+    const pem = readFileSync(path, 'utf8');
+    if (pem.includes('-----BEGIN ')) return pem;
+  } catch {}
+  context.addIssue({ code: 'custom', message: 'must be the path of a file in PEM that can be read' });
+  return z.NEVER;
 });
 
 /** Authorities to trust, and a client certificate. */

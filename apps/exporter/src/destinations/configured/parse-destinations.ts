@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { nearestName } from '@auditbox/core/text/nearest-name.ts';
 import type { ConfiguredDestination, DestinationsSettings } from './configured-destination.ts';
 import { type ParsedEntry, parseEntry } from './parse-entry.ts';
+import { listRepeatedNames } from './repeated-names.ts';
 
 /** What is configured, and everything that is wrong with it, a sentence each. */
 export interface ParsedDestinations {
@@ -69,19 +70,25 @@ function renameVariables(parsed: ParsedEntry): ParsedEntry {
 
 function readEntries(file: string): { readonly entries: readonly unknown[]; readonly problems: readonly string[] } {
   const failed = (problem: string) => ({ entries: [], problems: [problem] });
+  let text: string;
   let content: unknown;
   try {
-    content = JSON.parse(readFileSync(file, 'utf8'));
+    // An editor may begin a file with the mark of its byte order.
+    text = readFileSync(file, 'utf8').replace(/^\ufeff/, '');
+    content = JSON.parse(text);
   } catch (error) {
-    return failed(`DESTINATIONS_FILE is ${JSON.stringify(file)}: ${(error as Error).message}.`);
+    // Node quotes the text around an error, which may be a secret.
+    const said = (error as Error).message.replace(/, (?:\.\.\.)?".*$/s, ' is not valid JSON');
+    return failed(`DESTINATIONS_FILE is ${JSON.stringify(file)}: ${said}.`);
   }
+  const repeated = listRepeatedNames(text).map((at) => `${at} is set twice in DESTINATIONS_FILE.`);
   const { destinations, ...others } = (content ?? {}) as { destinations?: unknown };
   if (!Array.isArray(destinations))
     return failed(`DESTINATIONS_FILE is ${JSON.stringify(file)}; it must hold an object with an array "destinations".`);
   const problems = Object.keys(others).map(
     (key) => `${key}: unknown key in DESTINATIONS_FILE. The only one is destinations.`,
   );
-  return { entries: destinations, problems };
+  return { entries: destinations, problems: [...problems, ...repeated] };
 }
 
 function findUnknown(names: readonly string[], all: readonly ConfiguredDestination[]): string[] {

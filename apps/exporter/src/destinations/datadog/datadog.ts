@@ -1,9 +1,10 @@
 import type { DeliveryRequest, Destination, Finding, Outcome, Row } from '@auditbox/destination-kit/destination.ts';
 import { z } from 'zod';
 import type { DestinationType } from '../configured/destination-type.ts';
-import { destinationUrl, requestLimits, secretText } from '../configured/options.ts';
+import { baseUrl, headerSecret, requestLimits } from '../configured/options.ts';
 import { classifyAnswer, describeAnswer } from '../http/classify-answer.ts';
 import { createHttpClient } from '../http/http-client.ts';
+import { isFromReceiver } from '../http/json-answer.ts';
 import { refuseBadRows } from '../http/refuse-bad-rows.ts';
 
 const sites = [
@@ -20,11 +21,11 @@ const sites = [
 
 const options = z.strictObject({
   site: z.enum(sites).default('datadoghq.com'),
-  apiKey: secretText,
+  apiKey: headerSecret,
   service: z.string().min(1).default('auditbox'),
   tags: z.array(z.string().min(1)).default([]),
   /** Of a proxy for logs, instead of the site. */
-  url: destinationUrl.optional(),
+  url: baseUrl.optional(),
   ...requestLimits,
 });
 
@@ -42,7 +43,7 @@ export const datadog: DestinationType<typeof options> = {
   options,
   secrets: ['apiKey'],
   create({ site, apiKey, service, tags, url, maxRows, maxBytes }, { env }): Destination {
-    const endpoint = `${(url ?? `https://http-intake.logs.${site}`).replace(/\/+$/, '')}/api/v2/logs`;
+    const endpoint = `${url ?? `https://http-intake.logs.${site}`}/api/v2/logs`;
     const client = createHttpClient({ env });
     const headers = { 'dd-api-key': apiKey, 'content-type': 'application/json' };
     const write = ({ id, occurredAt, action, tableName, objectId, changedBy, line }: Row) => {
@@ -61,7 +62,10 @@ export const datadog: DestinationType<typeof options> = {
       async deliver({ rows }: DeliveryRequest, signal): Promise<Outcome> {
         const answer = await client.send({ url: endpoint, headers, body: `[${rows.map(write).join(',')}]` }, signal);
         if (answer.status === 400) return refuseBadRows(rows.length, describeAnswer(400, answer.text));
-        return classifyAnswer(answer);
+        const outcome = classifyAnswer(answer);
+        if (outcome.kind === 'taken' && !isFromReceiver(answer))
+          return { kind: 'retry', code: 'NoIntake', reason: 'The answer did not come from Datadog.' };
+        return outcome;
       },
       /** An empty array stores nothing, and shows whether the key is accepted. */
       async check(signal): Promise<readonly Finding[]> {

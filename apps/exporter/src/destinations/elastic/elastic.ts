@@ -8,16 +8,16 @@ import type {
 } from '@auditbox/destination-kit/destination.ts';
 import { z } from 'zod';
 import type { DestinationType } from '../configured/destination-type.ts';
-import { destinationUrl, headersOption, requestLimits, secretText, tlsOptions } from '../configured/options.ts';
+import { baseUrl, headerSecret, headersOption, requestLimits, tlsOptions } from '../configured/options.ts';
 import { classifyAnswer, describeAnswer } from '../http/classify-answer.ts';
 import { createHttpClient, type HttpAnswer } from '../http/http-client.ts';
 import { jsonAnswer } from '../http/json-answer.ts';
 
 const options = z.strictObject({
-  url: destinationUrl,
+  url: baseUrl,
   /** A data stream or an index. `{month}` is the month of event time: ids are unique within one index only. */
   index: z.string().regex(/^[a-z0-9][a-z0-9._{}-]*$/),
-  apiKey: secretText.optional(),
+  apiKey: headerSecret.optional(),
   headers: headersOption,
   ...tlsOptions,
   ...requestLimits,
@@ -31,7 +31,6 @@ export const elastic: DestinationType<typeof options> = {
   options,
   secrets: ['apiKey', 'headers'],
   create({ url, index, apiKey, headers: given, maxRows, maxBytes, ...tls }, { env }): Destination {
-    const base = url.replace(/\/+$/, '');
     const client = createHttpClient({ ...tls, env });
     const authorization = apiKey === undefined ? {} : { authorization: `ApiKey ${apiKey}` };
     const headers = { ...given, ...authorization, 'content-type': 'application/x-ndjson' };
@@ -47,11 +46,11 @@ export const elastic: DestinationType<typeof options> = {
         rowBytes: (row) => Buffer.byteLength(write(row)),
       },
       async deliver({ rows }: DeliveryRequest, signal): Promise<Outcome> {
-        const sent = { url: `${base}/_bulk`, headers, body: rows.map(write).join('') };
+        const sent = { url: `${url}/_bulk`, headers, body: rows.map(write).join('') };
         return classifyBulkAnswer(await client.send(sent, signal), rows.length);
       },
       async check(signal): Promise<readonly Finding[]> {
-        const answer = await client.send({ method: 'GET', url: `${base}/`, headers }, signal);
+        const answer = await client.send({ method: 'GET', url: `${url}/`, headers }, signal);
         return answer.status === 200 ? [] : [{ says: describeAnswer(answer.status, answer.text), stopsDelivery: true }];
       },
       close: async () => client.close(),
@@ -59,9 +58,12 @@ export const elastic: DestinationType<typeof options> = {
   },
 };
 
+/** The key may not write, or the index is not there: a person must change something, and no event is to blame. */
+const blockedStatuses = new Set([401, 403, 404]);
+
 /**
  * What an answer to `_bulk` means: 200 alone means nothing. 201 is stored, 409 was there already. If one item failed for now,
- * the whole request is sent again, which is harmless because of the ids. Any other item is rejected.
+ * the whole request is sent again, which is harmless because of the ids. One that a person must see to blocks. Any other item is rejected.
  */
 function classifyBulkAnswer(answer: HttpAnswer, rows: number): Outcome {
   const outcome = classifyAnswer(answer);
@@ -71,10 +73,12 @@ function classifyBulkAnswer(answer: HttpAnswer, rows: number): Outcome {
     return { kind: 'retry', code: 'NoItems', reason: 'The answer has no result for each event.' };
   const rejected: RejectedRow[] = [];
   for (const [index, item] of items.entries()) {
-    const { status = 0, error } = (item as { create?: { status?: number; error?: unknown } }).create ?? {};
+    const { status: given, error } = (item as { create?: { status?: unknown; error?: unknown } } | null)?.create ?? {};
+    const status = typeof given === 'number' ? given : 0;
     if (status === 201 || status === 409) continue;
     const reason = `${status} ${JSON.stringify(error ?? null).slice(0, 300)}`;
     if (status === 429 || status >= 500 || status === 0) return { kind: 'retry', code: String(status), reason };
+    if (blockedStatuses.has(status)) return { kind: 'blocked', code: String(status), reason };
     rejected.push({ index, reason });
   }
   return rejected.length === 0 ? outcome : { kind: 'taken-but', rejected };

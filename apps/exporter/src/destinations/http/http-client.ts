@@ -1,6 +1,7 @@
 import { Agent as HttpAgent, type IncomingHttpHeaders, request as requestHttp } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { rootCertificates } from 'node:tls';
+import { brotliDecompressSync, inflateSync, unzipSync, zstdDecompressSync } from 'node:zlib';
 
 /** An answer of a receiver. */
 export interface HttpAnswer {
@@ -56,7 +57,8 @@ export function createHttpClient({ ca, cert, key, env = {} }: HttpOptions = {}):
     send: ({ method = 'POST', url, headers = {}, body = '' }, signal) =>
       new Promise((resolve, reject) => {
         const isHttps = url.startsWith('https:');
-        const options = { method, headers: { ...headers, 'content-length': Buffer.byteLength(body) }, signal };
+        const own = { 'accept-encoding': 'identity', 'content-length': Buffer.byteLength(body) };
+        const options = { method, headers: { ...headers, ...own }, signal };
         const request = isHttps
           ? requestHttps(url, { ...options, agent: https })
           : requestHttp(url, { ...options, agent: http });
@@ -68,7 +70,7 @@ export function createHttpClient({ ca, cert, key, env = {} }: HttpOptions = {}):
             resolve({
               status: response.statusCode ?? 0,
               headers: response.headers,
-              text: Buffer.concat(parts).toString('utf8'),
+              text: decode(Buffer.concat(parts), response.headers['content-encoding']),
             });
           response.on('data', (part: Buffer) => {
             parts.push(part);
@@ -87,4 +89,23 @@ export function createHttpClient({ ca, cert, key, env = {} }: HttpOptions = {}):
       https.destroy();
     },
   };
+}
+
+const most = { maxOutputLength: mostAnswerBytes };
+const decoders: Readonly<Record<string, (bytes: Buffer) => Buffer>> = {
+  gzip: (bytes) => unzipSync(bytes, most),
+  'x-gzip': (bytes) => unzipSync(bytes, most),
+  deflate: (bytes) => inflateSync(bytes, most),
+  br: (bytes) => brotliDecompressSync(bytes, most),
+  zstd: (bytes) => zstdDecompressSync(bytes, most),
+};
+
+/** A proxy may compress an answer although nobody asked for it. One that cannot be unpacked is given as it is. */
+function decode(bytes: Buffer, encoding = 'identity'): string {
+  const decoder = Object.hasOwn(decoders, encoding) ? decoders[encoding] : undefined;
+  try {
+    return (decoder?.(bytes) ?? bytes).toString('utf8');
+  } catch {
+    return bytes.toString('utf8');
+  }
 }

@@ -1,16 +1,16 @@
 import type { DeliveryRequest, Destination, Outcome, Row } from '@auditbox/destination-kit/destination.ts';
 import { z } from 'zod';
 import type { DestinationType } from '../configured/destination-type.ts';
-import { destinationUrl, headersOption, requestLimits, tlsOptions } from '../configured/options.ts';
+import { baseUrl, headersOption, requestLimits, tlsOptions } from '../configured/options.ts';
 import { checkByHead } from '../http/check-by-head.ts';
 import { classifyAnswer, describeAnswer } from '../http/classify-answer.ts';
 import { createHttpClient, type HttpAnswer } from '../http/http-client.ts';
-import { jsonAnswer } from '../http/json-answer.ts';
+import { isFromReceiver, jsonAnswer } from '../http/json-answer.ts';
 import { refuseBadRows } from '../http/refuse-bad-rows.ts';
 
 const options = z.strictObject({
   /** Of the collector, with or without /v1/logs. */
-  url: destinationUrl,
+  url: baseUrl,
   headers: headersOption,
   service: z.string().min(1).default('auditbox'),
   ...tlsOptions,
@@ -54,13 +54,21 @@ function classifyOtlpAnswer(answer: HttpAnswer, rows: number): Outcome {
   if (answer.status === 400) return refuseBadRows(rows, describeAnswer(400, answer.text));
   const outcome = classifyAnswer(answer, { blocked: [408, 425, 500] });
   if (outcome.kind !== 'taken') return outcome;
-  const said = jsonAnswer(answer)?.partialSuccess as
-    | { rejectedLogRecords?: unknown; errorMessage?: unknown }
-    | undefined;
-  const rejected = Number(said?.rejectedLogRecords ?? 0);
-  if (!(rejected > 0)) return outcome;
-  const reason = `The receiver rejected ${rejected} of the ${rows} records of a request and did not say which: ${String(said?.errorMessage ?? '')}`;
+  if (!isFromReceiver(answer))
+    return { kind: 'retry', code: 'NoCollector', reason: 'The answer did not come from an OpenTelemetry collector.' };
+  const { rejected, message } = readPartialSuccess(answer);
+  if (rejected === 0) return outcome;
+  const reason = `The receiver rejected ${rejected} of the ${rows} records of a request and did not say which: ${message}`;
   return { kind: 'taken-but', rejected: Array.from({ length: rows }, (_, index) => ({ index, reason })) };
+}
+
+/** Names may be written in both ways of JSON for protocol buffers, and a number of 64 bits as a text. */
+function readPartialSuccess(answer: HttpAnswer): { readonly rejected: number; readonly message: string } {
+  const said = jsonAnswer(answer) ?? {};
+  const partial = (said.partialSuccess ?? said.partial_success ?? {}) as Readonly<Record<string, unknown>>;
+  const rejected = Number(partial.rejectedLogRecords ?? partial.rejected_log_records ?? 0);
+  const message = partial.errorMessage ?? partial.error_message ?? '';
+  return { rejected: rejected > 0 ? rejected : 0, message: typeof message === 'string' ? message : '' };
 }
 
 function logRecord({ id, occurredAt, recordedAt, action, tableName, objectId, changedBy, line }: Row): string {

@@ -1,9 +1,25 @@
+import type { Readable } from 'node:stream';
 import type { S3Access } from '@auditbox/s3/s3-access.ts';
-import { toS3Error } from '@auditbox/s3/s3-error.ts';
+import { stuckListingError, toS3Error } from '@auditbox/s3/s3-error.ts';
 import { checksumHeaders, protectionHeaders, putPermissions } from '@auditbox/s3/s3-put-headers.ts';
 import type { S3Settings } from '@auditbox/s3/s3-settings.ts';
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import type { FileOutcome, LogStore } from '../../log/log-store.ts';
+
+/** No file of the log is longer: 256 entries of 65,535 bytes, each with its length. A stranger's may be, and must not fill the memory. */
+const mostBytes = 256 * (2 + 65_535);
+
+/** A body that is too long is cut one byte behind `mostBytes`, and is not what was expected. */
+async function readSmall(body: Readable): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const part of body as AsyncIterable<Buffer>) {
+    parts.push(part);
+    bytes += part.length;
+    if (bytes > mostBytes) break;
+  }
+  return Buffer.concat(parts, Math.min(bytes, mostBytes + 1));
+}
 
 /** The log's files in a bucket. They are encrypted, stored and locked like the objects. */
 export function createS3LogStore(access: S3Access, settings: S3Settings): LogStore {
@@ -15,7 +31,7 @@ export function createS3LogStore(access: S3Access, settings: S3Settings): LogSto
       return await bounded(signal, async (abortSignal) => {
         const command = new GetObjectCommand({ ...bucket, Key: `${prefix}${path}` });
         const { Body } = await client.send(command, { abortSignal });
-        return { kind: 'read', body: Buffer.from((await Body?.transformToByteArray()) ?? []) };
+        return { kind: 'read', body: await readSmall(Body as Readable) };
       });
     } catch (thrown) {
       const error = toS3Error(thrown);
@@ -62,7 +78,9 @@ export function createS3LogStore(access: S3Access, settings: S3Settings): LogSto
         });
         const page = await bounded(signal, (abortSignal) => client.send(command, { abortSignal }));
         const paths = (page.Contents ?? []).map(({ Key = '' }) => Key.slice(prefix.length));
-        return { kind: 'listed', paths, isLast: page.IsTruncated !== true || paths.length === 0 };
+        const isLast = page.IsTruncated !== true || paths.length === 0;
+        if (!isLast && paths.at(-1) === after) return toDestinationError(stuckListingError, 's3:ListBucket');
+        return { kind: 'listed', paths, isLast };
       } catch (thrown) {
         return toDestinationError(toS3Error(thrown), 's3:ListBucket');
       }

@@ -38,7 +38,7 @@ export function createEntraToken(
   { authority, tenantId, clientId, clientSecret, scope }: EntraCredentials,
 ): EntraToken {
   let held: { readonly token: string; readonly until: number } | null = null;
-  const url = `${authority.replace(/\/+$/, '')}/${encodeURIComponent(tenantId)}/oauth2/v2.0/token`;
+  const url = `${authority}/${encodeURIComponent(tenantId)}/oauth2/v2.0/token`;
   const form = { grant_type: 'client_credentials', client_id: clientId, client_secret: clientSecret, scope };
   const request = {
     url,

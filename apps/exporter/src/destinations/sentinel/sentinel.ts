@@ -1,7 +1,7 @@
 import type { DeliveryRequest, Destination, Finding, Outcome, Row } from '@auditbox/destination-kit/destination.ts';
 import { z } from 'zod';
 import type { DestinationType } from '../configured/destination-type.ts';
-import { destinationUrl, requestLimits, secretText, tlsOptions } from '../configured/options.ts';
+import { baseUrl, requestLimits, secretText, tlsOptions } from '../configured/options.ts';
 import { classifyAnswer, describeAnswer } from '../http/classify-answer.ts';
 import { createHttpClient } from '../http/http-client.ts';
 import { refuseBadRows } from '../http/refuse-bad-rows.ts';
@@ -9,14 +9,14 @@ import { createEntraToken, TokenRefusedError } from './entra-token.ts';
 
 const options = z.strictObject({
   /** Of the data collection rule, or of its endpoint. */
-  url: destinationUrl,
+  url: baseUrl,
   /** The immutable id of the rule. */
   rule: z.string().regex(/^dcr-[0-9a-f]{32}$/, 'must be dcr- and 32 hexadecimal digits'),
   stream: z.string().regex(/^Custom-[\w-]{1,100}$/, 'must begin with Custom-'),
   tenantId: z.string().min(1),
   clientId: z.string().min(1),
   clientSecret: secretText,
-  authority: destinationUrl.default('https://login.microsoftonline.com'),
+  authority: baseUrl.default('https://login.microsoftonline.com'),
   scope: z.string().min(1).default('https://monitor.azure.com/.default'),
   ...tlsOptions,
   ...requestLimits,
@@ -37,7 +37,7 @@ export const sentinel: DestinationType<typeof options> = {
   ) {
     const client = createHttpClient({ ...tls, env });
     const token = createEntraToken(client, { authority, tenantId, clientId, clientSecret, scope });
-    const endpoint = `${url.replace(/\/+$/, '')}/dataCollectionRules/${rule}/streams/${stream}?api-version=2023-01-01`;
+    const endpoint = `${url}/dataCollectionRules/${rule}/streams/${stream}?api-version=2023-01-01`;
 
     async function post(body: string, signal: AbortSignal) {
       const send = async () => {

@@ -3,16 +3,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { DeliveryRequest, Destination, Finding, Outcome, Row } from '@auditbox/destination-kit/destination.ts';
 import { z } from 'zod';
 import type { DestinationType } from '../configured/destination-type.ts';
-import { destinationUrl, requestLimits, secretText, tlsOptions } from '../configured/options.ts';
+import { baseUrl, headerSecret, requestLimits, tlsOptions } from '../configured/options.ts';
 import { classifyAnswer, describeAnswer } from '../http/classify-answer.ts';
 import { encodeTexts } from '../http/encode-texts.ts';
 import { createHttpClient, type HttpAnswer } from '../http/http-client.ts';
 import { jsonAnswer } from '../http/json-answer.ts';
+import { refuseBadRows } from '../http/refuse-bad-rows.ts';
 
 const options = z.strictObject({
   /** Without a path. */
-  url: destinationUrl,
-  token: secretText,
+  url: baseUrl,
+  token: headerSecret,
   index: z.string().min(1).optional(),
   source: z.string().min(1).default('auditbox'),
   sourcetype: z.string().min(1).default('auditbox'),
@@ -27,7 +28,7 @@ const options = z.strictObject({
 /** What other senders use. Splunk's limit is higher and can be changed. */
 const usualBytes = 1_000_000;
 
-/** Codes of the collector that name an event by `invalid-event-number`. */
+/** Codes of the collector for a bad event. Most collectors name it by `invalid-event-number`. */
 const eventCodes = new Set([6, 12, 13]);
 
 /** Splunk's HTTP Event Collector, and what speaks like it: Falcon LogScale, Cribl, Vector, Fluent Bit. */
@@ -35,7 +36,6 @@ export const splunkHec: DestinationType<typeof options> = {
   options,
   secrets: ['token'],
   create({ url, token, ack, ackPollMs, maxRows, maxBytes, ca, cert, key, ...meta }, { env }): Destination {
-    const base = url.replace(/\/+$/, '');
     const client = createHttpClient({ ca, cert, key, env });
     // Two processes on one channel would take each other's acknowledgements.
     const channel = randomUUID();
@@ -54,11 +54,11 @@ export const splunkHec: DestinationType<typeof options> = {
           code: 'NoAck',
           reason: 'The token has no indexer acknowledgement. Set "ack": false.',
         };
-      const url = `${base}/services/collector/ack?channel=${channel}`;
+      const polled = `${url}/services/collector/ack?channel=${channel}`;
       const body = JSON.stringify({ acks: [ackId] });
       for (;;) {
         await sleep(ackPollMs, undefined, { signal });
-        const answer = await client.send({ url, headers, body }, signal);
+        const answer = await client.send({ url: polled, headers, body }, signal);
         if (answer.status !== 200) return classifyAnswer(answer);
         const acks = jsonAnswer(answer)?.acks as Readonly<Record<string, unknown>> | undefined;
         if (acks?.[String(ackId)] === true) return { kind: 'taken' };
@@ -75,13 +75,13 @@ export const splunkHec: DestinationType<typeof options> = {
       },
       async deliver({ rows }: DeliveryRequest, signal): Promise<Outcome> {
         const body = encodeTexts(rows.flatMap((row) => [head(row), row.line, tail]));
-        const answer = await client.send({ url: `${base}/services/collector/event`, headers, body }, signal);
-        const outcome = classifyHecAnswer(answer);
+        const answer = await client.send({ url: `${url}/services/collector/event`, headers, body }, signal);
+        const outcome = classifyHecAnswer(answer, rows.length);
         return outcome.kind === 'taken' && ack ? waitForAck(jsonAnswer(answer)?.ackId, signal) : outcome;
       },
       /** The collector answers code 5, no data, to a valid token. */
       async check(signal): Promise<readonly Finding[]> {
-        const answer = await client.send({ url: `${base}/services/collector/event`, headers }, signal);
+        const answer = await client.send({ url: `${url}/services/collector/event`, headers }, signal);
         if (answer.status === 400 && jsonAnswer(answer)?.code === 5) return [];
         return [{ says: describeAnswer(answer.status, answer.text), stopsDelivery: true }];
       },
@@ -91,16 +91,17 @@ export const splunkHec: DestinationType<typeof options> = {
 };
 
 /** What an answer of the collector means. 200 is its answer only if it says so: a login page answers 200 too. */
-function classifyHecAnswer(answer: HttpAnswer): Outcome {
+function classifyHecAnswer(answer: HttpAnswer, rows: number): Outcome {
   const said = jsonAnswer(answer);
   if (answer.status === 200)
     return said?.code === 0
       ? { kind: 'taken' }
       : { kind: 'retry', code: 'NoCollector', reason: 'The answer did not come from an HTTP Event Collector.' };
+  if (answer.status !== 400 || !eventCodes.has(Number(said?.code))) return classifyAnswer(answer);
   const index = said?.['invalid-event-number'];
-  if (answer.status === 400 && typeof index === 'number' && eventCodes.has(Number(said?.code)))
-    return { kind: 'refused', rejected: [{ index, reason: describeAnswer(answer.status, answer.text) }] };
-  return classifyAnswer(answer);
+  const reason = describeAnswer(answer.status, answer.text);
+  const isRow = typeof index === 'number' && Number.isInteger(index) && index >= 0 && index < rows;
+  return isRow ? { kind: 'refused', rejected: [{ index, reason }] } : refuseBadRows(rows, reason);
 }
 
 /**

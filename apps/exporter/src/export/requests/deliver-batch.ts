@@ -9,6 +9,7 @@ import { createFormatter } from '../../destinations/formats/format.ts';
 import { watchLease } from '../watch-lease.ts';
 import { type CutRequest, createCutter, type PlacedRow } from './cut-requests.ts';
 import { createProgress, type Progress } from './progress.ts';
+import { readThrown } from './read-outcome.ts';
 import type { RequestLedger } from './request-ledger.ts';
 import { type SendParts, type SendStop, sendRequest } from './send-request.ts';
 import { formatSentAs, isMeant, parseSentAs, type Selection } from './sent-as.ts';
@@ -99,7 +100,8 @@ async function sendRows(
     for (const row of copied.rows) {
       position = row.position + 1;
       if (row.isRejected || !isMeant(sentAs, row)) continue;
-      const placed = place(row, format, destination);
+      const placed = tryToPlace(row, format, destination);
+      if ('kind' in placed) return conclude(progress, placed);
       const reason = placed.bytes > sentAs.maxRowBytes ? tooLarge(placed.bytes, sentAs.maxRowBytes) : ageLimit(row);
       if (reason !== null) {
         progress.reject(row, reason);
@@ -128,6 +130,15 @@ async function rejectBadRows({ db, delivery, progress }: { db: Database } & Pick
   const bad = await findBadRows(db, delivery);
   for (const { outboxId, reason } of bad) progress.reject({ outboxId }, reason);
   return bad.length > 0;
+}
+
+/** A destination may fail to say how long a row is. That stops this destination, and no other. */
+function tryToPlace(...parameters: Parameters<typeof place>): PlacedRow | Extract<SendStop, { kind: 'retry' }> {
+  try {
+    return place(...parameters);
+  } catch (error) {
+    return readThrown(error);
+  }
 }
 
 function place(row: DeliveryRow, format: (line: string) => string, { limits }: Destination): PlacedRow {

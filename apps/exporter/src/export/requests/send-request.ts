@@ -5,6 +5,7 @@ import { crashPoint } from '@auditbox/process/crash-point.ts';
 import type { RequestMetrics } from '../../metrics/request-metrics.ts';
 import { type CutRequest, halve, type KeyParts, requestKey } from './cut-requests.ts';
 import type { Progress } from './progress.ts';
+import { readOutcome, readThrown } from './read-outcome.ts';
 
 /** What sending a request works with. */
 export interface SendParts {
@@ -68,34 +69,15 @@ async function deliverInTime(parts: SendParts, cut: CutRequest): Promise<Outcome
   const timeout = AbortSignal.timeout(timeoutMs);
   const startedAt = performance.now();
   const call = async () =>
-    checkOutcome(
+    readOutcome(
       await destination.deliver({ key, batch: delivery.batchId, rows }, AbortSignal.any([signal, timeout])),
-      cut,
+      rows.length,
     );
   const late: Outcome = { kind: 'retry', code: 'Timeout', reason: `No answer within ${timeoutMs} ms.` };
-  const outcome = await within(timeoutMs + stopWithinMs, call(), () => late).catch((error: unknown): Outcome => {
-    if (timeout.aborted) return late;
-    return { kind: 'retry', code: errorCode(error), reason: error instanceof Error ? error.message : String(error) };
-  });
+  const outcome = await within(timeoutMs + stopWithinMs, call(), () => late).catch((error: unknown) =>
+    timeout.aborted ? late : readThrown(error),
+  );
   metrics.requested(outcome.kind, rows.length, (performance.now() - startedAt) / 1_000);
-  return outcome;
-}
-
-function errorCode(error: unknown): string {
-  const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === 'string' ? code : 'Error';
-}
-
-const kinds = new Set(['taken', 'taken-but', 'refused', 'retry', 'blocked', 'too-large']);
-
-/** A module may be JavaScript, which no compiler checked. */
-function checkOutcome(outcome: Outcome, { rows }: CutRequest): Outcome {
-  if (!kinds.has(outcome?.kind)) throw new TypeError('The destination returned no outcome.');
-  if (outcome.kind !== 'taken-but' && outcome.kind !== 'refused') return outcome;
-  const indexes = outcome.rejected.map(({ index }) => index);
-  const areRows = indexes.every((index) => Number.isInteger(index) && index >= 0 && index < rows.length);
-  if (!areRows || indexes.length === 0)
-    throw new TypeError('The destination rejected rows that the request does not have.');
   return outcome;
 }
 
