@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
+import { enableCompileCache, flushCompileCache } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { nearestName } from '@auditbox/core/text/nearest-name.ts';
 import { exitWith } from '@auditbox/process/exit-with.ts';
@@ -15,6 +16,10 @@ import { isInstalled, type Subcommand, subcommands } from './subcommands.ts';
 const root = new URL('../../../', import.meta.url);
 const [name, ...args] = process.argv.slice(2);
 
+// Node keeps what it compiled, so that later starts do not load the compiler of TypeScript. Where the folder cannot be written,
+// as in an image, nothing is kept. NODE_COMPILE_CACHE names another folder.
+enableCompileCache(fileURLToPath(new URL('node_modules/.cache/auditbox', root)));
+
 if (name === undefined || name === '--help' || name === '-h' || name === 'help') process.stdout.write(help());
 else if (name === '--version' || name === '-V' || args[0] === '--version') process.stdout.write(`${version()}\n`);
 else await run(findSubcommand(name), args);
@@ -24,6 +29,8 @@ async function run(subcommand: Subcommand, given: readonly string[]): Promise<vo
   process.argv.splice(1, process.argv.length, fileURLToPath(subcommand.file), ...subcommand.args, ...given);
   if (!given.includes('--help')) prepareEnvironment(subcommand);
   await import(subcommand.file.href);
+  // Otherwise it would be kept at the end of the process, which a killed one does not have.
+  flushCompileCache();
 }
 
 function prepareEnvironment(subcommand: Subcommand): void {

@@ -50,6 +50,15 @@ test.each(names)('%s --help describes it without a setting and exits with 0', as
   expect(output).not.toContain('npm run');
 });
 
+test('a second start compiles no TypeScript', async () => {
+  // Without the cache of the tests, as an operator starts it.
+  const own = { NODE_COMPILE_CACHE: '', NODE_DEBUG_NATIVE: 'COMPILE_CACHE' };
+  await run(['keys', '--help'], own);
+  const { output } = await run(['keys', '--help'], own);
+  expect(output).toMatch(/retrieving transpile cache for StrippedTypeScript \S+keys\/main\.ts\.\.\.success/);
+  expect(output).not.toContain('no transpile cache');
+});
+
 test('an unknown command ends with 1 and names the nearest one', async () => {
   expect(await run(['docter'])).toEqual({ code: 1, output: 'There is no command docter. Did you mean doctor?\n' });
   expect((await run(['frobnicate'])).output).toContain('`auditbox --help` lists the commands.');

@@ -125,14 +125,18 @@ export async function measure(
   return {
     eventsPerSecond,
     requestMs,
-    [names.apiTime]: endMs && startMs && ((endMs - startMs) * 1000) / acknowledged,
-    'CPU of Postgres, µs an event':
-      postgresCpuMs && postgresBefore && ((postgresCpuMs - postgresBefore) * 1000) / acknowledged,
+    [names.apiTime]: perEvent(startMs, endMs, acknowledged),
+    'CPU of Postgres, µs an event': perEvent(postgresBefore, postgresCpuMs, acknowledged),
     'bytes of WAL an event': walBytes / acknowledged,
     'dead rows an event': deadRows / acknowledged,
     'peak MB of the api': peakMemory && peakMemory / 1e6,
     'cores that the load generator used': ownCores,
   };
+}
+
+/** Microseconds of an event. A server that was just started may have used 0 ms; null is a system that does not count. */
+function perEvent(beforeMs: number | null, afterMs: number | null, events: number): number | null {
+  return beforeMs === null || afterMs === null ? null : ((afterMs - beforeMs) * 1000) / events;
 }
 
 /** Every measurement also checks that no event is missing. */

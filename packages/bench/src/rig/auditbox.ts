@@ -1,11 +1,18 @@
+import { fileURLToPath } from 'node:url';
 import { type Program, startProgram } from './program.ts';
 import type { Rig } from './rig.ts';
 
 /** The key that the load generator uses. */
 export const benchKey = 'key-of-the-benchmark-as-long-as-32-random-bytes';
 
-/** As in package.json. A small young generation is enough because buffers live outside of V8's heap. */
-const ownNodeArguments = ['--max-semi-space-size=8'];
+/** As in package.json. docs/decisions/small-young-generation.md says why. */
+const nodeArgumentsOf = {
+  api: ['--max-semi-space-size=16', '--scavenger-max-new-space-capacity-mb=2'],
+  exporter: ['--max-semi-space-size=8'],
+} as const;
+
+/** As the program `auditbox` has. */
+const compileCache = fileURLToPath(new URL('../../../../node_modules/.cache/auditbox', import.meta.url));
 
 const appFile = (path: string) => new URL(`../../../../apps/${path}`, import.meta.url);
 
@@ -17,9 +24,15 @@ export async function startApi(
 ): Promise<Program & { port: number }> {
   const program = await startProgram({
     file: appFile('api/src/main.ts'),
-    env: { DATABASE_URL: databaseUrl, PORT: '0', AUDIT_MASTER_KEY: benchKey, ...settings },
+    env: {
+      DATABASE_URL: databaseUrl,
+      PORT: '0',
+      AUDIT_MASTER_KEY: benchKey,
+      NODE_COMPILE_CACHE: compileCache,
+      ...settings,
+    },
     ready: /"event":"api-listening"/,
-    nodeArguments: [...ownNodeArguments, ...nodeArguments],
+    nodeArguments: [...nodeArgumentsOf.api, ...nodeArguments],
   });
   return { ...program, port: readPort(program.readyLine) };
 }
@@ -34,7 +47,7 @@ export async function startExporter(
     file: appFile('exporter/src/main.ts'),
     env: { DATABASE_URL: databaseUrl, METRICS_PORT: '0', ...storeEnvironment(store.endpoint), ...settings },
     ready: /"event":"exporter-running"/,
-    nodeArguments: [...ownNodeArguments, ...nodeArguments],
+    nodeArguments: [...nodeArgumentsOf.exporter, ...nodeArguments],
   });
 }
 

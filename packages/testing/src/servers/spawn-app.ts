@@ -37,10 +37,15 @@ const compileCache = process.env.NODE_COMPILE_CACHE ?? join(tmpdir(), 'auditbox-
 
 const apps = new Set<App>();
 
-/** Starts an app with only the given environment. */
-export function spawnApp(name: AppName | URL, env: Record<string, string>, args: readonly string[] = []): App {
+/** Starts an app with only the given environment. `nodeOptions` are for Node, `args` for the app. */
+export function spawnApp(
+  name: AppName | URL,
+  env: Record<string, string>,
+  args: readonly string[] = [],
+  nodeOptions: readonly string[] = [],
+): App {
   const file = typeof name === 'string' ? new URL(`../../../../apps/${name}`, import.meta.url) : name;
-  return spawnProgram(process.execPath, [fileURLToPath(file), ...args], { env });
+  return spawnProgram(process.execPath, [...nodeOptions, fileURLToPath(file), ...args], { env });
 }
 
 /** Starts a program with the given environment, PATH and a cache of compiled modules. */
