@@ -118,7 +118,8 @@ export function printHistoryCursor(list: CursorList, { after, earlier }: Archive
 /** The place in the cursor of a history in the archive, or the mistake in it. */
 export function readHistoryCursor(list: CursorList, cursor: string): ArchiveHistoryPlace | { message: string } {
   const token = historyTokenSchema.safeParse(parseToken(cursor));
-  if (!token.success || !isRealDay(token.data[2].slice(0, 10))) return { message: 'is not a valid cursor of the archive' };
+  if (!token.success || !isRealDay(token.data[2].slice(0, 10)))
+    return { message: 'is not a valid cursor of the archive' };
   const [, hash, at, id, refs] = token.data;
   if (hash !== fingerprint(list)) return { message: 'belongs to a list with other filters or another order' };
   return { after: { at, id }, earlier: refs.map(([cell, batchId, line]) => ({ cell, batchId, line })) };
