@@ -156,7 +156,7 @@ beforeAll(async () => {
   recorded = answers;
   expect(await rig.start(['--retention'], { AUDIT_RETENTION_DAYS: '365' }).ended).toBe(0);
   after = await startApi(urlAs('api', rig.db.url), archiveSettings());
-}, 240_000);
+});
 afterAll(async () => {
   await endApps();
   await rig.close();
@@ -182,14 +182,14 @@ test('a history from the archive has the steps that the database had, with the s
     expect(await walk(after, caller, path, { ...query, archive: 'true' }), `${path} ${JSON.stringify(query)}`).toEqual(
       recorded.histories[index],
     );
-}, 240_000);
+});
 
 test('an export from the archive has the bytes of the rows that the database had', async () => {
   for (const [index, { caller, query }] of exports.entries()) {
     const wanted = { ...range, ...query, archive: 'true' } as Record<string, string>;
     expect(await exportAll(after, caller, wanted), JSON.stringify(query)).toEqual(recorded.exports[index]);
   }
-}, 60_000);
+});
 
 test('an event by its id has the same answer from the archive, for its tenant alone', async () => {
   const answers = [];
@@ -269,7 +269,7 @@ test('a history that reaches a limit ends with a place, and all its parts have e
       expect(new Set(found.map(({ id }) => id)).size).toBe(wanted);
       expect(found).toEqual(found.toSorted(comparePlaces));
     }
-}, 120_000);
+});
 
 test('a history whose objects all overlap is refused instead of reading without an end', async () => {
   const { readLines } = openStore();
@@ -314,7 +314,7 @@ test('an export that reaches a limit has a cursor, and all its parts together ha
     expect(parts).toBeGreaterThan(5);
     expect(found.map((line) => JSON.parse(line).id).sort()).toEqual(events.map(({ id }) => id).sort());
   }
-}, 60_000);
+});
 
 test('a search for an event that reaches a limit has a cursor, and goes on to the event', async () => {
   const archive = openStore();
@@ -417,7 +417,7 @@ test('over cells, a history is in order, an export has each event once, and an e
   for (const { id } of events.slice(0, 6)) expect((await askOne(cells, 'all', id)).body).toMatchObject({ id });
   await endApps();
   for (const db of databases) await db.close(1_000);
-}, 60_000);
+});
 
 test('the matcher says the time of each line with all digits', () => {
   const line = Buffer.from('{"id":"x","updated_at":"2020-06-01T00:00:00.5Z"}');

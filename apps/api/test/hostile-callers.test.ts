@@ -279,9 +279,8 @@ test('replays that wait for the database delay no request of another key', async
         where wait_event_type = 'Lock' and query ~ 'auditbox.delivery' and datname = current_database()`;
       expect(row.n).toBe(2);
     });
-    const startedAt = performance.now();
+    // The lock is held until all of them are answered.
     for (const { key: one } of fresh) expect((await api.request('/audit', { key: one })).status).toBe(200);
-    expect(performance.now() - startedAt).toBeLessThan(5_000);
   } finally {
     unlock();
     await lock;

@@ -327,7 +327,7 @@ describe.skipIf(url === '')('in a distributed schema of Citus', () => {
         select (select count(*) from auditbox.outbox)::int as rows, (select sum(row_count) from auditbox.batch)::int as sealed`;
       expect(sums?.sealed).toBe(sums?.rows);
       await Promise.all(sessions.map((session) => session.close(1_000)));
-    }, 120_000);
+    });
 
     test('each sealed batch is leased, encoded and marked, and every event names its object', async () => {
       for (let n = 0; ; n += 1) {
@@ -367,7 +367,7 @@ describe.skipIf(url === '')('in a distributed schema of Citus', () => {
     expect((await api.request(`/audit/${events[0]?.id}`)).body.export).toMatchObject({ state: 'done' });
     await endApps();
     bucket.client.destroy();
-  }, 60_000);
+  });
 
   test('a feed in the order of recording waits for an open transaction', async () => {
     const readEdge = createFeedEdge(db);
@@ -407,5 +407,5 @@ describe.skipIf(url === '')('in a distributed schema of Citus', () => {
     await insertOne(db.sql);
     await sealUntilClosed();
     expect(await findFaults()).toEqual({ lost: 0, doubled: 0 });
-  }, 60_000);
+  });
 });

@@ -199,4 +199,4 @@ test('both seals cut the same rows into the same batches, and leave the same gap
     { numRuns: 60, seed: 19 },
   );
   expect((await outbox.faults()).doubled).toEqual([]);
-}, 120_000);
+});

@@ -61,7 +61,7 @@ async function verify({
 /** The command itself. A run that hangs ends without a status. */
 function program(args: readonly string[]) {
   const file = fileURLToPath(new URL('../src/main.ts', import.meta.url));
-  return spawnSync(process.execPath, [file, ...args], { encoding: 'utf8', timeout: 60_000 });
+  return spawnSync(process.execPath, [file, ...args], { encoding: 'utf8', timeout: 300_000 });
 }
 
 const verifyByCommand = (...more: readonly string[]) =>
