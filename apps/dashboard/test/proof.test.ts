@@ -18,7 +18,8 @@ import type { Browser, Page } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { findIn } from '../../../packages/evidence/test/find-in.ts';
 import { buildPage } from '../build.ts';
-import { checkProof, parseProof } from '../src/event/proof.ts';
+import { checkProof } from '../src/event/proof.ts';
+import { parseProof } from '../src/event/proof-texts.ts';
 import { launchBrowser } from './browser.ts';
 import { openTab } from './page-fixture.ts';
 

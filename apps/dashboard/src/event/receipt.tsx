@@ -7,7 +7,8 @@ import { CopyButton } from '../parts/copy-button.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { FullTime } from '../parts/time.tsx';
 import { bytes, count, counted } from '../time/format.ts';
-import { checkProof, type ProofParts, type ProofStep, parseProof, readEntry, readHead } from './proof.ts';
+import { checkProof, type ProofStep } from './proof.ts';
+import { type ProofParts, parseProof, readEntry, readHead } from './proof-texts.ts';
 
 /** Where the archived copy is, and what proves it. */
 export function Receipt({ event, archived }: { event: AuditEvent; archived: Archived }) {
