@@ -56,6 +56,9 @@ export interface Stack {
   stop(): Promise<void>;
 }
 
+/** Below the ports that a system gives to connections, which could take one before its server listens on it. */
+export const preferredPorts = { api: 4_000, exporter: 9_464, postgres: 25_432, s3: 4_566 } as const;
+
 const stopGraceMs = 15_000;
 
 export function createStack(options: StackOptions): Stack {
@@ -70,7 +73,7 @@ export function createStack(options: StackOptions): Stack {
   let hasBegun = false;
 
   async function run(spec: ServiceSpec, port: ReservedPort): Promise<void> {
-    await port.release();
+    await port.handOver();
     stopping.signal.throwIfAborted();
     const service = supervise(spec, {
       reaper,
@@ -155,10 +158,10 @@ async function reservePorts(
     return port;
   };
   return {
-    api: await reserve(apiPort ?? 4_000, apiPort === null ? null : 'PORT'),
-    exporter: await reserve(exporterPort ?? 9_464, exporterPort === null ? null : 'METRICS_PORT'),
-    postgres: await reserve(54_329),
-    s3: await reserve(4_566),
+    api: await reserve(apiPort ?? preferredPorts.api, apiPort === null ? null : 'PORT'),
+    exporter: await reserve(exporterPort ?? preferredPorts.exporter, exporterPort === null ? null : 'METRICS_PORT'),
+    postgres: await reserve(preferredPorts.postgres),
+    s3: await reserve(preferredPorts.s3),
   };
 }
 
