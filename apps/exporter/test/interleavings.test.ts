@@ -337,7 +337,7 @@ async function spoilSeal({ sql }: TestDatabase, flaw: Flaw): Promise<void> {
     expect(seal.text).toContain(from);
     await sql.unsafe(seal.text.replaceAll(from, to));
   };
-  if (flaw.closesGapsEarly) await change('r.xmin >= f.closing_xid', 'true');
+  if (flaw.closesGapsEarly) await change('xmin >= closing_xid', 'true');
   if (flaw.sealsWithoutLock) {
     await change('for update skip locked', '');
     await sql.unsafe('alter table auditbox.batch disable trigger batch_ids_are_in_one_batch');

@@ -3,7 +3,7 @@ import { connectDatabase } from '@auditbox/db/database/connect.ts';
 import { copyRows } from '@auditbox/db/database/copy-rows.ts';
 import { batchLinesStatement, copyBatchLines } from '@auditbox/db/export/copy-batch-lines.ts';
 import { rejectRows } from '@auditbox/db/export/reject-rows.ts';
-import { oneLineEach } from '@auditbox/db/sql/copied-lines.ts';
+import { readLine } from '@auditbox/db/sql/copied-lines.ts';
 import { eventJson } from '@auditbox/db/sql/event-json.ts';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { type OutboxFixture, openOutbox } from '@auditbox/testing/fixtures/outbox-fixture.ts';
@@ -77,15 +77,23 @@ test('a value with raw line breaks comes on one line, and any control character 
   expect(broken).toHaveLength(2);
 });
 
-test('wherever the chunks are cut, quoted lines lose their breaks and all other bytes pass', () => {
-  const stream = Buffer.from('{"a":1}\n\u0001{"b":\r\n[2,\n3]}\u0001\n{"ü":3}\n\u0001{\n}\u0001\n');
-  for (let size = 1; size <= stream.length; size += 1) {
-    const lines = oneLineEach();
-    const parts: Buffer[] = [];
-    for (let at = 0; at < stream.length; at += size) parts.push(lines.pass(stream.subarray(at, at + size)));
-    expect(Buffer.concat(parts).toString()).toBe('{"a":1}\n{"b":  [2, 3]}\n{"ü":3}\n{ }\n');
-    expect(lines.rows).toBe(4);
-  }
+test('a row of another form is an error, and never a shorter line', () => {
+  const field = (text: string) => {
+    const bytes = Buffer.from(text);
+    const length = Buffer.alloc(4);
+    length.writeInt32BE(bytes.length);
+    return Buffer.concat([length, bytes]);
+  };
+  const row = (columns: number, ...parts: Buffer[]) => Buffer.concat([Buffer.from([0, columns]), ...parts]);
+  const one = () => row(1, field('{"ü":\r\n[2]}'));
+  const two = () => row(2, field('{}'), field('["p"]'));
+  expect(readLine(one()).line.toString()).toBe('{"ü":  [2]}\n');
+  expect(readLine(two()).line.toString()).toBe('{}\n');
+  expect(readLine(two()).position.toString()).toBe('["p"]');
+  const missing = Buffer.from([255, 255, 255, 255]);
+  const wrong = [one().subarray(0, -1), two().subarray(0, -1), Buffer.concat([one(), Buffer.from('x')])];
+  for (const bad of [...wrong, row(1, missing), row(2, field('{}')), row(2, field('{}'), missing), row(3, field('{}'))])
+    expect(() => readLine(bad)).toThrow('another form');
 });
 
 test('a batch with an event that is gone is incomplete', async () => {

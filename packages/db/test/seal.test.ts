@@ -60,21 +60,21 @@ test.each([
   [
     'the snapshot’s xmax instead of the sealer’s own transaction id',
     orders.aHigherTransaction,
-    'then pg_current_xact_id() else f.closing_xid end as closing_xid',
-    'then pg_snapshot_xmax(pg_current_snapshot()) else f.closing_xid end as closing_xid',
+    'then pg_current_xact_id() else closing_xid end as closing_xid',
+    'then pg_snapshot_xmax(pg_current_snapshot()) else closing_xid end as closing_xid',
   ],
   [
     'one generation of gaps',
     orders.aYoungerGap,
-    'then f.closing * r.looked_up - r.visible',
-    'then f.gaps * r.looked_up - r.visible',
+    'then closing * looked_up - visible',
+    'then gaps * looked_up - visible',
   ],
-  ['closing without looking', orders.aRowThatWaits, 'then f.closing * r.looked_up - r.visible', 'then f.closing'],
+  ['closing without looking', orders.aRowThatWaits, 'then closing * looked_up - visible', 'then closing'],
   [
     'closing what the limit cut off',
     orders.moreThanOneLook,
-    'then f.closing * r.looked_up - r.visible',
-    'then f.closing - r.visible',
+    'then closing * looked_up - visible',
+    'then closing - visible',
   ],
   [
     'a caller’s older transaction id',
@@ -85,7 +85,7 @@ test.each([
   [
     'sealing up to the greatest id seen',
     orders.aLateCommit,
-    `then int8multirange(int8range(f.sealed_up_to, r.sealed_up_to, '(]')) else`,
+    `then int8multirange(int8range(sealed_up_to, next_sealed_up_to, '(]')) else`,
     `then '{}'::int8multirange else`,
   ],
 ])('a seal with %s loses rows, which these tests notice', async (_name, order, from, to) => {

@@ -4,7 +4,8 @@ import type { Database } from './connect.ts';
 import { DatabaseError } from './database-error.ts';
 
 /**
- * Runs `copy (…) to stdout` and hands out each row's bytes, line break included, as they come. Resolves when the server said
+ * Runs `copy (…) to stdout` and hands out each row's bytes as they come: in the text forms with the line break, in the binary
+ * form from the number of columns on. Resolves when the server said
  * that all of them came and how many; throws DatabaseError if the statement failed, the connection died or another number of
  * rows came, the signal's reason after an abort, and what `onRow` throws. A row that is kept keeps the whole packet that it came in.
  *
@@ -91,6 +92,25 @@ async function read(sql: Sql, text: string, onRow: (row: Buffer) => void, signal
   }
 }
 
+/** What begins a COPY in the binary form. Four bytes of flags and an empty extension follow. */
+const signature = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1');
+const headerBytes = signature.length + 8;
+
+/** Takes the rows out of messages, of either form. Null where a message is the end of the binary form. */
+function readMessages(): (message: Buffer) => Buffer | null {
+  let isFirst = true;
+  let isBinary = false;
+  return (message) => {
+    let row = message;
+    if (isFirst) {
+      isFirst = false;
+      isBinary = message.subarray(0, signature.length).equals(signature);
+      if (isBinary) row = message.subarray(headerBytes);
+    }
+    return isBinary && row.length === 2 && row.readInt16BE(0) === -1 ? null : row;
+  };
+}
+
 interface Stop {
   readonly cancel: () => void;
   readonly signal: AbortSignal;
@@ -104,7 +124,10 @@ function consume(stream: Readable, onRow: (row: Buffer) => void, { cancel, signa
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   let thrown: { readonly error: unknown } | null = null;
   let rows = 0;
-  stream.on('data', (row: Buffer) => {
+  const readMessage = readMessages();
+  stream.on('data', (message: Buffer) => {
+    const row = readMessage(message);
+    if (row === null) return;
     rows += 1;
     if (thrown || signal.aborted) return;
     try {

@@ -2,7 +2,7 @@ import type { LeasedDelivery } from '@auditbox/core/export/delivery.ts';
 import { collectChunks } from '../database/collect-chunks.ts';
 import type { Database } from '../database/connect.ts';
 import { copyRows } from '../database/copy-rows.ts';
-import { asLines, oneLineEach } from '../sql/copied-lines.ts';
+import { asLines, readLine } from '../sql/copied-lines.ts';
 import { eventJson } from '../sql/event-json.ts';
 
 /** Whether all rows of a delivery came. */
@@ -39,23 +39,24 @@ export async function copyBatchLines(
   signal: AbortSignal,
   isReady: () => Promise<void> = async () => {},
 ): Promise<CopiedLines> {
-  const lines = oneLineEach();
+  let rows = 0;
   let after: string | null = null;
-  for (let copied = -1; copied < lines.rows; ) {
-    copied = lines.rows;
-    const chunks = collectChunks((chunk) => onChunk(lines.pass(chunk)));
+  for (let copied = -1; copied < rows; ) {
+    copied = rows;
+    const chunks = collectChunks(onChunk);
     let last: Buffer | null = null;
     const add = (row: Buffer) => {
-      last = row;
-      chunks.add(row);
+      const { line } = readLine(row);
+      chunks.add(line);
+      rows += 1;
+      last = line;
     };
     await copyRows(db, batchLinesStatement(delivery, after), add, signal);
     chunks.flush();
-    if (lines.rows >= delivery.rowCount || last === null) break;
+    if (rows >= delivery.rowCount || last === null) break;
     after = readId(last);
     await isReady();
   }
-  const { rows } = lines;
   return rows === delivery.rowCount
     ? { kind: 'whole', rows }
     : { kind: 'incomplete', rows, expected: delivery.rowCount };
@@ -63,7 +64,7 @@ export async function copyBatchLines(
 
 /** The id of the event in a line that `eventJson` made. */
 function readId(line: Buffer): string {
-  const id = /^.?\{"id":"([0-9a-f-]{36})"/s.exec(line.toString('latin1', 0, 64))?.[1];
+  const id = /^\{"id":"([0-9a-f-]{36})"/.exec(line.toString('latin1', 0, 64))?.[1];
   if (id === undefined) throw new TypeError('A line of a batch does not begin with its id.');
   return id;
 }

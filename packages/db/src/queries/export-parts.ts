@@ -3,7 +3,7 @@ import type { Fragment } from 'postgres';
 import { collectChunks } from '../database/collect-chunks.ts';
 import type { Database } from '../database/connect.ts';
 import { copyRows } from '../database/copy-rows.ts';
-import { asCells, asLines, lastColumn, readCells, takeLine } from '../sql/copied-lines.ts';
+import { asCells, asLines, type LineRow, lastColumn, readCells, readLine } from '../sql/copied-lines.ts';
 import { eventJson, eventTime } from '../sql/event-json.ts';
 import { literalSql, printLiteral } from '../sql/literal-sql.ts';
 import type { EventFilter } from './event-filter.ts';
@@ -39,8 +39,7 @@ export interface ExportedPart {
  */
 export function exportLines(db: Database, part: ExportPart, signal: AbortSignal): Promise<ExportedPart> {
   return readInWindows(db, part, async (inWindow) => {
-    const statement = `copy (${selectPart(inWindow, eventJson)}) ${asLines}`;
-    return copyPart(db, statement, inWindow, signal, takeLine);
+    return copyPart(db, forms.ndjson, inWindow, signal);
   });
 }
 
@@ -53,8 +52,7 @@ export function exportLines(db: Database, part: ExportPart, signal: AbortSignal)
  */
 export function exportCsv(db: Database, part: ExportPart, signal: AbortSignal): Promise<ExportedPart> {
   return readInWindows(db, part, async (inWindow) => {
-    const statement = `copy (${selectPart(inWindow, cells)}) ${asCells}`;
-    return copyPart(db, statement, inWindow, signal, takeCsvRow);
+    return copyPart(db, forms.csv, inWindow, signal);
   });
 }
 
@@ -78,21 +76,18 @@ export async function exportRows(
   part: ExportPart,
   signal: AbortSignal,
 ): Promise<readonly ExportedRow[]> {
-  const { columns, form, encode } = forms[format];
+  const form = forms[format];
   const { rows } = await readInWindows(db, part, async (inWindow) => {
     const found: ExportedRow[] = [];
-    const statement = `copy (${selectPart(inWindow, columns)}) ${form}`;
     // A copy of each: a row keeps the whole packet that it came in.
     let bytes = 0;
     const takeRow = (row: Buffer) => {
       if (bytes >= part.maxBytes) return;
-      // In this order, because `encode` overwrites the row.
-      const position = JSON.parse(row.toString('utf8', lastColumn(row)));
-      const text = Buffer.from(encode(row));
-      found.push({ position, text });
-      bytes += text.length;
+      const { position, line } = form.read(row);
+      found.push({ position: JSON.parse(position.toString()), text: Buffer.from(line) });
+      bytes += line.length;
     };
-    await copyRows(db, statement, takeRow, signal);
+    await copyRows(db, copyStatement(inWindow, form), takeRow, signal);
     return { rows: found, last: found.at(-1)?.position ?? null };
   });
   return rows;
@@ -102,14 +97,25 @@ const cells = `a.id, ${eventTime}, a.changed_by, a.changed_by_api_key, a.action,
   a.before_value, a.updated_values, a.context, to_char(a.recorded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
   a.recorded_by, a.tenant, a.redacted`;
 
-function takeCsvRow(row: Buffer): Buffer {
-  return Buffer.from(csvRow(readCells(row)));
+function readCsvRow(row: Buffer): LineRow {
+  return { line: Buffer.from(csvRow(readCells(row))), position: row.subarray(lastColumn(row)) };
 }
 
-const forms = {
-  ndjson: { columns: eventJson, form: asLines, encode: takeLine },
-  csv: { columns: cells, form: asCells, encode: takeCsvRow },
-} as const;
+/** How the server sends the rows of a part, and how a row is read. */
+interface Form {
+  readonly columns: string;
+  readonly end: string;
+  readonly read: (row: Buffer) => LineRow;
+}
+
+const forms: Record<'ndjson' | 'csv', Form> = {
+  ndjson: { columns: eventJson, end: asLines, read: readLine },
+  csv: { columns: cells, end: asCells, read: readCsvRow },
+};
+
+function copyStatement(part: ExportPart, { columns, end }: Form): string {
+  return `copy (${selectPart(part, columns)}) ${end}`;
+}
 
 /** The next part is in the first window that has rows. */
 async function readInWindows<Part extends Pick<ExportedPart, 'last'>>(
@@ -129,13 +135,7 @@ async function readInWindows<Part extends Pick<ExportedPart, 'last'>>(
 }
 
 /** Rows behind `maxBytes` are dropped; the next part reads them again. */
-async function copyPart(
-  db: Database,
-  statement: string,
-  { maxBytes }: ExportPart,
-  signal: AbortSignal,
-  encode: (row: Buffer) => Buffer,
-): Promise<ExportedPart> {
+async function copyPart(db: Database, form: Form, part: ExportPart, signal: AbortSignal): Promise<ExportedPart> {
   const chunks: Buffer[] = [];
   const collected = collectChunks((chunk) => chunks.push(chunk));
   let rows = 0;
@@ -143,14 +143,14 @@ async function copyPart(
   let position: Buffer = Buffer.alloc(0);
   await copyRows(
     db,
-    statement,
+    copyStatement(part, form),
     (row) => {
-      if (bytes >= maxBytes) return;
-      position = row.subarray(lastColumn(row));
-      const text = encode(row);
-      collected.add(text);
+      if (bytes >= part.maxBytes) return;
+      const read = form.read(row);
+      position = read.position;
+      collected.add(read.line);
       rows += 1;
-      bytes += text.length;
+      bytes += read.line.length;
     },
     signal,
   );

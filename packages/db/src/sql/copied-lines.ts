@@ -1,7 +1,7 @@
 const newline = 10;
 const carriageReturn = 13;
 const blank = 32;
-/** Around a line that holds raw line breaks. No JSON text can hold this character. */
+/** Around a cell that holds a quote, a delimiter or a line break. No JSON text can hold this character. */
 const quote = 1;
 
 /** Between the columns of a row. No JSON text can hold this character either. */
@@ -9,29 +9,54 @@ const delimiter = 2;
 /** Stands for null where an empty text must differ from it. */
 const nullText = '\x03';
 
-/** The end of a COPY statement whose one column is a line of JSON: the stream is NDJSON, with quotes as `oneLineEach` reads. */
-export const asLines = `to stdout (format csv, quote e'\\x01', delimiter e'\\x02')`;
+/**
+ * The end of a COPY statement whose first column is a line of JSON, as `readLine` reads it. Binary, because the server then
+ * sends the bytes as they are. For CSV it looks at each character twice, which takes a sixth of the time that a line takes.
+ */
+export const asLines = 'to stdout (format binary)';
 
 /** The end of a COPY statement of cells, as `readCells` reads them. */
 export const asCells = `to stdout (format csv, quote e'\\x01', delimiter e'\\x02', null e'\\x03')`;
 
+/** A row of a COPY `asLines`. */
+export interface LineRow {
+  /** With its line break. */
+  readonly line: Buffer;
+  /** The second column. Empty without one. */
+  readonly position: Buffer;
+}
+
+/**
+ * The columns of a row: their number in two bytes, and before each column its length in four bytes. It overwrites the row.
+ *
+ * Postgres keeps a `json` value as it was written, so a plain INSERT may bring raw line breaks. They can only stand between the
+ * tokens of a value, where blanks mean the same.
+ */
+export function readLine(row: Buffer): LineRow {
+  const columns = row.readInt16BE(0);
+  const end = 6 + row.readInt32BE(2);
+  const hasPosition = columns === 2;
+  const isWhole = hasPosition
+    ? row.length >= end + 4 && row.length === end + 4 + row.readInt32BE(end)
+    : row.length === end;
+  if (columns < 1 || columns > 2 || end < 6 || !isWhole) throw new TypeError('A row of a COPY has another form.');
+  const position = row.subarray(hasPosition ? end + 4 : end);
+  // One byte to the left, which makes room for the line break.
+  row.copyWithin(5, 6, end);
+  const line = row.subarray(5, end);
+  line[line.length - 1] = blank;
+  if (line.includes(newline) || line.includes(carriageReturn)) blankBreaks(line);
+  line[line.length - 1] = newline;
+  return { line, position };
+}
+
+function blankBreaks(line: Buffer): void {
+  for (const [index, byte] of line.entries()) if (byte === newline || byte === carriageReturn) line[index] = blank;
+}
+
 /** Where the last column of a row begins. That column is JSON. */
 export function lastColumn(row: Buffer): number {
   return row.lastIndexOf(delimiter) + 1;
-}
-
-/** The line of a row that has a second column behind it, with its line break. It overwrites the row. */
-export function takeLine(row: Buffer): Buffer {
-  const end = row.lastIndexOf(delimiter);
-  if (row[0] !== quote) {
-    row[end] = newline;
-    return row.subarray(0, end + 1);
-  }
-  // Its quotes are left out, and its raw line breaks become blanks.
-  const line = row.subarray(1, end);
-  for (const [index, byte] of line.entries()) if (byte === newline || byte === carriageReturn) line[index] = blank;
-  line[line.length - 1] = newline;
-  return line;
 }
 
 /** The cells of a row before its last column; null where a value is missing. */
@@ -75,44 +100,4 @@ function findClosingQuote(text: string, from: number): number {
 
 function orNull(cell: string): string | null {
   return cell === nullText ? null : cell;
-}
-
-/**
- * Counts the lines of a COPY as they pass and keeps each on one line. A `json` value is kept as it was written, so a plain
- * INSERT may bring raw line breaks. They can only stand between the tokens of a value, where blanks mean the same.
- */
-export function oneLineEach() {
-  let rows = 0;
-  let isQuoted = false;
-
-  function countLines(chunk: Buffer): void {
-    for (let at = chunk.indexOf(newline); at !== -1; at = chunk.indexOf(newline, at + 1)) rows += 1;
-  }
-
-  function unquote(chunk: Buffer): Buffer {
-    const lines = Buffer.allocUnsafe(chunk.length);
-    let used = 0;
-    for (const byte of chunk) {
-      if (byte === quote) {
-        isQuoted = !isQuoted;
-        continue;
-      }
-      lines[used] = isQuoted && (byte === newline || byte === carriageReturn) ? blank : byte;
-      used += 1;
-    }
-    return lines.subarray(0, used);
-  }
-
-  return {
-    /** The chunk as lines. */
-    pass(chunk: Buffer): Buffer {
-      const lines = isQuoted || chunk.includes(quote) ? unquote(chunk) : chunk;
-      countLines(lines);
-      return lines;
-    },
-    /** Lines that ended so far. */
-    get rows() {
-      return rows;
-    },
-  };
 }
