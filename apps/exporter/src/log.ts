@@ -205,6 +205,14 @@ export function createExporterLog(logger: Logger) {
         {},
         'The bucket could not be compared with the database yet. Nothing is sent to it until then. Events are sealed and sent to the other destinations.',
       ),
+    /** They hold up nothing. */
+    logFilesUnknown: (fields: { count: number; files: readonly { path: string; reason: string }[] }) =>
+      write(
+        'error',
+        'log-files-unknown',
+        fields,
+        'Files lie in the folder of the log that are not files of the log. They are ignored. Find out who may write to the bucket, and remove them.',
+      ),
     logBlocked: ({ reason }: { reason: string }) =>
       write('error', 'log-blocked', { reason }, `The log is blocked: ${reason}`),
     logResumed: () => write('info', 'log-resumed', {}, 'The log is not blocked any more.'),

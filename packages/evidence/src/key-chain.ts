@@ -51,16 +51,35 @@ export interface KeyChain {
   readonly newest: VerifierKey;
 }
 
-/** Links changes to a chain. Null when they do not fit together, or the trusted key is not one of them. */
+/**
+ * The changes that lead to or from the trusted key. Anybody can make a key note between two other keys, which says nothing about
+ * this log.
+ */
+export function followChanges<T extends KeyChange>(changes: readonly T[], trusted: VerifierKey): T[] {
+  const followed = new Set<T>();
+  const keys: VerifierKey[] = [trusted];
+  const isKnown = (key: VerifierKey) => keys.some((one) => isSameKey(one, key));
+  for (let before = -1; before < followed.size; ) {
+    before = followed.size;
+    for (const change of changes) {
+      if (followed.has(change) || !(isKnown(change.previous) || isKnown(change.next))) continue;
+      followed.add(change);
+      keys.push(change.previous, change.next);
+    }
+  }
+  return [...followed];
+}
+
+/** Links the changes that lead to or from the trusted key to a chain. Null when they do not fit together. */
 export function linkKeys(changes: readonly KeyChange[], trusted: VerifierKey): KeyChain | null {
-  const sorted = [...changes].sort((a, b) => a.from - b.from);
+  const sorted = followChanges(changes, trusted).sort((a, b) => a.from - b.from);
   const first = sorted[0]?.previous ?? trusted;
   const keys = [{ from: 0, key: first }, ...sorted.map(({ from, next }) => ({ from, key: next }))];
   const fits = sorted.every(
     ({ from, previous }, n) =>
       isSameKey(previous, keys[n]?.key ?? first) && from > (n === 0 ? 0 : (keys[n]?.from ?? 0)),
   );
-  if (!fits || !keys.some(({ key }) => isSameKey(key, trusted))) return null;
+  if (!fits) return null;
   return {
     keyFor: (size) => keys.findLast(({ from }) => from <= size)?.key ?? first,
     newest: keys.at(-1)?.key ?? first,

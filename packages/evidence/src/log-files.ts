@@ -11,6 +11,12 @@ const sizeDigits = 12;
 /** Key notes, in the order of their changes. */
 export const keyFolder = `${logFolder}keys/`;
 
+/** The number in the path of a key note; null for the path of something else. */
+export function numberOfKeyNote(path: string): number | null {
+  const digits = path.startsWith(keyFolder) ? path.slice(keyFolder.length) : '';
+  return /^\d{6}$/.test(digits) ? Number(digits) : null;
+}
+
 export function keyNotePath(number: number): string {
   return `${keyFolder}${String(number).padStart(6, '0')}`;
 }
@@ -23,7 +29,7 @@ export function checkpointPath(size: number): string {
 /** Null for the path of something else. */
 export function sizeOfCheckpoint(path: string): number | null {
   const digits = path.startsWith(checkpointFolder) ? path.slice(checkpointFolder.length) : '';
-  return /^\d{12,15}$/.test(digits) ? Number(digits) : null;
+  return /^\d{12,15}$/.test(digits) && checkpointPath(Number(digits)) === path ? Number(digits) : null;
 }
 
 /** What a witness said about the checkpoint of a size. Null: about any size. */

@@ -24,6 +24,23 @@ export function tilePath({ level, index, width }: Tile): string {
   return `tile/${level}/${groups.join('/')}${width === tileWidth ? '' : `.p/${width}`}`;
 }
 
+/** Null when the path is not of a tile, as `tilePath` writes it. */
+export function parseTilePath(path: string): Tile | null {
+  const [, name = '', groups = '', digits] =
+    /^tile\/(entries|\d{1,2})\/((?:x\d{3}\/)*\d{3})(?:\.p\/(\d{1,3}))?$/.exec(path) ?? [];
+  const index = Number(groups.replaceAll(/[x/]/g, ''));
+  if (name === '' || !Number.isSafeInteger(index)) return null;
+  const width = digits === undefined ? tileWidth : Number(digits);
+  const tile = { level: name === 'entries' ? name : Number(name), index, width } as const;
+  return tilePath(tile) === path && width > 0 ? tile : null;
+}
+
+/** Whether a log of `size` entries has all hashes, or all entries, of a tile. */
+export function isTileOf(size: number, { level, index, width }: Tile): boolean {
+  const nodes = level === 'entries' ? size : Math.floor(size / tileWidth ** level);
+  return index * tileWidth + width <= nodes;
+}
+
 /** The tiles of a log of `size` entries that a log of `oldSize` entries does not have. */
 export function listNewTiles(oldSize: number, size: number): Tile[] {
   const tiles: Tile[] = [];

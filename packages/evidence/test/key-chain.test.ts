@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { formatKeyNote, type KeyChange, linkKeys, parseKeyNote } from '../src/key-chain.ts';
+import { followChanges, formatKeyNote, type KeyChange, linkKeys, parseKeyNote } from '../src/key-chain.ts';
 import { createKeySigner, formatVerifierKey, parseNote, signNote } from '../src/signed-note.ts';
 
 const origin = 'log.example/test';
@@ -45,8 +45,16 @@ test('anyone who trusts one key of the chain knows which key signs which size', 
   expect(linkKeys([], first.key)?.keyFor(5)).toBe(first.key);
 });
 
-test('changes that do not fit together, or do not lead to the trusted key, are no chain', async () => {
-  expect(linkKeys([await change(8)], third.key)).toBeNull();
+test('changes that the trusted keys signed and that do not fit together are no chain', async () => {
   expect(linkKeys([await change(8), await change(20, first, third)], first.key)).toBeNull();
   expect(linkKeys([await change(8), await change(8, second, third)], first.key)).toBeNull();
+});
+
+test('key notes between keys that nobody trusts are ignored, also if their keys sign each other', async () => {
+  const [stranger, other] = [makeSigner(), makeSigner()];
+  const made = [await change(1, stranger, other), await change(5, other, stranger)];
+  const changes = [...made, await change(20, second, third), await change(8)];
+  expect(followChanges(changes, first.key)).toEqual(changes.slice(2).reverse());
+  expect(linkKeys(changes, first.key)?.newest).toEqual(third.key);
+  expect(linkKeys([await change(8)], third.key)?.keyFor(8)).toBe(third.key);
 });

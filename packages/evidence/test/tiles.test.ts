@@ -1,7 +1,15 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { checkpointPath, sizeOfCheckpoint } from '../src/log-files.ts';
-import { decodeBundle, encodeBundle, listNewTiles, listTileNodes, tilePath } from '../src/tiles.ts';
+import {
+  decodeBundle,
+  encodeBundle,
+  isTileOf,
+  listNewTiles,
+  listTileNodes,
+  parseTilePath,
+  tilePath,
+} from '../src/tiles.ts';
 
 /* The examples are those of C2SP tlog-tiles: the path of tile 1234067, and the tiles of a log of 70,000 entries. */
 
@@ -10,8 +18,31 @@ test.each([
   [{ level: 0, index: 273, width: 112 }, 'tile/0/273.p/112'],
   [{ level: 1, index: 0, width: 256 }, 'tile/1/000'],
   [{ level: 'entries', index: 1_000, width: 1 }, 'tile/entries/x001/000.p/1'],
-] as const)('the path of %j is %s', (tile, path) => {
+] as const)('the path of %j is %s, and back', (tile, path) => {
   expect(tilePath(tile)).toBe(path);
+  expect(parseTilePath(path)).toEqual(tile);
+});
+
+test.each([
+  'tile/0/1',
+  'tile/0/000.p/0',
+  'tile/0/000.p/256',
+  'tile/00/000',
+  'tile/0/x000/001',
+  'tile/x/000',
+  'tile/0/001/',
+])('%s is not the path of a tile', (path) => {
+  expect(parseTilePath(path)).toBeNull();
+});
+
+test('a log has exactly the tiles that it lists, and the narrower ones of its earlier sizes', () => {
+  for (const size of [0, 1, 255, 256, 257, 70_000]) {
+    const listed = listNewTiles(0, size);
+    expect(listed.every((tile) => isTileOf(size, tile))).toBe(true);
+    expect(listNewTiles(size, size + 1).some((tile) => isTileOf(size, tile))).toBe(false);
+  }
+  expect(isTileOf(300, { level: 0, index: 1, width: 20 })).toBe(true);
+  expect(isTileOf(300, { level: 1, index: 0, width: 2 })).toBe(false);
 });
 
 test('a log of 70,000 entries has 273 full tiles and partial ones of 112, 17 and 1', () => {

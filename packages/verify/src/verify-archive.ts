@@ -6,6 +6,7 @@ import { type ArchiveSource, openArchive } from './archive/open-archive.ts';
 import { broken, type Finding, partly } from './finding.ts';
 import { type Attested, checkAttestations } from './log/attestations.ts';
 import { readEntries } from './log/entries.ts';
+import { meetLogFile } from './log/meet-log-file.ts';
 import { type WalkedLog, walkLog } from './log/walk-log.ts';
 import { checkObjects } from './objects/check-objects.ts';
 import { findShadowed } from './objects/find-shadowed.ts';
@@ -168,7 +169,11 @@ async function compareListing(
   const changed = new Set<number>();
   for await (const file of archive.list('')) {
     // Names that start with an underscore are the log's, and probes. Readers of the archive skip them.
-    if (/(^|\/)_/.test(file.path)) continue;
+    if (/(^|\/)_/.test(file.path)) {
+      const strange = meetLogFile(file, { size: checkpoint.size, logged });
+      if (strange !== null) report(strange);
+      continue;
+    }
     const found = index.meet(file, logged);
     if (found === null) continue;
     if (found.index !== null) changed.add(found.index);

@@ -21,8 +21,9 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { formatBatchEntry } from '../../evidence/src/batch-entry.ts';
 import { formatEventProof } from '../../evidence/src/event-proof.ts';
+import { formatKeyNote } from '../../evidence/src/key-chain.ts';
 import { createLineTree } from '../../evidence/src/line-tree.ts';
-import { checkpointPath } from '../../evidence/src/log-files.ts';
+import { checkpointPath, keyNotePath } from '../../evidence/src/log-files.ts';
 import { leafHash } from '../../evidence/src/merkle.ts';
 import { proveInclusion } from '../../evidence/src/proofs.ts';
 import { parseVerifierKey, type VerifierKey } from '../../evidence/src/signed-note.ts';
@@ -30,7 +31,7 @@ import { findIn } from '../../evidence/test/find-in.ts';
 import type { ArchiveSource } from '../src/archive/open-archive.ts';
 import { runArchive } from '../src/run-archive.ts';
 import type { Level } from '../src/verify-archive.ts';
-import { makeArchive, someLines, type TestArchive } from './make-archive.ts';
+import { makeArchive, makeSigner, someLines, type TestArchive } from './make-archive.ts';
 import { serveArchive } from './serve-archive.ts';
 
 /* Folders, stores and packs that a stranger made: the command gives a verdict or a sentence, and never hangs, breaks or lies. */
@@ -117,6 +118,37 @@ describe('a folder', () => {
     expect([status, stdout]).toEqual([0, expect.stringContaining('The log of 3 batches is in')]);
     expect(readFileSync(join(folder, 'checkpoint'), 'utf8')).toContain('\n3\n');
     expect(verifyByCommand().status).toBe(3);
+  });
+});
+
+describe('a file that a stranger wrote into the folder of the log is named, and the log is verified all the same', () => {
+  const stranger = makeSigner('audit.example.com/prod/s3');
+  const path = (name: string) => `_log/${name}`;
+
+  test.each([
+    ['another name', path('x'), 'x', 'object-not-in-log'],
+    ['a tile that no log has', path('tile/0/000.p/0'), 'x', 'object-not-in-log'],
+    ['a tile of a larger log', path('tile/0/000.p/4'), 'x', 'object-not-in-log'],
+    ['entries of a larger log', path('tile/entries/000'), 'x', 'object-not-in-log'],
+    ['a key note', keyNotePath(1), 'x', 'key-note'],
+    ['a signed key note', keyNotePath(1), formatKeyNote(1, stranger, makeSigner(stranger.key.name)), 'key-unknown'],
+    ['a checkpoint', checkpointPath(9), 'x', 'checkpoint-malformed'],
+  ])('%s', async (_what, name, body, code) => {
+    // An hour older than the newest entry: no exporter is about to publish it.
+    archive.write(name, await body);
+    const { exitCode, codes, run } = await verify();
+    expect([exitCode, codes, run.log?.checkpoint.size, run.readObjects]).toEqual([3, [code], 3, 3]);
+  });
+
+  test('a young tile of a larger log may be published by an exporter just now', async () => {
+    writeFileSync(pathOf(path('tile/0/000.p/5')), 'x');
+    expect(await verify()).toMatchObject({ exitCode: 2, codes: ['object-unlogged'] });
+  });
+
+  test('the tiles of each earlier size are files of the log', async () => {
+    archive.add(someLines(1, 14), { hour: 14 });
+    await archive.publish();
+    expect(await verify()).toMatchObject({ exitCode: 0, codes: [] });
   });
 });
 

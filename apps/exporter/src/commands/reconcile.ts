@@ -5,6 +5,7 @@ import { readLogNodes } from '@auditbox/db/log/log-entries.ts';
 import { numberBatches } from '@auditbox/db/log/number-batches.ts';
 import { openLog } from '@auditbox/db/log/open-log.ts';
 import { parseBatchEntry } from '@auditbox/evidence/batch-entry.ts';
+import { printable } from '@auditbox/evidence/printable.ts';
 import { listEdge, rootOf } from '@auditbox/evidence/tree-nodes.ts';
 import type { ReconcileCommand } from '../cli.ts';
 import type { Destination } from '../destinations/destination.ts';
@@ -67,7 +68,7 @@ async function reconcileLog(parts: ReconcileParts, counts: Counts, signal: Abort
   const { settings, db, destinationName: destination, store } = parts;
   if (settings.log === null) return null;
   const { origin, key } = settings.log;
-  const bucket = await readBucketLog(store, key, signal);
+  const bucket = await readBucketLog(store, key, sayUnknown, signal);
   if (bucket.kind === 'error') return bucket.message;
   if (bucket.kind === 'unusable') return `The log of the bucket cannot be used: ${bucket.reason}`;
   const head = await openLog(db, { destination, origin });
@@ -88,6 +89,11 @@ async function reconcileLog(parts: ReconcileParts, counts: Counts, signal: Abort
   }
   await markPublished(db, destination, Math.max(0, ...bucket.checkpoints.keys()));
   return null;
+}
+
+/** A stranger may have chosen the name. */
+function sayUnknown(path: string, reason: string): void {
+  process.stderr.write(`${printable(path)} is not a file of the log and is ignored: ${printable(reason)}\n`);
 }
 
 async function rootOfDatabase(db: Database, destination: string, size: number): Promise<string> {

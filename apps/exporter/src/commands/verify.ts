@@ -108,7 +108,12 @@ async function verifyLog(
       ...difference('log-file-missing', path, 'A file of the log is missing or has other bytes.'),
       isRepaired: missing.isRepaired,
     });
-  return null;
+  const unlisted = await logKeeper.findUnknownFiles(
+    (path) =>
+      report(difference('object-unknown', path, 'It lies in the folder of the log and is not a file of the log.')),
+    signal,
+  );
+  return unlisted?.message ?? null;
 }
 
 async function countUnexported(

@@ -1,10 +1,10 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { listCheckpoints } from '@auditbox/db/log/checkpoints.ts';
 import type { LogHead } from '@auditbox/db/log/open-log.ts';
-import { formatKeyNote, isSameKey, type KeyChange, linkKeys, parseKeyNote } from '@auditbox/evidence/key-chain.ts';
-import { keyFolder, keyNotePath } from '@auditbox/evidence/log-files.ts';
+import { formatKeyNote, isSameKey, linkKeys } from '@auditbox/evidence/key-chain.ts';
 import { type NoteSigner, parseNote, type VerifierKey, verifyNote } from '@auditbox/evidence/signed-note.ts';
 import type { DestinationError } from '../destinations/destination.ts';
+import { readKeyNotes } from './key-notes.ts';
 import type { LogStore } from './log-store.ts';
 
 /** `wrong key`: auditors would not accept what our key signs. `reason` is a sentence. */
@@ -29,9 +29,10 @@ interface Parts {
  */
 export async function chooseSigners(parts: Parts, head: LogHead, signal: AbortSignal): Promise<Signers> {
   const { signer, previousSigner: previous, store } = parts;
-  const changes = await readKeyNotes(store, head.origin, signal);
-  if (changes.kind !== 'read') return changes;
-  const chain = linkKeys(changes.changes, signer.key);
+  const keys = [signer, ...(previous === null ? [] : [previous])].map(({ key }) => key);
+  const notes = await readKeyNotes(store, keys, signal);
+  if (notes.kind === 'error') return notes;
+  const chain = linkKeys(notes.changes, signer.key);
   const isKnown = chain !== null && (await isSignedBy(parts, head, chain.keyFor(head.publishedSize)));
   if (isKnown) {
     if (!isSameKey(chain.newest, signer.key))
@@ -43,38 +44,18 @@ export async function chooseSigners(parts: Parts, head: LogHead, signal: AbortSi
       'The key before must sign this checkpoint too: set EXPORT_LOG_PREVIOUS_KEY_FILE, or EXPORT_LOG_PREVIOUS_KMS_KEY_ID.',
     );
   }
-  const before = previous && linkKeys(changes.changes, previous.key);
+  const before = previous && linkKeys(notes.changes, previous.key);
   if (!previous || !before || !isSameKey(before.newest, previous.key) || !(await isSignedBy(parts, head, previous.key)))
     return wrongKey(
       'The key of this process is not the key that signed the newest checkpoint. Set EXPORT_LOG_KEY_FILE or EXPORT_LOG_KMS_KEY_ID back, or set EXPORT_LOG_PREVIOUS_KEY_FILE or EXPORT_LOG_PREVIOUS_KMS_KEY_ID to the key before.',
     );
   const note = await formatKeyNote(head.size + 1, previous, signer);
-  const path = keyNotePath(changes.changes.length + 1);
-  const made = await store.create(path, Buffer.from(note), head.now, signal);
+  const made = await store.create(notes.nextPath, Buffer.from(note), head.now, signal);
   if (made.kind === 'error') return made;
   // Another process was first with another size.
   return made.kind === 'different'
     ? chooseSigners(parts, head, signal)
     : { kind: 'signers', signers: [previous, signer] };
-}
-
-/** The key notes of the bucket. */
-export async function readKeyNotes(
-  store: LogStore,
-  origin: string,
-  signal: AbortSignal,
-): Promise<{ kind: 'read'; changes: KeyChange[] } | Extract<Signers, { kind: 'wrong key' }> | DestinationError> {
-  const changes: KeyChange[] = [];
-  const page = await store.list(keyFolder, '', signal);
-  if (page.kind === 'error') return page;
-  for (const path of page.paths) {
-    const file = await store.read(path, signal);
-    if (file.kind === 'error') return file;
-    const change = file.kind === 'read' ? parseKeyNote(file.body.toString(), origin) : null;
-    if (change === null) return wrongKey(`${path} is not a key note of this log that both keys signed.`);
-    changes.push(change);
-  }
-  return { kind: 'read', changes };
 }
 
 /** Whether a key signed the newest published checkpoint. True before the first one. */

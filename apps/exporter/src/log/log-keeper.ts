@@ -4,11 +4,12 @@ import { openLog } from '@auditbox/db/log/open-log.ts';
 import { formatVerifierKey } from '@auditbox/evidence/signed-note.ts';
 import { SigningError } from '@auditbox/evidence/signing-error.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
-import type { Destination } from '../destinations/destination.ts';
+import type { Destination, DestinationError } from '../destinations/destination.ts';
 import type { ExporterLog } from '../log.ts';
 import type { Attestor } from './attest.ts';
-import { compareWithBucket } from './find-ahead.ts';
+import { createBucketComparison } from './find-ahead.ts';
 import { findMissingFiles, type MissingFiles } from './find-missing-files.ts';
+import { findUnknownLogFiles } from './find-unknown-files.ts';
 import type { LogSettings } from './log-settings.ts';
 import type { LogStore } from './log-store.ts';
 import { numberPass } from './number-pass.ts';
@@ -42,6 +43,8 @@ export interface LogKeeper {
   pass(signal: AbortSignal, options?: { readonly isLast?: boolean }): Promise<PassOutcome>;
   /** The published files of the log that are missing in the bucket, or have other bytes. `repair` creates the missing ones. */
   findMissingFiles(signal: AbortSignal, options: { readonly repair: boolean }): Promise<MissingFiles>;
+  /** Reports names in the folder of the log that no file of the log has. Null when the whole folder was listed. */
+  findUnknownFiles(report: (path: string) => void, signal: AbortSignal): Promise<DestinationError | null>;
   /** Passes at each interval until `taking` is aborted. `seals`: this process also seals. */
   run(taking: AbortSignal, options: { readonly seals: boolean }): Promise<void>;
 }
@@ -70,6 +73,9 @@ export function createLogKeeper({
   const { origin, signer, previousSigner, intervalMs } = settings;
   const { db, destinationName, store } = parts;
   const name = { destination: destinationName, origin };
+  const keys = [settings.key, ...(previousSigner === null ? [] : [previousSigner.key])];
+  const comparison = createBucketComparison({ db, destination: destinationName, store, keys });
+  const reportUnknown = createUnknownReport(log);
   let holdsExport = true;
   let blockedReason: string | null = null;
   let sealsFrom = Number.POSITIVE_INFINITY;
@@ -100,7 +106,8 @@ export function createLogKeeper({
       const reason = `The log of this database is ${head.origin}, and EXPORT_LOG_ORIGIN is ${origin}. A log keeps its name: set it back, or export to another database and prefix.`;
       return block(reason, { holds: false });
     }
-    const state = await compareWithBucket({ db, destination: destinationName, store }, head, signal);
+    const state = await comparison.compare(head, signal);
+    if (state.kind === 'same' || state.kind === 'behind') reportUnknown(state.unknown);
     switch (state.kind) {
       case 'error':
         log.logUnavailable({ reason: state.message });
@@ -192,6 +199,10 @@ export function createLogKeeper({
     check,
     pass,
     findMissingFiles: async (signal, options) => findMissingFiles(parts, await openLog(db, name), options, signal),
+    async findUnknownFiles(report, signal) {
+      const { size } = await openLog(db, name);
+      return findUnknownLogFiles({ db, destination: destinationName, store, keys, size }, report, signal);
+    },
     async run(taking, { seals }) {
       log.logRunning({ origin, key: formatVerifierKey(settings.key), signs: signer !== null });
       sealsFrom = performance.now() + sealAnywayAfterMs;
@@ -206,5 +217,20 @@ export function createLogKeeper({
         await sleep(isNotCompared() ? Math.min(retryMs, intervalMs) : intervalMs, taking);
       }
     },
+  };
+}
+
+/** A log line names this many. */
+const mostNamed = 10;
+
+/** Reports files below `_log/` that are not the log's, once as long as they stay the same. */
+function createUnknownReport(log: ExporterLog) {
+  let reported = '';
+  return (unknown: ReadonlyMap<string, string>): void => {
+    const files = [...unknown].slice(0, mostNamed).map(([path, reason]) => ({ path, reason }));
+    const found = JSON.stringify([unknown.size, files]);
+    if (found === reported || unknown.size === 0) return;
+    reported = found;
+    log.logFilesUnknown({ count: unknown.size, files });
   };
 }

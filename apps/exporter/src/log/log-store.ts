@@ -8,7 +8,10 @@ export interface LogStore {
   create(path: string, body: Buffer, storedAt: string, signal: AbortSignal): Promise<CreateOutcome>;
   /** The next paths that start with `folder` and sort after `after`, in order: a thousand or so. */
   list(folder: string, after: string, signal: AbortSignal): Promise<ListOutcome>;
-  read(path: string, signal: AbortSignal): Promise<FileOutcome>;
+  /** A file that is longer than `mostBytes` is cut one byte behind it. */
+  read(path: string, signal: AbortSignal, mostBytes?: number): Promise<FileOutcome>;
+  /** What the store says about a file without reading it. It also answers for a file in an archive class. */
+  head(path: string, signal: AbortSignal): Promise<HeadOutcome>;
 }
 
 type CreateOutcome =
@@ -20,6 +23,12 @@ type CreateOutcome =
 
 type ListOutcome =
   | { readonly kind: 'listed'; readonly paths: readonly string[]; readonly isLast: boolean }
+  | DestinationError;
+
+type HeadOutcome =
+  /** `note` is the copy of a checkpoint or a key note in its metadata; null without one. */
+  | { readonly kind: 'found'; readonly bytes: number | null; readonly note: string | null }
+  | { readonly kind: 'missing' }
   | DestinationError;
 
 export type FileOutcome =

@@ -1,12 +1,13 @@
-import { parseCheckpoint } from '@auditbox/evidence/checkpoint.ts';
 import { linkKeys } from '@auditbox/evidence/key-chain.ts';
 import { checkpointFolder, logFolder, sizeOfCheckpoint } from '@auditbox/evidence/log-files.ts';
 import { growTree, leafHash } from '@auditbox/evidence/merkle.ts';
-import { parseNote, type VerifierKey, verifyNote } from '@auditbox/evidence/signed-note.ts';
+import type { VerifierKey } from '@auditbox/evidence/signed-note.ts';
 import { decodeBundle, listNewTiles, tilePath } from '@auditbox/evidence/tiles.ts';
 import type { DestinationError } from '../destinations/destination.ts';
-import { readKeyNotes } from '../log/choose-signers.ts';
+import { signedCheckpoint } from '../log/find-ahead.ts';
+import { readKeyNotes } from '../log/key-notes.ts';
 import type { LogStore } from '../log/log-store.ts';
+import { readClaim } from '../log/read-claim.ts';
 
 /** An entry of the bucket's log, and the hashes that the database keeps with it. */
 interface BucketEntry {
@@ -24,27 +25,34 @@ export interface BucketLog {
 
 export type BucketLogOutcome = BucketLog | { readonly kind: 'unusable'; readonly reason: string } | DestinationError;
 
-/** Reads the whole log of the bucket and checks it against its checkpoints, which must be signed by our key. */
-export async function readBucketLog(store: LogStore, key: VerifierKey, signal: AbortSignal): Promise<BucketLogOutcome> {
-  const notes = await readKeyNotes(store, key.name, signal);
-  if (notes.kind === 'wrong key') return unusable(notes.reason);
+/**
+ * Reads the whole log of the bucket and checks it against its checkpoints. A file that our key did not sign is handed to `onUnknown`
+ * and ignored: anybody who may write to the bucket can make it up. A checkpoint that cannot be read may be the log's, so it ends the
+ * reading.
+ */
+export async function readBucketLog(
+  store: LogStore,
+  key: VerifierKey,
+  onUnknown: (path: string, reason: string) => void,
+  signal: AbortSignal,
+): Promise<BucketLogOutcome> {
+  const notes = await readKeyNotes(store, [key], signal);
   if (notes.kind === 'error') return notes;
+  for (const [path, reason] of notes.unknown) onUnknown(path, reason);
   const keys = linkKeys(notes.changes, key);
-  if (keys === null) return unusable('Its key notes do not lead to our key.');
+  if (keys === null) return unusable('Its key notes contradict each other.');
   const checkpoints = new Map<number, { root: string; note: string }>();
   for (let after = ''; ; ) {
     const page = await store.list(checkpointFolder, after, signal);
     if (page.kind === 'error') return page;
     for (const path of page.paths) {
-      const file = await store.read(path, signal);
-      if (file.kind === 'error') return file;
-      const text = file.kind === 'read' ? file.body.toString() : '';
-      const note = parseNote(text);
-      const checkpoint = note && parseCheckpoint(note.text);
-      const isOurs =
-        note && checkpoint?.origin === key.name && verifyNote(note, [keys.keyFor(checkpoint.size)]).kind === 'signed';
-      if (!isOurs || checkpoint.size !== sizeOfCheckpoint(path)) return unusable(`${path} is not signed by our key.`);
-      checkpoints.set(checkpoint.size, { root: checkpoint.root.toString('hex'), note: text });
+      const claim = await readClaim(store, path, (note) => signedCheckpoint(note, path, [keys]), signal);
+      if (claim.kind === 'error') return claim;
+      if (claim.kind === 'unreadable' && sizeOfCheckpoint(path) !== null)
+        return unusable(`${path} cannot be read. Restore it, or remove it if it is not the log's. ${claim.reason}`);
+      if (claim.kind === 'signed')
+        checkpoints.set(claim.value.size, { root: claim.value.root.toString('hex'), note: claim.value.note });
+      else if (claim.kind !== 'missing') onUnknown(path, claim.reason);
     }
     if (page.isLast) break;
     after = page.paths.at(-1) ?? after;

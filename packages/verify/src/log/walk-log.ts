@@ -1,6 +1,12 @@
 import { type BatchEntry, noPrevious, parseBatchEntry } from '../../../evidence/src/batch-entry.ts';
 import { type Checkpoint, parseCheckpoint } from '../../../evidence/src/checkpoint.ts';
-import { type KeyChain, type KeyChange, linkKeys, parseKeyNote } from '../../../evidence/src/key-chain.ts';
+import {
+  followChanges,
+  type KeyChain,
+  type KeyChange,
+  linkKeys,
+  parseKeyNote,
+} from '../../../evidence/src/key-chain.ts';
 import {
   checkpointFolder,
   checkpointPath,
@@ -91,8 +97,8 @@ export async function walkLog(parts: WalkParts): Promise<WalkedLog | null> {
 type SignedParts = Pick<WalkParts, 'archive' | 'key' | 'report'>;
 
 /**
- * The keys of a log and the checkpoints that they signed, from small to large. What is wrong is reported. Null when the key notes do
- * not lead to the trusted key.
+ * The keys of a log and the checkpoints that they signed, from small to large. What is wrong is reported. Null when the key notes
+ * contradict each other.
  */
 export async function readSigned(
   parts: SignedParts,
@@ -101,17 +107,25 @@ export async function readSigned(
   return keys && { keys, checkpoints: await readCheckpoints(parts, keys) };
 }
 
-/** The keys of the log, by its key notes. Null when they do not lead to the trusted key; that is reported. */
+/**
+ * The keys of the log, by its key notes. A note that no trusted key leads to is reported and says nothing: anybody can make one. Null
+ * when notes that the log's keys signed contradict each other; that is reported.
+ */
 async function followKeys({ archive, key, report }: SignedParts): Promise<KeyChain | null> {
-  const changes: KeyChange[] = [];
+  const changes: (KeyChange & { readonly path: string })[] = [];
   for await (const { path } of archive.list(keyFolder)) {
     const change = parseKeyNote((await archive.read(path))?.toString() ?? '', key.name);
     if (change === null) report(broken('key-note', path, 'It is not a key note of this log that both keys signed.'));
-    else changes.push(change);
+    else changes.push({ ...change, path });
   }
-  const chain = linkKeys(changes, key);
-  if (chain === null)
-    report(broken('key-unknown', keyFolder, `The key notes do not lead to the trusted key ${key.name}+${key.id}.`));
+  const followed = followChanges(changes, key);
+  for (const change of changes)
+    if (!followed.includes(change))
+      report(
+        broken('key-unknown', change.path, `The key note does not lead to the trusted key ${key.name}+${key.id}.`),
+      );
+  const chain = linkKeys(followed, key);
+  if (chain === null) report(broken('key-unknown', keyFolder, 'The key notes of the log contradict each other.'));
   return chain;
 }
 

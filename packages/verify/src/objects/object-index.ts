@@ -23,6 +23,11 @@ const keyForm = /(^|\/)dt=\d{4}-\d{2}-\d{2}\/(hour=\d{2}\/)?\d{6}_\d{12,19}_[0-9
  */
 const logDelayMs = 3_600_000;
 
+/** Whether a file was stored so late that a later checkpoint may name it. */
+export function mayBeLogged(modifiedAt: number, newestLogged: number): boolean {
+  return modifiedAt >= newestLogged - logDelayMs;
+}
+
 export function createObjectIndex(): ObjectIndex {
   const indexes = new Map<string, number>();
   const lengths: number[] = [];
@@ -44,7 +49,7 @@ export function createObjectIndex(): ObjectIndex {
       const index = indexes.get(idOf(path));
       if (index === undefined) {
         // Offline nobody can know whether it will be logged. It is named at each run until it is.
-        const isYoung = modifiedAt >= newestLogged - logDelayMs && keyForm.test(path);
+        const isYoung = mayBeLogged(modifiedAt, newestLogged) && keyForm.test(path);
         const finding = isYoung
           ? partly(
               'object-unlogged',

@@ -1,47 +1,76 @@
 import type { Readable } from 'node:stream';
+import { checkpointFolder, keyFolder } from '@auditbox/evidence/log-files.ts';
+import { missingOrError } from '@auditbox/s3/read-object.ts';
 import type { S3Access } from '@auditbox/s3/s3-access.ts';
 import { stuckListingError, toS3Error } from '@auditbox/s3/s3-error.ts';
 import { checksumHeaders, protectionHeaders, putPermissions } from '@auditbox/s3/s3-put-headers.ts';
 import type { S3Settings } from '@auditbox/s3/s3-settings.ts';
-import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
+import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import type { FileOutcome, LogStore } from '../../log/log-store.ts';
 
 /** No file of the log is longer: 256 entries of 65,535 bytes, each with its length. A stranger's may be, and must not fill the memory. */
 const mostBytes = 256 * (2 + 65_535);
 
-/** A body that is too long is cut one byte behind `mostBytes`, and is not what was expected. */
-async function readSmall(body: Readable): Promise<Buffer> {
+/** A body that is too long is cut one byte behind `most`, and is not what was expected. */
+async function readSmall(body: Readable, most: number): Promise<Buffer> {
   const parts: Buffer[] = [];
   let bytes = 0;
   for await (const part of body as AsyncIterable<Buffer>) {
     parts.push(part);
     bytes += part.length;
-    if (bytes > mostBytes) break;
+    if (bytes > most) break;
   }
-  return Buffer.concat(parts, Math.min(bytes, mostBytes + 1));
+  return Buffer.concat(parts, Math.min(bytes, most + 1));
 }
 
-/** The log's files in a bucket. They are encrypted, stored and locked like the objects. */
+/** Classes whose objects must be restored before anybody can read them. */
+const archiveClasses = new Set(['GLACIER', 'DEEP_ARCHIVE']);
+
+/** S3 keeps 2 kB of metadata with an object. */
+const mostMetadataBytes = 1_800;
+
+/**
+ * A copy of a checkpoint or a key note in its metadata. A HEAD returns it, also after a lifecycle rule has archived the file. So an
+ * exporter can always check a signature.
+ */
+function noteMetadata(path: string, body: Buffer) {
+  const note = body.toString('base64');
+  const isNote = path.startsWith(checkpointFolder) || path.startsWith(keyFolder);
+  return isNote && note.length <= mostMetadataBytes ? { Metadata: { note } } : {};
+}
+
+/** The log's files in a bucket. They are encrypted and locked like the objects, but never stored in an archive class. */
 export function createS3LogStore(access: S3Access, settings: S3Settings): LogStore {
   const { client, bucket, bounded, toDestinationError } = access;
-  const { prefix } = settings;
+  const { prefix, storageClass } = settings;
+  const protection = archiveClasses.has(storageClass ?? '') ? { ...settings, storageClass: null } : settings;
 
-  async function read(path: string, signal: AbortSignal): Promise<FileOutcome> {
+  async function read(path: string, signal: AbortSignal, most = mostBytes): Promise<FileOutcome> {
     try {
       return await bounded(signal, async (abortSignal) => {
         const command = new GetObjectCommand({ ...bucket, Key: `${prefix}${path}` });
         const { Body } = await client.send(command, { abortSignal });
-        return { kind: 'read', body: await readSmall(Body as Readable) };
+        return { kind: 'read', body: await readSmall(Body as Readable, most) };
       });
     } catch (thrown) {
-      const error = toS3Error(thrown);
-      if (error.code === 'NoSuchKey' || error.code === 'NotFound') return { kind: 'missing' };
-      return toDestinationError(error, 's3:GetObject; s3:ListBucket where the object is missing');
+      return missingOrError(access, thrown);
     }
   }
 
   return {
     read,
+
+    async head(path, signal) {
+      try {
+        const command = new HeadObjectCommand({ ...bucket, Key: `${prefix}${path}` });
+        const found = await bounded(signal, (abortSignal) => client.send(command, { abortSignal }));
+        const { ContentLength: bytes = null, Metadata = {} } = found;
+        const note = Metadata.note === undefined ? null : Buffer.from(Metadata.note, 'base64').toString();
+        return { kind: 'found', bytes, note };
+      } catch (thrown) {
+        return missingOrError(access, thrown);
+      }
+    },
 
     async create(path, body, storedAt, signal) {
       // Looked for first, because not every store honours If-None-Match.
@@ -50,8 +79,9 @@ export function createS3LogStore(access: S3Access, settings: S3Settings): LogSto
       if (before.kind === 'read') return { kind: before.body.equals(body) ? 'same' : 'different' };
       const command = new PutObjectCommand({
         ...bucket,
-        ...protectionHeaders(settings, storedAt),
+        ...protectionHeaders(protection, storedAt),
         ...checksumHeaders(settings, body),
+        ...noteMetadata(path, body),
         Key: `${prefix}${path}`,
         Body: body,
         ContentType: path.includes('/tile/') ? 'application/octet-stream' : 'text/plain; charset=utf-8',
