@@ -87,14 +87,18 @@ CREATE INDEX audit_log_action ON ONLY auditbox.audit_log USING btree (action, oc
 CREATE INDEX audit_log_changed_by ON ONLY auditbox.audit_log USING btree (changed_by, occurred_at, id);
 CREATE INDEX audit_log_changed_by_api_key ON ONLY auditbox.audit_log USING btree (changed_by_api_key, occurred_at, id);
 CREATE INDEX audit_log_former_key_hash ON ONLY auditbox.audit_log USING btree (former_key_hash, occurred_at, id) WHERE (former_key_hash IS NOT NULL);
+CREATE INDEX audit_log_former_key_hash_in_text ON ONLY auditbox.audit_log USING btree (NULLIF(NULLIF("left"(auditbox.member_in_text(before_value, 'token'::text), 512), key_hash), "left"(auditbox.member_in_text(updated_values, 'token'::text), 512)), occurred_at, id) WHERE ((json_typeof(before_value) = 'string'::text) AND (strpos((before_value)::text, 'token'::text) > 0));
 CREATE INDEX audit_log_former_team_id ON ONLY auditbox.audit_log USING btree (former_team_id, occurred_at, id) WHERE (former_team_id IS NOT NULL);
+CREATE INDEX audit_log_former_team_id_in_text ON ONLY auditbox.audit_log USING btree (NULLIF(NULLIF("left"(auditbox.member_in_text(before_value, 'team_id'::text), 512), team_id), "left"(auditbox.member_in_text(updated_values, 'team_id'::text), 512)), occurred_at, id) WHERE ((json_typeof(before_value) = 'string'::text) AND (strpos((before_value)::text, 'team_id'::text) > 0));
 CREATE INDEX audit_log_key_hash ON ONLY auditbox.audit_log USING btree (key_hash, occurred_at, id) WHERE (key_hash IS NOT NULL);
+CREATE INDEX audit_log_key_hash_in_text ON ONLY auditbox.audit_log USING btree (NULLIF("left"(auditbox.member_in_text(updated_values, 'token'::text), 512), former_key_hash), occurred_at, id) WHERE ((json_typeof(updated_values) = 'string'::text) AND (strpos((updated_values)::text, 'token'::text) > 0));
 CREATE INDEX audit_log_object_id ON ONLY auditbox.audit_log USING btree (object_id, occurred_at, id);
 CREATE INDEX audit_log_occurred_at_id ON ONLY auditbox.audit_log USING btree (occurred_at, id);
 CREATE INDEX audit_log_recorded_at_id ON ONLY auditbox.audit_log USING btree (recorded_at, id);
 CREATE INDEX audit_log_recorded_by ON ONLY auditbox.audit_log USING btree (recorded_by, occurred_at, id);
 CREATE INDEX audit_log_table_name ON ONLY auditbox.audit_log USING btree (table_name, occurred_at, id);
 CREATE INDEX audit_log_team_id ON ONLY auditbox.audit_log USING btree (team_id, occurred_at, id) WHERE (team_id IS NOT NULL);
+CREATE INDEX audit_log_team_id_in_text ON ONLY auditbox.audit_log USING btree (NULLIF("left"(auditbox.member_in_text(updated_values, 'team_id'::text), 512), former_team_id), occurred_at, id) WHERE ((json_typeof(updated_values) = 'string'::text) AND (strpos((updated_values)::text, 'team_id'::text) > 0));
 CREATE INDEX audit_log_tenant ON ONLY auditbox.audit_log USING btree (tenant, occurred_at, id) WHERE (tenant <> ''::text);
 CREATE TRIGGER audit_log_append_only BEFORE DELETE OR UPDATE ON auditbox.audit_log FOR EACH STATEMENT EXECUTE FUNCTION auditbox.refuse_change();
 alter table auditbox.audit_log enable always trigger audit_log_append_only;
@@ -1611,6 +1615,47 @@ end $function$;
 revoke execute on function auditbox.make_month(timestamp with time zone) from public;
 grant execute on function auditbox.make_month(timestamp with time zone) to auditbox_api;
 grant execute on function auditbox.make_month(timestamp with time zone) to auditbox_exporter;
+
+CREATE OR REPLACE FUNCTION auditbox.member_in_text(value json, name text)
+ RETURNS text
+ LANGUAGE plpgsql
+ IMMUTABLE STRICT
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET standard_conforming_strings TO 'on'
+AS $function$
+declare
+  inner_value json := value;
+  is_json boolean := false;
+  plain text;
+begin
+  -- As the generated columns do: a name that is written with escapes is not found. Only a string has JSON text in it.
+  if json_typeof(value) <> 'string' or strpos(value::text, name) = 0 then
+    return null;
+  end if;
+  for level in 1..3 loop
+    inner_value := (inner_value #>> '{}')::json;
+    exit when json_typeof(inner_value) <> 'string';
+  end loop;
+  if strpos(inner_value::text, '"' || name || '"') = 0 then
+    return null;
+  end if;
+  is_json := true;
+  return inner_value ->> name;
+exception when others then
+  if not is_json then
+    return null;
+  end if;
+  begin
+    -- Postgres reads no member of an object that has \u0000 or half of a surrogate pair anywhere. All escapes of these become others.
+    -- Not by a regular expression that looks for halves: its time grows with the square of their number.
+    plain := replace(replace(inner_value::text, '\\', '\u005c'), '\u0000', '\ufffd');
+    return replace(replace(plain, '\ud', '\u1'), '\uD', '\u1')::json ->> name;
+  exception when others then
+    return null;
+  end;
+end $function$;
+grant execute on function auditbox.member_in_text(json,text) to public;
+grant execute on function auditbox.member_in_text(json,text) to auditbox_api;
 
 CREATE OR REPLACE FUNCTION auditbox.note_key_use(uses json)
  RETURNS void

@@ -34,7 +34,12 @@ const events: WireEvent[] = Array.from({ length: 240 }, (_, n) =>
     object_id: String(n % 12),
     tenant: ['acme', 'other', ''][n % 3] as string,
     before_value: n % 4 === 0 ? null : { team_id: `t${n % 5}`, token: `k${n % 2}`, note: '"changed_by":"ana"' },
-    updated_values: n % 7 === 0 ? ['team_id'] : { team_id: n % 5, limits: { team_id: 't1' } },
+    updated_values:
+      n % 7 === 0
+        ? ['team_id']
+        : n % 5 === 0
+          ? ` {"team_id": "t${n % 3}", "token": "k0", "note": "\\u0000"}`
+          : { team_id: n % 5, limits: { team_id: 't1' } },
   }),
 );
 
@@ -102,7 +107,7 @@ const filters = fc
       {
         changed_by: fc.constantFrom('ana,Bob', 'missing'),
         changed_by_prefix: fc.constantFrom('an', 'z'),
-        object_team_id: fc.constantFrom('t8', 't9'),
+        object_team_id: fc.constantFrom('t8', 't9', 't1', 't2'),
         object_key_hash: fc.constantFrom('k0', 'k1'),
       },
       { requiredKeys: [] },

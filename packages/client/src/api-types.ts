@@ -1257,9 +1257,9 @@ export interface operations {
                 object_id?: string[];
                 /** @description Who wrote the event, exactly: `key:<id>:<name>` or `sql:<login>`. Several are separated by commas. */
                 recorded_by?: string[];
-                /** @description `team_id` in one of the two values, exactly. Not in JSON text inside a string. */
+                /** @description `team_id` in one of the two values, exactly. Also in JSON text inside a string. */
                 object_team_id?: string;
-                /** @description `token` in one of the two values, exactly. Not in JSON text inside a string. */
+                /** @description `token` in one of the two values, exactly. Also in JSON text inside a string. */
                 object_key_hash?: string;
                 /** @description An id of any kind: object, actor, API key, team or key hash. */
                 search?: string;
@@ -1448,9 +1448,9 @@ export interface operations {
                 object_id?: string[];
                 /** @description Who wrote the event, exactly: `key:<id>:<name>` or `sql:<login>`. Several are separated by commas. */
                 recorded_by?: string[];
-                /** @description `team_id` in one of the two values, exactly. Not in JSON text inside a string. */
+                /** @description `team_id` in one of the two values, exactly. Also in JSON text inside a string. */
                 object_team_id?: string;
-                /** @description `token` in one of the two values, exactly. Not in JSON text inside a string. */
+                /** @description `token` in one of the two values, exactly. Also in JSON text inside a string. */
                 object_key_hash?: string;
                 /** @description An id of any kind: object, actor, API key, team or key hash. */
                 search?: string;
@@ -1536,9 +1536,9 @@ export interface operations {
                 object_id?: string[];
                 /** @description Who wrote the event, exactly: `key:<id>:<name>` or `sql:<login>`. Several are separated by commas. */
                 recorded_by?: string[];
-                /** @description `team_id` in one of the two values, exactly. Not in JSON text inside a string. */
+                /** @description `team_id` in one of the two values, exactly. Also in JSON text inside a string. */
                 object_team_id?: string;
-                /** @description `token` in one of the two values, exactly. Not in JSON text inside a string. */
+                /** @description `token` in one of the two values, exactly. Also in JSON text inside a string. */
                 object_key_hash?: string;
                 /** @description An id of any kind: object, actor, API key, team or key hash. */
                 search?: string;

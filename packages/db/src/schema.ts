@@ -97,6 +97,35 @@ export const auditLog = auditbox.table(
     index('audit_log_former_team_id').on(t.formerTeamId, t.occurredAt, t.id).where(sql`former_team_id is not null`),
     index('audit_log_key_hash').on(t.keyHash, t.occurredAt, t.id).where(sql`key_hash is not null`),
     index('audit_log_former_key_hash').on(t.formerKeyHash, t.occurredAt, t.id).where(sql`former_key_hash is not null`),
+    // The same members of values that are JSON text inside a JSON string. `predicates.ts` has the same expressions.
+    index('audit_log_team_id_in_text')
+      .on(
+        sql`nullif(left(auditbox.member_in_text(updated_values, 'team_id'), 512), former_team_id) collate "C"`,
+        t.occurredAt,
+        t.id,
+      )
+      .where(sql`json_typeof(updated_values) = 'string' and strpos(updated_values::text, 'team_id') > 0`),
+    index('audit_log_former_team_id_in_text')
+      .on(
+        sql`nullif(nullif(left(auditbox.member_in_text(before_value, 'team_id'), 512), team_id), left(auditbox.member_in_text(updated_values, 'team_id'), 512)) collate "C"`,
+        t.occurredAt,
+        t.id,
+      )
+      .where(sql`json_typeof(before_value) = 'string' and strpos(before_value::text, 'team_id') > 0`),
+    index('audit_log_key_hash_in_text')
+      .on(
+        sql`nullif(left(auditbox.member_in_text(updated_values, 'token'), 512), former_key_hash) collate "C"`,
+        t.occurredAt,
+        t.id,
+      )
+      .where(sql`json_typeof(updated_values) = 'string' and strpos(updated_values::text, 'token') > 0`),
+    index('audit_log_former_key_hash_in_text')
+      .on(
+        sql`nullif(nullif(left(auditbox.member_in_text(before_value, 'token'), 512), key_hash), left(auditbox.member_in_text(updated_values, 'token'), 512)) collate "C"`,
+        t.occurredAt,
+        t.id,
+      )
+      .where(sql`json_typeof(before_value) = 'string' and strpos(before_value::text, 'token') > 0`),
     check(
       'audit_log_occurred_at_in_range',
       sql`${t.occurredAt} >= timestamptz '1970-01-01 00:00:00+00' and ${t.occurredAt} < timestamptz '10000-01-01 00:00:00+00'`,

@@ -59,6 +59,17 @@ create index concurrently outbox_bytes on auditbox.outbox (bytes);
 `,
 );
 
+const months = parseMigration(
+  '9998_months',
+  `-- An index of each month.
+-- Locks: nothing.
+--
+-- Step: months
+-- Locks: nothing that a writer waits for.
+create index audit_log_a_number on auditbox.audit_log (length(changed_by)) where changed_by <> '';
+`,
+);
+
 /** Runs `work` while the second block cannot run. */
 async function whileClosed<T>(work: () => Promise<T>): Promise<T> {
   return sql.begin(async (tx) => {
@@ -164,4 +175,31 @@ test('three migrators that meet at a step that runs concurrently all succeed', a
   });
   await Promise.all(results.made);
   expect(await sql`select from auditbox.migration where tag = '9998_index'`).toHaveLength(1);
+});
+
+test('an index of months that an interrupted run left is made for the other months, while events are written', async () => {
+  await sql`select auditbox.make_month('2026-01-15'), auditbox.make_month('2026-02-15')`;
+  await sql.begin(async (tx) => {
+    await tx`lock table auditbox.audit_log_2026_02 in row exclusive mode`;
+    const made = migrateWith(months).catch((error: Error) => error);
+    const pid = await eventually(pidOfMigrator);
+    await writeEvent();
+    await sql`select pg_terminate_backend(${pid})`;
+    expect(await made).toBeInstanceOf(Error);
+  });
+  const valid = async () => {
+    const [row] = await sql<[{ valid: boolean; parts: number; months: number }]>`
+      select i.indisvalid as valid,
+        (select count(*)::int from pg_inherits p join pg_index x on x.indexrelid = p.inhrelid
+          where p.inhparent = i.indexrelid and x.indisvalid) as parts,
+        (select count(*)::int from pg_inherits where inhparent = 'auditbox.audit_log'::regclass) as months
+      from pg_index i where i.indexrelid = 'auditbox.audit_log_a_number'::regclass`;
+    return { valid: row.valid, missing: row.months - row.parts };
+  };
+  expect((await valid()).valid).toBe(false);
+  await sql`select auditbox.make_month('2026-03-15')`;
+  await migrateWith(months);
+  expect(await valid()).toEqual({ valid: true, missing: 0 });
+  await sql`select auditbox.make_month('2026-04-15')`;
+  expect(await valid()).toEqual({ valid: true, missing: 0 });
 });

@@ -44,6 +44,7 @@ const calls: Readonly<Record<string, string>> = {
   line_bytes: `select auditbox.line_bytes('a', '{}', null, null)`,
   list_months: 'select auditbox.list_months()',
   make_month: `select auditbox.make_month('2001-02-03')`,
+  member_in_text: `select auditbox.member_in_text('"{\\"team_id\\": \\"a\\", \\"b\\": \\"\\\\u0000\\"}"', 'team_id')`,
   note_key_use: `select auditbox.note_key_use('[{"id":"0194f6a0-0000-7000-8000-000000000001","at":"2026-07-01","address":"::1"}]')`,
   oldest_transaction: 'select auditbox.oldest_transaction()',
   pause_destination: `select auditbox.pause_destination('s3', true, '{}')`,
@@ -75,6 +76,8 @@ const statements = [
   `insert into auditbox.audit_log (changed_by, action, table_name, object_id) values ('ana', 'created', 't', '1')`,
   `insert into auditbox.audit_log (changed_by, action, table_name, object_id, updated_values)
    values ('ana', 'created', 't', '1', '{"team_id":"a","token":"b"}') on conflict do nothing returning id`,
+  `insert into auditbox.audit_log (changed_by, action, table_name, object_id, before_value, updated_values)
+   values ('ana', 'created', 't', '1', '"{\\"team_id\\":1,\\"token\\":2}"', '"{\\"team_id\\":3,\\"token\\":4}"')`,
   `insert into auditbox.audit_log (changed_by, action, table_name, object_id, context) values ('ana', 'created', 't', '1', '{"a":"\\u0000"}')`,
   `insert into auditbox.audit_log (changed_by, action, table_name, object_id, occurred_at) values ('ana', 'created', 't', '1', '2020-01-01')`,
   `insert into auditbox.audit_log (id, changed_by, action, table_name, object_id) values ('0194f6a0-0000-7000-8000-000000000001', 'ana', 'created', 't', '1')`,

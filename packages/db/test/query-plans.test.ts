@@ -70,6 +70,7 @@ const ordered = [
 interface PlanNode {
   readonly 'Node Type': string;
   readonly 'Relation Name'?: string;
+  readonly 'Index Name'?: string;
   readonly Plans?: readonly PlanNode[];
 }
 
@@ -117,8 +118,12 @@ const states: [string, () => Promise<unknown>][] = [
         insert into auditbox.audit_log (occurred_at, changed_by, changed_by_api_key, action, table_name, object_id, updated_values)
         select timestamptz '2026-05-01' + n * interval '80 days' / ${rows}::int, 'user' || n % 100, 'key' || n % 50,
           case when n % 1000 = 0 then 'blocked' else 'updated' end, 't' || n % 11, 'o' || n % 5000,
-          format('{"team_id":"team-%s","token":"hash-%s","a":%s}', n % 20, n % 3000, n)::json
-        from generate_series(1, ${rows}::int) n`;
+          -- Every third one is JSON text inside a JSON string, as LiteLLM writes it.
+          case n % 3 when 0 then to_json(json::text)::json else json end
+        from generate_series(1, ${rows}::int) n
+        cross join lateral (
+          select format('{"team_id":"team-%s","token":"hash-%s","a":%s}', n % 20, n % 3000, n)::json as json
+        ) event`;
       await loader.end();
     },
   ],
@@ -145,6 +150,23 @@ describe.each(states)('with %s', (_state, reach) => {
           expect(nodes.filter((node) => node['Node Type'] === 'Seq Scan')).toEqual([]);
         }
       }
+    },
+  );
+
+  test.each([
+    ['object_team_id', 'team_id'],
+    ['object_key_hash', 'key_hash'],
+  ])(
+    'a page by %s reads no events of others, also where the values are JSON text inside a string',
+    async (name, column) => {
+      const order = { by: 'updated_at', direction: 'desc' } as const;
+      const indexes = nodesOf(await planOf(filters[name] as EventFilter, order, positionIn(order)))
+        .filter(readsRecord)
+        .map((node) => node['Index Name'] ?? node['Node Type']);
+      for (const part of [`_${column}`, `_former_${column}`]) {
+        expect(indexes).toContainEqual(expect.stringMatching(new RegExp(`${part}_occurred_at_id_idx|${part}$`)));
+      }
+      expect(indexes.filter((index) => !/team_id|key_hash|expr|nullif/.test(index))).toEqual([]);
     },
   );
 

@@ -1,5 +1,6 @@
 import { columnOf, type EventRow } from '@auditbox/core/event/event-columns.ts';
 import { createLineMatcher, type MatchedLine } from '@auditbox/core/event/line-matcher.ts';
+import { jsonInText } from '@auditbox/core/json/json-in-text.ts';
 import { objectMembers } from '@auditbox/core/json/json-text.ts';
 import type { EventFilter } from '@auditbox/db/queries/event-filter.ts';
 
@@ -51,7 +52,7 @@ function hasId(row: EventRow, id: string): boolean {
   );
 }
 
-/** Whether a member at the top of one of the two values is this text, as the generated columns of audit_log have it. */
+/** Whether a member at the top of one of the two values is this text, as the indexes of audit_log have it. */
 function hasMember(row: EventRow, name: string, wanted: string): boolean {
   return [columnOf(row, 'before_value'), columnOf(row, 'updated_values')].some(
     (value) => value !== null && readMember(value, name) === wanted,
@@ -59,8 +60,10 @@ function hasMember(row: EventRow, name: string, wanted: string): boolean {
 }
 
 /** As `->>` of Postgres: the text of a string, and any other value as its JSON. The last of several members counts. */
-function readMember(json: string, name: string): string | null {
-  // As the generated columns do: a name that is written with escapes is not found.
+function readMember(value: string, name: string): string | null {
+  // As Postgres does: a name that is written with escapes is not found.
+  if (!value.includes(name)) return null;
+  const json = jsonInText(value) ?? value;
   if (!json.startsWith('{') || !json.includes(`"${name}"`)) return null;
   const member = objectMembers(json).findLast((one) => one.name === name);
   if (member === undefined) return null;

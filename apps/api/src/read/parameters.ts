@@ -42,7 +42,7 @@ function shownAsArray(items: { enum?: string[] } = {}) {
 /** The actions of the api's own events: changes of keys, denied requests, reads. */
 const ownActions = ['created', 'rotated', 'deleted', 'denied', 'read'];
 
-const notInTexts = ' Not in JSON text inside a string.';
+const alsoInTexts = ' Also in JSON text inside a string.';
 
 /** Filters. An event matches if every given filter matches. */
 export function filterParameters(accepted: readonly string[]) {
@@ -75,8 +75,8 @@ export function filterParameters(accepted: readonly string[]) {
       ...shownAsArray(),
       description: 'Who wrote the event, exactly: `key:<id>:<name>` or `sql:<login>`. Several are separated by commas.',
     }),
-    object_team_id: givenText.optional().describe(`\`team_id\` in one of the two values, exactly.${notInTexts}`),
-    object_key_hash: givenText.optional().describe(`\`token\` in one of the two values, exactly.${notInTexts}`),
+    object_team_id: givenText.optional().describe(`\`team_id\` in one of the two values, exactly.${alsoInTexts}`),
+    object_key_hash: givenText.optional().describe(`\`token\` in one of the two values, exactly.${alsoInTexts}`),
     search: givenText.optional().describe('An id of any kind: object, actor, API key, team or key hash.'),
     q: text
       .refine((value) => /[\p{L}\p{N}]/u.test(value), 'must contain a letter or a digit')

@@ -59,7 +59,18 @@ function getMember(value: unknown, name: string): unknown {
     : undefined;
 }
 const hasMember = (event: ListedEvent, name: string, text: string) =>
-  [event.before_value, event.updated_values].some((value) => toText(getMember(value, name)) === text);
+  [event.before_value, event.updated_values].some((value) => toText(getMember(readText(value), name)) === text);
+
+/** The object in a value that is JSON text inside a JSON string. */
+function readText(value: unknown): unknown {
+  let read = value;
+  try {
+    for (let level = 0; level < 3 && typeof read === 'string'; level += 1) read = JSON.parse(read);
+    return read;
+  } catch {
+    return value;
+  }
+}
 
 const actions = ['created', 'updated', 'deleted', 'blocked', 'unblocked', 'rotated'];
 const encoded = (...texts: string[]) => fc.constantFrom(...texts.map(encodeURIComponent));

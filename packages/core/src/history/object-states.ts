@@ -1,3 +1,4 @@
+import { jsonInText } from '../json/json-in-text.ts';
 import { escapeName, jsonPatch, type PatchOperation, printPatch } from '../json/json-patch.ts';
 import { compactText, type JsonText, objectMembers } from '../json/json-text.ts';
 import { changesBetween } from './changes-between.ts';
@@ -80,14 +81,8 @@ function readStep(event: string, partial: boolean | null): Step {
 
 /** LiteLLM's own export writes an object as JSON text inside a JSON string. Its members are compared, not the text. */
 function unwrap(value: JsonText): JsonText {
-  if (!/^"\s*\{/.test(value)) return value;
-  try {
-    const inner: string = JSON.parse(value);
-    JSON.parse(inner);
-    return compactText(inner, { start: 0, end: inner.length, depth: 0 });
-  } catch {
-    return value;
-  }
+  const inner = jsonInText(value);
+  return inner?.startsWith('{') ? compactText(inner, { start: 0, end: inner.length, depth: 0 }) : value;
 }
 
 /** Null if the values are too large. */

@@ -71,7 +71,7 @@ async function findInCatalog(db: Database, schema: string): Promise<Tampering[]>
       select format('%s may call the function %s', a.grantee::regrole, proname),
         format('revoke execute on function %s from %s', fn.oid::regprocedure, a.grantee::regrole)
       from fn cross join aclexplode(fn.proacl) a
-      where a.grantee not in (0, fn.proowner) and proname not in ('record', 'make_month', 'list_months', 'audit_words')
+      where a.grantee not in (0, fn.proowner) and proname not in ('record', 'make_month', 'list_months', 'audit_words', 'member_in_text')
         and a.grantee::regrole::text not in (select * from json_array_elements_text(${JSON.stringify(processRoles)}::text::json))
       union all
       select format('the function %s has a second form', proname), null from fn group by proname having count(*) > 1
@@ -91,7 +91,7 @@ async function findInCatalog(db: Database, schema: string): Promise<Tampering[]>
       union all
       select format('everybody may call the function %s', proname),
         format('revoke execute on function %s from public', oid::regprocedure)
-      from fn where proname <> 'audit_words'
+      from fn where proname not in ('audit_words', 'member_in_text')
         and exists (select from aclexplode(coalesce(proacl, acldefault('f', proowner))) where grantee = 0)
       union all
       select format('everybody may use the table %s', relname), format('revoke all on auditbox.%I from public', relname)

@@ -72,6 +72,7 @@ function announce(pending: readonly Migration[], schema: string, report: (line: 
 const manners: Readonly<Record<Step['kind'], string>> = {
   transaction: 'in one transaction',
   concurrently: 'while everybody reads and writes',
+  months: 'month by month, while everybody reads and writes',
   blocks: 'in many short transactions',
 };
 
@@ -142,8 +143,8 @@ async function makeSchema(sql: Sql, owner: string): Promise<void> {
 }
 
 /**
- * Everybody may call a function unless it is said. Only the index of words calls its function with the rights of the login
- * that inserts.
+ * Everybody may call a function unless it is said. Only indexes call their functions with the rights of the login that
+ * inserts.
  */
 async function hideFunctions(tx: Sql): Promise<void> {
   await tx`revoke all on all functions in schema auditbox from public`;
@@ -151,6 +152,9 @@ async function hideFunctions(tx: Sql): Promise<void> {
     do $$ begin
       if to_regprocedure('auditbox.audit_words(json, json, json)') is not null then
         grant execute on function auditbox.audit_words(json, json, json) to public;
+      end if;
+      if to_regprocedure('auditbox.member_in_text(json, text)') is not null then
+        grant execute on function auditbox.member_in_text(json, text) to public;
       end if;
     end $$`;
 }

@@ -28,10 +28,11 @@ export interface Step {
   /**
    * `-- Step: transaction`: in its own transaction.
    * `-- Step: concurrently`: outside of a transaction. It may run twice. An index of that name is dropped first.
+   * `-- Step: months`: `create index … on auditbox.audit_log …`, for each month concurrently, and for the months to come.
    * `-- Step: blocks`: again and again, each time in a transaction. It gets the place where the block before ended as $1, null
    * at first, and returns a row with `next`, which is null at the end, and `rows`.
    */
-  readonly kind: 'transaction' | 'concurrently' | 'blocks';
+  readonly kind: 'transaction' | 'concurrently' | 'months' | 'blocks';
   readonly statement: string;
   readonly locks: string | null;
 }
@@ -70,7 +71,7 @@ function toStep(statement: string): Step {
 }
 
 function readKind(statement: string): Step['kind'] | null {
-  const [, kind] = /^-- Step: (transaction|concurrently|blocks)$/m.exec(statement) ?? [];
+  const [, kind] = /^-- Step: (transaction|concurrently|months|blocks)$/m.exec(statement) ?? [];
   return (kind as Step['kind'] | undefined) ?? null;
 }
 

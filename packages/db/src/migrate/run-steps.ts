@@ -1,4 +1,5 @@
 import type { Sql } from 'postgres';
+import { declareForMonths, type MonthsIndex, makeForMonths } from './index-of-months.ts';
 import type { Migration, Step } from './migrations.ts';
 import type { Progress } from './progress.ts';
 
@@ -55,12 +56,27 @@ async function runStep(turn: Turn, { kind, statement }: Step, at: Place): Promis
         await sql.unsafe(statement);
         await record(sql, at, { place: null, rows: '0', isDone: true });
       });
+    case 'months': {
+      const index = readMonthsIndex(statement);
+      await turn.inTransaction((tx) => declareForMonths(tx, index));
+      return turn.outside(async (sql) => {
+        if ((await readRecord(sql, at))?.isDone) return;
+        await makeForMonths(sql, index, at.progress.note);
+        await record(sql, at, { place: null, rows: '0', isDone: true });
+      });
+    }
     case 'blocks':
       while (!(await turn.inTransaction((tx) => runBlock(tx, statement, at))));
       return;
     default:
       return kind satisfies never;
   }
+}
+
+function readMonthsIndex(statement: string): MonthsIndex {
+  const [, name, definition] = /^create index (\w+) on "?auditbox"?\.audit_log\s([^;]+)/m.exec(statement) ?? [];
+  if (name === undefined || definition === undefined) throw new TypeError('A step of months is no index of audit_log.');
+  return { name, definition };
 }
 
 /** Whether that was the last block. */

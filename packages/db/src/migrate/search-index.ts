@@ -1,9 +1,15 @@
 import type { Sql } from 'postgres';
+import { declareForMonths, type MonthsIndex, makeForMonths } from './index-of-months.ts';
 
 /*
  * The index of words in values, for `q`. It is made only on request, because it doubles the cost of an insert
  * (docs/decisions/index-of-words-on-request.md).
  */
+
+const words: MonthsIndex = {
+  name: 'audit_log_words',
+  definition: 'using gin (auditbox.audit_words(before_value, updated_values, context))',
+};
 
 /**
  * Makes the index for all months, present and future. `report` gets the name of each month.
@@ -13,27 +19,8 @@ import type { Sql } from 'postgres';
  * Crash: the next call continues.
  */
 export async function makeSearchIndex(sql: Sql, report: (line: string) => void): Promise<void> {
-  await sql`
-    create index if not exists audit_log_words on only auditbox.audit_log
-    using gin (auditbox.audit_words(before_value, updated_values, context))`;
-  const partitions = await sql<{ table: string; isIndexed: boolean }[]>`
-    select c.relname as table, exists (
-      select from pg_index i join pg_inherits h on h.inhrelid = i.indexrelid
-      where i.indrelid = c.oid and h.inhparent = 'auditbox.audit_log_words'::regclass
-    ) as "isIndexed"
-    from pg_inherits p join pg_class c on c.oid = p.inhrelid
-    where p.inhparent = 'auditbox.audit_log'::regclass order by c.relname`;
-  for (const { table, isIndexed } of partitions) {
-    if (isIndexed) continue;
-    const index = `${table}_words`;
-    report(`${table} …`);
-    // An earlier run that was interrupted leaves an invalid index.
-    await sql`drop index concurrently if exists auditbox.${sql(index)}`;
-    await sql`
-      create index concurrently ${sql(index)} on auditbox.${sql(table)}
-      using gin (auditbox.audit_words(before_value, updated_values, context))`;
-    await sql`alter index auditbox.audit_log_words attach partition auditbox.${sql(index)}`;
-  }
+  await declareForMonths(sql, words);
+  await makeForMonths(sql, words, (month) => report(`${month} …`));
 }
 
 /**

@@ -11,7 +11,7 @@ const indexed = [
   ['keyHash'],
 ] as const satisfies (keyof EventFilter)[][];
 
-/** No index has them. `anyId` is looked up in seven indexes, each of which must leave out the rows of the others. */
+/** No index has them. `anyId` is looked up in eleven indexes, each of which must leave out the rows of the others. */
 const unindexed = ['recordedAfter', 'anyId', 'words'] as const satisfies (keyof EventFilter)[];
 
 /**

@@ -1,6 +1,6 @@
 import type { Fragment, Sql } from 'postgres';
 import type { EventFilter, ValueAt } from './event-filter.ts';
-import { holdsWords, isIn, isValueAt, memberColumns, memberIs, startsWith } from './predicates.ts';
+import { holdsWords, isIn, isValueAt, startsWith, waysToHave } from './predicates.ts';
 
 /** Planning more branches than this costs more than a sort. */
 const maxBranches = 12;
@@ -33,8 +33,9 @@ export function matching(sql: Sql, filter: EventFilter): Matching {
   ] as const;
   for (const [column, value] of members) {
     if (value === undefined) continue;
-    const either = [memberIs(sql, column, value), memberIs(sql, `former_${column}` as const, value)];
-    branches = branches.flatMap((branch) => either.map((one) => sql`${branch} and ${one}`));
+    const ways = waysToHave(sql, column, value);
+    if (branches.length * ways.length > maxBranches) conditions.push(anyOf(sql, ways));
+    else branches = branches.flatMap((branch) => ways.map((way) => sql`${branch} and ${way}`));
   }
   for (const [field, column] of texts) {
     if (filter[field] === undefined) continue;
@@ -57,13 +58,17 @@ export function matching(sql: Sql, filter: EventFilter): Matching {
   return { common: conditions.reduce((all, one) => sql`${all} and ${one}`, sql`true`), branches };
 }
 
+function anyOf(sql: Sql, conditions: readonly Fragment[]): Fragment {
+  return sql`(${conditions.map((one) => sql`(${one})`).reduce((all, one) => sql`${all} or ${one}`)})`;
+}
+
 /** Each branch excludes the rows of the branches before it. */
 function anyIdBranches(sql: Sql, id: string): Fragment[] {
   const columns = ['object_id', 'changed_by', 'changed_by_api_key'];
-  const members = Object.keys(memberColumns) as (keyof typeof memberColumns)[];
   const ways = [
     ...columns.map((column) => sql`a.${sql(column)} = ${id}`),
-    ...members.map((column) => memberIs(sql, column, id)),
+    ...waysToHave(sql, 'team_id', id),
+    ...waysToHave(sql, 'key_hash', id),
   ];
   return ways.map((way, index) =>
     ways.slice(0, index).reduce((all, before) => sql`${all} and (${before}) is not true`, way),

@@ -17,22 +17,50 @@ export function startsWith(sql: Sql, column: string, prefix: string): Fragment {
 }
 
 /** Generated columns, with the member at the top of the values that each holds. */
-export const memberColumns = {
+const memberColumns = {
   team_id: 'team_id',
   former_team_id: 'team_id',
   key_hash: 'token',
   former_key_hash: 'token',
 } as const;
 
-/** The generated columns hold this many characters of a long text. */
+/** The generated columns and the indexes of texts hold this many characters of a long text. */
 const heldLength = 512;
 
 /** Whether a generated column is this value. */
-export function memberIs(sql: Sql, column: keyof typeof memberColumns, value: string): Fragment {
+function columnIs(sql: Sql, column: keyof typeof memberColumns, value: string): Fragment {
   if ([...value].length < heldLength) return sql`a.${sql(column)} = ${value}`;
   const member = memberColumns[column];
   return sql`a.${sql(column)} = left(${value}::text, ${heldLength})
     and (a.updated_values ->> ${member} = ${value} or a.before_value ->> ${member} = ${value})`;
+}
+
+/** The expressions of the indexes of texts; they must be the same as in the migration 0035. */
+const inText = {
+  team_id: `nullif(left(auditbox.member_in_text(a.updated_values, 'team_id'), 512), a.former_team_id)`,
+  former_team_id: `nullif(nullif(left(auditbox.member_in_text(a.before_value, 'team_id'), 512), a.team_id),
+    left(auditbox.member_in_text(a.updated_values, 'team_id'), 512))`,
+  key_hash: `nullif(left(auditbox.member_in_text(a.updated_values, 'token'), 512), a.former_key_hash)`,
+  former_key_hash: `nullif(nullif(left(auditbox.member_in_text(a.before_value, 'token'), 512), a.key_hash),
+    left(auditbox.member_in_text(a.updated_values, 'token'), 512))`,
+} as const;
+
+/** Whether a value that is JSON text inside a JSON string has the member that the generated column has of an object. */
+function textHas(sql: Sql, column: keyof typeof memberColumns, value: string): Fragment {
+  const member = memberColumns[column];
+  const json = sql.unsafe(`a.${column.startsWith('former_') ? 'before_value' : 'updated_values'}`);
+  // The index holds the rows of this condition alone.
+  const isHeld = sql`json_typeof(${json}) = 'string' and strpos(${json}::text, ${sql.unsafe(`'${member}'`)}) > 0`;
+  const held = sql.unsafe(`${inText[column]} collate "C"`);
+  if ([...value].length < heldLength) return sql`${isHeld} and ${held} = ${value}`;
+  return sql`${isHeld} and ${held} = left(${value}::text, ${heldLength})
+    and auditbox.member_in_text(${json}, ${sql.unsafe(`'${member}'`)}) = ${value}`;
+}
+
+/** The ways in which an event can have a team or key. An index serves each, and no event has the same one in two ways. */
+export function waysToHave(sql: Sql, member: 'team_id' | 'key_hash', value: string): Fragment[] {
+  const columns = [member, `former_${member}`] as const;
+  return [columnIs, textHas].flatMap((is) => columns.map((column) => is(sql, column, value)));
 }
 
 /** Whether a place inside a value equals this. No index serves it: rows are read in the order of the list. */
