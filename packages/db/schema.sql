@@ -492,6 +492,7 @@ declare
   has_escapes boolean;
   is_forged boolean;
   is_odd boolean;
+  is_deep boolean;
   written integer;
   wrong record;
   stamped timestamptz := statement_timestamp();
@@ -512,8 +513,13 @@ begin
     bool_or(r.recorded_by <> login and starts_with(r.recorded_by, 'sql:')),
     -- The api has checked its names.
     bool_or(r.recorded_by = login and (r.changed_by = '' or r.table_name = '' or r.action = ''
-      or r.changed_by || r.changed_by_api_key || r.action || r.table_name || r.tenant ~ odd_characters))
-  into ids, times, latest, is_dated, sizes, has_escapes, is_forged, is_odd
+      or r.changed_by || r.changed_by_api_key || r.action || r.table_name || r.tenant ~ odd_characters)),
+    -- And how deeply its values nest. A level has two brackets, so short values need no look.
+    bool_or(r.recorded_by = login
+      and greatest(octet_length(r.before_value::text), octet_length(r.updated_values::text), octet_length(r.context::text)) > 1000
+      and (auditbox.nests_deeper(r.before_value::text, 500) or auditbox.nests_deeper(r.updated_values::text, 500)
+        or auditbox.nests_deeper(r.context::text, 500)))
+  into ids, times, latest, is_dated, sizes, has_escapes, is_forged, is_odd, is_deep
   from recorded r;
   if ids is null then
     return null;
@@ -592,6 +598,20 @@ begin
     end if;
   end if;
 
+  -- Postgres reads a member only of a value that its stack can hold, so one such value would fail every query that looks into it.
+  if is_deep then
+    select r.id, case when auditbox.nests_deeper(r.before_value::text, 500) then 'before_value'
+        when auditbox.nests_deeper(r.updated_values::text, 500) then 'updated_values' else 'context' end as path
+    into wrong
+    from recorded r
+    where auditbox.nests_deeper(r.before_value::text, 500) or auditbox.nests_deeper(r.updated_values::text, 500)
+      or auditbox.nests_deeper(r.context::text, 500)
+    limit 1;
+    raise exception 'the value % of % nests deeper than 500 levels', wrong.path, wrong.id
+      using errcode = 'check_violation', constraint = 'audit_log_values_are_readable',
+            schema = tg_table_schema, table = 'audit_log', column = wrong.path, detail = wrong.id::text;
+  end if;
+
   -- A row that is being inserted with the same id makes this wait. `do nothing` instead of an error of the index, so that
   -- the error can say what to do without the price of a savepoint.
   if cardinality(ids) = 1 then
@@ -652,6 +672,8 @@ CREATE OR REPLACE FUNCTION auditbox.capture_body(target regclass, options json, 
  LANGUAGE plpgsql
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET standard_conforming_strings TO 'on'
+ SET quote_all_identifiers TO 'off'
 AS $function$
 declare
   most constant integer := (options ->> 'max_value')::integer;
@@ -664,8 +686,10 @@ declare
   plain text;
   cut text;
   watched text;
-  -- Stands for the name of the row in what is made for both rows. No column can contain it.
-  mark constant text := '<' || md5(options::text) || '>';
+  -- Stands for the name of the row in what is made for both rows. No column and no option can contain it.
+  mark constant text := '<' || md5(options::text || array(select c.name from auditbox.capture_columns(target) c)::text) || '>';
+  -- Only an update that moves rows between partitions can have another number of new rows than of old ones.
+  moves_rows constant boolean := (select c.relkind = 'p' from pg_class c where c.oid = target);
   -- In the order of the rows: nearly all indexes of audit_log get their new entries at one place then.
   new_id constant text := case when current_setting('server_version_num')::integer >= 180000
     then 'uuidv7()' else 'gen_random_uuid()' end;
@@ -685,7 +709,9 @@ begin
         when c.name = any(masked) then 'case when @.%1$I is not null then %2$L end'
         when c.kind = 'foreign' then 'case when @.%1$I is not null then format(''%%s'', @.%1$I) end'
         when c.kind = 'names' then 'case when @.%1$I is not null then array(select case when e is not null then format(''%%s'', e) end from unnest(@.%1$I) e) end'
-        when c.kind = 'json' then 'case when strpos(@.%1$I::text, ''\u'') > 0 and auditbox.is_unreadable(@.%1$I) then to_json(@.%1$I::text) else @.%1$I end'
+        when c.kind = 'json' then 'case when strpos(@.%1$I::text, ''\u'') > 0 and auditbox.is_unreadable(@.%1$I) or octet_length(@.%1$I::text) > 980 and auditbox.nests_deeper(@.%1$I::text, 490) then to_json(@.%1$I::text) else @.%1$I end'
+        when c.kind = 'jsonb' then 'case when octet_length(@.%1$I::text) > 980 and auditbox.nests_deeper(@.%1$I::text, 490) then to_json(@.%1$I::text) else to_json(@.%1$I) end'
+        when c.kind = 'json array' then 'case when strpos(to_json(@.%1$I)::text, ''\u'') > 0 and auditbox.is_unreadable(to_json(@.%1$I)) or octet_length(to_json(@.%1$I)::text) > 980 and auditbox.nests_deeper(to_json(@.%1$I)::text, 490) then to_json(format(''%%s'', @.%1$I)) else to_json(@.%1$I) end'
         else '@.%1$I' end || ' as %1$I', '@', mark), c.name, format('[redacted:%s]', c.name)), ', ' order by c.place)
       filter (where not e.is_excluded),
     string_agg(case
@@ -696,7 +722,7 @@ begin
       filter (where not e.is_excluded),
     string_agg(format('%s.%I', mark, c.name), ', ' order by c.place) filter (where not e.is_excluded and not e.is_ignored),
     coalesce(bool_or(c.is_long) filter (where not e.is_excluded and c.name <> all(masked)), false),
-    case when bool_or(c.kind not in ('plain', 'text', 'json')) then
+    case when bool_or(c.kind not in ('plain', 'text', 'json', 'jsonb', 'json array')) then
       ' set TimeZone = ''UTC'' set DateStyle = ''ISO, YMD'' set IntervalStyle = ''postgres'' set extra_float_digits = 1 set bytea_output = ''hex'''
       else '' end
   into guard, plain, cut, watched, is_long, settings
@@ -738,7 +764,7 @@ declare
   context json;
   happened_at timestamptz := clock_timestamp();
   row_count bigint := 1;
-  is_same boolean := true;
+  is_same boolean := true;%8$s
 begin
   -- Without its transition tables a trigger would read a temporary view of their names, and so run the view's functions.
   if (to_regclass('new_rows') is not null or to_regclass('old_rows') is not null) and not exists (
@@ -754,7 +780,7 @@ begin
   if tg_op = 'INSERT' then
     select count(*), bool_and(%4$s) into row_count, is_same from (select * from new_rows limit 2) n;
   elsif tg_op = 'UPDATE' then
-    select count(*), bool_and(%4$s) into row_count, is_same from (select * from new_rows limit 2) n;
+    %9$s
   elsif tg_op = 'DELETE' then
     select count(*), bool_and(%5$s) into row_count, is_same from (select * from old_rows limit 2) o;
   elsif %6$L = 'refuse' then
@@ -788,7 +814,13 @@ begin
 $body$,
     'audit' || 'box.actor', 'audit' || 'box.api_key', 'audit' || 'box.context',
     coalesce(replace(guard, mark, 'n'), 'true'), coalesce(replace(guard, mark, 'o'), 'true'),
-    options ->> 'on_truncate', (options ->> 'require_actor')::boolean)
+    options ->> 'on_truncate', (options ->> 'require_actor')::boolean,
+    case when moves_rows then e'\n  new_count bigint := 1;' else '' end,
+    case when moves_rows
+      then format('select (select count(*) from old_rows), (select count(*) from new_rows), bool_and(%s) into row_count, new_count, is_same from (select * from old_rows limit 2) o;',
+        coalesce(replace(guard, mark, 'o'), 'true'))
+      else format('select count(*), bool_and(%s) into row_count, is_same from (select * from new_rows limit 2) n;',
+        coalesce(replace(guard, mark, 'n'), 'true')) end)
   || format($body$
   if tg_op = 'INSERT' then
     %1$s'created', %2$L, %3$s, null, %4$s, context
@@ -799,16 +831,26 @@ $body$,
 $body$,
     event, options ->> 'name', replace(key_of, mark, 'n'), replace(cut, mark, 'n'), replace(changes, mark, 'n'),
     replace(key_of, mark, 'o'), replace(cut, mark, 'o'), replace(changes, mark, 'o'))
+  || case when moves_rows then format($body$
+  elsif tg_op = 'UPDATE' and row_count <> new_count then
+    -- A trigger of the other partition rejected rows on their way, so they are gone, and places make no pairs. Keys do.
+    %1$scase when n.%2$I is null then 'deleted' when o.%2$I is null then 'created' else 'updated' end, %3$L,
+      coalesce(o.%2$I, n.%2$I), case when o.%2$I is not null then %4$s end, case when n.%2$I is not null then %5$s end, context
+    from (select %6$s as %2$I, r.* from old_rows r) o
+    full join (select %6$s as %2$I, r.* from new_rows r) n on n.%2$I = o.%2$I collate "C" %7$s %8$s
+    where n.%2$I is null or o.%2$I is null or row(%9$s)::record operator(pg_catalog.*<>) row(%10$s)::record;$body$,
+    event, pair_place, options ->> 'name', replace(cut, mark, 'o'), replace(cut, mark, 'n'), replace(key_of, mark, 'r'),
+    replace(changes, mark, 'o'), replace(changes, mark, 'n'), replace(watched, mark, 'o'), replace(watched, mark, 'n')) else '' end
   || format($body$
   elsif tg_op = 'UPDATE' and row_count = 1 then
     -- Most rows are short. What cuts long values is prepared only for a row that may have one.
     %1$s'updated', %2$L, %3$s, %11$s.whole, %12$s.whole,
-      case when %3$s = %6$s then context else (context::jsonb || jsonb_build_object('new_object_id', %6$s))::json end
+      case when (%3$s) collate "C" = %6$s then context else (context::jsonb || jsonb_build_object('new_object_id', %6$s))::json end
     from old_rows o cross join new_rows n %7$s %8$s
     where row(%9$s)::record operator(pg_catalog.*<>) row(%10$s)::record and %13$s;
     if not found and %14$L then
     %1$s'updated', %2$L, %3$s, %4$s, %5$s,
-      case when %3$s = %6$s then context else (context::jsonb || jsonb_build_object('new_object_id', %6$s))::json end
+      case when (%3$s) collate "C" = %6$s then context else (context::jsonb || jsonb_build_object('new_object_id', %6$s))::json end
     from old_rows o cross join new_rows n %7$s %8$s
     where row(%9$s)::record operator(pg_catalog.*<>) row(%10$s)::record;
     end if;
@@ -816,7 +858,7 @@ $body$,
     -- Both hold the rows in the order of the update, so a place and not a key makes the pairs. A full join cannot be done by
     -- a nested loop, whatever the number of rows was when it was planned.
     %1$s'updated', %2$L, %3$s, %4$s, %5$s,
-      case when %3$s = %6$s then context else (context::jsonb || jsonb_build_object('new_object_id', %6$s))::json end
+      case when (%3$s) collate "C" = %6$s then context else (context::jsonb || jsonb_build_object('new_object_id', %6$s))::json end
     from (select row_number() over () as %15$I, r.* from old_rows r) o
     full join (select row_number() over () as %15$I, r.* from new_rows r) n
       on n.%15$I = o.%15$I %7$s %8$s
@@ -864,12 +906,13 @@ AS $function$
     case when c.atttypid < 16384 then format_type(c.atttypid, null)
       else auditbox.type_under(c.atttypid) end,
     case
+      when l.oid in ('json'::regtype, 'jsonb'::regtype) and l.arrays > 0 then 'json array'
       when l.oid < 16384 and l.typtype <> 'c' and l.arrays > 0 then 'array'
       when l.oid < 16384 and l.typtype <> 'c' then
-        case when l.oid in ('json'::regtype, 'bytea'::regtype) then format_type(l.oid, null)
+        case when l.oid in ('json'::regtype, 'jsonb'::regtype, 'bytea'::regtype) then format_type(l.oid, null)
           when l.oid in ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype, 'name'::regtype, 'xml'::regtype) then 'text'
           when l.oid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'bool'::regtype, 'uuid'::regtype,
-            'numeric'::regtype, 'jsonb'::regtype, 'oid'::regtype) then 'plain'
+            'numeric'::regtype, 'oid'::regtype) then 'plain'
           else 'session' end
       when l.arrays = 1 and l.typtype = 'e' then 'names'
       else 'foreign'
@@ -896,6 +939,23 @@ AS $function$
 $function$;
 revoke execute on function auditbox.capture_options(regclass) from public;
 grant execute on function auditbox.capture_options(regclass) to auditbox_writer;
+
+CREATE OR REPLACE FUNCTION auditbox.capture_tree(target regclass)
+ RETURNS SETOF oid
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  with recursive tree (relid) as (
+    select target::oid
+    union
+    select i.inhrelid from tree join pg_inherits i on i.inhparent = tree.relid
+  )
+  select relid from tree
+$function$;
+revoke execute on function auditbox.capture_tree(regclass) from public;
+grant execute on function auditbox.capture_tree(regclass) to auditbox_exporter;
+grant execute on function auditbox.capture_tree(regclass) to auditbox_writer;
 
 CREATE OR REPLACE FUNCTION auditbox.check_delivery_change()
  RETURNS trigger
@@ -1165,6 +1225,7 @@ CREATE OR REPLACE FUNCTION auditbox.define_capture(target regclass, options json
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
  SET row_security TO 'off'
+ SET standard_conforming_strings TO 'on'
 AS $function$
 declare
   it record;
@@ -1174,6 +1235,9 @@ declare
   function_name text;
   made_of record;
   keys text[] := array(select json_array_elements_text(options -> 'key'));
+  -- Those that the trigger of audit_log refuses.
+  odd_characters constant text :=
+    '[\u0001-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]';
 begin
   select n.nspname, c.relname, c.relkind, c.relpersistence, c.relispartition, c.relowner,
     pg_has_role(session_user, c.relowner, 'member') as is_ours
@@ -1212,6 +1276,12 @@ begin
   if options ->> 'on_truncate' not in ('refuse', 'record') then
     raise exception 'on_truncate is %; it can be refuse or record', options ->> 'on_truncate'
       using errcode = 'invalid_parameter_value';
+  end if;
+  -- Otherwise each write would fail.
+  if octet_length(options ->> 'name') > 2048 or options ->> 'name' ~ odd_characters then
+    raise exception 'the name of the events of %.% is longer than 2,048 bytes, or has a control, bidirectional or zero-width character',
+      it.nspname, it.relname
+      using errcode = 'invalid_parameter_value', hint = 'Give another one: name => ''...''.';
   end if;
   if (options ->> 'max_value')::integer < 64 then
     raise exception 'max_value is less than 64 bytes' using errcode = 'invalid_parameter_value';
@@ -1254,13 +1324,13 @@ begin
   if function_name is null or octet_length(function_name) > 63 or exists (
     select from pg_trigger t join pg_proc p on p.oid = t.tgfoid join pg_namespace n on n.oid = p.pronamespace
     where n.nspname = 'auditbox' and p.proname = function_name
-      and t.tgrelid not in (select target union all select p.relid from pg_partition_tree(target) p)
+      and t.tgrelid not in (select auditbox.capture_tree(target))
   ) then
     function_name := format('capture_%s_%s', regexp_replace(left(it.relname, 20), '[^A-Za-z0-9_]', '', 'g'),
       replace(gen_random_uuid()::text, '-', ''));
   end if;
   select * into made_of from auditbox.capture_body(target, options);
-  execute format('create or replace function auditbox.%I() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp set row_security = off %s as %L',
+  execute format('create or replace function auditbox.%I() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp set row_security = off set standard_conforming_strings = on set quote_all_identifiers = off %s as %L',
     function_name, made_of.settings, made_of.body);
   execute format('revoke all on function auditbox.%I() from public', function_name);
   -- For CREATE TRIGGER alone; auditbox.capture takes it back.
@@ -1441,7 +1511,7 @@ begin
   function_name := auditbox.define_capture(target, options);
   for part in
     select format('%I.%I', n.nspname, c.relname) as name, c.relkind = 'f' as is_foreign
-    from (select target as relid union select p.relid from pg_partition_tree(target) p) tree
+    from auditbox.capture_tree(target) tree (relid)
     join pg_class c on c.oid = tree.relid join pg_namespace n on n.oid = c.relnamespace
   loop
     if part.is_foreign then
@@ -1474,7 +1544,7 @@ CREATE OR REPLACE FUNCTION auditbox.is_unreadable(value json)
  RETURNS boolean
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN ((strpos((value)::text, '\u'::text) > 0) AND (regexp_replace((value)::text, '\\\\'::text, ''::text, 'g'::text) ~ '\\u0000|\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]'::text));
+RETURN ((strpos((value)::text, '\u'::text) > 0) AND (regexp_replace((value)::text, '\\\\'::text, '/'::text, 'g'::text) ~ '\\u0000|\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]'::text));
 revoke execute on function auditbox.is_unreadable(json) from public;
 
 CREATE OR REPLACE FUNCTION auditbox.keep_delivery()
@@ -1656,6 +1726,30 @@ exception when others then
 end $function$;
 grant execute on function auditbox.member_in_text(json,text) to public;
 grant execute on function auditbox.member_in_text(json,text) to auditbox_api;
+
+CREATE OR REPLACE FUNCTION auditbox.nests_deeper(value text, most integer)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET standard_conforming_strings TO 'on'
+AS $function$
+declare
+  brackets text := replace(value, '{', '[');
+begin
+  if octet_length(brackets) - octet_length(replace(brackets, '[', '')) <= most then
+    return false;
+  end if;
+  -- A string may hold brackets.
+  brackets := regexp_replace(replace(brackets, '}', ']'), '"(?:[^"\\]|\\.)*"|[^]["]+', '', 'g');
+  for level in 1..most loop
+    -- This removes what is innermost.
+    brackets := replace(brackets, '[]', '');
+    exit when brackets = '';
+  end loop;
+  return brackets <> '';
+end $function$;
+revoke execute on function auditbox.nests_deeper(text,integer) from public;
 
 CREATE OR REPLACE FUNCTION auditbox.note_key_use(uses json)
  RETURNS void

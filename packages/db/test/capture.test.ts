@@ -308,6 +308,60 @@ test('a partitioned table is captured through itself, through its partitions, an
   ]);
 });
 
+test('rows that a trigger rejects on their way to another partition are recorded as deleted', async () => {
+  await run(
+    owner,
+    `create table shop.sorted (id int, place int, note text, primary key (id, place)) partition by list (place);
+     create table shop.sorted_1 partition of shop.sorted for values in (1);
+     create table shop.sorted_2 partition of shop.sorted for values in (2);
+     create function shop.reject() returns trigger language plpgsql as
+       $$ begin if new.note = 'bad' then return null; end if; return new; end $$;
+     create trigger reject before insert on shop.sorted_2 for each row execute function shop.reject();
+     select auditbox.capture('shop.sorted');
+     insert into shop.sorted values (1, 1, 'bad'), (2, 1, 'bad'), (3, 1, 'good'), (4, 2, 'here')`,
+  );
+  await forget();
+  await run(owner, 'update shop.sorted set place = 2 where id = 1');
+  expect(await lines()).toEqual(['deleted [1, 1] {"id":1,"place":1,"note":"bad"}']);
+  await forget();
+  await run(owner, `update shop.sorted set place = 2, note = replace(note, 'here', 'there')`);
+  expect((await lines()).sort()).toEqual([
+    'created [3, 2] {"id":3,"place":2,"note":"good"}',
+    'deleted [2, 1] {"id":2,"place":1,"note":"bad"}',
+    'deleted [3, 1] {"id":3,"place":1,"note":"good"}',
+    'updated [4, 2] {"id":4,"place":2,"note":"here"} {"id":4,"place":2,"note":"there"}',
+  ]);
+  await forget();
+  await run(owner, 'update shop.sorted set place = 1');
+  expect(await lines()).toHaveLength(2);
+  expect((await recorded()).map(({ action }) => action)).toEqual(['updated', 'updated']);
+});
+
+test('a table is captured with those that inherit from it, whichever of them a statement names', async () => {
+  await run(owner, 'create table shop.vehicle (id int primary key, name text)');
+  await run(owner, 'create table shop.lorry (tons int) inherits (shop.vehicle)');
+  await run(owner, `select auditbox.capture('shop.vehicle')`);
+  await forget();
+  await run(
+    owner,
+    `insert into shop.lorry values (1, 'a', 7); update shop.vehicle set name = 'b'; update shop.lorry set name = 'c'; delete from shop.vehicle`,
+  );
+  expect(await lines()).toEqual([
+    'created 1 {"id":1,"name":"a"}',
+    'updated 1 {"id":1,"name":"a"} {"id":1,"name":"b"}',
+    'updated 1 {"id":1,"name":"b"} {"id":1,"name":"c"}',
+    'deleted 1 {"id":1,"name":"c"}',
+  ]);
+  await run(owner, 'create table shop.heavy_lorry () inherits (shop.lorry)');
+  expect(await problems('shop.vehicle')).toHaveLength(4);
+  const functionOf = () => db.sql`select function_name from auditbox.captured_table where table_name = 'vehicle'`;
+  const before = await functionOf();
+  await run(owner, `select auditbox.recapture('shop.vehicle')`);
+  expect(await problems('shop.vehicle')).toEqual([]);
+  expect(await functionOf()).toEqual(before);
+  await run(owner, `select auditbox.uncapture('shop.vehicle'); drop table shop.vehicle cascade`);
+});
+
 test('TRUNCATE is refused, or one event if it is allowed', async () => {
   await capture('ledger', 'id int primary key');
   await expect(run(app, 'truncate shop.ledger')).rejects.toMatchObject({ code: '42501', table_name: 'ledger' });
@@ -380,6 +434,46 @@ test('columns may have any name', async () => {
   });
 });
 
+test('a session that reads strings or writes names in another way captures and records the same', async () => {
+  await run(owner, 'create domain shop.transaction as xid8');
+  const settings = 'set standard_conforming_strings = off; set quote_all_identifiers = on';
+  await run(
+    owner,
+    `${settings}; create table shop.settings (id int primary key, j json, x shop.transaction, d interval);
+     select auditbox.capture('shop.settings'); reset all`,
+  );
+  await forget();
+  await run(owner, `insert into shop.settings values (1, '{"a":"ä"}', '7', '1 day')`);
+  await run(app, `${settings}; insert into shop.settings values (2, '{"a":"ä"}', '7', '1 day'); reset all`);
+  expect(await lines()).toEqual([1, 2].map((id) => `created ${id} {"id":${id},"j":{"a":"ä"},"x":"7","d":"1 day"}`));
+  expect(await problems('shop.settings')).toEqual([]);
+});
+
+test('a key that differs only for a machine is a changed key', async () => {
+  await run(
+    db.sql,
+    `create collation shop.any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false)`,
+  );
+  await capture('person', 'name text collate shop.any_case primary key');
+  await run(owner, `insert into shop.person values ('ann'); update shop.person set name = 'ANN'`);
+  expect((await recorded()).map(({ context }) => context['new_object_id'])).toEqual([undefined, 'ANN']);
+});
+
+test('no column can take the name that another column has in the function', async () => {
+  await run(owner, `create table shop.marked (id int primary key, "n" int)`);
+  const options = async () =>
+    (
+      await db.sql<{ mark: string }[]>`
+      select md5(options::text) as mark from auditbox.captured_table where table_name = 'marked'`
+    )[0]?.mark;
+  await run(owner, `select auditbox.capture('shop.marked')`);
+  const mark = `<${await options()}>`;
+  await run(owner, `alter table shop.marked add "${mark}" int; select auditbox.recapture('shop.marked')`);
+  await forget();
+  await run(owner, 'insert into shop.marked values (1, 2, 3)');
+  expect(await lines()).toEqual([`created 1 {"id":1,"n":2,"${mark}":3}`]);
+});
+
 test('a value that no reader could read does not stop the write', async () => {
   await capture('note', 'id int primary key, j json');
   await run(app, `insert into shop.note values (1, '{"a":"\\u0000"}'), (2, '{"a":"\\u00e4"}')`);
@@ -387,6 +481,19 @@ test('a value that no reader could read does not stop the write', async () => {
     'created 1 {"id":1,"j":"{\\"a\\":\\"\\\\u0000\\"}"}',
     'created 2 {"id":2,"j":{"a":"\\u00e4"}}',
   ]);
+});
+
+test('a value inside an array of values, or one that nests too deeply, is recorded as its text', async () => {
+  await capture('notes', 'id int primary key, js json[], b jsonb, bs jsonb[]', ', max_value => 1000000');
+  const deep = '['.repeat(600) + ']'.repeat(600);
+  await run(
+    app,
+    `insert into shop.notes values (1, array['{"a":"\\u0000"}'::json], '${deep}', array['${deep}'::jsonb]);
+     insert into shop.notes values (2, array['{"a":1.0}'::json, null], '{"b":2}', '{}')`,
+  );
+  const [text, plain] = (await recorded()).map(({ after }) => JSON.parse(after ?? ''));
+  expect(text).toEqual({ id: 1, js: String.raw`{"{\"a\":\"\\u0000\"}"}`, b: deep, bs: `{${deep}}` });
+  expect(plain).toEqual({ id: 2, js: [{ a: 1 }, null], b: { b: 2 }, bs: [] });
 });
 
 test('a long value is its length and hash, and a masked one is seen to change', async () => {
@@ -431,6 +538,18 @@ test.each([
     run(owner, `begin; create table shop.refused (${columns}); select auditbox.capture('shop.refused'${options})`),
   ).rejects.toThrow(message);
   await run(owner, 'rollback');
+});
+
+test('capture refuses a table whose name no event could have, unless the events get another one', async () => {
+  await run(owner, 'create table shop."two\nlines" (id int primary key)');
+  await expect(run(owner, `select auditbox.capture(e'shop."two\\nlines"')`)).rejects.toThrow('has a control');
+  await expect(run(owner, `select auditbox.capture(e'shop."two\\nlines"', name => repeat('x', 2049))`)).rejects.toThrow(
+    'longer than 2,048 bytes',
+  );
+  await run(owner, `select auditbox.capture(e'shop."two\\nlines"', name => 'two lines')`);
+  await forget();
+  await run(owner, 'insert into shop."two\nlines" values (1)');
+  expect(await lines()).toEqual(['created 1 {"id":1}']);
 });
 
 test('only the owner of a table may capture it, and only an ordinary table can be captured', async () => {
@@ -648,6 +767,32 @@ test('the check names a partition that was made after the capture, and a functio
   );
   expect(await problems('shop.reading')).toEqual([`the function ${row.name} is not as its capture makes it`]);
   await run(owner, `select auditbox.recapture('shop.reading')`);
+});
+
+test('the check names a trigger that has a condition, or not the changed rows', async () => {
+  await capture('conditional', 'id int primary key');
+  // Without its next call the owner may use the function.
+  await run(owner, `select auditbox.define_capture('shop.conditional', '{}')`);
+  const [row] = await db.sql<
+    [{ name: string }]
+  >`select function_name as name from auditbox.captured_table where table_name = 'conditional'`;
+  await run(
+    owner,
+    `create or replace trigger auditbox_capture_insert after insert on shop.conditional referencing new table as new_rows
+       for each statement when (false) execute function auditbox.${row.name}();
+     create or replace trigger auditbox_capture_delete after delete on shop.conditional
+       for each statement execute function auditbox.${row.name}();
+     alter table shop.conditional enable always trigger auditbox_capture_insert, enable always trigger auditbox_capture_delete;
+     select auditbox.hide_capture('shop.conditional'); insert into shop.conditional values (1)`,
+  );
+  expect(await lines()).toEqual([]);
+  expect(await problems('shop.conditional')).toEqual([
+    'the trigger auditbox_capture_delete on shop.conditional is without the changed rows',
+    'the trigger auditbox_capture_insert on shop.conditional is firing at other times',
+  ]);
+  await run(owner, `select auditbox.recapture('shop.conditional'); delete from shop.conditional`);
+  expect(await problems('shop.conditional')).toEqual([]);
+  expect(await lines()).toEqual(['deleted 1 {"id":1}']);
 });
 
 test('npm run capture adds, lists, checks and removes', async () => {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
 import { parseMigration, readMigrations } from '@auditbox/db/migrate/migrations.ts';
 import { setUpRoles } from '@auditbox/db/migrate/set-up-roles.ts';
@@ -115,6 +116,30 @@ test('everything belongs to a role that nobody logs in as and that is no superus
       union select proowner from pg_proc where pronamespace = 'auditbox'::regnamespace
       union select nspowner from pg_namespace where nspname = 'auditbox')`;
   expect(owners).toEqual([{ rolname: 'auditbox_owner', rolcanlogin: false, rolsuper: false }]);
+});
+
+test('a login that made the schema first gets no rights of the login that migrates', async () => {
+  const name = `early_${randomBytes(4).toString('hex')}`;
+  await sql
+    .unsafe(`create role ${name} login; grant create on database ${new URL(url).pathname.slice(1)} to ${name}`)
+    .simple();
+  // What runs as the owner in the migrator's session can leave the role.
+  await sql.begin(async (tx) => {
+    await tx.unsafe(`set local session authorization ${name}`);
+    await tx
+      .unsafe(
+        `create schema auditbox;
+         create table auditbox.migration (tag text collate "C" primary key, sha256 text, applied_at timestamptz default now());
+         create function auditbox.take() returns trigger language plpgsql as
+           'begin reset role; alter role ${name} createrole; return new; end';
+         create trigger take after insert on auditbox.migration for each row execute function auditbox.take()`,
+      )
+      .simple();
+  });
+  await expect(migrateDatabase(url)).rejects.toThrow(`The schema belongs to ${name}`);
+  expect(await sql`select rolcreaterole as taken from pg_roles where rolname = ${name}`).toEqual([{ taken: false }]);
+  await sql.unsafe(`drop schema auditbox cascade; drop owned by ${name}; drop role ${name}`).simple();
+  await migrateDatabase(url);
 });
 
 test('--login makes a login with the rights of its role, whose password no statement holds, and changes the password later', async () => {

@@ -19,6 +19,8 @@ const calls: Readonly<Record<string, string>> = {
   capture: `select auditbox.capture('public.captured', mask => '{secret}', max_value => 64)`,
   capture_body: `select auditbox.capture_body('public.captured', '{"key":["id"],"mask":[],"max_value":64,"on_truncate":"refuse","name":"t"}')`,
   capture_columns: `select auditbox.capture_columns('public.captured')`,
+  capture_tree: `select auditbox.capture_tree('public.captured')`,
+  nests_deeper: `select auditbox.nests_deeper('[["a["]]', 1)`,
   capture_options: `select auditbox.capture_options('public.captured')`,
   check_delivery_change: 'select auditbox.check_delivery_change()',
   check_log_checkpoint: 'select auditbox.check_log_checkpoint()',

@@ -83,21 +83,55 @@ test.each([
   await expect(asWriter((sql) => sql.unsafe(statement))).rejects.toMatchObject({ code });
 });
 
-test.each(['{"note":"a\\u0000b"}', '{"note":"\\ud800"}', '{"a":[1,{"note":"\\udc00x"}]}'])(
-  'the value %s is refused with its place',
-  async (value) => {
-    await expect(
-      asWriter(
-        (sql) => sql`
+test.each([
+  '{"note":"a\\u0000b"}',
+  '{"note":"\\ud800"}',
+  '{"a":[1,{"note":"\\udc00x"}]}',
+  // Without the escaped backslash between them, the two halves would be a pair.
+  '{"note":"\\ud83d\\\\\\ude00"}',
+  '{"note":"\\ud83d\\\\\\\\\\ude00"}',
+])('the value %s is refused with its place', async (value) => {
+  await expect(
+    asWriter(
+      (sql) => sql`
           insert into auditbox.audit_log (changed_by, action, table_name, object_id, updated_values)
           values ('ana', 'updated', 't', '1', ${value}::text::json)`,
-      ),
-    ).rejects.toMatchObject({
+    ),
+  ).rejects.toMatchObject({
+    constraint_name: 'audit_log_values_are_readable',
+    column_name: expect.stringMatching(/^updated_values\.(note|a\[1\]\.note)$/),
+  });
+});
+
+test('a backslash in front of what looks like an escape does not make a value unreadable', async () => {
+  for (const value of ['{"note":"\\\\u0000"}', '{"note":"\\\\\\ud83d\\ude00"}', '{"note":"\\\\ud83d"}'])
+    await asWriter((sql) => insertValue(sql, value, 'escaped'));
+});
+
+/** A value of `levels` levels. The strings hold brackets, a quote and a backslash. */
+const nested = (levels: number) => '{"[\\"[\\\\":['.repeat(levels / 2) + ']}'.repeat(levels / 2);
+const insertValue = (sql: Sql, value: string, table = 'nested') => sql`
+  insert into auditbox.audit_log (changed_by, action, table_name, object_id, updated_values)
+  values ('ana', 'updated', ${table}, '1', ${value}::text::json)`;
+
+test('a value that nests so deeply that no query could look into it is refused, and one of 500 levels can be read', async () => {
+  await asWriter((sql) => insertValue(sql, nested(500)));
+  await asWriter((sql) => insertValue(sql, `[${Array(3_000).fill('{"a":"[[["}').join()}]`));
+  for (const levels of [502, 5_000])
+    await expect(asWriter((sql) => insertValue(sql, nested(levels)))).rejects.toMatchObject({
+      code: '23514',
       constraint_name: 'audit_log_values_are_readable',
-      column_name: expect.stringMatching(/^updated_values\.(note|a\[1\]\.note)$/),
+      column_name: 'updated_values',
+      message: expect.stringContaining('nests deeper than 500 levels'),
     });
-  },
-);
+  const found = await db.sql`
+    select updated_values #>> '{a,b}' as at, auditbox.audit_words(null, updated_values, null) is null as words
+    from auditbox.audit_log where table_name = 'nested'`;
+  expect(found).toEqual([
+    { at: null, words: false },
+    { at: null, words: false },
+  ]);
+});
 
 test.each([
   [`occurred_at => '1969-12-31T00:00:00Z'`, '23514', ''],

@@ -28,6 +28,7 @@ const ownMessages: readonly (readonly [RegExp, string])[] = [
     /^the value .+ of \S+ has a text with \\u0000 or half of a surrogate pair, which not every reader can read$/,
     'audit_log_values_are_readable',
   ],
+  [/^the value \S+ of \S+ nests deeper than 500 levels$/, 'audit_log_values_are_readable'],
   [/^the id \S+ is taken by an event with another time$/, 'outbox_audit_id'],
   [/^an event with the id \S+ was recorded before, and retention removed it$/, 'outbox_audit_id'],
   [/^the id \S+ belongs to an event of another writer$/, 'outbox_audit_id'],

@@ -28,9 +28,7 @@ export async function findCaptureProblems(db: Database): Promise<CaptureProblem[
         left join pg_class c on c.relnamespace = n.oid and c.relname = t.table_name
       ), part as (
         select t.name as table, t.oid as root, t.function_name, p.relid
-        from captured t cross join lateral (
-          select t.oid as relid union select p.relid::oid from pg_partition_tree(t.oid::regclass) p
-        ) p
+        from captured t cross join lateral auditbox.capture_tree(t.oid::regclass) p (relid)
         where t.oid is not null
       ), found as (
         select t.name as table, format('the captured table %s is missing', t.name) as says,
@@ -41,13 +39,17 @@ export async function findCaptureProblems(db: Database): Promise<CaptureProblem[
           format('select auditbox.recapture(%L)', p.table)
         from part p join pg_class c on c.oid = p.relid join pg_namespace n on n.oid = c.relnamespace
         -- As in pg_trigger.tgtype: 1 row, 2 before, 4 insert, 8 delete, 16 update, 32 truncate.
-        cross join (values ('insert', 4), ('update', 16), ('delete', 8), ('truncate', 34), ('columns', 17)) as e (action, type)
+        cross join (values ('insert', 4, 'new_rows', null), ('update', 16, 'new_rows', 'old_rows'), ('delete', 8, null, 'old_rows'),
+          ('truncate', 34, null, null), ('columns', 17, null, null)) as e (action, type, new_rows, old_rows)
         cross join lateral (
           select 'auditbox' || '_capture_' || e.action as trigger, (
             select case
               when count(*) = 0 then 'missing'
               when bool_or(e.action <> 'columns' and (f.proname <> p.function_name or fn.nspname <> 'auditbox')) then 'calling another function'
               when bool_or(g.tgtype <> e.type) then 'firing at other times'
+              -- The trigger of the columns never fires, and watches the columns.
+              when bool_or(e.action <> 'columns' and (g.tgqual is not null or cardinality(g.tgattr::int2[]) > 0)) then 'firing at other times'
+              when bool_or(g.tgnewtable is distinct from e.new_rows or g.tgoldtable is distinct from e.old_rows) then 'without the changed rows'
               when bool_or(g.tgenabled = 'D') then 'disabled'
               when bool_or(g.tgenabled <> 'A' and e.action <> 'columns') then 'not enabled always'
             end
@@ -73,6 +75,12 @@ export async function findCaptureProblems(db: Database): Promise<CaptureProblem[
         left join pg_proc f on f.proname = t.function_name
           and f.pronamespace = (select n.oid from pg_namespace n where n.nspname = 'auditbox')
         where t.oid is not null and t.columns = t.columns_now and (f.prosrc = b.body and f.prosecdef) is not true
+        union all
+        -- Postgres fires only the triggers for rows there, and the capture's are for statements.
+        select p.table, format('%I.%I gets changes from the subscription %I, and they are not recorded', n.nspname, c.relname, s.subname),
+          'record them on the server that they come from'
+        from part p join pg_subscription_rel r on r.srrelid = p.relid join pg_subscription s on s.oid = r.srsubid
+        join pg_class c on c.oid = p.relid join pg_namespace n on n.oid = c.relnamespace
       )
       select * from found order by says`,
   );

@@ -82,7 +82,7 @@ const exporter = `
       auditbox.replay_rejections(text, bigint[]), auditbox.replay_failed(text, bigint[], bigint[], json),
       auditbox.pause_destination(text, boolean, json), auditbox.list_months(), auditbox.make_month(timestamptz),
       auditbox.oldest_transaction(), auditbox.capture_columns(regclass), auditbox.capture_body(regclass, json),
-      auditbox.type_under(oid) to auditbox_exporter;
+      auditbox.capture_tree(regclass), auditbox.type_under(oid) to auditbox_exporter;
     grant select on auditbox.captured_table to auditbox_exporter;`;
 
 const retention = `
@@ -102,7 +102,7 @@ const writer = `
       auditbox.as(text, json, text), auditbox.capture(regclass, text[], text[], text[], text[], integer, boolean, text, text),
       auditbox.recapture(regclass), auditbox.uncapture(regclass), auditbox.install_capture(regclass, json),
       auditbox.define_capture(regclass, json), auditbox.hide_capture(regclass), auditbox.capture_options(regclass),
-      auditbox.capture_columns(regclass), auditbox.capture_body(regclass, json), auditbox.type_under(oid),
+      auditbox.capture_columns(regclass), auditbox.capture_body(regclass, json), auditbox.capture_tree(regclass), auditbox.type_under(oid),
       auditbox.forget_capture(text, text) to auditbox_writer;
     grant select on auditbox.captured_table to auditbox_writer;`;
 

@@ -14,6 +14,8 @@ interface Situation {
   readonly mayMakeRoles: boolean;
   readonly mayActAsOwner: boolean;
   readonly mayActAsSchemaOwner: boolean;
+  /** Whether another login than this one could run its code with the rights of this one, by what it makes in its schema. */
+  readonly ownerIsForeign: boolean;
 }
 
 /**
@@ -27,6 +29,11 @@ interface Situation {
 export async function chooseOwner(sql: Sql): Promise<string> {
   let now = await look(sql);
   if (now.owner !== null && now.owner !== ownerRole) {
+    // What the owner makes there, such as a trigger, runs in the session of the migrator, and could take that login's rights.
+    if (now.ownerIsForeign)
+      throw new MigrationError(
+        `The schema belongs to ${now.owner}, and a login that acts as ${now.owner} could run code with the rights of ${now.login}. Migrate as ${now.owner}. If ${now.owner} should not own the schema and there are no events in it, drop the schema.`,
+      );
     if (now.mayActAsSchemaOwner) return now.owner;
     throw new MigrationError(
       `The schema belongs to ${now.owner}. Run \`grant ${now.owner} to ${now.login}\` or migrate as that role.`,
@@ -51,7 +58,12 @@ async function look(sql: Sql): Promise<Situation> {
     select me.rolname as login, pg_get_userbyid(n.nspowner) as owner, o.oid is not null as "ownerExists",
       coalesce(o.rolsuper or o.rolcanlogin, false) as "ownerIsMighty", me.rolsuper or me.rolcreaterole as "mayMakeRoles",
       coalesce(pg_has_role(o.oid, v.acting), false) as "mayActAsOwner",
-      coalesce(pg_has_role(n.nspowner, v.acting), false) as "mayActAsSchemaOwner"
+      coalesce(pg_has_role(n.nspowner, v.acting), false) as "mayActAsSchemaOwner",
+      n.nspowner <> me.oid and exists (
+        select from pg_roles r
+        where r.rolcanlogin and not r.rolsuper and r.oid <> me.oid and pg_has_role(r.oid, n.nspowner, 'member')
+          and (me.rolsuper or r.oid = n.nspowner)
+      ) as "ownerIsForeign"
     from pg_roles me
     -- From 16 on, a login that made a role is its member and still may not act as it.
     cross join (select case when current_setting('server_version_num')::int >= 160000 then 'set' else 'member' end) v (acting)
