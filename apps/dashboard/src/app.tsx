@@ -1,8 +1,10 @@
 import { readPathPart } from '@auditbox/core/text/path-part.ts';
 import { lazy, type ReactNode, Suspense } from 'react';
+import { FaultBoundary } from './fault/fault-boundary.tsx';
+import { loadScreen } from './fault/load-screen.ts';
 import { LogScreen } from './log/log-screen.tsx';
 import { Notice } from './parts/notice.tsx';
-import { follow, usePlace } from './place/place.ts';
+import { follow, usePlace, withSearch } from './place/place.ts';
 import { signInIssuer } from './session/issuer.ts';
 import { answerPath } from './session/issuer-sign-in.ts';
 import { useSession } from './session/session.ts';
@@ -11,21 +13,23 @@ import { SignedIn } from './session/signed-in.tsx';
 import { Shell } from './shell/shell.tsx';
 
 // The list is the first thing that is opened. The other screens are loaded when they are needed.
-const EventScreen = lazy(() => import('./event/event-screen.tsx'));
-const ObjectScreen = lazy(() => import('./object/object-screen.tsx'));
-const ExportScreen = lazy(() => import('./exports/export-screen.tsx'));
-const ArchiveScreen = lazy(() => import('./archive/archive-screen.tsx'));
-const KeysScreen = lazy(() => import('./keys/keys-screen.tsx'));
-const ActorScreen = lazy(() => import('./actor/actor-screen.tsx'));
+const EventScreen = lazy(loadScreen(() => import('./event/event-screen.tsx')));
+const ObjectScreen = lazy(loadScreen(() => import('./object/object-screen.tsx')));
+const ExportScreen = lazy(loadScreen(() => import('./exports/export-screen.tsx')));
+const ArchiveScreen = lazy(loadScreen(() => import('./archive/archive-screen.tsx')));
+const KeysScreen = lazy(loadScreen(() => import('./keys/keys-screen.tsx')));
+const ActorScreen = lazy(loadScreen(() => import('./actor/actor-screen.tsx')));
 
 export function App() {
-  const { path } = usePlace();
+  const { path, search } = usePlace();
   const session = useSession();
   if (path === answerPath && signInIssuer !== null) return <SignedIn issuer={signInIssuer} />;
   if (session === null) return <SignIn />;
   return (
     <Shell>
-      <Suspense fallback={<div className="skeleton" aria-busy="true" />}>{screenAt(path)}</Suspense>
+      <FaultBoundary part="This screen" place={withSearch(path, search)}>
+        <Suspense fallback={<div className="skeleton" aria-busy="true" />}>{screenAt(path)}</Suspense>
+      </FaultBoundary>
     </Shell>
   );
 }

@@ -1,6 +1,7 @@
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './app.tsx';
+import { FaultBoundary } from './fault/fault-boundary.tsx';
 import { applyTheme } from './shell/theme.ts';
 import './styles/tokens.css';
 import './styles/base.css';
@@ -18,6 +19,8 @@ import './styles/keys.css';
 applyTheme();
 createRoot(document.getElementById('page') as HTMLElement).render(
   <StrictMode>
-    <App />
+    <FaultBoundary part="The page" place={null} onRetry={() => location.reload()}>
+      <App />
+    </FaultBoundary>
   </StrictMode>,
 );

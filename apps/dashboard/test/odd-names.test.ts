@@ -19,7 +19,18 @@ const names = [
   '\\,',
   '<img src=x onerror=alert(1)>',
   '🐎'.repeat(60),
+  '/',
+  '#',
+  '\\',
+  '%252F',
+  ' ',
+  // Blank letters of Hangul, and Hebrew letters.
+  'ㅤ',
+  'אב/גד',
 ];
+
+/** An object may have any name, also one that nobody sees. */
+const objectNames = ['\u202egnp.exe', '\u200b', '\n', '\u00a0', 'x\u200b', ' x', 'e\u0301'];
 
 test.skipIf(fixture === null).each(names)(
   'an actor and an object with the name %j are reached by the links of their event (needs chromium)',
@@ -46,3 +57,53 @@ test.skipIf(fixture === null).each(names)(
     expect(dialogs).toEqual([]);
   },
 );
+
+test.skipIf(fixture === null).each(objectNames)(
+  'an object with the name %j has its own page, its own filter and a name that can be seen (needs chromium)',
+  async (object) => {
+    if (fixture === null) return;
+    const { api, open } = fixture;
+    const { body } = await api.request('/audit', { body: anEvent({ object_id: object, table_name: 'odd' }) });
+    const page = await open(`/events/${body.id}`);
+    await page.locator('#event-title a').nth(1).click();
+    await expect.poll(() => page.locator('.subject h1').textContent()).toBe(object);
+    await expect.poll(() => page.locator('.timeline > li').count()).toBe(1);
+    await page.goto(page.url());
+    await expect.poll(() => page.locator('.subject h1').textContent()).toBe(object);
+    expect(await page.locator('.subject h1').evaluate((title) => title.getBoundingClientRect().height)).toBeGreaterThan(
+      20,
+    );
+    expect(await page.locator('.subject h1').evaluate((title) => (title as HTMLElement).offsetWidth)).toBeGreaterThan(
+      5,
+    );
+    const seen = await page
+      .locator('.subject h1 .odd')
+      .getAttribute('data-spelled', { timeout: 1_000 })
+      .catch(() => null);
+    expect(seen !== null || object === 'e\u0301').toBe(true);
+    await page.getByRole('link', { name: 'Open in the log' }).click();
+    await page.locator(`.event-row[data-id="${body.id}"]`).waitFor();
+    expect(await page.locator('.event-row').count()).toBe(1);
+    await page.reload();
+    await page.locator(`.event-row[data-id="${body.id}"]`).waitFor();
+  },
+);
+
+test.skipIf(fixture === null)('the address of an event asks for that event alone (needs chromium)', async () => {
+  if (fixture === null) return;
+  const { api, open } = fixture;
+  const event = anEvent();
+  await api.request('/audit', { body: event });
+  let page = await open('/');
+  const asked: string[] = [];
+  page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+  for (const part of ['..%2Fkeys', '%2e%2e%2Fexports', '~..', 'x%2Fproof', '%3Fq=1', '%23', ' ']) {
+    page = await open(`/events/${part}`);
+    await page.locator('.notice').waitFor();
+  }
+  const routes = asked.filter((path) => !path.startsWith('/ui') && !path.startsWith('/audit'));
+  expect(routes).toEqual([]);
+  expect(asked.filter((path) => /^\/audit\/.*\//.test(path))).toEqual([]);
+  page = await open(`/events/${event.id.toUpperCase()}`);
+  await page.locator('.diff').waitFor();
+});

@@ -5,10 +5,12 @@ import { useAnswer } from '../http/use-answer.ts';
 import { ChangeLine } from '../log/event-row.tsx';
 import { exactly } from '../log/filters.ts';
 import { ActionMark } from '../parts/action-mark.tsx';
+import { GivenText } from '../parts/given-text.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { ErrorNotice, Notice } from '../parts/notice.tsx';
 import { FullTime } from '../parts/time.tsx';
 import { eventPath, follow, objectPath, withSearch } from '../place/place.ts';
+import { spellOdd } from '../text/odd-characters.ts';
 import { count, counted } from '../time/format.ts';
 import { type Activity, loadActivity, type Share } from './load-activity.ts';
 import { WeekMap } from './week-map.tsx';
@@ -17,7 +19,7 @@ import { WeekMap } from './week-map.tsx';
 export default function ActorScreen({ actor }: { actor: string }) {
   const { value, error, reload } = useAnswer(actor, (signal) => loadActivity(actor, signal));
   useEffect(() => {
-    document.title = `${actor} · Auditbox`;
+    document.title = `${spellOdd(actor)} · Auditbox`;
   }, [actor]);
   return (
     <div className="screen">
@@ -26,7 +28,9 @@ export default function ActorScreen({ actor }: { actor: string }) {
       </a>
       <header className="subject">
         <p className="subject-kind">Actor</p>
-        <h1>{actor}</h1>
+        <h1>
+          <GivenText text={actor} />
+        </h1>
         {value && (
           <p className="quiet-text">
             {counted(value.total, 'event')} in 30 days ·{' '}
@@ -83,7 +87,7 @@ function PlainEvent({ event }: { event: AuditEvent }) {
       </a>
       <ActionMark action={event.action} />
       <a className="object-name" {...follow(objectPath(event.table, event.object))}>
-        {aliasOf(event) ?? event.object}
+        <GivenText text={aliasOf(event) ?? event.object} />
       </a>
       <ChangeLine event={event} />
     </li>
@@ -101,19 +105,26 @@ function Shares({
   to: (name: string) => string;
   isAction?: boolean;
 }) {
-  const most = Math.max(1, ...shares.map(({ events }) => events));
+  const shown = firstShares(shares);
+  const most = Math.max(1, ...shown.map(({ events }) => events));
   return (
     <section className="card">
       <h2>{title}</h2>
       {shares.length === 0 && <p className="quiet-text">None is recorded.</p>}
       <ul className="shares">
-        {shares.slice(0, 8).map(({ name, events }) => (
-          <li key={name}>
-            <a {...follow(to(name))}>{name}</a>
+        {shown.map(({ name, events }) => (
+          <li key={name === null ? 'others' : `name ${name}`}>
+            {name === null ? (
+              <span className="quiet-text">all others</span>
+            ) : (
+              <a {...follow(to(name))}>
+                <GivenText text={name} />
+              </a>
+            )}
             <span className="share-count">{count(events)}</span>
             <span className="share-track" aria-hidden="true">
               <span
-                className={`fill-${isAction ? hueOf(name) : 'teal'}`}
+                className={`fill-${name === null ? 'grey' : isAction ? hueOf(name) : 'teal'}`}
                 style={{ width: `${(events / most) * 100}%` }}
               />
             </span>
@@ -122,4 +133,13 @@ function Shares({
       </ul>
     </section>
   );
+}
+
+const mostShares = 8;
+
+/** The largest shares. The smaller ones and those that the api counts together are one line, so that no event is left out. */
+function firstShares(shares: readonly Share[]): readonly Share[] {
+  const named = shares.filter(({ name }) => name !== null).slice(0, mostShares);
+  const others = shares.filter((share) => !named.includes(share)).reduce((sum, { events }) => sum + events, 0);
+  return others === 0 ? named : [...named, { name: null, events: others }];
 }

@@ -1,5 +1,6 @@
 import { type AuditEvent, elementsOf, membersOf, readEvent } from '../events/event.ts';
 import { call, callJson } from '../http/call.ts';
+import { countByClock } from '../http/count-by-clock.ts';
 import { exactly } from '../log/filters.ts';
 
 /** What one actor did in the last 30 days. */
@@ -15,7 +16,8 @@ export interface Activity {
 }
 
 export interface Share {
-  readonly name: string;
+  /** Null: everything outside of the groups that the api counts one by one. */
+  readonly name: string | null;
   readonly events: number;
 }
 
@@ -31,7 +33,7 @@ export async function loadActivity(actor: string, signal: AbortSignal): Promise<
   const search = new URLSearchParams({ changed_by: exactly(actor), start_date: from });
   const stats = (more: string) => callJson<Counts>(`/audit/stats?${search}&${more}`, { signal });
   const [byHour, byAction, byTable, list] = await Promise.all([
-    stats('interval=hour'),
+    countByClock<Counts>(new URLSearchParams([...search, ['interval', 'hour']]), 'local', signal),
     stats('interval=day&group_by=action'),
     stats('interval=day&group_by=table_name'),
     call(`/audit?changed_by=${encodeURIComponent(exactly(actor))}&cursor=&page_size=50`, { signal }),
@@ -58,8 +60,8 @@ function sumByHour(counts: Counts['counts']): number[][] {
 }
 
 function sumByGroup(counts: Counts['counts']): Share[] {
-  const sums = new Map<string, number>();
-  for (const { group, count } of counts) sums.set(group ?? 'other', (sums.get(group ?? 'other') ?? 0) + count);
+  const sums = new Map<string | null, number>();
+  for (const { group, count } of counts) sums.set(group, (sums.get(group) ?? 0) + count);
   return toShares(sums);
 }
 
@@ -74,6 +76,9 @@ function listAddresses(events: readonly AuditEvent[]): Share[] {
   return toShares(sums);
 }
 
-function toShares(sums: ReadonlyMap<string, number>): Share[] {
-  return [...sums].map(([name, events]) => ({ name, events })).sort((a, b) => b.events - a.events);
+/** The largest first. What is counted together is last, because it is many names. */
+function toShares(sums: ReadonlyMap<string | null, number>): Share[] {
+  return [...sums]
+    .map(([name, events]) => ({ name, events }))
+    .sort((a, b) => Number(a.name === null) - Number(b.name === null) || b.events - a.events);
 }

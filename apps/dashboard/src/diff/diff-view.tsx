@@ -1,5 +1,7 @@
 import { type ReactNode, useState } from 'react';
+import { GivenText } from '../parts/given-text.tsx';
 import { Icon } from '../parts/icon.tsx';
+import { JsonMarked } from '../parts/json-marked.tsx';
 import type { DiffChild, DiffNode } from './compare.ts';
 import { listChanges } from './list-changes.ts';
 import { ValueText } from './value-text.tsx';
@@ -85,7 +87,9 @@ function Child({
   const isBranch = node.kind === 'object' || node.kind === 'array';
   return (
     <li className={`diff-line ${isBranch ? 'branch' : node.kind}`}>
-      <span className="diff-name">{typeof name === 'number' ? `[${name}]` : name}</span>
+      <span className="diff-name">
+        <GivenText text={typeof name === 'number' ? `[${name}]` : name} />
+      </span>
       <Branch node={node} path={path} showsAll={showsAll} redacted={redacted} />
     </li>
   );
@@ -163,7 +167,12 @@ function Marked({ parts }: { parts: readonly { readonly text: string; readonly i
     <span className="value string">
       {parts.map(({ text, isMarked }) => {
         at += text.length;
-        return isMarked ? <mark key={at}>{text}</mark> : <span key={at}>{text}</span>;
+        const Part = isMarked ? 'mark' : 'span';
+        return (
+          <Part key={at}>
+            <JsonMarked text={text} />
+          </Part>
+        );
       })}
     </span>
   );

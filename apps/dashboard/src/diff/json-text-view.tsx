@@ -1,5 +1,6 @@
 import { useMemo, useState } from 'react';
 import { CopyButton } from '../parts/copy-button.tsx';
+import { JsonMarked } from '../parts/json-marked.tsx';
 
 const shownAtFirst = 20_000;
 
@@ -13,7 +14,9 @@ export function JsonTextView({ text, label }: { text: string; label: string }) {
       <CopyButton text={text} label={`Copy ${label}`} />
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must reach it */}
       <section className="json-scroll" tabIndex={0} aria-label={label}>
-        <pre>{isCut ? pretty.slice(0, shownAtFirst) : pretty}</pre>
+        <pre>
+          <JsonMarked text={isCut ? pretty.slice(0, shownAtFirst) : pretty} />
+        </pre>
       </section>
       {isCut && (
         <button type="button" className="link-button" onClick={() => setShowsAll(true)}>

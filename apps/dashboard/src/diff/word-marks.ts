@@ -6,11 +6,14 @@ interface Part {
 
 const shortest = 20;
 const mostWords = 400;
+/** A longer text is shown in part, so a mark may be outside of it. */
+const longest = 4_000;
 
 /** Which words of two long strings differ; null where the whole texts should be shown as changed. */
 export function markWords(before: string, after: string): { before: readonly Part[]; after: readonly Part[] } | null {
   if (!before.startsWith('"') || !after.startsWith('"') || before.length < shortest || after.length < shortest)
     return null;
+  if (before.length > longest || after.length > longest) return null;
   const [old, fresh] = [split(before), split(after)];
   if (old.length > mostWords || fresh.length > mostWords) return null;
   let start = 0;

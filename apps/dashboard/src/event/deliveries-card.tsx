@@ -1,4 +1,5 @@
 import { archiveStates, type Delivery } from '../events/archive-state.ts';
+import { GivenText } from '../parts/given-text.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { FullTime } from '../parts/time.tsx';
 
@@ -15,7 +16,9 @@ export function DeliveriesCard({ deliveries }: { deliveries: readonly Delivery[]
           const { word, tone } = archiveStates[state] ?? archiveStates.pending;
           return (
             <div key={destination}>
-              <dt>{destination}</dt>
+              <dt>
+                <GivenText text={destination} />
+              </dt>
               <dd>
                 <span className={`archive-badge ${tone}`}>
                   <Icon name={icons[tone]} />

@@ -1,18 +1,20 @@
 import { useEffect } from 'react';
 import { useAnswer } from '../http/use-answer.ts';
+import { GivenText } from '../parts/given-text.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { ErrorNotice, Notice } from '../parts/notice.tsx';
 import { follow } from '../place/place.ts';
+import { spellOdd } from '../text/odd-characters.ts';
 import { EventView } from './event-view.tsx';
 import { loadEvent } from './load-event.ts';
 
 /** `/events/:id`. It asks again until the event is archived. */
 export default function EventScreen({ id }: { id: string }) {
   const found = useAnswer(id, (signal) => loadEvent(id, signal), 5_000);
-  const shown = found.value?.event.id === id ? found.value : null;
+  const shown = found.isLoading ? null : found.value;
   useEffect(() => {
     document.title = shown
-      ? `${shown.event.action} ${shown.event.table} ${shown.event.object} · Auditbox`
+      ? spellOdd(`${shown.event.action} ${shown.event.table} ${shown.event.object} · Auditbox`)
       : 'Event · Auditbox';
   }, [shown]);
   return (
@@ -24,8 +26,10 @@ export default function EventScreen({ id }: { id: string }) {
       {!shown && found.error?.status === 404 && (
         <Notice icon="search" title="There is no such event">
           <p>
-            <span className="mono">{id}</span> is not in the database. Its month may have been removed after it was
-            archived; then the archive has it.
+            <span className="mono">
+              <GivenText text={id} />
+            </span>{' '}
+            is not in the database. Its month may have been removed after it was archived; then the archive has it.
           </p>
         </Notice>
       )}

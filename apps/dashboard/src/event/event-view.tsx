@@ -3,10 +3,12 @@ import { compareValues, isPatch } from '../diff/compare.ts';
 import { DiffView } from '../diff/diff-view.tsx';
 import { JsonTextView } from '../diff/json-text-view.tsx';
 import { listChanges } from '../diff/list-changes.ts';
+import { ShortText } from '../diff/short-text.tsx';
 import { type AuditEvent, aliasOf, describeRecorder, membersOf } from '../events/event.ts';
 import { exactly } from '../log/filters.ts';
 import { ActionMark } from '../parts/action-mark.tsx';
 import { CopyButton } from '../parts/copy-button.tsx';
+import { GivenText } from '../parts/given-text.tsx';
 import { actorPath, follow, objectPath, withSearch } from '../place/place.ts';
 import { DeliveriesCard } from './deliveries-card.tsx';
 import type { FoundEvent } from './load-event.ts';
@@ -43,9 +45,15 @@ function Title({ event }: { event: AuditEvent }) {
     <header className="event-title">
       <ActionMark action={event.action} />
       <h1 tabIndex={-1} id="event-title">
-        <a {...follow(actorPath(event.actor))}>{event.actor}</a> {verb(event)}{' '}
+        <a {...follow(actorPath(event.actor))}>
+          <GivenText text={event.actor} />
+        </a>{' '}
+        <GivenText text={verb(event)} />{' '}
         <a {...follow(objectPath(event.table, event.object))}>
-          {alias ?? event.object} <small>{event.table}</small>
+          <GivenText text={alias ?? event.object} />{' '}
+          <small>
+            <GivenText text={event.table} />
+          </small>
         </a>
       </h1>
       <p className="event-id">
@@ -96,25 +104,37 @@ function WhoCard({ event }: { event: AuditEvent }) {
       <h2 id="who-title">Who and where</h2>
       <dl className="facts">
         <Row name="Actor">
-          <a {...follow(actorPath(event.actor))}>{event.actor}</a>
+          <a {...follow(actorPath(event.actor))}>
+            <GivenText text={event.actor} />
+          </a>
         </Row>
         <Row name="Recorded by">
           <a
             {...follow(withSearch('/', new URLSearchParams({ recorded_by: exactly(event.recordedBy), range: 'all' })))}
           >
-            {recorder.name || 'not known'}
+            <GivenText text={recorder.name || 'not known'} />
           </a>{' '}
           <span className="quiet-text">{recorder.name && recorder.kind}</span>
         </Row>
         {event.apiKey !== '' && (
           <Row name="API key">
-            <span className="mono">{event.apiKey}</span>
+            <span className="mono">
+              <GivenText text={event.apiKey} />
+            </span>
           </Row>
         )}
-        {event.tenant !== null && <Row name="Tenant">{event.tenant}</Row>}
+        {event.tenant !== null && (
+          <Row name="Tenant">
+            <GivenText text={event.tenant} />
+          </Row>
+        )}
         {context.map(([name, value]) => (
           <Row key={name} name={name}>
-            <span className="mono">{value.startsWith('"') ? (JSON.parse(value) as string) : value}</span>
+            <span className="mono">
+              <bdi>
+                <ShortText text={value.startsWith('"') ? (JSON.parse(value) as string) : value} />
+              </bdi>
+            </span>
           </Row>
         ))}
       </dl>
@@ -138,7 +158,9 @@ function WhoCard({ event }: { event: AuditEvent }) {
 function Row({ name, children }: { name: string; children: React.ReactNode }) {
   return (
     <div>
-      <dt>{name}</dt>
+      <dt>
+        <GivenText text={name} />
+      </dt>
       <dd>{children}</dd>
     </div>
   );

@@ -1,3 +1,4 @@
+import { writePathPart } from '@auditbox/core/text/path-part.ts';
 import { type Archived, archiveStates, type Delivery } from '../events/archive-state.ts';
 import { type AuditEvent, membersOf, readEvent } from '../events/event.ts';
 import { call } from '../http/call.ts';
@@ -11,7 +12,7 @@ export interface FoundEvent {
 
 /** One event. Its line in the archive is the answer without the members that say where its copies are. */
 export async function loadEvent(id: string, signal: AbortSignal): Promise<FoundEvent> {
-  const text = await (await call(`/audit/${id}`, { signal })).text();
+  const text = await (await call(`/audit/${writePathPart(id)}`, { signal })).text();
   const members = membersOf(text);
   const archived = JSON.parse(members.get('export') ?? '{}') as Archived;
   const deliveries = JSON.parse(members.get('deliveries') ?? '[]') as Delivery[];

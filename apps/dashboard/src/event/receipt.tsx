@@ -4,6 +4,7 @@ import type { AuditEvent } from '../events/event.ts';
 import { CallError, call } from '../http/call.ts';
 import { useAnswer } from '../http/use-answer.ts';
 import { CopyButton } from '../parts/copy-button.tsx';
+import { GivenText } from '../parts/given-text.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { FullTime } from '../parts/time.tsx';
 import { bytes, count, counted } from '../time/format.ts';
@@ -57,7 +58,9 @@ function Fact({ name, value, isWide = false }: { name: string; value: string; is
     <div className={isWide ? 'wide' : ''}>
       <dt>{name}</dt>
       <dd>
-        <span className="mono">{value}</span>
+        <span className="mono">
+          <GivenText text={value} />
+        </span>
         {isWide && <CopyButton text={value} label={`Copy ${name}`} />}
       </dd>
     </div>

@@ -1,3 +1,4 @@
+import { GivenText } from '../parts/given-text.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { Ago } from '../parts/time.tsx';
 import { eventPath, follow } from '../place/place.ts';
@@ -46,7 +47,7 @@ export function Destination({
             <strong>
               Batch {one.retry.batch_id}, {counted(one.retry.attempts, 'try', 'tries')}:
             </strong>{' '}
-            {one.retry.error} The next try is in {duration(one.retry.next_attempt_in_seconds)}.
+            <GivenText text={one.retry.error} /> The next try is in {duration(one.retry.next_attempt_in_seconds)}.
           </p>
         </div>
       )}
@@ -159,7 +160,9 @@ function Failed({ one }: { one: DestinationState }) {
             <span>
               {partition} · {counted(rows, 'event')}
             </span>
-            <p>{error}</p>
+            <p>
+              <GivenText text={error} />
+            </p>
           </li>
         ))}
         {rejected.map(({ event_id, reason }) => (
@@ -168,7 +171,9 @@ function Failed({ one }: { one: DestinationState }) {
               <a {...follow(eventPath(event_id))}>Event {event_id}</a>
             </strong>
             <span>rejected</span>
-            <p>{reason}</p>
+            <p>
+              <GivenText text={reason} />
+            </p>
           </li>
         ))}
       </ul>

@@ -1,5 +1,5 @@
 import { prefix } from '../place/prefix.ts';
-import { currentSession, setSession } from '../session/session.ts';
+import { currentSession, endSession } from '../session/session.ts';
 
 /** An answer that is an error, or no answer. `status` 0: the api was not reached. */
 export class CallError extends Error {
@@ -52,7 +52,7 @@ export async function call(path: string, { method = 'GET', body, signal, key }: 
     throw new CallError(0, { title: 'No connection', detail: 'The api cannot be reached.' });
   }
   if (response.ok) return response;
-  if (response.status === 401 && key === undefined) setSession(null);
+  if (response.status === 401 && key === undefined && bearer !== undefined) endSession(bearer);
   const problem = readProblem(await response.json().catch(() => null));
   const waitS = Number(response.headers.get('retry-after'));
   throw new CallError(response.status, { title: response.statusText, ...problem }, waitS > 0 ? waitS : null);
@@ -78,5 +78,14 @@ function readProblem(body: unknown): Problem {
 /** For answers whose values are not shown digit by digit: counts, states, keys. */
 export async function callJson<T>(path: string, options?: CallOptions): Promise<T> {
   const response = await call(path, options);
-  return (response.status === 204 ? null : await response.json()) as T;
+  if (response.status === 204) return null as T;
+  const text = await response.text();
+  try {
+    return JSON.parse(text) as T;
+  } catch {
+    throw new CallError(-1, {
+      title: 'Error',
+      detail: 'The answer is not JSON. Is a proxy between this page and the api?',
+    });
+  }
 }

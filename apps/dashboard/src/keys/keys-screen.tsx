@@ -2,6 +2,7 @@ import { useEffect, useState } from 'react';
 import { callJson } from '../http/call.ts';
 import { useAnswer } from '../http/use-answer.ts';
 import { exactly } from '../log/filters.ts';
+import { GivenText } from '../parts/given-text.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { ErrorNotice, Notice } from '../parts/notice.tsx';
 import { Ago, FullTime } from '../parts/time.tsx';
@@ -127,7 +128,7 @@ function KeyRow({ apiKey: key, onRotate, onRevoke }: { apiKey: ApiKey; onRotate:
   return (
     <tr className={state}>
       <th scope="row">
-        {key.name}
+        <GivenText text={key.name} />
         <span className="mono">{key.prefix}…</span>
       </th>
       <td data-name="May">
@@ -138,7 +139,7 @@ function KeyRow({ apiKey: key, onRotate, onRevoke }: { apiKey: ApiKey; onRotate:
         ))}
       </td>
       <td data-name="Bound to">
-        {bounds.length === 0 ? <span className="quiet-text">nothing</span> : bounds.join(', ')}
+        {bounds.length === 0 ? <span className="quiet-text">nothing</span> : <GivenText text={bounds.join(', ')} />}
       </td>
       <td data-name="Last used">
         {key.last_used_at ? <Ago at={key.last_used_at} /> : <span className="quiet-text">never</span>}

@@ -1,6 +1,7 @@
 import { useEffect, useRef } from 'react';
 import { EventView } from '../event/event-view.tsx';
 import { loadEvent } from '../event/load-event.ts';
+import { FaultBoundary } from '../fault/fault-boundary.tsx';
 import { useAnswer } from '../http/use-answer.ts';
 import { Icon } from '../parts/icon.tsx';
 import { ErrorNotice } from '../parts/notice.tsx';
@@ -18,7 +19,7 @@ export function EventPanel({
 }) {
   const found = useAnswer(id, (signal) => loadEvent(id, signal), 5_000);
   const panel = useRef<HTMLElement>(null);
-  const shown = found.value?.event.id === id ? found.value : null;
+  const shown = found.isLoading ? null : found.value;
   const shownId = shown?.event.id;
   useEffect(() => {
     if (shownId) panel.current?.querySelector<HTMLElement>('h1')?.focus({ preventScroll: true });
@@ -40,7 +41,11 @@ export function EventPanel({
           <Icon name="close" />
         </button>
       </div>
-      {shown && <EventView found={shown} />}
+      {shown && (
+        <FaultBoundary part="This event" place={shown} onRetry={found.reload}>
+          <EventView found={shown} />
+        </FaultBoundary>
+      )}
       {!shown && found.error && <ErrorNotice error={found.error} retry={found.reload} />}
       {!shown && !found.error && <div className="skeleton" aria-busy="true" />}
     </aside>

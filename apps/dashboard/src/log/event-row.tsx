@@ -5,8 +5,10 @@ import type { ArchiveState } from '../events/archive-state.ts';
 import { type AuditEvent, aliasOf } from '../events/event.ts';
 import { ActionMark } from '../parts/action-mark.tsx';
 import { ArchiveBadge } from '../parts/archive-badge.tsx';
+import { GivenText } from '../parts/given-text.tsx';
 import { TimeOfDay } from '../parts/time.tsx';
 import { eventPath, follow } from '../place/place.ts';
+import { spellOdd } from '../text/odd-characters.ts';
 import { duration, secondsBetween } from '../time/format.ts';
 import { exactly } from './filters.ts';
 
@@ -69,10 +71,14 @@ export const EventRow = memo(function EventRow({
       <td className="cell-object">
         <span className="object-line">
           <FilterValue name="object_id" value={event.object} onFilter={onFilter}>
-            <span className={alias === null ? 'object-name mono' : 'object-name'}>{alias ?? event.object}</span>
+            <span className={alias === null ? 'object-name mono' : 'object-name'}>
+              <GivenText text={alias ?? event.object} />
+            </span>
           </FilterValue>
           <FilterValue name="table_name" value={event.table} onFilter={onFilter}>
-            <span className="table-name">{event.table}</span>
+            <span className="table-name">
+              <GivenText text={event.table} />
+            </span>
           </FilterValue>
         </span>
       </td>
@@ -81,7 +87,7 @@ export const EventRow = memo(function EventRow({
       </td>
       <td className="cell-actor">
         <FilterValue name="changed_by" value={event.actor} onFilter={onFilter}>
-          {event.actor}
+          <GivenText text={event.actor} />
         </FilterValue>
       </td>
       <td className="cell-archive">
@@ -106,7 +112,7 @@ function FilterValue({
     <button
       type="button"
       className="filter-value"
-      title={`${value}\nClick to show only this`}
+      title={`${spellOdd(value)}\nClick to show only this`}
       onClick={(event) => {
         event.stopPropagation();
         onFilter(name, exactly(value));
@@ -123,7 +129,9 @@ export function ChangeLine({ event }: { event: AuditEvent }) {
   if (first === null) return <span className="change-words">{words}</span>;
   return (
     <span className="change-line">
-      <span className="change-path">{first.path}</span>
+      <span className="change-path">
+        <GivenText text={first.path} />
+      </span>
       {first.before === null ? (
         <span className="change-arrow">+</span>
       ) : (

@@ -1,9 +1,11 @@
 import { type KeyboardEvent, useId, useRef, useState } from 'react';
 import { callJson } from '../http/call.ts';
 import { useAnswer } from '../http/use-answer.ts';
+import { GivenText } from '../parts/given-text.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { eventPath, go } from '../place/place.ts';
 import { count } from '../time/format.ts';
+import { keepDraft, readDraft } from './filter-draft.ts';
 import { exactly } from './filters.ts';
 
 interface Suggestion {
@@ -24,12 +26,16 @@ export function FilterBox({
   statsQuery: string | null;
   onFilter: (name: string, value: string) => void;
 }) {
-  const [text, setText] = useState('');
+  const [text, setShownText] = useState(readDraft);
   const [isOpen, setOpen] = useState(false);
   const [active, setActive] = useState(0);
   const input = useRef<HTMLInputElement>(null);
   const list = useId();
   const values = useAnswer(isOpen ? statsQuery : null, (signal) => loadValues(statsQuery ?? '', signal)).value;
+  const setText = (next: string) => {
+    setShownText(next);
+    keepDraft(next);
+  };
   const close = () => {
     setText('');
     setOpen(false);
@@ -98,7 +104,9 @@ export function FilterBox({
             onClick={choose}
           >
             <span className="suggestion-group">{group}</span>
-            <span className="suggestion-text">{shown}</span>
+            <span className="suggestion-text">
+              <GivenText text={shown} />
+            </span>
             <span className="suggestion-hint">{hint}</span>
           </div>
         ))}
@@ -148,5 +156,10 @@ function suggest(text: string, values: Values | null, filter: (name: string, val
   add('Any id', text, 'object, actor, key, team', () => filter('search', text));
   add('Contains', text, 'words in the values', () => filter('q', text));
   add('Actor begins with', text, '', () => filter('changed_by_prefix', text));
+  // The api counts the largest groups alone. A rarer name is a filter all the same.
+  for (const group of ['table_name', 'changed_by'] as const) {
+    if (!suggestions.some(({ group: name, text: shown }) => name === groupNames[group] && shown === text))
+      add(groupNames[group], text, 'exactly this', () => filter(group, exactly(text)));
+  }
   return suggestions;
 }

@@ -1,11 +1,19 @@
 import { type KeyboardEvent, type PointerEvent, useEffect, useMemo, useRef, useState } from 'react';
 import { hueOf } from '../events/action.ts';
-import { callJson } from '../http/call.ts';
+import { countByClock } from '../http/count-by-clock.ts';
 import { useAnswer } from '../http/use-answer.ts';
 import { count, counted, shortTime } from '../time/format.ts';
 import { type Range, rangeEnds } from '../time/range.ts';
 import { useZone } from '../time/zone.ts';
-import { type Bar, chooseInterval, type Interval, makeBars } from './histogram-bars.ts';
+import {
+  type Bar,
+  type BarPlan,
+  type Clock,
+  chooseClock,
+  chooseInterval,
+  type Interval,
+  makeBars,
+} from './histogram-bars.ts';
 
 interface Counts {
   readonly total: number;
@@ -26,8 +34,9 @@ export function Histogram({
   onChoose: (from: number, to: number) => void;
   onTotal: (total: number | null) => void;
 }) {
-  const name = JSON.stringify([filters, range]);
-  const { value, isLoading, error } = useAnswer(name, (signal) => loadBars(filters, range, signal), 30_000);
+  const clock = useZone() === 'utc' ? 'utc' : 'local';
+  const name = JSON.stringify([filters, range, clock]);
+  const { value, isLoading, error } = useAnswer(name, (signal) => loadBars(filters, range, clock, signal), 30_000);
   useEffect(() => onTotal(value?.total ?? null), [value, onTotal]);
   if (error && !value) return <p className="histogram-note">The counts over time cannot be shown: {error.message}</p>;
   if (value && value.bars === null)
@@ -38,6 +47,7 @@ export function Histogram({
 async function loadBars(
   filters: string,
   range: Range,
+  clock: Clock,
   signal: AbortSignal,
 ): Promise<{ bars: readonly Bar[] | null; total: number | null }> {
   const ends = rangeEnds(range, Date.now());
@@ -51,8 +61,10 @@ async function loadBars(
   search.set('group_by', 'action');
   search.set('start_date', new Date(from).toISOString());
   search.set('end_date', new Date(to).toISOString());
-  const { counts, total } = await callJson<Counts>(`/audit/stats?${search}`, { signal });
-  return { bars: makeBars(counts, { from, to, interval }), total: range.kind === 'all' ? null : total };
+  const wanted: BarPlan = { from, to, interval, clock };
+  const plan: BarPlan = { ...wanted, clock: chooseClock(wanted) };
+  const { counts, total } = await countByClock<Counts>(search, plan.clock, signal);
+  return { bars: makeBars(counts, plan), total: range.kind === 'all' ? null : total };
 }
 
 function Bars({

@@ -27,11 +27,14 @@ function RangePanel({ range, choose }: { range: Range; choose: (range: Range) =>
   const zone = useZone();
   const [typed, setTyped] = useState('');
   const parsed = parseRange(typed, zone, Date.now());
-  const ends = rangeEnds(range, Date.now());
-  const [from, setFrom] = useState(toField(ends.from, zone === 'utc'));
-  const [to, setTo] = useState(toField(ends.to ?? Date.now(), zone === 'utc'));
-  const fromMs = fromField(from, zone === 'utc');
-  const toMs = fromField(to, zone === 'utc');
+  const [opened] = useState(() => {
+    const { from, to } = rangeEnds(range, Date.now());
+    return { from, to: to ?? Date.now() };
+  });
+  const [from, setFrom] = useState(toField(opened.from, zone === 'utc'));
+  const [to, setTo] = useState(toField(opened.to, zone === 'utc'));
+  const fromMs = fromField(from, zone === 'utc', opened.from);
+  const toMs = fromField(to, zone === 'utc', opened.to);
   return (
     <div className="range-panel">
       <form
@@ -118,7 +121,9 @@ function toField(ms: number | null, utc: boolean): string {
   return new Date(ms - shift).toISOString().slice(0, 16);
 }
 
-function fromField(text: string, utc: boolean): number | null {
+/** A field that was not changed keeps its exact time: the field has no seconds, and shows an hour twice when clocks are put back. */
+function fromField(text: string, utc: boolean, opened: number | null): number | null {
+  if (text === toField(opened, utc)) return opened;
   const ms = Date.parse(utc ? `${text}Z` : text);
   return Number.isNaN(ms) ? null : ms;
 }

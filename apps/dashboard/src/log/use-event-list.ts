@@ -1,9 +1,12 @@
 import { useSyncExternalStore } from 'react';
+import { onSessionChange } from '../session/session.ts';
 import { createEventList, type EventList, type ListState } from './event-list.ts';
 
 /** The lists of the last views, so that the back button shows the same rows at the same place. */
 const lists = new Map<string, EventList>();
 const mostLists = 6;
+
+onSessionChange(forgetEventLists);
 
 /** `view`: the address of the view. `query`: asked when the list is new, because a relative range moves with the clock. */
 export function getEventList(view: string, query: () => string): EventList {

@@ -4,10 +4,12 @@ import { aliasOf } from '../events/event.ts';
 import { exactly } from '../log/filters.ts';
 import { ActionMark } from '../parts/action-mark.tsx';
 import { CopyButton } from '../parts/copy-button.tsx';
+import { GivenText } from '../parts/given-text.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { ErrorNotice, Notice } from '../parts/notice.tsx';
 import { Ago, FullTime } from '../parts/time.tsx';
 import { actorPath, eventPath, follow, withSearch } from '../place/place.ts';
+import { spellOdd } from '../text/odd-characters.ts';
 import { count, counted } from '../time/format.ts';
 import type { HistoryStep, Operation } from './load-history.ts';
 import { useHistory } from './use-history.ts';
@@ -22,7 +24,7 @@ export default function ObjectScreen({ table, object }: { table: string; object:
   const fields = useMemo(() => listFields(steps), [steps]);
   const shown = field === '' ? steps : steps.filter(({ changes }) => changes?.some(({ path }) => isBelow(path, field)));
   useEffect(() => {
-    document.title = `${alias ?? object} · Auditbox`;
+    document.title = `${spellOdd(alias ?? object)} · Auditbox`;
   }, [alias, object]);
   const newest = steps[0];
   const oldest = steps.at(-1);
@@ -32,10 +34,16 @@ export default function ObjectScreen({ table, object }: { table: string; object:
         <Icon name="left" /> Log
       </a>
       <header className="subject">
-        <p className="subject-kind">{table}</p>
-        <h1>{alias ?? object}</h1>
+        <p className="subject-kind">
+          <GivenText text={table} />
+        </p>
+        <h1>
+          <GivenText text={alias ?? object} />
+        </h1>
         <p className="event-id">
-          <span className="mono">{object}</span>
+          <span className="mono">
+            <GivenText text={object} />
+          </span>
           <CopyButton text={object} label="Copy the id of the object" />
         </p>
       </header>
@@ -54,7 +62,9 @@ export default function ObjectScreen({ table, object }: { table: string; object:
             <select value={field} onChange={(event) => setField(event.target.value)}>
               <option value="">any field</option>
               {fields.map((name) => (
-                <option key={name}>{name}</option>
+                <option key={name} value={name}>
+                  {spellOdd(name)}
+                </option>
               ))}
             </select>
           </label>
@@ -112,7 +122,10 @@ function Step({ step: { event, changes }, field }: { step: HistoryStep; field: s
       <div className="step-head">
         <ActionMark action={event.action} />
         <span>
-          by <a {...follow(actorPath(event.actor))}>{event.actor}</a>
+          by{' '}
+          <a {...follow(actorPath(event.actor))}>
+            <GivenText text={event.actor} />
+          </a>
         </span>
         <a className="step-time" {...follow(eventPath(event.id))}>
           <FullTime at={event.occurredAt} />
@@ -145,7 +158,9 @@ function ChangedPlace({
   const old = op === 'replace' ? valueAt(event.before, names) : null;
   return (
     <li>
-      <span className="diff-name">{path === '' ? 'everything' : path}</span>
+      <span className="diff-name">
+        <GivenText text={path === '' ? 'everything' : path} />
+      </span>
       {op === 'remove' ? (
         <del>removed</del>
       ) : (

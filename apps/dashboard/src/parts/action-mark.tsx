@@ -1,4 +1,5 @@
 import { hueOf, signOf } from '../events/action.ts';
+import { GivenText } from './given-text.tsx';
 
 /** Sign and word of an action. */
 export function ActionMark({ action }: { action: string }) {
@@ -7,7 +8,7 @@ export function ActionMark({ action }: { action: string }) {
       <span aria-hidden="true" className="action-sign">
         {signOf(action)}
       </span>
-      {action}
+      <GivenText text={action} />
     </span>
   );
 }

@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react';
 import type { CallError } from '../http/call.ts';
+import { GivenText } from './given-text.tsx';
 import { Icon, type IconName } from './icon.tsx';
 
 /** A part of a screen that has nothing to show, and why. */
@@ -30,18 +31,23 @@ export function ErrorNotice({ error, retry }: { error: CallError; retry?: () => 
   if (error.status === 403)
     return (
       <Notice icon="lock" title="Your key may not see this">
-        <p>{error.message}</p>
+        <p>
+          <GivenText text={error.message} />
+        </p>
         <p className="quiet-text">Ask for a key with that scope, then sign in with it.</p>
       </Notice>
     );
   return (
     <Notice icon="warn" title={error.status === 0 ? 'The api cannot be reached' : error.title} tone="bad">
-      <p>{error.status === 0 ? 'It may be restarting. What is shown stays.' : error.message}</p>
+      <p>{error.status === 0 ? 'It may be restarting. What is shown stays.' : <GivenText text={error.message} />}</p>
       {error.errors.length > 0 && (
         <ul className="problem-list">
           {error.errors.map(({ path, message }) => (
             <li key={`${path} ${message}`}>
-              <code>{path}</code> {message}
+              <code>
+                <GivenText text={path} />
+              </code>{' '}
+              <GivenText text={message} />
             </li>
           ))}
         </ul>

@@ -75,7 +75,7 @@ export function follow(to: string): { href: string; onClick: (event: MouseEvent<
 }
 
 export function eventPath(id: string): string {
-  return `/events/${id}`;
+  return `/events/${writePathPart(id)}`;
 }
 
 export function objectPath(table: string, id: string): string {

@@ -1,17 +1,21 @@
 import { type FormEvent, useEffect, useState } from 'react';
-import { CallError, callJson } from '../http/call.ts';
+import { CallError } from '../http/call.ts';
 import { Icon } from '../parts/icon.tsx';
 import { go, usePlace, withSearch } from '../place/place.ts';
 import { Logo } from '../shell/logo.tsx';
 import { signInIssuer } from './issuer.ts';
 import { beginSignIn } from './issuer-sign-in.ts';
-import { type Caller, setSession } from './session.ts';
+import { loadCaller } from './load-caller.ts';
+import { setSession, wasSessionRefused } from './session.ts';
+
+const endedSentence =
+  'Your sign-in has ended: its key or token has expired or was revoked. Sign in again, and this view comes back.';
 
 /** Asks for a key, or leads to the issuer. The address stays, so the reader is back where they were. */
 export function SignIn({ problem = null, returnTo }: { problem?: string | null; returnTo?: string }) {
   const place = usePlace();
   const [key, setKey] = useState('');
-  const [error, setError] = useState<string | null>(problem);
+  const [error, setError] = useState(problem ?? (wasSessionRefused() ? endedSentence : null));
   const [isBusy, setBusy] = useState(false);
   useEffect(() => {
     document.title = 'Sign in · Auditbox';
@@ -22,7 +26,7 @@ export function SignIn({ problem = null, returnTo }: { problem?: string | null; 
     if (text === '') return setError('Enter a key.');
     setBusy(true);
     try {
-      setSession({ key: text, caller: await callJson<Caller>('/me', { key: text }) });
+      setSession({ key: text, caller: await loadCaller(text) });
       if (returnTo !== undefined) go(returnTo, 'replace');
     } catch (failure) {
       setError(describe(failure));

@@ -1,9 +1,10 @@
 import { useEffect, useState } from 'react';
-import { CallError, callJson } from '../http/call.ts';
+import { CallError } from '../http/call.ts';
 import { go } from '../place/place.ts';
 import type { SignInIssuer } from './issuer.ts';
 import { finishSignIn } from './issuer-sign-in.ts';
-import { type Caller, setSession } from './session.ts';
+import { loadCaller } from './load-caller.ts';
+import { setSession } from './session.ts';
 import { SignIn } from './sign-in.tsx';
 
 /** `/signed-in`: the issuer sent the browser back. The code leaves the address before it is used. */
@@ -27,7 +28,7 @@ function finishOnce(issuer: SignInIssuer): Promise<void> {
 async function finish(issuer: SignInIssuer, answer: URLSearchParams): Promise<void> {
   history.replaceState(null, '', location.pathname);
   const { token, returnTo } = await finishSignIn(issuer, answer);
-  setSession({ key: token, caller: await callJson<Caller>('/me', { key: token }) });
+  setSession({ key: token, caller: await loadCaller(token) });
   go(returnTo, 'replace');
 }
 

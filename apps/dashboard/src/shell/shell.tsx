@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react';
-import { forgetEventLists } from '../log/use-event-list.ts';
+import { GivenText } from '../parts/given-text.tsx';
 import { Icon, type IconName } from '../parts/icon.tsx';
 import { ZoneSwitch } from '../parts/zone-switch.tsx';
 import { follow, usePlace } from '../place/place.ts';
@@ -58,8 +58,12 @@ export function Shell({ children }: { children: ReactNode }) {
             <span className="who-name" title={caller?.scopes.join(', ')}>
               <Icon name="key" />
               <span>
-                {caller?.name}
-                <small>{caller?.tenant === null ? describeScopes(caller.scopes) : `tenant ${caller?.tenant}`}</small>
+                <GivenText text={caller?.name ?? ''} />
+                <small>
+                  <GivenText
+                    text={caller?.tenant === null ? describeScopes(caller.scopes) : `tenant ${caller?.tenant}`}
+                  />
+                </small>
               </span>
             </span>
             <button
@@ -70,15 +74,7 @@ export function Shell({ children }: { children: ReactNode }) {
             >
               <Icon name={theme === 'dark' ? 'sun' : 'moon'} />
             </button>
-            <button
-              type="button"
-              className="icon-button"
-              aria-label="Sign out"
-              onClick={() => {
-                forgetEventLists();
-                setSession(null);
-              }}
-            >
+            <button type="button" className="icon-button" aria-label="Sign out" onClick={() => setSession(null)}>
               <Icon name="out" />
             </button>
           </div>

@@ -4,7 +4,7 @@ import type { Zone } from './zone.ts';
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 
-function formatter(zone: Zone, style: 'time' | 'day' | 'full' | 'short'): Intl.DateTimeFormat {
+function formatter(zone: Zone, style: 'time' | 'day' | 'full' | 'short' | 'zone'): Intl.DateTimeFormat {
   const name = `${zone} ${style}`;
   const known = formats.get(name);
   if (known) return known;
@@ -13,6 +13,7 @@ function formatter(zone: Zone, style: 'time' | 'day' | 'full' | 'short'): Intl.D
     ...(zone === 'utc' && { timeZone: 'UTC' }),
     ...(style === 'time' && { hour: '2-digit', minute: '2-digit', second: '2-digit' }),
     ...(style === 'day' && { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' }),
+    ...(style === 'zone' && { timeZoneName: 'short' }),
     ...(style === 'short' && { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' }),
     ...(style === 'full' && {
       weekday: 'short',
@@ -32,7 +33,8 @@ function formatter(zone: Zone, style: 'time' | 'day' | 'full' | 'short'): Intl.D
 
 export function timeOfDay(text: string, zone: Zone): string {
   const fraction = /\.(\d{1,3})/.exec(text)?.[1];
-  return `${formatter(zone, 'time').format(new Date(text))}${fraction ? `.${fraction.padEnd(3, '0')}` : ''}`;
+  const shown = `${formatter(zone, 'time').format(new Date(text))}${fraction ? `.${fraction.padEnd(3, '0')}` : ''}`;
+  return `${shown}${zoneIfTwice(new Date(text), zone)}`;
 }
 
 export function dayName(text: string, zone: Zone): string {
@@ -46,7 +48,25 @@ export function fullTime(text: string | Date, zone: Zone): string {
 }
 
 export function shortTime(at: string | Date, zone: Zone): string {
-  return formatter(zone, 'short').format(new Date(at));
+  return `${formatter(zone, 'short').format(new Date(at))}${zoneIfTwice(new Date(at), zone)}`;
+}
+
+const changeMs = 4 * 3_600_000;
+
+/** ` CEST`: a clock that is put back shows an hour twice, and only the zone's name tells them apart. */
+function zoneIfTwice(at: Date, zone: Zone): string {
+  if (zone === 'utc') return '';
+  const offset = at.getTimezoneOffset();
+  const isTwice = [-changeMs, changeMs].some((ms) => {
+    const other = new Date(at.getTime() + ms).getTimezoneOffset();
+    const twin = new Date(at.getTime() + (other - offset) * 60_000);
+    return other !== offset && twin.getTimezoneOffset() === other;
+  });
+  if (!isTwice) return '';
+  const name = formatter(zone, 'zone')
+    .formatToParts(at)
+    .find(({ type }) => type === 'timeZoneName')?.value;
+  return ` ${name}`;
 }
 
 const utcDays = new Intl.DateTimeFormat('en-GB', { weekday: 'long', day: 'numeric', month: 'long', timeZone: 'UTC' });

@@ -5,6 +5,13 @@ export type Zone = 'local' | 'utc' | 'relative';
 
 export const localZone: string = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
+/** The same for the api. A browser that does not know its zone counts in UTC. */
+export const clockZone: string = isNamedZone(localZone) ? localZone : 'UTC';
+
+function isNamedZone(name: string | undefined): boolean {
+  return name !== undefined && !/^Etc\/Unknown$/i.test(name);
+}
+
 const stored = 'auditbox-zone';
 const listeners = new Set<() => void>();
 let zone: Zone = read();
