@@ -12,17 +12,20 @@ return strpos(value::text, '\u') > 0 and (
     ~ '\\u0000|\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]'
 );
 --> statement-breakpoint
--- Whether JSON text nests deeper than `most` levels. The time is linear in the text for each level.
+-- Whether JSON text nests deeper than `most` levels. Not by jsonb, which would drop a deep value whose name comes again.
 create function auditbox.nests_deeper(value text, most integer) returns boolean
 language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 declare
-  brackets text := replace(value, '{', '[');
+  brackets text;
 begin
-  if octet_length(brackets) - octet_length(replace(brackets, '[', '')) <= most then
+  if octet_length(value) - octet_length(replace(replace(value, '[', ''), '{', '')) <= most then
     return false;
   end if;
-  -- A string may hold brackets.
-  brackets := regexp_replace(replace(brackets, '}', ']'), '"(?:[^"\\]|\\.)*"|[^]["]+', '', 'g');
+  -- A string may hold brackets. Without escaped characters, each quote begins or ends a string.
+  select string_agg(part, '') into brackets
+  from string_to_table(replace(replace(value, '\\', ''), '\"', ''), '"') with ordinality as text (part, place)
+  where place % 2 = 1;
+  brackets := replace(replace(regexp_replace(brackets, '[^][{}]+', '', 'g'), '{', '['), '}', ']');
   for level in 1..most loop
     -- This removes what is innermost.
     brackets := replace(brackets, '[]', '');
@@ -291,7 +294,7 @@ begin
         when c.kind = 'foreign' then 'case when @.%1$I is not null then format(''%%s'', @.%1$I) end'
         when c.kind = 'names' then 'case when @.%1$I is not null then array(select case when e is not null then format(''%%s'', e) end from unnest(@.%1$I) e) end'
         when c.kind = 'json' then 'case when strpos(@.%1$I::text, ''\u'') > 0 and auditbox.is_unreadable(@.%1$I) or octet_length(@.%1$I::text) > 980 and auditbox.nests_deeper(@.%1$I::text, 490) then to_json(@.%1$I::text) else @.%1$I end'
-        when c.kind = 'jsonb' then 'case when octet_length(@.%1$I::text) > 980 and auditbox.nests_deeper(@.%1$I::text, 490) then to_json(@.%1$I::text) else to_json(@.%1$I) end'
+        when c.kind = 'jsonb' then 'case when jsonb_path_exists(@.%1$I, ''strict $.**{490}'') then to_json(@.%1$I::text) else to_json(@.%1$I) end'
         when c.kind = 'json array' then 'case when strpos(to_json(@.%1$I)::text, ''\u'') > 0 and auditbox.is_unreadable(to_json(@.%1$I)) or octet_length(to_json(@.%1$I)::text) > 980 and auditbox.nests_deeper(to_json(@.%1$I)::text, 490) then to_json(format(''%%s'', @.%1$I)) else to_json(@.%1$I) end'
         else '@.%1$I' end || ' as %1$I', '@', mark), c.name, format('[redacted:%s]', c.name)), ', ' order by c.place)
       filter (where not e.is_excluded),

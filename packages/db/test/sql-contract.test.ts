@@ -124,6 +124,10 @@ test('a value that nests so deeply that no query could look into it is refused, 
       column_name: 'updated_values',
       message: expect.stringContaining('nests deeper than 500 levels'),
     });
+  // jsonb keeps only the last of two members with one name, and Postgres reads through both.
+  await expect(
+    asWriter((sql) => insertValue(sql, `{"a":${'['.repeat(600)}${']'.repeat(600)},"a":1}`)),
+  ).rejects.toMatchObject({ code: '23514' });
   const found = await db.sql`
     select updated_values #>> '{a,b}' as at, auditbox.audit_words(null, updated_values, null) is null as words
     from auditbox.audit_log where table_name = 'nested'`;

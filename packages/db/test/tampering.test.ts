@@ -206,6 +206,15 @@ test.each([
     'grant auditbox_retention to test_exporter',
     'test_exporter is a member of auditbox_exporter and auditbox_retention',
   ],
+  [
+    `do $$ begin execute format('alter database %I set auditbox.actor = ''ceo''', current_database()); end $$`,
+    'each session of the database begins with the setting auditbox.actor=ceo',
+  ],
+  [
+    `insert into auditbox.log_head (destination, origin) values ('s3', 'o');
+     insert into auditbox.log_entry (destination, index, entry, hashes) values ('s3', 0, 'x', repeat('0', 64))`,
+    'the log of s3 has 1 entries behind its end',
+  ],
   ['alter role auditbox_api bypassrls', 'auditbox_api may log in, bypass rules or change other roles'],
 ])('it finds: %s', async (statement, says) => {
   let remedy: string | null = null;

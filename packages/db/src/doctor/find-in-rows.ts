@@ -6,7 +6,7 @@ import type { Tampering } from './tampering.ts';
 /** What the rows show of tampering. Row-level security on one table hides nothing of the others. */
 export async function findInRows(db: Database): Promise<Tampering[]> {
   const found = await Promise.all(
-    [findSequencesBehind, findUndelivered, findPostponed].map((find) =>
+    [findSequencesBehind, findUndelivered, findPostponed, findPlantedEntries].map((find) =>
       find(db).catch((error: unknown) => {
         // Row-level security hides rows, which the catalog names.
         if (error instanceof DatabaseError && error.code === '42501') return [];
@@ -78,5 +78,22 @@ async function findPostponed(db: Database): Promise<Tampering[]> {
       where d.state in ('sealed', 'sending')
         and (d.next_attempt_at > clock_timestamp() + interval '1 day' or d.leased_until > clock_timestamp() + interval '1 day')
       group by d.destination`,
+  );
+}
+
+/**
+ * Entries behind the end of a log. Somebody inserted them, and the log cannot grow over them.
+ *
+ * Caller: the doctor.
+ * Locks: none.
+ * Crash: nothing is written.
+ */
+async function findPlantedEntries(db: Database): Promise<Tampering[]> {
+  return db.query(
+    (sql) => sql<Tampering[]>`
+      select format('the log of %s has %s entries behind its end', d.name, count(*)) as says, null as remedy
+      from auditbox.destination d left join auditbox.log_head h on h.destination = d.name
+      join auditbox.log_entry e on e.destination = d.name and e.index >= coalesce(h.size, 0)
+      group by d.name`,
   );
 }

@@ -149,6 +149,12 @@ async function findInCatalog(db: Database, schema: string): Promise<Tampering[]>
         or m.ends_at <> (m.starts_at at time zone 'UTC' + interval '1 month') at time zone 'UTC'
         or m.name <> 'audit_log_' || to_char(m.starts_at at time zone 'UTC', 'YYYY_MM')
       union all
+      -- A login may name an actor for itself, and the owner of a database for everybody.
+      select format('each session of the database begins with the setting %s, which events of captured tables get', setting),
+        format('alter database %I reset %s', current_database(), split_part(setting, '=', 1))
+      from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase cross join unnest(s.setconfig) as setting
+      where s.setrole = 0 and d.datname = current_database() and starts_with(setting, 'audit' || 'box.')
+      union all
       select format('the sequence %s gives ids by %s and keeps %s for each session', s.seqrelid::regclass, s.seqincrement, s.seqcache),
         format('alter sequence %s increment 1 cache 1', s.seqrelid::regclass)
       from pg_sequence s join ours on ours.oid = s.seqrelid where s.seqcache <> 1 or s.seqincrement <> 1
