@@ -18,8 +18,8 @@ afterEach(() => {
 });
 
 /** A client of a store that answers each request like this. */
-async function connect(answer: (response: ServerResponse) => void) {
-  const server = createServer((_, response) => answer(response)).listen(0, '127.0.0.1');
+async function connect(answer: (response: ServerResponse, method: string) => void) {
+  const server = createServer(({ method = '' }, response) => answer(response, method)).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const settings: S3Settings = {
     ...{ bucket: 'bucket', prefix: '', region: 'us-east-1', forcePathStyle: true, expectedOwner: null },
@@ -48,6 +48,47 @@ test('a listing that gives the same page for ever is an error at the second page
   expect(await store.list('a/', 'a/b', signal)).toMatchObject(stuck);
   expect(await files.list('a/', 'a/b', signal)).toMatchObject(stuck);
   expect(await files.listFolders('', 'a/', signal)).toMatchObject(stuck);
+});
+
+test.each([
+  ['a text', 'Welcome.'],
+  ['an empty body', ''],
+  ['another document', '<Welcome><Message>x</Message></Welcome>'],
+  ['a page that ends within its first lines', '<ListBucketResult><Name>bucket</Name><KeyCount>1</KeyCount>'],
+  ['a page without its end', '<ListBucketResult><Name>bucket</Name><KeyCount>1</KeyCount></ListBucketResult>'],
+  [
+    'a page without its last key',
+    '<ListBucketResult><KeyCount>2</KeyCount><IsTruncated>false</IsTruncated><Contents><Key>a/b</Key></Contents></ListBucketResult>',
+  ],
+])('%s in place of a listing is an error, and no empty bucket', async (_what, body) => {
+  const { store, files } = await connect((response) => response.end(body));
+  const wrong = { kind: 'error', class: 'transient' };
+  expect(await store.list('a/', '', signal)).toMatchObject(wrong);
+  expect(await files.list('a/', '', signal)).toMatchObject(wrong);
+  expect(await files.listFolders('', '', signal)).toMatchObject(wrong);
+});
+
+test('an answer without an ETag did not come from a store: no file was read or created', async () => {
+  const { store } = await connect((response, method) =>
+    method === 'GET' ? response.writeHead(404).end('<Error><Code>NoSuchKey</Code></Error>') : response.end(),
+  );
+  const wrong = { kind: 'error', class: 'transient', code: 'NoETag' };
+  expect(await store.create('_log/tile/0/000', Buffer.alloc(32), '', signal)).toMatchObject(wrong);
+  expect(await store.head('_log/tile/0/000', signal)).toMatchObject(wrong);
+  const page = await connect((response) => response.end('Welcome.'));
+  expect(await page.store.read('_log/tile/0/000', signal)).toMatchObject(wrong);
+});
+
+test('a store that refuses to create a file that is not there accuses nobody of having written it', async () => {
+  const { store } = await connect((response, method) =>
+    method === 'GET'
+      ? response.writeHead(404).end('<Error><Code>NoSuchKey</Code></Error>')
+      : response.writeHead(412).end('<Error><Code>PreconditionFailed</Code></Error>'),
+  );
+  expect(await store.create('_log/tile/0/000', Buffer.alloc(32), '', signal)).toMatchObject({
+    kind: 'error',
+    code: 'PreconditionFailed',
+  });
 });
 
 test('a file of the log without an end is cut, and is not what was expected', async () => {

@@ -171,6 +171,13 @@ describe('a bucket that is ahead holds the export', () => {
     await expectHeld(sentence);
   });
 
+  test('while a proxy cuts the listing of the checkpoints, as if they were not there', async () => {
+    rig.proxy.intervene = {
+      after: ({ path }) => (path.includes('list-type') && path.includes('checkpoints') ? 'cut' : undefined),
+    };
+    await expectHeld('The log could not be published and will be tried again');
+  });
+
   test('while no file can be read at all, because a permission is missing', async () => {
     rig.proxy.intervene = {
       before: ({ method, path }) => (method !== 'PUT' && path.includes(logFolder) ? forbidden : undefined),

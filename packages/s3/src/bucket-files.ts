@@ -2,9 +2,10 @@ import { createWriteStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
+import { findListingError } from './check-listing.ts';
 import { getPermissions, missingOrError, type ReadOutcome, readObject } from './read-object.ts';
 import type { S3Access, StoreError } from './s3-access.ts';
-import { noStoreError, stuckListingError, toS3Error } from './s3-error.ts';
+import { noStoreError, toS3Error } from './s3-error.ts';
 import { checksumHeaders, protectionHeaders, putPermissions } from './s3-put-headers.ts';
 import type { S3Settings } from './s3-settings.ts';
 
@@ -78,7 +79,8 @@ export function createBucketFiles(access: S3Access, settings: S3Settings): Bucke
           etag: ETag.replaceAll('"', ''),
         }));
         const isLast = page.IsTruncated !== true || files.length === 0;
-        if (!isLast && files.at(-1)?.key === after) return toDestinationError(stuckListingError, 's3:ListBucket');
+        const wrong = findListingError(page, after);
+        if (wrong !== null) return toDestinationError(wrong, 's3:ListBucket');
         return { kind: 'listed', files, isLast };
       } catch (thrown) {
         return toDestinationError(toS3Error(thrown), 's3:ListBucket');
@@ -92,7 +94,8 @@ export function createBucketFiles(access: S3Access, settings: S3Settings): Bucke
         const page = await listPage({ Prefix: prefix, Delimiter: '/', ...start }, signal);
         const folders = (page.CommonPrefixes ?? []).map(({ Prefix = '' }) => Prefix);
         const isLast = page.IsTruncated !== true || folders.length === 0;
-        if (!isLast && folders.at(-1) === after) return toDestinationError(stuckListingError, 's3:ListBucket');
+        const wrong = findListingError(page, after);
+        if (wrong !== null) return toDestinationError(wrong, 's3:ListBucket');
         return { kind: 'listed', folders, isLast };
       } catch (thrown) {
         return toDestinationError(toS3Error(thrown), 's3:ListBucket');

@@ -36,6 +36,8 @@ export function explainS3Error(error: S3Error, place: Place, permission: string 
     case 'TokenProviderError':
     case 'ProviderError':
       return `No credentials were found, or they could not be loaded: ${message}`;
+    case 'InvalidObjectState':
+      return `It lies in an archive class, where ${store} does not read it. Restore it first: ${message}`;
     case 'AuthorizationHeaderMalformed':
     case 'PermanentRedirect':
     case 'IllegalLocationConstraintException':
@@ -45,7 +47,7 @@ export function explainS3Error(error: S3Error, place: Place, permission: string 
     case 'NotImplemented':
       return explainNotImplemented(error, store, place);
     case 'CutRead':
-      return `${store} ended its answer before the object did: ${message}`;
+      return `${store}, or a proxy in front of it, ended its answer early: ${message}`;
     case 'EntityTooLarge':
       return explainTooLarge(store, message);
   }

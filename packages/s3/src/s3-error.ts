@@ -31,6 +31,15 @@ export const stuckListingError: S3Error = {
   header: null,
 };
 
+/** A listing that ended early, as if that were all of it. */
+export const cutListingError: S3Error = {
+  status: null,
+  code: 'CutRead',
+  message: 'A listing arrived without all of its keys.',
+  role: null,
+  header: null,
+};
+
 /** An answer that ended before the object did. */
 export function cutReadError(received: number, length: number): S3Error {
   const message = `${received} of ${length} bytes arrived.`;

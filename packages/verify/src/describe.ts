@@ -59,7 +59,13 @@ function describeAttested({ attested }: Verified): string[] {
   ];
 }
 
-function describeReading({ level, readObjects, readRows, trustedObjects }: Verified): string[] {
+function describeReading(run: Verified): string[] {
+  const { refusedObjects } = run;
+  const refused = `Not checked: ${refusedObjects} objects, which the store does not hand out. Restore those that are archived, and run this command again.`;
+  return [...describeRead(run), ...(refusedObjects === 0 ? [] : [refused])];
+}
+
+function describeRead({ level, readObjects, readRows, trustedObjects }: Verified): string[] {
   if (level === 'log') return ['No object was looked at (--level log).'];
   if (level === 'head')
     return ['Names and lengths of the objects were compared; their content was not read (--level head).'];

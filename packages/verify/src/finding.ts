@@ -24,6 +24,7 @@ export type FindingCode =
   | 'object-unlogged'
   | 'gzip-extra'
   | 'unreadable'
+  | 'log-file-unreadable'
   | 'rows'
   | 'lines-root'
   | 'line-malformed'

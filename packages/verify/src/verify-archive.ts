@@ -47,6 +47,8 @@ export interface Verified {
   /** Objects and events that this run read. */
   readonly readObjects: number;
   readonly readRows: number;
+  /** Objects that the store refuses. */
+  readonly refusedObjects: number;
   /** Objects that only an earlier run read. */
   readonly trustedObjects: number;
   /** Whether the archive has versions, and they were compared. */
@@ -55,7 +57,7 @@ export interface Verified {
   readonly receipts: { readonly events: number; readonly found: number } | null;
   readonly broken: number;
   readonly partly: number;
-  /** What a next run can begin with; null when something is broken. */
+  /** What a next run can begin with; null when something is broken, or the state of an earlier run is better. */
   readonly nextState: Omit<VerifyState, 'version' | 'by'> | null;
 }
 
@@ -84,6 +86,7 @@ export async function verifyArchive(request: VerifyRequest): Promise<Verified> {
     rows: index.rows,
     readObjects: 0,
     readRows: 0,
+    refusedObjects: 0,
     trustedObjects: 0,
     comparedVersions: false,
     receipts: null,
@@ -131,7 +134,8 @@ export async function verifyArchive(request: VerifyRequest): Promise<Verified> {
     ...{
       readObjects: checked.objects,
       readRows: checked.rows,
-      trustedObjects: size - checked.objects - listed.missing.size,
+      refusedObjects: checked.refused,
+      trustedObjects: size - checked.objects - checked.refused - listed.missing.size,
     },
     ...counts,
     // What could not be read is tried again by the next run.
@@ -212,6 +216,8 @@ function next(
 ): Verified['nextState'] {
   if (log === null || counts.broken > 0) return null;
   const { origin, size, root } = log.checkpoint;
+  // The checkpoint that an earlier run saw cannot be read now.
+  if (state !== null && size < state.size) return null;
   // A shallower run does not take away what a deeper one has read.
   const isDeeper = state !== null && levels.indexOf(state.level) > levels.indexOf(level);
   return {

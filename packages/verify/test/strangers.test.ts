@@ -1,5 +1,6 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { hash } from 'node:crypto';
+import { once } from 'node:events';
 import {
   appendFileSync,
   copyFileSync,
@@ -12,7 +13,8 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import type { ServerResponse } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -150,6 +152,25 @@ describe('a file that a stranger wrote into the folder of the log is named, and 
     await archive.publish();
     expect(await verify()).toMatchObject({ exitCode: 0, codes: [] });
   });
+});
+
+test('a store whose listing goes round in circles leaves no verdict', async () => {
+  let pages = 0;
+  const server = createServer((_, response) => {
+    pages += 1;
+    response.end(
+      `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>${pages % 3}</NextContinuationToken></ListBucketResult>`,
+    );
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const source: ArchiveSource = {
+    ...{ kind: 's3', bucket: 'bucket', prefix: '', region: 'us-east-1', sessionToken: null },
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    ...{ accessKeyId: 'any', secretAccessKey: 'any' },
+  };
+  await expect(verify({ source })).rejects.toThrow('The store says that its listing goes on, and not where.');
+  expect(pages).toBe(4);
+  server.close();
 });
 
 describe('lines that readers of JSON would read in two ways', () => {
@@ -311,11 +332,11 @@ describe('a store', () => {
     }
   });
 
-  test('with a broken object and one that cannot be read: what is broken counts', async () => {
+  test('with a broken object, whose credentials end before the last one: what is broken counts', async () => {
     const store = await serveArchive(archive, {
       answer: (response, path, body) => {
         if (path === keys[0]) response.end(Buffer.alloc(body.length));
-        else if (path === keys[2]) response.writeHead(403).end('<Code>InvalidObjectState</Code>');
+        else if (path === keys[2]) response.writeHead(400).end('<Code>ExpiredToken</Code>');
         else response.end(body);
       },
     });
@@ -330,7 +351,7 @@ describe('a store', () => {
     ]);
     expect(stdout).toMatch(/^object-changed\t/m);
     expect(stdout).toContain('BROKEN: see the lines above. A part of the archive could not be read.');
-    expect(stderr).toContain('InvalidObjectState');
+    expect(stderr).toContain('ExpiredToken');
     expect(status).toBe(3);
     store.close();
   });

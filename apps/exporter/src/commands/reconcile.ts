@@ -113,7 +113,7 @@ async function appendEntry(
   const entry = parseBatchEntry(text);
   if (entry === null) return `The entry ${index} of the log is not of a batch.`;
   const found = await findObject(parts.destination, `${parts.destination.prefix}${entry.key}`, signal);
-  if (found.kind === 'error') return found.message;
+  if (found.kind === 'error') return `The object ${entry.key} cannot be read. ${found.message}`;
   // A missing object is named by --verify and by an auditor. Its entry stays.
   let batchId: string | null = null;
   if (found.kind === 'found' && found.object.sha256 === entry.sha256) {
@@ -138,7 +138,7 @@ async function reconcileObjects(parts: ReconcileParts, counts: Counts, signal: A
   if (error !== null) return error.message;
   for (const { what: key } of unknown) {
     const found = await findObject(destination, key, signal);
-    if (found.kind === 'error') return found.message;
+    if (found.kind === 'error') return `The object ${printable(key)} cannot be read. ${found.message}`;
     if (found.kind === 'found') {
       const adoption = await adoptBatch(db, destinationName, found.object);
       counts[adoption] += 1;

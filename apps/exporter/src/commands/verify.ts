@@ -31,13 +31,14 @@ const progressEveryMs = 5_000;
 
 /**
  * Compares the database with the bucket both ways. With `--repair` it sends missing objects again. Resolves to the exit code:
- * 0 they are the same; 1 it could not be done; 2 rows are not exported yet; 3 they differ.
+ * 0 they are the same; 1 it could not be done; 2 rows are not exported yet, or archived objects could not be read; 3 they differ.
  */
 export async function verify(parts: VerifyParts, command: VerifyCommand, signal: AbortSignal): Promise<number> {
   const { settings, db, destinationName: destination } = parts;
-  const found = { differences: [] as Difference[], open: 0, repaired: 0 };
+  const found = { differences: [] as Difference[], open: 0, unread: 0, repaired: 0 };
   const report = (difference: Difference) => {
     if (difference.isRepaired) found.repaired += 1;
+    else if (difference.code === 'object-unread') found.unread += 1;
     else if (difference.code !== 'rows-not-exported') found.open += 1;
     if (found.differences.length < mostListed) found.differences.push(difference);
     if (!command.json) process.stdout.write(describe(difference));
@@ -69,7 +70,8 @@ export async function verify(parts: VerifyParts, command: VerifyCommand, signal:
   const log = await verifyLog(parts, command, report, signal);
   if (log !== null) return fail(log);
   const left = await countUnexported(db, destination, report);
-  if (range.from === null && range.to === null)
+  // What was not read was not verified, so the metrics keep the last whole comparison.
+  if (range.from === null && range.to === null && found.unread === 0)
     await recordVerify(db, { destination, objects, differences: found.open, completeBefore });
   return conclude(command, { ...found, objects, left });
 }
@@ -137,17 +139,20 @@ interface Findings {
   readonly objects: number;
   readonly differences: readonly Difference[];
   readonly open: number;
+  /** Archived objects that nobody can read before they are restored. */
+  readonly unread: number;
   readonly repaired: number;
   /** Whether rows wait for their export. */
   readonly left: boolean;
 }
 
-function conclude({ json }: VerifyCommand, { objects, differences, open, repaired, left }: Findings): number {
-  const exitCode = open > 0 ? 3 : left ? 2 : 0;
-  if (json) process.stdout.write(`${JSON.stringify({ exitCode, objects, open, repaired, differences })}\n`);
+function conclude({ json }: VerifyCommand, { objects, differences, open, unread, repaired, left }: Findings): number {
+  const exitCode = open > 0 ? 3 : left || unread > 0 ? 2 : 0;
+  if (json) process.stdout.write(`${JSON.stringify({ exitCode, objects, open, unread, repaired, differences })}\n`);
   else {
-    const verdict =
-      open > 0 ? `${open} ${open === 1 ? 'difference' : 'differences'}.` : 'Database and bucket are the same.';
+    const same =
+      unread > 0 ? `${unread} objects could not be read: restore them.` : 'Database and bucket are the same.';
+    const verdict = open > 0 ? `${open} ${open === 1 ? 'difference' : 'differences'}.` : same;
     process.stdout.write(`${compared(objects)} ${verdict}${repaired > 0 ? ` ${repaired} repaired.` : ''}\n`);
   }
   return exitCode;

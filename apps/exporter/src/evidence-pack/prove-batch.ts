@@ -41,7 +41,7 @@ export async function proveBatch(
     if (id !== undefined && ids.has(id)) wanted.push({ id, at, line: Buffer.from(line) });
   });
   const read = await destination.read(`${destination.prefix}${entry.key}`, signal, tree.add);
-  if (read.kind === 'error') return failed(read.message);
+  if (read.kind === 'error') return failed(`The object ${entry.key} cannot be read. ${read.message}`);
   if (read.kind === 'missing') return failed(`The object ${entry.key} is missing.`);
   if (tree.root() !== entry.lines) return failed(`The object ${entry.key} is not what the log says.`);
   const path = await proveInclusionFrom(index, checkpoint.size, async (nodes) =>

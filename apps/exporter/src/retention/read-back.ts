@@ -4,6 +4,7 @@ import { type ExpiredMonth, listArchivedObjects } from '@auditbox/db/months/expi
 import { sleep } from '@auditbox/process/sleep.ts';
 import type { Destination, DestinationError } from '../destinations/destination.ts';
 import { compareRows } from '../verify/compare-batch.ts';
+import { isArchived } from '../verify/is-archived.ts';
 
 /** What the bucket has of a month. `different` names the first object that is missing or has other content. */
 export type ReadBack =
@@ -71,6 +72,7 @@ async function compare(
   for (let triesLeft = tries - 1; ; triesLeft -= 1) {
     const read = await parts.destination.read(key, signal);
     if (read.kind === 'missing') return `The object ${key} is missing.`;
+    if (read.kind === 'error' && isArchived(read)) return `The object ${key} cannot be read back. ${read.message}`;
     if (read.kind === 'error') {
       if (read.class !== 'transient' || triesLeft === 0 || signal.aborted) return read;
       await sleep(retryMs, signal);

@@ -5,6 +5,7 @@ import { copyBatchLines } from '@auditbox/db/export/copy-batch-lines.ts';
 import type { DoneDelivery } from '@auditbox/db/export/done-delivery.ts';
 import type { Destination, DestinationError } from '../destinations/destination.ts';
 import { type Difference, difference } from './difference.ts';
+import { isArchived } from './is-archived.ts';
 
 export type Comparison = { readonly kind: 'compared'; readonly differences: readonly Difference[] } | DestinationError;
 
@@ -17,7 +18,7 @@ interface Parts {
 export async function compareBatch(parts: Parts, delivery: DoneDelivery, signal: AbortSignal): Promise<Comparison> {
   const { key, sha256, batchId } = delivery;
   const read = await parts.destination.read(key, signal);
-  if (read.kind === 'error') return read;
+  if (read.kind === 'error') return unreadOr(read, key);
   if (read.kind === 'missing')
     return compared(difference('object-missing', key, `Batch ${batchId} is done, and its object is missing.`));
   const { content } = read;
@@ -89,6 +90,11 @@ function createLineMap() {
       for (const line of lines) byId.set(/^\{"id":"([^"]*)"/.exec(line)?.[1] ?? line, line);
     },
   };
+}
+
+/** An archived object says nothing about the others. */
+function unreadOr(error: DestinationError, key: string): Comparison {
+  return isArchived(error) ? compared(difference('object-unread', key, error.message)) : error;
 }
 
 function compared(...differences: Difference[]): Comparison {

@@ -34,5 +34,10 @@ export const mostSmallBytes = 256 * (2 + 65_535);
 
 /** The archive could not be read: no verdict is possible. The message is a sentence. */
 export class ArchiveError extends Error {
-  override readonly name = 'ArchiveError';
+  override readonly name: string = 'ArchiveError';
+}
+
+/** One file is refused, and others may be read: it is archived, or encrypted with a key that these credentials may not use. */
+export class FileRefusedError extends ArchiveError {
+  override readonly name = 'FileRefusedError';
 }

@@ -3,6 +3,7 @@ import {
   type Archive,
   type ArchivedFile,
   ArchiveError,
+  FileRefusedError,
   type FileVersion,
   type FilledMemory,
   mostSmallBytes,
@@ -33,13 +34,13 @@ export function openBucket(source: S3Source): Archive {
     url.search = canonicalQuery(query);
     for (let left = tries - 1; ; left -= 1) {
       try {
-        const response = await fetch(url, { headers: signed(source, url) });
+        const response = await fetch(url, { headers: signed(source, url), redirect: 'manual' });
         if (response.ok) return response;
-        if (response.status === 404 && key !== '') return null;
-        const says = /<Code>([^<]+)/.exec(await response.text())?.[1] ?? 'no reason';
+        const problem = { status: response.status, body: await response.text() };
+        if (isMissing(problem) && key !== '') return null;
         if (response.status === 501 && 'versions' in query) return null;
         if (left === 0 || (response.status < 500 && response.status !== 429))
-          throw new ArchiveError(`The store answered ${response.status} (${says}) to ${url.pathname}.`);
+          throw explainProblem(problem, { path: url.pathname, isFile: key !== '', source });
       } catch (error) {
         if (error instanceof ArchiveError) throw error;
         if (left === 0)
@@ -73,14 +74,17 @@ export function openBucket(source: S3Source): Archive {
     query: Readonly<Record<string, string>>,
     next: (page: string) => Readonly<Record<string, string>>,
   ) {
+    const seen = new Set<string>();
     for (let more: Readonly<Record<string, string>> = {}; ; ) {
       // Null: the store has no such listing.
       const page = (await getSmall('', { ...query, ...more }, isListing))?.toString() ?? '';
       yield page;
       if (!/<IsTruncated>true</.test(page)) return;
       const begin = next(page);
-      if (Object.values(begin)[0] === '' || JSON.stringify(begin) === JSON.stringify(more))
+      const place = JSON.stringify(begin);
+      if (Object.values(begin)[0] === '' || seen.has(place))
         throw new ArchiveError('The store says that its listing goes on, and not where.');
+      seen.add(place);
       more = begin;
     }
   }
@@ -124,6 +128,51 @@ export function openBucket(source: S3Source): Archive {
     },
     listVersions,
   };
+}
+
+/** An answer other than success. */
+interface Problem {
+  readonly status: number;
+  readonly body: string;
+}
+
+function isMissing({ status, body }: Problem): boolean {
+  return status === 404 && field(body, 'Code') !== 'NoSuchBucket';
+}
+
+/** Codes that refuse every request, whatever is asked for. */
+const refusesAll = new Set([
+  ...['AccountProblem', 'AllAccessDisabled', 'ExpiredToken', 'InvalidAccessKeyId', 'InvalidClientTokenId'],
+  ...['InvalidToken', 'NotSignedUp', 'SignatureDoesNotMatch', 'TokenRefreshRequired', 'InvalidSecurity'],
+]);
+const otherRegion = new Set([
+  'AuthorizationHeaderMalformed',
+  'PermanentRedirect',
+  'IllegalLocationConstraintException',
+]);
+
+function explainProblem(
+  { status, body }: Problem,
+  { path, isFile, source }: { readonly path: string; readonly isFile: boolean; readonly source: S3Source },
+): ArchiveError {
+  const code = field(body, 'Code') || 'no reason';
+  const says = `The store answered ${status} (${code}) to ${path}.`;
+  if (otherRegion.has(code) || (status >= 300 && status < 400)) {
+    const region = field(body, 'Region') || field(body, 'Endpoint');
+    return new ArchiveError(
+      `The bucket is in another region${region === '' ? '' : ` (${region})`} than ${source.region}: set S3_REGION, and S3_ENDPOINT if it is set. ${says}`,
+    );
+  }
+  if (code === 'RequestTimeTooSkewed')
+    return new ArchiveError(`The clock of this machine differs too much from the clock of the store. ${says}`);
+  if (code === 'InvalidObjectState')
+    return new FileRefusedError(
+      `It is archived (${field(body, 'StorageClass') || 'Glacier'}) and cannot be read. Restore it, and run this command again. ${says}`,
+    );
+  const isOfOneFile = isFile && (status === 400 || status === 403) && !refusesAll.has(code);
+  return isOfOneFile
+    ? new FileRefusedError(`The store refuses it. Check the permissions and the key that encrypts it. ${says}`)
+    : new ArchiveError(says);
 }
 
 /** An answer that a proxy cut, as if it were whole, has no end. */

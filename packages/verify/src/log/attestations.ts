@@ -7,7 +7,7 @@ import type { Witness, WitnessPolicy } from '../../../evidence/src/witness-polic
 import type { Archive } from '../archive/archive.ts';
 import { broken, type Finding, partly } from '../finding.ts';
 import type { VerifyState } from '../state.ts';
-import type { WalkedLog } from './walk-log.ts';
+import { readOrReport, type WalkedLog } from './walk-log.ts';
 
 /** What others said about the log. */
 export interface Attested {
@@ -39,12 +39,15 @@ async function checkCosignatures({ archive, log, policy, report }: Parts): Promi
     const folder = path.slice(0, path.lastIndexOf('/') + 1);
     if (!known.has(folder)) report(broken('checkpoint-missing', path, 'A checkpoint that was cosigned is not there.'));
   }
+  let isRefused = false;
   for (const checkpoint of log.checkpoints.toReversed()) {
     const by: Witness[] = [];
     for (const witness of policy.witnesses) {
       const path = cosignaturePath(checkpoint.size, witness.key.id);
       if (!there.has(path)) continue;
-      if (isCosigned(checkpoint, witness, (await archive.read(path))?.toString() ?? '')) by.push(witness);
+      const line = await readOrReport({ archive, report }, path);
+      if (line === undefined) isRefused = true;
+      else if (isCosigned(checkpoint, witness, line?.toString() ?? '')) by.push(witness);
       else report(broken('cosignature', path, `${witness.name} did not sign this checkpoint.`));
     }
     if (!policy.isMet(by)) continue;
@@ -59,8 +62,11 @@ async function checkCosignatures({ archive, log, policy, report }: Parts): Promi
       );
     return { size, by: by.map(({ name }) => name) };
   }
+  const says = 'No checkpoint was cosigned by as many witnesses as the policy asks for.';
   report(
-    broken('quorum', log.checkpoint.size, 'No checkpoint was cosigned by as many witnesses as the policy asks for.'),
+    isRefused
+      ? partly('quorum', log.checkpoint.size, `${says} Some cosignatures cannot be read.`)
+      : broken('quorum', log.checkpoint.size, says),
   );
   return null;
 }
@@ -78,7 +84,9 @@ async function checkStamps({ archive, log, state, report }: Parts): Promise<Atte
   for (const checkpoint of log.checkpoints.toReversed()) {
     const path = stampPath(checkpoint.size);
     if (!there.delete(path) || (newest !== null && checkpoint.size <= (state?.size ?? 0))) continue;
-    const stamp = parseTimestampAnswer((await archive.read(path)) ?? Buffer.alloc(0));
+    const answer = await readOrReport({ archive, report }, path);
+    if (answer === undefined) continue;
+    const stamp = parseTimestampAnswer(answer ?? Buffer.alloc(0));
     const isOurs =
       stamp.kind === 'stamped' && stamp.imprint.equals(hash('sha256', formatCheckpoint(checkpoint), 'buffer'));
     if (!isOurs) report(broken('stamp', path, 'It is not a time stamp of this checkpoint.'));

@@ -17,8 +17,8 @@ import {
 import { growTree, leafHash } from '../../../evidence/src/merkle.ts';
 import { parseNote, type VerifierKey, verifyNote } from '../../../evidence/src/signed-note.ts';
 import { decodeBundle, eachBundle, type Tile, tilePath, tileWidth } from '../../../evidence/src/tiles.ts';
-import type { Archive } from '../archive/archive.ts';
-import { broken, type Finding } from '../finding.ts';
+import { type Archive, ArchiveError, FileRefusedError } from '../archive/archive.ts';
+import { broken, type Finding, partly } from '../finding.ts';
 import type { VerifyState } from '../state.ts';
 
 /** What the log holds, once its tree was derived again. */
@@ -50,14 +50,16 @@ export async function walkLog(parts: WalkParts): Promise<WalkedLog | null> {
   const { archive, report, state } = parts;
   const signed = await readSigned(parts);
   if (signed === null) return null;
-  const { keys, checkpoints } = signed;
+  const { keys, checkpoints, refused } = signed;
   const newest = checkpoints.at(-1);
   if (newest === undefined) {
+    if (refused.size > 0) throw new ArchiveError('No checkpoint of the log can be read. Restore the folder _log/.');
     const says = state === null ? 'No signed checkpoint is there.' : `A log of ${state.size} batches was there before.`;
     report(broken(state === null ? 'checkpoint-missing' : 'rolled-back', checkpointFolder, says));
     return null;
   }
-  if (state !== null && newest.size < state.size)
+  // The checkpoint that an earlier run saw may be one that cannot be read now; that was reported.
+  if (state !== null && newest.size < state.size && !refused.has(state.size))
     report(broken('rolled-back', newest.size, `An earlier run saw ${state.size} batches; the log is shorter now.`));
 
   const roots = rootsToMeet(checkpoints, state);
@@ -100,11 +102,30 @@ type SignedParts = Pick<WalkParts, 'archive' | 'key' | 'report'>;
  * The keys of a log and the checkpoints that they signed, from small to large. What is wrong is reported. Null when the key notes
  * contradict each other.
  */
-export async function readSigned(
-  parts: SignedParts,
-): Promise<{ readonly keys: KeyChain; readonly checkpoints: readonly Checkpoint[] } | null> {
+export async function readSigned(parts: SignedParts): Promise<SignedLog | null> {
   const keys = await followKeys(parts);
-  return keys && { keys, checkpoints: await readCheckpoints(parts, keys) };
+  return keys && { keys, ...(await readCheckpoints(parts, keys)) };
+}
+
+interface SignedLog {
+  readonly keys: KeyChain;
+  readonly checkpoints: readonly Checkpoint[];
+  /** The sizes of checkpoints that the store refuses. */
+  readonly refused: ReadonlySet<number>;
+}
+
+/** A file of the log; undefined when the store refuses this one and serves others. That is reported. */
+export async function readOrReport(
+  { archive, report }: Pick<WalkParts, 'archive' | 'report'>,
+  path: string,
+): Promise<Buffer | null | undefined> {
+  try {
+    return await archive.read(path);
+  } catch (error) {
+    if (!(error instanceof FileRefusedError)) throw error;
+    report(partly('log-file-unreadable', path, `Not checked. ${error.message}`));
+    return undefined;
+  }
 }
 
 /**
@@ -130,12 +151,20 @@ async function followKeys({ archive, key, report }: SignedParts): Promise<KeyCha
 }
 
 /** The checkpoints with a right signature, from small to large. Wrong ones are reported. */
-async function readCheckpoints({ archive, key, report }: SignedParts, keys: KeyChain): Promise<Checkpoint[]> {
+async function readCheckpoints(
+  { archive, key, report }: SignedParts,
+  keys: KeyChain,
+): Promise<Omit<SignedLog, 'keys'>> {
   const found: Checkpoint[] = [];
+  const refused = new Set<number>();
   for await (const { path } of archive.list(checkpointFolder)) {
     const size = sizeOfCheckpoint(path);
-    const text = (await archive.read(path))?.toString() ?? '';
-    const note = parseNote(text);
+    const file = await readOrReport({ archive, report }, path);
+    if (file === undefined) {
+      if (size !== null) refused.add(size);
+      continue;
+    }
+    const note = parseNote(file?.toString() ?? '');
     const checkpoint = note && parseCheckpoint(note.text);
     if (!note || !checkpoint || checkpoint.size !== size) {
       report(broken('checkpoint-malformed', path, 'It is not a signed checkpoint of the size in its name.'));
@@ -149,7 +178,7 @@ async function readCheckpoints({ archive, key, report }: SignedParts, keys: KeyC
       report(broken('checkpoint-signature', path, `It is not signed by the key ${signer.name}+${signer.id}.`));
     else found.push(checkpoint);
   }
-  return found.sort((a, b) => a.size - b.size);
+  return { checkpoints: found.sort((a, b) => a.size - b.size), refused };
 }
 
 /** Sizes at which the tree must have a root. */
@@ -191,7 +220,8 @@ function createTiles(archive: Archive, report: WalkParts['report']) {
   async function compareFull(): Promise<void> {
     for (const { tile, bytes } of full) {
       const path = `${logFolder}${tilePath(tile)}`;
-      const there = await archive.read(path);
+      const there = await readOrReport({ archive, report }, path);
+      if (there === undefined) continue;
       if (there === null) report(broken('tile-missing', path, 'The file is missing.'));
       else if (!there.equals(bytes))
         report(broken('tile-differs', path, 'The file does not hold the hashes of the entries.'));

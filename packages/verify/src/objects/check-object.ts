@@ -3,7 +3,7 @@ import type { Transform } from 'node:stream';
 import { crc32, createInflateRaw, createZstdDecompress } from 'node:zlib';
 import type { BatchEntry } from '../../../evidence/src/batch-entry.ts';
 import { createLineTree } from '../../../evidence/src/line-tree.ts';
-import { type Archive, ArchiveError } from '../archive/archive.ts';
+import { type Archive, ArchiveError, FileRefusedError } from '../archive/archive.ts';
 import { broken, type Finding, partly } from '../finding.ts';
 import { createEventCheck, type EventCheck } from './check-events.ts';
 import { readGzipFrame } from './gzip-frame.ts';
@@ -28,8 +28,14 @@ export function createObjectCheck(archive: Archive, ids: IdFilter | null): Objec
   return async (entry, wanted) => {
     const events = ids && createEventCheck(entry, ids);
     const met = wanted.size === 0 ? null : createLineSearch(wanted);
-    const findings = await compareObject(archive, entry, { memory, events, met });
-    return { findings, suspects: events?.suspects ?? [], met: met?.lines ?? [] };
+    try {
+      const findings = await compareObject(archive, entry, { memory, events, met });
+      return { isRead: true, findings, suspects: events?.suspects ?? [], met: met?.lines ?? [] };
+    } catch (error) {
+      if (!(error instanceof FileRefusedError)) throw error;
+      const refused = partly('unreadable', entry.key, `Not checked. ${error.message}`);
+      return { isRead: false, findings: [refused], suspects: [], met: [] };
+    }
   };
 }
 
@@ -51,6 +57,8 @@ function createMemory(): ObjectMemory {
 }
 
 export interface CheckedObject {
+  /** False: the store refuses this object and serves others. Nothing is known about it. */
+  readonly isRead: boolean;
   readonly findings: readonly Finding[];
   /** Ids that may have come before. */
   readonly suspects: readonly string[];

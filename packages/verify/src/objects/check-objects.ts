@@ -20,6 +20,8 @@ const workerYoungMb = 3;
 export interface CheckedObjects {
   readonly objects: number;
   readonly rows: number;
+  /** Objects that the store refuses. */
+  readonly refused: number;
   /** Ids that may be in two events; null when they are too many to look for. */
   readonly suspects: ReadonlySet<string> | null;
 }
@@ -39,7 +41,7 @@ export async function checkObjects(
   const task: WorkerTask = { source, filter: options.events ? createFilterMemory() : null };
   const iterator = entries[Symbol.asyncIterator]();
   let suspects: Set<string> | null = new Set();
-  let [objects, rows] = [0, 0];
+  let [objects, rows, refused] = [0, 0, 0];
   let isOver = false;
 
   async function work({ check, end }: Checker): Promise<void> {
@@ -47,6 +49,11 @@ export async function checkObjects(
       for (let next = await iterator.next(); !next.done && !isOver; next = await iterator.next()) {
         const answer = await check(next.value, new Set(options.receipts?.expectedIn(next.value)));
         for (const finding of answer.findings) options.report(finding);
+        if (!answer.isRead) {
+          options.receipts?.skip(next.value);
+          refused += 1;
+          continue;
+        }
         options.receipts?.meet(next.value, answer.met);
         for (const id of answer.suspects) suspects?.add(id);
         if (suspects !== null && suspects.size > mostSuspects) suspects = null;
@@ -63,7 +70,7 @@ export async function checkObjects(
 
   const workers = Array.from({ length: objectsAtOnce[source.kind] - 1 }, () => startWorker(task));
   await Promise.all([checkHere(task), ...workers].map(work));
-  return { objects, rows, suspects };
+  return { objects, rows, refused, suspects };
 }
 
 /** Checks one object at a time. */

@@ -10,6 +10,8 @@ export interface ReceiptSearch {
   expectedIn(entry: BatchEntry): readonly string[];
   /** What was found in an object. */
   meet(entry: BatchEntry, lines: readonly MetLine[]): void;
+  /** An object that the store refuses. Its events are not missing. */
+  skip(entry: BatchEntry): void;
   /** Reports the events that were not found. `newestLogged` is when the log named its newest batch. */
   end(newestLogged: string | null): { readonly events: number; readonly found: number };
 }
@@ -24,16 +26,23 @@ export function createReceiptSearch(
   const unique = [...new Map(events.map((event) => [`${event.id} ${event.line}`, event])).values()];
   const byTime = unique.sort((a, b) => (a.recordedAt < b.recordedAt ? -1 : a.recordedAt > b.recordedAt ? 1 : 0));
   const met = new Map<string, { readonly key: string; readonly lines: string[] }>();
+  /** Where an event may be that was not looked for, by its id. */
+  const skipped = new Map<string, string>();
+
+  function expectedIn({ recordedFirst, recordedLast }: BatchEntry): string[] {
+    const ids: string[] = [];
+    for (let at = findFirst(byTime, recordedFirst); at < byTime.length; at += 1) {
+      const event = byTime[at] as ReceiptedEvent;
+      if (event.recordedAt > recordedLast) break;
+      ids.push(event.id);
+    }
+    return ids;
+  }
 
   return {
-    expectedIn({ recordedFirst, recordedLast }) {
-      const ids: string[] = [];
-      for (let at = findFirst(byTime, recordedFirst); at < byTime.length; at += 1) {
-        const event = byTime[at] as ReceiptedEvent;
-        if (event.recordedAt > recordedLast) break;
-        ids.push(event.id);
-      }
-      return ids;
+    expectedIn,
+    skip(entry) {
+      for (const id of expectedIn(entry)) skipped.set(id, entry.key);
     },
     meet({ key }, lines) {
       for (const { id, line } of lines) met.set(id, { key, lines: [...(met.get(id)?.lines ?? []), line] });
@@ -44,8 +53,11 @@ export function createReceiptSearch(
       for (const { id, recordedAt } of open) {
         const taken = `The api took it at ${recordedAt}`;
         const there = met.get(id);
+        const place = skipped.get(id);
         if (there !== undefined)
           report(broken('receipt-differs', id, `${taken}; it has other content in ${there.key}.`));
+        else if (place !== undefined)
+          report(partly('receipt-pending', id, `${taken}; it may be in ${place}, which was not checked.`));
         else if (Date.parse(recordedAt) + delayMs <= logged)
           report(broken('receipt-missing', id, `${taken}; no object of the log has it.`));
         else report(partly('receipt-pending', id, `${taken}. The log may still name it.`));

@@ -1,8 +1,9 @@
 import type { Readable } from 'node:stream';
 import { checkpointFolder, keyFolder } from '@auditbox/evidence/log-files.ts';
-import { missingOrError } from '@auditbox/s3/read-object.ts';
+import { findListingError } from '@auditbox/s3/check-listing.ts';
+import { getPermissions, missingOrError } from '@auditbox/s3/read-object.ts';
 import type { S3Access } from '@auditbox/s3/s3-access.ts';
-import { stuckListingError, toS3Error } from '@auditbox/s3/s3-error.ts';
+import { noStoreError, toS3Error } from '@auditbox/s3/s3-error.ts';
 import { checksumHeaders, protectionHeaders, putPermissions } from '@auditbox/s3/s3-put-headers.ts';
 import type { S3Settings } from '@auditbox/s3/s3-settings.ts';
 import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
@@ -49,7 +50,8 @@ export function createS3LogStore(access: S3Access, settings: S3Settings): LogSto
     try {
       return await bounded(signal, async (abortSignal) => {
         const command = new GetObjectCommand({ ...bucket, Key: `${prefix}${path}` });
-        const { Body } = await client.send(command, { abortSignal });
+        const { ETag, Body } = await client.send(command, { abortSignal });
+        if (!ETag) return toDestinationError(noStoreError, getPermissions);
         return { kind: 'read', body: await readSmall(Body as Readable, most) };
       });
     } catch (thrown) {
@@ -64,7 +66,8 @@ export function createS3LogStore(access: S3Access, settings: S3Settings): LogSto
       try {
         const command = new HeadObjectCommand({ ...bucket, Key: `${prefix}${path}` });
         const found = await bounded(signal, (abortSignal) => client.send(command, { abortSignal }));
-        const { ContentLength: bytes = null, Metadata = {} } = found;
+        const { ETag, ContentLength: bytes = null, Metadata = {} } = found;
+        if (!ETag) return toDestinationError(noStoreError, getPermissions);
         const note = Metadata.note === undefined ? null : Buffer.from(Metadata.note, 'base64').toString();
         return { kind: 'found', bytes, note };
       } catch (thrown) {
@@ -88,14 +91,17 @@ export function createS3LogStore(access: S3Access, settings: S3Settings): LogSto
         IfNoneMatch: '*',
       });
       try {
-        await bounded(signal, (abortSignal) => client.send(command, { abortSignal }));
-        return { kind: 'created' };
+        const { ETag } = await bounded(signal, (abortSignal) => client.send(command, { abortSignal }));
+        // Every store sends an ETag. An answer without one came from a proxy or a login page, and nothing may be stored.
+        return ETag ? { kind: 'created' } : toDestinationError(noStoreError, putPermissions(settings));
       } catch (thrown) {
         const error = toS3Error(thrown);
         if (error.status !== 412 && error.status !== 304) return toDestinationError(error, putPermissions(settings));
         const now = await read(path, signal);
         if (now.kind === 'error') return now;
-        return { kind: now.kind === 'read' && now.body.equals(body) ? 'same' : 'different' };
+        // The store refuses to create a file that is not there. Nobody wrote other bytes.
+        if (now.kind === 'missing') return toDestinationError(error, putPermissions(settings));
+        return { kind: now.body.equals(body) ? 'same' : 'different' };
       }
     },
 
@@ -109,7 +115,8 @@ export function createS3LogStore(access: S3Access, settings: S3Settings): LogSto
         const page = await bounded(signal, (abortSignal) => client.send(command, { abortSignal }));
         const paths = (page.Contents ?? []).map(({ Key = '' }) => Key.slice(prefix.length));
         const isLast = page.IsTruncated !== true || paths.length === 0;
-        if (!isLast && paths.at(-1) === after) return toDestinationError(stuckListingError, 's3:ListBucket');
+        const wrong = findListingError(page, after === '' ? '' : `${prefix}${after}`);
+        if (wrong !== null) return toDestinationError(wrong, 's3:ListBucket');
         return { kind: 'listed', paths, isLast };
       } catch (thrown) {
         return toDestinationError(toS3Error(thrown), 's3:ListBucket');
