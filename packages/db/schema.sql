@@ -1544,7 +1544,7 @@ CREATE OR REPLACE FUNCTION auditbox.is_unreadable(value json)
  RETURNS boolean
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN ((strpos((value)::text, '\u'::text) > 0) AND (regexp_replace((value)::text, '\\\\'::text, '/'::text, 'g'::text) ~ '\\u0000|\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]'::text));
+RETURN ((strpos((value)::text, '\u'::text) > 0) AND (replace((value)::text, '\\'::text, '/'::text) ~ '\\u0000|\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]'::text));
 revoke execute on function auditbox.is_unreadable(json) from public;
 
 CREATE OR REPLACE FUNCTION auditbox.keep_delivery()
@@ -1825,9 +1825,9 @@ CREATE OR REPLACE FUNCTION auditbox.path_to_unreadable(value json, path text)
 AS $function$
 declare
   mark constant text := '!unreadable!';
-  here json := regexp_replace(regexp_replace(value::text, '\\\\', '\\/', 'g'),
-    '\\u0000|\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}',
-    mark, 'g')::json;
+  here json := regexp_replace(regexp_replace(replace(value::text, '\\', '\/'),
+    '\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}', '', 'g'),
+    '\\u0000|\\u[dD][89a-fA-F][0-9a-fA-F]{2}', mark, 'g')::json;
   step record;
 begin
   for level in 1..32 loop

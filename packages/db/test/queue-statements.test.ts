@@ -1,4 +1,5 @@
 import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
+import { workFor, workForAll } from '@auditbox/db/database/holder.ts';
 import { queueStatements } from '@auditbox/db/database/queue-statements.ts';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { createTestDatabase } from '@auditbox/testing/servers/template-database.ts';
@@ -25,7 +26,7 @@ async function runUntilUnlocked(queue: Database) {
 }
 
 test('statements run in the order of their calls, as many as may, and one beyond the queue is busy', async () => {
-  const queue = queueStatements(db, { running: 1, waiting: 2, waitMs: 20_000 });
+  const queue = queueStatements(db, { running: 1, runningEach: 1, waiting: 2, waitingEach: 2, waitMs: 20_000 });
   const { ended, unlock } = await runUntilUnlocked(queue);
   const order: number[] = [];
   const next = [1, 2].map((n) => queue.query((sql) => sql`select 1`).then(() => order.push(n)));
@@ -37,7 +38,7 @@ test('statements run in the order of their calls, as many as may, and one beyond
 });
 
 test('a statement that has waited too long is busy and is not sent, and the others go on', async () => {
-  const queue = queueStatements(db, { running: 1, waiting: 2, waitMs: 100 });
+  const queue = queueStatements(db, { running: 1, runningEach: 1, waiting: 2, waitingEach: 2, waitMs: 100 });
   const { ended, unlock } = await runUntilUnlocked(queue);
   let isSent = false;
   const late = queue.query((sql) => {
@@ -49,4 +50,41 @@ test('a statement that has waited too long is busy and is not sent, and the othe
   await ended;
   expect(await queue.query((sql) => sql`select 1 as one`)).toEqual([{ one: 1 }]);
   expect(isSent).toBe(false);
+});
+
+test('a holder has a share of the connections and of the places to wait, and another one gets the next turn', async () => {
+  const queue = queueStatements(db, { running: 2, runningEach: 1, waiting: 4, waitingEach: 2, waitMs: 20_000 });
+  const { ended, unlock } = await workFor('loud', () => runUntilUnlocked(queue));
+  const order: string[] = [];
+  const select = (holder: string) =>
+    workFor(holder, () => queue.query((sql) => sql`select 1`)).then(() => void order.push(holder));
+  const loud = [select('loud'), select('loud')];
+  await expect(select('loud')).rejects.toMatchObject({ code: 'DATABASE_BUSY' });
+  // Nothing of the loud one has ended.
+  await select('quiet');
+  expect(order).toEqual(['quiet']);
+  await unlock();
+  await Promise.all([ended, ...loud]);
+});
+
+test('holders get turns one after the other, however many statements of one wait', async () => {
+  const queue = queueStatements(db, { running: 1, runningEach: 1, waiting: 100, waitingEach: 50, waitMs: 20_000 });
+  const { ended, unlock } = await workFor('loud', () => runUntilUnlocked(queue));
+  const order: string[] = [];
+  const select = (holder: string) =>
+    workFor(holder, () => queue.query((sql) => sql`select 1`)).then(() => void order.push(holder));
+  const all = [...Array.from({ length: 20 }, () => select('loud')), select('b'), select('b'), select('c')];
+  await unlock();
+  await Promise.all([ended, ...all]);
+  expect(order.slice(0, 6).sort()).toEqual(['b', 'b', 'c', 'loud', 'loud', 'loud']);
+});
+
+test('work whose result several holders get counts for none of them', async () => {
+  const queue = queueStatements(db, { running: 2, runningEach: 1, waiting: 4, waitingEach: 2, waitMs: 20_000 });
+  const { ended, unlock } = await workFor('loud', () => runUntilUnlocked(queue));
+  expect(await workFor('loud', () => workForAll(() => queue.query((sql) => sql`select 1 as one`)))).toEqual([
+    { one: 1 },
+  ]);
+  await unlock();
+  await ended;
 });

@@ -138,6 +138,33 @@ test('a value that nests so deeply that no query could look into it is refused, 
 });
 
 test.each([
+  ['halves of surrogate pairs', '\\ude00'],
+  ['halves behind pairs and backslashes', '\\ud83d\\ude00\\\\\\ud83d'],
+])('a megabyte of %s is refused with its place before the deadline of a statement', async (_name, part) => {
+  const value = `{"a":[1,{"note":"${part.repeat(1_000_000 / part.length)}"}]}`;
+  await expect(
+    asWriter(
+      (sql) => sql`
+        insert into auditbox.audit_log (changed_by, action, table_name, object_id, updated_values)
+        values ('ana', 'updated', 't', '1', ${value}::text::json)`,
+    ),
+  ).rejects.toMatchObject({
+    constraint_name: 'audit_log_values_are_readable',
+    column_name: 'updated_values.a[1].note',
+  });
+});
+
+test('pairs of surrogates and escaped backslashes in front of a u are stored as they came', async () => {
+  const value = `{"note":"${'\\ud83d\\ude00\\\\ud83d\\\\\\\\u0000'.repeat(1_000)}"}`;
+  const [row] = await asWriter(
+    (sql) => sql`
+      insert into auditbox.audit_log (changed_by, action, table_name, object_id, updated_values)
+      values ('ana', 'updated', 't', '1', ${value}::text::json) returning id`,
+  );
+  expect(row?.id).toBeDefined();
+});
+
+test.each([
   [`occurred_at => '1969-12-31T00:00:00Z'`, '23514', ''],
   [`occurred_at => (now() + interval '10 minutes')::text`, '23514', 'audit_log_occurred_at_not_future'],
   [`occurred_at => '2001-02-03T00:00:00Z'`, '23514', ''],

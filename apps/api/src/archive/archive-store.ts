@@ -1,3 +1,4 @@
+import { createFairTurns } from '@auditbox/db/database/fair-turns.ts';
 import type { LinesOutcome, PromisedObject } from '@auditbox/s3/archived-lines.ts';
 import type { S3Settings } from '@auditbox/s3/s3-settings.ts';
 import { HttpProblem } from '../http/problem.ts';
@@ -10,28 +11,15 @@ export interface ArchiveStore {
   readLines(object: PromisedObject, onLine: (line: Buffer) => void, signal: AbortSignal): Promise<LinesOutcome>;
 }
 
-const maxRunning = 2;
-const maxWaiting = 20;
+/** One key may use one of the two, and half of the places to wait. */
+const limits = { running: 2, runningEach: 1, waiting: 20, waitingEach: 10, waitMs: 60_000 };
 
 /** Opens no connection, and does not load the SDK before the first read: it would make the api start slowly. */
 export function createArchiveStore(settings: S3Settings): ArchiveStore {
   let opened: ReturnType<typeof open> | null = null;
-  let running = 0;
-  const waiting: (() => void)[] = [];
+  const turns = createFairTurns(limits, tooMany);
   return {
-    async inTurn(read) {
-      if (running < maxRunning) running += 1;
-      else if (waiting.length >= maxWaiting) throw tooMany();
-      // The one that leaves hands its turn over.
-      else await new Promise<void>((resolve) => waiting.push(resolve));
-      try {
-        return await read();
-      } finally {
-        const next = waiting.shift();
-        if (next === undefined) running -= 1;
-        else next();
-      }
-    },
+    inTurn: turns.run,
     async readLines(object, onLine, signal) {
       opened ??= open(settings);
       const { files, readArchivedLines } = await opened;
@@ -47,7 +35,7 @@ async function open(settings: S3Settings) {
     import('@auditbox/s3/s3-client.ts'),
     import('@auditbox/s3/archived-lines.ts'),
   ]);
-  const files = createBucketFiles(createS3Access(createS3Client(settings, maxRunning), settings), settings);
+  const files = createBucketFiles(createS3Access(createS3Client(settings, limits.running), settings), settings);
   return { files, readArchivedLines };
 }
 

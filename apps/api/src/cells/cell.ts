@@ -1,4 +1,5 @@
 import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
+import { queueStatements } from '@auditbox/db/database/queue-statements.ts';
 import { createMonthMaker, type MonthMaker } from '@auditbox/db/months/month-maker.ts';
 import { connectReaders, type Readers } from '../read/readers.ts';
 
@@ -7,8 +8,10 @@ export interface Cell {
   /** Empty if there is one database. */
   readonly name: string;
   readonly takesEvents: boolean;
-  /** For batches and health checks. */
+  /** For single events and health checks. */
   readonly db: Database;
+  /** For batches: the same connections without those of single events, in shares. */
+  readonly batchesDb: Database;
   /** For look-ups of keys: they must not wait for writes, and writes must not wait for them. */
   readonly keysDb: Database;
   /** For changes and lists of keys, replays and pauses: one caller's changes must not hold up the look-ups of all keys. */
@@ -29,6 +32,9 @@ export interface CellOptions {
   readonly schema: string;
   readonly statementTimeoutMs: number;
 }
+
+/** Two connections more are for single events, and one for health checks. One key's batches leave two of these seven to others. */
+const batches = { running: 7, runningEach: 5, waiting: 350, waitingEach: 175, waitMs: 10_000 };
 
 /** Opens no connection yet. */
 export function openCell({ name, url, takesEvents, replicaUrl, schema, statementTimeoutMs }: CellOptions): Cell {
@@ -53,6 +59,7 @@ export function openCell({ name, url, takesEvents, replicaUrl, schema, statement
     name,
     takesEvents,
     db,
+    batchesDb: queueStatements(db, batches),
     keysDb,
     changesDb,
     months: createMonthMaker(monthsDb),

@@ -46,7 +46,7 @@ function openOne(url: string, options: DatabasesOptions): DatabaseParts {
     keys: createKeyStore(cell.changesDb, cell.keysDb),
     contentHasher: createContentHasher(cell.keysDb),
     sources: createSources(cell.readers),
-    store: createEventStore(cell),
+    store: createEventStore({ db: cell.batchesDb, months: cell.months }),
     ownStore: createEventStore({ db: cell.keysDb, months: cell.months }),
     coalescer: openCoalescer(cell, options),
   };

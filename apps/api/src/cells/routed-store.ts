@@ -29,7 +29,7 @@ export function createRoutedStore(router: EventRouter, health: CellHealth): Even
     health.watch(
       cell.name,
       storeAuditLines(
-        cell.db,
+        cell.batchesDb,
         placed.map(({ event }) => event),
         { months: cell.months, maxNewMonths },
       ),
@@ -80,7 +80,7 @@ export function createRoutedStore(router: EventRouter, health: CellHealth): Even
         await settleAll(
           Array.from(groups, ([cell, placed]) => {
             const check = checkEvents(
-              cell.db,
+              cell.batchesDb,
               placed.map(({ event }) => event),
             );
             return withPlaces(placed, () => health.watch(cell.name, check));
@@ -100,7 +100,7 @@ export function createRoutedStore(router: EventRouter, health: CellHealth): Even
       await settleAll(
         Array.from(groups, async ([cell, placed]) => {
           const list = placed.map(({ event }) => event);
-          const stored = await health.watch(cell.name, storeEachEvent(cell.db, list, cell.months));
+          const stored = await health.watch(cell.name, storeEachEvent(cell.batchesDb, list, cell.months));
           for (const [at, one] of stored.entries()) outcomes.set(placed[at]?.index ?? -1, one);
         }),
       );

@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { type Scope, scopes } from '@auditbox/core/keys/scopes.ts';
 import { allTenants } from '@auditbox/core/keys/tenant-scope.ts';
+import { workFor } from '@auditbox/db/database/holder.ts';
 import { hashApiKey, isApiKeyForm } from '@auditbox/db/keys/key-form.ts';
 import type { Request, RequestHandler, Response } from 'express';
 import type { KnownKey } from '../keys/known-keys.ts';
@@ -96,7 +97,7 @@ export function createAuth({
     if (changingScopes.has(scope) && !(await caller.isStillValid(0)))
       throw deny(request, 'unknown key', caller, unauthorized(wrongKey));
     setCaller(response, caller);
-    next();
+    workFor(caller.id, next);
   };
 }
 

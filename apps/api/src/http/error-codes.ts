@@ -42,7 +42,11 @@ export const errorCodes = {
     retry: false,
   },
   'database-unavailable': { status: 503, meaning: 'The database cannot be reached, or cannot write now.', retry: true },
-  'database-busy': { status: 503, meaning: 'Too many requests already wait for the database.', retry: true },
+  'database-busy': {
+    status: 503,
+    meaning: 'Too many requests, or too many of this key, already wait for the database.',
+    retry: true,
+  },
   'database-timeout': {
     status: 503,
     meaning: 'The database did not answer in time. A read asked for too much: narrow it.',

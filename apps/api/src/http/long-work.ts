@@ -1,4 +1,5 @@
 import { finish, type Steps } from '@auditbox/core/steps.ts';
+import { getHolder } from '@auditbox/db/database/holder.ts';
 
 /*
  * Work on a request that may take longer than a few milliseconds is cut into pieces. Between two pieces the process answers
@@ -10,15 +11,29 @@ const pieceMs = 10;
 /** Work on less text than this is one piece that needs no turn. */
 export const shortText = 16_384;
 
-const waiting: (() => void)[] = [];
+/** The pieces of each key, in the order in which the keys were served: ten requests of one key wait for each other. */
+const waiting = new Map<string, (() => void)[]>();
 let isScheduled = false;
 
-/** Resolves in a turn of the event loop in which no other long work runs. */
+/** Resolves in a turn of the event loop in which no other long work runs. Keys take turns. */
 export function awaitTurn(): Promise<void> {
+  const holder = getHolder();
   return new Promise((resolve) => {
-    waiting.push(resolve);
+    const pieces = waiting.get(holder);
+    if (pieces === undefined) waiting.set(holder, [resolve]);
+    else pieces.push(resolve);
     schedule();
   });
+}
+
+function takeNext(): (() => void) | undefined {
+  const [first] = waiting;
+  if (first === undefined) return undefined;
+  const [holder, pieces] = first;
+  const piece = pieces.shift();
+  waiting.delete(holder);
+  if (pieces.length > 0) waiting.set(holder, pieces);
+  return piece;
 }
 
 /** Lets other work come in between after each `shortText` characters: comparing takes about a millisecond for ten thousand. */
@@ -37,8 +52,8 @@ function schedule(): void {
   isScheduled = true;
   setImmediate(() => {
     isScheduled = false;
-    waiting.shift()?.();
-    if (waiting.length > 0) schedule();
+    takeNext()?.();
+    if (waiting.size > 0) schedule();
   });
 }
 

@@ -15,11 +15,11 @@ export function createApiScrape(
   { cells, coalescer, limits }: Pick<ApiParts, 'cells' | 'coalescer'> & { readonly limits: CoalescerLimits },
 ): Scrape {
   addProcessMetrics(registry);
-  addDatabaseUse(registry, sumUse(cells.map(({ db }) => db)));
+  addDatabaseUse(registry, sumUse(cells.map(({ batchesDb }) => batchesDb)));
   // Read at each scrape, so that nothing has to be kept up to date in between.
   new Gauge({
     name: 'auditbox_coalescer_waiting_events',
-    help: `Single events that wait for a statement. At ${limits.maxWaiting} further events are rejected.`,
+    help: `Single events that wait for a statement. At ${limits.maxWaiting}, or half of it of one key, further events are rejected.`,
     registers: [registry],
     collect() {
       this.set(coalescer.waitingEvents);
@@ -27,7 +27,7 @@ export function createApiScrape(
   });
   new Gauge({
     name: 'auditbox_coalescer_waiting_bytes',
-    help: `Approximate memory of the events that wait for a statement. At ${limits.maxWaitingBytes} further events are rejected.`,
+    help: `Approximate memory of the events that wait for a statement. At ${limits.maxWaitingBytes}, or half of it of one key, further events are rejected.`,
     registers: [registry],
     collect() {
       this.set(coalescer.waitingBytes);

@@ -1,4 +1,5 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
+import { workForAll } from '@auditbox/db/database/holder.ts';
 import type { EventFilter } from '@auditbox/db/queries/event-filter.ts';
 import { findRunningWriters, oldestStart, type RunningWriters } from '@auditbox/db/queries/running-writers.ts';
 import { gather } from '@auditbox/process/gather.ts';
@@ -26,7 +27,7 @@ export function createPollEnd(primary: Database): PollEnd {
   let completeUntil = '';
   // Polls that wait share each look at the running transactions.
   const shareWriters = gather(async (asked: readonly null[]) => {
-    const found = await findRunningWriters(primary);
+    const found = await workForAll(() => findRunningWriters(primary));
     return asked.map(() => found);
   });
   const findWriters = () => shareWriters(null);

@@ -1,3 +1,4 @@
+import { workForAll } from '@auditbox/db/database/holder.ts';
 import type { EventFilter } from '@auditbox/db/queries/event-filter.ts';
 import { createFeedEdge, type FeedEdge } from '@auditbox/db/queries/feed-edge.ts';
 import { type FeedEvent, findFeedStart, readFeed } from '@auditbox/db/queries/read-feed.ts';
@@ -21,7 +22,7 @@ export function createFeed(primary: Reader): Feed {
   const checkEdge = createFeedEdge(primary.poolFor());
   // Feeds that wait share each check, so that a thousand of them cost the database no more than one.
   const shareEdge = gather(async (asked: readonly null[]) => {
-    const edge = await checkEdge();
+    const edge = await workForAll(checkEdge);
     return asked.map(() => edge);
   });
   return async ({ filter, after, pageSize: limit }) => {

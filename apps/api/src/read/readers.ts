@@ -1,4 +1,6 @@
 import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
+import type { TurnLimits } from '@auditbox/db/database/fair-turns.ts';
+import { workForAll } from '@auditbox/db/database/holder.ts';
 import { queueStatements } from '@auditbox/db/database/queue-statements.ts';
 import { replicaLagMs } from '@auditbox/db/database/replica-lag.ts';
 import type { EventFilter } from '@auditbox/db/queries/event-filter.ts';
@@ -46,12 +48,26 @@ export interface ReaderOptions {
   readonly cell?: string | undefined;
 }
 
-const listConnections = 10;
-const wordConnections = 4;
-const countConnections = 3;
+/**
+ * The connections of each pool, and how many of them one key may use at once. One key cannot take all of them, and gets no more than half
+ * of the places to wait.
+ */
+const lists = shareConnections(10, 8);
+const words = shareConnections(4, 3);
+const counts = shareConnections(3, 2);
 /** For filters that no index serves. */
-const unindexed = { maxConnections: 2, statementTimeoutMs: 5_000 };
-const unindexedQueue = { running: unindexed.maxConnections, waiting: 200, waitMs: 5_000 };
+const unindexed = {
+  ...shareConnections(2, 1),
+  statementTimeoutMs: 5_000,
+  waiting: 200,
+  waitingEach: 100,
+  waitMs: 5_000,
+};
+
+function shareConnections(running: number, runningEach: number) {
+  return { running, runningEach, waiting: running * 50, waitingEach: running * 25, waitMs: 10_000 };
+}
+
 const checkIndexEveryMs = 60_000;
 const measureEveryMs = 1_000;
 
@@ -60,27 +76,28 @@ export function connectReaders({ primaryUrl, replicaUrl, schema, statementTimeou
   const openPool = (
     url: string,
     onlyReads: 'in order' | 'any',
-    options: { maxConnections: number; statementTimeoutMs?: number },
+    { statementTimeoutMs: timeoutMs = statementTimeoutMs, ...limits }: TurnLimits & { statementTimeoutMs?: number },
   ) => {
     const common = {
       url,
       schema,
       cell,
       application: 'auditbox api reads',
-      statementTimeoutMs,
+      statementTimeoutMs: timeoutMs,
       avoidSeqScans: true,
       guardsSchema: true,
     };
-    const pool = connectDatabase({ ...common, onlyReads, ...options });
+    const pool = connectDatabase({ ...common, onlyReads, maxConnections: limits.running });
     pools.push(pool);
-    return pool;
+    return queueStatements(pool, limits);
   };
   const connect = (url: string) => {
-    const lists = openPool(url, 'in order', { maxConnections: listConnections });
-    const counts = openPool(url, 'in order', { maxConnections: countConnections });
-    const words = openPool(url, 'any', { maxConnections: wordConnections });
-    const slow = queueStatements(openPool(url, 'any', unindexed), unindexedQueue);
-    return createReader({ lists, counts, words, slow });
+    return createReader({
+      lists: openPool(url, 'in order', lists),
+      counts: openPool(url, 'in order', counts),
+      words: openPool(url, 'any', words),
+      slow: openPool(url, 'any', unindexed),
+    });
   };
   const primary = connect(primaryUrl);
   const replica = replicaUrl === null ? null : createReplica(connect(replicaUrl));
@@ -137,7 +154,7 @@ function createReader({ lists, counts, words, slow }: Pools): CheckedReader {
     longReads: slow,
     async checkWordIndex() {
       if (performance.now() - checkedAt < checkIndexEveryMs) return;
-      wordsAreIndexed = await hasWordIndex(lists);
+      wordsAreIndexed = await workForAll(() => hasWordIndex(lists));
       checkedAt = performance.now();
     },
   };
@@ -150,7 +167,7 @@ function createReplica(reader: CheckedReader): { readonly reader: CheckedReader;
     reader,
     lagMs() {
       if (measured === null || performance.now() - measured.at > measureEveryMs)
-        measured = { at: performance.now(), lag: replicaLagMs(reader.poolFor()) };
+        measured = { at: performance.now(), lag: workForAll(() => replicaLagMs(reader.poolFor())) };
       return measured.lag;
     },
   };

@@ -16,9 +16,15 @@ export interface CoalescerLimits {
   readonly maxFlushes: number;
   readonly maxEventsPerFlush: number;
   readonly maxBytesPerFlush: number;
-  /** Above either limit writes are rejected: the queue is the only part that could grow. */
+  /** Above either limit writes are rejected: the queue is the only part that could grow. One key's events may be half of each. */
   readonly maxWaiting: number;
   readonly maxWaitingBytes: number;
+}
+
+/** The events of one key that wait. */
+interface Line {
+  queue: Waiting[];
+  bytes: number;
 }
 
 interface Waiting {
@@ -30,14 +36,16 @@ interface Waiting {
 
 /**
  * Requests that wait at the same moment share one statement. No request waits for others: a flush begins as soon as a
- * connection is free, with every event that is there. So the load makes the batches, not a timer.
+ * connection is free, with every event that is there. So the load makes the batches, not a timer. If not all of them fit, each key gets
+ * in with as many events as any other.
  */
 export function createCoalescer(
   storeEach: (events: readonly IdentifiedEvent[]) => Promise<AcceptOutcome[]>,
   limits: CoalescerLimits,
   onFlushed: (events: number, seconds: number, outcomes: readonly AcceptOutcome[] | null) => void = () => {},
 ): Coalescer {
-  let queue: Waiting[] = [];
+  const lines = new Map<string, Line>();
+  let queued = 0;
   let queuedBytes = 0;
   let flushes = 0;
   let scheduled = false;
@@ -46,7 +54,7 @@ export function createCoalescer(
 
   /** Flushes after all requests that arrived together are read. */
   function schedule(): void {
-    if (scheduled || queue.length === 0 || flushes >= limits.maxFlushes) return;
+    if (scheduled || queued === 0 || flushes >= limits.maxFlushes) return;
     scheduled = true;
     setImmediate(() => {
       scheduled = false;
@@ -60,19 +68,39 @@ export function createCoalescer(
 
   function takeBatch(): Waiting[] {
     const batch: Waiting[] = [];
-    const kept: Waiting[] = [];
     let bytes = 0;
-    for (const waiting of queue) {
-      const isFull = batch.length >= limits.maxEventsPerFlush || bytes + waiting.bytes > limits.maxBytesPerFlush;
-      if ((isFull && batch.length > 0) || inFlight.has(waiting.event.id)) {
-        kept.push(waiting);
-        continue;
-      }
-      batch.push(waiting);
-      bytes += waiting.bytes;
-      inFlight.add(waiting.event.id);
+    const fits = (waiting: Waiting) =>
+      batch.length === 0 ||
+      (batch.length < limits.maxEventsPerFlush && bytes + waiting.bytes <= limits.maxBytesPerFlush);
+    let takers = Array.from(lines, ([holder, line]) => ({ holder, line, at: 0, kept: [] as Waiting[] }));
+    const all = takers;
+    while (takers.length > 0) {
+      // Each takes its next event that fits. One that finds none takes no more.
+      takers = takers.filter((taker) => {
+        for (; taker.at < taker.line.queue.length && batch.length < limits.maxEventsPerFlush; taker.at += 1) {
+          const waiting = taker.line.queue[taker.at] as Waiting;
+          if (!inFlight.has(waiting.event.id) && fits(waiting)) {
+            taker.at += 1;
+            batch.push(waiting);
+            bytes += waiting.bytes;
+            taker.line.bytes -= waiting.bytes;
+            inFlight.add(waiting.event.id);
+            return true;
+          }
+          taker.kept.push(waiting);
+        }
+        return false;
+      });
     }
-    queue = kept;
+    for (const { holder, line, at, kept } of all) {
+      const hasTaken = at > kept.length;
+      if (!hasTaken) continue;
+      line.queue = [...kept, ...line.queue.slice(at)];
+      lines.delete(holder);
+      // Behind those that got nothing.
+      if (line.queue.length > 0) lines.set(holder, line);
+    }
+    queued -= batch.length;
     queuedBytes -= bytes;
     return batch;
   }
@@ -100,18 +128,23 @@ export function createCoalescer(
 
   return {
     get waitingEvents() {
-      return queue.length;
+      return queued;
     },
     get waitingBytes() {
       return queuedBytes;
     },
     write(event) {
       const bytes = estimateBytes(event);
-      if (queue.length >= limits.maxWaiting || queuedBytes + bytes > limits.maxWaitingBytes) {
-        return Promise.reject(DatabaseError.busy(queue.length));
-      }
+      const holder = event.origin?.recordedBy ?? '';
+      const line = lines.get(holder) ?? { queue: [], bytes: 0 };
+      const isFull = queued >= limits.maxWaiting || queuedBytes + bytes > limits.maxWaitingBytes;
+      const isShareUsed = line.queue.length >= limits.maxWaiting / 2 || line.bytes + bytes > limits.maxWaitingBytes / 2;
+      if (isFull || isShareUsed) return Promise.reject(DatabaseError.busy(line.queue.length));
       return new Promise((resolve, reject) => {
-        queue.push({ event: identify(event), bytes, resolve, reject });
+        line.queue.push({ event: identify(event), bytes, resolve, reject });
+        line.bytes += bytes;
+        lines.set(holder, line);
+        queued += 1;
         queuedBytes += bytes;
         schedule();
       });

@@ -1,4 +1,5 @@
 import type { Database } from '../database/connect.ts';
+import { workForAll } from '../database/holder.ts';
 import { runWide } from './windows.ts';
 
 const rememberMs = 60_000;
@@ -12,7 +13,7 @@ const known = new WeakMap<Database, { readonly at: number; readonly begin: Promi
 export function getRecordBegin(db: Database): Promise<string | null> {
   const remembered = known.get(db);
   if (remembered && performance.now() - remembered.at < rememberMs) return remembered.begin;
-  const begin = readRecordBegin(db);
+  const begin = workForAll(() => readRecordBegin(db));
   known.set(db, { at: performance.now(), begin });
   // A failed reading is not remembered.
   begin.catch(() => known.delete(db));

@@ -1,5 +1,6 @@
 import type { Database } from '../database/connect.ts';
-import { DatabaseError } from '../database/database-error.ts';
+import { createFairTurns } from '../database/fair-turns.ts';
+import { workForAll } from '../database/holder.ts';
 import type { EventFilter } from './event-filter.ts';
 import type { EventOrder, EventPosition } from './event-order.ts';
 
@@ -60,7 +61,7 @@ function splitAxis(starts: readonly string[]): Window[] {
 function getMonths(db: Database): Promise<readonly string[]> {
   const remembered = known.get(db);
   if (remembered && performance.now() - remembered.at < rememberMs) return remembered.starts;
-  const starts = readMonths(db);
+  const starts = workForAll(() => readMonths(db));
   known.set(db, { at: performance.now(), starts });
   // A failed reading is not remembered.
   starts.catch(() => known.delete(db));
@@ -91,17 +92,9 @@ export function within(filter: EventFilter, { from, to }: Window): EventFilter {
   };
 }
 
-const maxWaiting = 50;
-let waiting = 0;
-let last: Promise<unknown> = Promise.resolve();
+const wideTurns = createFairTurns({ running: 1, runningEach: 1, waiting: 50, waitingEach: 25, waitMs: 10_000 });
 
 /** Runs a statement that locks all months: one at a time in a process. Throws DatabaseError if too many wait. */
-export async function runWide<T>(statement: () => Promise<T>): Promise<T> {
-  if (waiting >= maxWaiting) throw DatabaseError.busy(waiting);
-  waiting += 1;
-  const run = last.then(statement, statement).finally(() => {
-    waiting -= 1;
-  });
-  last = run.catch(() => {});
-  return run;
+export function runWide<T>(statement: () => Promise<T>): Promise<T> {
+  return wideTurns.run(statement);
 }
