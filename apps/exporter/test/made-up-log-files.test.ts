@@ -199,6 +199,13 @@ describe('a bucket that is ahead holds the export', () => {
     expect([await other.ended, other.output()]).toEqual([0, expect.stringContaining(checkpointPath(77))]);
   });
 
+  test('unless somebody replaced the checkpoint: then rows are exported twice', async () => {
+    // The limit that docs/evidence.md states.
+    await put(checkpointPath(3), 'x');
+    await drain();
+    expect(await restored.states()).toEqual({ done: 12 });
+  });
+
   test('and --reconcile brings both together, whatever a stranger has written next to the log', async () => {
     const fake = await formatKeyNote(1, stranger.signer, makeKey().signer);
     await put(checkpointPath(999), 'x');
@@ -289,6 +296,16 @@ async function serveNames(names: string[], { signed }: { signed: number }) {
     },
   };
 }
+
+test('a made-up tile under the next name of the log blocks the log, which names it, and the export goes on', async () => {
+  await put('_log/tile/0/000.p/3', 'x');
+  const app = await rig.drain(logged);
+  expect([await app.ended, app.output()]).toEqual([
+    1,
+    expect.stringContaining('The file _log/tile/0/000.p/3 of the log'),
+  ]);
+  await expectExactlyOnce(rig.bucket, ids);
+});
 
 test('made-up key notes do not stop the log, and not a later change of the key', async () => {
   await put(keyNotePath(1), await formatKeyNote(1, stranger.signer, makeKey().signer));
