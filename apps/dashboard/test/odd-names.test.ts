@@ -79,43 +79,6 @@ test.skipIf(fixture === null).each(objectNames)(
     const spelled = await page.locator('.subject h1 .odd').count();
     expect(spelled === 0).toBe(object === 'e\u0301');
     await page.getByRole('link', { name: 'Open in the log' }).click();
-    await expect.poll(() => page.locator('.event-row').count()).toBe(1);
-    // The address alone restores what is shown.
-    await page.reload();
-    await page.locator(`.event-row[data-id="${body.id}"]`).waitFor();
-
-    await page.goto(`${api.url}/ui/events/${body.id}`);
-    await page.locator('#event-title a').nth(1).click();
-    await expect.poll(() => page.locator('.subject h1').textContent()).toContain(name);
-    await expect.poll(() => page.locator('.timeline > li').count()).toBe(1);
-    expect(dialogs).toEqual([]);
-  },
-);
-
-test.skipIf(fixture === null).each(objectNames)(
-  'an object with the name %j has its own page, its own filter and a name that can be seen (needs chromium)',
-  async (object) => {
-    if (fixture === null) return;
-    const { api, open } = fixture;
-    const { body } = await api.request('/audit', { body: anEvent({ object_id: object, table_name: 'odd' }) });
-    const page = await open(`/events/${body.id}`);
-    await page.locator('#event-title a').nth(1).click();
-    await expect.poll(() => page.locator('.subject h1').textContent()).toBe(object);
-    await expect.poll(() => page.locator('.timeline > li').count()).toBe(1);
-    await page.goto(page.url());
-    await expect.poll(() => page.locator('.subject h1').textContent()).toBe(object);
-    expect(await page.locator('.subject h1').evaluate((title) => title.getBoundingClientRect().height)).toBeGreaterThan(
-      20,
-    );
-    expect(await page.locator('.subject h1').evaluate((title) => (title as HTMLElement).offsetWidth)).toBeGreaterThan(
-      5,
-    );
-    const seen = await page
-      .locator('.subject h1 .odd')
-      .getAttribute('data-spelled', { timeout: 1_000 })
-      .catch(() => null);
-    expect(seen !== null || object === 'e\u0301').toBe(true);
-    await page.getByRole('link', { name: 'Open in the log' }).click();
     await page.locator(`.event-row[data-id="${body.id}"]`).waitFor();
     expect(await page.locator('.event-row').count()).toBe(1);
     await page.reload();
