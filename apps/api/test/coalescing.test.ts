@@ -18,7 +18,7 @@ const post = (body: WireEvent) => api.request('/audit', { body });
 /** Sends events while writes wait for a lock, and releases the lock when some of them will share a statement. */
 async function postTogether(events: readonly WireEvent[]) {
   const unlock = await lockAuditLog(api.db);
-  const { answers } = await sendTogether(api.url, events, post);
+  const { answers } = await sendTogether(api, events, post);
   await unlock();
   return Promise.all(answers);
 }

@@ -56,7 +56,7 @@ test('requests that shared a statement keep their own traces; their batch links 
   const api = await startApi(rig.db.url, traced());
   const events = someEvents(30, { updated_at });
   const unlock = await lockAuditLog(rig.db);
-  const { answers } = await sendTogether(api.url, events, (body, index) =>
+  const { answers } = await sendTogether({ url: api.url, db: rig.db }, events, (body, index) =>
     api.request('/audit', { body, headers: callOf(index) }),
   );
   await unlock();
