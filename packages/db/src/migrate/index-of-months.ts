@@ -33,7 +33,8 @@ export async function makeForMonths(
   const partitions = await sql<{ table: string; isIndexed: boolean }[]>`
     select c.relname as table, exists (
       select from pg_index i join pg_inherits h on h.inhrelid = i.indexrelid
-      where i.indrelid = c.oid and h.inhparent = to_regclass('auditbox.' || ${name})
+      where i.indrelid = c.oid and h.inhparent = (
+        select oid from pg_class where relname = ${name} and relnamespace = 'auditbox'::regnamespace)
     ) as "isIndexed"
     from pg_inherits p join pg_class c on c.oid = p.inhrelid
     where p.inhparent = 'auditbox.audit_log'::regclass order by c.relname`;

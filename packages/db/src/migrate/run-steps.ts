@@ -74,7 +74,7 @@ async function runStep(turn: Turn, { kind, statement }: Step, at: Place): Promis
 }
 
 function readMonthsIndex(statement: string): MonthsIndex {
-  const [, name, definition] = /^create index (\w+) on "?auditbox"?\.audit_log\s([^;]+)/m.exec(statement) ?? [];
+  const [, name, definition] = /^create index (\w+) on (?:\w+|"[^"]+")\.audit_log\s([^;]+)/m.exec(statement) ?? [];
   if (name === undefined || definition === undefined) throw new TypeError('A step of months is no index of audit_log.');
   return { name, definition };
 }
