@@ -14,6 +14,7 @@ import type { LogSettings } from './log-settings.ts';
 import type { LogStore } from './log-store.ts';
 import { numberPass } from './number-pass.ts';
 import { publishLog } from './publish.ts';
+import { createUnknownReport } from './report-unknown.ts';
 
 /** `blocked`: a person must look. `unavailable`: the store could not be used; the next pass tries again. */
 type PassOutcome =
@@ -217,20 +218,5 @@ export function createLogKeeper({
         await sleep(isNotCompared() ? Math.min(retryMs, intervalMs) : intervalMs, taking);
       }
     },
-  };
-}
-
-/** A log line names this many. */
-const mostNamed = 10;
-
-/** Reports files below `_log/` that are not the log's, once as long as they stay the same. */
-function createUnknownReport(log: ExporterLog) {
-  let reported = '';
-  return (unknown: ReadonlyMap<string, string>): void => {
-    const files = [...unknown].slice(0, mostNamed).map(([path, reason]) => ({ path, reason }));
-    const found = JSON.stringify([unknown.size, files]);
-    if (found === reported || unknown.size === 0) return;
-    reported = found;
-    log.logFilesUnknown({ count: unknown.size, files });
   };
 }
