@@ -5,9 +5,9 @@ import { DatabaseError } from './database-error.ts';
 
 /**
  * Runs `copy (…) to stdout` and hands out each row's bytes as they come: in the text forms with the line break, in the binary
- * form from the number of columns on. Resolves when the server said
- * that all of them came and how many; throws DatabaseError if the statement failed, the connection died or another number of
- * rows came, the signal's reason after an abort, and what `onRow` throws. A row that is kept keeps the whole packet that it came in.
+ * form from the number of columns on. Resolves when the server said that all of them came and how many; throws DatabaseError if
+ * the statement failed, the connection died or another number of rows came, the signal's reason after an abort, and what `onRow`
+ * throws. A row that is kept keeps the whole packet that it came in.
  *
  * The stream is read as fast as it comes, because postgres.js pauses its socket for a slow reader and does not resume it
  * after the last row: the connection would hang. So memory is bounded by what one COPY gives; the caller bounds that.

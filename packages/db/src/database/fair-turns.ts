@@ -26,8 +26,8 @@ interface Line {
 
 /**
  * Runs work of many holders in turns. The next turn is that of the holder with the least work that runs; of equal ones, of the one
- * that was served longest ago. The work of one holder runs in the order of the calls. Rejects with
- * the error of `tooMany` if too much waits.
+ * that was served longest ago. The work of one holder runs in the order of the calls. Rejects with the error of `tooMany` if too
+ * much waits.
  */
 export function createFairTurns(
   limits: TurnLimits,
