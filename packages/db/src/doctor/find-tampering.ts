@@ -150,7 +150,7 @@ async function findInCatalog(db: Database, schema: string): Promise<Tampering[]>
         or m.name <> 'audit_log_' || to_char(m.starts_at at time zone 'UTC', 'YYYY_MM')
       union all
       -- A login may name an actor for itself, and the owner of a database for everybody.
-      -- The name is in two parts, because the name of another schema replaces that of ours, and the setting keeps its name.
+      -- The name is in two parts, because the name of another schema replaces "auditbox", and a setting has no schema.
       select format('each session of the database begins with the setting %s, which events of captured tables get', setting),
         format('alter database %I reset %s', current_database(), split_part(setting, '=', 1))
       from pg_db_role_setting s join pg_database d on d.oid = s.setdatabase cross join unnest(s.setconfig) as setting
