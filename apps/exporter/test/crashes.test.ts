@@ -166,7 +166,9 @@ test('SIGTERM finishes the upload in flight, starts no other and exits with 0', 
   await rig.db.store(someEvents(1));
   letGo();
   expect(await app.ended).toBe(0);
-  expect(await rig.db.states()).toEqual({ done: 10, pending: 1 });
+  // A seal that runs when the signal comes may take the new row. Its batch then waits for the next exporter.
+  expect(await rig.db.states()).toSatisfy(({ done, pending = 0, sealed = 0 }) => done === 10 && pending + sealed === 1);
+  expect(rig.proxy.requests.filter(isUpload)).toHaveLength(1);
 });
 
 test('a batch whose upload outlasts the grace period is given back and costs no attempt', async () => {
