@@ -122,7 +122,7 @@ export async function verifyArchive(request: VerifyRequest): Promise<Verified> {
       report(partly('event-twice', 'all', 'There are too many events to look for ids that come twice.'));
     else
       await findTwice(
-        archive,
+        source,
         readEntries(archive, size, () => true),
         checked.suspects,
         report,

@@ -31,7 +31,7 @@ async function peakOf(objects: number, level: 'content' | 'events'): Promise<num
     await archive.publish();
     // As in package.json.
     const args = [
-      '--max-semi-space-size=4',
+      '--max-semi-space-size=1',
       '--import',
       preload,
       program,

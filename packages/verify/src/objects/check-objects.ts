@@ -1,21 +1,11 @@
-import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
 import type { BatchEntry } from '../../../evidence/src/batch-entry.ts';
-import { ArchiveError } from '../archive/archive.ts';
-import { type ArchiveSource, openArchive } from '../archive/open-archive.ts';
+import type { ArchiveSource } from '../archive/open-archive.ts';
 import type { Finding } from '../finding.ts';
 import type { ReceiptSearch } from '../receipts/receipt-search.ts';
-import { createObjectCheck, type ObjectCheck } from './check-object.ts';
-import { createFilterMemory, createIdFilter } from './id-filter.ts';
-import type { WorkerAnswer, WorkerQuestion, WorkerTask } from './worker.ts';
-
-/** A bucket answers slowly, and a disk fast. One of the objects is read by this thread, each other one by a worker. */
-const objectsAtOnce = { folder: availableParallelism(), s3: Math.max(8, 2 * availableParallelism()) } as const;
+import { checkInThreads } from './check-in-threads.ts';
+import { createFilterMemory } from './id-filter.ts';
 
 const mostSuspects = 1_000_000;
-
-/** In MB. What a worker makes is short-lived. A larger young generation only keeps it longer, in each worker. */
-const workerYoungMb = 3;
 
 export interface CheckedObjects {
   readonly objects: number;
@@ -38,88 +28,27 @@ export async function checkObjects(
     readonly onProgress: (done: { objects: number; rows: number }) => void;
   },
 ): Promise<CheckedObjects> {
-  const task: WorkerTask = { source, filter: options.events ? createFilterMemory() : null };
-  const iterator = entries[Symbol.asyncIterator]();
+  const { receipts } = options;
   let suspects: Set<string> | null = new Set();
   let [objects, rows, refused] = [0, 0, 0];
-  let isOver = false;
-
-  async function work({ check, end }: Checker): Promise<void> {
-    try {
-      for (let next = await iterator.next(); !next.done && !isOver; next = await iterator.next()) {
-        const answer = await check(next.value, new Set(options.receipts?.expectedIn(next.value)));
-        for (const finding of answer.findings) options.report(finding);
-        if (!answer.isRead) {
-          options.receipts?.skip(next.value);
-          refused += 1;
-          continue;
-        }
-        options.receipts?.meet(next.value, answer.met);
-        for (const id of answer.suspects) suspects?.add(id);
-        if (suspects !== null && suspects.size > mostSuspects) suspects = null;
-        objects += 1;
-        rows += next.value.rows;
-        options.onProgress({ objects, rows });
+  await checkInThreads(entries, {
+    source,
+    filter: options.events ? createFilterMemory() : null,
+    wantedIn: (entry) => new Set(receipts?.expectedIn(entry)),
+    onChecked(entry, answer) {
+      for (const finding of answer.findings) options.report(finding);
+      if (!answer.isRead) {
+        receipts?.skip(entry);
+        refused += 1;
+        return;
       }
-    } finally {
-      // After an error of one of them, nobody waits for the others.
-      isOver = true;
-      await end();
-    }
-  }
-
-  const workers = Array.from({ length: objectsAtOnce[source.kind] - 1 }, () => startWorker(task));
-  await Promise.all([checkHere(task), ...workers].map(work));
+      receipts?.meet(entry, answer.met);
+      for (const id of answer.suspects) suspects?.add(id);
+      if (suspects !== null && suspects.size > mostSuspects) suspects = null;
+      objects += 1;
+      rows += entry.rows;
+      options.onProgress({ objects, rows });
+    },
+  });
   return { objects, rows, refused, suspects };
-}
-
-/** Checks one object at a time. */
-interface Checker {
-  readonly check: ObjectCheck;
-  end(): Promise<unknown>;
-}
-
-/** In this thread: another worker would cost 25 MB, and this thread has little else to do. */
-function checkHere({ source, filter }: WorkerTask): Checker {
-  const check = createObjectCheck(openArchive(source), filter && createIdFilter(filter));
-  return {
-    async check(entry, wanted) {
-      try {
-        return await check(entry, wanted);
-      } catch (error) {
-        throw unreadable(entry, (error as Error).message);
-      }
-    },
-    async end() {},
-  };
-}
-
-function startWorker(task: WorkerTask): Checker {
-  const worker = new Worker(new URL('./worker.ts', import.meta.url), {
-    workerData: task,
-    resourceLimits: { maxYoungGenerationSizeMb: workerYoungMb },
-  });
-  return {
-    async check(entry, wanted) {
-      const answer = await ask(worker, { entry, wanted });
-      if (answer.kind === 'failed') throw unreadable(entry, answer.reason);
-      return answer;
-    },
-    end: () => worker.terminate(),
-  };
-}
-
-function unreadable({ key }: BatchEntry, reason: string): ArchiveError {
-  return new ArchiveError(`${key} could not be read: ${reason}`);
-}
-
-function ask(worker: Worker, question: WorkerQuestion): Promise<WorkerAnswer> {
-  return new Promise((resolve, reject) => {
-    worker.once('message', (answer: WorkerAnswer) => {
-      worker.off('error', reject);
-      resolve(answer);
-    });
-    worker.once('error', reject);
-    worker.postMessage(question);
-  });
 }

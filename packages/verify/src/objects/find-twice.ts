@@ -1,25 +1,27 @@
 import type { BatchEntry } from '../../../evidence/src/batch-entry.ts';
-import type { Archive } from '../archive/archive.ts';
+import type { ArchiveSource } from '../archive/open-archive.ts';
 import { broken, type Finding } from '../finding.ts';
-import { createObjectCheck } from './check-object.ts';
+import { checkInThreads } from './check-in-threads.ts';
 
 /** Looks for ids that seemed to come twice, in all objects, and reports those that do. What is wrong with an object was reported before. */
 export async function findTwice(
-  archive: Archive,
+  source: ArchiveSource,
   entries: AsyncIterable<BatchEntry>,
   suspects: ReadonlySet<string>,
   report: (finding: Finding) => void,
 ): Promise<void> {
   if (suspects.size === 0) return;
-  const check = createObjectCheck(archive, null);
-  const seen = new Map<string, string>();
-  for await (const entry of entries) {
-    const { key } = entry;
-    const { met } = await check(entry, suspects);
-    for (const { id } of met) {
-      const before = seen.get(id);
-      if (before !== undefined) report(broken('event-twice', id, `The event is in ${before} and in ${key}.`));
-      seen.set(id, key);
-    }
+  const places = new Map<string, BatchEntry[]>();
+  await checkInThreads(entries, {
+    source,
+    filter: null,
+    wantedIn: () => suspects,
+    onChecked(entry, { met }) {
+      for (const { id } of met) places.set(id, [...(places.get(id) ?? []), entry]);
+    },
+  });
+  for (const [id, found] of places) {
+    const [first, ...others] = found.sort((a, b) => a.index - b.index);
+    for (const other of others) report(broken('event-twice', id, `The event is in ${first?.key} and in ${other.key}.`));
   }
 }
