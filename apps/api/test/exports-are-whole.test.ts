@@ -229,10 +229,12 @@ test('a caller that stops reading and then disconnects ends the export', async (
   answer.destroy();
   // The statement ends although what it waits for has not come.
   await eventually(async () => expect(await waiting()).toEqual([]));
-  await api.app.line(/^Request\.$/);
+  const isBroken = ({ path: of, answered }: (typeof api.app.log)[number]) =>
+    of === '/audit/export' && answered === false;
+  await api.app.event('request', isBroken);
   await unlock();
   await untilStill();
-  expect(api.app.log.filter(({ path, answered }) => path === '/audit/export' && answered === false)).toHaveLength(1);
+  expect(api.app.log.filter(isBroken)).toHaveLength(1);
 });
 
 test('an export that fails in the middle breaks its connection: an answer that ends normally is complete', async () => {

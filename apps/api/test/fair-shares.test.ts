@@ -138,11 +138,12 @@ function createHeldCoalescer(limits: Partial<Parameters<typeof createCoalescer>[
       ...limits,
     },
   );
-  const write = (name: string, length = 0) =>
+  /** An event of the key `name`, by the actor `by`. */
+  const write = (name: string, length = 0, by = name) =>
     coalescer.write({
       id: null,
       occurredAt: null,
-      changedBy: name,
+      changedBy: by,
       changedByApiKey: '',
       action: 'created',
       tableName: 't',
@@ -230,4 +231,20 @@ test('large events of many keys all get into a statement, each within a few', as
   }
   await written;
   expect(new Set(statements.slice(0, 2).flatMap(({ names: one }) => one))).toEqual(new Set(names));
+});
+
+test('a large event is in the next statement, however many small ones of its key and of another one wait', async () => {
+  const { statements, write } = createHeldCoalescer({ maxBytesPerFlush: 10_000 });
+  const written = Promise.allSettled([
+    ...Array.from({ length: 30 }, () => write('a')),
+    write('b', 9_000, 'large'),
+    ...Array.from({ length: 30 }, () => write('b')),
+  ]);
+  for (let at = 0, stored = 0; stored < 61; at += 1) {
+    await eventually(() => expect(statements.length).toBeGreaterThan(at));
+    stored += statements[at]?.names.length ?? 0;
+    statements[at]?.end();
+  }
+  await written;
+  expect(statements.findIndex(({ names }) => names.includes('large'))).toBe(1);
 });

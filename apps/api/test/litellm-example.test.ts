@@ -129,7 +129,8 @@ test.runIf(hasPython)(
     const app = call(api.url, [strange, large, good]);
     await eventually(async () => expect((await stored(good)).id).toBe(good.id));
     await eventually(async () => expect(await readdir(join(spool, 'refused'))).toHaveLength(2));
-    expect(await waiting()).toEqual([]);
+    // The file of an event goes once the answer has arrived.
+    await eventually(async () => expect(await waiting()).toEqual([]));
     expect(app.output()).toContain('action');
     app.signal('SIGKILL');
     await app.ended;

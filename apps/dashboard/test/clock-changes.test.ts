@@ -1,8 +1,9 @@
 import { masterKey } from '@auditbox/testing/fixtures/api-fixture.ts';
 import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
+import type { Page } from 'playwright-core';
 import { afterAll, expect, test } from 'vitest';
 import { launchBrowser } from './browser.ts';
-import { createPageFixture } from './page-fixture.ts';
+import { createPageFixture, openTab } from './page-fixture.ts';
 
 /*
  * Days on which the reader's clock is put forward or back. The chart has a bar for each day of that clock, and each bar has the
@@ -32,6 +33,33 @@ const changes: readonly (readonly [zone: string, near: string])[] = [
 ];
 const hourMs = 3_600_000;
 
+async function signIn(tab: Page, url: string): Promise<void> {
+  await tab.goto(`${url}/ui/`);
+  await tab.getByLabel('API key').fill(masterKey);
+  await tab.getByRole('button', { name: 'Sign in' }).click();
+  await tab.locator('.shell').waitFor();
+}
+
+/** Events that each bar counts. */
+async function readTotals(tab: Page): Promise<{ labels: string[]; totals: number[] }> {
+  const bars = tab.locator('.bar');
+  const labels = await bars.evaluateAll((all) => all.map((bar) => bar.getAttribute('aria-label') ?? ''));
+  const totals = labels.map((label) => Number(/: ([\d,]+) events?/.exec(label)?.[1]?.replaceAll(',', '')));
+  return { labels, totals };
+}
+
+/** Chooses a bar. Resolves to the ends of its time, once the list has as many events as it counts. */
+async function choose(tab: Page, bar: number, { labels, totals }: Awaited<ReturnType<typeof readTotals>>) {
+  await tab.locator('.bar').nth(bar).focus();
+  await tab.keyboard.press('Enter');
+  await expect
+    .poll(() => tab.locator('.log-foot').textContent(), { message: labels[bar] ?? '' })
+    .toContain(`of ${totals[bar]} event`);
+  const search = new URL(tab.url()).searchParams;
+  const [from, to] = ['start_date', 'end_date'].map((name) => Date.parse(search.get(name) ?? ''));
+  return { from: from ?? 0, to: to ?? 0 };
+}
+
 test.skipIf(fixture === null).each(changes)(
   'in %s, around %s, bars are days of the clock and count the events that they lead to (needs chromium)',
   async (zone, near) => {
@@ -51,12 +79,8 @@ test.skipIf(fixture === null).each(changes)(
     await api.request('/audit/batch', {
       body: times.map((at) => anEvent({ changed_by: actor, table_name, updated_at: new Date(at).toISOString() })),
     });
-    const context = await browser.newContext({ timezoneId: zone, reducedMotion: 'reduce' });
-    const tab = await context.newPage();
-    await tab.goto(`${api.url}/ui/`);
-    await tab.getByLabel('API key').fill(masterKey);
-    await tab.getByRole('button', { name: 'Sign in' }).click();
-    await tab.locator('.shell').waitFor();
+    const tab = await openTab(browser, zone);
+    await signIn(tab, api.url);
     const view = async (days: number) => {
       const [from, to] = [change - days * 24 * hourMs, change + days * 24 * hourMs].map((at) =>
         new Date(at).toISOString(),
@@ -64,34 +88,55 @@ test.skipIf(fixture === null).each(changes)(
       await tab.goto(`${api.url}/ui/?table_name=${table_name}&start_date=${from}&end_date=${to}`);
       await tab.locator('.event-row').first().waitFor();
       await expect.poll(() => tab.locator('.bar').count()).toBeGreaterThan(3);
-      return tab.locator('.bar');
     };
-    const readTotals = (labels: readonly string[]) =>
-      labels.map((label) => Number(/: ([\d,]+) events?/.exec(label)?.[1]?.replaceAll(',', '')));
     // 20 days to each side: by day. 3 days: by hour.
     for (const days of [20, 3]) {
-      const bars = await view(days);
-      const labels = await bars.evaluateAll((all) => all.map((bar) => bar.getAttribute('aria-label') ?? ''));
-      const totals = readTotals(labels);
+      await view(days);
+      const bars = await readTotals(tab);
+      const { labels, totals } = bars;
       expect(totals.reduce((sum, one) => sum + one, 0)).toBe(times.length);
       const filled = totals.flatMap((total, n) => (total > 0 ? [n] : []));
       for (const n of days === 20 ? filled : filled.filter((one) => one % 7 === 0)) {
-        await (await view(days)).nth(n).focus();
-        await tab.keyboard.press('Enter');
-        await expect
-          .poll(() => tab.locator('.log-foot').textContent(), { message: labels[n] ?? '' })
-          .toContain(`of ${totals[n]} events`);
-        const search = new URL(tab.url()).searchParams;
-        const [from, to] = [search.get('start_date'), search.get('end_date')].map((text) => Date.parse(text ?? ''));
-        expect(times.filter((at) => at >= (from ?? 0) && at <= (to ?? 0)).length, labels[n]).toBe(totals[n]);
+        await view(days);
+        const { from, to } = await choose(tab, n, bars);
+        expect(times.filter((at) => at >= from && at <= to).length, labels[n]).toBe(totals[n]);
         if (days === 20) {
           // A bar of a day begins where the clock's day begins.
-          const begin = await tab.evaluate((at) => new Date(at).setHours(0, 0, 0, 0), from ?? 0);
-          expect(new Date(from ?? 0).toISOString()).toBe(new Date(begin).toISOString());
+          const begin = await tab.evaluate((at) => new Date(at).setHours(0, 0, 0, 0), from);
+          expect(new Date(from).toISOString()).toBe(new Date(begin).toISOString());
         }
       }
       expect(new Set(labels).size, 'no two bars have the same words').toBe(labels.length);
     }
-    await context.close();
+    await tab.context().close();
+  },
+);
+
+test.skipIf(fixture === null)(
+  'bars are days in UTC where the api does not know the zone of the clock, and count the events that they lead to (needs chromium)',
+  async () => {
+    if (fixture === null || browser === null) return;
+    const { api } = fixture;
+    const table_name = 'of a zone that only the browser knows';
+    // Two are on another day of the clock.
+    const times = ['03T21:30', '03T22:30', '03T23:30', '04T00:30'].map((at) => `2026-07-${at}:00Z`);
+    await api.request('/audit/batch', { body: times.map((updated_at) => anEvent({ table_name, updated_at })) });
+    const tab = await openTab(browser, 'Europe/Berlin');
+    await signIn(tab, api.url);
+    const errors = [{ path: 'time_zone', message: 'It is not the name of a time zone.' }];
+    await tab.route(/\/audit\/stats\?.*time_zone=/, (route) =>
+      route.fulfill({ status: 400, contentType: 'application/problem+json', body: JSON.stringify({ errors }) }),
+    );
+    const ends = { start_date: '2026-06-13T00:00:00Z', end_date: '2026-07-24T00:00:00Z' };
+    await tab.goto(`${api.url}/ui/?${new URLSearchParams({ table_name, ...ends })}`);
+    await expect.poll(() => tab.locator('.bar').count()).toBeGreaterThan(3);
+    const bars = await readTotals(tab);
+    expect(bars.totals.filter((total) => total > 0)).toEqual([3, 1]);
+    const { from, to } = await choose(tab, bars.totals.indexOf(3), bars);
+    expect([from, to + 1].map((at) => new Date(at).toISOString())).toEqual([
+      '2026-07-03T00:00:00.000Z',
+      '2026-07-04T00:00:00.000Z',
+    ]);
+    await tab.context().close();
   },
 );

@@ -61,9 +61,9 @@ export async function createPageFixture(settings: Record<string, string> = {}): 
   };
 }
 
-/** A tab of a new person. An error of the page or a broken rule of the CSP fails the test. */
-export async function openTab(browser: Browser): Promise<Page> {
-  const context = await browser.newContext({ timezoneId: 'Europe/Berlin', reducedMotion: 'reduce' });
+/** A tab of a new person, whose clock has the zone. An error of the page or a broken rule of the CSP fails the test. */
+export async function openTab(browser: Browser, zone = 'Europe/Berlin'): Promise<Page> {
+  const context = await browser.newContext({ timezoneId: zone, reducedMotion: 'reduce' });
   // As long as `eventually`: it only ends a test that would wait for ever.
   context.setDefaultTimeout(120_000);
   const page = await context.newPage();

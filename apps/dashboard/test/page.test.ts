@@ -230,7 +230,7 @@ pageTest('the export page says what is stuck, what failed and why', async ({ api
   expect(await page.locator('.blocked-note').textContent()).toContain(
     `Batch ${waiting.batchId}, 1 try: Nobody answers.`,
   );
-  expect(await page.title()).toContain('1 failed');
+  await expect.poll(() => page.title()).toContain('1 failed');
 });
 
 pageTest(

@@ -82,17 +82,16 @@ signInTest('a person signs in at the issuer and is back where they were', async 
 
 signInTest('an answer that this tab did not ask for is refused, and no token is asked for it', async (all, page) => {
   const answer = await takeAnswer(all, page);
-  const other = await page.context().browser()?.newContext();
-  const victim = await other?.newPage();
+  const victim = await openTab(page.context().browser() ?? expect.fail('The browser has ended.'));
   let tokenRequests = 0;
-  victim?.on('request', (request) => {
+  victim.on('request', (request) => {
     if (request.url() === `${all.issuer.url}/token`) tokenRequests += 1;
   });
-  await victim?.goto(answer.href);
-  await expect.poll(() => victim?.getByRole('alert').textContent()).toContain('belongs to no sign-in of this tab');
+  await victim.goto(answer.href);
+  await expect.poll(() => victim.getByRole('alert').textContent()).toContain('belongs to no sign-in of this tab');
   expect(tokenRequests).toBe(0);
-  expect(victim?.url()).toBe(`${all.url}/ui/signed-in`);
-  await other?.close();
+  expect(victim.url()).toBe(`${all.url}/ui/signed-in`);
+  await victim.context().close();
 });
 
 signInTest('an answer with another state is refused', async (all, page) => {

@@ -58,6 +58,9 @@ test('--verify names it as not read, compares all others, and records no whole c
   const changed = (await rig.bucket.objects()).find(({ key }) => key.includes('hour=13'));
   await rig.bucket.client.send(new PutObjectCommand({ Bucket: rig.bucket.name, Key: changed?.key, Body: 'x' }));
   expect(await runJson('--verify')).toMatchObject({ code: 3, open: 1, unread: 1 });
+  const inWords = rig.start(['--verify']);
+  await inWords.ended;
+  expect(inWords.output()).toContain('3 objects compared. 1 difference. 1 object could not be read.\n');
 });
 
 test('a log that is turned on later logs all other batches, names this one, and logs it once it is restored', async () => {

@@ -11,7 +11,7 @@ import { createS3LogStore } from '../src/destinations/s3/s3-log-store.ts';
 /* A store that no honest one is: its listings never end, and its files have no end. */
 
 const closing: (() => void)[] = [];
-const signal = AbortSignal.timeout(300_000);
+const { signal } = new AbortController();
 
 afterEach(() => {
   for (const close of closing.splice(0)) close();

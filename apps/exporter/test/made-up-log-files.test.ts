@@ -225,7 +225,7 @@ describe('a bucket that is ahead holds the export', () => {
 
 describe('a hundred thousand made-up names', () => {
   const names = (nameOf: (n: number) => string) => Array.from({ length: 100_000 }, (_, n) => nameOf(n + 1)).sort();
-  const signal = AbortSignal.timeout(300_000);
+  const { signal } = new AbortController();
   const head = { origin, size: 0, publishedSize: 0, checkpointAgeMs: null, now: '' };
 
   test('need at most ten listings in a pass, and a later pass finds the signed checkpoint among them', async () => {
@@ -337,6 +337,25 @@ test('--verify names each file in the folder of the log that is not the log’s'
   expect(await verified.ended).toBe(3);
   for (const path of strange) expect(verified.output()).toContain(`"code":"object-unknown","what":"${path}"`);
   expect(verified.output().split('object-unknown')).toHaveLength(strange.length + 1);
+});
+
+test('--verify names no file that an exporter publishes while the folder of the log is listed', async () => {
+  await rig.drain(logged);
+  await rig.db.store(someEvents(1, { updated_at: '2026-07-03T15:00:00Z' }));
+  let publishes = 0;
+  rig.proxy.intervene = {
+    before: async ({ path }) => {
+      const listed = new URL(path, rig.proxy.endpoint).searchParams.get('prefix');
+      if (listed !== `${prefix}${logFolder}` || publishes > 0) return undefined;
+      publishes += 1;
+      expect(await (await rig.drain(logged)).ended).toBe(0);
+      return undefined;
+    },
+  };
+  const patient = { S3_REQUEST_TIMEOUT_MS: '300000', EXPORT_LEASE_MS: '600000' };
+  const verified = rig.start(['--verify'], { ...logged, ...patient });
+  expect([await verified.ended, verified.output()]).toEqual([0, expect.stringContaining('are the same')]);
+  expect(publishes).toBe(1);
 });
 
 test('files of the log are never stored in an archive class, where nobody could read them', async () => {

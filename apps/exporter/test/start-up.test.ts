@@ -146,10 +146,10 @@ test('a database that is down at start, and again later, is logged and waited fo
   await app.event('database-unavailable');
   await proxy.up();
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 3 }));
+  const seen = app.log.length;
   await proxy.down();
   const more = someEvents(2);
   await rig.db.store(more);
-  const seen = app.log.length;
   await eventually(() => expect(app.log.slice(seen).some(({ event }) => event === 'database-unavailable')).toBe(true));
   await proxy.up();
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 5 }));

@@ -1,9 +1,11 @@
 import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
+import { createFairTurns } from '@auditbox/db/database/fair-turns.ts';
 import { workFor, workForAll } from '@auditbox/db/database/holder.ts';
 import { queueStatements } from '@auditbox/db/database/queue-statements.ts';
+import { runWide } from '@auditbox/db/queries/windows.ts';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { createTestDatabase } from '@auditbox/testing/servers/template-database.ts';
-import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, inject, test, vi } from 'vitest';
 
 let db: Database;
 /** Holds the lock that a statement under test waits for. */
@@ -13,6 +15,7 @@ beforeAll(async () => {
   db = connectDatabase({ url, application: 'queued', maxConnections: 3, statementTimeoutMs: 20_000 });
   holder = connectDatabase({ url, application: 'holder', maxConnections: 1, statementTimeoutMs: 20_000 });
 });
+afterEach(() => vi.useRealTimers());
 afterAll(() => Promise.all([db.close(1_000), holder.close(1_000)]));
 
 /** A statement that runs until `unlock` is called. */
@@ -79,6 +82,28 @@ test('holders get turns one after the other, however many statements of one wait
   expect(order.slice(0, 6).sort()).toEqual(['b', 'b', 'c', 'loud', 'loud', 'loud']);
 });
 
+test('of two holders with as much work that runs, the next turn is that of the one that was served longest ago', async () => {
+  const turns = createFairTurns({ running: 3, runningEach: 2, waiting: 4, waitingEach: 4, waitMs: 20_000 });
+  const served: string[] = [];
+  const begin = (holder: string) => {
+    const { promise, resolve: end } = Promise.withResolvers<void>();
+    const ended = workFor(holder, () =>
+      turns.run(() => {
+        served.push(holder);
+        return promise;
+      }),
+    );
+    return { end, ended };
+  };
+  const all = ['first', 'second', 'first', 'first', 'second'].map(begin);
+  expect(served).toEqual(['first', 'second', 'first']);
+  all[2]?.end();
+  await eventually(() => expect(served).toHaveLength(4));
+  expect(served.at(-1)).toBe('second');
+  for (const { end } of all) end();
+  await Promise.all(all.map(({ ended }) => ended));
+});
+
 test('work whose result several holders get counts for none of them', async () => {
   const queue = queueStatements(db, { running: 2, runningEach: 1, waiting: 4, waitingEach: 2, waitMs: 20_000 });
   const { ended, unlock } = await workFor('loud', () => runUntilUnlocked(queue));
@@ -87,4 +112,16 @@ test('work whose result several holders get counts for none of them', async () =
   ]);
   await unlock();
   await ended;
+});
+
+test('a statement over all months waits for one of another holder that runs until its deadline', async () => {
+  vi.useFakeTimers();
+  const { promise: held, resolve: release } = Promise.withResolvers<void>();
+  const slow = workFor('loud', () => runWide(() => held));
+  const next = workFor('quiet', () => runWide(async () => 'read'));
+  // 10 s until it gets a connection, and 15 s until its deadline.
+  await vi.advanceTimersByTimeAsync(25_000);
+  release();
+  expect(await next).toBe('read');
+  await slow;
 });

@@ -61,7 +61,8 @@ function describeAttested({ attested }: Verified): string[] {
 
 function describeReading(run: Verified): string[] {
   const { refusedObjects } = run;
-  const refused = `Not checked: ${refusedObjects} objects, which the store does not hand out. Restore those that are archived, and run this command again.`;
+  const count = refusedObjects === 1 ? '1 object' : `${refusedObjects} objects`;
+  const refused = `Not checked: ${count} that the store does not hand out. Restore what is archived, and run this command again.`;
   return [...describeRead(run), ...(refusedObjects === 0 ? [] : [refused])];
 }
 

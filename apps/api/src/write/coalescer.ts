@@ -37,7 +37,8 @@ interface Waiting {
 /**
  * Requests that wait at the same moment share one statement. No request waits for others: a flush begins as soon as a
  * connection is free, with every event that is there. So the load makes the batches, not a timer. If not all of them fit, each key gets
- * in with as many events as any other.
+ * in with as many events as any other. The events of a key are taken in their
+ * order, so that a large one does not wait for ever while small ones pass it.
  */
 export function createCoalescer(
   storeEach: (events: readonly IdentifiedEvent[]) => Promise<AcceptOutcome[]>,
@@ -75,19 +76,21 @@ export function createCoalescer(
     let takers = Array.from(lines, ([holder, line]) => ({ holder, line, at: 0, kept: [] as Waiting[] }));
     const all = takers;
     while (takers.length > 0) {
-      // Each takes its next event that fits. One that finds none takes no more.
+      // Each takes its next event. One whose next event does not fit takes no more.
       takers = takers.filter((taker) => {
-        for (; taker.at < taker.line.queue.length && batch.length < limits.maxEventsPerFlush; taker.at += 1) {
+        for (; taker.at < taker.line.queue.length; taker.at += 1) {
           const waiting = taker.line.queue[taker.at] as Waiting;
-          if (!inFlight.has(waiting.event.id) && fits(waiting)) {
-            taker.at += 1;
-            batch.push(waiting);
-            bytes += waiting.bytes;
-            taker.line.bytes -= waiting.bytes;
-            inFlight.add(waiting.event.id);
-            return true;
+          if (inFlight.has(waiting.event.id)) {
+            taker.kept.push(waiting);
+            continue;
           }
-          taker.kept.push(waiting);
+          if (!fits(waiting)) return false;
+          taker.at += 1;
+          batch.push(waiting);
+          bytes += waiting.bytes;
+          taker.line.bytes -= waiting.bytes;
+          inFlight.add(waiting.event.id);
+          return true;
         }
         return false;
       });

@@ -32,7 +32,7 @@ export async function loadActivity(actor: string, signal: AbortSignal): Promise<
   const from = new Date(Date.now() - days * 86_400_000).toISOString();
   const search = new URLSearchParams({ changed_by: exactly(actor), start_date: from });
   const stats = (more: string) => callJson<Counts>(`/audit/stats?${search}&${more}`, { signal });
-  const [byHour, byAction, byTable, list] = await Promise.all([
+  const [{ counted: byHour }, byAction, byTable, list] = await Promise.all([
     countByClock<Counts>(new URLSearchParams([...search, ['interval', 'hour']]), 'local', signal),
     stats('interval=day&group_by=action'),
     stats('interval=day&group_by=table_name'),

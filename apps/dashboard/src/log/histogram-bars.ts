@@ -44,7 +44,7 @@ export function chooseClock({ from, to, interval, clock }: BarPlan): Clock {
   return interval === 'day' || minutesOfHour(from) === minutesOfHour(to) ? 'local' : 'utc';
 }
 
-/** Counts as bars without holes, at most about 120: neighbours are added up. `clock` must be the one of `chooseClock`. */
+/** Counts as bars without holes, at most about 120: neighbours are added up. `clock` must be the one by which they were counted. */
 export function makeBars(
   counts: readonly { readonly start: string; readonly group: string | null; readonly count: number }[],
   plan: BarPlan,

@@ -62,9 +62,9 @@ async function loadBars(
   search.set('start_date', new Date(from).toISOString());
   search.set('end_date', new Date(to).toISOString());
   const wanted: BarPlan = { from, to, interval, clock };
-  const plan: BarPlan = { ...wanted, clock: chooseClock(wanted) };
-  const { counts, total } = await countByClock<Counts>(search, plan.clock, signal);
-  return { bars: makeBars(counts, plan), total: range.kind === 'all' ? null : total };
+  const { counted: found, clock: countedBy } = await countByClock<Counts>(search, chooseClock(wanted), signal);
+  const bars = makeBars(found.counts, { ...wanted, clock: countedBy });
+  return { bars, total: range.kind === 'all' ? null : found.total };
 }
 
 function Bars({

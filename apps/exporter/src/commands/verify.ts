@@ -5,6 +5,7 @@ import { findUnexported, lastOutboxId } from '@auditbox/db/export/unexported.ts'
 import { beginVerify, recordVerify } from '@auditbox/db/observe/last-verify.ts';
 import { printable } from '@auditbox/evidence/printable.ts';
 import type { VerifyCommand } from '../cli.ts';
+import { counted } from '../counted.ts';
 import type { Destination } from '../destinations/destination.ts';
 import type { LogKeeper } from '../log/log-keeper.ts';
 import type { LogStore } from '../log/log-store.ts';
@@ -128,8 +129,8 @@ async function countUnexported(
   if (!anyPending && !anyInFlight && failedDeliveries === 0 && rejectedRows === 0) return false;
   const parts = [
     anyPending || anyInFlight ? 'rows wait for their export' : '',
-    failedDeliveries > 0 ? `${failedDeliveries} batches failed` : '',
-    rejectedRows > 0 ? `${rejectedRows} rows were rejected` : '',
+    failedDeliveries > 0 ? `${counted(failedDeliveries, 'batch', 'batches')} failed` : '',
+    rejectedRows > 0 ? `${counted(rejectedRows, 'row')} rejected` : '',
   ].filter((part) => part !== '');
   report(difference('rows-not-exported', destination, `Rows are in no object: ${parts.join(', ')}.`));
   return true;
@@ -150,16 +151,20 @@ function conclude({ json }: VerifyCommand, { objects, differences, open, unread,
   const exitCode = open > 0 ? 3 : left || unread > 0 ? 2 : 0;
   if (json) process.stdout.write(`${JSON.stringify({ exitCode, objects, open, unread, repaired, differences })}\n`);
   else {
-    const same =
-      unread > 0 ? `${unread} objects could not be read: restore them.` : 'Database and bucket are the same.';
-    const verdict = open > 0 ? `${open} ${open === 1 ? 'difference' : 'differences'}.` : same;
-    process.stdout.write(`${compared(objects)} ${verdict}${repaired > 0 ? ` ${repaired} repaired.` : ''}\n`);
+    const verdict = [
+      compared(objects),
+      ...(open > 0 ? [`${counted(open, 'difference')}.`] : []),
+      ...(unread > 0 ? [`${counted(unread, 'object')} could not be read.`] : []),
+      ...(open + unread === 0 ? ['Database and bucket are the same.'] : []),
+      ...(repaired > 0 ? [`${repaired} repaired.`] : []),
+    ];
+    process.stdout.write(`${verdict.join(' ')}\n`);
   }
   return exitCode;
 }
 
 function compared(objects: number): string {
-  return objects === 1 ? '1 object compared.' : `${objects} objects compared.`;
+  return `${counted(objects, 'object')} compared.`;
 }
 
 function fail(message: string): number {

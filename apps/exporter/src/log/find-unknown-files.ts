@@ -19,16 +19,17 @@ interface Parts {
   readonly destination: string;
   readonly store: LogStore;
   readonly keys: readonly VerifierKey[];
-  /** Entries that the database has. An exporter may have published their tiles, and died before the checkpoint. */
-  readonly size: number;
+  /** How many entries the database has now. Their tiles may be there before a checkpoint names them. */
+  readonly readSize: () => Promise<number>;
 }
 
 /**
  * Lists the folder of the log, and reports names that no file of this log has. Content is compared elsewhere. Null when the whole folder was
- * listed.
+ * listed. Exporters may publish while it is listed, so the database is asked after each page: it has an entry or a checkpoint before
+ * the bucket has its files.
  */
 export async function findUnknownLogFiles(
-  { db, destination, store, keys, size }: Parts,
+  { db, destination, store, keys, readSize }: Parts,
   report: (path: string) => void,
   signal: AbortSignal,
 ): Promise<DestinationError | null> {
@@ -41,6 +42,7 @@ export async function findUnknownLogFiles(
     const named = new Map(page.paths.map((path) => [path, sizeIn(path)]));
     const sizes = [...new Set(named.values())].filter((one) => one !== null);
     const known = new Set((await listCheckpoints(db, destination, sizes)).map((checkpoint) => checkpoint.size));
+    const size = await readSize();
     for (const [path, at] of named) {
       const tile = parseTilePath(path.slice(logFolder.length));
       const isKnown =

@@ -200,9 +200,9 @@ export function createLogKeeper({
     check,
     pass,
     findMissingFiles: async (signal, options) => findMissingFiles(parts, await openLog(db, name), options, signal),
-    async findUnknownFiles(report, signal) {
-      const { size } = await openLog(db, name);
-      return findUnknownLogFiles({ db, destination: destinationName, store, keys, size }, report, signal);
+    findUnknownFiles(report, signal) {
+      const readSize = async () => (await openLog(db, name)).size;
+      return findUnknownLogFiles({ db, destination: destinationName, store, keys, readSize }, report, signal);
     },
     async run(taking, { seals }) {
       log.logRunning({ origin, key: formatVerifierKey(settings.key), signs: signer !== null });

@@ -1,6 +1,7 @@
 import { type PendingRows, sumUnexported, type UnfinishedDeliveries } from '@auditbox/db/observe/backlog.ts';
 import type { ExportActivity } from '@auditbox/db/observe/export-activity.ts';
 import type { LogBacklog } from '@auditbox/db/observe/log-backlog.ts';
+import { counted } from '../counted.ts';
 
 /** What was read about one destination. */
 export interface DestinationReadings {
@@ -60,13 +61,13 @@ function findStuck(
   if (deliveries.failed > 0)
     stuck.push({
       kind: 'failed',
-      says: `${count(deliveries.failed, 'delivery', 'deliveries')} (${count(rows.failed, 'event')}) failed.${why}`,
+      says: `${counted(deliveries.failed, 'delivery', 'deliveries')} (${counted(rows.failed, 'event')}) failed.${why}`,
       todo: `Fix the cause, then run \`${replay}\`.`,
     });
   if (rejectedRows > 0)
     stuck.push({
       kind: 'rejected',
-      says: `${count(rejectedRows, 'event')} rejected.${deliveries.failed > 0 ? '' : why}`,
+      says: `${counted(rejectedRows, 'event')} rejected.${deliveries.failed > 0 ? '' : why}`,
       todo: `Fix the cause, then run \`${replay}\`.`,
     });
   // A refusal of everything uses up no attempt.
@@ -98,12 +99,8 @@ function findStuck(
   else if (log !== null && log.size > log.publishedSize)
     stuck.push({
       kind: 'unsigned',
-      says: `${count(log.size - log.publishedSize, 'batch', 'batches')} of the log have no signed checkpoint yet.`,
+      says: `The log has ${counted(log.size - log.publishedSize, 'batch', 'batches')} without a signed checkpoint.`,
       todo: 'It is normal for some seconds. If it lasts, check the process that signs.',
     });
   return stuck;
-}
-
-function count(number: number, one: string, many = `${one}s`): string {
-  return `${number} ${number === 1 ? one : many}`;
 }

@@ -38,7 +38,10 @@ export function createFairTurns(
   let running = 0;
   let waiting = 0;
 
-  function begin(line: Line): void {
+  /** Behind all others, because it is served now. */
+  function begin(holder: string, line: Line): void {
+    lines.delete(holder);
+    lines.set(holder, line);
     running += 1;
     line.running += 1;
   }
@@ -85,9 +88,7 @@ export function createFairTurns(
     const next = chooseNext();
     if (next === null) return;
     const [served, its] = next;
-    lines.delete(served);
-    lines.set(served, its);
-    begin(its);
+    begin(served, its);
     const [turn] = its.waiting;
     turn?.();
   }
@@ -95,10 +96,8 @@ export function createFairTurns(
   async function run<T>(work: () => Promise<T>): Promise<T> {
     const holder = getHolder();
     const line = lines.get(holder) ?? { running: 0, waiting: new Set() };
-    if (running < limits.running && line.running < limits.runningEach) {
-      lines.set(holder, line);
-      begin(line);
-    } else await wait(holder, line);
+    if (running < limits.running && line.running < limits.runningEach) begin(holder, line);
+    else await wait(holder, line);
     try {
       return await work();
     } finally {

@@ -92,7 +92,9 @@ export function within(filter: EventFilter, { from, to }: Window): EventFilter {
   };
 }
 
-const wideTurns = createFairTurns({ running: 1, runningEach: 1, waiting: 50, waitingEach: 25, waitMs: 10_000 });
+/** The one before may wait for a connection and then run, each until its deadline. Of two keys the second one waits for both. */
+const waitMs = 60_000;
+const wideTurns = createFairTurns({ running: 1, runningEach: 1, waiting: 50, waitingEach: 25, waitMs });
 
 /** Runs a statement that locks all months: one at a time in a process. Throws DatabaseError if too many wait. */
 export function runWide<T>(statement: () => Promise<T>): Promise<T> {
