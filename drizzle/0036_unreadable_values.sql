@@ -14,7 +14,7 @@ return strpos(value::text, '\u') > 0 and (
 --> statement-breakpoint
 -- Whether JSON text nests deeper than `most` levels. Not by jsonb, which would drop a deep value whose name comes again.
 create function auditbox.nests_deeper(value text, most integer) returns boolean
-language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
+language plpgsql immutable strict parallel safe set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
 declare
   brackets text;
 begin

@@ -1730,7 +1730,7 @@ grant execute on function auditbox.member_in_text(json,text) to auditbox_api;
 CREATE OR REPLACE FUNCTION auditbox.nests_deeper(value text, most integer)
  RETURNS boolean
  LANGUAGE plpgsql
- IMMUTABLE PARALLEL SAFE
+ IMMUTABLE PARALLEL SAFE STRICT
  SET search_path TO 'pg_catalog', 'pg_temp'
  SET standard_conforming_strings TO 'on'
 AS $function$
