@@ -92,6 +92,8 @@ test('a block that began before more was asked for does not count as gone throug
     await waits();
   });
   expect(await step).toBe('added');
+  const state = await db.sql`select history_behind::text as behind from auditbox.destination where name = 'soc'`;
+  expect(state).toEqual([{ behind: '0' }]);
   await addAll('soc');
   expect(await deliveries('soc')).toBe(2);
 });
