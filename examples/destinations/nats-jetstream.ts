@@ -27,13 +27,26 @@ const blockedCodes = new Set([400, 401, 403, 404]);
 const create: CreateDestination = (given) => {
   const { servers, subject, token } = given as Options;
   if (!servers || !subject) throw new Error('The options servers and subject are required.');
-  let connection: NatsConnection | null = null;
+  let connecting: Promise<NatsConnection> | null = null;
 
-  /** Connects when it is needed, because a server that is away must not stop the exporter. */
-  async function connected(): Promise<NatsConnection> {
-    if (connection === null || connection.isClosed())
-      connection = await connect({ servers, ...(token && { token }), reconnect: false, timeout: 5_000 });
-    return connection;
+  /** Connects when it is needed, because a server that is away must not stop the exporter. Calls at once share the connection. */
+  function connected(): Promise<NatsConnection> {
+    connecting ??= open();
+    return connecting;
+  }
+
+  async function open(): Promise<NatsConnection> {
+    const forget = () => {
+      connecting = null;
+    };
+    try {
+      const connection = await connect({ servers, ...(token && { token }), reconnect: false, timeout: 5_000 });
+      void connection.closed().then(forget);
+      return connection;
+    } catch (error) {
+      forget();
+      throw error;
+    }
   }
 
   return {
@@ -55,6 +68,7 @@ const create: CreateDestination = (given) => {
       return name === null ? [{ says: `No stream has the subject ${subject}.`, stopsDelivery: true }] : [];
     },
     async close() {
+      const connection = await connecting?.catch(() => null);
       await connection?.close();
     },
   };

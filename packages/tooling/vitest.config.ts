@@ -51,7 +51,7 @@ export default defineConfig({
           ],
           // What these show does not depend on the version of Postgres.
           exclude: [
-            'packages/db/test/{archived-events,citus,copy-lines,database-error,distributed-forms,examples,feed,forget-dropped,key-form,literal-sql,migrate-cells,planted-names,questions-leave-nothing,queue-statements,requests,schema-name,sessions,tampering,together-or-not-at-all,tls,who-wrote}.test.ts',
+            'packages/db/test/{archived-events,citus,copy-lines,database-error,destinations,distributed-forms,examples,feed,forget-dropped,key-form,literal-sql,migrate-cells,planted-names,questions-leave-nothing,queue-statements,requests,schema-name,sessions,tampering,together-or-not-at-all,tls,who-wrote}.test.ts',
           ],
           globalSetup: 'packages/testing/src/servers/container-services.ts',
         },

@@ -76,7 +76,7 @@ async function execute(
     case 'resume':
       return pauseOrResume(db, given);
     case 'replay':
-      return replayAgain(db, given);
+      return replayAgain(db, given, taking);
     case 'backfill':
       return backfill(db, given);
     case 'remove':
@@ -84,6 +84,7 @@ async function execute(
         db,
         given,
         destinations.all.some(({ name }) => name === given.name),
+        taking,
       );
     default:
       return given satisfies never;

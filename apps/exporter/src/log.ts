@@ -141,6 +141,13 @@ export function createExporterLog(logger: Logger) {
         fields,
         'The database has a destination that is not in the configuration. Its deliveries wait. Remove it with `npm run destinations -- remove`.',
       ),
+    destinationGone: (fields: { destination: string }) =>
+      write(
+        'warn',
+        'destination-gone',
+        fields,
+        'Somebody removed a destination of the configuration from the database. It gets nothing. Remove its entry too, or restart the exporter to add it anew.',
+      ),
     historyAdded: (fields: { destination: string }) =>
       write('info', 'history-added', fields, 'The history of a destination was added.'),
     destinationChecked: (fields: { destination: string }) =>

@@ -176,6 +176,41 @@ describe('elastic', () => {
   });
 });
 
+describe('elastic, asked for many events at once', () => {
+  const rows = Array.from({ length: 5_000 }, () => aRow());
+  const elastic = () => open({ type: 'elastic', url: receiver.url, index: 'logs-auditbox' });
+  /** As Elasticsearch answers: for each event all that it knows, unless the request names the fields that it wants. */
+  const answerAtLength = (status: number, error?: object) => {
+    receiver.answer = ({ path, body }) => {
+      const wanted = new URL(path, receiver.url).searchParams.get('filter_path')?.split(',') ?? [];
+      const about = { _index: '.ds-logs-auditbox-2026.07.03-000001', _id: aRow().id, _version: 1, result: 'created' };
+      const item = {
+        ...about,
+        _shards: { total: 2, successful: 1, failed: 0 },
+        _seq_no: 0,
+        _primary_term: 1,
+        status,
+        error,
+      };
+      const kept = wanted.length === 0 ? item : { status, ...(wanted.includes('items.*.error') && { error }) };
+      const items = Array(body.trimEnd().split('\n').length / 2).fill({ create: kept });
+      return { status: 200, body: JSON.stringify({ ...(wanted.length === 0 && { took: 7, errors: true }), items }) };
+    };
+  };
+
+  test('reads the whole answer, which is longer than 1 MiB unless it asks for less', async () => {
+    answerAtLength(201);
+    expect(await deliver(await elastic(), rows)).toEqual({ kind: 'taken' });
+  });
+
+  test('asks again in halves when the errors of all events are too long to be read', async () => {
+    answerAtLength(400, { type: 'document_parsing_exception', reason: 'x'.repeat(300) });
+    const destination = await elastic();
+    expect(await deliver(destination, rows)).toEqual({ kind: 'too-large' });
+    expect(await deliver(destination, rows.slice(0, 1_000))).toMatchObject({ kind: 'taken-but' });
+  });
+});
+
 describe('datadog', () => {
   const datadog = () => open({ type: 'datadog', apiKey: 'k', url: receiver.url, tags: ['env:prod'] });
 

@@ -12,7 +12,7 @@ import {
 
 /* The pure parts of a delivery by requests. */
 
-const keyParts = { cell: null, destination: 'soc', batchId: '7', sealedAt: '1783077753123456' };
+const keyParts = { cell: null, destination: 'soc', batchId: '7', sealedAt: '1783077753123456', namesParts: true };
 const rowAt = (position: number, bytes: number) => ({ position, bytes }) as PlacedRow;
 
 function cutAll(rows: readonly PlacedRow[], limits: Pick<DestinationLimits, 'maxRows' | 'maxBytes'>): CutRequest[] {
@@ -64,12 +64,12 @@ test('a delivery that goes on behind any request is cut as if it had never stopp
   );
 });
 
-test('the longest key has at most 109 characters and no full stop; each cell has other keys', () => {
+test('the longest key has at most 122 characters and no full stop; each cell has other keys', () => {
   const [cell, destination, batchId] = ['c'.repeat(32), 'a'.repeat(32), '9223372036854775807'];
   const sealedAt = String(Date.UTC(2400, 0, 1) * 1_000);
   const keyOf = (name: string | null) =>
-    requestKey({ cell: name, destination, batchId, sealedAt }, { rows: [rowAt(99_999, 1)] });
-  expect(keyOf(cell).length).toBeLessThanOrEqual(109);
+    requestKey({ ...keyParts, cell: name, destination, batchId, sealedAt }, { rows: [rowAt(99_999, 1)], isPart: true });
+  expect(keyOf(cell).length).toBeLessThanOrEqual(122);
   expect(keyOf(cell)).not.toContain('.');
   expect(new Set([keyOf(null), keyOf('ash'), keyOf('birch')]).size).toBe(3);
 });
@@ -80,6 +80,18 @@ test('a batch whose number comes again after a restore has other keys', () => {
   expect(keyOf('1783077753123456')).toBe('soc/7-hk1qm0i8ao/0');
   expect(keyOf('1783077753123457')).not.toBe(keyOf('1783077753123456'));
   expect(keyOf(null)).toBe('soc/7/0');
+});
+
+test('no two requests with the same first row and other rows have the same key', () => {
+  const whole = { rows: [0, 1, 2, 3, 4].map((position) => rowAt(position, 1)) } as unknown as CutRequest;
+  const parts = (cut: CutRequest): CutRequest[] => [cut, ...(halve(cut) ?? []).flatMap(parts)];
+  const cuts = parts(whole);
+  const rowsOf = (cut: CutRequest) => cut.rows.map(({ position }) => position).join();
+  expect(new Set(cuts.map((cut) => requestKey(keyParts, cut))).size).toBe(new Set(cuts.map(rowsOf)).size);
+  const [first] = halve(whole) ?? [];
+  expect(first && requestKey(keyParts, first)).toMatch(/^soc\/7-hk1qm0i8ao\/0-[0-9a-f]{12}$/);
+  // What an older version began goes on as it was.
+  expect(first && requestKey({ ...keyParts, namesParts: false }, first)).toBe('soc/7-hk1qm0i8ao/0');
 });
 
 test('a request is halved down to single rows', () => {
@@ -114,7 +126,11 @@ describe('what an answer means', () => {
     ['7', 7_000],
     ['Fri, 03 Jul 2026 00:00:30 GMT', 30_000],
     ['Thu, 02 Jul 2026 00:00:00 GMT', 0],
+    ['99999999999999999999', 1e23],
     ['soon', 0],
+    ['', 0],
+    ['-5', 0],
+    ['7.5', 0],
   ])('Retry-After: %s waits %i ms', (header, afterMs) => {
     expect(classify(503, { 'retry-after': header })).toMatchObject({ kind: 'retry', afterMs });
   });

@@ -201,6 +201,33 @@ test('one event that the receiver can never take is kept with its reason, and st
   expect(rejected).toEqual([{ audit_id: ids[2], reason: expect.stringContaining('no such team') }]);
 });
 
+test('a receiver that keeps keys gets every event, also when an answer is lost while it looks for the bad one', async () => {
+  const many = someEvents(10, { updated_at: '2026-07-03T11:46:50Z' });
+  await rig.db.store(many);
+  const inOrder = many.map(({ id }) => id).sort();
+  const bad = inOrder[7] ?? '';
+  const kept = new Map<string, string>();
+  let lost = 0;
+  rig.receiver.answer = ({ method, headers, body }) => {
+    const key = String(headers['webhook-id']);
+    if (method !== 'POST' || kept.has(key)) return { status: 200 };
+    if (body.includes(bad)) return { status: 422 };
+    kept.set(key, body);
+    // The rows behind the first half are recorded as not sent.
+    if (!body.includes(inOrder[5] ?? '') || lost > 0) return { status: 200 };
+    lost += 1;
+    return 'cut';
+  };
+  await rig.serve([soc({ body: 'ndjson' })]);
+  await done();
+  expect(lost).toBe(1);
+  const stored = [...kept.values()].flatMap((body) => body.trimEnd().split('\n')).map((line) => JSON.parse(line).id);
+  expect(stored.sort()).toEqual(inOrder.filter((id) => id !== bad));
+  expect(await rig.db.sql`select audit_id from auditbox.rejection where destination = 'soc'`).toEqual([
+    { audit_id: bad },
+  ]);
+});
+
 test('a request that is too large is halved until the receiver takes it', async () => {
   await rig.db.store(events);
   rig.receiver.answer = ({ body }) => ({ status: JSON.parse(body || '[]').length > 2 ? 413 : 200 });

@@ -38,11 +38,11 @@ test('a delivery goes on behind its last settled row, as it was cut and formatte
   await outbox.sealAll();
   const first = await begin();
   expect(first).toMatchObject({ sentAs: 'first', nextRow: 0, rowCount: 5 });
-  expect(await settleRows(db, first, { nextRow: 2, rejected: [], isLast: false }, 0)).toBe(true);
+  expect(await settleRows(db, first, { nextRow: 2, rejected: [], isLast: false }, 0)).toBe('settled');
   const second = await begin('second');
   expect(second).toMatchObject({ sentAs: 'first', nextRow: 2 });
-  expect(await settleRows(db, first, { nextRow: 5, rejected: [], isLast: true }, 0)).toBe(false);
-  expect(await settleRows(db, second, { nextRow: 5, rejected: [], isLast: true }, 0)).toBe(true);
+  expect(await settleRows(db, first, { nextRow: 5, rejected: [], isLast: true }, 0)).toBe('lost');
+  expect(await settleRows(db, second, { nextRow: 5, rejected: [], isLast: true }, 0)).toBe('settled');
   const [delivery] = await db.sql`
     select state, next_row, attempts from auditbox.delivery where destination = 'soc'`;
   expect(delivery).toEqual({ state: 'done', next_row: 5, attempts: 1 });
@@ -94,8 +94,8 @@ test('a done delivery is sent again from its first row with its rejected rows, a
   await settleRows(db, delivery, { nextRow: 3, rejected, isLast: true }, 0);
   expect(await countReplayable(db, range)).toEqual({ batches: 1, rows: 3 });
   const began = await databaseTime(db);
-  expect(await replayDeliveries(db, range, began, 10)).toBe(1);
-  expect(await replayDeliveries(db, range, began, 10)).toBe(0);
+  expect(await replayDeliveries(db, range, began, 10)).toEqual({ batches: 1, rows: 3 });
+  expect(await replayDeliveries(db, range, began, 10)).toEqual({ batches: 0, rows: 0 });
   const again = await begin('other');
   expect(again).toMatchObject({ nextRow: 0, sentAs: 'first' });
   expect(await rowsFrom(0, again)).toEqual(rows);
@@ -116,7 +116,7 @@ test('a delivery that is sent never goes back, and the one of an object is never
   await db.sql`update auditbox.delivery set state = 'done', done_at = now(), lease_token = null, leased_until = null
     where destination = 's3' and lease_token = ${s3.leaseToken}::uuid`;
   const began = await databaseTime(db);
-  expect(await replayDeliveries(db, { ...range, destination: 's3' }, began, 10)).toBe(0);
+  expect(await replayDeliveries(db, { ...range, destination: 's3' }, began, 10)).toEqual({ batches: 0, rows: 0 });
   await expect(
     db.sql`update auditbox.delivery set state = 'sealed', done_at = null where destination = 's3'`,
   ).rejects.toThrow(/does not go from done to sealed/);

@@ -8,8 +8,8 @@ export interface Destination {
   /**
    * Sends one request. Resolves when the receiver has it, or to why not. A thrown error counts as `retry`.
    *
-   * The same key always comes with the same rows and lines, after a crash and a replay too, unless the receiver refused some
-   * of the rows or called the request too large. Two calls with one key never overlap. `signal` is aborted at the time-out and when the process stops.
+   * The same key always comes with the same rows and lines, after a crash and a replay too. Two calls with one key never
+   * overlap. `signal` is aborted at the time-out and when the process stops.
    */
   deliver(request: DeliveryRequest, signal: AbortSignal): Promise<Outcome>;
   /** What is wrong, in sentences; empty when everything works. Sends nothing that counts, or one row that is marked as a test. */
@@ -34,8 +34,9 @@ export interface DestinationLimits {
 /** One request. */
 export interface DeliveryRequest {
   /**
-   * `<destination>/<batch>-<seal>/<first row>`, behind `<cell>/` where there are cells: at most 109 characters, without a full stop. The
-   * seal differs for batches of one number that were sealed before and after the database was restored.
+   * `<destination>/<batch>-<seal>/<first row>`, behind `<cell>/` where there are cells: at most 122 characters, without a full stop. The
+   * seal differs for batches of one number that were sealed before and after the database was restored. Behind the first row, a part of a
+   * request has `-` and a name of its rows: what is left of one that was too large, or of which rows were refused.
    */
   readonly key: string;
   readonly batch: string;

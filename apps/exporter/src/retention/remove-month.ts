@@ -4,6 +4,7 @@ import {
   countUnarchived,
   dropMonth,
   type ExpiredMonth,
+  findAwaitingHistory,
   listExpiredMonths,
 } from '@auditbox/db/months/expired-months.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
@@ -60,15 +61,28 @@ async function checkAndDrop(
 ): Promise<MonthResult> {
   const { db, destinationName } = parts;
   if (!dryRun && !month.isClosed) await untilUnlocked(() => closeMonth(db, month), signal);
-  const unarchived = await countUnarchived(db, month, destinationName);
-  if (unarchived > 0) return { kind: 'kept', reason: describe(unarchived) };
+  const reason = await whyKept(parts, month);
+  if (reason !== null) return { kind: 'kept', reason };
   const archive = await readBackMonth(parts, month, signal);
   if (archive.kind === 'different') return { kind: 'kept', reason: archive.reason };
   if (archive.kind !== 'same') return archive;
-  // The database counts again.
+  // Reading back took a while. What is unarchived is counted again by the database.
+  const awaiting = await findAwaitingHistory(db, month);
+  if (awaiting !== null) return { kind: 'kept', reason: describeAwaiting(awaiting) };
   const isDropped = dryRun || (await untilUnlocked(() => dropMonth(db, month, destinationName), signal));
   if (!isDropped) return { kind: 'kept', reason: 'Some of its events are not archived at every destination any more.' };
   return { ...archive, kind: 'removed' };
+}
+
+async function whyKept({ db, destinationName }: Parts, month: ExpiredMonth): Promise<string | null> {
+  const unarchived = await countUnarchived(db, month, destinationName);
+  if (unarchived > 0) return describe(unarchived);
+  const awaiting = await findAwaitingHistory(db, month);
+  return awaiting === null ? null : describeAwaiting(awaiting);
+}
+
+function describeAwaiting(destination: string): string {
+  return `The history of ${destination} is still being added. If no exporter has it in its configuration any more, remove it.`;
 }
 
 function describe(events: number): string {

@@ -1,5 +1,6 @@
 import type { Database } from '../database/connect.ts';
 import { type ChangedBy, printActor } from '../keys/changed-by.ts';
+import { isInMonth, listMonths } from './batches-of-months.ts';
 
 /** A destination that the database knows. */
 export interface KnownDestination {
@@ -62,8 +63,8 @@ export interface HistoryBlock {
  * Gives a destination the deliveries of old batches behind a batch id, of those that a seal made without it. Batches whose
  * event time is before `since`, or whose month was dropped, are left out.
  *
- * Caller: the command that adds history, block after block, from `'0'`, after `addDestination` committed.
- * Locks: none that others wait for.
+ * Caller: the exporter, block after block, from `'0'`, after `addDestination` committed.
+ * Locks: the destination's row. Waits for a month that is being dropped, and the drop of a month waits for it.
  * Crash: the call can be repeated; a delivery that is there stays as it is.
  */
 export async function addHistory(
@@ -73,19 +74,19 @@ export async function addHistory(
   const { destination, behind, maxBatches, since } = request;
   const [row] = await db.query(
     (sql) => sql<[HistoryBlock]>`
-    with month as materialized (
-      select starts_at, ends_at from auditbox.list_months()
-    ), block as materialized (
+    with held as (
+      -- Changes nothing. Its lock keeps a month from being dropped between the list of months and the commit.
+      update auditbox.destination set history_since = history_since where name = ${destination} returning name
+    ), ${listMonths(sql)}, block as materialized (
       select b.id, b.first_occurred_at, b.last_occurred_at
       from auditbox.batch b where b.id > ${behind} and b.replay_for is null
       order by b.id
       limit ${maxBatches}
     ), added as (
       insert into auditbox.delivery (destination, batch_id)
-      select d.name, b.id
-      from block b join auditbox.destination d on d.name = ${destination}
-      where (${since}::timestamptz is null or b.last_occurred_at >= ${since}::timestamptz)
-        and exists (select from month m where b.first_occurred_at >= m.starts_at and b.last_occurred_at < m.ends_at)
+      select held.name, b.id
+      from block b cross join held
+      where (${since}::timestamptz is null or b.last_occurred_at >= ${since}::timestamptz) and ${isInMonth(sql)}
       on conflict do nothing
       returning 1
     )
@@ -100,43 +101,52 @@ const sealsEndWithin = '60 seconds';
 /** Batches at the end of the list that are gone through once more, because batches do not become visible in the order of ids. */
 const lastBatches = 1_000;
 
+/** What a step of a history did. */
+export type HistoryStep =
+  | 'added'
+  /** The end was reached, and a seal that began before the destination was added may still commit. */
+  | 'waiting'
+  /** No history is asked for, or nothing of it is left. */
+  | 'done'
+  /** There is no such destination. */
+  | 'unknown';
+
 /**
- * Adds the next block of the history that a destination asked for, and keeps how far it is. `done` when nothing is left;
- * `waiting` when the end was reached and a seal that began before the destination was added may still commit.
+ * Adds the next block of the history that a destination asked for, and keeps how far it is.
  *
  * Caller: the exporter, again and again.
- * Locks: none that others wait for.
+ * Locks: the destination's row. Waits for a month that is being dropped.
  * Crash: the block is added again; a delivery that is there stays as it is.
  */
-export async function continueHistory(
-  db: Database,
-  destination: string,
-  maxBatches: number,
-): Promise<'added' | 'waiting' | 'done'> {
+export async function continueHistory(db: Database, destination: string, maxBatches: number): Promise<HistoryStep> {
   const [state] = await db.query(
-    (sql) => sql<{ behind: string; since: string | null; isOld: boolean }[]>`
+    (sql) => sql<{ behind: string | null; since: string | null; isOld: boolean }[]>`
       select history_behind::text as behind, created_at < clock_timestamp() - ${sealsEndWithin}::interval as "isOld",
         to_char(history_since at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as since
-      from auditbox.destination where name = ${destination} and history_behind is not null`,
+      from auditbox.destination where name = ${destination}`,
   );
-  if (state === undefined) return 'done';
+  if (state === undefined) return 'unknown';
   const { behind, since, isOld } = state;
+  if (behind === null) return 'done';
   const { nextBehind } = await addHistory(db, { destination, behind, maxBatches, since });
   if (nextBehind === null && !isOld) return 'waiting';
   if (nextBehind === null) {
     const again = Math.max(0, Number(behind) - lastBatches);
     await addHistory(db, { destination, behind: String(again), maxBatches: 2 * lastBatches, since });
   }
-  await db.query(
+  const moved = await db.query(
     (sql) => sql`
       update auditbox.destination set history_behind = ${nextBehind}::bigint
-      where name = ${destination} and history_behind = ${behind}`,
+      -- Somebody may have asked for more since the state was read. This block then does not count.
+      where name = ${destination} and history_behind = ${behind} and history_since is not distinct from ${since}::timestamptz
+      returning name`,
   );
-  return nextBehind === null ? 'done' : 'added';
+  return nextBehind === null && moved.length === 1 ? 'done' : 'added';
 }
 
 /**
- * How many batches a destination lacks from a time on; null if there is no such destination.
+ * How many batches a destination lacks from a time on, of those whose events are in the database; null if there is no such
+ * destination.
  *
  * Caller: commands.
  * Locks: none.
@@ -145,10 +155,11 @@ export async function continueHistory(
 export async function countHistory(db: Database, name: string, since: string | null): Promise<number | null> {
   const [row] = await db.query(
     (sql) => sql<{ batches: number }[]>`
+      with ${listMonths(sql)}
       select (
         select count(*)::int from auditbox.batch b
         where b.replay_for is null
-          and (${since}::timestamptz is null or b.last_occurred_at >= ${since}::timestamptz)
+          and (${since}::timestamptz is null or b.last_occurred_at >= ${since}::timestamptz) and ${isInMonth(sql)}
           and not exists (select from auditbox.delivery v where v.destination = d.name and v.batch_id = b.id)
       ) as batches
       from auditbox.destination d where d.name = ${name}`,
@@ -157,7 +168,8 @@ export async function countHistory(db: Database, name: string, since: string | n
 }
 
 /**
- * Asks for history again: from a time on, or all of it. False if there is no such destination.
+ * Asks for history again: from a time on, or all of it. A history that is still being added never becomes shorter by it.
+ * False if there is no such destination.
  *
  * Caller: commands.
  * Locks: the destination's row.
@@ -166,7 +178,11 @@ export async function countHistory(db: Database, name: string, since: string | n
 export async function askForHistory(db: Database, name: string, since: string | null): Promise<boolean> {
   const rows = await db.query(
     (sql) => sql`
-      update auditbox.destination set history_since = ${since}::timestamptz, history_behind = 0
+      update auditbox.destination set history_behind = 0,
+        -- No time is all of it.
+        history_since = case when history_behind is null then ${since}::timestamptz
+          when history_since is null or ${since}::timestamptz is null then null
+          else least(history_since, ${since}::timestamptz) end
       where name = ${name} returning name`,
   );
   return rows.length === 1;
@@ -199,7 +215,7 @@ export async function pauseDestination(
  *
  * Caller: commands.
  * Locks: the rows that go.
- * Crash: no more deliveries are made; the call can be repeated.
+ * Crash: no more deliveries are made, but by a seal that was running; the call can be repeated.
  */
 export async function removeDestination(db: Database, name: string, maxRows: number): Promise<number> {
   await db.query((sql) => sql`delete from auditbox.destination where name = ${name}`);
@@ -217,4 +233,20 @@ export async function removeDestination(db: Database, name: string, maxRows: num
     select ((select count(*) from rejections) + (select count(*) from deliveries))::int as rows`,
   );
   return row.rows;
+}
+
+/**
+ * Whether anything of a destination is left. After a removal that was interrupted there is, although the destination is unknown.
+ *
+ * Caller: the command that removes.
+ * Locks: none.
+ * Crash: nothing is written.
+ */
+export async function hasLeftovers(db: Database, name: string): Promise<boolean> {
+  const [row] = await db.query(
+    (sql) => sql<[{ found: boolean }]>`
+      select exists (select from auditbox.delivery where destination = ${name})
+        or exists (select from auditbox.rejection where destination = ${name}) as found`,
+  );
+  return row.found;
 }

@@ -1,4 +1,5 @@
 import type { Database } from '../database/connect.ts';
+import { isInMonth, listMonths } from './batches-of-months.ts';
 
 /** Which deliveries of a destination to send again. */
 export interface ReplayRange {
@@ -15,7 +16,7 @@ export interface ReplayCount {
 }
 
 /**
- * Done deliveries by requests whose batches have events in a range.
+ * Done deliveries by requests whose batches have events in a range. Events of a dropped month cannot be sent again.
  *
  * Caller: the command that replays, before it does so.
  * Locks: none.
@@ -27,9 +28,10 @@ export async function countReplayable(
 ): Promise<ReplayCount> {
   const [row] = await db.query(
     (sql) => sql<[ReplayCount]>`
+      with ${listMonths(sql)}
       select count(*)::int as batches, coalesce(sum(b.row_count), 0)::float8 as rows
       from auditbox.delivery d join auditbox.batch b on b.id = d.batch_id
-      where d.destination = ${destination} and d.state = 'done' and d.sent_as is not null
+      where d.destination = ${destination} and d.state = 'done' and d.sent_as is not null and ${isInMonth(sql)}
         and (${occurredFrom}::timestamptz is null or b.last_occurred_at >= ${occurredFrom}::timestamptz)
         and (${occurredTo}::timestamptz is null or b.first_occurred_at <= ${occurredTo}::timestamptz)`,
   );
@@ -38,11 +40,11 @@ export async function countReplayable(
 
 /**
  * `done → sealed`, from the first row on: the deliveries of a range are sent again, with the keys and bytes that they had.
- * Rows that were rejected in them are tried again. Returns how many deliveries changed; the caller repeats it until none
+ * Rows that were rejected in them are tried again. Returns what changed; the caller repeats it until nothing
  * did. `doneBefore` keeps deliveries out that were sent again since the caller began.
  *
  * Caller: the command that replays.
- * Locks: those deliveries.
+ * Locks: those deliveries, the destination's row. Waits for a month that is being dropped, and the drop of a month waits for it.
  * Crash: any exporter goes on with what was replayed; the call can be repeated.
  */
 export async function replayDeliveries(
@@ -50,13 +52,16 @@ export async function replayDeliveries(
   { destination, occurredFrom, occurredTo }: ReplayRange,
   doneBefore: string,
   maxDeliveries: number,
-): Promise<number> {
+): Promise<ReplayCount> {
   const [row] = await db.query(
-    (sql) => sql<[{ replayed: number }]>`
-      with chosen as materialized (
-        select d.batch_id
-        from auditbox.delivery d join auditbox.batch b on b.id = d.batch_id
-        where d.destination = ${destination} and d.state = 'done' and d.sent_as is not null
+    (sql) => sql<[ReplayCount]>`
+      with held as (
+        -- Changes nothing. Its lock keeps a month from being dropped between the list of months and the commit.
+        update auditbox.destination set history_since = history_since where name = ${destination} returning name
+      ), ${listMonths(sql)}, chosen as materialized (
+        select d.batch_id, b.row_count
+        from held join auditbox.delivery d on d.destination = held.name join auditbox.batch b on b.id = d.batch_id
+        where d.state = 'done' and d.sent_as is not null and ${isInMonth(sql)}
           and d.done_at < ${doneBefore}::timestamptz
           and (${occurredFrom}::timestamptz is null or b.last_occurred_at >= ${occurredFrom}::timestamptz)
           and (${occurredTo}::timestamptz is null or b.first_occurred_at <= ${occurredTo}::timestamptz)
@@ -67,7 +72,7 @@ export async function replayDeliveries(
         set state = 'sealed', next_row = 0, done_at = null, attempts = 0, next_attempt_at = statement_timestamp()
         from chosen
         where d.destination = ${destination} and d.batch_id = chosen.batch_id and d.state = 'done'
-        returning d.batch_id
+        returning d.batch_id, chosen.row_count
       ), taken_back as (
         delete from auditbox.rejection r
         where r.destination = ${destination} and r.replayed_in is null
@@ -76,7 +81,9 @@ export async function replayDeliveries(
           and (select count(*) from resealed) >= 0
         returning 1
       )
-      select (select count(*) from resealed)::int + 0 * (select count(*) from taken_back)::int as replayed`,
+      select count(*)::int + 0 * (select count(*) from taken_back)::int as batches,
+        coalesce(sum(row_count), 0)::float8 as rows
+      from resealed`,
   );
-  return row.replayed;
+  return row;
 }

@@ -11,10 +11,16 @@ export interface Settled {
   readonly isLast: boolean;
 }
 
+/** What became of it. `lost`: another exporter has the delivery, and nothing changed. */
+export type SettleResult =
+  | 'settled'
+  /** Settled, and the destination was paused: nothing more is sent for now. */
+  | 'paused'
+  | 'lost';
+
 /**
  * `sending → sending`, with more rows settled and a longer lease, or `sending → done` when no row is left. Rejections and
- * progress are one statement. Progress makes the delivery's attempts begin anew. False means that the lease is lost; then
- * nothing changes.
+ * progress are one statement. Progress makes the delivery's attempts begin anew.
  *
  * Caller: the exporter after requests, outside of any transaction.
  * Locks: the delivery.
@@ -25,14 +31,16 @@ export async function settleRows(
   { destination, batchId, leaseToken }: DeliveryLease,
   { nextRow, rejected, isLast }: Settled,
   leaseMs: number,
-): Promise<boolean> {
+): Promise<SettleResult> {
   const next = isLast
     ? db.sql`state = 'done', done_at = statement_timestamp(), lease_token = null, leased_until = null, last_error = null`
     : db.sql`leased_until = statement_timestamp() + ${leaseMs} * interval '1 millisecond'`;
-  const rows = await db.query(
-    (sql) => sql`
+  const [row] = await db.query(
+    (sql) => sql<{ isPaused: boolean }[]>`
     with held as materialized (
-      select d.batch_id from auditbox.delivery d
+      select d.batch_id,
+        coalesce((select n.is_paused from auditbox.destination n where n.name = d.destination), false) as is_paused
+      from auditbox.delivery d
       where d.destination = ${destination} and d.batch_id = ${batchId} and d.lease_token = ${leaseToken}::uuid
         and d.state = 'sending'
       for update
@@ -49,7 +57,8 @@ export async function settleRows(
     -- Rejections are made only while the delivery is being sent, so the insert comes first.
     from held where (select count(*) from rejected) >= 0
       and d.destination = ${destination} and d.batch_id = held.batch_id
-    returning d.batch_id`,
+    returning held.is_paused as "isPaused"`,
   );
-  return rows.length === 1;
+  if (row === undefined) return 'lost';
+  return row.isPaused ? 'paused' : 'settled';
 }

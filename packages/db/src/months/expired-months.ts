@@ -61,6 +61,33 @@ export async function countUnarchived(
 }
 
 /**
+ * A destination that was promised the history of a month, and to which batches of the month are still to be added; null if there
+ * is no such destination. Until then it has no delivery that countUnarchived could find.
+ *
+ * Caller: retention, outside of any transaction.
+ * Locks: none.
+ * Crash: nothing is written.
+ */
+export async function findAwaitingHistory(db: Database, { startsAt, endsAt }: ExpiredMonth): Promise<string | null> {
+  const [row] = await db.query(
+    (sql) => sql<{ name: string }[]>`
+      select d.name from auditbox.destination d
+      where d.history_behind is not null and (d.history_since is null or d.history_since < ${endsAt}::text::timestamptz)
+        and exists (
+          select from auditbox.batch b
+          -- By the index.
+          where date_trunc('month', b.first_occurred_at at time zone 'UTC')
+              >= date_trunc('month', ${startsAt}::text::timestamptz at time zone 'UTC')
+            and date_trunc('month', b.first_occurred_at at time zone 'UTC') < ${endsAt}::text::timestamptz at time zone 'UTC'
+            and b.first_occurred_at >= ${startsAt}::text::timestamptz and b.first_occurred_at < ${endsAt}::text::timestamptz
+            and b.id > d.history_behind and b.replay_for is null
+        )
+      order by d.name limit 1`,
+  );
+  return row?.name ?? null;
+}
+
+/**
  * The objects of a month at a destination, in the order of their batches, behind a batch. A batch is filed under one hour or
  * day, so it belongs to one month. A month whose bounds somebody made differently has the batches of two, one after another.
  *

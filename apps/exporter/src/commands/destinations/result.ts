@@ -12,3 +12,8 @@ export function success(line: string, json: object): CommandResult {
 export function failure(line: string, json: object = {}): CommandResult {
   return { lines: [line], json: { ok: false, problem: line, ...json }, exitCode: 1 };
 }
+
+/** It was told to stop before its end. */
+export function stopped(line: string): CommandResult {
+  return { lines: [line], json: { ok: false, problem: line }, exitCode: 2 };
+}

@@ -18,7 +18,8 @@ export interface CopiedObject {
  * content's hash, so that other content never has this key.
  */
 export function objectsByHour(prefix: string, { key, batch, rows }: DeliveryRequest): CopiedObject[] {
-  const start = Number(key.split('/').at(-1));
+  // The key of a part has more behind its first row.
+  const start = Number.parseInt(key.split('/').at(-1) ?? '', 10);
   const hours = Map.groupBy(rows.entries(), ([, row]) => row.occurredAt.slice(0, 13));
   return [...hours].map(([hour, entries]) => {
     const [first = 0, row] = entries[0] ?? [];

@@ -23,7 +23,7 @@ export interface Lane {
   readonly name: string;
   readonly gate: Gate;
   readonly destination: Destination;
-  /** Adds the destination's history and sends its deliveries, until `taking` is aborted. */
+  /** Adds the histories that the destination is to get and sends its deliveries, until `taking` is aborted. */
   run(shutdown: Shutdown): Promise<void>;
   /** There may be a delivery to send. */
   wake(): void;
@@ -33,7 +33,7 @@ export interface Lane {
 /** Batches of one step of a history. */
 const historyBlock = 500;
 
-/** The end of a history is gone through again after this long. */
+/** The end of a history is gone through again after this long. A history that a command asks for begins this late at most. */
 const historyWaitMs = 5_000;
 
 export function createLane(
@@ -93,21 +93,23 @@ export function createLane(
       .catch((error: unknown) => [{ says: readThrown(error).reason, stopsDelivery: true }]);
   }
 
+  /** Goes on after the end of a history, because a command may ask for more at any time. */
   async function addHistory(taking: AbortSignal): Promise<void> {
-    let added = false;
+    let isAdding = false;
+    let isGone = false;
     while (!taking.aborted) {
-      try {
-        const step = await continueHistory(db, name, historyBlock);
-        if (step === 'done') break;
-        if (step === 'added') sendLoop.wake();
-        added = true;
-        if (step === 'waiting') await sleep(historyWaitMs, taking);
-      } catch (error) {
-        logDatabaseError(log, error);
-        await sleep(historyWaitMs, taking);
+      const step = await continueHistory(db, name, historyBlock).catch((error: unknown) =>
+        logDatabaseError(log, error),
+      );
+      if (step === 'added') sendLoop.wake();
+      if (step === 'done' && isAdding) log.historyAdded({ destination: name });
+      if (step === 'unknown' && !isGone) log.destinationGone({ destination: name });
+      if (step) {
+        isAdding = step === 'added' || step === 'waiting';
+        isGone = step === 'unknown';
       }
+      if (step !== 'added') await sleep(historyWaitMs, taking);
     }
-    if (added && !taking.aborted) log.historyAdded({ destination: name });
   }
 
   /** A destination that does not work stops nothing: its deliveries meet the same error, wait and resume. */

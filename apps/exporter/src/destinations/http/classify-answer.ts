@@ -14,7 +14,7 @@ export interface AnswerRules {
  * succeed later. All others (redirects too) block the destination: it is probed and resumes alone, and no event is given up.
  */
 export function classifyAnswer(
-  { status, headers, text }: HttpAnswer,
+  { status, headers, text }: Pick<HttpAnswer, 'status' | 'headers' | 'text'>,
   { retried = [], blocked = [] }: AnswerRules = {},
   now = Date.now(),
 ): Outcome {
@@ -41,7 +41,7 @@ export function describeAnswer(status: number, text: string): string {
 /** `Retry-After` is seconds or a date. 0 without one, or with one that nobody can read. */
 function retryAfterMs(header: string | undefined, now: number): number {
   if (header === undefined) return 0;
-  if (/^\d{1,9}$/.test(header.trim())) return Number(header) * 1_000;
+  if (/^\d+$/.test(header.trim())) return Number(header) * 1_000;
   const at = Date.parse(header);
   return Number.isNaN(at) ? 0 : Math.max(0, at - now);
 }

@@ -1,4 +1,10 @@
-import { Agent as HttpAgent, type IncomingHttpHeaders, request as requestHttp } from 'node:http';
+import {
+  type ClientRequest,
+  Agent as HttpAgent,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request as requestHttp,
+} from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { rootCertificates } from 'node:tls';
 import { brotliDecompressSync, inflateSync, unzipSync, zstdDecompressSync } from 'node:zlib';
@@ -9,6 +15,8 @@ export interface HttpAnswer {
   readonly headers: IncomingHttpHeaders;
   /** At most 1 MiB. */
   readonly text: string;
+  /** Whether the text is only the beginning. */
+  readonly isCut: boolean;
 }
 
 /** One request. */
@@ -34,6 +42,8 @@ export interface HttpOptions {
   readonly key?: string | undefined;
   /** Where HTTPS_PROXY and NO_PROXY are read. Loopback is reached without a proxy. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
+  /** How long a connection is used for new requests. */
+  readonly connectionAgeMs?: number;
 }
 
 /** A longer answer is cut here: a receiver must not fill our memory. */
@@ -42,53 +52,104 @@ const mostAnswerBytes = 1024 * 1024;
 /** Node removes idle connections later than common receivers do. A request on a closed connection fails and is sent again. */
 const idleMs = 4_000;
 
-export function createHttpClient({ ca, cert, key, env = {} }: HttpOptions = {}): HttpClient {
+/** A host may move while its old address still answers. So a busy connection ends too, and the next one looks the address up again. */
+const usualConnectionAgeMs = 60_000;
+
+/** Answers about the request. Other errors may be of a host that is being replaced, so the next request looks the address up again. */
+const statusesOfRequests: ReadonlySet<number> = new Set([400, 413, 422]);
+
+export function createHttpClient({
+  ca,
+  cert,
+  key,
+  env = {},
+  connectionAgeMs = usualConnectionAgeMs,
+}: HttpOptions = {}): HttpClient {
   const common = { keepAlive: true, timeout: idleMs, scheduling: 'lifo' as const };
-  const proxyEnv = env.HTTPS_PROXY === undefined ? {} : { proxyEnv: { NO_PROXY: 'localhost,127.0.0.1,::1', ...env } };
-  const http = new HttpAgent(common);
-  const https = new HttpsAgent({
-    ...common,
-    ...proxyEnv,
+  const tls = {
     ...(ca !== undefined && { ca: [...rootCertificates, ...ca] }),
     ...(cert !== undefined && { cert }),
     ...(key !== undefined && { key }),
-  });
+  };
+  const http = renewAgent(() => new HttpAgent(common), connectionAgeMs);
+  const https = renewAgent(() => new HttpsAgent({ ...common, ...proxyOf(env), ...tls }), connectionAgeMs);
   return {
-    send: ({ method = 'POST', url, headers = {}, body = '' }, signal) =>
-      new Promise((resolve, reject) => {
-        const isHttps = url.startsWith('https:');
-        const own = { 'accept-encoding': 'identity', 'content-length': Buffer.byteLength(body) };
-        const options = { method, headers: { ...headers, ...own }, signal };
-        const request = isHttps
-          ? requestHttps(url, { ...options, agent: https })
-          : requestHttp(url, { ...options, agent: http });
-        request.on('error', reject);
-        request.on('response', (response) => {
-          const parts: Buffer[] = [];
-          let bytes = 0;
-          const answer = () =>
-            resolve({
-              status: response.statusCode ?? 0,
-              headers: response.headers,
-              text: decode(Buffer.concat(parts), response.headers['content-encoding']),
-            });
-          response.on('data', (part: Buffer) => {
-            parts.push(part);
-            bytes += part.length;
-            if (bytes <= mostAnswerBytes) return;
-            answer();
-            request.destroy();
-          });
-          response.on('end', answer);
-          response.on('error', reject);
-        });
-        request.end(body);
-      }),
+    send: async ({ method = 'POST', url, headers = {}, body = '' }, signal) => {
+      const own = { 'accept-encoding': 'identity', 'content-length': Buffer.byteLength(body) };
+      const options = { method, headers: { ...headers, ...own }, signal };
+      const request = url.startsWith('https:')
+        ? requestHttps(url, { ...options, agent: https.current() })
+        : requestHttp(url, { ...options, agent: http.current() });
+      const answer = readAnswer(request);
+      request.end(body);
+      return answer;
+    },
     close() {
-      http.destroy();
-      https.destroy();
+      http.close();
+      https.close();
     },
   };
+}
+
+/** HTTPS_PROXY is used for every host that NO_PROXY does not name, and never for loopback. */
+function proxyOf(env: NonNullable<HttpOptions['env']>) {
+  if (env.HTTPS_PROXY === undefined) return {};
+  const direct = ['localhost', '127.0.0.1', '::1', ...(env.NO_PROXY ? [env.NO_PROXY] : [])].join();
+  return { proxyEnv: { ...env, NO_PROXY: direct } };
+}
+
+/** An agent for each span of time. Connections of the former one end when they are idle. */
+function renewAgent<A extends HttpAgent>(make: () => A, ageMs: number): { current(): A; close(): void } {
+  let [agent, former] = [make(), make()];
+  let madeAt = performance.now();
+  return {
+    current() {
+      if (performance.now() - madeAt < ageMs) return agent;
+      [agent, former] = [make(), agent];
+      madeAt = performance.now();
+      return agent;
+    },
+    close() {
+      agent.destroy();
+      former.destroy();
+    },
+  };
+}
+
+function readAnswer(request: ClientRequest): Promise<HttpAnswer> {
+  const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
+  request.on('error', reject);
+  request.on('response', (response: IncomingMessage) => {
+    const { socket, headers, statusCode: status = 0 } = response;
+    const parts: Buffer[] = [];
+    let bytes = 0;
+    const end = (isCut: boolean) => {
+      const isTaken = status >= 200 && status < 300;
+      const isEarly = !request.writableFinished;
+      // Something in between answers for a receiver that has a part of the request at most.
+      if (isEarly && isTaken) reject(new EarlyAnswerError(status));
+      const text = decode(Buffer.concat(parts), headers['content-encoding']);
+      resolve({ status, headers, text, isCut });
+      if (isEarly || isCut || !(isTaken || statusesOfRequests.has(status))) socket.destroy();
+    };
+    response.on('data', (part: Buffer) => {
+      parts.push(part);
+      bytes += part.length;
+      if (bytes > mostAnswerBytes) end(true);
+    });
+    response.on('end', () => end(false));
+    response.on('error', reject);
+  });
+  return promise;
+}
+
+class EarlyAnswerError extends Error {
+  override readonly name = 'EarlyAnswerError';
+  readonly code = 'EarlyAnswer';
+
+  constructor(status: number) {
+    super(`The receiver answered ${status} before it had the whole request.`);
+  }
 }
 
 const most = { maxOutputLength: mostAnswerBytes };

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { Row } from '@auditbox/destination-kit/destination.ts';
 
 /** How large a request may be. */
@@ -17,6 +18,8 @@ export interface PlacedRow {
 /** Rows that are sent together. */
 export interface CutRequest {
   readonly rows: readonly [PlacedRow, ...PlacedRow[]];
+  /** Some rows of a request that the receiver did not take whole. */
+  readonly isPart?: true;
 }
 
 export interface Cutter {
@@ -60,15 +63,25 @@ export interface KeyParts {
   readonly batchId: string;
   /** In microseconds since 1970. Null for a delivery that was begun by a version whose keys did not have it. */
   readonly sealedAt: string | null;
+  /** Whether keys of parts name their rows. False for a delivery that was begun by a version whose keys did not. */
+  readonly namesParts: boolean;
 }
 
 /**
  * The key of a request: a pure function of cell, destination, batch and first row. Batches of all cells have the same numbers, and
  * so have batches that were sealed before and after a restore. The time of the seal tells those apart.
+ *
+ * A part of a request has the first row of another request: of the whole one, or of the one that begins there after a retry. A
+ * receiver that keeps keys would take one for the other, and rows would be lost. So the key of a part also names its rows.
  */
-export function requestKey({ cell, destination, batchId, sealedAt }: KeyParts, { rows: [first] }: CutRequest): string {
+export function requestKey(
+  { cell, destination, batchId, sealedAt, namesParts }: KeyParts,
+  { rows, isPart }: CutRequest,
+): string {
   const batch = sealedAt === null ? batchId : `${batchId}-${BigInt(sealedAt).toString(36)}`;
-  return `${cell === null ? '' : `${cell}/`}${destination}/${batch}/${first.position}`;
+  const part =
+    isPart && namesParts ? `-${hash('sha256', rows.map(({ position }) => position).join()).slice(0, 12)}` : '';
+  return `${cell === null ? '' : `${cell}/`}${destination}/${batch}/${rows[0].position}${part}`;
 }
 
 /** A request that is too large, as two. Null for a single row. */
@@ -77,5 +90,8 @@ export function halve({ rows }: CutRequest): readonly [CutRequest, CutRequest] |
   const [first, ...others] = rows.slice(0, middle);
   const [second, ...last] = rows.slice(middle);
   if (first === undefined || second === undefined) return null;
-  return [{ rows: [first, ...others] }, { rows: [second, ...last] }];
+  return [
+    { rows: [first, ...others], isPart: true },
+    { rows: [second, ...last], isPart: true },
+  ];
 }

@@ -83,7 +83,8 @@ async function sendRows(
   const { db, delivery, progress, signal, destination, cell } = parts;
   const sentAs = parseSentAs(begun.sentAs);
   const { destination: name, batchId } = delivery;
-  const keyParts = { cell, destination: name, batchId, sealedAt: sentAs.hasSealInKey ? begun.sealedAt : null };
+  const sealedAt = sentAs.hasSealInKey ? begun.sealedAt : null;
+  const keyParts = { cell, destination: name, batchId, sealedAt, namesParts: sentAs.namesParts === true };
   const format = createFormatter(sentAs.format, sentAs.omit);
   const cutter = createCutter(sentAs);
   const ageLimit = ageLimitOf(destination);
@@ -94,7 +95,7 @@ async function sendRows(
     if (copied.kind === 'incomplete') {
       if (!(await rejectBadRows(parts)))
         return { kind: 'not rendered', reason: 'Postgres returned fewer rows than the batch has.' };
-      if (!(await progress.flush())) return { kind: 'lease lost' };
+      if ((await progress.flush()) === 'lost') return { kind: 'lease lost' };
       continue;
     }
     for (const row of copied.rows) {
@@ -115,13 +116,13 @@ async function sendRows(
   const last = cutter.end();
   const stop = last && (await send(last));
   if (stop) return conclude(progress, stop);
-  if (!(await progress.finish(begun.rowCount))) return { kind: 'lease lost' };
+  if ((await progress.finish(begun.rowCount)) === 'lost') return { kind: 'lease lost' };
   return { kind: 'done', rows: progress.taken, rejected: progress.rejected };
 }
 
 async function conclude(progress: Progress, by: SendStop): Promise<DeliverOutcome> {
   if (by.kind === 'lease lost') return { kind: 'lease lost' };
-  if (!(await progress.flush())) return { kind: 'lease lost' };
+  if ((await progress.flush()) === 'lost') return { kind: 'lease lost' };
   return by.kind === 'interrupted' ? { kind: 'interrupted' } : { kind: 'stopped', by, progressed: progress.taken > 0 };
 }
 

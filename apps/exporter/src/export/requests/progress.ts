@@ -1,17 +1,18 @@
 import type { LeasedDelivery } from '@auditbox/core/export/delivery.ts';
 import type { BadRow } from '@auditbox/db/export/reject-rows.ts';
+import type { SettleResult } from '@auditbox/db/export/settle-rows.ts';
 import type { RequestLedger } from './request-ledger.ts';
 
-/** How far an attempt is. False means that the lease is lost. */
+/** How far an attempt is. */
 export interface Progress {
   /** All rows before this position are settled. Recorded at once if rows were rejected, else now and then. */
-  settle(nextRow: number, takenRows: number): Promise<boolean>;
+  settle(nextRow: number, takenRows: number): Promise<SettleResult>;
   /** A row that the destination never takes. It is recorded with the next progress. */
   reject(row: { readonly outboxId: string }, reason: string): void;
   /** Records what is settled. */
-  flush(): Promise<boolean>;
+  flush(): Promise<SettleResult>;
   /** Records that no row of the batch is left. */
-  finish(rowCount: number): Promise<boolean>;
+  finish(rowCount: number): Promise<SettleResult>;
   readonly taken: number;
   readonly rejected: number;
 }
@@ -32,8 +33,8 @@ export function createProgress(
   let rejectedRows = 0;
   let unrecorded: BadRow[] = [];
 
-  async function record(isLast: boolean): Promise<boolean> {
-    if (!isLast && settled === recorded && unrecorded.length === 0) return true;
+  async function record(isLast: boolean): Promise<SettleResult> {
+    if (!isLast && settled === recorded && unrecorded.length === 0) return 'settled';
     const rejected = unrecorded;
     unrecorded = [];
     recorded = settled;
@@ -45,7 +46,7 @@ export function createProgress(
     async settle(nextRow, takenRows) {
       settled = nextRow;
       taken += takenRows;
-      return unrecorded.length > 0 || now() - recordedAt >= recordEveryMs ? record(false) : true;
+      return unrecorded.length > 0 || now() - recordedAt >= recordEveryMs ? record(false) : 'settled';
     },
     reject({ outboxId }, reason) {
       unrecorded.push({ outboxId, reason });

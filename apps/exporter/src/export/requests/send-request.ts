@@ -1,5 +1,6 @@
 import type { LeasedDelivery } from '@auditbox/core/export/delivery.ts';
 import { within } from '@auditbox/core/within.ts';
+import type { SettleResult } from '@auditbox/db/export/settle-rows.ts';
 import type { Destination, Outcome, RejectedRow } from '@auditbox/destination-kit/destination.ts';
 import { crashPoint } from '@auditbox/process/crash-point.ts';
 import type { RequestMetrics } from '../../metrics/request-metrics.ts';
@@ -24,6 +25,7 @@ export interface SendParts {
 export type SendStop =
   | Extract<Outcome, { kind: 'retry' | 'blocked' }>
   | { readonly kind: 'lease lost' }
+  /** The process stops, or the destination was paused. */
   | { readonly kind: 'interrupted' };
 
 /** Sends a request until the receiver has its rows or will never take them. Resolves to null then, else to why not. */
@@ -41,7 +43,8 @@ export async function sendRequest(parts: SendParts, cut: CutRequest): Promise<Se
       return settle(parts, cut, cut.rows.length - outcome.rejected.length);
     case 'refused': {
       rejectRows(progress, cut, outcome.rejected);
-      if (!(await progress.flush())) return { kind: 'lease lost' };
+      const stop = toStop(await progress.flush());
+      if (stop !== null) return stop;
       const rest = withoutRows(cut, outcome.rejected);
       return rest === null ? settle(parts, cut, 0) : sendRequest(parts, rest);
     }
@@ -83,7 +86,20 @@ async function deliverInTime(parts: SendParts, cut: CutRequest): Promise<Outcome
 
 async function settle({ progress }: SendParts, { rows }: CutRequest, taken: number): Promise<SendStop | null> {
   const last = rows.at(-1)?.position ?? 0;
-  return (await progress.settle(last + 1, taken)) ? null : { kind: 'lease lost' };
+  return toStop(await progress.settle(last + 1, taken));
+}
+
+function toStop(result: SettleResult): SendStop | null {
+  switch (result) {
+    case 'settled':
+      return null;
+    case 'paused':
+      return { kind: 'interrupted' };
+    case 'lost':
+      return { kind: 'lease lost' };
+    default:
+      return result satisfies never;
+  }
 }
 
 function rejectRows(progress: Progress, { rows }: CutRequest, rejected: readonly RejectedRow[]): void {
@@ -96,5 +112,5 @@ function rejectRows(progress: Progress, { rows }: CutRequest, rejected: readonly
 function withoutRows({ rows }: CutRequest, rejected: readonly RejectedRow[]): CutRequest | null {
   const gone = new Set(rejected.map(({ index }) => index));
   const [first, ...others] = rows.filter((_, index) => !gone.has(index));
-  return first === undefined ? null : { rows: [first, ...others] };
+  return first === undefined ? null : { rows: [first, ...others], isPart: true };
 }

@@ -28,6 +28,8 @@ export interface SentAs extends Selection {
   readonly maxRowBytes: number;
   /** Whether keys of requests have the time of the seal. Missing in a delivery that an older version began. */
   readonly hasSealInKey?: true;
+  /** Whether keys of parts of requests name their rows. Missing in a delivery that an older version began. */
+  readonly namesParts?: true;
 }
 
 export function formatSentAs(selection: Selection, limits: DestinationLimits): string {
@@ -42,6 +44,7 @@ export function formatSentAs(selection: Selection, limits: DestinationLimits): s
     maxBytes,
     maxRowBytes,
     hasSealInKey: true,
+    namesParts: true,
   } satisfies SentAs);
 }
 

@@ -1,0 +1,195 @@
+import { databaseTime } from '@auditbox/db/database/database-time.ts';
+import { beginRequests } from '@auditbox/db/export/begin-requests.ts';
+import {
+  addDestination,
+  askForHistory,
+  continueHistory,
+  countHistory,
+  hasLeftovers,
+  pauseDestination,
+  removeDestination,
+} from '@auditbox/db/export/destinations.ts';
+import { countReplayable, replayDeliveries } from '@auditbox/db/export/replay-deliveries.ts';
+import { settleRows } from '@auditbox/db/export/settle-rows.ts';
+import { findAwaitingHistory } from '@auditbox/db/months/expired-months.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { type OutboxFixture, openOutbox } from '@auditbox/testing/fixtures/outbox-fixture.ts';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+/* Histories, replays and removals next to each other and next to a month that is dropped. */
+
+let outbox: OutboxFixture;
+const all = { destination: 'soc', occurredFrom: null, occurredTo: null };
+const months = ['2026-06-03T01:00:00Z', '2026-07-03T01:00:00Z'] as const;
+
+beforeEach(async () => {
+  outbox = await openOutbox();
+});
+afterEach(() => outbox.close());
+
+async function storeTwoMonths(): Promise<void> {
+  for (const month of months) {
+    await outbox.db.sql`select auditbox.make_month(${month}::timestamptz)`;
+    await outbox.insert(1, month);
+  }
+  await outbox.sealAll();
+}
+
+/** Sends one delivery to its end. */
+async function deliver(): Promise<void> {
+  const delivery = await outbox.lease(60_000, 'soc');
+  const begun = await beginRequests(outbox.db, delivery, '{}');
+  await settleRows(outbox.db, delivery, { nextRow: begun?.rowCount ?? 0, rejected: [], isLast: true }, 60_000);
+}
+
+const dropJune = 'drop table auditbox.audit_log_2026_06';
+
+const deliveries = async (destination: string) =>
+  (await outbox.db.sql`select from auditbox.delivery where destination = ${destination}`).length;
+
+const waits = () =>
+  eventually(async () => {
+    const waiting = await outbox.db.sql`
+      select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    expect(waiting).toHaveLength(1);
+  });
+
+async function addAll(name: string): Promise<void> {
+  await outbox.db.sql`update auditbox.destination set created_at = now() - interval '1 hour' where name = ${name}`;
+  while ((await continueHistory(outbox.db, name, 1)) !== 'done');
+}
+
+test('a history that is asked for while another is added makes that one longer and never shorter', async () => {
+  const { db } = outbox;
+  await storeTwoMonths();
+  await addDestination(db, 'soc', { isPaused: false, history: { since: null } });
+  expect(await askForHistory(db, 'soc', '2026-07-01T00:00:00Z')).toBe(true);
+  await addAll('soc');
+  expect(await deliveries('soc')).toBe(2);
+
+  await addDestination(db, 'siem', { isPaused: false, history: { since: '2026-07-01T00:00:00Z' } });
+  await askForHistory(db, 'siem', '2026-06-01T00:00:00Z');
+  await addAll('siem');
+  expect(await deliveries('siem')).toBe(2);
+
+  // One that is over does not count any more.
+  await addDestination(db, 'third');
+  await askForHistory(db, 'third', '2026-07-01T00:00:00Z');
+  await addAll('third');
+  expect(await deliveries('third')).toBe(1);
+  expect(await askForHistory(db, 'fourth', null)).toBe(false);
+});
+
+test('a block that began before more was asked for does not count as gone through', async () => {
+  const { db } = outbox;
+  await storeTwoMonths();
+  await addDestination(db, 'soc', { isPaused: false, history: { since: '2026-07-01T00:00:00Z' } });
+  let step: Promise<unknown> = Promise.resolve();
+  await db.sql.begin(async (sql) => {
+    await sql`update auditbox.destination set history_since = null where name = 'soc'`;
+    // It has read the state, and waits for the row.
+    step = continueHistory(db, 'soc', 10);
+    await waits();
+  });
+  expect(await step).toBe('added');
+  const state = await db.sql`select history_behind::text as behind from auditbox.destination where name = 'soc'`;
+  expect(state).toEqual([{ behind: '0' }]);
+  await addAll('soc');
+  expect(await deliveries('soc')).toBe(2);
+});
+
+test('batches of a dropped month are in no history and in no replay', async () => {
+  const { db } = outbox;
+  await addDestination(db, 'soc');
+  await storeTwoMonths();
+  await deliver();
+  await deliver();
+  await db.sql.unsafe(dropJune);
+  expect(await countReplayable(db, all)).toEqual({ batches: 1, rows: 1 });
+  expect(await replayDeliveries(db, all, await databaseTime(db), 10)).toEqual({ batches: 1, rows: 1 });
+  await addDestination(db, 'siem', { isPaused: false, history: { since: null } });
+  expect(await countHistory(db, 'siem', null)).toBe(1);
+  await addAll('siem');
+  expect(await deliveries('siem')).toBe(1);
+});
+
+test('a history and a replay wait for a month that is being dropped, and leave it out', async () => {
+  const { db } = outbox;
+  await addDestination(db, 'soc');
+  await storeTwoMonths();
+  await deliver();
+  await deliver();
+  await addDestination(db, 'siem', { isPaused: false, history: { since: null } });
+  const began = await databaseTime(db);
+  let replayed: Promise<unknown> = Promise.resolve();
+  // As drop_month does it.
+  await db.sql.begin(async (sql) => {
+    await sql`lock table auditbox.destination in share mode`;
+    replayed = replayDeliveries(db, all, began, 10);
+    await waits();
+    await sql.unsafe(dropJune);
+  });
+  expect(await replayed).toEqual({ batches: 1, rows: 1 });
+
+  let added: Promise<unknown> = Promise.resolve();
+  await db.sql.begin(async (sql) => {
+    await sql`lock table auditbox.destination in share mode`;
+    added = continueHistory(db, 'siem', 10);
+    await waits();
+    await sql`drop table auditbox.audit_log_2026_07`;
+  });
+  expect(await added).toBe('added');
+  expect(await deliveries('siem')).toBe(0);
+});
+
+test('a history that is being added gives nothing to a destination that is removed now', async () => {
+  const { db } = outbox;
+  await storeTwoMonths();
+  await addDestination(db, 'soc', { isPaused: false, history: { since: null } });
+  let step: Promise<unknown> = Promise.resolve();
+  await db.sql.begin(async (sql) => {
+    await sql`delete from auditbox.destination where name = 'soc'`;
+    step = continueHistory(db, 'soc', 10);
+    await waits();
+  });
+  await step;
+  expect(await deliveries('soc')).toBe(0);
+  expect(await continueHistory(db, 'soc', 10)).toBe('unknown');
+});
+
+test('what a removal left is found until it is gone', async () => {
+  const { db } = outbox;
+  await addDestination(db, 'soc');
+  await storeTwoMonths();
+  expect(await removeDestination(db, 'soc', 1)).toBe(1);
+  expect(await hasLeftovers(db, 'soc')).toBe(true);
+  expect(await removeDestination(db, 'soc', 1)).toBe(1);
+  expect(await hasLeftovers(db, 'soc')).toBe(false);
+});
+
+test('progress of a paused destination is recorded, and says that it is paused', async () => {
+  const { db } = outbox;
+  await addDestination(db, 'soc');
+  await outbox.insert(3);
+  await outbox.sealAll();
+  const delivery = await outbox.lease(60_000, 'soc');
+  await beginRequests(db, delivery, '{}');
+  await pauseDestination(db, 'soc', true);
+  expect(await settleRows(db, delivery, { nextRow: 2, rejected: [], isLast: false }, 60_000)).toBe('paused');
+  const rows = await db.sql`select next_row, state from auditbox.delivery where destination = 'soc'`;
+  expect(rows).toEqual([{ next_row: 2, state: 'sending' }]);
+});
+
+test('the months that an unfinished history is about are known until their batches are added', async () => {
+  const { db } = outbox;
+  await storeTwoMonths();
+  await addDestination(db, 'soc', { isPaused: false, history: { since: '2026-07-01T00:00:00Z' } });
+  const june = { name: 'june', startsAt: '2026-06-01T00:00:00Z', endsAt: '2026-07-01T00:00:00Z', isClosed: true };
+  const july = { name: 'july', startsAt: '2026-07-01T00:00:00Z', endsAt: '2026-08-01T00:00:00Z', isClosed: true };
+  expect(await findAwaitingHistory(db, june)).toBeNull();
+  expect(await findAwaitingHistory(db, july)).toBe('soc');
+  expect(await continueHistory(db, 'soc', 10)).toBe('added');
+  expect(await findAwaitingHistory(db, july)).toBeNull();
+  await askForHistory(db, 'soc', null);
+  expect(await findAwaitingHistory(db, june)).toBe('soc');
+});
