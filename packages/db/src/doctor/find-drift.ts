@@ -87,7 +87,7 @@ export async function findWrongTriggers(
       ), everywhere as (
         select oid, name, calls, type from expected
         union all
-        select i.inhrelid, e.name, e.calls, e.type from expected e join pg_inherits i on i.inhparent = e.oid where ${String(eachMonth)}::boolean
+        select i.inhrelid, e.name, e.calls, e.type from expected e join pg_inherits i on i.inhparent = e.oid where ${String(eachMonth)}::text::boolean
       )
       select c.relname as table, e.name as trigger, w.problem,
         case when w.problem in ('disabled', 'not enabled always')
