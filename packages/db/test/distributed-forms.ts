@@ -82,6 +82,16 @@ export const rules: readonly Rule[] = [
       'with a as (insert into auditbox.batch (id) values (1)) select case when $1 then clock_timestamp() end from a',
     right: 'with a as (insert into auditbox.batch (id) values (1)) select case when $1 then $2 end from a',
   },
+  {
+    name: 'CASE and COALESCE of an update depend on columns and parameters',
+    because: 'non-IMMUTABLE functions are not allowed in CASE or COALESCE statements',
+    find: (text) =>
+      statements(text, /\b(?:update|delete\s+from)\s+auditbox\.\w+/g).filter((one) =>
+        cases(one).some((part) => /\b(?:session_user|current_user)\b|\b(?:now|statement_timestamp)\s*\(/.test(part)),
+      ),
+    wrong: "update auditbox.api_key set revoked_by = coalesce(by ->> 'changed_by', session_user) where key_id = $1",
+    right: 'update auditbox.api_key set revoked_at = now(), revoked_by = who where key_id = $1',
+  },
 ];
 
 /** SQL without comments. TypeScript's comments are left out too. */

@@ -188,7 +188,7 @@ test.each([
 });
 
 test('each process can find out whether its database is fit, and the api which transactions run', async () => {
-  await expect(createFeedEdge(api)()).resolves.toMatchObject({ safe: expect.any(BigInt) });
+  await expect(createFeedEdge(api)()).resolves.toMatchObject([{ safe: expect.any(BigInt) }]);
   for (const as of [api, exporter, retention]) expect(await checkDatabase(as)).toBeNull();
 });
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { EventFilter } from '@auditbox/db/queries/event-filter.ts';
 import { columnType, type EventOrder, type EventPosition, sortKeys } from '@auditbox/db/queries/event-order.ts';
+import type { OutboxPlace } from '@auditbox/db/queries/outbox-place.ts';
 import { z } from 'zod';
 import type { TimePlace } from '../archive/archive-in-order.ts';
 import type { ArchivePlace, LineRef } from '../archive/archive-ledger.ts';
@@ -42,17 +43,25 @@ export function readCursor(list: CursorList, cursor: string): { position: EventP
 }
 
 const outboxId = z.string().regex(/^(0|[1-9]\d{0,17})$/);
+/** Outbox ids, of which Citus may have several. */
+const outboxPlace = z.string().regex(/^(0|[1-9]\d{0,17})(,[1-9]\d{0,17}){0,31}$/);
 const feedTokenSchema = z.union([
-  z.tuple([z.literal(2), z.string(), outboxId]),
-  z.tuple([z.literal(3), z.string(), z.record(z.string(), outboxId)]),
+  z.tuple([z.literal(2), z.string(), outboxPlace]),
+  z.tuple([z.literal(3), z.string(), z.record(z.string(), outboxPlace)]),
 ]);
+const printPlace = (place: OutboxPlace) => place.join();
+const readPlace = (text: string): OutboxPlace => text.split(',').map(BigInt);
 
-/** The cursor of a feed: an outbox id, or one for each cell. */
+/** The cursor of a feed: a place in the outbox, or one for each cell. */
 export function printFeedCursor(list: CursorList, place: FeedPlace): string {
   const parts =
     place.kind === 'one'
-      ? [2, fingerprint(list), String(place.after)]
-      : [3, fingerprint(list), Object.fromEntries(Array.from(place.after, ([name, after]) => [name, String(after)]))];
+      ? [2, fingerprint(list), printPlace(place.after)]
+      : [
+          3,
+          fingerprint(list),
+          Object.fromEntries(Array.from(place.after, ([name, after]) => [name, printPlace(after)])),
+        ];
   return Buffer.from(JSON.stringify(parts)).toString('base64url');
 }
 
@@ -62,9 +71,9 @@ export function readFeedCursor(list: CursorList, cursor: string): { after: FeedP
   if (!token.success) return { message: 'is not a valid cursor' };
   const [, hash, after] = token.data;
   if (hash !== fingerprint(list)) return { message: 'belongs to a list with other filters or another order' };
-  if (typeof after === 'string') return { after: { kind: 'one', after: BigInt(after) } };
+  if (typeof after === 'string') return { after: { kind: 'one', after: readPlace(after) } };
   return {
-    after: { kind: 'cells', after: new Map(Object.entries(after).map(([name, last]) => [name, BigInt(last)])) },
+    after: { kind: 'cells', after: new Map(Object.entries(after).map(([name, place]) => [name, readPlace(place)])) },
   };
 }
 

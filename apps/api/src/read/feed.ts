@@ -1,17 +1,19 @@
 import { workForAll } from '@auditbox/db/database/holder.ts';
 import type { EventFilter } from '@auditbox/db/queries/event-filter.ts';
-import { createFeedEdge, type FeedEdge } from '@auditbox/db/queries/feed-edge.ts';
-import { type FeedEvent, findFeedStart, readFeed } from '@auditbox/db/queries/read-feed.ts';
+import { createFeedEdge, type FeedEdge, type FeedEdges } from '@auditbox/db/queries/feed-edge.ts';
+import { type OutboxPlace, placeIn } from '@auditbox/db/queries/outbox-place.ts';
+import { findFeedStart, readFeed } from '@auditbox/db/queries/read-feed.ts';
 import { gather } from '@auditbox/process/gather.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
+import { type DatabaseFeedPart, mergeFeedParts } from './merge-feed-parts.ts';
 import type { Reader } from './readers.ts';
 
-/** The next events of a database in the order of recording; `after` is an outbox id, null at the beginning. */
+/** The next events of a database in the order of recording; `after` is null at the beginning. */
 export type Feed = (query: {
   readonly filter: EventFilter;
-  readonly after: bigint | null;
+  readonly after: OutboxPlace | null;
   readonly pageSize: number;
-}) => Promise<{ readonly events: readonly FeedEvent[]; readonly last: bigint; readonly isCaughtUp: boolean }>;
+}) => Promise<DatabaseFeedPart>;
 
 /** A feed waits this long for the transactions that write now, so that a caller's own write is on the page. */
 const feedWaitMs = 200;
@@ -27,19 +29,28 @@ export function createFeed(primary: Reader): Feed {
   });
   return async ({ filter, after, pageSize: limit }) => {
     const db = primary.poolFor();
-    const edge = await awaitFeedEdge(() => shareEdge(null));
-    const begin = after ?? (await findFeedStart(db, filter.recordedAfter ?? ''));
-    const { events, last } = await readFeed(db, { filter, after: begin, upTo: edge.safe, limit });
-    return { events, last, isCaughtUp: last >= edge.safe };
+    const readPart = async ({ node, safe }: FeedEdge): Promise<DatabaseFeedPart> => {
+      const begin = after === null ? await findFeedStart(db, filter.recordedAfter ?? '', node) : placeIn(after, node);
+      const { events, last } = await readFeed(db, { filter, after: begin, upTo: safe, limit });
+      return { events, place: [last], isCaughtUp: last >= safe };
+    };
+    const [edge, ...formerNodes] = await awaitFeedEdge(() => shareEdge(null));
+    if (formerNodes.length === 0) return readPart(edge);
+    // On Citus, when the rows were moved between nodes.
+    const parts = await Promise.all([edge, ...formerNodes].map(readPart));
+    const { events, places, isCaughtUp } = mergeFeedParts(parts, limit);
+    return { events: events.map(({ event }) => event), place: places.flat(), isCaughtUp };
   };
 }
 
 /** The rows are read after it, as the argument of the edge needs. */
-async function awaitFeedEdge(feedEdge: () => Promise<FeedEdge>): Promise<FeedEdge> {
+async function awaitFeedEdge(feedEdge: () => Promise<FeedEdges>): Promise<FeedEdges> {
   const startedAt = performance.now();
   const first = await feedEdge();
-  for (let edge = first; ; edge = await feedEdge()) {
-    if (edge.safe >= first.greatest || performance.now() - startedAt > feedWaitMs) return edge;
+  const [{ node: firstNode, greatest }] = first;
+  for (let edges = first; ; edges = await feedEdge()) {
+    const edge = edges.find(({ node }) => node === firstNode);
+    if (edge === undefined || edge.safe >= greatest || performance.now() - startedAt > feedWaitMs) return edges;
     await sleep(feedCheckMs, new AbortController().signal);
   }
 }

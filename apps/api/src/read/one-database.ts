@@ -2,12 +2,14 @@ import { listArchiveStates } from '@auditbox/db/events/archive-states.ts';
 import { getEvent } from '@auditbox/db/events/get-event.ts';
 import { countBy } from '@auditbox/db/queries/count-by.ts';
 import { findEvents } from '@auditbox/db/queries/find-events.ts';
+import type { OutboxPlace } from '@auditbox/db/queries/outbox-place.ts';
 import { readPageEvents } from '@auditbox/db/queries/page-bytes.ts';
 import { getRecordBegin } from '@auditbox/db/queries/record-begin.ts';
 import { createPollEnd } from './await-poll-end.ts';
 import type { EventReads, Sources } from './event-reads.ts';
 import { openExportSource } from './export-source.ts';
 import { createFeed } from './feed.ts';
+import type { FeedPlace } from './feed-place.ts';
 import type { Reader, Readers } from './readers.ts';
 
 /** Reads of one database. */
@@ -34,12 +36,15 @@ export function createSources(readers: Readers): Sources {
     choose: async (request, response, needs) => readOneDatabase(await readers.choose(request, response, needs)),
     pollEnd: createPollEnd(readers.primary.poolFor()),
     async readFeed({ filter, after, pageSize }) {
-      const { events, last, isCaughtUp } = await feed({
-        filter,
-        after: after?.kind === 'one' ? after.after : null,
-        pageSize,
-      });
-      return { events, place: { kind: 'one', after: last }, isCaughtUp };
+      const { events, place, isCaughtUp } = await feed({ filter, after: findPlace(after), pageSize });
+      return { events, place: { kind: 'one', after: place }, isCaughtUp };
     },
   };
+}
+
+/** The place of the only database. While it gets its name as a cell, other apis give cursors with that name. */
+function findPlace(after: FeedPlace | null): OutboxPlace | null {
+  if (after?.kind !== 'cells') return after?.after ?? null;
+  const [only, ...others] = after.after.values();
+  return others.length === 0 ? (only ?? null) : null;
 }

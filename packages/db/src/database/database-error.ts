@@ -63,7 +63,6 @@ const meanings: Readonly<Record<string, Meaning>> = {
   AUDIT_EVENT_GONE: { kind: 'data', name: 'event removed during a read', retry: false },
   CONNECT: { kind: 'unreachable', name: 'connection failure', retry: true },
   DATABASE_BUSY: { kind: 'busy', name: 'too many statements wait', retry: true },
-  DATABASE_IDS_WENT_BACK: { kind: 'misconfigured', name: 'ids of the outbox went back', retry: false },
   DATABASE_SILENT: { kind: 'timeout', name: 'no answer', retry: true },
   SCHEMA_TOO_NEW: { kind: 'newer schema', name: 'newer schema', retry: false },
   UNSAFE_TRANSACTION: { kind: 'unreachable', name: 'connection in an unknown state', retry: true },
@@ -186,7 +185,7 @@ export function toDatabaseError(thrown: unknown): DatabaseError | null {
   const details = {
     constraint: text(constraint_name) ?? names?.constraint ?? null,
     table: text(table_name) ?? names?.table ?? null,
-    column: text(column_name),
+    column: text(column_name) ?? names?.column ?? null,
     detail: text(detail),
     isNetwork,
   };

@@ -2,7 +2,11 @@
 export interface ErrorNames {
   readonly constraint: string | null;
   readonly table: string | null;
+  /** The field of an event, or the path of a value. */
+  readonly column: string | null;
 }
+
+const noNames: ErrorNames = { constraint: null, table: null, column: null };
 
 /** What Citus adds to the name of a table, and so of its constraints, on a shard. */
 const shard = /_\d{6,}$/;
@@ -23,12 +27,15 @@ const ownMessages: readonly (readonly [RegExp, string])[] = [
   [/^the event time of \S+ is more than 400 days ago$/, 'audit_log_occurred_at_too_old'],
   [/^recorded_at of \S+ was given; the database sets it$/, 'audit_log_recorded_at_is_now'],
   [/^recorded_by of \S+ was given; the database sets it$/, 'audit_log_recorded_by_is_ours'],
-  [/^\S+ of \S+ is empty, or has a control, bidirectional or zero-width character$/, 'audit_log_names_are_plain'],
   [
-    /^the value .+ of \S+ has a text with \\u0000 or half of a surrogate pair, which not every reader can read$/,
+    /^(?<column>\S+) of \S+ is empty, or has a control, bidirectional or zero-width character$/,
+    'audit_log_names_are_plain',
+  ],
+  [
+    /^the value (?<column>.+) of \S+ has a text with \\u0000 or half of a surrogate pair, which not every reader can read$/s,
     'audit_log_values_are_readable',
   ],
-  [/^the value \S+ of \S+ nests deeper than 500 levels$/, 'audit_log_values_are_readable'],
+  [/^the value (?<column>\S+) of \S+ nests deeper than 500 levels$/, 'audit_log_values_are_readable'],
   [/^the id \S+ is taken by an event with another time$/, 'outbox_audit_id'],
   [/^an event with the id \S+ was recorded before, and retention removed it$/, 'outbox_audit_id'],
   [/^the id \S+ belongs to an event of another writer$/, 'outbox_audit_id'],
@@ -42,14 +49,16 @@ const ownMessages: readonly (readonly [RegExp, string])[] = [
  * shard's error, and not the names; those in the message are the shard's.
  */
 export function namesInMessage(code: string, message: string): ErrorNames {
-  if (!/^(23|55000$)/.test(code)) return { constraint: null, table: null };
-  const own = ownMessages.find(([form]) => form.test(message));
-  if (own) return { constraint: own[1], table: null };
+  if (!/^(23|55000$)/.test(code)) return noNames;
+  for (const [form, constraint] of ownMessages) {
+    const found = form.exec(message);
+    if (found) return { constraint, table: null, column: found.groups?.column ?? null };
+  }
   for (const form of ofServer) {
     const names = form.exec(message)?.groups;
-    if (names) return { constraint: cut(names.constraint), table: cut(names.table) };
+    if (names) return { constraint: cut(names.constraint), table: cut(names.table), column: null };
   }
-  return { constraint: null, table: null };
+  return noNames;
 }
 
 function cut(name: string | undefined): string | null {

@@ -67,13 +67,17 @@ export interface WrongTrigger {
 
 /**
  * Triggers of our tables and months that are missing, do not fire in every session, or do something else. Also triggers of
- * others: one that returns null makes an event vanish.
+ * others: one that returns null makes an event vanish. With `eachMonth` each month has those of its table.
  *
  * Caller: the doctor.
  * Locks: none.
  * Crash: nothing is written.
  */
-export async function findWrongTriggers(db: Database, triggers: readonly ExpectedTrigger[]): Promise<WrongTrigger[]> {
+export async function findWrongTriggers(
+  db: Database,
+  triggers: readonly ExpectedTrigger[],
+  { eachMonth = true }: { eachMonth?: boolean } = {},
+): Promise<WrongTrigger[]> {
   return db.query(
     (sql) => sql<WrongTrigger[]>`
       with expected as (
@@ -83,7 +87,7 @@ export async function findWrongTriggers(db: Database, triggers: readonly Expecte
       ), everywhere as (
         select oid, name, calls, type from expected
         union all
-        select i.inhrelid, e.name, e.calls, e.type from expected e join pg_inherits i on i.inhparent = e.oid
+        select i.inhrelid, e.name, e.calls, e.type from expected e join pg_inherits i on i.inhparent = e.oid where ${String(eachMonth)}::text::boolean
       )
       select c.relname as table, e.name as trigger, w.problem,
         case when w.problem in ('disabled', 'not enabled always')

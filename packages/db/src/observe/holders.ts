@@ -50,7 +50,9 @@ export async function listHolders(db: Database): Promise<Holder[]> {
           and datname = current_database() and pid <> pg_backend_pid()
           and backend_type <> 'autovacuum worker'
         union all
-        select 'prepared transaction', gid, prepared, format('rollback prepared %L', gid)
+        -- Citus finds out for itself whether the coordinator committed. Nobody else may decide it.
+        select 'prepared transaction', gid, prepared,
+          case when starts_with(gid, 'citus_') then 'select recover_prepared_transactions()' else format('rollback prepared %L', gid) end
         from pg_prepared_xacts where database = current_database()
         union all
         select 'replication slot', slot_name, null, format('select pg_drop_replication_slot(%L)', slot_name)

@@ -1,6 +1,6 @@
 import type { Database } from '../database/connect.ts';
-import { DatabaseError } from '../database/database-error.ts';
 import { isDistributed } from '../database/is-distributed.ts';
+import { firstPlace, nodeOf } from './outbox-place.ts';
 
 /*
  * How a feed knows that it misses nothing.
@@ -26,20 +26,37 @@ import { isDistributed } from '../database/is-distributed.ts';
  * Limits. Holders are known on the primary alone. An id that the sequence gives twice (it was set back by hand) can appear
  * behind a feed. After a failover to a standby that lacks the last commits, a feed may be ahead of the new primary.
  * A superuser who inserts into auditbox.outbox directly may take an id before he has a transaction id.
+ *
+ * On Citus each node gives out ids from its own range, and the above holds for the node that has the rows now. A move to another
+ * node waits for the writers, so no row with an id of a former node can appear: all ids of former nodes are safe.
  */
 
-/** How far feeds may read now. */
+/** How far feeds may read now, among the ids of one server. */
 export interface FeedEdge {
+  /** The node of a Citus cluster that gave the ids out; null on Postgres. */
+  readonly node: bigint | null;
   /** Outbox ids up to this one are safe. Reads must come after the answer. */
   readonly safe: bigint;
   /** The greatest outbox id that was visible. */
   readonly greatest: bigint;
 }
 
+/** Of the server that gives ids out now, and of the nodes that gave some out before. */
+export type FeedEdges = readonly [FeedEdge, ...FeedEdge[]];
+
 interface Check {
   readonly greatest: bigint;
   readonly holders: readonly string[];
 }
+
+/** What a process remembers of a server's ids. */
+interface Progress {
+  readonly safe: bigint;
+  /** Greater than `safe`, in order. */
+  readonly checks: readonly Check[];
+}
+
+const noProgress: Progress = { safe: 0n, checks: [] };
 
 /** Kept while old transactions run. Beyond it, every second one is dropped: feeds then move in larger steps. */
 const maxChecks = 64;
@@ -48,28 +65,27 @@ const maxChecks = 64;
  * Remembers the checks of a process. The edge of a process that has just started is 0 while transactions run that began
  * before it.
  */
-export function createFeedEdge(db: Database): () => Promise<FeedEdge> {
-  let safe = 0n;
-  /** Greater than `safe`, in order. */
-  let checks: readonly Check[] = [];
+export function createFeedEdge(db: Database): () => Promise<FeedEdges> {
+  const progress = new Map<bigint | null, Progress>();
 
   return async () => {
-    const remembered = checks;
-    const known = [...new Set(remembered.flatMap(({ holders }) => holders))];
-    const { check, running } = await readHolders(db, known);
+    const remembered = new Map(progress);
+    const known = new Set([...remembered.values()].flatMap(({ checks }) => checks.flatMap(({ holders }) => holders)));
+    const { node, check, running, former } = await readHolders(db, [...known]);
+    // Other calls may have added checks in between.
+    let { safe, checks } = progress.get(node) ?? noProgress;
     // A restored database or another primary: what was found before means nothing.
-    if (check.greatest < safe) {
-      safe = 0n;
-      checks = [];
-    }
-    for (const one of [...remembered, check]) {
+    if (check.greatest < safe) [safe, checks] = [0n, []];
+    for (const one of [...(remembered.get(node) ?? noProgress).checks, check]) {
       const hasEnded = one.holders.every((holder) => !running.has(holder));
       if (hasEnded && one.greatest > safe && one.greatest <= check.greatest) safe = one.greatest;
     }
-    // Other calls may have added checks in between.
     const waiting = [...checks, check].filter(({ greatest }) => greatest > safe).sort(byGreatest);
-    checks = waiting.length > maxChecks ? waiting.filter((_check, index) => index % 2 === 0) : waiting;
-    return { safe, greatest: check.greatest };
+    progress.set(node, {
+      safe,
+      checks: waiting.length > maxChecks ? waiting.filter((_check, index) => index % 2 === 0) : waiting,
+    });
+    return [{ node, safe, greatest: check.greatest }, ...former];
   };
 }
 
@@ -78,8 +94,10 @@ function byGreatest(a: Check, b: Check): number {
 }
 
 interface Holders {
+  readonly node: bigint | null;
   readonly check: Check;
   readonly running: ReadonlySet<string>;
+  readonly former: readonly FeedEdge[];
 }
 
 /**
@@ -115,32 +133,41 @@ async function readHolders(db: Database, known: readonly string[]): Promise<Hold
         ), '[]')::text as running`,
   );
   const holders: string[] = JSON.parse(row.holders);
-  return { check: { greatest: BigInt(row.greatest), holders }, running: new Set(JSON.parse(row.running)) };
+  return {
+    node: null,
+    check: { greatest: BigInt(row.greatest), holders },
+    running: new Set(JSON.parse(row.running)),
+    former: [],
+  };
 }
 
 /**
- * The same in a distributed schema of Citus: the node of the shards runs the whole statement, its function too. There the trigger takes
- * ids and locks for every writer, whichever node the writer is connected to. A schema that was moved to another node has no
- * writer from before, because the move waits for them. Throws DatabaseError when the ids of the new node are lower: feeds have
- * passed them.
+ * The same in a distributed schema of Citus: the node of the shards runs the whole statement, its functions too. There the trigger
+ * takes ids and locks for every writer, whichever node the writer is connected to.
  *
  * Caller, Locks, Crash: as above, at the node.
  */
 async function readHoldersOfShards(db: Database, known: readonly string[]): Promise<Holders> {
   const [row] = await db.query(
-    (sql) => sql<{ greatest: string; wentBack: boolean; found: string }[]>`
-      select coalesce((select max(id) from auditbox.outbox), 0)::text as greatest,
-        coalesce((select max(id) from auditbox.outbox) >= upper(auditbox.outbox_ids_given()), false) as "wentBack",
+    (sql) => sql<[{ node: string; greatest: string; found: string }]>`
+      with recursive node (greatest) as (
+        select max(id) from auditbox.outbox
+        union all
+        select (select max(o.id) from auditbox.outbox o where o.id < (node.greatest >> 48) << 48)
+        from node where node.greatest is not null
+      )
+      select (lower(auditbox.outbox_ids_given()) >> 48)::text as node,
+        coalesce((select json_agg(greatest::text) from node where greatest is not null), '[]')::text as greatest,
         auditbox.outbox_holders(${JSON.stringify(known)}::text) as found
-      from auditbox.frontier`,
+      -- A table, so that Citus sends the statement to its node; there may be no row.
+      from (select 1) one left join auditbox.frontier on true`,
   );
-  // Without a frontier nothing is known: no id is safe.
-  if (row === undefined) return { check: { greatest: 0n, holders: [] }, running: new Set() };
-  if (row.wentBack)
-    throw new DatabaseError(
-      'DATABASE_IDS_WENT_BACK',
-      'The schema was moved to a node of Citus with lower outbox ids, so feeds would miss events. Move it to a node with a higher number.',
-    );
   const { holders, running } = JSON.parse(row.found) as Record<'holders' | 'running', string[]>;
-  return { check: { greatest: BigInt(row.greatest), holders }, running: new Set(running) };
+  const node = BigInt(row.node);
+  const ids = (JSON.parse(row.greatest) as string[]).map(BigInt);
+  const former = ids
+    .filter((id) => nodeOf(id) !== node)
+    .map((greatest) => ({ node: nodeOf(greatest), safe: greatest, greatest }));
+  const greatest = ids.find((id) => nodeOf(id) === node) ?? firstPlace(node);
+  return { node, check: { greatest, holders }, running: new Set(running), former };
 }

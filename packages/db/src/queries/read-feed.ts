@@ -2,6 +2,7 @@ import type { Database } from '../database/connect.ts';
 import { eventJson } from '../sql/event-json.ts';
 import type { EventFilter } from './event-filter.ts';
 import { matching } from './matching.ts';
+import { firstPlace } from './outbox-place.ts';
 import { estimatedBytes, type FoundEvent, inlineBytes, instant, maxPageBytes } from './page-bytes.ts';
 
 /** The part of a feed that is wanted. */
@@ -156,16 +157,25 @@ function printMonth(number: number): string {
 const marginS = 60;
 
 /**
- * An outbox id up to which no event was recorded after `time`, ISO 8601 in UTC. A batch that was sealed at an earlier time
- * holds only ids that were taken before, and so does every smaller id.
+ * An outbox id up to which no event was recorded after `time`, ISO 8601 in UTC, among the ids of a node; null is the only server. A
+ * batch that was sealed at an earlier time holds only ids that were taken before, and so does every smaller id of the node.
  *
  * Caller: `GET /audit` with `recorded_after` and no cursor.
  * Locks: none.
  * Crash: nothing is written.
  */
-export async function findFeedStart(db: Database, time: string): Promise<bigint> {
-  const [row] = await db.query(
-    (sql) => sql<[{ last: string | null }]>`
+export async function findFeedStart(db: Database, time: string, node: bigint | null): Promise<bigint> {
+  const [row] = await db.query((sql) => {
+    // Citus: the batch may hold ids of another node, and then those of an earlier batch count.
+    const range = sql`int8multirange(int8range(${String(firstPlace(node))}::bigint, ${String(firstPlace((node ?? 0n) + 1n))}::bigint))`;
+    const start =
+      node === null
+        ? sql`(select upper(outbox_ids) - 1 from auditbox.batch where id = max(low))`
+        : sql`(
+            select upper(b.outbox_ids * ${range}) - 1 from auditbox.batch b
+            where b.id <= max(low) and b.outbox_ids && ${range} order by b.id desc limit 1
+          )`;
+    return sql<[{ last: string | null }]>`
       -- By halves, because no index has sealed_at. sealed_at of \`low\` is early, and \`high\` has no such batch before it.
       with recursive search (low, high) as (
         select 0::bigint, coalesce((select max(id) from auditbox.batch), 0) + 1
@@ -183,7 +193,7 @@ export async function findFeedStart(db: Database, time: string): Promise<bigint>
         ) probe
         where s.high - s.low > 1
       )
-      select (select upper(outbox_ids) - 1 from auditbox.batch where id = max(low))::text as last from search`,
-  );
-  return BigInt(row.last ?? 0);
+      select ${start}::text as last from search`;
+  });
+  return row.last === null ? firstPlace(node) : BigInt(row.last);
 }

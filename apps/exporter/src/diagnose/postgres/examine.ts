@@ -1,4 +1,7 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
+import { isDistributed } from '@auditbox/db/database/is-distributed.ts';
+import { expectedTables } from '@auditbox/db/doctor/expected-schema.ts';
+import { findNodeOfShards } from '@auditbox/db/doctor/node-of-shards.ts';
 import { checkDatabaseState, type DatabaseChecked } from '../database.ts';
 import { type Finding, notChecked } from '../finding.ts';
 import { captures } from './captures.ts';
@@ -11,8 +14,8 @@ import { months } from './months.ts';
 import { oldTransactions } from './old-transactions.ts';
 import { role } from './role.ts';
 import { tampering } from './tampering.ts';
-import { triggers } from './triggers.ts';
-import { autovacuum, deadRows, transactionIds } from './vacuum.ts';
+import { triggers, triggersOfShards } from './triggers.ts';
+import { vacuumChecks } from './vacuum.ts';
 
 interface ExamineOptions {
   /** A transaction that is open for longer is a problem. */
@@ -37,14 +40,32 @@ export async function examineDatabase(
     months,
     role,
     durability,
-    autovacuum,
-    deadRows,
-    transactionIds,
+    ...vacuumChecks(expectedTables.map(({ name }) => name)),
     oldTransactions(maxOpenS),
   ];
   const database = await checkDatabaseState(db);
   const findings: Finding[] = [...database.findings];
   for (const check of checks)
     findings.push(database.time === null ? notChecked(check.what) : await runCheck(check, db));
+  if (database.time !== null) findings.push(...(await examineShards(db, { maxOpenS, schema })));
   return { ...database, findings };
+}
+
+/** What the checks above do not see in a distributed schema of Citus: the node that has the rows. Nothing on Postgres. */
+async function examineShards(
+  db: Database,
+  { maxOpenS, schema }: Pick<ExamineOptions, 'maxOpenS' | 'schema'>,
+): Promise<readonly Finding[]> {
+  if (!(await isDistributed(db))) return [];
+  const node = await findNodeOfShards(db, schema);
+  const checks = [
+    disk,
+    triggersOfShards(node.triggers),
+    durability,
+    ...vacuumChecks(node.tables),
+    oldTransactions(maxOpenS),
+  ];
+  const findings: Finding[] = [];
+  for (const check of checks) findings.push(await runCheck(check, node.db));
+  return findings.map((finding) => ({ ...finding, what: `${finding.what} of the shards` }));
 }

@@ -1,6 +1,6 @@
-import { expectedTriggers } from '@auditbox/db/doctor/expected-schema.ts';
+import { type ExpectedTrigger, expectedTriggers } from '@auditbox/db/doctor/expected-schema.ts';
 import { findWrongTriggers, type WrongTrigger } from '@auditbox/db/doctor/find-drift.ts';
-import { fails, listSome, works } from '../finding.ts';
+import { type Finding, fails, listSome, works } from '../finding.ts';
 import type { Check } from './check.ts';
 
 const what = 'triggers';
@@ -10,14 +10,20 @@ const consequence =
 /** Whether the triggers that fill the outbox and keep what is recorded fire in every session and do what they should. */
 export const triggers: Check = {
   what,
-  async run(db) {
-    const wrong = await findWrongTriggers(db, expectedTriggers);
-    if (wrong.length === 0)
-      return works(what, 'The triggers of the tables and months exist, are enabled always and do what they should.');
-    const says = listSome(wrong.map(({ table, trigger, problem }) => `${trigger} on ${table} is ${problem}`));
-    return fails(what, `${says}. ${consequence}`, { advice: describeRemedy(wrong) });
-  },
+  run: async (db) => judge(await findWrongTriggers(db, expectedTriggers)),
 };
+
+/** The same of the tables that have the rows, at the node of Citus that has them. */
+export function triggersOfShards(expected: readonly ExpectedTrigger[]): Check {
+  return { what, run: async (db) => judge(await findWrongTriggers(db, expected, { eachMonth: false })) };
+}
+
+function judge(wrong: readonly WrongTrigger[]): Finding {
+  if (wrong.length === 0)
+    return works(what, 'The triggers of the tables and months exist, are enabled always and do what they should.');
+  const says = listSome(wrong.map(({ table, trigger, problem }) => `${trigger} on ${table} is ${problem}`));
+  return fails(what, `${says}. ${consequence}`, { advice: describeRemedy(wrong) });
+}
 
 function describeRemedy(wrong: readonly WrongTrigger[]): string {
   const remedies = wrong.flatMap(({ remedy }) => (remedy === null ? [] : [`\`${remedy}\``]));

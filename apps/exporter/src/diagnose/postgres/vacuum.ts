@@ -1,12 +1,15 @@
-import type { Database } from '@auditbox/db/database/connect.ts';
-import { expectedTables } from '@auditbox/db/doctor/expected-schema.ts';
 import { listTables, type TableUpkeep } from '@auditbox/db/doctor/list-tables.ts';
 import { readAutovacuum } from '@auditbox/db/doctor/server-settings.ts';
 import { fails, listSome, works } from '../finding.ts';
 import type { Check } from './check.ts';
 
+/** The checks of vacuum, over tables with these names and their months. */
+export function vacuumChecks(tables: readonly string[]): readonly Check[] {
+  return [autovacuum(tables), deadRows(tables), transactionIds(tables)];
+}
+
 /** Whether Postgres vacuums our tables by itself. */
-export const autovacuum: Check = {
+const autovacuum = (names: readonly string[]): Check => ({
   what: 'autovacuum',
   async run(db) {
     const settings = await readAutovacuum(db);
@@ -16,22 +19,22 @@ export const autovacuum: Check = {
       const advice = `Run ${off.map((name) => `\`alter system set ${name} = on\``).join(', ')} and \`select pg_reload_conf()\`.`;
       return fails('autovacuum', says, { advice });
     }
-    const without = (await ourTables(db)).filter((table) => !table.autovacuum).map(({ name }) => name);
+    const without = (await listTables(db, names)).filter((table) => !table.autovacuum).map(({ name }) => name);
     if (without.length === 0) return works('autovacuum', 'It is on for the server and for each table.');
     const advice = `Run ${listSome(without.map((name) => `\`alter table ${name} reset (autovacuum_enabled)\``))}.`;
     return fails('autovacuum', `It is off for ${listSome(without)}. Dead rows stay there.`, { advice });
   },
-};
+});
 
 /** Autovacuum may be minutes late, and small tables do not matter. */
 const timesDeadRowsBound = 5;
 const fewestDeadRows = 10_000;
 
 /** Whether vacuum keeps up with updates and deletes. */
-export const deadRows: Check = {
+const deadRows = (names: readonly string[]): Check => ({
   what: 'dead rows',
   async run(db) {
-    const full = (await ourTables(db)).filter(
+    const full = (await listTables(db, names)).filter(
       (table) => table.deadRows > Math.max(fewestDeadRows, timesDeadRowsBound * table.deadRowsBound),
     );
     if (full.length === 0) return works('dead rows', 'There are no more than vacuum leaves between two runs.');
@@ -39,7 +42,7 @@ export const deadRows: Check = {
     const advice = `End the transactions that hold them (see old transactions), check that autovacuum is on, then run ${vacuum}.`;
     return fails('dead rows', `${listSome(full.map(describeDeadRows))}.`, { advice });
   },
-};
+});
 
 function describeDeadRows({ name, deadRows: dead, lastAutovacuum }: TableUpkeep): string {
   return `${name} has ${dead} dead rows; its last autovacuum was ${lastAutovacuum ?? 'never'}`;
@@ -49,10 +52,10 @@ function describeDeadRows({ name, deadRows: dead, lastAutovacuum }: TableUpkeep)
 const timesMaxAge = 1.1;
 
 /** Whether our tables' rows are frozen in time: at two thousand million transactions Postgres stops accepting writes. */
-export const transactionIds: Check = {
+const transactionIds = (names: readonly string[]): Check => ({
   what: 'transaction ids',
   async run(db) {
-    const tables = await ourTables(db);
+    const tables = await listTables(db, names);
     const old = tables.filter(({ age, maxAge }) => age > timesMaxAge * maxAge).map(({ name }) => name);
     const oldest = Math.max(0, ...tables.map(({ age }) => age));
     if (old.length === 0)
@@ -62,11 +65,4 @@ export const transactionIds: Check = {
     const advice = `End the transactions that hold them (see old transactions), then run ${freeze}.`;
     return fails('transaction ids', says, { advice });
   },
-};
-
-function ourTables(db: Database): Promise<readonly TableUpkeep[]> {
-  return listTables(
-    db,
-    expectedTables.map(({ name }) => name),
-  );
-}
+});
