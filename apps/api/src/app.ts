@@ -70,7 +70,7 @@ function removePrefix(prefix: string): RequestStep {
 
 /** A method that a path does not have is a 405, also where a later path would match. */
 function mountRoutes(app: Express, parts: ApiParts, served: readonly Route[]): void {
-  const requireScope = createAuth(parts);
+  const { requireScope, requireStillValid } = createAuth(parts);
   const strangers = limitStrangers(parts.settings.rateLimits);
   const use =
     (quota: Quota, amount: (request: Request) => number): RequestHandler =>
@@ -86,7 +86,11 @@ function mountRoutes(app: Express, parts: ApiParts, served: readonly Route[]): v
       : [strangers, requireScope(route.access), checkpoint, use('requests', () => 1), answerHead]),
     ...(route.access === 'audit:read' && parts.settings.recordsReads ? [recordReads(parts)] : []),
     ...(route.body
-      ? [...readBody(route.body, parts), use('bytes', ({ body }) => (Buffer.isBuffer(body) ? body.length : 0))]
+      ? [
+          ...readBody(route.body, parts),
+          ...(route.access === 'public' ? [] : [requireStillValid(route.access)]),
+          use('bytes', ({ body }) => (Buffer.isBuffer(body) ? body.length : 0)),
+        ]
       : []),
     route.createHandler(parts),
     ...(route.access === 'audit:write' ? [countRejects(parts.metrics.rejected)] : []),
