@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type ClientRequest, get, type IncomingMessage, request as send } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { type ApiFixture, createApiFixture, masterKey } from '@auditbox/testing/fixtures/api-fixture.ts';
@@ -244,9 +244,9 @@ function valuesOf(count: number, n: number): string {
 
 test.each([
   ['2,000 words', `q=${repeat('word', 2_000, '+')}&start_date=2026-07-01`, 'q'],
-  ['7,000 parameters', repeat('a=1', 3_000, '&'), ''],
+  ['3,000 parameters', repeat('a=1', 3_000, '&'), ''],
   ['1,000 places in values', Array.from({ length: 1_000 }, (_, n) => `context.${n}=1`).join('&'), ''],
-  ['5,000 values of a filter', `object_id=${Array.from({ length: 2_500 }, (_, n) => n).join()}`, 'object_id'],
+  ['2,500 values of a filter', `object_id=${Array.from({ length: 2_500 }, (_, n) => n).join()}`, 'object_id'],
 ])('a query with %s is a 400 that is not felt', async (_what, query, path) => {
   await expectUnfelt(async () => {
     for (const route of ['/audit', '/audit/export', '/audit/stats']) {
@@ -406,6 +406,22 @@ test.each(['/livez', '/openapi.json', '/docs/', '/nothing'])(
   },
 );
 
+test('bodies in chunks of one byte hold little more memory than their bytes', async () => {
+  const head = `POST /audit/batch HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${masterKey}\r\nContent-Type: ${json}\r\nTransfer-Encoding: chunked\r\n\r\n`;
+  const chunks = '1\r\n \r\n'.repeat(50_000);
+  await expectUnfelt(async () => {
+    const sockets = Array.from({ length: 4 }, () => connect(Number(new URL(api.url).port), '127.0.0.1').resume());
+    const write = (socket: Socket, text: string) =>
+      new Promise((resolve) => socket.on('error', resolve).write(text, resolve));
+    for (const socket of sockets) void write(socket, head);
+    for (let n = 0; n < 12; n += 1) await Promise.all(sockets.map((socket) => write(socket, chunks)));
+    const ended = sockets.map((socket) => once(socket, 'data') as Promise<[Buffer]>);
+    for (const socket of sockets) void write(socket, '0\r\n\r\n');
+    for (const [answer] of await Promise.all(ended)) expect(answer.toString('latin1')).toMatch(/^HTTP\/1\.1 422/);
+    for (const socket of sockets) socket.destroy();
+  });
+});
+
 const pattern = (n: number) => `${'*a'.repeat(126)}*${n.toString(36)}*`.slice(-256);
 const patterns = Array.from({ length: 100 }, (_, n) => pattern(n + 36));
 
@@ -456,7 +472,7 @@ test.each([
   });
 });
 
-test('thousands of connections that stop in the middle of a body are cut off without being felt', async () => {
+test('two thousand connections that stop in the middle of a body are cut off without being felt', async () => {
   const { port } = new URL(api.url);
   const head = `POST /audit HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${masterKey}\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n`;
   await expectUnfelt(async () => {
