@@ -2,6 +2,7 @@ import express, { type ErrorRequestHandler, type Express, type Request, type Req
 import { createAuth } from './http/auth.ts';
 import { readBody } from './http/body.ts';
 import { setCommonHeaders } from './http/common-headers.ts';
+import { offerGzip } from './http/compress.ts';
 import { allowOrigins } from './http/cors.ts';
 import { openapiDocument } from './http/openapi.ts';
 import { answerProblems, countRejects, HttpProblem } from './http/problem.ts';
@@ -34,6 +35,7 @@ export function createApp(parts: ApiParts, door: Door): Express {
       identifyRequest,
       logRequest(parts),
       setCommonHeaders(settings.tls !== null),
+      offerGzip(settings.compresses),
     ),
   );
   if (parts.tracing !== null) app.use('/audit', traceRequests(parts.tracing));
