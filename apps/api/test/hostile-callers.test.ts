@@ -226,6 +226,28 @@ test('a proxy that names a caller by something that is not an address causes no 
   for (const forwarded of ['192.0.2.7', 'fe80::1', 'fe80::1%eth0']) expect(await status(forwarded)).toBe(200);
 });
 
+test('of two keys, types, encodings or Idempotency-Keys in the headers none is chosen', async () => {
+  const { key } = await makeKey({ scopes: ['read', 'write'] });
+  const body = JSON.stringify(anEvent());
+  const post = async (...headers: string[]) => {
+    const lines = [...headers, `Content-Length: ${body.length}`, 'Connection: close'].map((line) => `${line}\r\n`);
+    const received = await talk(api.url, `POST /audit HTTP/1.1\r\nHost: x\r\n${lines.join('')}\r\n${body}`);
+    return received.slice('HTTP/1.1 '.length, 'HTTP/1.1 200'.length);
+  };
+  const [mine, other, json] = [
+    `Authorization: Bearer ${key}`,
+    'Authorization: Bearer x',
+    'Content-Type: application/json',
+  ];
+  expect(await post(mine, other, json)).toBe('401');
+  expect(await post(other, mine, json)).toBe('401');
+  expect(await post(mine, json, 'Content-Type: text/plain')).toBe('415');
+  expect(await post(mine, json, 'Content-Encoding: identity', 'Content-Encoding: gzip')).toBe('415');
+  expect(await post(mine, json, 'Idempotency-Key: "a"', 'Idempotency-Key: "b"')).toBe('400');
+  expect(await post(mine, json, `Content-Length: ${body.length}`)).toBe('400');
+  expect(await post(mine, json)).toBe('201');
+});
+
 test('a caller cannot push the header of a proxy behind the last header that is read', async () => {
   const { url } = await another({ TRUSTED_PROXIES: '127.0.0.1' });
   const { key } = await makeKey({ scopes: ['read'], bounds: { addresses: ['127.0.0.0/8'] } });

@@ -27,6 +27,8 @@ test('no pattern takes more than its length times that of the text', () => {
 
 test.each([
   '\u0000',
+  '\ud800',
+  '\udc00',
   '\n',
   '\u007f',
   '\u0085',

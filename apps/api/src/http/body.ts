@@ -10,6 +10,7 @@ import {
 import type { Request, RequestHandler, Response } from 'express';
 import type { ApiParts } from '../parts.ts';
 import { createBodyParts } from './body-parts.ts';
+import { breakConnection } from './break-connection.ts';
 import { awaitTurn, shortText } from './long-work.ts';
 import { HttpProblem } from './problem.ts';
 
@@ -51,6 +52,10 @@ export function readBody(rules: BodyRules, parts: Pick<ApiParts, 'bytesInFlight'
 const freeInflatedBytes = 1024 * 1024;
 const maxInflation = 100;
 
+/** A chunk of one byte holds the process for as long as a kilobyte. Beyond these chunks, a body has larger ones on average. */
+const freeChunks = 4_096;
+const leastMeanChunk = 16;
+
 /**
  * Rejects a body that is too large at once, but reads it to its end without keeping it: a caller that still writes would
  * otherwise see a broken connection instead of the answer. A caller that closes the connection before the end gets no
@@ -68,6 +73,7 @@ function collect(
   let parts = createBodyParts();
   let size = 0;
   let received = 0;
+  let chunks = 0;
 
   function give(error: unknown): void {
     parts = createBodyParts();
@@ -89,6 +95,15 @@ function collect(
 
   const body: Readable = inflater ?? request;
   let isRejected = false;
+  request.on('data', (chunk: Buffer) => {
+    received += chunk.length;
+    chunks += 1;
+    if (isRejected || chunks <= freeChunks || received >= chunks * leastMeanChunk) return;
+    isRejected = true;
+    // Reading it to its end would hold the process.
+    breakConnection(request.socket);
+    give(new HttpProblem(400, `The body arrives in chunks of less than ${leastMeanChunk} bytes.`));
+  });
   body.on('data', (part: Buffer) => {
     if (isRejected) return;
     try {
@@ -111,9 +126,6 @@ function collect(
     give(tooLarge(maxBytes));
   }
   if (inflater !== null) {
-    request.on('data', (part: Buffer) => {
-      received += part.length;
-    });
     inflater.once('error', (error) => {
       if (isRejected) return;
       isRejected = true;

@@ -37,6 +37,8 @@ export function createServer(app: RequestListener, limits: ConnectionLimits, tls
     requestTimeout: Math.max(limits.requestMs, limits.headersMs),
     keepAliveTimeout: limits.keepAliveMs,
     connectionsCheckingInterval: checkSlowRequestsMs,
+    // Otherwise Node keeps the first of two keys or types, where a proxy in front may have checked the second one.
+    joinDuplicateHeaders: true,
   };
   const server =
     tls === null

@@ -3,7 +3,7 @@
  * overrides, characters without a width, fillers and selectors of a variant, line separators, tags. With them two different
  * actors could look the same.
  */
-const oddCharacters = /[\p{Cc}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\ufff9-\ufffb]/u;
+const oddCharacters = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\ufff9-\ufffb]/u;
 
 /** A character that leaves ink. U+2800 is Braille's blank. */
 const visibleCharacter = /[^\p{Z}\s\u2800]/u;
