@@ -2660,3 +2660,36 @@ begin
 end $function$;
 revoke execute on function auditbox.uncapture(regclass) from public;
 grant execute on function auditbox.uncapture(regclass) to auditbox_writer;
+
+CREATE OR REPLACE FUNCTION auditbox.value_in_text(value json, path text[])
+ RETURNS text
+ LANGUAGE plpgsql
+ IMMUTABLE STRICT
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET standard_conforming_strings TO 'on'
+AS $function$
+declare
+  inner_value json := value;
+  is_json boolean := false;
+  plain json;
+begin
+  for level in 1..3 loop
+    exit when json_typeof(inner_value) <> 'string';
+    inner_value := (inner_value #>> '{}')::json;
+  end loop;
+  is_json := true;
+  return coalesce(inner_value #>> path, (inner_value #> path)::text);
+exception when others then
+  if not is_json then
+    return null;
+  end if;
+  begin
+    -- As member_in_text does: Postgres reads nothing of a value that has \u0000 or half of a surrogate pair anywhere.
+    plain := replace(replace(replace(replace(inner_value::text, '\\', '\u005c'), '\u0000', '\ufffd'), '\ud', '\u1'), '\uD', '\u1');
+    return coalesce(plain #>> path, (plain #> path)::text);
+  exception when others then
+    return null;
+  end;
+end $function$;
+revoke execute on function auditbox.value_in_text(json,text[]) from public;
+grant execute on function auditbox.value_in_text(json,text[]) to auditbox_api;

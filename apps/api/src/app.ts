@@ -2,6 +2,7 @@ import express, { type ErrorRequestHandler, type Express, type Request, type Req
 import { createAuth } from './http/auth.ts';
 import { readBody } from './http/body.ts';
 import { setCommonHeaders } from './http/common-headers.ts';
+import { offerGzip } from './http/compress.ts';
 import { allowOrigins } from './http/cors.ts';
 import { openapiDocument } from './http/openapi.ts';
 import { answerProblems, countRejects, HttpProblem } from './http/problem.ts';
@@ -34,6 +35,7 @@ export function createApp(parts: ApiParts, door: Door): Express {
       identifyRequest,
       logRequest(parts),
       setCommonHeaders(settings.tls !== null),
+      offerGzip(settings.compresses),
     ),
   );
   if (parts.tracing !== null) app.use('/audit', traceRequests(parts.tracing));
@@ -70,7 +72,7 @@ function removePrefix(prefix: string): RequestStep {
 
 /** A method that a path does not have is a 405, also where a later path would match. */
 function mountRoutes(app: Express, parts: ApiParts, served: readonly Route[]): void {
-  const requireScope = createAuth(parts);
+  const { requireScope, requireStillValid } = createAuth(parts);
   const strangers = limitStrangers(parts.settings.rateLimits);
   const use =
     (quota: Quota, amount: (request: Request) => number): RequestHandler =>
@@ -86,7 +88,11 @@ function mountRoutes(app: Express, parts: ApiParts, served: readonly Route[]): v
       : [strangers, requireScope(route.access), checkpoint, use('requests', () => 1), answerHead]),
     ...(route.access === 'audit:read' && parts.settings.recordsReads ? [recordReads(parts)] : []),
     ...(route.body
-      ? [...readBody(route.body, parts), use('bytes', ({ body }) => (Buffer.isBuffer(body) ? body.length : 0))]
+      ? [
+          ...readBody(route.body, parts),
+          ...(route.access === 'public' ? [] : [requireStillValid(route.access)]),
+          use('bytes', ({ body }) => (Buffer.isBuffer(body) ? body.length : 0)),
+        ]
       : []),
     route.createHandler(parts),
     ...(route.access === 'audit:write' ? [countRejects(parts.metrics.rejected)] : []),

@@ -1,7 +1,8 @@
 import { Agent, type IncomingMessage, request as send } from 'node:http';
 import { text } from 'node:stream/consumers';
+import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { type ApiFixture, createApiFixture, masterKey } from '@auditbox/testing/fixtures/api-fixture.ts';
-import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
+import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 let api: ApiFixture;
@@ -74,6 +75,36 @@ test('a body that arrives in pieces is stored whole', async () => {
   expect(accepted.status).toBe(201);
   expect(JSON.parse(accepted.body)).toMatchObject(event);
 });
+
+const packers = { gzip: gzipSync, deflate: deflateSync, br: brotliCompressSync, zstd: zstdCompressSync };
+
+test.each(Object.entries(packers))(
+  'a %s body that was cut off, or that more data follows, loses no event behind a 2xx',
+  async (encoding, pack) => {
+    const lines = (count: number) => someEvents(count).map((event) => `${JSON.stringify(event)}\n`);
+    const post = (body: Buffer) =>
+      api.request('/audit/batch?partial=true', {
+        body,
+        type: 'application/x-ndjson',
+        headers: { 'content-encoding': encoding },
+      });
+    const [one, two] = [pack(lines(300).join('')), pack(lines(200).join(''))];
+    const bodies = [
+      one.subarray(0, one.length - 1),
+      one.subarray(0, one.length >> 1),
+      Buffer.concat([one, Buffer.from('garbage')]),
+      Buffer.concat([one, two]),
+      Buffer.concat([one, two.subarray(0, two.length - 1)]),
+    ];
+    for (const [n, body] of bodies.entries()) {
+      const { status, body: answer } = await post(body);
+      // A format may let streams follow each other.
+      if (status < 300) expect([n, answer.ids.length]).toEqual([3, 500]);
+      else expect([n, status]).toEqual([n, 400]);
+    }
+    expect((await post(one)).status).toBeLessThan(300);
+  },
+);
 
 test('a caller that disconnects in the middle of its body stores nothing, and other callers are served', async () => {
   const event = anEvent();

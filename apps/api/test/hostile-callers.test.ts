@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { type IncomingMessage, request as send } from 'node:http';
 import { connect } from 'node:net';
 import { constants as zlib, zstdCompressSync } from 'node:zlib';
 import { connectDatabase } from '@auditbox/db/database/connect.ts';
@@ -93,6 +95,58 @@ test('a revoked key makes no key, takes none and replays nothing, although it wa
   expect((await api.request('/audit', { key: victim.key })).status).toBe(200);
 });
 
+/** A request whose head the api has read, and whose body is still to come. */
+async function beginPost(
+  path: string,
+  key: string,
+): Promise<{ write(text: string): void; end(text: string): Promise<number> }> {
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json', expect: '100-continue' };
+  const request = send(`${api.url}${path}`, { method: 'POST', headers, agent: false });
+  const answered = once(request, 'response') as Promise<[IncomingMessage]>;
+  request.flushHeaders();
+  await once(request, 'continue');
+  return {
+    write: (text) => void request.write(text),
+    async end(text) {
+      request.end(text);
+      const [answer] = await answered;
+      answer.resume();
+      return answer.statusCode ?? 0;
+    },
+  };
+}
+
+test('a key that is revoked while the bodies of its requests arrive changes, replays and stores nothing', async () => {
+  const { id, key } = await makeKey({ scopes: ['admin'] });
+  const victim = await makeKey({ scopes: ['read'] });
+  const [name, event] = [`by-revoked-${id}`, anEvent()];
+  const posts: [string, unknown][] = [
+    ['/keys', { name, scopes: ['admin'] }],
+    [`/keys/${victim.id}/rotate`, { overlap_seconds: 0 }],
+    ['/exports/replay', { destination: 's3' }],
+    ['/audit', event],
+    ['/audit/batch', [event]],
+    ['/audit/batch?partial=true', [event]],
+  ];
+  // The api knows the key from now on, so that it lets the beginnings pass at once.
+  expect((await api.request('/me', { key })).status).toBe(200);
+  const begun = await Promise.all(posts.map(([path]) => beginPost(path, key)));
+  const begunAt = performance.now();
+  expect((await api.request(`/keys/${id}`, { method: 'DELETE' })).status).toBe(204);
+  await eventually(async () => {
+    // A body that stands still is cut off. Blanks may stand in front of JSON.
+    for (const { write } of begun) write(' ');
+    // A body that takes less than a second has its key looked up no second time where it only stores events.
+    expect(performance.now() - begunAt).toBeGreaterThan(1_500);
+    expect((await api.request('/me', { key })).status).toBe(401);
+  });
+  const statuses = await Promise.all(begun.map(({ end }, n) => end(JSON.stringify(posts[n]?.[1]))));
+  expect(statuses).toEqual(posts.map(() => 401));
+  expect((await api.request('/me', { key: victim.key })).status).toBe(200);
+  expect((await api.request(`/audit/${event.id}`)).status).toBe(404);
+  expect((await api.request('/keys', { body: { name, scopes: ['read'] } })).status).toBe(201);
+});
+
 test('with AUDIT_READS no parameter hides the read of an event', async () => {
   const { request } = await another({ AUDIT_READS: 'true' });
   const { id, key } = await makeKey({ scopes: ['read'] });
@@ -136,16 +190,35 @@ test('requests that arrive together are answered one after the other, and too ma
 
 test.each([
   ['expires_at', '0000-01-01T00:00:00Z'],
-  ['expires_at', '2027-01-01T00:00:00+23:59'],
   ['expires_at', '9999-12-31T23:59:59-23:59'],
+  ['expires_at', '2027-01-01'],
+  ['expires_at', '2027-01-01T00:00:00'],
+  ['expires_at', '2027-01-01T23:58:60Z'],
   ['from', '0000-12-31T00:00:00Z'],
-  ['to', '2026-01-01T00:00:00-16:00'],
+  ['to', '2026-02-30T00:00:00Z'],
 ])('a %s of %s is a 422', async (name, time) => {
+  expect(await postTime(name, time)).toMatchObject({ status: 422, body: { errors: [{ path: name }] } });
+});
+
+async function postTime(name: string, time: string) {
   const isKey = name === 'expires_at';
   const body = isKey ? { name: `k-${randomUUID()}`, scopes: ['read'] } : { destination: 's3', dry_run: true };
   await api.db.sql`insert into auditbox.destination (name) values ('s3') on conflict do nothing`;
-  const answer = await api.request(isKey ? '/keys' : '/exports/replay', { body: { ...body, [name]: time } });
-  expect(answer).toMatchObject({ status: 422, body: { errors: [{ path: name }] } });
+  return api.request(isKey ? '/keys' : '/exports/replay', { body: { ...body, [name]: time } });
+}
+
+test.each([
+  ['2099-12-31T23:59:60Z', '2099-12-31T23:59:59.999999Z'],
+  ['2100-01-01T00:59:60+01:00', '2099-12-31T23:59:59.999999Z'],
+  ['2099-01-01T00:00:00+23:59', '2098-12-31T00:01:00Z'],
+  ['2099-01-01t00:00:00.123456789z', '2099-01-01T00:00:00.123456Z'],
+])('every time of RFC 3339 is a time of a key and of a replay: %s', async (time, instant) => {
+  const { status, body } = await postTime('expires_at', time);
+  expect(status).toBe(201);
+  const [stored] = await api.db.sql<{ same: boolean }[]>`
+    select expires_at = ${instant}::text::timestamptz as same from auditbox.api_key where key_id = ${body.id}::uuid`;
+  expect(stored).toEqual({ same: true });
+  for (const name of ['from', 'to']) expect((await postTime(name, time)).status).toBe(200);
 });
 
 test('a proxy that names a caller by something that is not an address causes no error', async () => {
@@ -156,6 +229,41 @@ test('a proxy that names a caller by something that is not an address causes no 
   for (const forwarded of ['unknown', '_hidden', '192.0.2.7:4711', '[fe80::1]', '', ',', "'; --", 'x'.repeat(8_000)])
     expect(await status(forwarded), forwarded).toBe(403);
   for (const forwarded of ['192.0.2.7', 'fe80::1', 'fe80::1%eth0']) expect(await status(forwarded)).toBe(200);
+});
+
+test('of two keys, types, encodings or Idempotency-Keys in the headers none is chosen', async () => {
+  const { key } = await makeKey({ scopes: ['read', 'write'] });
+  const body = JSON.stringify(anEvent());
+  const post = async (...headers: string[]) => {
+    const lines = [...headers, `Content-Length: ${body.length}`, 'Connection: close'].map((line) => `${line}\r\n`);
+    const received = await talk(api.url, `POST /audit HTTP/1.1\r\nHost: x\r\n${lines.join('')}\r\n${body}`);
+    return received.slice('HTTP/1.1 '.length, 'HTTP/1.1 200'.length);
+  };
+  const [mine, other, json] = [
+    `Authorization: Bearer ${key}`,
+    'Authorization: Bearer x',
+    'Content-Type: application/json',
+  ];
+  expect(await post(mine, other, json)).toBe('401');
+  expect(await post(other, mine, json)).toBe('401');
+  expect(await post(mine, json, 'Content-Type: text/plain')).toBe('415');
+  expect(await post(mine, json, 'Content-Encoding: identity', 'Content-Encoding: gzip')).toBe('415');
+  expect(await post(mine, json, 'Idempotency-Key: "a"', 'Idempotency-Key: "b"')).toBe('400');
+  expect(await post(mine, json, `Content-Length: ${body.length}`)).toBe('400');
+  expect(await post(mine, json)).toBe('201');
+});
+
+test('a caller cannot push the header of a proxy behind the last header that is read', async () => {
+  const { url } = await another({ TRUSTED_PROXIES: '127.0.0.1' });
+  const { key } = await makeKey({ scopes: ['read'], bounds: { addresses: ['127.0.0.0/8'] } });
+  const status = async (headers: number, from: string) => {
+    const text = `Authorization: Bearer ${key}\r\n${'A:\r\n'.repeat(headers)}X-Forwarded-For: ${from}\r\nConnection: close\r\n`;
+    return (await talk(url, ask('/me', text))).slice('HTTP/1.1 '.length, 'HTTP/1.1 200'.length);
+  };
+  expect(await status(150, '127.0.0.2')).toBe('200');
+  for (const headers of [0, 150]) expect(await status(headers, '203.0.113.9')).toBe('403');
+  for (const headers of [250, 1_000, 1_996, 1_997, 2_100, 3_000])
+    expect(await status(headers, '203.0.113.9')).toBe('431');
 });
 
 test('the addresses of an IPv6 network have one limit of failures together', async () => {

@@ -1,5 +1,6 @@
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { request as send } from 'node:https';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -193,6 +194,29 @@ test('the api speaks TLS, and uses changed certificates without a restart', asyn
   await eventually(async () => expect(await ask()).toMatchObject({ name: 'second.example.com' }));
 });
 
+test.each(['plain HTTP', 'TLS'])(
+  'over %s a connection that sends nothing, or half of a beginning, is closed after the time for headers',
+  async (over) => {
+    const folder = await mkdtemp(join(tmpdir(), 'tls-'));
+    const files = { TLS_CERT_FILE: join(folder, 'cert.pem'), TLS_KEY_FILE: join(folder, 'key.pem') };
+    const pems = await makeCertificate('slow.example.com');
+    await writeFile(files.TLS_CERT_FILE, pems.cert);
+    await writeFile(files.TLS_KEY_FILE, pems.private);
+    const own = await start({ HTTP_HEADERS_TIMEOUT_MS: '1000', ...(over === 'TLS' && files) });
+    // The first bytes of a ClientHello, or of a request.
+    const half = over === 'TLS' ? Buffer.from([0x16, 0x03, 0x01, 0x02]) : Buffer.from('GET /li');
+    await Promise.all(
+      [Buffer.alloc(0), half].map(async (bytes) => {
+        const socket = connect(Number(new URL(own.url).port), '127.0.0.1')
+          .on('error', () => {})
+          .resume();
+        socket.write(bytes);
+        await new Promise((resolve) => socket.once('close', resolve));
+      }),
+    );
+  },
+);
+
 test.each(['action', 'changed_by', 'table_name', 'search', 'q', 'start_date', 'object_team_id'])(
   'an empty %s is ignored, as LiteLLM ignores it',
   async (name) => {
@@ -288,6 +312,53 @@ test('JSON text inside JSON is found by its words, its object, its team and its 
   expect(await find(`object_key_hash=${key}&object_team_id=team-of-texts`)).toEqual([event.id]);
   for (const { id, updated_values } of [event, broken])
     expect((await api.request(`/audit/${id}`)).text).toContain(`"updated_values":${JSON.stringify(updated_values)}`);
+});
+
+test('a place in a value is found inside of JSON text too', async () => {
+  const value = { team_id: 'team-at-a-place', limits: { rpm: [10, 25] }, budget: null, n: 1.5, 'a.b': true };
+  const forms = [value, JSON.stringify(value), JSON.stringify(JSON.stringify(value)), ` \n${JSON.stringify(value)}`];
+  const events = forms.flatMap((form) => [
+    anEvent({ table_name: 'placed', before_value: null, updated_values: form }),
+    anEvent({ table_name: 'placed', before_value: form, updated_values: null }),
+  ]);
+  // Nobody can look into these. They hide no other event, and fail no query.
+  const broken = [
+    '{"team_id": "team-at-a-place"',
+    'team-at-a-place',
+    '',
+    '[',
+    `${'['.repeat(100_000)}`,
+    '{"a": "\\ud800"}',
+  ];
+  await api.db.store(events);
+  await api.db.store(broken.map((text) => anEvent({ table_name: 'placed', updated_values: text, before_value: text })));
+  const halfReadable = anEvent({
+    table_name: 'placed',
+    updated_values: '{"bad": "\\u0000", "team_id": "team-at-a-place"}',
+  });
+  await api.db.store([halfReadable]);
+  const find = async (query: string) => {
+    const { status, body, text } = await api.request(
+      `/audit?table_name=placed&start_date=2026-01-01&page_size=100&${query}`,
+    );
+    expect(status, text).toBe(200);
+    return new Set(body.audit_logs.map(({ id }: { id: string }) => id));
+  };
+  const [inUpdated, inBefore] = [0, 1].map((odd) => events.filter((_event, n) => n % 2 === odd).map(({ id }) => id));
+  expect(await find('updated_values.team_id=team-at-a-place')).toEqual(
+    new Set([...(inUpdated ?? []), halfReadable.id]),
+  );
+  for (const place of [
+    'team_id=team-at-a-place',
+    'limits.rpm.1=25',
+    'limits={"rpm":[10,25]}',
+    'budget=null',
+    'n=1.5',
+    'a%5C.b=true',
+  ])
+    expect(await find(`before_value.${place}`), place).toEqual(new Set(inBefore));
+  for (const place of ['team_id=team', 'limits.rpm.2=25', 'none=null', 'n=1.50', 'team_id.0=t'])
+    expect(await find(`before_value.${place}`), place).toEqual(new Set());
 });
 
 test('the history of an object compares the members of texts with blanks, and of texts inside of texts', async () => {

@@ -87,6 +87,17 @@ test.each(['', 'two\nlines', 'zero\u200bwidth'])('a key cannot be named %j', asy
   });
 });
 
+test.each<[string, object]>([
+  ['name', { name: 'half\ud800' }],
+  ['tenant', { tenant: '\udc00' }],
+  ['bounds.changed_by.0', { bounds: { changed_by: ['\ud800*'] } }],
+])('half of a surrogate pair in the %s of a key is a 422', async (path, fields) => {
+  expect(await makeKey({ name: 'half', scopes: ['write'], ...fields })).toMatchObject({
+    status: 422,
+    body: { errors: [{ path }] },
+  });
+});
+
 test('a key is bound to the addresses that it was given', async () => {
   const near = await makeKey({ name: 'near', scopes: ['read'], bounds: { addresses: ['127.0.0.0/8', '::1'] } });
   const far = await makeKey({ name: 'far', scopes: ['read'], bounds: { addresses: ['192.0.2.0/24'] } });

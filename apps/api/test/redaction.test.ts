@@ -92,6 +92,19 @@ test('dry_run=true answers what would be stored, and stores nothing', async () =
   expect((await api.request('/audit?dry_run=true', { key: writer.key, body: event })).status).toBe(403);
 });
 
+test.each(['partial=true', 'dry_run=true'])('with %s no problem of an event repeats a secret', async (query) => {
+  const key = `sk-A1${randomUUID().replaceAll('-', '')}`;
+  const unknown = { ...anEvent(), [key]: 1 };
+  const unreadable = JSON.stringify(anEvent()).replace('{"max_budget":25}', `{"${key}":"\\u0000"}`);
+  const body = `[${JSON.stringify(anEvent())},${JSON.stringify(unknown)},${unreadable}]`;
+  const answer = await api.request(`/audit/batch?${query}`, { body });
+  expect(answer.body.errors).toMatchObject([
+    { path: '[1].[redacted:api-key]' },
+    { path: '[2].updated_values.[redacted:api-key]' },
+  ]);
+  expect(answer.text).not.toContain(key);
+});
+
 test('settings choose the mode and the rules', async () => {
   const start = (settings: Record<string, string>) => startApi(urlAs('api', api.db.url), settings);
   const values = { ssn: '123-45-6789', cookie: 'a=b', password: secret, t: 'acme_A1b2C3d4E5f6G7h8' };

@@ -70,6 +70,12 @@ test.each([
   ['table_name', 'te\u200bams'],
   ['changed_by_api_key', 'a\u0007'],
   ['tenant', 'acme\n'],
+  ['changed_by', ' '],
+  ['changed_by', '\u3164'],
+  ['changed_by', 'ceo\ufe00'],
+  ['table_name', '\u00a0'],
+  ['changed_by_api_key', 'a\u034f'],
+  ['tenant', '\u2800'],
 ])('%s %j is a 422 that names the field', async (field, value) => {
   expect(await api.request('/audit', { body: { ...anEvent(), [field]: value } })).toMatchObject({
     status: 422,
@@ -189,6 +195,21 @@ test('an Idempotency-Key covers a batch as a whole', async () => {
   expect(await send(body)).toMatchObject({ status: 200, body: { existing: 5, ids: first.body.ids } });
   const longer = [...body, { ...body[0], object_id: 'more' }];
   expect(await send(longer)).toMatchObject({ status: 422, body: { errors: [{ path: 'Idempotency-Key' }] } });
+});
+
+test('an event that was given the id that another event of its batch derives is refused, and no event is lost', async () => {
+  const { id: _id, ...event } = anEvent();
+  const headers = { 'idempotency-key': randomUUID() };
+  const send = (query: string, body: unknown) => api.request(`/audit/batch${query}`, { body, headers });
+  const { body: dry } = await send('?dry_run=true', [event]);
+  const body = [event, { ...anEvent(), id: dry.events[0].id, object_id: 'second' }];
+  const errors = [{ path: '[1].id', message: 'is the id of [0] too' }];
+  expect(await send('', body)).toMatchObject({ status: 422, body: { errors } });
+  expect((await send('?dry_run=true', body)).body).toMatchObject({ events: [{ id: dry.events[0].id }, null], errors });
+  expect(await send('?partial=true', body)).toMatchObject({
+    status: 201,
+    body: { created: 1, existing: 0, ids: [dry.events[0].id, null], errors },
+  });
 });
 
 test.each(['""', '"a', 'a b', '"ž"', 'x'.repeat(256)])('the Idempotency-Key %s is a 400', async (value) => {

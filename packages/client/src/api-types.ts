@@ -1329,7 +1329,7 @@ export interface operations {
                 dry_run?: "true" | "false";
             };
             header?: {
-                /** @description Makes a repeated request harmless where events have no `id` (draft-ietf-httpapi-idempotency-key-header): events without an id get one that follows from your key and this header. The same header with another body is a 422. It is remembered as long as the events are kept. */
+                /** @description Makes a repeated request harmless where events have no `id` (draft-ietf-httpapi-idempotency-key-header): events without an id get one that follows from your key, this header and their place in the body. The same header with another body is a 422, if an event without an id was stored from the same place. It is remembered as long as the events are kept. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -1388,7 +1388,7 @@ export interface operations {
                 dry_run?: "true" | "false";
             };
             header?: {
-                /** @description Makes a repeated request harmless where events have no `id` (draft-ietf-httpapi-idempotency-key-header): events without an id get one that follows from your key and this header. The same header with another body is a 422. It is remembered as long as the events are kept. */
+                /** @description Makes a repeated request harmless where events have no `id` (draft-ietf-httpapi-idempotency-key-header): events without an id get one that follows from your key, this header and their place in the body. The same header with another body is a 422, if an event without an id was stored from the same place. It is remembered as long as the events are kept. */
                 "Idempotency-Key"?: string;
             };
             path?: never;

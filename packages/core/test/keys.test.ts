@@ -27,6 +27,8 @@ test('no pattern takes more than its length times that of the text', () => {
 
 test.each([
   '\u0000',
+  '\ud800',
+  '\udc00',
   '\n',
   '\u007f',
   '\u0085',
@@ -38,13 +40,23 @@ test.each([
   '\ufeff',
   '\u00ad',
   '\u{e0041}',
+  // A joiner, fillers, a selector of a variant, and controls of music and shorthand: nobody sees them.
+  ...['\u034f', '\u115f', '\u1160', '\u17b4', '\u180b', '\u3164', '\ufe00', '\ufe0f', '\uffa0', '\ufff0'],
+  ...['\u{1bca0}', '\u{1d173}', '\u{e0100}', '\u2028', '\u206a'],
 ])('a name with %j is not plain', (character) => {
   expect(isPlainName(`ana${character}`)).toBe(false);
 });
 
-test.each(['ana@example.com', 'Ana Žluťoučká', '安娜', '🐎', 'a b'])('the name %s is plain', (name) => {
-  expect(isPlainName(name)).toBe(true);
+test.each([' ', '   ', '\u00a0', '\u3000', '\u2003\u2009', '\u2800'])('a name of blanks, %j, is not plain', (name) => {
+  expect(isPlainName(name)).toBe(false);
 });
+
+test.each(['', 'ana@example.com', 'Ana Žluťoučká', '安娜', 'हिन्दी', '🐎', 'a b', '-', '\u0301a', 'e\u0301'])(
+  'the name %s is plain',
+  (name) => {
+    expect(isPlainName(name)).toBe(true);
+  },
+);
 
 const event = createAuditEvent({
   changed_by: 'svc-billing',

@@ -12,6 +12,9 @@ test.each([
   ['2026-07-03T11:46:50.5', 'Asia/Kolkata', '2026-07-03T11:46:50.5+05:30', '2026-07-03T11:46:50.5+05:30'],
   ['2026-10-25T02:30:00', 'Europe/Berlin', '2026-10-25T02:30:00+02:00', '2026-10-25T02:30:00+02:00'],
   ['2026-03-29T02:30:00', 'Europe/Berlin', '2026-03-29T02:30:00+01:00', '2026-03-29T02:30:00+01:00'],
+  // A leap second in Berlin.
+  ['2017-01-01T00:59:60', 'Europe/Berlin', '2017-01-01T00:59:60+01:00', '2017-01-01T00:59:60+01:00'],
+  ['2016-12-31T23:59:60', 'UTC', '2016-12-31T23:59:60Z', '2016-12-31T23:59:60Z'],
   ['2026-07-03T11:46:50Z', 'Europe/Berlin', '2026-07-03T11:46:50Z', '2026-07-03T11:46:50Z'],
   ['now', 'Europe/Berlin', 'now', 'now'],
 ])('the bounds of %s in %s are %s and %s', (text, zone, lower, upper) => {
@@ -20,6 +23,17 @@ test.each([
 });
 
 test('only names of the time zone database are zones', () => {
-  expect(['UTC', 'Europe/Berlin'].map(isTimeZone)).toEqual([true, true]);
-  expect(['', 'Berlin', '+02:00', "UTC'"].map(isTimeZone)).toEqual([false, false, false, false]);
+  const zones = [
+    'UTC',
+    'Europe/Berlin',
+    'Asia/Kolkata',
+    'Asia/Calcutta',
+    'Europe/Kyiv',
+    'America/Argentina/Ushuaia',
+    'Etc/GMT+5',
+  ];
+  expect(zones.filter((zone) => !isTimeZone(zone))).toEqual([]);
+  expect(['', 'Berlin', '+02:00', '02:00', "UTC'", ' UTC', 'Europe/', 'a'.repeat(10_000)].filter(isTimeZone)).toEqual(
+    [],
+  );
 });

@@ -70,6 +70,7 @@ const calls: Readonly<Record<string, string>> = {
   seal_in_steps: `select auditbox.seal_in_steps('day', 10, 1000, 0, 10)`,
   type_under: `select auditbox.type_under(23)`,
   uncapture: `select auditbox.uncapture('public.captured_before')`,
+  value_in_text: `select auditbox.value_in_text('"{\\"a\\": [\\"b\\", \\"\\\\u0000\\"]}"', '{a,0}')`,
 };
 
 /** What fires the triggers, and what else a login may do. */

@@ -9,7 +9,7 @@ import { IssuerUnavailableError } from '../oidc/issuer-keys.ts';
 import { isTokenForm, type TokenCallers } from '../oidc/token-callers.ts';
 import type { ApiParts } from '../parts.ts';
 import { addressOf } from './address-of.ts';
-import { type Caller, noteKeyHash, setCaller } from './caller.ts';
+import { type Caller, getCallerSince, noteKeyHash, setCaller } from './caller.ts';
 import type { Denial } from './denials.ts';
 import { HttpProblem } from './problem.ts';
 import { readBearer } from './read-bearer.ts';
@@ -29,7 +29,17 @@ const master: Caller = {
   isStillValid: async () => true,
 };
 
-/** Makes handlers that let a request pass only with a key of the given scope; otherwise they throw a 401 or 403. */
+/** Handlers that let a request pass only with a key. */
+interface Auth {
+  /** Throws a 401 or 403 unless the key is valid and has the scope. */
+  requireScope(scope: Scope | 'any key'): RequestHandler;
+  /**
+   * For a route with a body, behind the body: a body may take minutes to arrive, and the key may have been revoked since the
+   * request began. Throws a 401 then.
+   */
+  requireStillValid(scope: Scope | 'any key'): RequestHandler;
+}
+
 export function createAuth({
   settings,
   knownKeys,
@@ -37,9 +47,7 @@ export function createAuth({
   denials,
   tokenCallers,
   metrics,
-}: Pick<ApiParts, 'settings' | 'knownKeys' | 'keyUses' | 'denials' | 'tokenCallers' | 'metrics'>): (
-  scope: Scope | 'any key',
-) => RequestHandler {
+}: Pick<ApiParts, 'settings' | 'knownKeys' | 'keyUses' | 'denials' | 'tokenCallers' | 'metrics'>): Auth {
   const masterHash = settings.masterKey === null ? null : Buffer.from(hashApiKey(settings.masterKey));
 
   async function findCaller(request: Request, response: Response): Promise<Caller> {
@@ -89,15 +97,28 @@ export function createAuth({
     return problem;
   }
 
-  return (scope) => async (request, response, next) => {
-    const caller = await findCaller(request, response);
-    if (scope !== 'any key' && !caller.scopes.has(scope))
-      throw deny(request, 'no scope', caller, new HttpProblem(403, `This key does not have the scope "${scope}".`));
-    // Others notice within seconds. A stolen key must not make another key in that time.
-    if (changingScopes.has(scope) && !(await caller.isStillValid(0)))
-      throw deny(request, 'unknown key', caller, unauthorized(wrongKey));
-    setCaller(response, caller);
-    workFor(caller.id, next);
+  async function checkAgain(request: Request, caller: Caller, maxAgeMs: number): Promise<void> {
+    if (!(await caller.isStillValid(maxAgeMs))) throw deny(request, 'unknown key', caller, unauthorized(wrongKey));
+  }
+
+  return {
+    requireScope: (scope) => async (request, response, next) => {
+      const caller = await findCaller(request, response);
+      if (scope !== 'any key' && !caller.scopes.has(scope))
+        throw deny(request, 'no scope', caller, new HttpProblem(403, `This key does not have the scope "${scope}".`));
+      // Others notice within seconds. A stolen key must not make another key in that time.
+      if (changingScopes.has(scope)) await checkAgain(request, caller, 0);
+      setCaller(response, caller);
+      workFor(caller.id, next);
+    },
+    requireStillValid(scope) {
+      const isChange = changingScopes.has(scope);
+      return (request, response, next) => {
+        const { caller, since } = getCallerSince(response);
+        if (!isChange && performance.now() - since < recheckMs) return next();
+        checkAgain(request, caller, isChange ? 0 : recheckMs).then(() => next(), next);
+      };
+    },
   };
 }
 

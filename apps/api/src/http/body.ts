@@ -1,7 +1,16 @@
 import type { Readable, Transform } from 'node:stream';
-import { constants, createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib';
+import {
+  constants,
+  createBrotliDecompress,
+  createGunzip,
+  createInflate,
+  createZstdDecompress,
+  type Zlib,
+} from 'node:zlib';
 import type { Request, RequestHandler, Response } from 'express';
 import type { ApiParts } from '../parts.ts';
+import { createBodyParts } from './body-parts.ts';
+import { breakConnection } from './break-connection.ts';
 import { awaitTurn, shortText } from './long-work.ts';
 import { HttpProblem } from './problem.ts';
 
@@ -43,6 +52,10 @@ export function readBody(rules: BodyRules, parts: Pick<ApiParts, 'bytesInFlight'
 const freeInflatedBytes = 1024 * 1024;
 const maxInflation = 100;
 
+/** A chunk of one byte holds the process for as long as a kilobyte. Beyond these chunks, a body has larger ones on average. */
+const freeChunks = 4_096;
+const leastMeanChunk = 16;
+
 /**
  * Rejects a body that is too large at once, but reads it to its end without keeping it: a caller that still writes would
  * otherwise see a broken connection instead of the answer. A caller that closes the connection before the end gets no
@@ -57,12 +70,13 @@ function collect(
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const encoding = request.headers['content-encoding']?.toLowerCase() ?? 'identity';
   const inflater = encoding === 'identity' ? null : createInflater(encoding);
-  let parts: Buffer[] = [];
+  let parts = createBodyParts();
   let size = 0;
   let received = 0;
+  let chunks = 0;
 
   function give(error: unknown): void {
-    parts = [];
+    parts = createBodyParts();
     reject(error);
     if (inflater === null) return;
     request.unpipe(inflater);
@@ -76,11 +90,20 @@ function collect(
     if (inflater !== null && size > Math.max(freeInflatedBytes, received * maxInflation))
       throw new HttpProblem(413, `The body inflates to more than ${maxInflation} times its size.`);
     bytesInFlight.hold(response, part.length);
-    parts.push(part);
+    parts.add(part);
   }
 
   const body: Readable = inflater ?? request;
   let isRejected = false;
+  request.on('data', (chunk: Buffer) => {
+    received += chunk.length;
+    chunks += 1;
+    if (isRejected || chunks <= freeChunks || received >= chunks * leastMeanChunk) return;
+    isRejected = true;
+    // Reading it to its end would hold the process.
+    breakConnection(request.socket);
+    give(new HttpProblem(400, `The body arrives in chunks of less than ${leastMeanChunk} bytes.`));
+  });
   body.on('data', (part: Buffer) => {
     if (isRejected) return;
     try {
@@ -91,16 +114,18 @@ function collect(
     }
   });
   body.once('end', () => {
-    if (!isRejected) resolve(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts));
+    if (isRejected) return;
+    // An inflater ends where its format ends, and leaves what follows. Events there would be lost behind a 201.
+    if (inflater !== null && inflater.bytesWritten < received) {
+      isRejected = true;
+      give(new HttpProblem(400, 'The request is unreadable: more data follows the end of the compressed body.'));
+    } else resolve(parts.join());
   });
   if (Number(request.headers['content-length']) > maxBytes && !inflater) {
     isRejected = true;
     give(tooLarge(maxBytes));
   }
   if (inflater !== null) {
-    request.on('data', (part: Buffer) => {
-      received += part.length;
-    });
     inflater.once('error', (error) => {
       if (isRejected) return;
       isRejected = true;
@@ -112,7 +137,9 @@ function collect(
   return promise;
 }
 
-const inflaters: Readonly<Record<string, () => Transform>> = {
+type Inflater = Transform & Zlib;
+
+const inflaters: Readonly<Record<string, () => Inflater>> = {
   gzip: createGunzip,
   deflate: createInflate,
   br: createBrotliDecompress,
@@ -120,7 +147,7 @@ const inflaters: Readonly<Record<string, () => Transform>> = {
   zstd: () => createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: 23 } }),
 };
 
-function createInflater(encoding: string): Transform {
+function createInflater(encoding: string): Inflater {
   const create = Object.hasOwn(inflaters, encoding) ? inflaters[encoding] : undefined;
   if (create) return create();
   throw new HttpProblem(415, `Content-Encoding must be one of ${Object.keys(inflaters).join(', ')}.`);

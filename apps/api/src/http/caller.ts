@@ -26,8 +26,15 @@ export function actorOf({ name, recordedBy }: Caller): ChangedBy {
   return { changedBy: name, recordedBy };
 }
 
+/** Keeps the caller of a request that auth let pass, and when that was. */
 export function setCaller(response: Response, caller: Caller): void {
   response.locals.caller = caller;
+  response.locals.callerSince = performance.now();
+}
+
+/** The caller of a request, and when auth let it pass, by performance.now(). */
+export function getCallerSince(response: Response): { readonly caller: Caller; readonly since: number } {
+  return { caller: getCaller(response), since: response.locals.callerSince as number };
 }
 
 /** Keeps the hash of the key that a request sent, valid or not: it is made once. */

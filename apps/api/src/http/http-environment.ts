@@ -1,5 +1,6 @@
 import { portRange } from '@auditbox/process/common-settings.ts';
 import {
+  flag,
   listOfEach,
   optional,
   type Relation,
@@ -49,6 +50,10 @@ export const httpEnvironment = {
     { min: 16_777_216, max: 17_179_869_184 },
     { meaning: 'The same for the requests of one key.', fallback: 25_165_824 },
   ),
+  HTTP_COMPRESSION: flag({
+    meaning: 'Compress answers to reads with gzip where the caller accepts it. Off where a proxy in front compresses.',
+    fallback: true,
+  }),
   TLS_CERT_FILE: optional(
     textOf(/^/, 'the path of a file in PEM', {
       meaning: 'The certificate, with its chain. With it the api speaks TLS. A changed file is read again within 10 s.',

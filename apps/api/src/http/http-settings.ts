@@ -43,6 +43,8 @@ export interface HttpSettings {
   readonly trustedProxies: readonly string[];
   readonly corsOrigins: readonly string[];
   readonly securityContact: string | null;
+  /** Whether answers to reads are compressed where the caller accepts it. */
+  readonly compresses: boolean;
   readonly rateLimits: RateLimits;
   readonly connections: ConnectionLimits;
   readonly bytesInFlight: FlightLimits;
@@ -60,6 +62,7 @@ export function nestHttpSettings(values: HttpEnvironment): HttpSettings {
     trustedProxies: Object.freeze([...values.TRUSTED_PROXIES]),
     corsOrigins: Object.freeze([...values.CORS_ORIGINS]),
     securityContact: values.SECURITY_CONTACT ?? null,
+    compresses: values.HTTP_COMPRESSION,
     rateLimits: Object.freeze({
       failedKeys: values.RATE_LIMIT_FAILED_KEYS,
       requests: values.RATE_LIMIT_REQUESTS,

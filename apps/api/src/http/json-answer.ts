@@ -1,11 +1,13 @@
+import type { Writable } from 'node:stream';
 import type { Response } from 'express';
 import type { BytesInFlight } from './bytes-in-flight.ts';
+import { gzipBytes, openAnswer } from './compress.ts';
 import { sendJson } from './json.ts';
 
 /** An answer of this size is sent as it grows; a smaller one at once. */
 const partBytes = 1024 * 1024;
 /** What a large answer holds of the memory: the part that the connection has not accepted yet, twice, and the part that grows. */
-const heldBytes = 3 * partBytes;
+const heldBytes = 3 * partBytes + gzipBytes;
 
 /** A JSON answer that is made of parts. */
 export interface JsonAnswer {
@@ -26,24 +28,26 @@ export function createJsonAnswer(
 ): JsonAnswer {
   let waiting: string[] = [];
   let waitingLength = 0;
+  /** Null until a part is sent. */
+  let body: Writable | null = null;
   return {
     async add(...texts) {
       waiting.push(...texts);
       waitingLength += texts.reduce((sum, { length }) => sum + length, 0);
       if (waitingLength < partBytes) return !response.destroyed;
-      if (!response.headersSent) {
+      if (body === null) {
         bytesInFlight.hold(response, Math.max(heldBytes, waitingLength));
-        response.writeHead(200, { 'content-type': 'application/json; charset=utf-8', ...headers });
+        body = openAnswer(response, { 'content-type': 'application/json; charset=utf-8', ...headers });
       }
       const parts = waiting;
       waiting = [];
       waitingLength = 0;
-      return writeParts(response, parts);
+      return writeParts(response, body, parts);
     },
     async end(text) {
       waiting.push(text);
-      if (response.headersSent) {
-        response.end(waiting.join(''));
+      if (body !== null) {
+        body.end(waiting.join(''));
         return;
       }
       const json = waiting.join('');
@@ -53,37 +57,40 @@ export function createJsonAnswer(
   };
 }
 
-async function writeParts(response: Response, parts: readonly string[]): Promise<boolean> {
+async function writeParts(response: Response, body: Writable, parts: readonly string[]): Promise<boolean> {
   if (response.destroyed) return false;
-  const last = parts.map((part) => response.write(part)).at(-1);
-  if (last === false) await awaitDrain(response);
+  const last = parts.map((part) => body.write(part)).at(-1);
+  if (last === false) await awaitDrain(response, body);
   return !response.destroyed;
 }
 
 /**
- * Resolves when the connection has accepted the part, to true; to false when the caller has closed it. `onSent` is called
- * when the part's memory is free again.
+ * Writes to the body of an answer. Resolves when the connection has accepted the part, to true; to false when the caller has
+ * closed it. `onSent` is called when the part's memory is free again.
  */
 export async function writePart(
   response: Response,
+  body: Writable,
   part: string | Uint8Array,
   onSent: () => void = () => {},
 ): Promise<boolean> {
   if (response.destroyed) return false;
-  const isRead = response.write(part, (error) => {
+  const isRead = body.write(part, (error) => {
     if (!error) onSent();
   });
-  if (!isRead) await awaitDrain(response);
+  if (!isRead) await awaitDrain(response, body);
   return !response.destroyed;
 }
 
 /** Also resolves when the caller closes the connection. Leaves no listener: an export of gigabytes waits here for each part. */
-function awaitDrain(response: Response): Promise<void> {
+function awaitDrain(response: Response, body: Writable): Promise<void> {
   return new Promise((resolve) => {
     const end = () => {
-      response.off('drain', end).off('close', end);
+      body.off('drain', end);
+      response.off('close', end);
       resolve();
     };
-    response.on('drain', end).on('close', end);
+    body.on('drain', end);
+    response.on('close', end);
   });
 }

@@ -1,16 +1,20 @@
-import type { ServerResponse } from 'node:http';
+import type { Response } from 'express';
+import { compress } from './compress.ts';
 
 /** Sends JSON text in one write. Express's own `send` copies it into a buffer, looks up the type and writes twice. */
 export function sendJson(
-  response: ServerResponse,
+  response: Response,
   status: number,
   json: string,
   headers: Readonly<Record<string, string>> = {},
 ): void {
-  response.writeHead(status, {
-    'content-type': 'application/json; charset=utf-8',
-    'content-length': Buffer.byteLength(json),
-    ...headers,
+  compress(response, json, (body, encoding) => {
+    response.writeHead(status, {
+      'content-type': 'application/json; charset=utf-8',
+      'content-length': Buffer.byteLength(body),
+      ...encoding,
+      ...headers,
+    });
+    response.end(body);
   });
-  response.end(json);
 }

@@ -7,7 +7,7 @@ import type { ErrorRequestHandler } from 'express';
 import { z } from 'zod';
 import { CellsDifferError } from '../cells/cells-differ-error.ts';
 import type { ApiLog } from '../log.ts';
-import { hideSecrets } from '../redact/redact.ts';
+import { hideSecrets, hideSecretsOf } from '../redact/redact.ts';
 import { breakConnection } from './break-connection.ts';
 import { defaultCode, type ErrorCode, errorCodes } from './error-codes.ts';
 import { getRequestId } from './request-id.ts';
@@ -112,7 +112,7 @@ export function answerProblems(log: ApiLog): ErrorRequestHandler {
       request_id: requestId,
       // Answers end up in the logs of callers.
       detail: hideSecrets(withCommands(detail)),
-      errors: errors.map(({ path, message }) => ({ path: hideSecrets(path), message: hideSecrets(message) })),
+      errors: errors.map(hideSecretsOf),
       ...(isQuota && { 'violated-policies': violatedPolicies }),
     };
     try {

@@ -18,6 +18,12 @@ const checkSlowRequestsMs = 5_000;
 /** Requests of one connection that wait for the answer of the one before. No known client sends more than one. */
 const maxWaiting = 16;
 
+/**
+ * Headers of a request. Node drops those behind its limit without a word: one of them may be the X-Forwarded-For of a proxy,
+ * behind two thousand of its caller.
+ */
+const maxHeaders = 200;
+
 /** The server of the api. It does not listen yet. */
 export interface ApiServer {
   readonly server: Server;
@@ -31,12 +37,21 @@ export function createServer(app: RequestListener, limits: ConnectionLimits, tls
     requestTimeout: Math.max(limits.requestMs, limits.headersMs),
     keepAliveTimeout: limits.keepAliveMs,
     connectionsCheckingInterval: checkSlowRequestsMs,
+    // Otherwise Node keeps the first of two keys or types, where a proxy in front may have checked the second one.
+    joinDuplicateHeaders: true,
   };
   const server =
     tls === null
       ? createHttpServer(options)
-      : createHttpsServer({ ...options, ...readCertificates(tls), minVersion: 'TLSv1.2' });
+      : createHttpsServer({
+          ...options,
+          ...readCertificates(tls),
+          minVersion: 'TLSv1.2',
+          // Until it ends, no limit of a request is counted. Node's default is 120 s.
+          handshakeTimeout: limits.headersMs,
+        });
   server.maxConnections = limits.max;
+  server.maxHeadersCount = maxHeaders + 1;
   server.timeout = limits.stallMs;
   const exchanges = serveInTurn(server, app);
   // Nothing has moved on the connection. That is the caller's doing if a part of its body or of its answer is missing.
@@ -99,6 +114,11 @@ function serveInTurn(server: Server, app: RequestListener): ReadonlyMap<Socket, 
     const { socket } = request;
     // The other requests of a packet still arrive after the connection was broken.
     if (socket.destroyed) return;
+    if (request.rawHeaders.length > 2 * maxHeaders) {
+      // As Node answers headers that are too long.
+      response.writeHead(431, { connection: 'close' }).end();
+      return;
+    }
     const exchange = exchanges.get(socket);
     if (exchange === undefined) {
       const first: Exchange = { request, response, waiting: [] };

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { hashApiKey } from '@auditbox/db/keys/key-form.ts';
+import { gather } from '@auditbox/process/gather.ts';
 import type { Request } from 'express';
 import { unauthorized } from '../http/auth.ts';
 import { readBearer } from '../http/read-bearer.ts';
@@ -20,10 +21,15 @@ export const metrics: Route = {
   }),
   createHandler: ({ scrape, settings }) => {
     const isAllowed = createTokenCheck(settings.metricsAccess);
+    // Anybody may ask where there is no token, so callers that ask during a scrape share the next one, and its bytes.
+    const share = gather(async (asked: readonly null[]) => {
+      const text = Buffer.from(await scrape.text());
+      return asked.map(() => text);
+    });
     return async (request, response) => {
       if (!isAllowed(request)) throw unauthorized('This route needs METRICS_TOKEN: Authorization: Bearer TOKEN.');
       response.setHeader('content-type', scrape.contentType);
-      response.end(await scrape.text());
+      response.end(await share(null));
     };
   },
 };

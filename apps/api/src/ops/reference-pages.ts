@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type RequestHandler, Router } from 'express';
 import helmet from 'helmet';
+import { serveFile } from '../http/serve-file.ts';
 
 const ownFiles = fileURLToPath(new URL('../reference/', import.meta.url));
 const swaggerFiles = fileURLToPath(new URL('.', import.meta.resolve('swagger-ui-dist/swagger-ui-bundle.js')));
@@ -41,9 +42,7 @@ export function referencePages(document: object, pathPrefix: string): RequestHan
   const [page, start] = [read('page.html'), read('start.js')];
   pages.get('/', (_request, response) => response.type('html').send(page));
   pages.get('/start.js', (_request, response) => response.type('js').send(start));
-  for (const [path, [root, name]] of Object.entries(files)) {
-    pages.get(path, (_request, response) => response.sendFile(name, { root }));
-  }
+  for (const [path, [root, name]] of Object.entries(files)) pages.get(path, serveFile(`${root}${name}`));
   const router = Router();
   router.get('/openapi.json', (_request, response) => response.type('json').send(json));
   router.use('/docs', pages);

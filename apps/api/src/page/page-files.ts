@@ -1,8 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import express, { type RequestHandler, Router } from 'express';
+import { type RequestHandler, Router } from 'express';
 import helmet from 'helmet';
 import { HttpProblem } from '../http/problem.ts';
+import { serveFile } from '../http/serve-file.ts';
 import type { OidcSettings } from '../oidc/oidc-settings.ts';
 
 /** What `apps/dashboard/build.ts` wrote. */
@@ -47,10 +48,13 @@ export function pageFiles(pathPrefix: string, oidc: OidcSettings | null, folder 
   // Shared by all answers, also by those that nobody reads.
   const bytes = Buffer.from(document);
   router.use('/ui', pagePolicy(oidc?.page ? oidc.issuer : null));
-  // The name of each of these files has a hash of its content.
-  router.use('/ui/assets', express.static(`${folder}assets`, { immutable: true, maxAge: '365d', index: false }));
-  router.use('/ui/assets', (request) => {
-    throw new HttpProblem(404, `There is nothing at ${request.originalUrl}.`);
+  const assets = new Map(
+    readdirSync(`${folder}assets`).map((name) => [`/${name}`, serveFile(`${folder}assets/${name}`)]),
+  );
+  router.use('/ui/assets', (request, response, next) => {
+    const serve = ['GET', 'HEAD'].includes(request.method) ? assets.get(request.path) : undefined;
+    if (serve === undefined) throw new HttpProblem(404, `There is nothing at ${request.originalUrl}.`);
+    return serve(request, response, next);
   });
   router.get(/^\/ui(\/.*)?$/, (request, response) => {
     if (!request.accepts('html')) throw new HttpProblem(406, 'This address is a page for people. It is HTML.');

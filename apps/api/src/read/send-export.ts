@@ -1,13 +1,15 @@
 import { csvHeader } from '@auditbox/core/text/csv-row.ts';
 import { giveBack } from '@auditbox/db/database/collect-chunks.ts';
 import type { Response } from 'express';
+import { gzipBytes, openAnswer } from '../http/compress.ts';
 import { writePart } from '../http/json-answer.ts';
 import { type ExportFormat, type ExportSource, partBytes, partsHeld } from './export-source.ts';
 
 const mediaTypes = { ndjson: 'application/x-ndjson; charset=utf-8', csv: 'text/csv; charset=utf-8; header=present' };
 
+const usualBytes = partsHeld * partBytes.usual;
 /** What every export holds of the memory. */
-export const reservedBytes = partsHeld * partBytes.usual;
+export const reservedBytes = usualBytes + gzipBytes;
 
 /** The trailers of an export. The second one is a header, too; the third one is only sent for the archive. */
 const rowsTrailer = 'auditbox-export-rows';
@@ -38,19 +40,19 @@ export async function sendParts(
 ): Promise<void> {
   const first = await source.next();
   // Events may be larger than a part. Those that follow are about as large.
-  hold(Math.max(0, partsHeld * countBytes(first) - reservedBytes));
+  hold(Math.max(0, partsHeld * countBytes(first) - usualBytes));
   const hasTrailers = response.req.httpVersion !== '1.0';
   const isBounded = source.nextCursor !== undefined;
-  response.writeHead(200, {
+  const body = openAnswer(response, {
     'content-type': mediaTypes[format],
     'content-disposition': `attachment; filename="audit.${format}"`,
     [beginTrailer]: (await getRecordBegin()) ?? 'none',
     ...(hasTrailers && { trailer: [rowsTrailer, beginTrailer, ...(isBounded ? [cursorTrailer] : [])].join(', ') }),
   });
-  if (format === 'csv' && !isContinued) response.write(hasBom ? `\ufeff${csvHeader}` : csvHeader);
+  if (format === 'csv' && !isContinued) body.write(hasBom ? `\ufeff${csvHeader}` : csvHeader);
   for (let part = first; part !== null && !response.destroyed; part = await source.next()) {
     for (const chunk of part) {
-      const isTaken = await writePart(response, chunk, () => giveBack(chunk));
+      const isTaken = await writePart(response, body, chunk, () => giveBack(chunk));
       if (!isTaken) return;
     }
   }
@@ -63,7 +65,7 @@ export async function sendParts(
       [beginTrailer]: begin ?? 'none',
       ...(isBounded && { [cursorTrailer]: nextCursor ?? 'none' }),
     });
-  response.end(hasClosingLine ? closingLine(format, rows, begin, nextCursor) : undefined);
+  body.end(hasClosingLine ? closingLine(format, rows, begin, nextCursor) : undefined);
 }
 
 function countBytes(part: readonly Buffer[] | null): number {

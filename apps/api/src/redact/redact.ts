@@ -1,4 +1,5 @@
 import { createHmac, hash } from 'node:crypto';
+import type { Problem } from '@auditbox/core/event/audit-event.ts';
 import { createRedactor, type Redactor } from '@auditbox/core/redact/redact-event.ts';
 
 /** Whether and how secrets in events are replaced before anything is stored. */
@@ -32,6 +33,11 @@ const ownTexts = createRedactor({ names: [], prefixes: [], skippedKinds: [], dig
 /** A text of a caller for the log or an answer, in every mode: both are kept by others. */
 export function hideSecrets(text: string): string {
   return ownTexts.redactText(text);
+}
+
+/** A problem for an answer: its path may be a name of the caller, and its message may quote one. */
+export function hideSecretsOf({ path, message }: Problem): Problem {
+  return { path: hideSecrets(path), message: hideSecrets(message) };
 }
 
 function sha256(text: string): string {

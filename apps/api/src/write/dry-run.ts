@@ -3,6 +3,7 @@ import { eventLine } from '@auditbox/db/events/event-line.ts';
 import { identify, type TracedEvent } from '@auditbox/db/events/event-record.ts';
 import { z } from 'zod';
 import { auditEvent } from '../read/event-answer.ts';
+import { hideSecretsOf } from '../redact/redact.ts';
 import { prepareEvent, type WriteRequest } from './prepare-event.ts';
 
 export const dryRun = z
@@ -31,10 +32,10 @@ export function* showBatch(given: readonly Checked<NewAuditEvent>[], write: Writ
     yield;
     const prepared = read.ok ? yield* prepareEvent(read.value, write, index) : null;
     events.push(prepared?.kind === 'ready' ? showEvent(prepared.event) : 'null');
-    if (!read.ok) errors.push(...read.problems.slice(0, 1));
+    if (!read.ok) errors.push(...read.problems.slice(0, 1).map(hideSecretsOf));
     else if (prepared !== null && prepared.kind !== 'ready') {
       const [first] = prepared.problems;
-      errors.push({ path: `[${index}].${first?.path ?? ''}`, message: first?.message ?? 'is refused' });
+      errors.push(hideSecretsOf({ path: `[${index}].${first?.path ?? ''}`, message: first?.message ?? 'is refused' }));
     }
   }
   return `{"events":[${events.join()}],"errors":${JSON.stringify(errors)}}`;

@@ -21,13 +21,15 @@ export interface WriteRequest {
   readonly oldestEventDays: number;
   /** Milliseconds since 1970. */
   readonly nowMs: number;
+  /** The places of the ids of this request so far, those that were derived from `Idempotency-Key` too. */
+  readonly placeOfId: Map<string, number>;
 }
 
 /** An event that can be written, or why its caller may not write it. */
 export type Prepared =
   | { readonly kind: 'ready'; readonly event: TracedEvent }
   | { readonly kind: 'forbidden'; readonly problems: readonly Problem[] }
-  | { readonly kind: 'too old'; readonly problems: readonly Problem[] };
+  | { readonly kind: 'too old' | 'repeated id'; readonly problems: readonly Problem[] };
 
 /** Adds to an event what the request knows of its caller, and checks that the caller may write it. Works in small steps. */
 export function* prepareEvent(given: NewAuditEvent, request: WriteRequest, place: number): Steps<Prepared> {
@@ -43,6 +45,10 @@ export function* prepareEvent(given: NewAuditEvent, request: WriteRequest, place
     changedByApiKey: given.changedByApiKey ?? caller.id,
     tenant: caller.tenant.kind === 'one' ? caller.tenant.tenant : given.tenant,
   };
+  const earlier = event.id === null ? undefined : request.placeOfId.get(event.id);
+  if (earlier !== undefined)
+    return { kind: 'repeated id', problems: [{ path: 'id', message: `is the id of [${earlier}] too` }] };
+  if (event.id !== null) request.placeOfId.set(event.id, place);
   // Before the redaction: the same event with its secret again is the same event.
   const contentHash = hasher.hash(event, isExact ? repeatable.bodyHash : '');
   yield;

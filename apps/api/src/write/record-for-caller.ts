@@ -34,6 +34,7 @@ export async function readWriteRequest(
     repeatable: key === null ? null : { key, bodyHash: hash('sha256', body) },
     oldestEventDays: settings.oldestEventDays,
     nowMs: Date.now(),
+    placeOfId: new Map(),
   };
 }
 
@@ -41,9 +42,16 @@ type Refused = Exclude<Prepared, { readonly kind: 'ready' }>;
 
 /** The problem document of events that the caller may not write. */
 export function toWriteProblem({ kind }: Refused, errors: readonly Problem[]): HttpProblem {
-  return kind === 'forbidden'
-    ? new HttpProblem(403, 'This key may not write such an event. Nothing was stored.', { errors })
-    : new HttpProblem(422, 'An event is too old. Nothing was stored.', { errors });
+  switch (kind) {
+    case 'forbidden':
+      return new HttpProblem(403, 'This key may not write such an event. Nothing was stored.', { errors });
+    case 'too old':
+      return new HttpProblem(422, 'An event is too old. Nothing was stored.', { errors });
+    case 'repeated id':
+      return new HttpProblem(422, 'Two events have the same id. Nothing was stored.', { errors });
+    default:
+      return kind satisfies never;
+  }
 }
 
 /** Why the database refused one event, as HTTP says it. */

@@ -3,13 +3,14 @@ import type { IdentifiedEvent, TracedEvent } from '@auditbox/db/events/event-rec
 import type { EachOutcome, StoredEvent } from '@auditbox/db/events/store-each.ts';
 import { runInPieces } from '../http/long-work.ts';
 import type { ApiParts } from '../parts.ts';
+import { hideSecretsOf } from '../redact/redact.ts';
 import { prepareEvent, type WriteRequest } from './prepare-event.ts';
 import { explainRefusal } from './record-for-caller.ts';
 
 /** One event of a batch whose events stand for themselves. */
 export type PartOutcome =
   | { readonly kind: 'stored'; readonly event: StoredEvent }
-  /** The first thing that is wrong with it. */
+  /** The first thing that is wrong with it, without secrets. */
   | { readonly kind: 'refused'; readonly problem: Problem };
 
 /** Events that share a statement. One that is refused makes the others of its statement wait for a second one. */
@@ -60,7 +61,7 @@ function refuse(index: number, read: Checked<NewAuditEvent>, problems: readonly 
   const [first] = read.ok
     ? problems.map(({ path, message }) => ({ path: `[${index}].${path}`, message }))
     : read.problems;
-  return { kind: 'refused', problem: first ?? { path: `[${index}]`, message: 'is refused' } };
+  return { kind: 'refused', problem: hideSecretsOf(first ?? { path: `[${index}]`, message: 'is refused' }) };
 }
 
 function toOutcome(outcome: EachOutcome, index: number, event: TracedEvent): PartOutcome {
@@ -71,5 +72,5 @@ function toOutcome(outcome: EachOutcome, index: number, event: TracedEvent): Par
     refused.status === 409 && event.origin?.isExact === true
       ? 'The header Idempotency-Key was sent before with another body.'
       : refused.message;
-  return { kind: 'refused', problem: { path: `[${index}].${refused.field}`, message } };
+  return { kind: 'refused', problem: hideSecretsOf({ path: `[${index}].${refused.field}`, message }) };
 }

@@ -1,13 +1,16 @@
 /**
- * Characters that change how a name looks but not what it is: control characters, direction marks and overrides, characters
- * without a width, line separators, tags. With them two different actors could look the same.
+ * Characters that change how a name looks but not what it is, or that nobody sees: control characters, direction marks and
+ * overrides, characters without a width, fillers and selectors of a variant, line separators, tags. With them two different
+ * actors could look the same.
  */
-const oddCharacters =
-  /[\p{Cc}\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/u;
+const oddCharacters = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\ufff9-\ufffb]/u;
 
-/** Whether a name has none of these characters. */
+/** A character that leaves ink. U+2800 is Braille's blank. */
+const visibleCharacter = /[^\p{Z}\s\u2800]/u;
+
+/** Whether a name has none of these characters, and is not made of blanks alone. An empty name is plain. */
 export function isPlainName(name: string): boolean {
-  return !oddCharacters.test(name);
+  return !oddCharacters.test(name) && (name === '' || visibleCharacter.test(name));
 }
 
-export const plainNameForm = 'must not contain control, bidirectional or zero-width characters';
+export const plainNameForm = 'must not be blank, and must not contain control, bidirectional or invisible characters';

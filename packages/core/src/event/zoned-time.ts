@@ -5,9 +5,21 @@
 
 const naive = /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(\.\d{1,9})?)?)?$/;
 
-/** Whether the zone is one of the IANA time zone database, such as `Europe/Berlin`, or `UTC`. */
+/** Not an offset such as `+02:00`, which Intl takes too. */
+const zoneName = /^[A-Za-z][A-Za-z0-9_+-]*(?:\/[A-Za-z0-9_+-]+)*$/;
+
+/**
+ * Whether the zone is one of the IANA time zone database, such as `Europe/Berlin`, or `UTC`. Older and newer names of one zone count:
+ * `Asia/Calcutta` and `Asia/Kolkata`.
+ */
 export function isTimeZone(name: string): boolean {
-  return name === 'UTC' || Intl.supportedValuesOf('timeZone').includes(name);
+  if (!zoneName.test(name)) return false;
+  try {
+    new Intl.DateTimeFormat('en-US', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /**
@@ -26,7 +38,8 @@ export function addOffset(text: string, zone: string, bound: 'lower' | 'upper'):
       : '23:59:59.999999'
     : `${hour}:${minute}:${second}${fraction}`;
   if (zone === 'UTC') return `${date}T${clock}Z`;
-  const localMs = Date.parse(`${date}T${clock.slice(0, 8)}Z`);
+  // A leap second has the offset of the second before it.
+  const localMs = Date.parse(`${date}T${clock.slice(0, 8).replace(/:60$/, ':59')}Z`);
   if (Number.isNaN(localMs)) return text;
   return `${date}T${clock}${printOffset(offsetBefore(localMs, zone))}`;
 }

@@ -1,5 +1,6 @@
 import { jsonInText } from '../json/json-in-text.ts';
 import { escapeName, jsonPatch, type PatchOperation, printPatch } from '../json/json-patch.ts';
+import { measureJson } from '../json/json-size.ts';
 import { compactText, type JsonText, objectMembers } from '../json/json-text.ts';
 import { changesBetween } from './changes-between.ts';
 
@@ -12,6 +13,10 @@ const maxPatchLength = 400_000;
 
 /** A longer event came by SQL: the api accepts a megabyte. Nothing in it is read, so the state after it is unknown. */
 const maxEventLength = 1_200_000;
+
+/** Values of an update, and members of a state, that are kept as a map. More of them take too much time or memory. */
+const maxValues = 40_000;
+const maxMembers = 50_000;
 
 /** The history of one object, event by event from the oldest. It keeps the object's state, and never copies it. */
 export interface ObjectHistory {
@@ -37,7 +42,7 @@ export function createObjectHistory(partial: boolean | null): ObjectHistory {
   return {
     addChanges(event) {
       if (event.length > maxEventLength) {
-        state = null;
+        state = unknown;
         return appendChanges(event, null);
       }
       const step = readNext(event);
@@ -46,16 +51,19 @@ export function createObjectHistory(partial: boolean | null): ObjectHistory {
       return appendChanges(event, changes);
     },
     skip(event) {
-      state = event.length > maxEventLength ? null : stateAfter(state, readNext(event));
+      state = event.length > maxEventLength ? unknown : stateAfter(state, readNext(event));
     },
   };
 }
 
+/** The state after a value that is too large to be looked into. It is known again after an event that has the whole state. */
+const unknown = Symbol('unknown');
+
 /**
- * Null if it does not exist or is unknown. An object that partial updates change one after the other is a map: an update
+ * Null if it does not exist. An object that partial updates change one after the other is a map: an update
  * costs as much as the members that it names.
  */
-type State = JsonText | Members | null;
+type State = JsonText | Members | typeof unknown | null;
 type Members = Map<string, JsonText>;
 
 interface Step {
@@ -87,8 +95,9 @@ function unwrap(value: JsonText): JsonText {
 
 /** Null if the values are too large. */
 function compare(state: State, { after, isPartial }: Step): readonly PatchOperation[] | null {
-  if (isPartial && state instanceof Map && isObject(after)) return comparePartial(state, after);
   if (isPartial && after === null) return [];
+  if (state === unknown || (isPartial && isObject(after) && hasMany(after))) return null;
+  if (isPartial && state instanceof Map && isObject(after)) return comparePartial(state, after);
   const before = state instanceof Map ? printMembers(state, maxLength) : state;
   if (before === undefined || (before?.length ?? 0) + (after?.length ?? 0) > maxLength) return null;
   return changesBetween(before, after, { partial: isPartial, maxLength: maxPatchLength });
@@ -120,10 +129,15 @@ function stateAfter(state: State, { after, isPartial }: Step): State {
   if (!isPartial) return after;
   if (after === null) return state;
   if (!isObject(after)) return after;
+  if (state === unknown || hasMany(after) || (isObject(state) && hasMany(state))) return unknown;
   const members = state instanceof Map ? state : isObject(state) ? toMembers(state) : null;
   if (members === null) return after;
   for (const [name, value] of toMembers(after)) members.set(name, value);
-  return members;
+  return members.size > maxMembers ? unknown : members;
+}
+
+function hasMany(object: JsonText): boolean {
+  return object.length > maxValues && measureJson(object).values > maxValues;
 }
 
 function isObject(value: State): value is JsonText {

@@ -51,7 +51,8 @@ const api = `
       auditbox.log_checkpoint, auditbox.api_key, auditbox.last_verify to auditbox_api;
     grant insert (${apiEventColumns}) on auditbox.audit_log to auditbox_api;
     grant execute on function auditbox.list_months(), auditbox.make_month(timestamptz), auditbox.oldest_transaction(),
-      auditbox.audit_words(json, json, json), auditbox.member_in_text(json, text), auditbox.content_key(), auditbox.create_key(json, json),
+      auditbox.audit_words(json, json, json), auditbox.member_in_text(json, text), auditbox.value_in_text(json, text[]),
+      auditbox.content_key(), auditbox.create_key(json, json),
       auditbox.rotate_key(uuid, json, double precision, json), auditbox.revoke_key(uuid, json),
       auditbox.note_key_use(json), auditbox.pause_destination(text, boolean, json),
       auditbox.replay_failed(text, bigint[], bigint[], json), auditbox.outbox_holders(text),

@@ -63,12 +63,21 @@ export function waysToHave(sql: Sql, member: 'team_id' | 'key_hash', value: stri
   return [columnIs, textHas].flatMap((is) => columns.map((column) => is(sql, column, value)));
 }
 
-/** Whether a place inside a value equals this. No index serves it: rows are read in the order of the list. */
+/**
+ * Whether a place inside a value equals this, also inside JSON text in a JSON string. No index serves it: rows are read in the
+ * order of the list.
+ */
 export function isValueAt(sql: Sql, { column, path, equals }: ValueAt): Fragment {
+  const json = sql`a.${sql(column)}`;
   const at = sql`${arrayText(path)}::text::text[]`;
   // `#>>` returns SQL null both for JSON's null and for a missing member.
-  if (equals === 'null') return sql`coalesce(a.${sql(column)} #>> ${at}, (a.${sql(column)} #> ${at})::text) = 'null'`;
-  return sql`a.${sql(column)} #>> ${at} = ${equals}`;
+  const inJson =
+    equals === 'null'
+      ? sql`coalesce(${json} #>> ${at}, (${json} #> ${at})::text) = 'null'`
+      : sql`${json} #>> ${at} = ${equals}`;
+  // A context is never a text.
+  if (column === 'context') return inJson;
+  return sql`case json_typeof(${json}) when 'string' then auditbox.value_in_text(${json}, ${at}) = ${equals} else ${inJson} end`;
 }
 
 /**
