@@ -2218,6 +2218,7 @@ CREATE OR REPLACE FUNCTION auditbox.revoke_key(old_key_id uuid, by json DEFAULT 
 AS $function$
 declare
   old auditbox.api_key;
+  who constant text := coalesce(by ->> 'changed_by', session_user);
 begin
   perform from auditbox.api_key k where k.key_id = old_key_id order by k.created_at, k.id for update;
   select k.* into old from auditbox.api_key k
@@ -2225,7 +2226,7 @@ begin
   if old.id is null then
     return false;
   end if;
-  update auditbox.api_key k set revoked_at = now(), revoked_by = coalesce(by ->> 'changed_by', session_user)
+  update auditbox.api_key k set revoked_at = now(), revoked_by = who
   where k.key_id = old_key_id and k.revoked_at is null;
   perform auditbox.record_key_change('deleted', old.key_id, auditbox.describe_key(old), null, by);
   return true;
