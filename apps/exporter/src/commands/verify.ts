@@ -31,7 +31,7 @@ const progressEveryMs = 5_000;
 
 /**
  * Compares the database with the bucket both ways. With `--repair` it sends missing objects again. Resolves to the exit code:
- * 0 they are the same; 1 it could not be done; 2 rows are not exported yet, or archived objects could not be read; 3 they differ.
+ * 0 they are the same; 1 it could not be done; 2 rows are not exported yet, or some objects could not be read; 3 they differ.
  */
 export async function verify(parts: VerifyParts, command: VerifyCommand, signal: AbortSignal): Promise<number> {
   const { settings, db, destinationName: destination } = parts;
@@ -105,6 +105,7 @@ async function verifyLog(
   if (logKeeper === null) return null;
   const missing = await logKeeper.findMissingFiles(signal, { repair });
   if (missing.kind === 'error') return missing.message;
+  for (const { path, reason } of missing.unread) report(difference('object-unread', path, reason));
   for (const path of missing.paths)
     report({
       ...difference('log-file-missing', path, 'A file of the log is missing or has other bytes.'),
@@ -139,7 +140,7 @@ interface Findings {
   readonly objects: number;
   readonly differences: readonly Difference[];
   readonly open: number;
-  /** Archived objects that nobody can read before they are restored. */
+  /** Objects that the store does not hand out: they are archived, or refused. */
   readonly unread: number;
   readonly repaired: number;
   /** Whether rows wait for their export. */
@@ -151,7 +152,9 @@ function conclude({ json }: VerifyCommand, { objects, differences, open, unread,
   if (json) process.stdout.write(`${JSON.stringify({ exitCode, objects, open, unread, repaired, differences })}\n`);
   else {
     const same =
-      unread > 0 ? `${unread} objects could not be read: restore them.` : 'Database and bucket are the same.';
+      unread > 0
+        ? `${unread} objects could not be read: restore them, or permit the exporter to read them.`
+        : 'Database and bucket are the same.';
     const verdict = open > 0 ? `${open} ${open === 1 ? 'difference' : 'differences'}.` : same;
     process.stdout.write(`${compared(objects)} ${verdict}${repaired > 0 ? ` ${repaired} repaired.` : ''}\n`);
   }
