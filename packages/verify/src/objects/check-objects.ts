@@ -20,8 +20,11 @@ const workerYoungMb = 3;
 export interface CheckedObjects {
   readonly objects: number;
   readonly rows: number;
-  /** Objects that the store refuses. */
-  readonly refused: number;
+  /** Objects that cannot be read, while others can. */
+  readonly unread: number;
+  /** How many of the objects that were read are locked now, and when the first of these locks ends. */
+  readonly locked: number;
+  readonly lockedUntil: string | null;
   /** Ids that may be in two events; null when they are too many to look for. */
   readonly suspects: ReadonlySet<string> | null;
 }
@@ -41,7 +44,9 @@ export async function checkObjects(
   const task: WorkerTask = { source, filter: options.events ? createFilterMemory() : null };
   const iterator = entries[Symbol.asyncIterator]();
   let suspects: Set<string> | null = new Set();
-  let [objects, rows, refused] = [0, 0, 0];
+  let [objects, rows, unread, locked] = [0, 0, 0, 0];
+  let lockedUntil: string | null = null;
+  const now = new Date().toISOString();
   let isOver = false;
 
   async function work({ check, end }: Checker): Promise<void> {
@@ -51,7 +56,7 @@ export async function checkObjects(
         for (const finding of answer.findings) options.report(finding);
         if (!answer.isRead) {
           options.receipts?.skip(next.value);
-          refused += 1;
+          unread += 1;
           continue;
         }
         options.receipts?.meet(next.value, answer.met);
@@ -59,6 +64,11 @@ export async function checkObjects(
         if (suspects !== null && suspects.size > mostSuspects) suspects = null;
         objects += 1;
         rows += next.value.rows;
+        const { until = '' } = answer.lock ?? {};
+        if (until > now) {
+          locked += 1;
+          if (lockedUntil === null || until < lockedUntil) lockedUntil = until;
+        }
         options.onProgress({ objects, rows });
       }
     } finally {
@@ -70,7 +80,7 @@ export async function checkObjects(
 
   const workers = Array.from({ length: objectsAtOnce[source.kind] - 1 }, () => startWorker(task));
   await Promise.all([checkHere(task), ...workers].map(work));
-  return { objects, rows, refused, suspects };
+  return { objects, rows, unread, locked, lockedUntil, suspects };
 }
 
 /** Checks one object at a time. */
@@ -115,11 +125,12 @@ function unreadable({ key }: BatchEntry, reason: string): ArchiveError {
 
 function ask(worker: Worker, question: WorkerQuestion): Promise<WorkerAnswer> {
   return new Promise((resolve, reject) => {
+    const onExit = () => reject(new ArchiveError(`${question.entry.key} could not be read: a thread ended.`));
     worker.once('message', (answer: WorkerAnswer) => {
-      worker.off('error', reject);
+      worker.off('error', reject).off('exit', onExit);
       resolve(answer);
     });
-    worker.once('error', reject);
+    worker.once('error', reject).once('exit', onExit);
     worker.postMessage(question);
   });
 }
