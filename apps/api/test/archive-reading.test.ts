@@ -277,9 +277,39 @@ test('an object that is missing or altered, and a store that is away, fail the r
   await client.send(new PutObjectCommand({ Bucket, Key, Body: original }));
   expect((await ask()).status).toBe(200);
   rig.proxy.intervene = { before: async () => ({ status: 503, code: 'SlowDown' }) };
-  expect(await ask()).toMatchObject({ status: 503, body: { code: 'archive-unavailable' } });
+  const away = await ask();
+  expect(away).toMatchObject({ status: 503, body: { code: 'archive-unavailable' } });
+  expect(away.body.detail).toContain(Key);
   rig.proxy.intervene = {};
 });
+
+test.each([
+  ['InvalidObjectState', /lies in an archive class of the store\. Restore it/],
+  ['AccessDenied', /The store refuses the object .* \(AccessDenied\)/],
+])(
+  'an object that the store does not hand out (%s) is named by each route, and no event is called missing',
+  async (code, says) => {
+    const [{ key: refused = '' } = {}] = await rig.bucket.objects();
+    rig.proxy.intervene = {
+      before: ({ method, path }) =>
+        method === 'GET' && decodeURIComponent(path).includes(refused) ? { status: 403, code } : undefined,
+    };
+    const search = new URLSearchParams({ ...range, archive: 'true' });
+    const paths = [
+      `/audit?${search}&sort_order=asc`,
+      `/audit/${crypto.randomUUID()}?${search}`,
+      `/audit/objects/teams/42?${search}`,
+      `/audit/export?${search}&closing_line=true`,
+    ];
+    for (const path of paths) {
+      const { status, body } = await api.request(path);
+      expect([path, status, body.code]).toEqual([path, 500, 'archive-refused']);
+      expect(body.detail).toMatch(says);
+      expect(body.detail).toContain(refused);
+    }
+    rig.proxy.intervene = {};
+  },
+);
 
 test('events of a month that retention removed are found in the archive alone, and the record begins after it', async () => {
   const other = await createExporterFixture();

@@ -58,6 +58,28 @@ test('a day that is not over for as long as asked is refused', async () => {
   expect(exitCode).toBe(4);
 });
 
+test('a store that refuses each condition, and one that hides a manifest, end the run with a sentence', async () => {
+  fixture.proxy.intervene = {
+    before: ({ method }) => (method === 'PUT' ? { status: 412, code: 'PreconditionFailed' } : undefined),
+  };
+  expect(await compact()).toMatchObject({
+    exitCode: 1,
+    said: expect.stringMatching(/0001\.json cannot be stored\. .*If-None-Match/),
+  });
+  fixture.proxy.intervene = {
+    before: ({ method, path }) => {
+      const isManifest = path.includes('_manifests') && !path.includes('list-type');
+      if (method === 'PUT' && isManifest) return { status: 412, code: 'PreconditionFailed' };
+      return method === 'HEAD' && isManifest ? { status: 200, code: '' } : undefined;
+    },
+  };
+  expect(await compact()).toMatchObject({
+    exitCode: 1,
+    said: expect.stringContaining('0001.json exists and is not listed'),
+  });
+  expect(await listParquet()).toEqual([]);
+});
+
 test('a run that dies after the manifest is finished by the next one', async () => {
   fixture.proxy.intervene = {
     before: ({ method, path }) =>

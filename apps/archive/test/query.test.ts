@@ -250,6 +250,38 @@ describe('query', () => {
   });
 });
 
+describe.each([
+  ['InvalidObjectState', 'Restore it first'],
+  ['AccessDenied', 'lack a permission'],
+])('an object that the store does not hand out (%s)', (code, says) => {
+  let refused: string;
+  beforeAll(async () => {
+    refused = (await fixture.bucket.objects()).map(({ key }) => key).find((key) => key.includes('hour=12')) ?? '';
+    fixture.proxy.intervene = {
+      before: ({ method, path }) =>
+        method === 'GET' && decodeURIComponent(path).includes(refused) ? { status: 403, code } : undefined,
+    };
+    await rm(fixture.cache, { recursive: true });
+  });
+  afterAll(() => {
+    fixture.proxy.intervene = {};
+  });
+
+  test.each([
+    ['get', [randomUUID()], 'it is not known whether the event'],
+    ['find', ['--actor', 'ana'], '2 events were found before, and there may be more'],
+    ['find', ['--actor', 'nobody'], '0 events were found before, and there may be more'],
+    ['query', ['select count(*) from events'], ''],
+    ['compact', ['--day', '2026-07-03'], ''],
+  ] as const)('%s %j names it, and does not answer as if that were all', async (command, args, part) => {
+    const range = command === 'compact' ? [] : ['--from', '2026-07-03', '--to', '2026-07-03'];
+    const { exitCode, said } = await fixture.archive([command, ...args, ...range]);
+    expect([exitCode, said]).toEqual([1, expect.stringContaining(`${refused} cannot be read. `)]);
+    expect(said).toContain(says);
+    expect(said).toContain(part);
+  });
+});
+
 test('shell: runs each statement, explains one that fails, and goes on', async () => {
   let [output, said] = ['', ''];
   const parts = fixture.parts({

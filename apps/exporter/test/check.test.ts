@@ -72,6 +72,18 @@ test('when everything works it reports so, in words and in JSON, leaves one obje
   expect(output).not.toContain(new URL(rig.env.DATABASE_URL ?? '').password);
 });
 
+test('a store that refuses each condition, also when nothing is there, cannot be exported to', async () => {
+  rig.proxy.intervene = {
+    before: (seen) => (isPut(seen) ? { status: 412, code: 'PreconditionFailed' } : undefined),
+  };
+  const { code, about } = await check();
+  expect(code).toBe(1);
+  expect(about('create')).toMatchObject({
+    state: 'fail',
+    says: expect.stringContaining('refuses to create an object'),
+  });
+});
+
 test('it exports nothing and changes no row', async () => {
   await check();
   expect(await rig.db.sql`select * from auditbox.delivery`).toHaveLength(0);

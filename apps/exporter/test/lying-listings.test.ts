@@ -18,8 +18,10 @@ afterEach(() => {
 });
 
 /** A client of a store that answers each request like this. */
-async function connect(answer: (response: ServerResponse, method: string) => void) {
-  const server = createServer(({ method = '' }, response) => answer(response, method)).listen(0, '127.0.0.1');
+async function connect(answer: (response: ServerResponse, method: string, query: URLSearchParams) => void) {
+  const server = createServer(({ method = '', url = '' }, response) =>
+    answer(response, method, new URL(url, 'http://store').searchParams),
+  ).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const settings: S3Settings = {
     ...{ bucket: 'bucket', prefix: '', region: 'us-east-1', forcePathStyle: true, expectedOwner: null },
@@ -48,6 +50,82 @@ test('a listing that gives the same page for ever is an error at the second page
   expect(await store.list('a/', 'a/b', signal)).toMatchObject(stuck);
   expect(await files.list('a/', 'a/b', signal)).toMatchObject(stuck);
   expect(await files.listFolders('', 'a/', signal)).toMatchObject(stuck);
+});
+
+const contents = (keys: readonly string[]) =>
+  keys.map((key) => `<Contents><Key>${key}</Key><Size>1</Size></Contents>`).join('');
+const prefixes = (keys: readonly string[]) =>
+  keys.map((key) => `<CommonPrefixes><Prefix>${key}</Prefix></CommonPrefixes>`).join('');
+
+/** A store that answers each listing with such pages, by token. */
+function connectToPages(pages: readonly (readonly string[])[], nextOf = (at: number) => at + 1) {
+  return connect((response, _method, query) => {
+    const at = Number(query.get('continuation-token') ?? 0);
+    const next = nextOf(at);
+    const page = pages[at] ?? [];
+    const shown = query.has('delimiter') ? prefixes(page) : contents(page);
+    response.end(
+      `<ListBucketResult><IsTruncated>${next < pages.length}</IsTruncated><NextContinuationToken>${next}</NextContinuationToken>${shown}</ListBucketResult>`,
+    );
+  });
+}
+
+test('a page without a name is not the end of a listing: its token leads on', async () => {
+  const { store, files } = await connectToPages([[], [], ['a/b/'], ['a/c/']]);
+  expect(await store.list('a/', '', signal)).toEqual({ kind: 'listed', paths: ['a/b/'], isLast: false });
+  expect(await files.list('a/', '', signal)).toMatchObject({ files: [{ key: 'a/b/' }], isLast: false });
+  expect(await files.listFolders('a/', '', signal)).toMatchObject({ folders: ['a/b/'], isLast: false });
+});
+
+test.each([
+  ['with the same token', () => 0],
+  ['with tokens in a circle', (at: number) => (at + 1) % 3],
+  ['with new tokens for ever', (at: number) => at + 1],
+])('pages without a name %s are an error', async (_what, next) => {
+  const { store, files } = await connectToPages(
+    Array.from({ length: 2_000 }, () => []),
+    next,
+  );
+  const stuck = { kind: 'error', code: 'StuckListing' };
+  expect(await store.list('a/', '', signal)).toMatchObject(stuck);
+  expect(await files.listFolders('a/', '', signal)).toMatchObject(stuck);
+});
+
+test.each([
+  ['in another order', ['a/c', 'a/b'], ''],
+  ['from before the mark: pages that come in turn', ['a/b', 'a/c'], 'a/bb'],
+  ['that were not asked for', ['a/b', 'b/a'], ''],
+])(
+  'names %s are an error: a caller goes on behind the last one, and would pass over others',
+  async (_what, page, after) => {
+    const { store, files } = await connectToPages([page, ['a/z']]);
+    const unsorted = { kind: 'error', code: 'UnsortedListing', message: expect.stringContaining('another order') };
+    expect(await store.list('a/', after, signal)).toMatchObject(unsorted);
+    expect(await files.list('a/', after, signal)).toMatchObject(unsorted);
+    expect(await files.listFolders('a/', after, signal)).toMatchObject(unsorted);
+  },
+);
+
+test('a name that is listed again, also the mark, is listed once', async () => {
+  const { store } = await connectToPages([['a/b', 'a/c', 'a/c', 'a/d']]);
+  expect(await store.list('a/', 'a/b', signal)).toMatchObject({ paths: ['a/c', 'a/d'], isLast: true });
+});
+
+test('names are sorted by their bytes, as S3 sorts them, and not as JavaScript does', async () => {
+  const names = ['a/\uffee', 'a/\u{1f600}'];
+  const { store } = await connectToPages([names]);
+  expect(await store.list('a/', '', signal)).toMatchObject({ paths: names });
+});
+
+test('a name with characters that XML cannot hold is listed as it is', async () => {
+  const { store } = await connect((response, _method, query) => {
+    const isEncoded = query.get('encoding-type') === 'url';
+    const names = isEncoded ? ['a/%01+b%2B%25%C3%A9', 'a/x%zz'] : ['a/&#1; b+%é'];
+    response.end(
+      `<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>${contents(names)}</ListBucketResult>`,
+    );
+  });
+  expect(await store.list('a/', '', signal)).toMatchObject({ paths: ['a/\u0001 b+%é', 'a/x%zz'] });
 });
 
 test.each([
@@ -89,6 +167,16 @@ test('a store that refuses to create a file that is not there accuses nobody of 
     kind: 'error',
     code: 'PreconditionFailed',
   });
+});
+
+test('a store that refuses to create any file is an error for a file that is not there, and no file of another', async () => {
+  const { files } = await connect((response, method) =>
+    response
+      .writeHead(method === 'PUT' ? 412 : 404)
+      .end(method === 'PUT' ? '<Error><Code>PreconditionFailed</Code></Error>' : ''),
+  );
+  const file = { key: 'parquet/a', body: Buffer.alloc(1), contentType: 'text/plain', metadata: {} };
+  expect(await files.create(file, signal)).toMatchObject({ kind: 'error', code: 'PreconditionFailed' });
 });
 
 test('a file of the log without an end is cut, and is not what was expected', async () => {

@@ -1,8 +1,8 @@
 import { createWriteStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
-import { findListingError } from './check-listing.ts';
+import { GetObjectCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { listPage } from './list-page.ts';
 import { getPermissions, missingOrError, type ReadOutcome, readObject } from './read-object.ts';
 import type { S3Access, StoreError } from './s3-access.ts';
 import { noStoreError, toS3Error } from './s3-error.ts';
@@ -64,42 +64,26 @@ export function createBucketFiles(access: S3Access, settings: S3Settings): Bucke
     }
   }
 
-  function listPage(page: { Prefix: string; Delimiter?: string; StartAfter?: string }, signal: AbortSignal) {
-    const command = new ListObjectsV2Command({ ...bucket, ...page });
-    return bounded(signal, (abortSignal) => client.send(command, { abortSignal }));
+  async function look(key: string, signal: AbortSignal): Promise<{ readonly kind: 'exists' } | MissingOrError> {
+    try {
+      const command = new HeadObjectCommand({ ...bucket, Key: key });
+      await bounded(signal, (abortSignal) => client.send(command, { abortSignal }));
+      return { kind: 'exists' };
+    } catch (thrown) {
+      return missingOrError(access, thrown);
+    }
   }
 
   return {
     async list(prefix, after, signal) {
-      try {
-        const page = await listPage({ Prefix: prefix, ...(after !== '' && { StartAfter: after }) }, signal);
-        const files = (page.Contents ?? []).map(({ Key = '', Size = 0, ETag = '' }) => ({
-          key: Key,
-          bytes: Size,
-          etag: ETag.replaceAll('"', ''),
-        }));
-        const isLast = page.IsTruncated !== true || files.length === 0;
-        const wrong = findListingError(page, after);
-        if (wrong !== null) return toDestinationError(wrong, 's3:ListBucket');
-        return { kind: 'listed', files, isLast };
-      } catch (thrown) {
-        return toDestinationError(toS3Error(thrown), 's3:ListBucket');
-      }
+      const page = await listPage(access, { prefix, after, shows: 'keys' }, signal);
+      if (page.kind === 'error') return page;
+      return { ...page, files: page.names.map(({ name, ...about }) => ({ key: name, ...about })) };
     },
 
     async listFolders(prefix, after, signal) {
-      try {
-        // The character behind the slash: a store may compare the mark with the keys in the folder.
-        const start = after === '' ? {} : { StartAfter: `${after.slice(0, -1)}0` };
-        const page = await listPage({ Prefix: prefix, Delimiter: '/', ...start }, signal);
-        const folders = (page.CommonPrefixes ?? []).map(({ Prefix = '' }) => Prefix);
-        const isLast = page.IsTruncated !== true || folders.length === 0;
-        const wrong = findListingError(page, after);
-        if (wrong !== null) return toDestinationError(wrong, 's3:ListBucket');
-        return { kind: 'listed', folders, isLast };
-      } catch (thrown) {
-        return toDestinationError(toS3Error(thrown), 's3:ListBucket');
-      }
+      const page = await listPage(access, { prefix, after, shows: 'folders' }, signal);
+      return page.kind === 'error' ? page : { ...page, folders: page.names.map(({ name }) => name) };
     },
 
     readLines: (key, signal, onLines) => readObject(access, key, signal, onLines),
@@ -131,8 +115,10 @@ export function createBucketFiles(access: S3Access, settings: S3Settings): Bucke
         return ETag ? { kind: 'created' } : toDestinationError(noStoreError, putPermissions(settings));
       } catch (thrown) {
         const error = toS3Error(thrown);
-        if (error.status === 412 || error.status === 304) return { kind: 'exists' };
-        return toDestinationError(error, putPermissions(settings));
+        if (error.status !== 412 && error.status !== 304) return toDestinationError(error, putPermissions(settings));
+        // A store that refuses each condition says so too, and then nobody has created the object.
+        const there = await look(key, signal);
+        return there.kind === 'missing' ? toDestinationError(error, putPermissions(settings)) : there;
       }
     },
   };

@@ -46,11 +46,16 @@ export function explainS3Error(error: S3Error, place: Place, permission: string 
       return `The answer from ${store} did not come from an object store; a proxy or a login page may have sent it.`;
     case 'NotImplemented':
       return explainNotImplemented(error, store, place);
+    case 'StuckListing':
+    case 'UnsortedListing':
+      return `The listing of ${store} cannot be used: ${message}`;
     case 'CutRead':
       return `${store}, or a proxy in front of it, ended its answer early: ${message}`;
     case 'EntityTooLarge':
       return explainTooLarge(store, message);
   }
+  if (status === 412)
+    return `${store} refuses to create an object that is not there (If-None-Match). Use another store, or a version that supports it. ${message}`;
   if (message === 'Region is missing') return 'The region of the bucket is not known: set S3_REGION (or AWS_REGION).';
   if (status === 413) return explainTooLarge(store, message);
   if (/object ?lock/i.test(message) && code === 'InvalidRequest')

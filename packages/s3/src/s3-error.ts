@@ -22,11 +22,30 @@ export const noStoreError: S3Error = {
   header: null,
 };
 
+/** A store that answers to every conditional PUT that the object exists. */
+export const refusedConditionError: S3Error = {
+  status: 412,
+  code: 'PreconditionFailed',
+  message: 'The object does not exist, and the store says that it does.',
+  role: null,
+  header: null,
+};
+
 /** A listing that says that it goes on, and gives the same page again. A program that followed it would never end. */
 export const stuckListingError: S3Error = {
   status: null,
   code: 'StuckListing',
   message: 'The store says that its listing goes on, and gives the same page again.',
+  role: null,
+  header: null,
+};
+
+/** Callers go on behind the last name, so names in another order would be passed over. */
+export const unsortedListingError: S3Error = {
+  status: null,
+  code: 'UnsortedListing',
+  message:
+    'The store lists keys in another order than S3, or keys that were not asked for, so it is not known whether it lists all of them.',
   role: null,
   header: null,
 };

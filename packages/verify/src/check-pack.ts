@@ -6,7 +6,7 @@ import type { VerifierKey } from '../../evidence/src/signed-note.ts';
 import { UsageError } from './usage-error.ts';
 
 /** What is wrong with a file of an evidence pack. */
-interface PackProblem {
+export interface PackProblem {
   readonly name: string;
   readonly reason: string;
 }
@@ -14,6 +14,8 @@ interface PackProblem {
 export interface CheckedPack {
   readonly events: number;
   readonly broken: readonly PackProblem[];
+  /** Files that cannot be read. Nothing is known about their events. */
+  readonly unread: readonly PackProblem[];
 }
 
 /** Checks that each event of an evidence pack has its own proof, and each proof its event. Throws UsageError. */
@@ -21,13 +23,19 @@ export async function checkPack(folder: string, key: VerifierKey): Promise<Check
   const names = await list(join(folder, 'events'));
   if (names.length === 0) throw new UsageError(`${folder} has no events.`);
   const broken: PackProblem[] = [];
+  const unread: PackProblem[] = [];
   const seen = new Map<string, string>();
   const proofs = new Set(await list(join(folder, 'proofs')));
   for (const name of names) {
     const proof = name.replace(/(\.json)?$/, '.tlog-proof');
     proofs.delete(proof);
-    const line = await readFile(join(folder, 'events', name)).catch(() => null);
-    const text = await readFile(join(folder, 'proofs', proof), 'utf8').catch(() => '');
+    const files = await readBoth(join(folder, 'events', name), join(folder, 'proofs', proof));
+    if ('reason' in files) {
+      unread.push({ name, reason: files.reason });
+      continue;
+    }
+    const line = files.event;
+    const text = files.proof?.toString() ?? '';
     const id = createHash('sha256')
       .update(line ?? '')
       .digest('hex');
@@ -37,8 +45,28 @@ export async function checkPack(folder: string, key: VerifierKey): Promise<Check
     if (reason !== null) broken.push({ name, reason });
   }
   for (const name of proofs) broken.push({ name, reason: 'It is a proof without its event.' });
-  return { events: names.length, broken };
+  return { events: names.length, broken, unread };
 }
+
+/** A file that is missing, or is a folder, is null. */
+async function readBoth(event: string, proof: string) {
+  try {
+    return { event: await readOrNull(event), proof: await readOrNull(proof) };
+  } catch (error) {
+    return { reason: `It cannot be read: ${(error as Error).message}.` };
+  }
+}
+
+async function readOrNull(file: string): Promise<Buffer | null> {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    if (missingCodes.has((error as NodeJS.ErrnoException).code ?? '')) return null;
+    throw error;
+  }
+}
+
+const missingCodes = new Set(['ENOENT', 'ENOTDIR', 'EISDIR']);
 
 function findProblem(name: string, line: Buffer | null, text: string, key: VerifierKey): string | null {
   if (line === null || !name.endsWith('.json')) return 'It is not an event in JSON.';

@@ -159,10 +159,12 @@ function readSource(options: ReturnType<typeof parse>, environment: NodeJS.Proce
   const region = environment.S3_REGION ?? environment.AWS_REGION ?? environment.AWS_DEFAULT_REGION ?? 'us-east-1';
   if (!accessKeyId || !secretAccessKey)
     throw new UsageError('AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set.');
+  const endpoint = environment.S3_ENDPOINT || `https://s3.${region}.amazonaws.com`;
+  if (!/^https?:$/.test(URL.parse(endpoint)?.protocol ?? ''))
+    throw new UsageError(`S3_ENDPOINT is ${endpoint}; it must be an address such as https://s3.example.com.`);
   return {
     kind: 's3',
-    ...{ bucket: bucket ?? '', prefix, region, accessKeyId, secretAccessKey },
-    endpoint: environment.S3_ENDPOINT ?? `https://s3.${region}.amazonaws.com`,
+    ...{ bucket: bucket ?? '', prefix, region, accessKeyId, secretAccessKey, endpoint },
     sessionToken: environment.AWS_SESSION_TOKEN ?? null,
   };
 }

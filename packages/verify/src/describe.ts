@@ -5,7 +5,8 @@ import type { Verified } from './verify-archive.ts';
 
 /** The end of a run. 1 is for what could not be checked at all. */
 export function exitCodeOf({ log, broken, partly }: Verified, findings: readonly Finding[]): 0 | 1 | 2 | 3 {
-  const onlyNoCheckpoint = log === null && findings.every(({ code }) => code === 'checkpoint-missing');
+  const onlyNoCheckpoint =
+    log === null && findings.every(({ code, kind }) => kind === 'partly' || code === 'checkpoint-missing');
   if (onlyNoCheckpoint) return 1;
   if (broken > 0) return 3;
   return partly > 0 ? 2 : 0;
@@ -29,6 +30,7 @@ export function describeRun(run: Verified, exitCode: number, ageS: number | null
     ...(ageS === null ? [] : [`Its newest entry was logged ${describeAge(ageS)} ago.`]),
     `The log names ${objects} objects with ${rows} events.`,
     ...describeReading(run),
+    ...describeLocks(run),
     ...(run.receipts === null
       ? []
       : [
@@ -60,10 +62,21 @@ function describeAttested({ attested }: Verified): string[] {
 }
 
 function describeReading(run: Verified): string[] {
-  const { refusedObjects } = run;
-  const count = refusedObjects === 1 ? '1 object' : `${refusedObjects} objects`;
-  const refused = `Not checked: ${count} that the store does not hand out. Restore what is archived, and run this command again.`;
-  return [...describeRead(run), ...(refusedObjects === 0 ? [] : [refused])];
+  const { unreadObjects, unreadEntries } = run;
+  const objects = `Not checked: objects that cannot be read (${unreadObjects}). Restore what is archived, and run this command again.`;
+  const entries = `Not checked: objects whose entries in the log cannot be read or are wrong (${unreadEntries}).`;
+  return [...describeRead(run), ...(unreadObjects === 0 ? [] : [objects]), ...(unreadEntries === 0 ? [] : [entries])];
+}
+
+/** Locks are the store's word. They show what can still be removed, and nothing about what was removed. */
+function describeLocks({ locks, readObjects }: Verified): string[] {
+  if (locks === null || readObjects === 0) return [];
+  const unlocked = readObjects - locks.objects;
+  return unlocked === 0
+    ? [`All objects that were read are locked, the first until ${locks.until}.`]
+    : [
+        `Not proven: that nobody can remove an object: ${unlocked} of the ${readObjects} that were read are not locked.`,
+      ];
 }
 
 function describeRead({ level, readObjects, readRows, trustedObjects }: Verified): string[] {

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { checkEventProof, parseEventProof } from '../../evidence/src/event-proof.ts';
-import { printable } from '../../evidence/src/printable.ts';
+import { printable, printableLines } from '../../evidence/src/printable.ts';
 import { formatVerifierKey, verifierKeyOf } from '../../evidence/src/signed-note.ts';
 import { ArchiveError } from './archive/archive.ts';
 import { openArchive } from './archive/open-archive.ts';
-import { checkPack } from './check-pack.ts';
+import { type CheckedPack, checkPack, type PackProblem } from './check-pack.ts';
 import { type Command, help, parseCommand } from './cli.ts';
 import { describeFinding, describeRun } from './describe.ts';
 import type { Finding } from './finding.ts';
@@ -19,14 +19,22 @@ import { writeTlog } from './write-tlog.ts';
 
 const progressEveryMs = 2_000;
 
+// Only a verdict may change it. A run that ends in any other way has not checked the archive.
+process.exitCode = 1;
+// Nobody reads the findings, or they cannot be stored.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') process.stderr.write(`The findings cannot be written: ${error.message}.\n`);
+  process.exit(1);
+});
+
 main().then(
   (exitCode) => {
     process.exitCode = exitCode;
   },
   (error: unknown) => {
-    const isKnown = error instanceof UsageError || error instanceof ArchiveError;
-    process.stderr.write(`${isKnown ? error.message : ((error as Error).stack ?? String(error))}\n`);
     process.exitCode = 1;
+    const isKnown = error instanceof UsageError || error instanceof ArchiveError;
+    process.stderr.write(`${isKnown ? printableLines(error.message) : ((error as Error).stack ?? String(error))}\n`);
   },
 );
 
@@ -121,15 +129,24 @@ async function readBytes(file: string): Promise<Buffer> {
 }
 
 async function judgePack({ folder, key, json }: Extract<Command, { kind: 'pack' }>): Promise<number> {
-  const { events, broken } = await checkPack(folder, key);
-  if (json) process.stdout.write(`${JSON.stringify({ events, broken })}\n`);
+  const { events, broken, unread } = await checkPack(folder, key);
+  if (json) process.stdout.write(`${JSON.stringify({ events, broken, unread })}\n`);
   else {
-    for (const { name, reason } of broken) process.stdout.write(`BROKEN\t${printable(name)}\t${printable(reason)}\n`);
-    process.stdout.write(
-      broken.length === 0
-        ? `HOLDS: all ${events} events are in the log ${key.name}, as they stand here.\nNot proven: that the pack has all events that it should have; that their objects are still in the bucket.\n`
-        : `BROKEN: ${broken.length} files of a pack of ${events} events.\n`,
-    );
+    const show = (word: string, { name, reason }: PackProblem) =>
+      process.stdout.write(`${word}\t${printable(name)}\t${printable(reason)}\n`);
+    for (const problem of broken) show('BROKEN', problem);
+    for (const problem of unread) show('NOT CHECKED', problem);
+    process.stdout.write(describePack({ events, broken, unread }, key.name));
   }
-  return broken.length === 0 ? 0 : 3;
+  if (broken.length > 0) return 3;
+  return unread.length > 0 ? 2 : 0;
+}
+
+function describePack({ events, broken, unread }: CheckedPack, log: string): string {
+  if (broken.length > 0) return `BROKEN: ${broken.length} files of a pack of ${events} events.\n`;
+  const what =
+    unread.length > 0
+      ? `HOLDS IN PART: ${unread.length} files of a pack of ${events} events cannot be read; the others are in the log ${log}, as they stand here.`
+      : `HOLDS: all ${events} events are in the log ${log}, as they stand here.`;
+  return `${what}\nNot proven: that the pack has all events that it should have; that their objects are still in the bucket.\n`;
 }

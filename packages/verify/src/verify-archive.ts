@@ -1,7 +1,8 @@
 import type { BatchEntry } from '../../evidence/src/batch-entry.ts';
+import { logFolder } from '../../evidence/src/log-files.ts';
 import type { VerifierKey } from '../../evidence/src/signed-note.ts';
 import type { WitnessPolicy } from '../../evidence/src/witness-policy.ts';
-import { type Archive, ArchiveError } from './archive/archive.ts';
+import { type Archive, ArchiveError, liesIn, type UnreadPath } from './archive/archive.ts';
 import { type ArchiveSource, openArchive } from './archive/open-archive.ts';
 import { broken, type Finding, partly } from './finding.ts';
 import { type Attested, checkAttestations } from './log/attestations.ts';
@@ -47,8 +48,12 @@ export interface Verified {
   /** Objects and events that this run read. */
   readonly readObjects: number;
   readonly readRows: number;
-  /** Objects that the store refuses. */
-  readonly refusedObjects: number;
+  /** Objects that cannot be read, while others can. */
+  readonly unreadObjects: number;
+  /** Entries of the log that cannot be read or are wrong, so that nothing is known about their objects. */
+  readonly unreadEntries: number;
+  /** Of the objects that this run read: how many are locked now, and when the first lock ends. Null for an archive without locks. */
+  readonly locks: { readonly objects: number; readonly until: string | null } | null;
   /** Objects that only an earlier run read. */
   readonly trustedObjects: number;
   /** Whether the archive has versions, and they were compared. */
@@ -67,9 +72,16 @@ export async function verifyArchive(request: VerifyRequest): Promise<Verified> {
   const archive = openArchive(source);
   const counts = { broken: 0, partly: 0 };
   let isReadWhole = true;
+  const unread = new Set<string>();
   const report = (finding: Finding) => {
-    counts[finding.kind] += 1;
-    if (finding.code === 'unreadable' || finding.code === 'event-twice') isReadWhole = false;
+    const { code, what, kind } = finding;
+    if (code === 'unreadable' || code === 'log-file-unreadable') {
+      // Several checks may meet the same file.
+      if (unread.has(what)) return;
+      unread.add(what);
+    }
+    counts[kind] += 1;
+    if (code === 'unreadable' || code === 'event-twice') isReadWhole = false;
     request.report(finding);
   };
   const index = createObjectIndex();
@@ -81,36 +93,47 @@ export async function verifyArchive(request: VerifyRequest): Promise<Verified> {
     },
   });
   const attested = log && (await checkAttestations({ archive, log, policy: request.policy, state, report }));
+  const about = {
+    ...{ level, log, attested, objects: index.objects, rows: index.rows },
+    unreadEntries: log === null ? 0 : log.checkpoint.size - index.entries,
+  };
   const nothing = {
-    objects: index.objects,
-    rows: index.rows,
+    ...about,
     readObjects: 0,
     readRows: 0,
-    refusedObjects: 0,
+    unreadObjects: 0,
     trustedObjects: 0,
     comparedVersions: false,
+    locks: null,
     receipts: null,
   };
-  if (log === null || level === 'log')
-    return { level, log, attested, ...nothing, ...counts, nextState: next(log, counts, 0, request) };
+  if (log === null || level === 'log') {
+    // Delete markers may hide the newest files of the log, or all of them. Then the log looks shorter.
+    await compareVersions(archive, logFolder, report);
+    return { ...nothing, ...counts, nextState: next(log, counts, 0, request) };
+  }
 
   const listed = await compareListing(archive, index, log, { report, readsContent: level !== 'head' });
   const { comparedVersions } = listed;
   if (level === 'head')
-    return { level, log, attested, ...nothing, comparedVersions, ...counts, nextState: next(log, counts, 0, request) };
+    return {
+      ...nothing,
+      ...{ comparedVersions, unreadObjects: listed.unread.size },
+      ...counts,
+      nextState: next(log, counts, 0, request),
+    };
 
   const { size } = log.checkpoint;
+  const isThere = (place: number) => !listed.missing.has(place) && !listed.unread.has(place);
   const trusted = trustedSize(request);
   const search = request.receipts && createReceiptSearch(request.receipts, report);
   const isWanted = (place: number) =>
-    !listed.missing.has(place) && (place >= trusted || listed.changed.has(place) || Math.random() < request.sample);
+    isThere(place) && (place >= trusted || listed.changed.has(place) || Math.random() < request.sample);
   const entries = search
-    ? withReceipts(
-        readEntries(archive, size, (place) => !listed.missing.has(place)),
-        search,
-        isWanted,
-      )
-    : readEntries(archive, size, isWanted);
+    ? withReceipts(readEntries(archive, log, isThere), search, isWanted)
+    : readEntries(archive, log, isWanted);
+  if (search && listed.unread.size > 0)
+    for await (const entry of readEntries(archive, log, (place) => listed.unread.has(place))) search.skip(entry);
   const checked = await checkObjects(source, entries, {
     events: level === 'events',
     receipts: search,
@@ -120,26 +143,23 @@ export async function verifyArchive(request: VerifyRequest): Promise<Verified> {
   if (level === 'events') {
     if (checked.suspects === null)
       report(partly('event-twice', 'all', 'There are too many events to look for ids that come twice.'));
-    else
-      await findTwice(
-        source,
-        readEntries(archive, size, () => true),
-        checked.suspects,
-        report,
-      );
+    else await findTwice(source, readEntries(archive, log, isThere), checked.suspects, report);
   }
+  const unreadObjects = checked.unread + listed.unread.size;
   return {
-    ...{ level, log, attested, objects: index.objects, rows: index.rows, comparedVersions },
-    receipts: search?.end(log.newestLogged) ?? null,
+    ...about,
+    comparedVersions,
+    receipts: search?.end(log.newestLogged, { isWhole: about.unreadEntries === 0 }) ?? null,
     ...{
       readObjects: checked.objects,
       readRows: checked.rows,
-      refusedObjects: checked.refused,
-      trustedObjects: size - checked.objects - checked.refused - listed.missing.size,
+      unreadObjects,
+      locks: source.kind === 's3' ? { objects: checked.locked, until: checked.lockedUntil } : null,
+      trustedObjects: index.entries - checked.objects - unreadObjects - listed.missing.size,
     },
     ...counts,
     // What could not be read is tried again by the next run.
-    nextState: next(log, counts, isReadWhole ? size : trusted, request),
+    nextState: next(log, counts, isReadWhole && about.unreadEntries === 0 ? size : trusted, request),
   };
 }
 
@@ -152,9 +172,11 @@ async function* withReceipts(
   for await (const entry of entries) if (isWanted(entry.index) || search.expectedIn(entry).length > 0) yield entry;
 }
 
+/** Places of entries. */
 interface Listed {
-  /** Places of entries. */
   readonly missing: ReadonlySet<number>;
+  /** They may be there: they, or their folders, cannot be looked at. */
+  readonly unread: ReadonlySet<number>;
   readonly changed: ReadonlySet<number>;
   readonly comparedVersions: boolean;
 }
@@ -166,36 +188,48 @@ interface Listed {
 async function compareListing(
   archive: Archive,
   index: ObjectIndex,
-  { checkpoint, newestLogged }: WalkedLog,
+  log: WalkedLog,
   { report, readsContent }: { report: (finding: Finding) => void; readsContent: boolean },
 ): Promise<Listed> {
+  const { checkpoint, newestLogged } = log;
   const logged = newestLogged === null ? Number.POSITIVE_INFINITY : Date.parse(newestLogged);
+  const known = { newestLogged: logged, isWhole: index.entries === checkpoint.size };
   const changed = new Set<number>();
-  for await (const file of archive.list('')) {
+  const unreadPaths: string[] = [];
+  const onUnread = ({ path, reason }: UnreadPath) => {
+    unreadPaths.push(path);
+    const isOfLog = path.startsWith(logFolder);
+    report(partly(isOfLog ? 'log-file-unreadable' : 'unreadable', path, `Not checked. ${reason}`));
+  };
+  for await (const file of archive.list('', onUnread)) {
     // Names that start with an underscore are the log's, and probes. Readers of the archive skip them.
     if (/(^|\/)_/.test(file.path)) {
       const strange = meetLogFile(file, { size: checkpoint.size, logged });
       if (strange !== null) report(strange);
       continue;
     }
-    const found = index.meet(file, logged);
+    const found = index.meet(file, known);
     if (found === null) continue;
     if (found.index !== null) changed.add(found.index);
     if (found.index === null || !readsContent) report(found.finding);
   }
   const missing = new Set(index.missing());
+  const unread = new Set<number>();
   if (missing.size > 0) {
-    for await (const { key, index: place } of readEntries(archive, checkpoint.size, (at) => missing.has(at)))
-      report(broken('object-missing', key, `Entry ${place} of the log names it.`));
+    for await (const { key, index: place } of readEntries(archive, log, (at) => missing.has(at))) {
+      if (unreadPaths.some((path) => liesIn(path, key))) unread.add(place);
+      else report(broken('object-missing', key, `Entry ${place} of the log names it.`));
+    }
+    for (const place of unread) missing.delete(place);
   }
-  return { missing, changed, comparedVersions: await compareVersions(archive, report) };
+  return { missing, unread, changed, comparedVersions: await compareVersions(archive, '', report) };
 }
 
 /** A store with objects lists versions, or it cannot list them. */
-async function compareVersions(archive: Archive, report: (finding: Finding) => void): Promise<boolean> {
+async function compareVersions(archive: Archive, folder: string, report: (finding: Finding) => void): Promise<boolean> {
   if (archive.listVersions === null) return false;
   try {
-    return (await findShadowed(archive.listVersions(), report)) > 0;
+    return (await findShadowed(archive.listVersions(folder), report)) > 0;
   } catch (error) {
     if (!(error instanceof ArchiveError)) throw error;
     report(partly('object-shadowed', 'all objects', `Versions could not be listed: ${error.message}`));

@@ -4,7 +4,7 @@ import { checkpointPath, logFolder } from '../../evidence/src/log-files.ts';
 import type { VerifierKey } from '../../evidence/src/signed-note.ts';
 import { listNewTiles, tilePath } from '../../evidence/src/tiles.ts';
 import { type Archive, ArchiveError } from './archive/archive.ts';
-import { readSigned } from './log/walk-log.ts';
+import { readSigned } from './log/read-signed.ts';
 
 /**
  * Writes the newest checkpoint that the log's key signed, and its tiles, as C2SP tlog-tiles has them, for the tools of others. The tiles

@@ -123,7 +123,10 @@ test.each([
   ['a delete marker', 'DeleteMarker'],
 ] as const)('%s over a logged object is named in a bucket, and cannot be seen in a copy', async (_what, kind) => {
   const store = await serveArchive(archive, { later: [{ path: aKey(), kind }] });
-  expect(await verify({ source: store.source })).toMatchObject({ exitCode: 3, codes: ['object-shadowed'] });
+  expect(await verify({ source: store.source })).toMatchObject({
+    exitCode: 3,
+    codes: expect.arrayContaining(['object-shadowed']),
+  });
   store.close();
   // The limit: a copy has no versions.
   expect((await verify()).exitCode).toBe(0);

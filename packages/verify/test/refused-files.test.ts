@@ -1,8 +1,9 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { checkpointPath } from '../../evidence/src/log-files.ts';
+import { formatKeyNote } from '../../evidence/src/key-chain.ts';
+import { checkpointPath, keyNotePath, stampPath } from '../../evidence/src/log-files.ts';
 import { describeLine, makeReceipts } from '../../evidence/src/receipt.ts';
 import { parseVerifierKey, type VerifierKey } from '../../evidence/src/signed-note.ts';
 import type { ReceiptRequest } from '../src/receipts/read-receipts.ts';
@@ -78,7 +79,7 @@ describe('one object that the store refuses is named, all others are checked, an
     for (const level of ['content', 'events'] as const) {
       const { exitCode, findings, run } = await verify({ [aKey()]: refusal }, { level });
       expect([exitCode, findings]).toEqual([2, [notChecked(aKey(), says)]]);
-      expect(run).toMatchObject({ objects: 3, readObjects: 2, readRows: 40, refusedObjects: 1, trustedObjects: 0 });
+      expect(run).toMatchObject({ objects: 3, readObjects: 2, readRows: 40, unreadObjects: 1, trustedObjects: 0 });
     }
   });
 
@@ -168,12 +169,85 @@ describe('a file of the log that the store refuses', () => {
     expect([exitCode, findings.map(([code]) => code)]).toEqual([3, expect.arrayContaining(['rolled-back'])]);
   });
 
-  test.each([checkpointPath(3), '_log/tile/entries/000.p/3'])(
-    '%s, without which nothing can be checked, ends the run with a sentence',
-    async (path) => {
-      await expect(verify({ [path]: archived })).rejects.toThrow(/Restore/);
-    },
-  );
+  test('the only checkpoint, without which nothing can be checked, ends the run with a sentence', async () => {
+    await expect(verify({ [checkpointPath(3)]: archived })).rejects.toThrow(/Restore/);
+  });
+
+  const entries = '_log/tile/entries/000.p/3';
+
+  test('entries: the tree is derived from their hashes, and their objects are accused of nothing', async () => {
+    const { exitCode, findings, run } = await verify({ [entries]: archived });
+    expect(findings.map(([code, what]) => `${code} ${what}`).sort()).toEqual([
+      `log-file-unreadable ${entries}`,
+      ...keys.map((key) => `object-unlogged ${key}`),
+    ]);
+    expect([exitCode, run.unreadEntries, run.readObjects, run.trustedObjects]).toEqual([2, 3, 0, 0]);
+    expect(run.nextState).toMatchObject({ size: 3, contentSize: 0 });
+  });
+
+  test('entries and their hashes: nothing can be checked', async () => {
+    const refusals = { [entries]: archived, '_log/tile/0/000.p/3': archived };
+    await expect(verify(refusals)).rejects.toThrow(
+      /_log\/tile\/entries.* the hashes of its entries cannot be read either/,
+    );
+  });
+
+  test('the first entries of many: the objects of the others are checked, and hashes that are not those of the log are found', async () => {
+    archive = makeArchive();
+    for (let n = 0; n < 258; n += 1) archive.add(someLines(1));
+    await archive.publish();
+    const refusals = { '_log/tile/entries/000': archived };
+    expect(await verify(refusals)).toMatchObject({ exitCode: 2, run: { unreadEntries: 256, readObjects: 2 } });
+    const tile = join(archive.folder, '_log/tile/0/000');
+    const hashes = readFileSync(tile);
+    hashes[0] = (hashes[0] ?? 0) ^ 1;
+    writeFileSync(tile, hashes);
+    const { exitCode, findings } = await verify(refusals);
+    expect([exitCode, findings.map(([code]) => code)]).toEqual([
+      3,
+      expect.arrayContaining(['checkpoint-inconsistent']),
+    ]);
+  });
+
+  test('a key note: what its key may have signed is accused of nothing, and a name that is not of a note means nothing', async () => {
+    const [old, next] = [makeSigner(archive.entries[0]?.origin ?? ''), makeSigner(archive.entries[0]?.origin ?? '')];
+    archive = makeArchive(old.key.name, old);
+    archive.add(someLines(3));
+    await archive.publish();
+    archive.write(keyNotePath(1), await formatKeyNote(2, old, next));
+    archive.add(someLines(3, 12), { hour: 12 });
+    await archive.publish(next);
+    archive.write('_log/keys/x', 'x');
+    const { exitCode, findings, run } = await verify(
+      { [keyNotePath(1)]: archived, '_log/keys/x': forbidden },
+      { level: 'log' },
+    );
+    expect([exitCode, findings.map(([code, what]) => [code, what])]).toEqual([
+      2,
+      expect.arrayContaining([
+        ['log-file-unreadable', keyNotePath(1)],
+        ['log-file-unreadable', '_log/keys/x'],
+        ['checkpoint-signature', checkpointPath(2)],
+      ]),
+    ]);
+    expect(run.log?.checkpoint.size).toBe(1);
+    // Without the name of a note, nobody can have named another key by it.
+    const other = await verify(
+      { [keyNotePath(1)]: [404, 'NoSuchKey', ''], '_log/keys/x': forbidden },
+      { level: 'log' },
+    );
+    expect(other.exitCode).toBe(2);
+    rmSync(join(archive.folder, keyNotePath(1)));
+    expect((await verify({ '_log/keys/x': forbidden }, { level: 'log' })).exitCode).toBe(3);
+  });
+
+  test('a checkpoint that was stamped: nobody is accused of having removed it', async () => {
+    archive.add(someLines(5, 14), { hour: 14 });
+    await archive.publish();
+    archive.write(stampPath(3), 'x');
+    const { exitCode, findings } = await verify({ [checkpointPath(3)]: archived });
+    expect([exitCode, findings.map(([code]) => code)]).toEqual([2, ['log-file-unreadable']]);
+  });
 });
 
 describe('a store that refuses everything leaves no verdict, and the sentence says what to do', () => {

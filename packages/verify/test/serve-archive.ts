@@ -13,46 +13,64 @@ interface Serving {
   readonly listing?: string;
   /** How a key stands in a listing. */
   readonly encodeKey?: (key: string) => string;
+  /** Answers a request in place of the store; false: the store answers. */
+  readonly intervene?: (response: ServerResponse, asked: Asked) => boolean;
   /** Answers with a file. */
   readonly answer?: (response: ServerResponse, path: string, body: Buffer) => void;
+}
+
+interface Asked {
+  /** Empty for a listing. */
+  readonly path: string;
+  readonly query: URLSearchParams;
 }
 
 /** A store with the files of an archive. */
 export async function serveArchive({ folder }: TestArchive, options: Serving = {}) {
   const { later = null, listing, encodeKey = (key: string) => key, answer = sendWhole } = options;
+  const intervene = options.intervene ?? (() => false);
   const listFiles = () => globSync('**', { cwd: folder }).filter((path) => statSync(join(folder, path)).isFile());
 
-  function listVersions(response: ServerResponse): ServerResponse {
+  /** What a delete marker hides is in no listing of objects. */
+  const isHidden = (path: string) => later?.some((one) => one.path === path && one.kind === 'DeleteMarker') === true;
+
+  function listVersions(response: ServerResponse, prefix: string): ServerResponse {
     if (later === null) return response.writeHead(501).end();
     const hidden = new Set(later.map(({ path }) => path));
+    const show = (kind: string, path: string, id: string, isLatest: boolean) =>
+      `<${kind}><Key>${encodeKey(path)}</Key><VersionId>${id}</VersionId><IsLatest>${isLatest}</IsLatest></${kind}>`;
     const rows = [
-      ...later.map(({ path, kind }) => `<${kind}><Key>${encodeKey(path)}</Key><IsLatest>true</IsLatest></${kind}>`),
-      ...listFiles().map(
-        (path) => `<Version><Key>${encodeKey(path)}</Key><IsLatest>${!hidden.has(path)}</IsLatest></Version>`,
-      ),
+      ...later.filter(({ path }) => path.startsWith(prefix)).map(({ path, kind }) => show(kind, path, '2', true)),
+      ...listFiles()
+        .filter((path) => path.startsWith(prefix))
+        .map((path) => show('Version', path, '1', !hidden.has(path))),
     ];
     return response.end(`<ListVersionsResult><IsTruncated>false</IsTruncated>${rows.join('')}</ListVersionsResult>`);
   }
 
   const server = createServer(({ url = '' }, response) => {
     const { pathname, searchParams } = new URL(url, 'http://store');
-    if (searchParams.has('versions')) return listVersions(response);
+    const path = decodeURIComponent(pathname).replace('/bucket/', '');
+    if (intervene(response, { path, query: searchParams })) return response;
+    const prefix = searchParams.get('prefix') ?? '';
+    if (searchParams.has('versions')) return listVersions(response, prefix);
     if (searchParams.has('list-type')) {
       if (listing !== undefined) return response.end(listing);
-      const files = listFiles().filter((path) => path.startsWith(searchParams.get('prefix') ?? ''));
+      const files = listFiles().filter((path) => path.startsWith(prefix) && !isHidden(path));
       const rows = files.map((path) => {
         const { size, mtime } = statSync(join(folder, path));
         return `<Contents><Key>${encodeKey(path)}</Key><Size>${size}</Size><LastModified>${mtime.toISOString()}</LastModified></Contents>`;
       });
       return response.end(`<ListBucketResult><IsTruncated>false</IsTruncated>${rows.join('')}</ListBucketResult>`);
     }
-    const path = decodeURIComponent(pathname).replace('/bucket/', '');
     let body: Buffer;
     try {
+      if (isHidden(path)) throw new Error('A delete marker hides it.');
       body = readFileSync(join(folder, path));
     } catch {
-      return response.writeHead(404).end();
+      return response.writeHead(404).end('<Error><Code>NoSuchKey</Code></Error>');
     }
+    response.setHeader('etag', '"9b2cf535f27731c974343645a3985328-3"');
     return answer(response, path, body);
   });
   server.listen(0, '127.0.0.1');

@@ -1,6 +1,7 @@
 import type { ArchivedObject } from '@auditbox/db/archive/list-archived-batches.ts';
 import type { LinesOutcome } from '@auditbox/s3/archived-lines.ts';
 import type { ObjectContent } from '@auditbox/s3/read-content.ts';
+import { archivedCode, mayBeOfOneObject } from '@auditbox/s3/refused-object.ts';
 import { BrokenLineError } from '@auditbox/s3/split-lines.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { ArchiveStore } from './archive-store.ts';
@@ -41,13 +42,24 @@ function requireRead(outcome: LinesOutcome, key: string): ObjectContent {
     case 'altered':
       throw damaged(`The object ${key} does not have the lines that were archived.`);
     case 'error':
-      throw new HttpProblem(503, `The archive cannot be read now (${outcome.code}).`, {
+      if (outcome.code === archivedCode)
+        throw refused(`The object ${key} lies in an archive class of the store. Restore it, and ask again.`);
+      if (mayBeOfOneObject(outcome))
+        throw refused(
+          `The store refuses the object ${key} (${outcome.code}). Check the permissions of the api, and the key that encrypts it.`,
+        );
+      throw new HttpProblem(503, `The archive cannot be read now: the object ${key} was not read (${outcome.code}).`, {
         headers: { 'retry-after': '5' },
         code: 'archive-unavailable',
       });
     default:
       return outcome satisfies never;
   }
+}
+
+/** No answer without its events: it would look complete. */
+function refused(what: string): HttpProblem {
+  return new HttpProblem(500, `${what} Nothing is known about its events until then.`, { code: 'archive-refused' });
 }
 
 function damaged(what: string): HttpProblem {

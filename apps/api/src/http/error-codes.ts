@@ -73,6 +73,12 @@ export const errorCodes = {
       'An object of the archive is missing, or does not have the lines that were archived. `detail` names it. Run `npm run verify-archive`.',
     retry: false,
   },
+  'archive-refused': {
+    status: 500,
+    meaning:
+      'The store does not hand out an object of the archive: it lies in an archive class, or the api may not read it. `detail` names it. Ask again after it was restored or permitted.',
+    retry: false,
+  },
   'archive-too-dense': {
     status: 422,
     meaning:

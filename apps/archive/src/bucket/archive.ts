@@ -77,16 +77,20 @@ export function openArchive(files: BucketFiles, prefix: string, signal: AbortSig
       const signals = stop === undefined ? signal : AbortSignal.any([signal, stop]);
       // A second try would give the first lines twice, so it skips as many as the first has given.
       let given = 0;
-      const read = await insist(async () => {
-        let seen = 0;
-        const giveNew = (line: Buffer) => {
-          seen += 1;
-          if (seen <= given) return;
-          given = seen;
-          onLine(line);
-        };
-        return readArchivedLines(files, object, giveNew, signals);
-      }, signals).catch((error: unknown) => {
+      const read = await insist(
+        async () => {
+          let seen = 0;
+          const giveNew = (line: Buffer) => {
+            seen += 1;
+            if (seen <= given) return;
+            given = seen;
+            onLine(line);
+          };
+          return readArchivedLines(files, object, giveNew, signals);
+        },
+        signals,
+        cannotBeRead(object.key),
+      ).catch((error: unknown) => {
         throw explainLine(object, error);
       });
       if (read.kind === 'missing') throw altered(`${object.key} was listed and is missing.`);
@@ -104,21 +108,25 @@ export function openArchive(files: BucketFiles, prefix: string, signal: AbortSig
     },
 
     async read(key) {
-      const read = await insist(() => files.read(key, signal), signal);
+      const read = await insist(() => files.read(key, signal), signal, cannotBeRead(key));
       return read.kind === 'missing' ? null : read.body;
     },
 
     async download(key, path) {
-      const done = await insist(async () => {
-        // What a failed try has left.
-        await rm(path, { force: true });
-        return files.download(key, path, signal);
-      }, signal);
+      const done = await insist(
+        async () => {
+          // What a failed try has left.
+          await rm(path, { force: true });
+          return files.download(key, path, signal);
+        },
+        signal,
+        cannotBeRead(key),
+      );
       if (done.kind === 'missing') throw new ArchiveError(`${key} is missing.`);
     },
 
     async create(file) {
-      return (await insist(() => files.create(file, signal), signal)).kind;
+      return (await insist(() => files.create(file, signal), signal, `${file.key} cannot be stored. `)).kind;
     },
   };
 }
@@ -133,16 +141,21 @@ function altered(message: string): ArchiveError {
   return new ArchiveError(message, exitCodes.altered);
 }
 
-/** Tries again after an error that may go away. Throws an ArchiveError after the last try. */
+function cannotBeRead(key: string): string {
+  return `${key} cannot be read. `;
+}
+
+/** Tries again after an error that may go away. Throws an ArchiveError after the last try; its message begins with `what`. */
 async function insist<T extends { readonly kind: string }>(
   request: () => Promise<T | StoreError>,
   signal: AbortSignal,
+  what = '',
 ): Promise<T> {
   for (let n = 1; ; n += 1) {
     const outcome = await request();
     if (!isError(outcome)) return outcome;
     signal.throwIfAborted();
-    if (outcome.class !== 'transient' || n === tries) throw new ArchiveError(outcome.message);
+    if (outcome.class !== 'transient' || n === tries) throw new ArchiveError(`${what}${outcome.message}`);
     await delay(firstRetryMs * 2 ** (n - 1), undefined, { signal });
   }
 }

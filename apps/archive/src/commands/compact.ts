@@ -84,8 +84,11 @@ interface DayToCompact {
   readonly parquetPrefix: string;
 }
 
-/** Finishes a file that was begun, or makes the next one. Resolves to its key; null when all objects of the day are covered. */
-async function makeNext(tools: CompactParts, given: DayToCompact): Promise<string | null> {
+/**
+ * Finishes a file that was begun, or makes the next one. Resolves to its key; null when all objects of the day are covered. `lost`: the
+ * number that another run has taken.
+ */
+async function makeNext(tools: CompactParts, given: DayToCompact, lost = 0): Promise<string | null> {
   const { day, maxFileBytes, parquetPrefix } = given;
   const { archive } = tools;
   const manifests = await readManifests(archive, parquetPrefix, () => true, day);
@@ -121,7 +124,11 @@ async function makeNext(tools: CompactParts, given: DayToCompact): Promise<strin
   };
   const claimed = await createJson(archive, manifestKey(parquetPrefix, day, number), manifest);
   // Another run was quicker: its manifest may cover some of these objects.
-  if (claimed === 'exists') return makeNext(tools, given);
+  if (claimed === 'exists' && number === lost)
+    throw new ArchiveError(
+      `${manifestKey(parquetPrefix, day, number)} exists and is not listed. Find out why the store hides it.`,
+    );
+  if (claimed === 'exists') return makeNext(tools, given, number);
   await store(tools, parquetPrefix, manifest, checked);
   return manifest.file;
 }

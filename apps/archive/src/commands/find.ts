@@ -1,5 +1,5 @@
 import { printable } from '@auditbox/evidence/printable.ts';
-import { exitCodes } from '../archive-error.ts';
+import { ArchiveError, exitCodes } from '../archive-error.ts';
 import type { CommandParts } from '../command-parts.ts';
 import { createMatcher, type EventFilter, type ShownEvent } from '../find/filter.ts';
 
@@ -37,10 +37,17 @@ export async function find(
     }
   } catch (error) {
     signal.throwIfAborted();
-    if (!full.signal.aborted) throw error;
+    if (!full.signal.aborted) throw asPart(error, found);
   }
   say(`${found} events in ${objects} objects.\n`);
   return found > 0 ? exitCodes.done : exitCodes.nothingFound;
+}
+
+/** What was printed must not look like all of it. */
+function asPart(error: unknown, found: number): unknown {
+  if (!(error instanceof ArchiveError)) return error;
+  const part = `The search ended there: ${found} events were found before, and there may be more.`;
+  return new ArchiveError(`${error.message} ${part}`, error.exitCode);
 }
 
 function describe({ updatedAt, changedBy, action, tableName, objectId, id }: ShownEvent): string {

@@ -1,7 +1,7 @@
 import { archiveDestination } from '@auditbox/core/export/archive-destination.ts';
 import { findObjectKey } from '@auditbox/db/archive/find-object-key.ts';
 import { connectDatabase } from '@auditbox/db/database/connect.ts';
-import { exitCodes } from '../archive-error.ts';
+import { ArchiveError, exitCodes } from '../archive-error.ts';
 import { type ArchiveObject, toArchiveObject } from '../bucket/archive-object.ts';
 import { describeRange, type TimeRange } from '../bucket/time-range.ts';
 import type { CommandParts } from '../command-parts.ts';
@@ -37,7 +37,7 @@ export async function get(parts: CommandParts, { id, range }: GetCommand): Promi
       );
     } catch (error) {
       signal.throwIfAborted();
-      if (!found.signal.aborted) throw error;
+      if (!found.signal.aborted) throw asUndecided(error, id);
     }
     if (line === null) continue;
     write(`${line}\n`);
@@ -46,6 +46,15 @@ export async function get(parts: CommandParts, { id, range }: GetCommand): Promi
   }
   say(`No event ${id} in ${objects} objects (${describeRange(range)}).\n`);
   return exitCodes.nothingFound;
+}
+
+/** An object that cannot be read may have the event. */
+function asUndecided(error: unknown, id: string): unknown {
+  if (!(error instanceof ArchiveError)) return error;
+  return new ArchiveError(
+    `${error.message} So it is not known whether the event ${id} is in the archive.`,
+    error.exitCode,
+  );
 }
 
 /** The object, if DATABASE_URL is set and the database still knows the event. */

@@ -32,7 +32,7 @@ const progressEveryMs = 5_000;
 
 /**
  * Compares the database with the bucket both ways. With `--repair` it sends missing objects again. Resolves to the exit code:
- * 0 they are the same; 1 it could not be done; 2 rows are not exported yet, or archived objects could not be read; 3 they differ.
+ * 0 they are the same; 1 it could not be done; 2 rows are not exported yet, or some objects could not be read; 3 they differ.
  */
 export async function verify(parts: VerifyParts, command: VerifyCommand, signal: AbortSignal): Promise<number> {
   const { settings, db, destinationName: destination } = parts;
@@ -106,6 +106,7 @@ async function verifyLog(
   if (logKeeper === null) return null;
   const missing = await logKeeper.findMissingFiles(signal, { repair });
   if (missing.kind === 'error') return missing.message;
+  for (const { path, reason } of missing.unread) report(difference('object-unread', path, reason));
   for (const path of missing.paths)
     report({
       ...difference('log-file-missing', path, 'A file of the log is missing or has other bytes.'),
@@ -140,7 +141,7 @@ interface Findings {
   readonly objects: number;
   readonly differences: readonly Difference[];
   readonly open: number;
-  /** Archived objects that nobody can read before they are restored. */
+  /** Objects that the store does not hand out: they are archived, or refused. */
   readonly unread: number;
   readonly repaired: number;
   /** Whether rows wait for their export. */
@@ -154,7 +155,9 @@ function conclude({ json }: VerifyCommand, { objects, differences, open, unread,
     const verdict = [
       compared(objects),
       ...(open > 0 ? [`${counted(open, 'difference')}.`] : []),
-      ...(unread > 0 ? [`${counted(unread, 'object')} could not be read.`] : []),
+      ...(unread > 0
+        ? [`${counted(unread, 'object')} could not be read: restore them, or permit the exporter to read them.`]
+        : []),
       ...(open + unread === 0 ? ['Database and bucket are the same.'] : []),
       ...(repaired > 0 ? [`${repaired} repaired.`] : []),
     ];

@@ -1,6 +1,7 @@
 import type { RenderedObject } from '@auditbox/core/export/batch.ts';
 import type { LeasedDelivery } from '@auditbox/core/export/delivery.ts';
 import type { ObjectContent } from '@auditbox/s3/read-content.ts';
+import { mayBeOfOneObject } from '@auditbox/s3/refused-object.ts';
 import type { Destination, DestinationError, ObjectLabel } from '../destinations/destination.ts';
 import type { Ledger } from './ledger.ts';
 
@@ -35,14 +36,10 @@ export async function compareExisting(
     if (content?.sha256 === ours.sha256 && content.rows === rows) return { kind: 'same', content };
     return isLabelled ? damaged(ours) : otherObject(ours, rows, head);
   }
-  if (read.kind === 'missing' || isDoubtful || !isUnreadable(read)) return read;
+  // Labels can be read all the same.
+  if (read.kind === 'missing' || isDoubtful || !mayBeOfOneObject(read)) return read;
   if (!isLabelled) return otherObject(ours, rows, head);
   return head.objectBytes === ours.objectBytes ? { kind: 'same', content: null } : damaged(ours);
-}
-
-/** Labels can be read, but not the objects' content. */
-function isUnreadable({ code }: DestinationError): boolean {
-  return code === 'AccessDenied' || code === 'InvalidObjectState' || code.startsWith('KMS.');
 }
 
 function damaged({ key }: RenderedObject): DestinationError {

@@ -1,7 +1,7 @@
 import type { UnloggedBatch } from '@auditbox/db/log/find-unlogged.ts';
 import { createLineTree } from '@auditbox/evidence/line-tree.ts';
 import type { Destination, DestinationError } from '../destinations/destination.ts';
-import { isArchived } from '../verify/is-archived.ts';
+import { isRefusedAlone } from '../verify/is-refused-alone.ts';
 
 /** A batch about which everything is known that its entry says. */
 export type DescribedBatch = {
@@ -31,10 +31,12 @@ export async function describeObject(
   const tree = createLineTree((line) => times.add(line));
   const read = await destination.read(batch.key, signal, tree.add);
   if (read.kind === 'missing') return { kind: 'different', reason: `The object ${batch.key} is missing.` };
-  // It waits for its restore, and the other batches are logged.
-  if (read.kind === 'error' && isArchived(read))
-    return { kind: 'different', reason: `The object ${batch.key} cannot be read. ${read.message}` };
-  if (read.kind === 'error') return read;
+  if (read.kind === 'error') {
+    const reason = `The object ${batch.key} cannot be read. ${read.message}`;
+    // It waits for its restore, and the other batches are logged.
+    if (await isRefusedAlone(destination, read, signal)) return { kind: 'different', reason };
+    return { ...read, message: reason };
+  }
   const { content } = read;
   if (content?.sha256 !== batch.sha256)
     return { kind: 'different', reason: `The object ${batch.key} is not what was exported.` };

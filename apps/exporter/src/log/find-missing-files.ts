@@ -4,12 +4,18 @@ import type { LogHead } from '@auditbox/db/log/open-log.ts';
 import { checkpointPath, logFolder } from '@auditbox/evidence/log-files.ts';
 import { listNewTiles, tilePath } from '@auditbox/evidence/tiles.ts';
 import type { DestinationError } from '../destinations/destination.ts';
+import { probeName } from '../destinations/s3/s3-destination.ts';
 import type { LogStore } from './log-store.ts';
 import { renderTile } from './publish.ts';
 
-/** `isRepaired`: every one of them was created again. */
+/** `isRepaired`: every one of them was created again. `unread`: the store does not hand them out, and hands out others. */
 export type MissingFiles =
-  | { readonly kind: 'listed'; readonly paths: readonly string[]; readonly isRepaired: boolean }
+  | {
+      readonly kind: 'listed';
+      readonly paths: readonly string[];
+      readonly isRepaired: boolean;
+      readonly unread: readonly { readonly path: string; readonly reason: string }[];
+    }
   | DestinationError;
 
 /** Compares the newest published checkpoint and its tiles with the database. A file with other bytes is never replaced. */
@@ -20,17 +26,23 @@ export async function findMissingFiles(
   signal: AbortSignal,
 ): Promise<MissingFiles> {
   const paths: string[] = [];
+  const unread: { path: string; reason: string }[] = [];
   let isRepaired = true;
   for await (const { path, body } of listFiles(db, destinationName, publishedSize)) {
     const file = await store.read(path, signal);
-    if (file.kind === 'error') return file;
+    if (file.kind === 'error') {
+      const control = await store.read(probeName, signal);
+      if (control.kind === 'error') return { ...file, message: `${path} cannot be read. ${file.message}` };
+      unread.push({ path, reason: file.message });
+      continue;
+    }
     if (file.kind === 'read' && file.body.equals(body)) continue;
     paths.push(path);
     const made = file.kind === 'missing' && repair ? await store.create(path, body, now, signal) : null;
     if (made?.kind === 'error') return made;
     if (made === null || made.kind === 'different') isRepaired = false;
   }
-  return { kind: 'listed', paths, isRepaired };
+  return { kind: 'listed', paths, isRepaired, unread };
 }
 
 async function* listFiles(db: Database, destination: string, size: number) {

@@ -4,7 +4,7 @@ import { type ExpiredMonth, listArchivedObjects } from '@auditbox/db/months/expi
 import { sleep } from '@auditbox/process/sleep.ts';
 import type { Destination, DestinationError } from '../destinations/destination.ts';
 import { compareRows } from '../verify/compare-batch.ts';
-import { isArchived } from '../verify/is-archived.ts';
+import { isRefusedAlone } from '../verify/is-refused-alone.ts';
 
 /** What the bucket has of a month. `different` names the first object that is missing or has other content. */
 export type ReadBack =
@@ -72,9 +72,10 @@ async function compare(
   for (let triesLeft = tries - 1; ; triesLeft -= 1) {
     const read = await parts.destination.read(key, signal);
     if (read.kind === 'missing') return `The object ${key} is missing.`;
-    if (read.kind === 'error' && isArchived(read)) return `The object ${key} cannot be read back. ${read.message}`;
     if (read.kind === 'error') {
-      if (read.class !== 'transient' || triesLeft === 0 || signal.aborted) return read;
+      const says = `The object ${key} cannot be read back. ${read.message}`;
+      if (await isRefusedAlone(parts.destination, read, signal)) return says;
+      if (read.class !== 'transient' || triesLeft === 0 || signal.aborted) return { ...read, message: says };
       await sleep(retryMs, signal);
       continue;
     }
@@ -86,5 +87,6 @@ async function compare(
   const compared = await compareRows(parts, delivery, signal);
   if (compared.kind === 'error') return compared;
   const [first] = compared.differences;
+  if (first?.code === 'object-unread') return `The object ${key} cannot be read back. ${first.says}`;
   return first === undefined ? null : `The row ${first.what} is not what was archived: ${first.says}`;
 }

@@ -5,7 +5,7 @@ import { copyBatchLines } from '@auditbox/db/export/copy-batch-lines.ts';
 import type { DoneDelivery } from '@auditbox/db/export/done-delivery.ts';
 import type { Destination, DestinationError } from '../destinations/destination.ts';
 import { type Difference, difference } from './difference.ts';
-import { isArchived } from './is-archived.ts';
+import { isRefusedAlone } from './is-refused-alone.ts';
 
 export type Comparison = { readonly kind: 'compared'; readonly differences: readonly Difference[] } | DestinationError;
 
@@ -18,7 +18,7 @@ interface Parts {
 export async function compareBatch(parts: Parts, delivery: DoneDelivery, signal: AbortSignal): Promise<Comparison> {
   const { key, sha256, batchId } = delivery;
   const read = await parts.destination.read(key, signal);
-  if (read.kind === 'error') return unreadOr(read, key);
+  if (read.kind === 'error') return unreadOr(parts.destination, read, key, signal);
   if (read.kind === 'missing')
     return compared(difference('object-missing', key, `Batch ${batchId} is done, and its object is missing.`));
   const { content } = read;
@@ -52,7 +52,7 @@ async function compareLines(parts: Parts, delivery: DoneDelivery, signal: AbortS
   await copyBatchLines(parts.db, delivery, rows.add, signal);
   const lines = createLineMap();
   const read = await parts.destination.read(key, signal, lines.add);
-  if (read.kind === 'error') return read;
+  if (read.kind === 'error') return unreadOr(parts.destination, read, key, signal);
   const differences: Difference[] = [];
   for (const [id, line] of lines.byId) {
     const row = rows.byId.get(id);
@@ -92,9 +92,16 @@ function createLineMap() {
   };
 }
 
-/** An archived object says nothing about the others. */
-function unreadOr(error: DestinationError, key: string): Comparison {
-  return isArchived(error) ? compared(difference('object-unread', key, error.message)) : error;
+/** An object that the store does not hand out says nothing about the others. */
+async function unreadOr(
+  destination: Destination,
+  error: DestinationError,
+  key: string,
+  signal: AbortSignal,
+): Promise<Comparison> {
+  if (await isRefusedAlone(destination, error, signal))
+    return compared(difference('object-unread', key, error.message));
+  return { ...error, message: `The object ${key} cannot be read. ${error.message}` };
 }
 
 function compared(...differences: Difference[]): Comparison {

@@ -23,7 +23,7 @@ export interface Difference {
 const remedies: { readonly [Code in DifferenceCode]: string } = {
   'object-missing': '--repair sends the batch again, as long as its rows render to the same bytes.',
   'object-changed': 'Find out who wrote it. Read the first version of the object, if the bucket keeps versions.',
-  'object-unread': 'Restore it, and run the command again.',
+  'object-unread': 'Restore it, or permit the exporter to read it, and run the command again.',
   'object-unknown': 'Find out who put it there. After a restore of the database: npm run exporter -- --reconcile.',
   'row-differs': 'The object is the record. Somebody changed the row with the rights of an owner.',
   'row-not-in-object': 'Somebody inserted the row, or moved it, with the rights of an owner.',

@@ -1,122 +1,174 @@
-import { createHash, createHmac } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { text } from 'node:stream/consumers';
 import {
   type Archive,
   type ArchivedFile,
   ArchiveError,
+  awaitRetry,
+  type FileLock,
   FileRefusedError,
   type FileVersion,
   type FilledMemory,
   mostSmallBytes,
+  tries,
 } from './archive.ts';
+import { explainProblem, isMissing, isOfEveryRequest, isTransient } from './explain-problem.ts';
+import { createListingGuard } from './listing-guard.ts';
+import { sendGet } from './send-get.ts';
+import { type Credentials, canonicalQuery, encodePath, signedHeaders } from './sign-request.ts';
+import { field } from './xml-field.ts';
 
 /** A bucket of S3 or a compatible store. */
-export interface S3Source {
+export interface S3Source extends Credentials {
   readonly kind: 's3';
   readonly bucket: string;
   readonly prefix: string;
-  readonly region: string;
   /** Such as https://s3.eu-central-1.amazonaws.com. The bucket is part of the path. */
   readonly endpoint: string;
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken: string | null;
 }
 
-const tries = 4;
-const firstRetryMs = 500;
+type Query = Readonly<Record<string, string>>;
 
-/** Reads a bucket with the requests that S3 signs (Signature Version 4), so that no package is needed. */
+type Answer =
+  | { readonly kind: 'found'; readonly response: IncomingMessage }
+  | { readonly kind: 'missing' }
+  /** `isOfAll`: the store would answer the same to any request. */
+  | {
+      readonly kind: 'failed';
+      readonly error: ArchiveError;
+      readonly isTransient: boolean;
+      readonly isOfAll: boolean;
+    };
+
+/** Reads a bucket. A file that cannot be read says nothing about the others. */
 export function openBucket(source: S3Source): Archive {
-  const { bucket, prefix, endpoint } = source;
+  const { bucket, prefix, endpoint, region } = source;
 
-  async function get(key: string, query: Readonly<Record<string, string>> = {}): Promise<Response | null> {
-    const url = new URL(`${endpoint.replace(/\/$/, '')}/${bucket}/${encodePath(key)}`);
+  async function ask(key: string, query: Query): Promise<Answer> {
+    const path = `/${bucket}/${encodePath(key)}`;
+    const url = new URL(`${endpoint.replace(/\/$/, '')}${path}`);
+    // The parts `.` and `..` cannot be sent: every client resolves them, and would read another object.
+    if (!url.pathname.endsWith(path))
+      return failed(new FileRefusedError('Its key has the parts . or .., which no request can name.'));
     url.search = canonicalQuery(query);
-    for (let left = tries - 1; ; left -= 1) {
-      try {
-        const response = await fetch(url, { headers: signed(source, url), redirect: 'manual' });
-        if (response.ok) return response;
-        const problem = { status: response.status, body: await response.text() };
-        if (isMissing(problem) && key !== '') return null;
-        if (response.status === 501 && 'versions' in query) return null;
-        if (left === 0 || (response.status < 500 && response.status !== 429))
-          throw explainProblem(problem, { path: url.pathname, isFile: key !== '', source });
-      } catch (error) {
-        if (error instanceof ArchiveError) throw error;
-        if (left === 0)
-          throw new ArchiveError(`The store at ${endpoint} cannot be reached: ${(error as Error).message}.`);
+    let response: IncomingMessage;
+    try {
+      response = await sendGet(url, signedHeaders(source, url));
+      const { statusCode: status = 0 } = response;
+      if (status < 200 || status >= 300) {
+        const problem = { status, body: await text(response) };
+        if (isMissing(problem) && key !== '') return { kind: 'missing' };
+        if (status === 501 && 'versions' in query) return { kind: 'missing' };
+        return failed(explainProblem(problem, { path, isFile: key !== '', region }), {
+          isTransient: isTransient(problem),
+          isOfAll: isOfEveryRequest(problem),
+        });
       }
-      await new Promise((resolve) => setTimeout(resolve, firstRetryMs * 2 ** (tries - 1 - left)));
+    } catch (error) {
+      const says = `The store at ${endpoint} cannot be reached: ${(error as Error).message}.`;
+      return failed(new ArchiveError(says), { isTransient: true });
     }
+    // Every store sends an ETag with a file. An answer without one came from a proxy or a login page.
+    if (key === '' || response.headers.etag) return { kind: 'found', response };
+    response.destroy();
+    const says = `The answer to ${path} did not come from an object store; a proxy or a login page may have sent it.`;
+    return failed(new ArchiveError(says), { isTransient: true });
+  }
+
+  async function get(key: string, query: Query = {}): Promise<IncomingMessage | null> {
+    for (let done = 1; ; done += 1) {
+      const answer = await ask(key, query);
+      if (answer.kind === 'missing') return null;
+      if (answer.kind === 'found') return answer.response;
+      if (done === tries || !answer.isTransient)
+        throw key === '' || answer.isOfAll ? answer.error : await judge(answer.error);
+      await awaitRetry(done);
+    }
+  }
+
+  /** Whether the store hands out only this file not, or nothing at all. A listing needs no file. */
+  async function judge(error: ArchiveError): Promise<ArchiveError> {
+    if (error instanceof FileRefusedError) return error;
+    const control = await ask('', { 'list-type': '2', 'max-keys': '1', prefix });
+    if (control.kind === 'found') control.response.resume();
+    return control.kind === 'failed' ? error : new FileRefusedError(error.message);
   }
 
   /** A small body, read again when the network cut it, or when it is not whole. */
   async function getSmall(
     key: string,
-    query: Readonly<Record<string, string>> = {},
+    query: Query = {},
     isWhole: (body: Buffer) => boolean = () => true,
   ): Promise<Buffer | null> {
-    let problem = 'it is not whole';
-    for (let left = tries; left > 0; left -= 1) {
+    for (let done = 1; ; done += 1) {
       const response = await get(key, query);
       if (response === null) return null;
+      let problem: string;
       try {
-        const body = await readSmall(response.body ?? []);
+        const body = await readSmall(response);
         if (isWhole(body)) return body;
+        const code = field(body.toString('latin1', 0, mostErrorBytes), 'Code');
+        problem = code === '' ? 'it is not whole' : `the store answered 200 (${code})`;
       } catch (error) {
         problem = (error as Error).message;
       }
+      if (done === tries) throw cutError(key, problem);
+      await awaitRetry(done);
     }
-    throw new ArchiveError(`${key === '' ? 'The listing of the store' : key} cannot be read to its end: ${problem}.`);
   }
 
-  async function* listPages(
-    query: Readonly<Record<string, string>>,
-    next: (page: string) => Readonly<Record<string, string>>,
-  ) {
+  async function* listPages<T>(query: Query, next: (page: string) => Query, read: (page: string) => Listed<T>) {
     const seen = new Set<string>();
-    for (let more: Readonly<Record<string, string>> = {}; ; ) {
+    const guard = createListingGuard();
+    for (let more: Query = {}; ; ) {
       // Null: the store has no such listing.
       const page = (await getSmall('', { ...query, ...more }, isListing))?.toString() ?? '';
-      yield page;
+      const { items, keys } = read(page);
+      yield* items;
       if (!/<IsTruncated>true</.test(page)) return;
       const begin = next(page);
       const place = JSON.stringify(begin);
       if (Object.values(begin)[0] === '' || seen.has(place))
         throw new ArchiveError('The store says that its listing goes on, and not where.');
       seen.add(place);
+      guard.pass(keys);
       more = begin;
     }
   }
 
-  async function* list(folder: string): AsyncIterable<ArchivedFile> {
-    const query = { 'list-type': '2', prefix: `${prefix}${folder}` };
-    for await (const page of listPages(query, (text) => ({
-      'continuation-token': field(text, 'NextContinuationToken'),
-    }))) {
-      for (const [, content = ''] of page.matchAll(/<Contents>(.*?)<\/Contents>/gs)) {
-        yield {
-          path: field(content, 'Key').slice(prefix.length),
-          bytes: Number(field(content, 'Size')),
-          modifiedAt: Date.parse(field(content, 'LastModified')),
-        };
-      }
-    }
+  function toPath(key: string, folder: string): string {
+    if (key.startsWith(`${prefix}${folder}`)) return key.slice(prefix.length);
+    throw new ArchiveError(`The store was asked for the keys below ${prefix}${folder}, and lists ${key}.`);
   }
 
-  async function* listVersions(): AsyncIterable<FileVersion> {
-    const next = (text: string) => ({
-      'key-marker': field(text, 'NextKeyMarker'),
-      'version-id-marker': field(text, 'NextVersionIdMarker'),
+  function list(folder: string): AsyncIterable<ArchivedFile> {
+    const query = { 'list-type': '2', prefix: `${prefix}${folder}` };
+    const next = (page: string) => ({ 'continuation-token': field(page, 'NextContinuationToken') });
+    return listPages(query, next, (page) => {
+      const items = [...page.matchAll(/<Contents>(.*?)<\/Contents>/gs)].map(([, content = '']) => ({
+        path: toPath(field(content, 'Key'), folder),
+        bytes: Number(field(content, 'Size')),
+        modifiedAt: Date.parse(field(content, 'LastModified')),
+      }));
+      return { items, keys: items.map(({ path }) => path) };
     });
-    for await (const page of listPages({ versions: '', prefix }, next)) {
+  }
+
+  function listVersions(folder: string): AsyncIterable<FileVersion> {
+    const next = (page: string) => ({
+      'key-marker': field(page, 'NextKeyMarker'),
+      'version-id-marker': field(page, 'NextVersionIdMarker'),
+    });
+    return listPages({ versions: '', prefix: `${prefix}${folder}` }, next, (page) => {
       const versions = [...page.matchAll(/<(Version|DeleteMarker)>(.*?)<\/\1>/gs)].map(([, tag, content = '']) => ({
         kind: tag === 'Version' ? ('version' as const) : ('delete marker' as const),
-        path: field(content, 'Key').slice(prefix.length),
-        isLatest: field(content, 'IsLatest') === 'true',
+        path: toPath(field(content, 'Key'), folder),
+        id: field(content, 'VersionId'),
+        isLatest: field(content, 'IsLatest') !== 'false',
       }));
-      yield* versions.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
-    }
+      const items = versions.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+      return { items, keys: items.map(({ path, id }) => `${path} ${id}`) };
+    });
   }
 
   return {
@@ -124,55 +176,34 @@ export function openBucket(source: S3Source): Archive {
     read: (path) => getSmall(`${prefix}${path}`),
     async readInto(path, memory) {
       const response = await get(`${prefix}${path}`);
-      return response?.body ? fill(memory, response.body) : null;
+      return response && { ...(await fill(memory, response)), lock: readLock(response) };
     },
     listVersions,
   };
 }
 
-/** An answer other than success. */
-interface Problem {
-  readonly status: number;
-  readonly body: string;
+function readLock({ headers }: IncomingMessage): FileLock | null {
+  const mode = String(headers['x-amz-object-lock-mode'] ?? '');
+  const until = Date.parse(String(headers['x-amz-object-lock-retain-until-date'] ?? ''));
+  return mode === '' || Number.isNaN(until) ? null : { mode, until: new Date(until).toISOString() };
 }
 
-function isMissing({ status, body }: Problem): boolean {
-  return status === 404 && field(body, 'Code') !== 'NoSuchBucket';
+/** A page of a listing. `keys` are the names of its items. */
+interface Listed<T> {
+  readonly items: readonly T[];
+  readonly keys: readonly string[];
 }
 
-/** Codes that refuse every request, whatever is asked for. */
-const refusesAll = new Set([
-  ...['AccountProblem', 'AllAccessDisabled', 'ExpiredToken', 'InvalidAccessKeyId', 'InvalidClientTokenId'],
-  ...['InvalidToken', 'NotSignedUp', 'SignatureDoesNotMatch', 'TokenRefreshRequired', 'InvalidSecurity'],
-]);
-const otherRegion = new Set([
-  'AuthorizationHeaderMalformed',
-  'PermanentRedirect',
-  'IllegalLocationConstraintException',
-]);
+const mostErrorBytes = 4_096;
 
-function explainProblem(
-  { status, body }: Problem,
-  { path, isFile, source }: { readonly path: string; readonly isFile: boolean; readonly source: S3Source },
-): ArchiveError {
-  const code = field(body, 'Code') || 'no reason';
-  const says = `The store answered ${status} (${code}) to ${path}.`;
-  if (otherRegion.has(code) || (status >= 300 && status < 400)) {
-    const region = field(body, 'Region') || field(body, 'Endpoint');
-    return new ArchiveError(
-      `The bucket is in another region${region === '' ? '' : ` (${region})`} than ${source.region}: set S3_REGION, and S3_ENDPOINT if it is set. ${says}`,
-    );
-  }
-  if (code === 'RequestTimeTooSkewed')
-    return new ArchiveError(`The clock of this machine differs too much from the clock of the store. ${says}`);
-  if (code === 'InvalidObjectState')
-    return new FileRefusedError(
-      `It is archived (${field(body, 'StorageClass') || 'Glacier'}) and cannot be read. Restore it, and run this command again. ${says}`,
-    );
-  const isOfOneFile = isFile && (status === 400 || status === 403) && !refusesAll.has(code);
-  return isOfOneFile
-    ? new FileRefusedError(`The store refuses it. Check the permissions and the key that encrypts it. ${says}`)
-    : new ArchiveError(says);
+function failed(error: ArchiveError, { isTransient = false, isOfAll = false } = {}): Answer {
+  return { kind: 'failed', error, isTransient, isOfAll };
+}
+
+function cutError(key: string, problem: string): ArchiveError {
+  return key === ''
+    ? new ArchiveError(`The listing of the store cannot be read to its end: ${problem}.`)
+    : new FileRefusedError(`It cannot be read to its end: ${problem}.`);
 }
 
 /** An answer that a proxy cut, as if it were whole, has no end. */
@@ -181,7 +212,7 @@ function isListing(body: Buffer): boolean {
 }
 
 /** A body that is too long is cut one byte behind `mostSmallBytes`. */
-async function readSmall(body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<Buffer> {
+async function readSmall(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const parts: Uint8Array[] = [];
   let bytes = 0;
   for await (const part of body) {
@@ -192,64 +223,17 @@ async function readSmall(body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>)
   return Buffer.concat(parts, Math.min(bytes, mostSmallBytes + 1));
 }
 
-async function fill(memory: Buffer, body: AsyncIterable<Uint8Array>): Promise<FilledMemory> {
+/** A body without an end is not read for ever. */
+const mostMoreBytes = 64 * 1024 * 1024;
+
+async function fill(memory: Buffer, body: AsyncIterable<Uint8Array>): Promise<Omit<FilledMemory, 'lock'>> {
   let [kept, more] = [0, 0];
   for await (const part of body) {
     const fits = part.subarray(0, memory.length - kept);
     memory.set(fits, kept);
     kept += fits.length;
     more += part.length - fits.length;
+    if (more > mostMoreBytes) break;
   }
   return { kept, more };
-}
-
-function field(xml: string, name: string): string {
-  const text = new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml)?.[1] ?? '';
-  return text.replace(/&(?:#(\d+)|#x([0-9a-f]+)|(quot|apos|lt|gt|amp));/gi, (whole, decimal, hexadecimal, entity) => {
-    if (entity !== undefined) return entities[entity.toLowerCase()] ?? whole;
-    const code = decimal === undefined ? Number.parseInt(hexadecimal, 16) : Number(decimal);
-    return code <= 0x10ffff ? String.fromCodePoint(code) : whole;
-  });
-}
-
-/** Which of them a store uses for a character is its choice. */
-const entities: Readonly<Record<string, string>> = { quot: '"', apos: "'", lt: '<', gt: '>', amp: '&' };
-
-function encode(text: string): string {
-  return encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
-}
-
-function encodePath(key: string): string {
-  return key.split('/').map(encode).join('/');
-}
-
-function canonicalQuery(query: Readonly<Record<string, string>>): string {
-  const pairs = Object.entries(query).sort(([a], [b]) => (a < b ? -1 : 1));
-  return pairs.map(([name, value]) => `${encode(name)}=${encode(value)}`).join('&');
-}
-
-const emptyHash = createHash('sha256').digest('hex');
-
-function signed(source: S3Source, url: URL): Record<string, string> {
-  const time = new Date().toISOString().replace(/[-:]|\.\d{3}/g, '');
-  const scope = `${time.slice(0, 8)}/${source.region}/s3/aws4_request`;
-  const headers: Record<string, string> = {
-    host: url.host,
-    'x-amz-content-sha256': emptyHash,
-    'x-amz-date': time,
-    ...(source.sessionToken !== null && { 'x-amz-security-token': source.sessionToken }),
-  };
-  const names = Object.keys(headers).sort();
-  const canonical = [
-    ...['GET', url.pathname, url.search.slice(1)],
-    ...names.map((name) => `${name}:${headers[name]}`),
-    ...['', names.join(';'), emptyHash],
-  ].join('\n');
-  const text = `AWS4-HMAC-SHA256\n${time}\n${scope}\n${createHash('sha256').update(canonical).digest('hex')}`;
-  const hmac = (key: string | Buffer, data: string) => createHmac('sha256', key).update(data).digest();
-  const key = scope.split('/').reduce<string | Buffer>(hmac, `AWS4${source.secretAccessKey}`);
-  const signature = createHmac('sha256', key).update(text).digest('hex');
-  const { host: _, ...sent } = headers;
-  const authorization = `AWS4-HMAC-SHA256 Credential=${source.accessKeyId}/${scope}, SignedHeaders=${names.join(';')}, Signature=${signature}`;
-  return { ...sent, authorization };
 }

@@ -1,13 +1,20 @@
 import { hash } from 'node:crypto';
 import { type Checkpoint, formatCheckpoint } from '../../../evidence/src/checkpoint.ts';
-import { cosignatureFolder, cosignaturePath, stampFolder, stampPath } from '../../../evidence/src/log-files.ts';
+import {
+  checkpointFolder,
+  cosignatureFolder,
+  cosignaturePath,
+  stampFolder,
+  stampPath,
+} from '../../../evidence/src/log-files.ts';
 import { parseNote, verifyNote } from '../../../evidence/src/signed-note.ts';
 import { parseTimestampAnswer } from '../../../evidence/src/timestamp.ts';
 import type { Witness, WitnessPolicy } from '../../../evidence/src/witness-policy.ts';
-import type { Archive } from '../archive/archive.ts';
+import { type Archive, liesIn } from '../archive/archive.ts';
 import { broken, type Finding, partly } from '../finding.ts';
 import type { VerifyState } from '../state.ts';
-import { readOrReport, type WalkedLog } from './walk-log.ts';
+import { listOrReport, readListed } from './read-file.ts';
+import type { WalkedLog } from './walk-log.ts';
 
 /** What others said about the log. */
 export interface Attested {
@@ -32,22 +39,22 @@ export async function checkAttestations(parts: Parts): Promise<Attested> {
 
 async function checkCosignatures({ archive, log, policy, report }: Parts): Promise<Attested['cosigned']> {
   if (policy === null) return null;
-  const there = new Set<string>();
-  for await (const { path } of archive.list(cosignatureFolder(null))) there.add(path);
+  const { paths: there, unread } = await listOrReport({ archive, report }, cosignatureFolder(null));
   const known = new Set(log.checkpoints.map(({ size }) => cosignatureFolder(size)));
   for (const path of there) {
     const folder = path.slice(0, path.lastIndexOf('/') + 1);
-    if (!known.has(folder)) report(broken('checkpoint-missing', path, 'A checkpoint that was cosigned is not there.'));
+    if (!known.has(folder) && !isUnread(log, path))
+      report(broken('checkpoint-missing', path, 'A checkpoint that was cosigned is not there.'));
   }
-  let isRefused = false;
+  let isRefused = unread.length > 0;
   for (const checkpoint of log.checkpoints.toReversed()) {
     const by: Witness[] = [];
     for (const witness of policy.witnesses) {
       const path = cosignaturePath(checkpoint.size, witness.key.id);
       if (!there.has(path)) continue;
-      const line = await readOrReport({ archive, report }, path);
+      const line = await readListed({ archive, report }, path);
       if (line === undefined) isRefused = true;
-      else if (isCosigned(checkpoint, witness, line?.toString() ?? '')) by.push(witness);
+      else if (isCosigned(checkpoint, witness, line.toString())) by.push(witness);
       else report(broken('cosignature', path, `${witness.name} did not sign this checkpoint.`));
     }
     if (!policy.isMet(by)) continue;
@@ -78,20 +85,26 @@ function isCosigned(checkpoint: Checkpoint, { key }: Witness, line: string): boo
 
 /** Stamps that an earlier run saw are not read again, but for the newest. */
 async function checkStamps({ archive, log, state, report }: Parts): Promise<Attested['stamp']> {
-  const there = new Set<string>();
-  for await (const { path } of archive.list(stampFolder)) there.add(path);
+  const { paths: there } = await listOrReport({ archive, report }, stampFolder);
   let newest: Attested['stamp'] = null;
   for (const checkpoint of log.checkpoints.toReversed()) {
     const path = stampPath(checkpoint.size);
     if (!there.delete(path) || (newest !== null && checkpoint.size <= (state?.size ?? 0))) continue;
-    const answer = await readOrReport({ archive, report }, path);
+    const answer = await readListed({ archive, report }, path);
     if (answer === undefined) continue;
-    const stamp = parseTimestampAnswer(answer ?? Buffer.alloc(0));
+    const stamp = parseTimestampAnswer(answer);
     const isOurs =
       stamp.kind === 'stamped' && stamp.imprint.equals(hash('sha256', formatCheckpoint(checkpoint), 'buffer'));
     if (!isOurs) report(broken('stamp', path, 'It is not a time stamp of this checkpoint.'));
     else newest ??= { size: checkpoint.size, time: stamp.time };
   }
-  for (const path of there) report(broken('checkpoint-missing', path, 'A checkpoint that was stamped is not there.'));
+  for (const path of there)
+    if (!isUnread(log, path)) report(broken('checkpoint-missing', path, 'A checkpoint that was stamped is not there.'));
   return newest;
+}
+
+/** Whether the checkpoint that a cosignature or a stamp names may be there, and cannot be read. That was reported. */
+function isUnread({ unread }: WalkedLog, path: string): boolean {
+  const digits = /\/(\d{12})(?:\/[^/]+|\.tsr)$/.exec(path)?.[1];
+  return digits !== undefined && unread.some((one) => liesIn(one, `${checkpointFolder}${digits}`));
 }

@@ -1,25 +1,15 @@
 import { type BatchEntry, noPrevious, parseBatchEntry } from '../../../evidence/src/batch-entry.ts';
-import { type Checkpoint, parseCheckpoint } from '../../../evidence/src/checkpoint.ts';
-import {
-  followChanges,
-  type KeyChain,
-  type KeyChange,
-  linkKeys,
-  parseKeyNote,
-} from '../../../evidence/src/key-chain.ts';
-import {
-  checkpointFolder,
-  checkpointPath,
-  keyFolder,
-  logFolder,
-  sizeOfCheckpoint,
-} from '../../../evidence/src/log-files.ts';
+import type { Checkpoint } from '../../../evidence/src/checkpoint.ts';
+import { checkpointFolder, checkpointPath, logFolder } from '../../../evidence/src/log-files.ts';
 import { growTree, leafHash } from '../../../evidence/src/merkle.ts';
-import { parseNote, type VerifierKey, verifyNote } from '../../../evidence/src/signed-note.ts';
-import { decodeBundle, eachBundle, type Tile, tilePath, tileWidth } from '../../../evidence/src/tiles.ts';
-import { type Archive, ArchiveError, FileRefusedError } from '../archive/archive.ts';
-import { broken, type Finding, partly } from '../finding.ts';
+import type { VerifierKey } from '../../../evidence/src/signed-note.ts';
+import { eachBundle, type Tile, tilePath, tileWidth } from '../../../evidence/src/tiles.ts';
+import { type Archive, ArchiveError, liesIn } from '../archive/archive.ts';
+import { broken, type Finding } from '../finding.ts';
 import type { VerifyState } from '../state.ts';
+import { readBundle } from './read-bundle.ts';
+import { readOrReport } from './read-file.ts';
+import { readSigned } from './read-signed.ts';
 
 /** What the log holds, once its tree was derived again. */
 export interface WalkedLog {
@@ -31,6 +21,10 @@ export interface WalkedLog {
   readonly newestKey: VerifierKey;
   /** When the newest entry was logged, as the log says. */
   readonly newestLogged: string | null;
+  /** The SHA-256 of each file of entries that was read, by its number. */
+  readonly bundles: ReadonlyMap<number, string>;
+  /** Files and folders that may be checkpoints, and cannot be read or judged. */
+  readonly unread: readonly string[];
 }
 
 interface WalkParts {
@@ -44,141 +38,65 @@ interface WalkParts {
 
 /**
  * Level `log`: derives the whole tree again from the entries, and compares it with every tile, with every checkpoint, and
- * with what an earlier run saw. Null when there is no checkpoint to check against.
+ * with what an earlier run saw. Null when there is no checkpoint to check against. Throws ArchiveError when none can be read.
  */
 export async function walkLog(parts: WalkParts): Promise<WalkedLog | null> {
   const { archive, report, state } = parts;
   const signed = await readSigned(parts);
   if (signed === null) return null;
-  const { keys, checkpoints, refused } = signed;
+  const { keys, checkpoints, unread } = signed;
   const newest = checkpoints.at(-1);
   if (newest === undefined) {
-    if (refused.size > 0) throw new ArchiveError('No checkpoint of the log can be read. Restore the folder _log/.');
+    if (unread.length > 0)
+      throw new ArchiveError('No checkpoint of the log can be read. Restore the folder _log/, or make it readable.');
     const says = state === null ? 'No signed checkpoint is there.' : `A log of ${state.size} batches was there before.`;
     report(broken(state === null ? 'checkpoint-missing' : 'rolled-back', checkpointFolder, says));
     return null;
   }
   // The checkpoint that an earlier run saw may be one that cannot be read now; that was reported.
-  if (state !== null && newest.size < state.size && !refused.has(state.size))
+  const isShorter = state !== null && newest.size < state.size;
+  if (isShorter && !unread.some((path) => liesIn(path, checkpointPath(state.size))))
     report(broken('rolled-back', newest.size, `An earlier run saw ${state.size} batches; the log is shorter now.`));
 
   const roots = rootsToMeet(checkpoints, state);
   const tree = growTree();
   const tiles = createTiles(archive, report);
+  const bundles = new Map<number, string>();
   let previous = noPrevious;
   let newestLogged: string | null = null;
-  for (const tile of eachBundle(newest.size)) {
-    const path = `${logFolder}${tilePath(tile)}`;
-    const bundle = await archive.read(path);
-    const entries = bundle && decodeBundle(bundle);
-    if (entries?.length !== tile.width) {
-      report(broken(bundle === null ? 'tile-missing' : 'tile-differs', path, `${tile.width} entries are expected.`));
-      return { checkpoint: newest, checkpoints, newestKey: keys.newest, newestLogged };
+  const walked = () => ({ checkpoint: newest, checkpoints, newestKey: keys.newest, newestLogged, bundles, unread });
+
+  function addLeaf(leaf: Buffer): void {
+    previous = leaf.toString('hex');
+    for (const [level, hash] of tree.append(leaf).entries()) tiles.add(level, hash);
+    meetRoots(roots, tree, report);
+  }
+
+  function addEntry(bytes: Buffer): void {
+    const index = tree.size;
+    const entry = parseBatchEntry(bytes.toString());
+    if (entry === null) report(broken('entry-malformed', index, 'The entry is not of a batch.'));
+    else if (entry.index !== index || entry.origin !== newest?.origin || entry.previous !== previous)
+      report(broken('entry-differs', index, 'Index, origin or previous hash of the entry are not of this place.'));
+    else {
+      parts.onEntry(entry);
+      newestLogged = entry.logged;
     }
-    for (const bytes of entries) {
-      const index = tree.size;
-      const entry = parseBatchEntry(bytes.toString());
-      const leaf = leafHash(bytes);
-      if (entry === null) report(broken('entry-malformed', index, 'The entry is not of a batch.'));
-      else if (entry.index !== index || entry.origin !== newest.origin || entry.previous !== previous)
-        report(broken('entry-differs', index, 'Index, origin or previous hash of the entry are not of this place.'));
-      else {
-        parts.onEntry(entry);
-        newestLogged = entry.logged;
-      }
-      previous = leaf.toString('hex');
-      for (const [level, hash] of tree.append(leaf).entries()) tiles.add(level, hash);
-      meetRoots(roots, tree, report);
+    addLeaf(leafHash(bytes));
+  }
+
+  for (const tile of eachBundle(newest.size)) {
+    const bundle = await readBundle(parts, tile);
+    if (bundle.kind === 'lost') return walked();
+    if (bundle.kind === 'hashes') for (const leaf of bundle.hashes) addLeaf(leaf);
+    else {
+      bundles.set(tile.index, bundle.sha256);
+      for (const bytes of bundle.entries) addEntry(bytes);
     }
     await tiles.compareFull();
   }
   await tiles.compareLast();
-  return { checkpoint: newest, checkpoints, newestKey: keys.newest, newestLogged };
-}
-
-type SignedParts = Pick<WalkParts, 'archive' | 'key' | 'report'>;
-
-/**
- * The keys of a log and the checkpoints that they signed, from small to large. What is wrong is reported. Null when the key notes
- * contradict each other.
- */
-export async function readSigned(parts: SignedParts): Promise<SignedLog | null> {
-  const keys = await followKeys(parts);
-  return keys && { keys, ...(await readCheckpoints(parts, keys)) };
-}
-
-interface SignedLog {
-  readonly keys: KeyChain;
-  readonly checkpoints: readonly Checkpoint[];
-  /** The sizes of checkpoints that the store refuses. */
-  readonly refused: ReadonlySet<number>;
-}
-
-/** A file of the log; undefined when the store refuses this one and serves others. That is reported. */
-export async function readOrReport(
-  { archive, report }: Pick<WalkParts, 'archive' | 'report'>,
-  path: string,
-): Promise<Buffer | null | undefined> {
-  try {
-    return await archive.read(path);
-  } catch (error) {
-    if (!(error instanceof FileRefusedError)) throw error;
-    report(partly('log-file-unreadable', path, `Not checked. ${error.message}`));
-    return undefined;
-  }
-}
-
-/**
- * The keys of the log, by its key notes. A note that no trusted key leads to is reported and says nothing: anybody can make one. Null
- * when notes that the log's keys signed contradict each other; that is reported.
- */
-async function followKeys({ archive, key, report }: SignedParts): Promise<KeyChain | null> {
-  const changes: (KeyChange & { readonly path: string })[] = [];
-  for await (const { path } of archive.list(keyFolder)) {
-    const change = parseKeyNote((await archive.read(path))?.toString() ?? '', key.name);
-    if (change === null) report(broken('key-note', path, 'It is not a key note of this log that both keys signed.'));
-    else changes.push({ ...change, path });
-  }
-  const followed = followChanges(changes, key);
-  for (const change of changes)
-    if (!followed.includes(change))
-      report(
-        broken('key-unknown', change.path, `The key note does not lead to the trusted key ${key.name}+${key.id}.`),
-      );
-  const chain = linkKeys(followed, key);
-  if (chain === null) report(broken('key-unknown', keyFolder, 'The key notes of the log contradict each other.'));
-  return chain;
-}
-
-/** The checkpoints with a right signature, from small to large. Wrong ones are reported. */
-async function readCheckpoints(
-  { archive, key, report }: SignedParts,
-  keys: KeyChain,
-): Promise<Omit<SignedLog, 'keys'>> {
-  const found: Checkpoint[] = [];
-  const refused = new Set<number>();
-  for await (const { path } of archive.list(checkpointFolder)) {
-    const size = sizeOfCheckpoint(path);
-    const file = await readOrReport({ archive, report }, path);
-    if (file === undefined) {
-      if (size !== null) refused.add(size);
-      continue;
-    }
-    const note = parseNote(file?.toString() ?? '');
-    const checkpoint = note && parseCheckpoint(note.text);
-    if (!note || !checkpoint || checkpoint.size !== size) {
-      report(broken('checkpoint-malformed', path, 'It is not a signed checkpoint of the size in its name.'));
-      continue;
-    }
-    const signer = keys.keyFor(checkpoint.size);
-    const verdict = verifyNote(note, [signer]);
-    if (checkpoint.origin !== key.name)
-      report(broken('checkpoint-origin', path, `It is of the log ${checkpoint.origin}; expected ${key.name}.`));
-    else if (verdict.kind !== 'signed')
-      report(broken('checkpoint-signature', path, `It is not signed by the key ${signer.name}+${signer.id}.`));
-    else found.push(checkpoint);
-  }
-  return { checkpoints: found.sort((a, b) => a.size - b.size), refused };
+  return walked();
 }
 
 /** Sizes at which the tree must have a root. */

@@ -89,11 +89,12 @@ function unreadable({ key }: BatchEntry, reason: string): ArchiveError {
 
 function ask(worker: Worker, question: WorkerQuestion): Promise<WorkerAnswer> {
   return new Promise((resolve, reject) => {
+    const onExit = () => reject(new ArchiveError(`${question.entry.key} could not be read: a thread ended.`));
     worker.once('message', (answer: WorkerAnswer) => {
-      worker.off('error', reject);
+      worker.off('error', reject).off('exit', onExit);
       resolve(answer);
     });
-    worker.once('error', reject);
+    worker.once('error', reject).once('exit', onExit);
     worker.postMessage(question);
   });
 }

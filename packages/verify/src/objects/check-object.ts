@@ -3,8 +3,17 @@ import type { Transform } from 'node:stream';
 import { crc32, createInflateRaw, createZstdDecompress } from 'node:zlib';
 import type { BatchEntry } from '../../../evidence/src/batch-entry.ts';
 import { createLineTree } from '../../../evidence/src/line-tree.ts';
-import { type Archive, ArchiveError, FileRefusedError } from '../archive/archive.ts';
+import {
+  type Archive,
+  ArchiveError,
+  awaitRetry,
+  type FileLock,
+  FileRefusedError,
+  type FilledMemory,
+  tries,
+} from '../archive/archive.ts';
 import { broken, type Finding, partly } from '../finding.ts';
+import { listedAndMissing } from '../log/read-file.ts';
 import { createEventCheck, type EventCheck } from './check-events.ts';
 import { readGzipFrame } from './gzip-frame.ts';
 import type { IdFilter } from './id-filter.ts';
@@ -29,12 +38,12 @@ export function createObjectCheck(archive: Archive, ids: IdFilter | null): Objec
     const events = ids && createEventCheck(entry, ids);
     const met = wanted.size === 0 ? null : createLineSearch(wanted);
     try {
-      const findings = await compareObject(archive, entry, { memory, events, met });
-      return { isRead: true, findings, suspects: events?.suspects ?? [], met: met?.lines ?? [] };
+      const { findings, lock } = await compareObject(archive, entry, { memory, events, met });
+      return { isRead: true, findings, lock, suspects: events?.suspects ?? [], met: met?.lines ?? [] };
     } catch (error) {
       if (!(error instanceof FileRefusedError)) throw error;
       const refused = partly('unreadable', entry.key, `Not checked. ${error.message}`);
-      return { isRead: false, findings: [refused], suspects: [], met: [] };
+      return { isRead: false, findings: [refused], lock: null, suspects: [], met: [] };
     }
   };
 }
@@ -57,9 +66,10 @@ function createMemory(): ObjectMemory {
 }
 
 export interface CheckedObject {
-  /** False: the store refuses this object and serves others. Nothing is known about it. */
+  /** False: this object cannot be read, and others can. Nothing is known about it. */
   readonly isRead: boolean;
   readonly findings: readonly Finding[];
+  readonly lock: FileLock | null;
   /** Ids that may have come before. */
   readonly suspects: readonly string[];
   /** The events that were looked for, each with the leaf hash of its line. */
@@ -76,53 +86,65 @@ async function compareObject(
   archive: Archive,
   entry: BatchEntry,
   { memory, ...lookers }: Lookers & { readonly memory: ObjectMemory },
+): Promise<{ readonly findings: readonly Finding[]; readonly lock: FileLock | null }> {
+  const { objectBytes } = entry;
+  if (objectBytes > mostBytes)
+    throw new FileRefusedError(`The log says ${objectBytes} bytes; at most ${mostBytes} are read.`);
+  const { lock, ...read } = await readWhole(archive, entry, memory);
+  return { findings: await compareBytes(read, entry, lookers), lock };
+}
+
+async function compareBytes(
+  { object, more }: Pick<ObjectBytes, 'object' | 'more'>,
+  entry: BatchEntry,
+  lookers: Lookers,
 ): Promise<Finding[]> {
   const { key } = entry;
-  if (entry.objectBytes > mostBytes)
-    return [partly('unreadable', key, `The log says ${entry.objectBytes} bytes; at most ${mostBytes} are read.`)];
-  const read = await readWhole(archive, entry, memory);
-  if (read === null) return [broken('object-missing', key, `Entry ${entry.index} of the log names it.`)];
-  const { object, more } = read;
   const sha256 = hashOnce('sha256', object, 'hex');
   // What a changed object holds is no evidence, so it is not unpacked.
   if (sha256 !== entry.objectSha256)
     return [broken('object-changed', key, `It has the sha256 ${sha256}; the log says ${entry.objectSha256}.`)];
   if (more > 0)
     return [
-      broken('gzip-extra', key, `${more} bytes follow the logged object. Some readers read them, and some do not.`),
+      broken(
+        'gzip-extra',
+        key,
+        `At least ${more} bytes follow the logged object. Some readers read them, and some do not.`,
+      ),
     ];
   return checkLines(object, entry, lookers);
 }
 
-const tries = 3;
-
 /**
  * Reads an object again when fewer bytes arrive than the log says: a network or a proxy may have cut the answer, also as if it
- * were whole. An object that is short each time is changed. Null when it is missing.
+ * were whole. An object that is short each time is changed. A listing has shown the object, and some stores list one before they hand it
+ * out. Throws FileRefusedError when it is never read.
  */
 async function readWhole(
   archive: Archive,
   { key, objectBytes }: BatchEntry,
   memory: ObjectMemory,
-): Promise<ObjectBytes | null> {
+): Promise<ObjectBytes> {
   const object = memory.take(objectBytes);
-  for (let left = tries; ; left -= 1) {
+  for (let done = 1; ; done += 1) {
+    let refusal: string | null = null;
     try {
       const filled = await archive.readInto(key, object);
-      if (filled === null) return null;
-      if (filled.kept === objectBytes || left === 1)
-        return { object: object.subarray(0, filled.kept), more: filled.more };
+      if (filled !== null && (filled.kept === objectBytes || done === tries))
+        return { ...filled, object: object.subarray(0, filled.kept) };
+      if (filled === null) refusal = listedAndMissing;
     } catch (error) {
       if (error instanceof ArchiveError) throw error;
-      if (left === 1) throw new ArchiveError(`${key} cannot be read to its end: ${(error as Error).message}.`);
+      refusal = `It cannot be read to its end: ${(error as Error).message}.`;
     }
+    if (refusal === null) continue;
+    if (done === tries) throw new FileRefusedError(refusal);
+    await awaitRetry(done);
   }
 }
 
-interface ObjectBytes {
+interface ObjectBytes extends FilledMemory {
   readonly object: Buffer;
-  /** How many bytes follow. */
-  readonly more: number;
 }
 
 async function checkLines(object: Buffer, entry: BatchEntry, lookers: Lookers): Promise<Finding[]> {

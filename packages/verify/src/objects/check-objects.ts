@@ -10,8 +10,11 @@ const mostSuspects = 1_000_000;
 export interface CheckedObjects {
   readonly objects: number;
   readonly rows: number;
-  /** Objects that the store refuses. */
-  readonly refused: number;
+  /** Objects that cannot be read, while others can. */
+  readonly unread: number;
+  /** How many of the objects that were read are locked now, and when the first of these locks ends. */
+  readonly locked: number;
+  readonly lockedUntil: string | null;
   /** Ids that may be in two events; null when they are too many to look for. */
   readonly suspects: ReadonlySet<string> | null;
 }
@@ -30,7 +33,9 @@ export async function checkObjects(
 ): Promise<CheckedObjects> {
   const { receipts } = options;
   let suspects: Set<string> | null = new Set();
-  let [objects, rows, refused] = [0, 0, 0];
+  let [objects, rows, unread, locked] = [0, 0, 0, 0];
+  let lockedUntil: string | null = null;
+  const now = new Date().toISOString();
   await checkInThreads(entries, {
     source,
     filter: options.events ? createFilterMemory() : null,
@@ -39,7 +44,7 @@ export async function checkObjects(
       for (const finding of answer.findings) options.report(finding);
       if (!answer.isRead) {
         receipts?.skip(entry);
-        refused += 1;
+        unread += 1;
         return;
       }
       receipts?.meet(entry, answer.met);
@@ -47,8 +52,13 @@ export async function checkObjects(
       if (suspects !== null && suspects.size > mostSuspects) suspects = null;
       objects += 1;
       rows += entry.rows;
+      const { until = '' } = answer.lock ?? {};
+      if (until > now) {
+        locked += 1;
+        if (lockedUntil === null || until < lockedUntil) lockedUntil = until;
+      }
       options.onProgress({ objects, rows });
     },
   });
-  return { objects, rows, refused, suspects };
+  return { objects, rows, unread, locked, lockedUntil, suspects };
 }

@@ -6,10 +6,18 @@ import { broken, type Finding, partly } from '../finding.ts';
 /** The objects that the log names, in little memory: 16 bytes for a key. */
 export interface ObjectIndex {
   add(entry: BatchEntry): Finding | null;
-  /** Compares a file that lies in the archive. `index` is of the entry that names it. */
-  meet(file: ArchivedFile, newestLogged: number): { readonly finding: Finding; readonly index: number | null } | null;
+  /**
+   * Compares a file that lies in the archive. `index` is of the entry that names it. `isWhole`: every entry of the log was read, so a file
+   * that none of them names is not in the log.
+   */
+  meet(
+    file: ArchivedFile,
+    log: { readonly newestLogged: number; readonly isWhole: boolean },
+  ): { readonly finding: Finding; readonly index: number | null } | null;
   /** The indexes of entries whose object was not met. */
   missing(): number[];
+  /** How many entries were added. */
+  readonly entries: number;
   readonly objects: number;
   readonly rows: number;
 }
@@ -32,7 +40,7 @@ export function createObjectIndex(): ObjectIndex {
   const indexes = new Map<string, number>();
   const lengths: number[] = [];
   const met: boolean[] = [];
-  let rows = 0;
+  let [rows, entries] = [0, 0];
   return {
     add({ key, index, objectBytes, rows: count }) {
       const id = idOf(key);
@@ -41,14 +49,17 @@ export function createObjectIndex(): ObjectIndex {
       lengths[index] = objectBytes;
       met[index] = false;
       rows += count;
+      entries += 1;
       return before === undefined
         ? null
         : broken('key-twice', key, `The entries ${before} and ${index} name the same object.`);
     },
-    meet({ path, bytes, modifiedAt }, newestLogged) {
+    meet({ path, bytes, modifiedAt }, { newestLogged, isWhole }) {
       const index = indexes.get(idOf(path));
       if (index === undefined) {
         // Offline nobody can know whether it will be logged. It is named at each run until it is.
+        if (!isWhole && keyForm.test(path))
+          return { finding: partly('object-unlogged', path, 'An entry that cannot be read may name it.'), index: null };
         const isYoung = mayBeLogged(modifiedAt, newestLogged) && keyForm.test(path);
         const finding = isYoung
           ? partly(
@@ -67,6 +78,9 @@ export function createObjectIndex(): ObjectIndex {
     missing: () => met.flatMap((isMet, index) => (isMet ? [] : [index])),
     get objects() {
       return indexes.size;
+    },
+    get entries() {
+      return entries;
     },
     get rows() {
       return rows;

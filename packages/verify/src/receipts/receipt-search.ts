@@ -12,8 +12,14 @@ export interface ReceiptSearch {
   meet(entry: BatchEntry, lines: readonly MetLine[]): void;
   /** An object that the store refuses. Its events are not missing. */
   skip(entry: BatchEntry): void;
-  /** Reports the events that were not found. `newestLogged` is when the log named its newest batch. */
-  end(newestLogged: string | null): { readonly events: number; readonly found: number };
+  /**
+   * Reports the events that were not found. `newestLogged` is when the log named its newest batch. `isWhole`: every entry of the log was
+   * read; else an entry that was not read may name the object of an event.
+   */
+  end(
+    newestLogged: string | null,
+    log: { readonly isWhole: boolean },
+  ): { readonly events: number; readonly found: number };
 }
 
 /** An event whose receipt holds is either in the archive as it was taken, or somebody has removed or changed it, or it is too young. */
@@ -47,7 +53,7 @@ export function createReceiptSearch(
     meet({ key }, lines) {
       for (const { id, line } of lines) met.set(id, { key, lines: [...(met.get(id)?.lines ?? []), line] });
     },
-    end(newestLogged) {
+    end(newestLogged, { isWhole }) {
       const logged = newestLogged === null ? Number.NEGATIVE_INFINITY : Date.parse(newestLogged);
       const open = byTime.filter(({ id, line }) => !met.get(id)?.lines.includes(line));
       for (const { id, recordedAt } of open) {
@@ -58,6 +64,10 @@ export function createReceiptSearch(
           report(broken('receipt-differs', id, `${taken}; it has other content in ${there.key}.`));
         else if (place !== undefined)
           report(partly('receipt-pending', id, `${taken}; it may be in ${place}, which was not checked.`));
+        else if (!isWhole)
+          report(
+            partly('receipt-pending', id, `${taken}; an entry of the log that cannot be read may name its object.`),
+          );
         else if (Date.parse(recordedAt) + delayMs <= logged)
           report(broken('receipt-missing', id, `${taken}; no object of the log has it.`));
         else report(partly('receipt-pending', id, `${taken}. The log may still name it.`));

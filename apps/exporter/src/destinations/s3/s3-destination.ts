@@ -1,7 +1,7 @@
 import type { Compression } from '@auditbox/core/export/compression.ts';
 import { readObject } from '@auditbox/s3/read-object.ts';
 import type { S3Access } from '@auditbox/s3/s3-access.ts';
-import { noStoreError } from '@auditbox/s3/s3-error.ts';
+import { noStoreError, refusedConditionError } from '@auditbox/s3/s3-error.ts';
 import { putPermissions } from '@auditbox/s3/s3-put-headers.ts';
 import type { S3Settings } from '@auditbox/s3/s3-settings.ts';
 import type { Destination, DestinationObject, ProbeOutcome } from '../destination.ts';
@@ -16,7 +16,7 @@ const contentTypes = { gzip: 'application/gzip', zstd: 'application/zstd' } as c
 >;
 
 /** Readers of Hive-style folders skip names that start with an underscore. */
-const probeName = '_auditbox_probe';
+export const probeName = '_auditbox_probe';
 
 /** A bucket of S3, or of an S3-compatible store. */
 export function createS3Destination(access: S3Access, settings: S3Settings): Destination {
@@ -52,6 +52,11 @@ export function createS3Destination(access: S3Access, settings: S3Settings): Des
       const first = await create(input, storedAt, signal);
       const last = first.kind === 'stored' ? await create(input, storedAt, signal) : first;
       if (last.kind === 'error') return last;
+      if (first.kind === 'exists') {
+        // A store that refuses each condition says so too, also when nothing is there. Then nothing can be created.
+        const there = await head(key, signal);
+        if (there.kind === 'missing') return toDestinationError(refusedConditionError, putPermissions(settings));
+      }
       if (last.kind === 'doubtful') return toDestinationError(noStoreError, putPermissions(settings));
       // Without s3:ListBucket, S3 answers 403 for a missing key. A retry could then not find out whether its object exists.
       const missing = await head(`${key}_missing`, signal);

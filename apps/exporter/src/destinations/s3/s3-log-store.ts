@@ -1,12 +1,12 @@
 import type { Readable } from 'node:stream';
 import { checkpointFolder, keyFolder } from '@auditbox/evidence/log-files.ts';
-import { findListingError } from '@auditbox/s3/check-listing.ts';
+import { listPage } from '@auditbox/s3/list-page.ts';
 import { getPermissions, missingOrError } from '@auditbox/s3/read-object.ts';
 import type { S3Access } from '@auditbox/s3/s3-access.ts';
 import { noStoreError, toS3Error } from '@auditbox/s3/s3-error.ts';
 import { checksumHeaders, protectionHeaders, putPermissions } from '@auditbox/s3/s3-put-headers.ts';
 import type { S3Settings } from '@auditbox/s3/s3-settings.ts';
-import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
+import { GetObjectCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import type { FileOutcome, LogStore } from '../../log/log-store.ts';
 
 /** No file of the log is longer: 256 entries of 65,535 bytes, each with its length. A stranger's may be, and must not fill the memory. */
@@ -106,21 +106,10 @@ export function createS3LogStore(access: S3Access, settings: S3Settings): LogSto
     },
 
     async list(folder, after, signal) {
-      try {
-        const command = new ListObjectsV2Command({
-          ...bucket,
-          Prefix: `${prefix}${folder}`,
-          ...(after !== '' && { StartAfter: `${prefix}${after}` }),
-        });
-        const page = await bounded(signal, (abortSignal) => client.send(command, { abortSignal }));
-        const paths = (page.Contents ?? []).map(({ Key = '' }) => Key.slice(prefix.length));
-        const isLast = page.IsTruncated !== true || paths.length === 0;
-        const wrong = findListingError(page, after === '' ? '' : `${prefix}${after}`);
-        if (wrong !== null) return toDestinationError(wrong, 's3:ListBucket');
-        return { kind: 'listed', paths, isLast };
-      } catch (thrown) {
-        return toDestinationError(toS3Error(thrown), 's3:ListBucket');
-      }
+      const behind = after === '' ? '' : `${prefix}${after}`;
+      const page = await listPage(access, { prefix: `${prefix}${folder}`, after: behind, shows: 'keys' }, signal);
+      if (page.kind === 'error') return page;
+      return { kind: 'listed', paths: page.names.map(({ name }) => name.slice(prefix.length)), isLast: page.isLast };
     },
   };
 }
