@@ -114,7 +114,8 @@ test('`--verify` and the commands of the archive read folders of tenants', async
   await rig.db.store(events);
   await rig.drain(byTenant);
   const verified = rig.start(['--verify'], byTenant);
-  expect(await verified.ended).toBe(0);
+  const code = await verified.ended;
+  expect(code, verified.output()).toBe(0);
 });
 
 test('no two tenants share a folder, and a folder is one name that a disk can hold', () => {

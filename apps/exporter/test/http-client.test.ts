@@ -40,7 +40,7 @@ function open(options?: HttpOptions): HttpClient {
   return client;
 }
 
-const signal = () => AbortSignal.timeout(120_000);
+const signal = () => AbortSignal.timeout(600_000);
 const respond = (status: string, headers = '', body = '') =>
   `HTTP/1.1 ${status}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n${headers}\r\n${body}`;
 

@@ -106,6 +106,13 @@ test.each([
   },
 );
 
+test('the last page of a store that sorts in its own way is put in order', async () => {
+  const { store, files } = await connectToPages([['a/_/', 'a/B/', 'a/b/']]);
+  const sorted = ['a/B/', 'a/_/', 'a/b/'];
+  expect(await store.list('a/', '', signal)).toMatchObject({ paths: sorted, isLast: true });
+  expect(await files.listFolders('a/', '', signal)).toMatchObject({ folders: sorted, isLast: true });
+});
+
 test('a name that is listed again, also the mark, is listed once', async () => {
   const { store } = await connectToPages([['a/b', 'a/c', 'a/c', 'a/d']]);
   expect(await store.list('a/', 'a/b', signal)).toMatchObject({ paths: ['a/c', 'a/d'], isLast: true });

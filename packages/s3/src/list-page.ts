@@ -89,6 +89,8 @@ function readNames(page: ListObjectsV2CommandOutput, { prefix, after, shows }: L
           bytes: Size,
           etag: ETag.replaceAll('"', ''),
         }));
+  // Behind the last page nothing is asked for, so its order does not matter. The store of `npm start` sorts as people do.
+  if (!IsTruncated) all.sort((a, b) => Buffer.from(a.name).compare(Buffer.from(b.name)));
   const names: ListedName[] = [];
   let last = Buffer.from(after);
   for (const one of all) {

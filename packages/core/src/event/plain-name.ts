@@ -8,9 +8,14 @@ const oddCharacters = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}
 /** A character that leaves ink. U+2800 is Braille's blank. */
 const visibleCharacter = /[^\p{Z}\s\u2800]/u;
 
+/** A picture and the selector that gives it colours, as keyboards send it: a heart is two characters. */
+const pictures = /(\p{Extended_Pictographic})[\ufe0e\ufe0f]/gu;
+
 /** Whether a name has none of these characters, and is not made of blanks alone. An empty name is plain. */
 export function isPlainName(name: string): boolean {
-  return !oddCharacters.test(name) && (name === '' || visibleCharacter.test(name));
+  if (name === '') return true;
+  const isOdd = oddCharacters.test(name) && oddCharacters.test(name.replaceAll(pictures, '$1'));
+  return !isOdd && visibleCharacter.test(name);
 }
 
 export const plainNameForm = 'must not be blank, and must not contain control, bidirectional or invisible characters';
