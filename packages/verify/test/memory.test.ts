@@ -32,6 +32,7 @@ async function peakOf(objects: number, level: 'content' | 'events'): Promise<num
     // As in package.json.
     const args = [
       '--max-semi-space-size=1',
+      '--optimize-for-size',
       '--import',
       preload,
       program,

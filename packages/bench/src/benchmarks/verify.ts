@@ -69,7 +69,19 @@ async function run({ folder, key }: TestArchive, args: readonly string[], expect
   const startedAt = performance.now();
   const child = spawn(
     process.execPath,
-    ['--max-semi-space-size=1', '--import', preload, program, '--from-folder', folder, '--key', key, '--json', ...args],
+    [
+      '--max-semi-space-size=1',
+      '--optimize-for-size',
+      '--import',
+      preload,
+      program,
+      '--from-folder',
+      folder,
+      '--key',
+      key,
+      '--json',
+      ...args,
+    ],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   const [[code], output, errors] = await Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)]);
