@@ -1,14 +1,7 @@
 import { databaseTime } from '@auditbox/db/database/database-time.ts';
 import { beginRequests } from '@auditbox/db/export/begin-requests.ts';
-import {
-  addDestination,
-  askForHistory,
-  continueHistory,
-  countHistory,
-  hasLeftovers,
-  pauseDestination,
-  removeDestination,
-} from '@auditbox/db/export/destinations.ts';
+import { addDestination, hasLeftovers, pauseDestination, removeDestination } from '@auditbox/db/export/destinations.ts';
+import { askForHistory, continueHistory, countHistory } from '@auditbox/db/export/history.ts';
 import { countReplayable, replayDeliveries } from '@auditbox/db/export/replay-deliveries.ts';
 import { settleRows } from '@auditbox/db/export/settle-rows.ts';
 import { findAwaitingHistory } from '@auditbox/db/months/expired-months.ts';

@@ -1,9 +1,10 @@
 import type { LeasedDelivery } from '@auditbox/core/export/delivery.ts';
-import { addDestination, addHistory, pauseDestination, removeDestination } from '@auditbox/db/export/destinations.ts';
+import { addDestination, pauseDestination, removeDestination } from '@auditbox/db/export/destinations.ts';
 import { extendLease } from '@auditbox/db/export/extend-lease.ts';
 import { failDelivery } from '@auditbox/db/export/fail-delivery.ts';
 import { findBadRows } from '@auditbox/db/export/find-bad-rows.ts';
 import { findFailed } from '@auditbox/db/export/find-failed.ts';
+import { addHistory } from '@auditbox/db/export/history.ts';
 import { leaseDelivery } from '@auditbox/db/export/lease-delivery.ts';
 import { markDone } from '@auditbox/db/export/mark-done.ts';
 import { recordRender } from '@auditbox/db/export/record-render.ts';

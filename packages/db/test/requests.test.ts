@@ -1,7 +1,8 @@
 import { databaseTime } from '@auditbox/db/database/database-time.ts';
 import { beginRequests } from '@auditbox/db/export/begin-requests.ts';
 import { copyDeliveryRows } from '@auditbox/db/export/copy-delivery-rows.ts';
-import { addDestination, continueHistory, listDestinations } from '@auditbox/db/export/destinations.ts';
+import { addDestination, listDestinations } from '@auditbox/db/export/destinations.ts';
+import { continueHistory } from '@auditbox/db/export/history.ts';
 import { leaseDelivery } from '@auditbox/db/export/lease-delivery.ts';
 import { countReplayable, replayDeliveries } from '@auditbox/db/export/replay-deliveries.ts';
 import { settleRows } from '@auditbox/db/export/settle-rows.ts';

@@ -1,8 +1,6 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { databaseTime } from '@auditbox/db/database/database-time.ts';
 import {
-  askForHistory,
-  countHistory,
   hasLeftovers,
   type KnownDestination,
   listDestinations,
@@ -10,6 +8,7 @@ import {
   removeDestination,
 } from '@auditbox/db/export/destinations.ts';
 import { findFailed } from '@auditbox/db/export/find-failed.ts';
+import { askForHistory, countHistory } from '@auditbox/db/export/history.ts';
 import { countReplayable, type ReplayCount, replayDeliveries } from '@auditbox/db/export/replay-deliveries.ts';
 import { countReplayed, replayFailed } from '@auditbox/db/export/replay-failed.ts';
 import type { DestinationsCommand } from './cli.ts';

@@ -1,6 +1,6 @@
 import type { Backoff } from '@auditbox/core/export/retry-delay.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
-import { continueHistory } from '@auditbox/db/export/destinations.ts';
+import { continueHistory } from '@auditbox/db/export/history.ts';
 import { findUnexported, lastOutboxId } from '@auditbox/db/export/unexported.ts';
 import type { Destination, Finding } from '@auditbox/destination-kit/destination.ts';
 import type { Shutdown } from '@auditbox/process/shutdown.ts';
