@@ -22,10 +22,12 @@ const tries = 5;
 
 const sentBytes = countSentBytes();
 
+const probes = ['longest-turn', 'collect-garbage'];
+
 let api: ApiFixture;
 beforeAll(async () => {
   api = await createApiFixture({
-    NODE_OPTIONS: `--max-semi-space-size=8 --import ${import.meta.resolve('@auditbox/testing/probes/longest-turn.ts')}`,
+    NODE_OPTIONS: `--max-semi-space-size=8 ${probes.map((name) => `--import ${import.meta.resolve(`@auditbox/testing/probes/${name}.ts`)}`).join(' ')}`,
     LOG_LEVEL: 'debug',
     HTTP_STALL_TIMEOUT_MS: '3000',
   });
@@ -52,7 +54,7 @@ interface Measured {
 /** By the names of the tests; of several attacks of a test the worst figures. */
 const table = new Map<string, Measured>();
 
-function addToTable(measured: Measured): void {
+function addToTable<T>({ result, ...measured }: Measured & { readonly result: T }): T {
   const name = expect.getState().currentTestName ?? '';
   const before = table.get(name) ?? measured;
   const worst = (key: keyof Measured) => Math.max(before[key], measured[key]);
@@ -62,6 +64,7 @@ function addToTable(measured: Measured): void {
     turnMs: worst('turnMs'),
     grownBytes: worst('grownBytes'),
   });
+  return result;
 }
 
 function printTable(): string {
@@ -77,27 +80,49 @@ function printTable(): string {
   ].join('\n');
 }
 
-/** Runs an attack until it was not felt, and returns its result. */
-async function expectUnfelt<T>(attack: (attempt: number) => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt += 1) {
-    const before = await rest();
+/**
+ * Runs an attack until it was not felt, and returns its result. Where the process grew by more than 50 MB, the attack runs once
+ * more while garbage is collected early, because V8 keeps garbage as long as the machine has memory.
+ */
+async function expectUnfelt<T>(attack: (attempt: number) => Promise<T>, neededBytes = maxGrowthBytes): Promise<T> {
+  const before = await rest();
+  const quick = await runQuickly(attack);
+  const grownBytes = quick.mostBytes - before;
+  if (grownBytes <= maxGrowthBytes) return addToTable({ ...quick, grownBytes });
+  const kept = await runWithoutGarbage(quick.attempts + 1, attack);
+  expect(kept.grownBytes, 'bytes of memory that the api needed').toBeLessThanOrEqual(neededBytes);
+  return addToTable({ ...kept, longestMs: quick.longestMs, turnMs: quick.turnMs });
+}
+
+async function runQuickly<T>(attack: (attempt: number) => Promise<T>) {
+  let mostBytes = 0;
+  for (let attempts = 1; ; attempts += 1) {
     await measureTurns();
     const sentBefore = sentBytes();
-    const { result, felt } = await watchLivez({ url: api.url, pid: api.app.pid }, () => attack(attempt));
+    const { result, felt } = await watchLivez({ url: api.url, pid: api.app.pid }, () => attack(attempts));
     const turnMs = await measureTurns();
-    const grownBytes = felt.mostBytes - before;
-    const isQuick = felt.longestMs <= maxSilenceMs || turnMs <= maxTurnMs;
-    if (isQuick && grownBytes <= maxGrowthBytes) {
-      addToTable({ sent: sentBytes() - sentBefore, longestMs: felt.longestMs, turnMs, grownBytes });
-      return result;
-    }
-    if (attempt < tries) continue;
-    if (!isQuick)
-      expect(turnMs, `longest turn in ms, with a silence of ${felt.longestMs} ms`).toBeLessThanOrEqual(maxTurnMs);
-    expect(grownBytes, 'growth of memory in bytes').toBeLessThanOrEqual(maxGrowthBytes);
+    mostBytes = Math.max(mostBytes, felt.mostBytes);
+    const { longestMs } = felt;
+    if (longestMs <= maxSilenceMs || turnMs <= maxTurnMs)
+      return { result, attempts, sent: sentBytes() - sentBefore, longestMs, turnMs, mostBytes };
+    if (attempts === tries)
+      expect(turnMs, `longest turn in ms, with a silence of ${longestMs} ms`).toBeLessThanOrEqual(maxTurnMs);
   }
 }
 
+/** Turns are longer here, so they are not measured. */
+async function runWithoutGarbage<T>(attempt: number, attack: (attempt: number) => Promise<T>) {
+  collected += 1;
+  const wanted = collected;
+  api.app.signal('SIGWINCH');
+  const sentBefore = sentBytes();
+  const result = await attack(attempt);
+  api.app.signal('SIGWINCH');
+  const { neededBytes } = await api.app.event('memory', ({ reports }) => reports === wanted);
+  return { result, sent: sentBytes() - sentBefore, grownBytes: Number(neededBytes) };
+}
+
+let collected = 0;
 let measured = 0;
 /** The processor time of the longest turn since the last call. */
 async function measureTurns(): Promise<number> {
@@ -350,6 +375,8 @@ test('lists that nobody reads hold little memory', async () => {
 });
 
 test('exports that nobody reads hold little memory, and are cut off', async () => {
+  // Ten of them are open, with two parts of an event of a megabyte each. While a part arrives, it is there twice.
+  const neededBytes = 80 * 2 ** 20;
   await expectUnfelt(async () => {
     const path = '/audit/export?table_name=large';
     const answers = await Promise.all(Array.from({ length: 100 }, () => askWithoutReading(path)));
@@ -363,7 +390,7 @@ test('exports that nobody reads hold little memory, and are cut off', async () =
     await Promise.all(open.map(({ answer }) => new Promise((resolve) => answer.resume().once('close', resolve))));
     expect(open.filter(({ answer }) => answer.complete)).toEqual([]);
     for (const { request } of answers) request.destroy();
-  });
+  }, neededBytes);
 });
 
 test('bodies that are sent by half hold little memory, and are cut off', async () => {
