@@ -12,13 +12,14 @@ import { createKeySigner, signNote } from '@auditbox/evidence/signed-note.ts';
 import { createS3Access } from '@auditbox/s3/s3-access.ts';
 import { createS3Client } from '@auditbox/s3/s3-client.ts';
 import type { S3Settings } from '@auditbox/s3/s3-settings.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { expectExactlyOnce } from '@auditbox/testing/expectations/expect-exactly-once.ts';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
 import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import type { InsteadOf, SeenRequest } from '@auditbox/testing/proxies/s3-proxy.ts';
 import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
-import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { createS3LogStore } from '../src/destinations/s3/s3-log-store.ts';
@@ -57,6 +58,10 @@ afterEach(() => rig.close());
 
 async function put(path: string, Body: string): Promise<void> {
   await rig.bucket.client.send(new PutObjectCommand({ Bucket: rig.bucket.name, Key: `${prefix}${path}`, Body }));
+}
+
+async function remove(path: string): Promise<void> {
+  await rig.bucket.client.send(new DeleteObjectCommand({ Bucket: rig.bucket.name, Key: `${prefix}${path}` }));
 }
 
 async function read(path: string): Promise<string> {
@@ -305,6 +310,24 @@ test('a made-up tile under the next name of the log blocks the log, which names 
     expect.stringContaining('The file _log/tile/0/000.p/3 of the log'),
   ]);
   await expectExactlyOnce(rig.bucket, ids);
+});
+
+test('the metrics tell another log in the bucket from other reasons of a blocked log, and the log goes on after each', async () => {
+  await put('_log/tile/0/000.p/3', 'x');
+  const app = rig.start([], logged);
+  const { port } = await app.event('exporter-running');
+  const expectGauges = (blocked: number, forked: number) =>
+    eventually(async () => {
+      const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+      expect(metrics).toMatch(new RegExp(`^auditbox_log_blocked ${blocked}$`, 'm'));
+      expect(metrics).toMatch(new RegExp(`^auditbox_log_forked ${forked}$`, 'm'));
+    });
+  await expectGauges(1, 1);
+  await remove('_log/tile/0/000.p/3');
+  await expectGauges(0, 0);
+  await app.event('checkpoint-published', ({ size }) => size === 3);
+  await remove(checkpointPath(3));
+  await expectGauges(1, 0);
 });
 
 test('made-up key notes do not stop the log, and not a later change of the key', async () => {

@@ -36,6 +36,8 @@ export interface LogKeeper {
   readonly holdsSeal: boolean;
   /** A sentence, while a person must look; else null. */
   readonly blockedReason: string | null;
+  /** Whether it is blocked because the bucket holds another log than the database. */
+  readonly isForked: boolean;
   /** The newest size that each witness and the time-stamping authority attested, as this process saw it. */
   readonly attested: ReadonlyMap<string, number>;
   /** Compares database and bucket. */
@@ -79,12 +81,14 @@ export function createLogKeeper({
   const reportUnknown = createUnknownReport(log);
   let holdsExport = true;
   let blockedReason: string | null = null;
+  let isForked = false;
   let sealsFrom = Number.POSITIVE_INFINITY;
   const isNotCompared = () => holdsExport && blockedReason === null;
 
-  function block(reason: string, { holds }: { holds: boolean }): PassOutcome {
+  function block(reason: string, { holds, forked = false }: { holds: boolean; forked?: boolean }): PassOutcome {
     if (blockedReason !== reason) log.logBlocked({ reason });
     blockedReason = reason;
+    isForked = forked;
     holdsExport = holds;
     return { kind: 'blocked', reason };
   }
@@ -93,6 +97,7 @@ export function createLogKeeper({
   function resume(): void {
     if (blockedReason !== null) log.logResumed();
     blockedReason = null;
+    isForked = false;
   }
 
   async function check(signal: AbortSignal): Promise<PassOutcome> {
@@ -175,7 +180,7 @@ export function createLogKeeper({
     if (published.kind === 'different')
       return block(
         `The file ${published.path} of the log has other bytes in the bucket than in the database. Another log was published under this prefix, or somebody wrote there.`,
-        { holds: false },
+        { holds: false, forked: true },
       );
     log.checkpointPublished({ size: published.size });
     return { kind: 'done', size: published.size };
@@ -195,6 +200,9 @@ export function createLogKeeper({
     },
     get blockedReason() {
       return blockedReason;
+    },
+    get isForked() {
+      return isForked;
     },
     attested: attestor?.attested ?? new Map(),
     check,

@@ -98,10 +98,18 @@ function addGateGauges(registry: Registry, gates: readonly { readonly name: stri
 function addLogGauge(registry: Registry, keeper: LogKeeper): void {
   new Gauge({
     name: 'auditbox_log_blocked',
-    help: '1 while the log of batches is blocked until a person looks: the bucket is ahead of the database, or holds another log. Else 0.',
+    help: '1 while the log of batches is blocked until a person looks, for any reason. Else 0.',
     registers: [registry],
     collect() {
       this.set(keeper.blockedReason === null ? 0 : 1);
+    },
+  });
+  new Gauge({
+    name: 'auditbox_log_forked',
+    help: '1 while the log of batches is blocked because the bucket holds another log than the database. Else 0.',
+    registers: [registry],
+    collect() {
+      this.set(keeper.isForked ? 1 : 0);
     },
   });
   new Gauge({
