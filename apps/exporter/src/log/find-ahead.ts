@@ -8,7 +8,7 @@ import { parseNote, type VerifierKey, verifyNote } from '@auditbox/evidence/sign
 import type { DestinationError } from '../destinations/destination.ts';
 import { readKeyNotes } from './key-notes.ts';
 import type { LogStore } from './log-store.ts';
-import { type Claim, readClaim } from './read-claim.ts';
+import { type Claim, readClaim, readClaims } from './read-claim.ts';
 
 /**
  * Whether bucket and database tell the same story. `ahead`: the bucket has a checkpoint that our key signed and the database does
@@ -34,7 +34,6 @@ interface Parts {
 /** A pass lists and reads at most this much. Usually it lists one page and reads nothing. */
 const mostPages = 10;
 const mostReads = 1_000;
-const readsAtOnce = 8;
 
 /** Compares the checkpoints of the bucket with those of the database. */
 export interface BucketComparison {
@@ -55,17 +54,10 @@ export function createBucketComparison({ db, destination, store, keys }: Parts):
   let resumeBehind: string | null = null;
 
   /** Whether our key signed a checkpoint of the size in its name. */
-  async function readCheckpoints(paths: readonly string[], chains: readonly KeyChain[], signal: AbortSignal) {
-    const claims = new Map<string, Claim<Checkpoint>>();
-    for (let at = 0; at < paths.length; at += readsAtOnce) {
-      const some = paths.slice(at, at + readsAtOnce);
-      const read = await Promise.all(
-        some.map((path) => readClaim(store, path, (note) => signedCheckpoint(note, path, chains), signal)),
-      );
-      for (const [n, claim] of read.entries()) claims.set(some[n] ?? '', claim);
-      if (read.some(({ kind }) => kind === 'signed' || kind === 'error')) break;
-    }
-    return claims;
+  function readCheckpoints(paths: readonly string[], chains: readonly KeyChain[], signal: AbortSignal) {
+    const read = (path: string): Promise<Claim<Checkpoint>> =>
+      readClaim(store, path, (note) => signedCheckpoint(note, path, chains), signal);
+    return readClaims(paths, read, ({ kind }) => kind === 'signed' || kind === 'error');
   }
 
   async function search({ publishedSize }: LogHead, signal: AbortSignal): Promise<BucketState> {

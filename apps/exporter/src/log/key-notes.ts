@@ -3,7 +3,7 @@ import { keyFolder, keyNotePath, numberOfKeyNote } from '@auditbox/evidence/log-
 import type { VerifierKey } from '@auditbox/evidence/signed-note.ts';
 import type { DestinationError } from '../destinations/destination.ts';
 import type { LogStore } from './log-store.ts';
-import { readClaim } from './read-claim.ts';
+import { readClaim, readClaims } from './read-claim.ts';
 
 /** The key notes of a log. */
 export interface KeyNotes {
@@ -31,14 +31,11 @@ export async function readKeyNotes(
   if (names.kind === 'error') return names;
   const found: (KeyChange & { readonly path: string })[] = [];
   const unknown = new Map<string, string>();
-  let notes = 0;
-  for (const path of names.paths) {
-    if (numberOfKeyNote(path) === null || notes === mostNotes) {
-      unknown.set(path, 'It is not a key note of this log.');
-      continue;
-    }
-    notes += 1;
-    const claim = await readClaim(store, path, (note) => parseKeyNote(note, origin), signal);
+  const notes = new Set(names.paths.filter((path) => numberOfKeyNote(path) !== null).slice(0, mostNotes));
+  const read = (path: string) => readClaim(store, path, (note) => parseKeyNote(note, origin), signal);
+  const claims = await readClaims([...notes], read, ({ kind }) => kind === 'error');
+  for (const path of names.paths) if (!notes.has(path)) unknown.set(path, 'It is not a key note of this log.');
+  for (const [path, claim] of claims) {
     if (claim.kind === 'error') return claim;
     if (claim.kind === 'signed') found.push({ ...claim.value, path });
     else if (claim.kind !== 'missing') unknown.set(path, claim.reason);

@@ -51,4 +51,22 @@ export async function readClaim<T>(
   return control.kind === 'error' ? control : { kind: 'unreadable', reason: file.message };
 }
 
+const readsAtOnce = 8;
+
+/** Reads notes, some at once, in order. Ends after the first one for which `isEnough` holds. */
+export async function readClaims<T>(
+  paths: readonly string[],
+  read: (path: string) => Promise<Claim<T>>,
+  isEnough: (claim: Claim<T>) => boolean,
+): Promise<Map<string, Claim<T>>> {
+  const claims = new Map<string, Claim<T>>();
+  for (let at = 0; at < paths.length; at += readsAtOnce) {
+    const some = paths.slice(at, at + readsAtOnce);
+    const answers = await Promise.all(some.map(read));
+    for (const [n, claim] of answers.entries()) claims.set(some[n] ?? '', claim);
+    if (answers.some(isEnough)) break;
+  }
+  return claims;
+}
+
 const cutError = { kind: 'error', class: 'transient', code: 'CutRead', permission: null } as const;
