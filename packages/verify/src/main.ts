@@ -65,7 +65,7 @@ async function main(): Promise<number> {
 
 async function checkArchive(command: Extract<Command, { kind: 'archive' }>): Promise<number> {
   const { json } = command;
-  let shownAt = performance.now();
+  const progress = showProgress();
   const found: Finding[] = [];
   let isBroken = false;
   const outcome = await runArchive(command, {
@@ -74,16 +74,14 @@ async function checkArchive(command: Extract<Command, { kind: 'archive' }>): Pro
       if (found.length < mostKept) found.push(finding);
       if (!json) process.stdout.write(describeFinding(finding));
     },
-    onProgress(text) {
-      if (performance.now() - shownAt < progressEveryMs) return;
-      shownAt = performance.now();
-      process.stderr.write(`${text}\n`);
-    },
-  }).catch((error: unknown) => {
-    // What was found before the archive could not be read stays found.
-    if (!(error instanceof ArchiveError) || !isBroken) throw error;
-    return error;
-  });
+    onProgress: progress.set,
+  })
+    .catch((error: unknown) => {
+      // What was found before the archive could not be read stays found.
+      if (!(error instanceof ArchiveError) || !isBroken) throw error;
+      return error;
+    })
+    .finally(progress.end);
   if (outcome instanceof ArchiveError) return concludeUnread(outcome, found, json);
   const { exitCode, run, findings } = outcome;
   const newestLogged = run.log?.newestLogged ?? null;
@@ -94,6 +92,21 @@ async function checkArchive(command: Extract<Command, { kind: 'archive' }>): Pro
     process.stdout.write(`${JSON.stringify({ exitCode, ...counts, checkpoint, newestLogged, findings })}\n`);
   } else process.stdout.write(describeRun(run, exitCode, ageS));
   return exitCode;
+}
+
+/** Prints the newest progress every two seconds, on the channel of errors, while there is anything new. */
+function showProgress(): { readonly set: (text: string) => void; readonly end: () => void } {
+  let newest = '';
+  let shown = '';
+  const timer = setInterval(() => {
+    if (newest === shown) return;
+    shown = newest;
+    process.stderr.write(`${shown}\n`);
+  }, progressEveryMs);
+  const set = (text: string) => {
+    newest = text;
+  };
+  return { set, end: () => clearInterval(timer) };
 }
 
 /** A person must look at what is broken, also when a part of the archive could not be read. */

@@ -87,6 +87,7 @@ export async function verifyArchive(request: VerifyRequest): Promise<Verified> {
   const index = createObjectIndex();
   const log = await walkLog({
     ...{ archive, key, state, report },
+    onProgress: ({ entries, size }) => request.onProgress(`${entries} of ${size} entries of the log read.`),
     onEntry(entry) {
       const finding = index.add(entry);
       if (finding) report(finding);
@@ -113,7 +114,7 @@ export async function verifyArchive(request: VerifyRequest): Promise<Verified> {
     return { ...nothing, ...counts, nextState: next(log, counts, 0, request) };
   }
 
-  const listed = await compareListing(archive, index, log, { report, readsContent: level !== 'head' });
+  const listed = await compareListing(archive, index, log, { ...request, report, readsContent: level !== 'head' });
   const { comparedVersions } = listed;
   if (level === 'head')
     return {
@@ -138,12 +139,17 @@ export async function verifyArchive(request: VerifyRequest): Promise<Verified> {
     events: level === 'events',
     receipts: search,
     report,
-    onProgress: ({ objects, rows }) => request.onProgress(`${objects} objects and ${rows} events read.`),
+    onProgress: ({ objects, rows, upTo }) =>
+      request.onProgress(`${objects} objects with ${rows} events read, up to entry ${upTo} of ${size} of the log.`),
   });
   if (level === 'events') {
     if (checked.suspects === null)
       report(partly('event-twice', 'all', 'There are too many events to look for ids that come twice.'));
-    else await findTwice(source, readEntries(archive, log, isThere), checked.suspects, report);
+    else {
+      const again = (objects: number) =>
+        request.onProgress(`${objects} of ${checked.objects} objects read again, for ids that seem to come twice.`);
+      await findTwice(source, readEntries(archive, log, isThere), checked.suspects, { report, onProgress: again });
+    }
   }
   const unreadObjects = checked.unread + listed.unread.size;
   return {
@@ -189,7 +195,11 @@ async function compareListing(
   archive: Archive,
   index: ObjectIndex,
   log: WalkedLog,
-  { report, readsContent }: { report: (finding: Finding) => void; readsContent: boolean },
+  {
+    report,
+    onProgress,
+    readsContent,
+  }: Pick<VerifyRequest, 'report' | 'onProgress'> & { readonly readsContent: boolean },
 ): Promise<Listed> {
   const { checkpoint, newestLogged } = log;
   const logged = newestLogged === null ? Number.POSITIVE_INFINITY : Date.parse(newestLogged);
@@ -201,7 +211,10 @@ async function compareListing(
     const isOfLog = path.startsWith(logFolder);
     report(partly(isOfLog ? 'log-file-unreadable' : 'unreadable', path, `Not checked. ${reason}`));
   };
+  let files = 0;
   for await (const file of archive.list('', onUnread)) {
+    files += 1;
+    onProgress(`${files} files listed.`);
     // Names that start with an underscore are the log's, and probes. Readers of the archive skip them.
     if (/(^|\/)_/.test(file.path)) {
       const strange = meetLogFile(file, { size: checkpoint.size, logged });

@@ -34,6 +34,7 @@ interface WalkParts {
   readonly report: (finding: Finding) => void;
   /** Called for each entry that is what the tree says, in order. */
   readonly onEntry: (entry: BatchEntry) => void;
+  readonly onProgress: (done: { readonly entries: number; readonly size: number }) => void;
 }
 
 /**
@@ -93,6 +94,7 @@ export async function walkLog(parts: WalkParts): Promise<WalkedLog | null> {
       bundles.set(tile.index, bundle.sha256);
       for (const bytes of bundle.entries) addEntry(bytes);
     }
+    parts.onProgress({ entries: tree.size, size: newest.size });
     await tiles.compareFull();
   }
   await tiles.compareLast();

@@ -28,12 +28,13 @@ export async function checkObjects(
     /** Null: receipts are not looked at. */
     readonly receipts: ReceiptSearch | null;
     readonly report: (finding: Finding) => void;
-    readonly onProgress: (done: { objects: number; rows: number }) => void;
+    /** `upTo`: all objects of smaller entries are read, or being read. */
+    readonly onProgress: (done: { objects: number; rows: number; upTo: number }) => void;
   },
 ): Promise<CheckedObjects> {
   const { receipts } = options;
   let suspects: Set<string> | null = new Set();
-  let [objects, rows, unread, locked] = [0, 0, 0, 0];
+  let [objects, rows, unread, locked, upTo] = [0, 0, 0, 0, 0];
   let lockedUntil: string | null = null;
   const now = new Date().toISOString();
   await checkInThreads(entries, {
@@ -52,12 +53,13 @@ export async function checkObjects(
       if (suspects !== null && suspects.size > mostSuspects) suspects = null;
       objects += 1;
       rows += entry.rows;
+      upTo = Math.max(upTo, entry.index + 1);
       const { until = '' } = answer.lock ?? {};
       if (until > now) {
         locked += 1;
         if (lockedUntil === null || until < lockedUntil) lockedUntil = until;
       }
-      options.onProgress({ objects, rows });
+      options.onProgress({ objects, rows, upTo });
     },
   });
   return { objects, rows, unread, locked, lockedUntil, suspects };

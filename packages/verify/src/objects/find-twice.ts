@@ -8,15 +8,18 @@ export async function findTwice(
   source: ArchiveSource,
   entries: AsyncIterable<BatchEntry>,
   suspects: ReadonlySet<string>,
-  report: (finding: Finding) => void,
+  { report, onProgress }: { report: (finding: Finding) => void; onProgress: (objects: number) => void },
 ): Promise<void> {
   if (suspects.size === 0) return;
   const places = new Map<string, BatchEntry[]>();
+  let objects = 0;
   await checkInThreads(entries, {
     source,
     filter: null,
     wantedIn: () => suspects,
     onChecked(entry, { met }) {
+      objects += 1;
+      onProgress(objects);
       for (const { id } of met) places.set(id, [...(places.get(id) ?? []), entry]);
     },
   });
