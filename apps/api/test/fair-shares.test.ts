@@ -95,6 +95,25 @@ test('a single event and a batch are stored while forty batches of another key w
   await Promise.all(answers);
 });
 
+test('feeds by a place in values leave the other reads of the same key alone', async () => {
+  await api.db.store([anEvent({ updated_at: '2026-01-03T00:00:00Z' })]);
+  const list = () => api.request('/audit?page_size=1&start_date=2026-02-01&end_date=2026-02-20', { key: loud });
+  expect((await list()).status).toBe(200);
+  const { answers } = await whileHeld(
+    (tx) => tx`lock table auditbox.audit_log_2026_01 in access exclusive mode`,
+    async () => {
+      const { state, answers } = sendLoud(20, () =>
+        api.request('/audit?recorded_after=2026-01-01&cursor=&updated_values.a=1', { key: loud }),
+      );
+      await eventually(async () => expect(await countBlocked()).toBeGreaterThanOrEqual(1));
+      for (let turn = 0; turn < 3; turn += 1) expect((await list()).status).toBe(200);
+      expect(state.ended).toBe(0);
+      return { answers };
+    },
+  );
+  await Promise.all(answers);
+});
+
 test.each([
   ['lists', '/audit?page_size=1', 8],
   ['counts', '/audit/stats?interval=day&group_by=action', 2],

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { allTenants } from '@auditbox/core/keys/tenant-scope.ts';
 import { createFeedEdge } from '@auditbox/db/queries/feed-edge.ts';
-import { findFeedStart, readFeed } from '@auditbox/db/queries/read-feed.ts';
+import { type FeedPage, findFeedStart, readFeed } from '@auditbox/db/queries/read-feed.ts';
 import { type OutboxFixture, openOutbox } from '@auditbox/testing/fixtures/outbox-fixture.ts';
 import postgres, { type Sql } from 'postgres';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -146,11 +146,23 @@ test('a page reads at most 20,000 rows, however few match, and always says where
   await write(outbox.db.sql, 'rare');
   const [{ safe }] = await createFeedEdge(outbox.db)();
   const filter = { tenant: allTenants, objectId: ['rare'] };
-  const first = await readFeed(outbox.db, { filter, after: 0n, upTo: safe, limit: 10 });
+  const first = await readFeed(outbox.db, { filter, after: 0n, upTo: safe, limit: 10, mostMs: 600_000 });
   expect(first).toEqual({ events: [], last: 20_000n });
   const second = await readFeed(outbox.db, { filter, after: first.last, upTo: safe, limit: 10 });
   expect(second.events).toHaveLength(1);
   expect(second.last).toBe(safe);
+});
+
+test('a page ends early where its rows take long to read, and says where the next one begins', async () => {
+  await outbox.insert(100);
+  await write(outbox.db.sql, 'rare');
+  const [{ safe }] = await createFeedEdge(outbox.db)();
+  const filter = { tenant: allTenants, objectId: ['rare'] };
+  const found: FeedPage[] = [];
+  for (let after = 0n; after < safe; after = found.at(-1)?.last ?? safe)
+    found.push(await readFeed(outbox.db, { filter, after, upTo: safe, limit: 10, mostMs: -1 }));
+  expect(found.map(({ last }) => last)).toEqual([10n, 20n, 30n, 40n, 50n, 60n, 70n, 80n, 90n, 100n, safe]);
+  expect(found.flatMap(({ events }) => events)).toHaveLength(1);
 });
 
 test('a feed over events of many years has them all, in order', async () => {

@@ -28,7 +28,7 @@ export function createFeed(primary: Reader): Feed {
     return asked.map(() => edge);
   });
   return async ({ filter, after, pageSize: limit }) => {
-    const db = primary.poolFor();
+    const db = primary.feedPoolFor(filter);
     const readPart = async ({ node, safe }: FeedEdge): Promise<DatabaseFeedPart> => {
       const begin = after === null ? await findFeedStart(db, filter.recordedAfter ?? '', node) : placeIn(after, node);
       const { events, last } = await readFeed(db, { filter, after: begin, upTo: safe, limit });

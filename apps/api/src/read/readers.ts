@@ -16,6 +16,8 @@ export interface Reader {
    * serves has few connections and a short deadline, so that it makes no other read wait; without a bound it is a 400.
    */
   poolFor(filter?: EventFilter): Database;
+  /** The same for feeds, which need no bound: a page reads few rows. */
+  feedPoolFor(filter: EventFilter): Database;
   /** The same for counts, which read every matching event. */
   countPoolFor(filter: EventFilter): Database;
   /** The pool for reads of a whole batch, which may have 100,000 rows: the same few connections, with a queue in front. */
@@ -150,6 +152,7 @@ function createReader({ lists, counts, words, slow }: Pools): CheckedReader {
 
   return {
     poolFor: (filter) => choose(filter, lists),
+    feedPoolFor: (filter) => (isUnindexed(filter, wordsAreIndexed) ? slow : lists),
     countPoolFor: (filter) => choose(filter, counts),
     longReads: slow,
     async checkWordIndex() {
