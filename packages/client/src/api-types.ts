@@ -897,7 +897,7 @@ export interface components {
             /** @description The search goes on with it, with the same other parameters. */
             next_cursor: string;
         };
-        Destinations: {
+        DestinationList: {
             destinations: {
                 name: string;
                 /** @description With DATABASE_CELLS: each cell has its own batches. */
@@ -1813,7 +1813,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Destinations"];
+                    "application/json": components["schemas"]["DestinationList"];
                 };
             };
             400: components["responses"]["BadRequest"];

@@ -23,7 +23,7 @@ const destinations = z
       }),
     ),
   })
-  .meta({ id: 'Destinations' });
+  .meta({ id: 'DestinationList' });
 
 /** `GET /destinations`: what each destination still has to get. */
 export const listDestinations: Route = {

@@ -20,9 +20,9 @@ const height = 8
 // folder reads tiles as C2SP tlog-tiles names them: without their height, which is always 8.
 type folder string
 
-func (f folder) Height() int                       { return height }
-func (f folder) SaveTiles([]tlog.Tile, [][]byte)   {}
-func (f folder) file(path string) ([]byte, error)  { return os.ReadFile(filepath.Join(string(f), path)) }
+func (f folder) Height() int                      { return height }
+func (f folder) SaveTiles([]tlog.Tile, [][]byte)  {}
+func (f folder) file(path string) ([]byte, error) { return os.ReadFile(filepath.Join(string(f), path)) }
 func (f folder) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 	var all [][]byte
 	for _, tile := range tiles {
