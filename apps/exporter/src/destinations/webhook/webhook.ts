@@ -7,6 +7,7 @@ import { classifyAnswer, describeAnswer } from '../http/classify-answer.ts';
 import { encodeTexts } from '../http/encode-texts.ts';
 import { createHttpClient } from '../http/http-client.ts';
 import { refuseBadRows } from '../http/refuse-bad-rows.ts';
+import { createTlsFiles } from '../tls/tls-files.ts';
 import { bodyNames, createBody } from './bodies.ts';
 import { createWebhookSigner } from './sign.ts';
 
@@ -30,10 +31,10 @@ const usualBytes = 1_000_000;
 export const webhook: DestinationType<typeof options> = {
   options,
   secrets: ['secrets', 'headers'],
-  create({ url, secrets, body: bodyName, headers, source, maxRows, maxBytes, ...tls }, { env }): Destination {
+  create({ url, secrets, body: bodyName, headers, source, maxRows, maxBytes, ...tls }, { env, log }): Destination {
     const sign = createWebhookSigner(secrets);
     const body = createBody(bodyName, source);
-    const client = createHttpClient({ ...tls, env });
+    const client = createHttpClient({ tls: createTlsFiles(tls, log), env });
 
     async function deliver({ key, rows }: DeliveryRequest, signal: AbortSignal): Promise<Outcome> {
       const bytes = encodeTexts(body.write(rows));
