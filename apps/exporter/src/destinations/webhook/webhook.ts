@@ -11,6 +11,9 @@ import { createTlsFiles } from '../tls/tls-files.ts';
 import { bodyNames, createBody } from './bodies.ts';
 import { createWebhookSigner } from './sign.ts';
 
+/** RFC 3986 has no blank and no letter outside of ASCII. */
+const uriReference = /^(?:[\w.~:/?#[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+$/;
+
 const options = z.strictObject({
   url: destinationUrl,
   /** The newest first. A receiver accepts the signature of any. */
@@ -18,7 +21,10 @@ const options = z.strictObject({
   body: z.enum(bodyNames).default('event'),
   headers: headersOption,
   /** The `source` of CloudEvents. */
-  source: z.string().min(1).default('auditbox'),
+  source: z
+    .string()
+    .regex(uriReference, 'must be a URI reference, such as auditbox or https://audit.example')
+    .default('auditbox'),
   ...tlsOptions,
   ...requestLimits,
 });
