@@ -430,6 +430,7 @@ declare
   existing auditbox.batch;
   sent auditbox.delivery;
   token constant uuid := gen_random_uuid();
+  others text[];
 begin
   perform from auditbox.frontier for update;
   -- Batches of this database that come later must not get ids of objects in the bucket.
@@ -451,8 +452,10 @@ begin
     select adopted_id, adopted_partition, ids, found_rows, min(o.occurred_at), max(o.occurred_at), min(o.recorded_at)
     from auditbox.outbox o where o.audit_id = any (audit_ids);
     -- Other destinations may not have these rows. They get requests at least once.
-    insert into auditbox.delivery (destination, batch_id)
-    select d.name, adopted_id from auditbox.destination d where d.name <> to_destination;
+    -- Locked as in auditbox.seal.
+    select array_agg(d.name) into others
+    from (select name from auditbox.destination where name <> to_destination for key share) d;
+    insert into auditbox.delivery (destination, batch_id) select unnest(others), adopted_id;
   end if;
   insert into auditbox.delivery (destination, batch_id) values (to_destination, adopted_id) on conflict do nothing;
   select * into sent from auditbox.delivery d where d.destination = to_destination and d.batch_id = adopted_id for update;
@@ -1377,9 +1380,9 @@ begin
   elsif not month.is_closed then
     raise exception 'the month % is not closed', month_name using errcode = 'insufficient_privilege', table = 'audit_log';
   end if;
-  -- A destination that is added now would get deliveries whose events are dropped here.
+  -- A destination that is added now, or that asks for its history now, would get deliveries whose events are dropped here.
   lock table auditbox.destination in share mode;
-  if auditbox.count_unarchived(month_name, destination_name) > 0 then
+  if auditbox.count_unarchived(month_name, destination_name) > 0 or auditbox.find_awaiting_history(month_name) is not null then
     return false;
   end if;
   execute format('drop table auditbox.%I', month_name);
@@ -1387,6 +1390,37 @@ begin
 end $function$;
 revoke execute on function auditbox.drop_month(text,text) from public;
 grant execute on function auditbox.drop_month(text,text) to auditbox_retention;
+
+CREATE OR REPLACE FUNCTION auditbox.find_awaiting_history(month_name text)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET row_security TO 'off'
+ SET "TimeZone" TO 'UTC'
+ SET plan_cache_mode TO 'force_custom_plan'
+AS $function$
+declare
+  month record;
+  awaiting text;
+begin
+  select * into month from auditbox.list_months() m where m.name = month_name;
+  select d.name into awaiting
+  from auditbox.destination d
+  where d.history_behind is not null and (d.history_since is null or d.history_since < month.ends_at)
+    and exists (
+      select from auditbox.batch b
+      -- By the index. A month whose bounds somebody made differently has batches of two.
+      where date_trunc('month', b.first_occurred_at at time zone 'UTC') >= date_trunc('month', month.starts_at at time zone 'UTC')
+        and date_trunc('month', b.first_occurred_at at time zone 'UTC') < month.ends_at at time zone 'UTC'
+        and b.first_occurred_at < month.ends_at and b.last_occurred_at >= month.starts_at
+        and b.id > d.history_behind and b.replay_for is null
+    )
+  order by d.name limit 1;
+  return awaiting;
+end $function$;
+revoke execute on function auditbox.find_awaiting_history(text) from public;
+grant execute on function auditbox.find_awaiting_history(text) to auditbox_retention;
 
 CREATE OR REPLACE FUNCTION auditbox.forget_capture(table_schema text, table_name text)
  RETURNS void
@@ -2363,9 +2397,13 @@ begin
     group by part, starts_at, tenant
     order by part
     returning id, outbox_ids, row_count
+  ), receiver as materialized (
+    -- A removal waits for this lock, and a destination that was removed since the snapshot is not here. Without it a delivery
+    -- would stay that nobody sends. A pause and the progress of a history do not wait, because they keep the key of the row.
+    select d.name from auditbox.destination d where exists (select from made) for key share
   ), sent as (
     insert into auditbox.delivery (destination, batch_id)
-    select d.name, m.id from made m cross join auditbox.destination d
+    select r.name, m.id from made m cross join receiver r
   ), result as materialized (
     -- Materialised, because each mention of a column would run its query again.
     select f.*, greatest(f.sealed_up_to, (select max(id) from seen)) as next_sealed_up_to,
@@ -2576,7 +2614,10 @@ begin
   rows := 0;
   more := r.more;
   ripe_in_ms := r.ripe_in_ms;
-  select array_agg(name) into names from auditbox.destination;
+  if json_array_length(r.batches) > 0 then
+    -- Locked as in auditbox.seal.
+    select array_agg(d.name) into names from (select name from auditbox.destination for key share) d;
+  end if;
   for made in
     select * from json_to_recordset(r.batches) as b (partition text, outbox_ids int8multirange, row_count integer,
       first_occurred_at timestamptz, last_occurred_at timestamptz, first_recorded_at timestamptz, tenant text, place bigint)

@@ -92,7 +92,7 @@ describe('ocsf', () => {
       time: Date.parse('2026-07-03T11:46:50.269Z'),
       metadata: { version: '1.8.0', product: { name: 'Auditbox', vendor_name: 'Auditbox' } },
       entity: { uid: 'team-1', type: 'LiteLLM_TeamTable', type_id: 99 },
-      updated_entity: { uid: 'team-1' },
+      entity_result: { uid: 'team-1' },
       actor: { user: { uid: 'ana@example.com', email_addr: 'ana@example.com' } },
       src_endpoint: { ip: '10.0.0.1' },
     });

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer, type Server } from 'node:tls';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { createAuthority } from '@auditbox/testing/servers/test-authority.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { aRow, deliver, openDestination } from './opened-destination.ts';
@@ -83,4 +84,15 @@ test('a receiver that nobody vouches for, or that has another name, gets no even
 
 test('a message that receivers would cut is over the limit', async () => {
   expect((await syslog()).limits.maxRowBytes).toBe(8_192);
+});
+
+test('an authority that was rotated on disk is trusted without a restart', async () => {
+  const destination = await syslog();
+  expect(await deliver(destination)).toEqual({ kind: 'taken' });
+  const next = await createAuthority();
+  const { key, certificate } = await next.issue({ addresses: ['127.0.0.1'] });
+  server.setSecureContext({ key, cert: certificate });
+  await expect(deliver(destination)).rejects.toThrow();
+  writeFileSync(file, next.certificate);
+  await eventually(async () => expect(await deliver(destination)).toEqual({ kind: 'taken' }));
 });

@@ -14,6 +14,7 @@ import { getEvent } from '../src/events/get-event.ts';
 import { storeEachEvent } from '../src/events/store-each.ts';
 import { storeAuditEvents } from '../src/events/store-events.ts';
 import { copyBatchLines } from '../src/export/copy-batch-lines.ts';
+import { addDestination, hasLeftovers, pauseDestination, removeDestination } from '../src/export/destinations.ts';
 import { extendLease } from '../src/export/extend-lease.ts';
 import { leaseDelivery } from '../src/export/lease-delivery.ts';
 import { markDone } from '../src/export/mark-done.ts';
@@ -237,6 +238,20 @@ describe.skipIf(citusUrl === '')('in a distributed schema of Citus', () => {
         await tx`select auditbox.seal_in_steps('hour', 10, 1000000, 0, 10)`;
         expect(await sealBatches(db, limits)).toMatchObject({ looked: false, batches: 0 });
       });
+    });
+
+    test('a destination cannot be removed while a seal makes a delivery for it, and can be paused', async () => {
+      await addDestination(db, 'soc');
+      await insertOne(db.sql);
+      const lock = db.sql`select name from auditbox.destination where name = 'soc' for update nowait`;
+      await db.sql.begin(async (tx) => {
+        await tx`select auditbox.seal_in_steps('hour', 10, 1000000, 0, 10)`;
+        await expect(lock).rejects.toMatchObject({ code: '55P03' });
+        expect(await pauseDestination(db, 'soc', true)).toBe(true);
+      });
+      expect(await db.sql`select from auditbox.delivery where destination = 'soc'`).not.toHaveLength(0);
+      while ((await removeDestination(db, 'soc', 100)) > 0);
+      expect(await hasLeftovers(db, 'soc')).toBe(false);
     });
 
     test('a frontier that contradicts the batches is made anew, and each row stays in one batch', async () => {

@@ -35,6 +35,7 @@ const calls: Readonly<Record<string, string>> = {
   describe_key: 'select auditbox.describe_key(k) from auditbox.api_key k',
   define_capture: `select auditbox.define_capture('public.captured', '{"exclude":["secret"]}')`,
   drop_month: `select auditbox.drop_month('audit_log_2026_07', 's3')`,
+  find_awaiting_history: `select auditbox.find_awaiting_history('audit_log_2026_07')`,
   keep_delivery: 'select auditbox.keep_delivery()',
   keep_rejection: 'select auditbox.keep_rejection()',
   forget_capture: `select auditbox.forget_capture('public', 'captured_before')`,

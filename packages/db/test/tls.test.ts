@@ -3,7 +3,7 @@ import { chmod, chown, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PeerCertificate } from 'node:tls';
-import { connectDatabase } from '@auditbox/db/database/connect.ts';
+import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
 import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { type OwnPostgres, startOwnPostgres } from '@auditbox/testing/servers/own-postgres.ts';
@@ -151,4 +151,77 @@ test.each([
 ])('verify-full with a certificate for %o by %s: %s', async (names: Names, host, outcome) => {
   await certify(names);
   expect(await connectTo(host, `sslmode=verify-full&sslrootcert=${authorityFile}`)).toBe(outcome);
+});
+
+/** Writes a file that the server may read. */
+async function writeForServer(name: string, text: string): Promise<void> {
+  const data = join(server.folder, 'postgres');
+  const { uid, gid } = await stat(join(data, 'PG_VERSION'));
+  await writeFile(join(data, name), text);
+  await chown(join(data, name), uid, gid);
+}
+
+test('a client certificate and an authority that are rotated on disk are used for new connections, once they fit together', async () => {
+  await certify({ names: ['localhost'] });
+  const [older, newer] = [await authority.issue({ names: ['a'] }), await authority.issue({ names: ['b'] })];
+  const file = (name: string) => join(folder, `${name}.pem`);
+  const serial = (certificate: string) => BigInt(`0x${new X509Certificate(certificate).serialNumber}`).toString();
+  await writeForServer('clients.crt', authority.certificate);
+  await server.sql`alter system set ssl_ca_file = 'clients.crt'`;
+  await server.sql`select pg_reload_conf()`;
+  await writeFile(file('root'), authority.certificate);
+  await writeFile(file('cert'), older.certificate);
+  await writeFile(file('key'), older.key);
+  const url = Object.assign(new URL(server.url), { hostname: 'localhost' }).href;
+  const files = `sslrootcert=${file('root')}&sslcert=${file('cert')}&sslkey=${file('key')}`;
+  const options = { application: 'test', maxConnections: 1, statementTimeoutMs: 5_000 };
+  const db: Database = connectDatabase({ ...options, url: `${url}?sslmode=verify-full&${files}` });
+  let pid = 0;
+  const readSerial = async () => {
+    const [row] = await db.query(
+      (sql) => sql<[{ pid: number; serial: string }]>`
+        select pid, client_serial::text as serial from pg_stat_ssl where pid = pg_backend_pid()`,
+    );
+    pid = row.pid;
+    return row.serial;
+  };
+  const reconnect = async () => {
+    const before = pid;
+    await server.sql`select pg_terminate_backend(${before})`;
+    await eventually(async () => {
+      await readSerial();
+      expect(pid).not.toBe(before);
+    });
+    return readSerial();
+  };
+  try {
+    await eventually(async () => expect(await readSerial()).toBe(serial(older.certificate)));
+    await writeFile(file('cert'), newer.certificate);
+    expect(await reconnect()).toBe(serial(older.certificate));
+    await writeFile(file('key'), newer.key);
+    expect(await reconnect()).toBe(serial(newer.certificate));
+
+    // Another authority, for the server too.
+    authority = await createAuthority();
+    const client = await authority.issue({ names: ['c'] });
+    await writeForServer('clients.crt', authority.certificate);
+    await certify({ names: ['localhost'] });
+    await writeFile(file('root'), authority.certificate);
+    await writeFile(file('cert'), client.certificate);
+    await writeFile(file('key'), client.key);
+    expect(await reconnect()).toBe(serial(client.certificate));
+    await writeFile(authorityFile, authority.certificate);
+  } finally {
+    await db.close(100);
+  }
+});
+
+test('files that do not fit together are refused at the start', async () => {
+  const { certificate } = await authority.issue({ names: ['a'] });
+  const { key } = await authority.issue({ names: ['b'] });
+  await writeFile(join(folder, 'other-cert.pem'), certificate);
+  await writeFile(join(folder, 'other-key.pem'), key);
+  const url = `${server.url}?sslcert=${join(folder, 'other-cert.pem')}&sslkey=${join(folder, 'other-key.pem')}`;
+  const connect = () => connectDatabase({ url, application: 'test', maxConnections: 1, statementTimeoutMs: 5_000 });
+  expect(connect).toThrow('cannot be used');
 });

@@ -66,12 +66,14 @@ async function checkAndDrop(
   const archive = await readBackMonth(parts, month, signal);
   if (archive.kind === 'different') return { kind: 'kept', reason: archive.reason };
   if (archive.kind !== 'same') return archive;
-  // Reading back took a while. What is unarchived is counted again by the database.
-  const awaiting = await findAwaitingHistory(db, month);
-  if (awaiting !== null) return { kind: 'kept', reason: describeAwaiting(awaiting) };
+  // Reading back took a while, so the database looks again, while no destination can change.
   const isDropped = dryRun || (await untilUnlocked(() => dropMonth(db, month, destinationName), signal));
-  if (!isDropped) return { kind: 'kept', reason: 'Some of its events are not archived at every destination any more.' };
-  return { ...archive, kind: 'removed' };
+  if (isDropped) return { ...archive, kind: 'removed' };
+  const newReason = await whyKept(parts, month);
+  return {
+    kind: 'kept',
+    reason: newReason ?? 'Some of its events were not archived at every destination for a moment.',
+  };
 }
 
 async function whyKept({ db, destinationName }: Parts, month: ExpiredMonth): Promise<string | null> {

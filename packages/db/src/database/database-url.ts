@@ -1,10 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
-import type { DatabaseTls } from '@auditbox/core/database-tls.ts';
 import { type DatabaseAddress, parseDatabaseUrl } from '@auditbox/core/database-url.ts';
-import { DatabaseUrlError } from '@auditbox/core/database-url-parameters.ts';
 import type { Options } from 'postgres';
+import { addTlsFiles, namesFiles } from './tls-files.ts';
 
 /** What DATABASE_URL says, for the driver. `writes` wants the server that takes writes where several are named. */
 export interface DriverAddress {
@@ -47,12 +45,10 @@ function wantedServer({ attributes, servers }: DatabaseAddress, writes: boolean)
 
 function tlsOptions({ tls, servers }: DatabaseAddress): Options<Record<string, never>>['ssl'] {
   if (tls.mode === 'disable') return false;
-  const files = readFiles(tls);
-  if (tls.mode === 'prefer' && files === null) return 'prefer';
-  if (tls.mode === 'prefer' || tls.mode === 'require') return { ...files, rejectUnauthorized: false };
+  if (tls.mode === 'prefer' && !namesFiles(tls)) return 'prefer';
+  if (tls.mode === 'prefer' || tls.mode === 'require') return addTlsFiles({ rejectUnauthorized: false }, tls);
   const addresses = servers.map(({ host }) => host).filter((host) => isIP(host) !== 0);
-  return {
-    ...files,
+  const options = {
     rejectUnauthorized: true,
     checkServerIdentity: (name: string, certificate: PeerCertificate) => {
       if (tls.mode === 'verify-ca') return undefined;
@@ -63,27 +59,5 @@ function tlsOptions({ tls, servers }: DatabaseAddress): Options<Record<string, n
       return errors.includes(undefined) ? undefined : errors[0];
     },
   };
-}
-
-type EncryptedTls = Exclude<DatabaseTls, { mode: 'disable' }>;
-
-function readFiles({ rootCertificate, client }: EncryptedTls): { ca?: string; cert?: string; key?: string } | null {
-  if (rootCertificate === null && client === null) return null;
-  return {
-    ...(rootCertificate !== null && { ca: readCertificate('sslrootcert', rootCertificate) }),
-    ...(client !== null && {
-      cert: readCertificate('sslcert', client.certificate),
-      key: readCertificate('sslkey', client.key),
-    }),
-  };
-}
-
-function readCertificate(parameter: string, path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new DatabaseUrlError(
-      `the file of its parameter \`${parameter}\` cannot be read: ${(error as Error).message}.`,
-    );
-  }
+  return addTlsFiles(options, tls);
 }

@@ -77,8 +77,8 @@ export async function pauseDestination(
  * repeats it until none did. What the destination has received is forgotten here and stays there.
  *
  * Caller: commands.
- * Locks: the rows that go.
- * Crash: no more deliveries are made, but by a seal that was running; the call can be repeated.
+ * Locks: the rows that go. Waits for a seal that makes a delivery for the destination; a later seal makes no more.
+ * Crash: no more deliveries are made; the call can be repeated.
  */
 export async function removeDestination(db: Database, name: string, maxRows: number): Promise<number> {
   await db.query((sql) => sql`delete from auditbox.destination where name = ${name}`);

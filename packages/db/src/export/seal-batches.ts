@@ -36,7 +36,7 @@ export interface Sealed {
  * why it is correct; `auditbox.seal_in_steps` is its form for Citus.
  *
  * Caller: the exporter's sealer, and drain, outside of any transaction.
- * Locks: the frontier's row. A second sealer skips it.
+ * Locks: the frontier's row, which a second sealer skips. Then the destinations' rows, against removal alone.
  * Crash: all of it is committed or none; a sealed batch is there for any exporter to lease.
  */
 export async function sealBatches(db: Database, limits: SealLimits): Promise<Sealed> {

@@ -90,7 +90,8 @@ const retention = `
     grant select on auditbox.migration, auditbox.audit_log, auditbox.outbox, auditbox.outbox_status, auditbox.batch,
       auditbox.destination, auditbox.delivery, auditbox.rejection to auditbox_retention;
     grant execute on function auditbox.list_months(), auditbox.close_month(text),
-      auditbox.count_unarchived(text, text), auditbox.drop_month(text, text), auditbox.forget_dropped(integer) to auditbox_retention;`;
+      auditbox.count_unarchived(text, text), auditbox.find_awaiting_history(text), auditbox.drop_month(text, text),
+      auditbox.forget_dropped(integer) to auditbox_retention;`;
 
 /**
  * A service that writes by SQL: `returning id`, and `on conflict do nothing` for the same id and time. It may capture the

@@ -68,23 +68,11 @@ export async function countUnarchived(
  * Locks: none.
  * Crash: nothing is written.
  */
-export async function findAwaitingHistory(db: Database, { startsAt, endsAt }: ExpiredMonth): Promise<string | null> {
+export async function findAwaitingHistory(db: Database, { name }: Pick<ExpiredMonth, 'name'>): Promise<string | null> {
   const [row] = await db.query(
-    (sql) => sql<{ name: string }[]>`
-      select d.name from auditbox.destination d
-      where d.history_behind is not null and (d.history_since is null or d.history_since < ${endsAt}::text::timestamptz)
-        and exists (
-          select from auditbox.batch b
-          -- By the index.
-          where date_trunc('month', b.first_occurred_at at time zone 'UTC')
-              >= date_trunc('month', ${startsAt}::text::timestamptz at time zone 'UTC')
-            and date_trunc('month', b.first_occurred_at at time zone 'UTC') < ${endsAt}::text::timestamptz at time zone 'UTC'
-            and b.first_occurred_at >= ${startsAt}::text::timestamptz and b.first_occurred_at < ${endsAt}::text::timestamptz
-            and b.id > d.history_behind and b.replay_for is null
-        )
-      order by d.name limit 1`,
+    (sql) => sql<[{ awaiting: string | null }]>`select auditbox.find_awaiting_history(${name}) as awaiting`,
   );
-  return row?.name ?? null;
+  return row.awaiting;
 }
 
 /**
@@ -119,10 +107,10 @@ export async function listArchivedObjects(
 }
 
 /**
- * Removes a closed month. Returns false and does nothing while countUnarchived finds an event.
+ * Removes a closed month. Returns false and does nothing while countUnarchived finds an event or findAwaitingHistory a destination.
  *
  * Caller: retention, outside of any transaction, after it read the month's objects back.
- * Locks: audit_log, while the catalogue changes. Waits half a second at most for other users of the table; then it throws.
+ * Locks: destinations against changes, and audit_log, while the catalogue changes. Waits half a second at most for other users of the table; then it throws.
  * Crash: before the commit the month is still there, and closed.
  */
 export async function dropMonth(

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import type { PemFile } from '../tls/tls-files.ts';
 
 /** Options that several destinations have. */
 
@@ -38,18 +39,18 @@ export const headerSecret = headerText.min(1, 'must not be empty');
 /** Headers of every request. Their values are secret. */
 export const headersOption = z.record(z.string().regex(/^[\w-]+$/), headerText).default({});
 
-const pemFile = z.string().transform((path, context) => {
+const pemFile = z.string().transform((path, context): PemFile => {
   try {
     const pem = readFileSync(path, 'utf8');
-    if (pem.includes('-----BEGIN ')) return pem;
+    if (pem.includes('-----BEGIN ')) return { path, pem };
   } catch {}
   context.addIssue({ code: 'custom', message: 'must be the path of a file in PEM that can be read' });
   return z.NEVER;
 });
 
-/** Authorities to trust, and a client certificate. */
+/** Authorities to trust, and a client certificate. A running exporter reads the files again when they have changed. */
 export const tlsOptions = {
-  ca: pemFile.transform((pem) => [pem]).optional(),
+  ca: pemFile.optional(),
   cert: pemFile.optional(),
   key: pemFile.optional(),
 };

@@ -12,6 +12,7 @@ import { baseUrl, headerSecret, headersOption, requestLimits, tlsOptions } from 
 import { classifyAnswer, describeAnswer } from '../http/classify-answer.ts';
 import { createHttpClient, type HttpAnswer } from '../http/http-client.ts';
 import { jsonAnswer } from '../http/json-answer.ts';
+import { createTlsFiles } from '../tls/tls-files.ts';
 
 const options = z.strictObject({
   url: baseUrl,
@@ -33,8 +34,8 @@ const mostRowBytes = 50_000_000;
 export const elastic: DestinationType<typeof options> = {
   options,
   secrets: ['apiKey', 'headers'],
-  create({ url, index, apiKey, headers: given, maxRows, maxBytes, ...tls }, { env }): Destination {
-    const client = createHttpClient({ ...tls, env });
+  create({ url, index, apiKey, headers: given, maxRows, maxBytes, ...tls }, { env, log }): Destination {
+    const client = createHttpClient({ tls: createTlsFiles(tls, log), env });
     const authorization = apiKey === undefined ? {} : { authorization: `ApiKey ${apiKey}` };
     const headers = { ...given, ...authorization, 'content-type': 'application/x-ndjson' };
     const write = (row: Row) => {

@@ -37,10 +37,12 @@ export function presentMember(members: EventMembers, name: string): string | und
 
 /** The caller's address and program, as far as the event's context names them. */
 export function callerOf(members: EventMembers): { readonly ip: string; readonly userAgent: string } {
+  return { ip: contextText(members, 'ip'), userAgent: contextText(members, 'user_agent') };
+}
+
+/** A text of the event's context. Empty if it is missing or something else. */
+export function contextText(members: EventMembers, name: string): string {
   const context: unknown = JSON.parse(members.context ?? 'null');
-  const read = (name: string) => {
-    const value = (context as Record<string, unknown> | null)?.[name];
-    return typeof value === 'string' ? value : '';
-  };
-  return { ip: read('ip'), userAgent: read('user_agent') };
+  const value = (context as Record<string, unknown> | null)?.[name];
+  return typeof value === 'string' ? value : '';
 }

@@ -1,76 +1,141 @@
 import { isIP } from 'node:net';
-import { callerOf, type EventMembers, jsonObject, jsonText, presentMember, textMember } from './event-members.ts';
+import {
+  callerOf,
+  contextText,
+  type EventMembers,
+  jsonObject,
+  jsonText,
+  presentMember,
+  textMember,
+} from './event-members.ts';
+import { activityOfAction, activityOfMethod, type OcsfActivity } from './ocsf-activity.ts';
 
 const ocsfVersion = '1.8.0';
 
-/** Entity Management, of the category Identity & Access Management. */
-const classUid = 3004;
-const categoryUid = 3;
+/** A class of the framework. */
+interface OcsfClass {
+  readonly uid: number;
+  readonly name: string;
+  readonly categoryUid: number;
+  readonly categoryName: string;
+}
 
-/** Actions that have an activity. Other actions are 99, with the action as its name. */
-const activities: Readonly<Record<string, readonly [id: number, name: string]>> = {
-  created: [1, 'Create'],
-  read: [2, 'Read'],
-  updated: [3, 'Update'],
-  deleted: [4, 'Delete'],
-  moved: [5, 'Move'],
-  enabled: [8, 'Enable'],
-  disabled: [9, 'Disable'],
-  blocked: [12, 'Suspend'],
-  unblocked: [13, 'Resume'],
-  rotated: [99, 'Rotate'],
+const entityManagement: OcsfClass = {
+  uid: 3004,
+  name: 'Entity Management',
+  categoryUid: 3,
+  categoryName: 'Identity & Access Management',
+};
+const apiActivity: OcsfClass = {
+  uid: 6003,
+  name: 'API Activity',
+  categoryUid: 6,
+  categoryName: 'Application Activity',
 };
 
-const address = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
+/** What the framework's types of an IP address and of an email address accept. */
+const longestAddress = 40;
+const email = /^[a-zA-Z0-9!#$%&'*+-/=?^_`{|}~.]+@[a-zA-Z0-9-]+\.[a-zA-Z0-9-.]+$/;
+/** The methods that the framework lists. */
+const knownMethod = /^(?:CONNECT|DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT|TRACE)$/;
 const quote = (text: string) => JSON.stringify(text);
 
-/** An event as Entity Management (class 3004) of the Open Cybersecurity Schema Framework 1.8. */
+/**
+ * An event in the Open Cybersecurity Schema Framework 1.8. A request to Auditbox that it recorded itself is API Activity (class 6003),
+ * if the caller and its address are known, because the class requires both. Every other event is Entity Management (class 3004).
+ */
 export function formatOcsf(members: EventMembers): string {
-  const action = textMember(members, 'action');
-  const [activityId, activityName] = activities[action] ?? [99, action];
-  const { ip, userAgent } = callerOf(members);
+  const isRequest =
+    textMember(members, 'table_name') === 'auditbox.request' && textMember(members, 'recorded_by') === 'api';
+  const ip = addressOf(isRequest ? contextText(members, 'address') : callerOf(members).ip);
+  const actor = actorOf(textMember(members, 'changed_by'));
+  if (isRequest && ip !== undefined && actor !== undefined) return formatRequest(members, { actor, ip });
+  return formatChange(members, { actor, ip });
+}
+
+function formatChange(
+  members: EventMembers,
+  { actor, ip }: { readonly actor: string | undefined; readonly ip: string | undefined },
+): string {
+  const { userAgent } = callerOf(members);
   const before = presentMember(members, 'before_value');
   const after = presentMember(members, 'updated_values');
   const entity = { uid: members.object_id, type: members.table_name, type_id: '99' };
   const isUpdate = before !== undefined && after !== undefined;
   return jsonObject({
-    activity_id: String(activityId),
-    activity_name: quote(activityName),
-    category_uid: String(categoryUid),
-    category_name: '"Identity & Access Management"',
-    class_uid: String(classUid),
-    class_name: '"Entity Management"',
-    type_uid: String(classUid * 100 + activityId),
-    time: milliseconds(members, 'updated_at'),
-    severity_id: '1',
-    severity: '"Informational"',
-    status_id: '1',
-    status: '"Success"',
-    metadata: jsonObject({
-      version: quote(ocsfVersion),
-      uid: members.id,
-      product: jsonObject({ name: '"Auditbox"', vendor_name: '"Auditbox"' }),
-      original_time: members.updated_at,
-      logged_time: milliseconds(members, 'recorded_at'),
-    }),
-    actor: actorOf(textMember(members, 'changed_by')),
+    ...classified(members, entityManagement, activityOfAction(textMember(members, 'action'))),
+    actor,
     entity: jsonObject({ ...entity, data: before ?? after }),
-    updated_entity: isUpdate ? jsonObject({ ...entity, data: after }) : undefined,
-    src_endpoint: isIP(ip) === 0 ? undefined : jsonObject({ ip: quote(ip) }),
+    entity_result: isUpdate ? jsonObject({ ...entity, data: after }) : undefined,
+    src_endpoint: ip === undefined ? undefined : jsonObject({ ip }),
     http_request: userAgent === '' ? undefined : jsonObject({ user_agent: quote(userAgent) }),
     unmapped: jsonObject({
       changed_by_api_key: jsonText(textMember(members, 'changed_by_api_key')),
-      recorded_by: members.recorded_by,
-      tenant: presentMember(members, 'tenant'),
-      redacted: presentMember(members, 'redacted'),
+      ...unmapped(members),
     }),
   });
 }
 
+/** A read or a denied request. Its object is the route: `GET /audit`. */
+function formatRequest(members: EventMembers, { actor, ip }: { readonly actor: string; readonly ip: string }): string {
+  const [method = ''] = textMember(members, 'object_id').split(' ');
+  const path = contextText(members, 'path');
+  const keyId = textMember(members, 'changed_by_api_key');
+  return jsonObject({
+    ...classified(members, apiActivity, activityOfMethod(method)),
+    actor,
+    api: jsonObject({
+      operation: members.object_id,
+      service: '{"name":"Auditbox"}',
+      token: keyId === '' ? undefined : jsonObject({ uid: quote(keyId), type_id: '7', type: '"API Token"' }),
+    }),
+    src_endpoint: jsonObject({ ip }),
+    http_request: knownMethod.test(method) ? jsonObject({ http_method: quote(method) }) : undefined,
+    resources: path === '' ? undefined : `[${jsonObject({ name: quote(path) })}]`,
+    unmapped: jsonObject({ context: members.context, ...unmapped(members) }),
+  });
+}
+
+/** What every class has. */
+function classified(members: EventMembers, of: OcsfClass, { id, name }: OcsfActivity) {
+  const isDenied = textMember(members, 'action') === 'denied';
+  return {
+    activity_id: String(id),
+    activity_name: quote(name),
+    category_uid: String(of.categoryUid),
+    category_name: quote(of.categoryName),
+    class_uid: String(of.uid),
+    class_name: quote(of.name),
+    type_uid: String(of.uid * 100 + id),
+    time: milliseconds(members, 'updated_at'),
+    severity_id: '1',
+    severity: '"Informational"',
+    status_id: isDenied ? '2' : '1',
+    status: isDenied ? '"Failure"' : '"Success"',
+    status_detail: isDenied ? jsonText(contextText(members, 'reason')) : undefined,
+    metadata: jsonObject({
+      version: quote(ocsfVersion),
+      uid: members.id,
+      product: jsonObject({ name: '"Auditbox"', vendor_name: '"Auditbox"' }),
+      tenant_uid: jsonText(textMember(members, 'tenant')),
+      original_time: members.updated_at,
+      logged_time: milliseconds(members, 'recorded_at'),
+    }),
+  };
+}
+
+function unmapped(members: EventMembers) {
+  return { recorded_by: members.recorded_by, redacted: presentMember(members, 'redacted') };
+}
+
+function addressOf(text: string): string | undefined {
+  return isIP(text) === 0 || text.length > longestAddress ? undefined : quote(text);
+}
+
 function actorOf(changedBy: string): string | undefined {
   if (changedBy === '') return undefined;
-  const email = address.test(changedBy) ? quote(changedBy) : undefined;
-  return jsonObject({ user: jsonObject({ uid: quote(changedBy), email_addr: email }) });
+  const address = email.test(changedBy) ? quote(changedBy) : undefined;
+  return jsonObject({ user: jsonObject({ uid: quote(changedBy), email_addr: address }) });
 }
 
 function milliseconds(members: EventMembers, name: string): string {

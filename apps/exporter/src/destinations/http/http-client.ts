@@ -6,8 +6,8 @@ import {
   request as requestHttp,
 } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
-import { rootCertificates } from 'node:tls';
 import { brotliDecompressSync, inflateSync, unzipSync, zstdDecompressSync } from 'node:zlib';
+import type { TlsMaterial } from '../tls/tls-files.ts';
 
 /** An answer of a receiver. */
 export interface HttpAnswer {
@@ -36,10 +36,8 @@ export interface HttpClient {
 
 /** How a client connects. */
 export interface HttpOptions {
-  /** Certificates to trust in addition to the usual ones, in PEM. */
-  readonly ca?: readonly string[] | undefined;
-  readonly cert?: string | undefined;
-  readonly key?: string | undefined;
+  /** Asked for each request. Another object than before ends the use of the connections that there are. */
+  readonly tls?: () => TlsMaterial;
   /** Where HTTPS_PROXY and NO_PROXY are read. Loopback is reached without a proxy. */
   readonly env?: Readonly<Record<string, string | undefined>> | undefined;
   /** How long a connection is used for new requests. */
@@ -55,24 +53,24 @@ const idleMs = 4_000;
 /** A host may move while its old address still answers. So a busy connection ends too, and the next one looks the address up again. */
 const usualConnectionAgeMs = 60_000;
 
+const noMaterial: TlsMaterial = {};
+const usualTls = () => noMaterial;
+
 /** Answers about the request. Other errors may be of a host that is being replaced, so the next request looks the address up again. */
 const statusesOfRequests: ReadonlySet<number> = new Set([400, 413, 422]);
 
 export function createHttpClient({
-  ca,
-  cert,
-  key,
+  tls = usualTls,
   env = {},
   connectionAgeMs = usualConnectionAgeMs,
 }: HttpOptions = {}): HttpClient {
   const common = { keepAlive: true, timeout: idleMs, scheduling: 'lifo' as const };
-  const tls = {
-    ...(ca !== undefined && { ca: [...rootCertificates, ...ca] }),
-    ...(cert !== undefined && { cert }),
-    ...(key !== undefined && { key }),
-  };
-  const http = renewAgent(() => new HttpAgent(common), connectionAgeMs);
-  const https = renewAgent(() => new HttpsAgent({ ...common, ...proxyOf(env), ...tls }), connectionAgeMs);
+  const http = renewAgent(() => new HttpAgent(common), usualTls, connectionAgeMs);
+  const https = renewAgent(
+    (material) => new HttpsAgent({ ...common, ...proxyOf(env), ...material }),
+    tls,
+    connectionAgeMs,
+  );
   return {
     send: async ({ method = 'POST', url, headers = {}, body = '' }, signal) => {
       const own = { 'accept-encoding': 'identity', 'content-length': Buffer.byteLength(body) };
@@ -98,14 +96,21 @@ function proxyOf(env: NonNullable<HttpOptions['env']>) {
   return { proxyEnv: { ...env, NO_PROXY: direct } };
 }
 
-/** An agent for each span of time. Connections of the former one end when they are idle. */
-function renewAgent<A extends HttpAgent>(make: () => A, ageMs: number): { current(): A; close(): void } {
-  let [agent, former] = [make(), make()];
+/** An agent for each span of time and for each state of the TLS files. Connections of the former one end when they are idle. */
+function renewAgent<A extends HttpAgent>(
+  make: (material: TlsMaterial) => A,
+  tls: () => TlsMaterial,
+  ageMs: number,
+): { current(): A; close(): void } {
+  let material = tls();
+  let [agent, former] = [make(material), make(material)];
   let madeAt = performance.now();
   return {
     current() {
-      if (performance.now() - madeAt < ageMs) return agent;
-      [agent, former] = [make(), agent];
+      const now = tls();
+      if (now === material && performance.now() - madeAt < ageMs) return agent;
+      material = now;
+      [agent, former] = [make(material), agent];
       madeAt = performance.now();
       return agent;
     },

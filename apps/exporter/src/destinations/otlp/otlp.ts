@@ -7,6 +7,7 @@ import { classifyAnswer, describeAnswer } from '../http/classify-answer.ts';
 import { createHttpClient, type HttpAnswer } from '../http/http-client.ts';
 import { isFromReceiver, jsonAnswer } from '../http/json-answer.ts';
 import { refuseBadRows } from '../http/refuse-bad-rows.ts';
+import { createTlsFiles } from '../tls/tls-files.ts';
 
 const options = z.strictObject({
   /** Of the collector, with or without /v1/logs. */
@@ -23,9 +24,9 @@ const usualBytes = 2_000_000;
 export const otlp: DestinationType<typeof options> = {
   options,
   secrets: ['headers'],
-  create({ url, headers, service, maxRows, maxBytes, ...tls }, { env }): Destination {
+  create({ url, headers, service, maxRows, maxBytes, ...tls }, { env, log }): Destination {
     const endpoint = `${url.replace(/(\/v1\/logs)?\/*$/, '')}/v1/logs`;
-    const client = createHttpClient({ ...tls, env });
+    const client = createHttpClient({ tls: createTlsFiles(tls, log), env });
     const resource = `{"attributes":[${attribute('service.name', service)}]}`;
     return {
       limits: {

@@ -5,6 +5,7 @@ import { baseUrl, requestLimits, secretText, tlsOptions } from '../configured/op
 import { classifyAnswer, describeAnswer } from '../http/classify-answer.ts';
 import { createHttpClient } from '../http/http-client.ts';
 import { refuseBadRows } from '../http/refuse-bad-rows.ts';
+import { createTlsFiles } from '../tls/tls-files.ts';
 import { createEntraToken, TokenRefusedError } from './entra-token.ts';
 
 const options = z.strictObject({
@@ -33,9 +34,9 @@ export const sentinel: DestinationType<typeof options> = {
   secrets: ['clientSecret'],
   create(
     { url, rule, stream, maxRows, maxBytes, tenantId, clientId, clientSecret, authority, scope, ...tls },
-    { env },
+    { env, log },
   ) {
-    const client = createHttpClient({ ...tls, env });
+    const client = createHttpClient({ tls: createTlsFiles(tls, log), env });
     const token = createEntraToken(client, { authority, tenantId, clientId, clientSecret, scope });
     const endpoint = `${url}/dataCollectionRules/${rule}/streams/${stream}?api-version=2023-01-01`;
 

@@ -9,6 +9,7 @@ import { encodeTexts } from '../http/encode-texts.ts';
 import { createHttpClient, type HttpAnswer } from '../http/http-client.ts';
 import { jsonAnswer } from '../http/json-answer.ts';
 import { refuseBadRows } from '../http/refuse-bad-rows.ts';
+import { createTlsFiles } from '../tls/tls-files.ts';
 
 const options = z.strictObject({
   /** Without a path. */
@@ -35,8 +36,8 @@ const eventCodes = new Set([6, 12, 13]);
 export const splunkHec: DestinationType<typeof options> = {
   options,
   secrets: ['token'],
-  create({ url, token, ack, ackPollMs, maxRows, maxBytes, ca, cert, key, ...meta }, { env }): Destination {
-    const client = createHttpClient({ ca, cert, key, env });
+  create({ url, token, ack, ackPollMs, maxRows, maxBytes, ca, cert, key, ...meta }, { env, log }): Destination {
+    const client = createHttpClient({ tls: createTlsFiles({ ca, cert, key }, log), env });
     // Two processes on one channel would take each other's acknowledgements.
     const channel = randomUUID();
     const headers = { authorization: `Splunk ${token}`, ...(ack && { 'x-splunk-request-channel': channel }) };

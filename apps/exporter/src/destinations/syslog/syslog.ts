@@ -1,9 +1,10 @@
 import { hostname } from 'node:os';
-import { connect as connectTls, rootCertificates } from 'node:tls';
+import { connect as connectTls } from 'node:tls';
 import type { DeliveryRequest, Destination, Finding, Outcome, Row } from '@auditbox/destination-kit/destination.ts';
 import { z } from 'zod';
 import type { DestinationType } from '../configured/destination-type.ts';
 import { requestLimits, tlsOptions } from '../configured/options.ts';
+import { createTlsFiles } from '../tls/tls-files.ts';
 
 const printable = (most: number) =>
   z.string().regex(new RegExp(`^[\\x21-\\x7e]{1,${most}}$`), `must be 1 to ${most} visible ASCII characters`);
@@ -33,20 +34,10 @@ const usualBytes = 1_000_000;
 export const syslog: DestinationType<typeof options> = {
   options,
   secrets: ['key'],
-  create({
-    host,
-    port,
-    facility,
-    appName,
-    hostname: from,
-    enterprise,
-    maxMessageBytes,
-    ca,
-    cert,
-    key,
-    maxRows,
-    maxBytes,
-  }) {
+  create(
+    { host, port, facility, appName, hostname: from, enterprise, maxMessageBytes, ca, cert, key, maxRows, maxBytes },
+    { log },
+  ) {
     const head = `<${facility * 8 + informational}>1`;
     const origin = `${from ?? hostname()} ${appName} - audit`;
     const frame = (row: Row): Buffer => {
@@ -55,14 +46,13 @@ export const syslog: DestinationType<typeof options> = {
       return Buffer.concat([Buffer.from(`${bytes.length} `), bytes]);
     };
 
+    const tls = createTlsFiles({ ca, cert, key }, log);
+
     /** Resolves once the receiver has closed the connection in order. */
     function exchange(frames: Buffer, signal: AbortSignal): Promise<void> {
       const { promise, resolve, reject } = Promise.withResolvers<void>();
-      const socket = connectTls({
-        ...{ host, port, cert, key, minVersion: 'TLSv1.2' },
-        // A name in the certificate is compared with the host; an address is compared as an address.
-        ...(ca !== undefined && { ca: [...rootCertificates, ...ca] }),
-      });
+      // A name in the certificate is compared with the host; an address is compared as an address.
+      const socket = connectTls({ host, port, ...tls(), minVersion: 'TLSv1.2' });
       const abort = () => socket.destroy(new Error('The receiver did not close the connection in time.'));
       let isSent = false;
       signal.addEventListener('abort', abort, { once: true });

@@ -60,13 +60,16 @@ function standardEvent({ action, occurredAt, line }: Row): string {
   return `{"type":"audit.${typeName(action)}","timestamp":"${occurredAt}","data":${line}}`;
 }
 
+/** What no attribute of a CloudEvent may hold. */
+const forbidden = /[\p{Cc}\p{Noncharacter_Code_Point}]/gu;
+
 function cloudEvent({ id, action, tableName, objectId, occurredAt, recordedAt, line }: Row, source: string): string {
   const about = {
     specversion: '1.0',
     id,
     source,
     type: `auditbox.audit.${typeName(action)}`,
-    subject: `${tableName}/${objectId}`,
+    subject: `${tableName}/${objectId}`.replaceAll(forbidden, encodeURIComponent),
     time: occurredAt,
     recordedtime: recordedAt,
     datacontenttype: 'application/json',

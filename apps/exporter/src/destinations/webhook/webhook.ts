@@ -7,8 +7,12 @@ import { classifyAnswer, describeAnswer } from '../http/classify-answer.ts';
 import { encodeTexts } from '../http/encode-texts.ts';
 import { createHttpClient } from '../http/http-client.ts';
 import { refuseBadRows } from '../http/refuse-bad-rows.ts';
+import { createTlsFiles } from '../tls/tls-files.ts';
 import { bodyNames, createBody } from './bodies.ts';
 import { createWebhookSigner } from './sign.ts';
+
+/** RFC 3986 has no blank and no letter outside of ASCII. */
+const uriReference = /^(?:[\w.~:/?#[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+$/;
 
 const options = z.strictObject({
   url: destinationUrl,
@@ -17,7 +21,10 @@ const options = z.strictObject({
   body: z.enum(bodyNames).default('event'),
   headers: headersOption,
   /** The `source` of CloudEvents. */
-  source: z.string().min(1).default('auditbox'),
+  source: z
+    .string()
+    .regex(uriReference, 'must be a URI reference, such as auditbox or https://audit.example')
+    .default('auditbox'),
   ...tlsOptions,
   ...requestLimits,
 });
@@ -30,10 +37,10 @@ const usualBytes = 1_000_000;
 export const webhook: DestinationType<typeof options> = {
   options,
   secrets: ['secrets', 'headers'],
-  create({ url, secrets, body: bodyName, headers, source, maxRows, maxBytes, ...tls }, { env }): Destination {
+  create({ url, secrets, body: bodyName, headers, source, maxRows, maxBytes, ...tls }, { env, log }): Destination {
     const sign = createWebhookSigner(secrets);
     const body = createBody(bodyName, source);
-    const client = createHttpClient({ ...tls, env });
+    const client = createHttpClient({ tls: createTlsFiles(tls, log), env });
 
     async function deliver({ key, rows }: DeliveryRequest, signal: AbortSignal): Promise<Outcome> {
       const bytes = encodeTexts(body.write(rows));

@@ -85,7 +85,7 @@ async function sendRows(
   const { destination: name, batchId } = delivery;
   const sealedAt = sentAs.hasSealInKey ? begun.sealedAt : null;
   const keyParts = { cell, destination: name, batchId, sealedAt, namesParts: sentAs.namesParts === true };
-  const format = createFormatter(sentAs.format, sentAs.omit);
+  const format = createFormatter(sentAs.format, sentAs.omit, sentAs.followsOcsf18 === true);
   const cutter = createCutter(sentAs);
   const ageLimit = ageLimitOf(destination);
   const send = (cut: CutRequest) => sendRequest({ ...parts, keyParts }, cut);

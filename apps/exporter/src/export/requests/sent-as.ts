@@ -30,6 +30,8 @@ export interface SentAs extends Selection {
   readonly hasSealInKey?: true;
   /** Whether keys of parts of requests name their rows. Missing in a delivery that an older version began. */
   readonly namesParts?: true;
+  /** Whether `ocsf` has the attributes and classes of OCSF 1.8. Missing in a delivery that an older version began. */
+  readonly followsOcsf18?: true;
 }
 
 export function formatSentAs(selection: Selection, limits: DestinationLimits): string {
@@ -45,6 +47,7 @@ export function formatSentAs(selection: Selection, limits: DestinationLimits): s
     maxRowBytes,
     hasSealInKey: true,
     namesParts: true,
+    ...(format === 'ocsf' && { followsOcsf18: true }),
   } satisfies SentAs);
 }
 

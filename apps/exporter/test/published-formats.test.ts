@@ -1,0 +1,225 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { createFormatter, formatNames } from '../src/destinations/formats/format.ts';
+import { createBody } from '../src/destinations/webhook/bodies.ts';
+import { aRow, openDestination } from './opened-destination.ts';
+import { checkCloudEvents } from './published/check-cloud-events.ts';
+import { checkOcsf } from './published/check-ocsf.ts';
+
+/* What receivers get, compared with what others publish about their formats. */
+
+const event = {
+  id: '0197f0e0-0000-7000-8000-000000000001',
+  updated_at: '2026-07-03T11:46:50.269Z',
+  changed_by: 'ana@example.com',
+  changed_by_api_key: '88dc28d0',
+  action: 'updated',
+  table_name: 'LiteLLM_TeamTable',
+  object_id: 'team-1',
+  before_value: { max_budget: 1 },
+  updated_values: { max_budget: 2 },
+  context: { ip: '10.0.0.1', user_agent: 'curl/8' },
+  recorded_at: '2026-07-03T11:46:51.000001Z',
+  recorded_by: 'key:1',
+  tenant: 'acme',
+  redacted: ['updated_values.token'],
+};
+
+/** A request to the api, as the api itself records it. */
+const request = {
+  ...event,
+  changed_by: 'auditor',
+  action: 'read',
+  table_name: 'auditbox.request',
+  object_id: 'GET /audit/:id',
+  before_value: null,
+  updated_values: null,
+  context: { path: '/audit/1', query: 'pretty=1', address: '2001:db8::1' },
+  recorded_by: 'api',
+};
+
+type Fields = Readonly<Record<string, unknown>>;
+const ocsf = createFormatter('ocsf', []);
+const ocsfOf = (fields: Fields): Fields => JSON.parse(ocsf(JSON.stringify(fields)));
+const problemsOf = (fields: Fields) => checkOcsf(ocsfOf(fields)).problems;
+
+describe('ocsf, by the table of OCSF 1.8', () => {
+  test('a change is Entity Management, and of what the class recommends it leaves out what Auditbox does not have', () => {
+    const written = ocsfOf(event);
+    expect(written).toMatchObject({ class_uid: 3004, status_id: 1, metadata: { tenant_uid: 'acme' } });
+    expect(written.entity_result).toMatchObject({ uid: 'team-1', data: { max_budget: 2 } });
+    const { problems, notThere } = checkOcsf(written);
+    expect(problems).toEqual([]);
+    expect(notThere).toEqual(['comment', 'message', 'observables', 'status_code', 'status_detail', 'timezone_offset']);
+  });
+
+  test('a recorded request to the api is API Activity, with the caller, its address and the route', () => {
+    const written = ocsfOf(request);
+    expect(written).toMatchObject({
+      class_uid: 6003,
+      activity_id: 2,
+      type_uid: 600_302,
+      actor: { user: { uid: 'auditor' } },
+      api: { operation: 'GET /audit/:id', token: { uid: '88dc28d0', type_id: 7 } },
+      src_endpoint: { ip: '2001:db8::1' },
+      http_request: { http_method: 'GET' },
+      resources: [{ name: '/audit/1' }],
+      unmapped: { context: { query: 'pretty=1' } },
+    });
+    expect(problemsOf(request)).toEqual([]);
+  });
+
+  test('a denied request is a failure with its reason', () => {
+    const denied = {
+      ...request,
+      action: 'denied',
+      object_id: 'POST /audit',
+      context: { reason: 'no scope', count: 3, first_at: '2026-07-03T11:46:00Z', address: '10.0.0.1' },
+    };
+    expect(ocsfOf(denied)).toMatchObject({
+      class_uid: 6003,
+      activity_id: 1,
+      status_id: 2,
+      status: 'Failure',
+      status_detail: 'no scope',
+    });
+    expect(problemsOf(denied)).toEqual([]);
+  });
+
+  test.each([
+    ['an address', { context: { ...request.context, address: 'others' } }],
+    ['a context', { context: null }],
+    ['our own record', { recorded_by: 'key:1' }],
+  ])('a request without %s is Entity Management, because API Activity requires a source', (_name, changed) => {
+    expect(ocsfOf({ ...request, ...changed }).class_uid).toBe(3004);
+    expect(problemsOf({ ...request, ...changed })).toEqual([]);
+  });
+
+  test('every event that the database takes makes a record that the table accepts', () => {
+    const name = fc.string({ unit: 'binary', minLength: 1, maxLength: 60 });
+    const ip = fc.oneof(fc.ipV4(), fc.ipV6(), fc.constantFrom('', 'unknown', `fe80::1%${'e'.repeat(40)}`));
+    const fields = fc.record({
+      changed_by: fc.oneof(name, fc.emailAddress(), fc.constantFrom('zoë@exämple.com', 'a@b.c@d.e')),
+      changed_by_api_key: fc.oneof(name, fc.constant('')),
+      action: fc.oneof(
+        name,
+        fc.constantFrom('created', 'read', 'deleted', 'blocked', 'rotated', 'denied', 'constructor', '__proto__'),
+      ),
+      table_name: fc.oneof(name, fc.constant('auditbox.request')),
+      object_id: fc.oneof(name, fc.constantFrom('', 'GET /audit', 'any', 'toString')),
+      before_value: fc.option(fc.jsonValue()),
+      updated_values: fc.option(fc.jsonValue()),
+      context: fc.option(
+        fc.record(
+          { ip, user_agent: fc.string(), address: ip, path: fc.string(), reason: fc.string() },
+          { requiredKeys: [] },
+        ),
+      ),
+      recorded_by: fc.oneof(name, fc.constant('api')),
+      tenant: fc.oneof(name, fc.constant('')),
+    });
+    fc.assert(
+      fc.property(fields, (changed) => {
+        expect(problemsOf({ ...event, ...changed })).toEqual([]);
+      }),
+      { numRuns: 1_000, seed: 18 },
+    );
+  });
+
+  test('a record with any fault is noticed', () => {
+    const written = ocsfOf(event);
+    const metadata = written.metadata as Fields;
+    const faults: Fields[] = [
+      { ...written, updated_entity: written.entity_result },
+      { ...written, class_uid: 1 },
+      { ...written, category_uid: 6 },
+      { ...written, activity_id: 14, type_uid: 300_414 },
+      { ...written, activity_name: 'update' },
+      { ...written, type_uid: 300_404 },
+      { ...written, time: '2026-07-03' },
+      { ...written, severity: 'Info' },
+      { ...written, metadata: { ...metadata, version: '1.9.0' } },
+      { ...written, metadata: { ...metadata, product: { vendor_name: 'Auditbox' } } },
+      { ...written, metadata: { ...metadata, tenant: 'acme' } },
+      { ...written, actor: { user: { uid: 'a', email_addr: 'a' } } },
+      { ...written, actor: {} },
+      { ...written, src_endpoint: { ip: 'unknown' } },
+      { ...written, src_endpoint: '10.0.0.1' },
+      { ...written, http_request: [] },
+      { ...ocsfOf(request), resources: { name: 'a' } },
+      { ...ocsfOf(request), api: {} },
+    ];
+    for (const fault of faults) expect(checkOcsf(fault).problems, JSON.stringify(fault)).toHaveLength(1);
+    const { entity: _entity, ...without } = written;
+    expect(checkOcsf(without).problems).toEqual(['entity is required']);
+  });
+
+  test('what an older version began goes on in its form', () => {
+    const before = createFormatter('ocsf', [], false);
+    const written: Fields = JSON.parse(before(JSON.stringify(event)));
+    expect(written).toMatchObject({ updated_entity: { uid: 'team-1' }, unmapped: { tenant: 'acme' } });
+    expect(checkOcsf(written).problems).toEqual(['updated_entity is not an attribute']);
+  });
+});
+
+test.each(formatNames)('%s takes an action and a table that have the name of a part of every object', (name) => {
+  for (const action of ['constructor', '__proto__', 'toString', 'hasOwnProperty']) {
+    const written = createFormatter(name, [])(JSON.stringify({ ...event, action, table_name: action }));
+    expect(written).toContain(`"${action}"`);
+  }
+});
+
+describe('cloudevents-batch, by the table of CloudEvents 1.0', () => {
+  const text = fc.string({ unit: 'binary', minLength: 1, maxLength: 40 });
+  const rows = fc.array(fc.record({ action: text, tableName: text, objectId: fc.oneof(text, fc.constant('')) }), {
+    minLength: 1,
+    maxLength: 5,
+  });
+
+  test('every batch is valid, whatever its events are named', () => {
+    const { contentType, write } = createBody('cloudevents-batch', 'https://audit.example/box?a=1#b');
+    fc.assert(
+      fc.property(rows, (some) => {
+        expect(checkCloudEvents(contentType, write(some.map((fields) => aRow(fields))).join(''))).toEqual([]);
+      }),
+      { numRuns: 500, seed: 18 },
+    );
+  });
+
+  test('a batch with any fault is noticed', () => {
+    const { contentType, write } = createBody('cloudevents-batch', 'auditbox');
+    const body = write([aRow()]).join('');
+    const [one] = JSON.parse(body);
+    expect(checkCloudEvents(contentType, body)).toEqual([]);
+    expect(checkCloudEvents('application/json', body)).toHaveLength(1);
+    for (const fault of [
+      { id: '' },
+      { source: 'my box' },
+      { specversion: '0.3' },
+      { time: '2026-07-03' },
+      { recordedtime: 'now' },
+      { subject: 'a\nb' },
+      { recorded_time: one.time },
+    ])
+      expect(checkCloudEvents(contentType, JSON.stringify([{ ...one, ...fault }])), JSON.stringify(fault)).not.toEqual(
+        [],
+      );
+    const { type: _, ...without } = one;
+    expect(checkCloudEvents(contentType, JSON.stringify([without]))).toHaveLength(1);
+  });
+
+  test.each(['my box', 'büchse', 'a<b', '%zz'])(
+    'the source %s, which is not a URI reference, is refused at the start',
+    async (source) => {
+      const secrets = [`whsec_${'a'.repeat(32)}`];
+      const opened = openDestination({
+        type: 'webhook',
+        url: 'https://soc.example',
+        secrets,
+        body: 'cloudevents-batch',
+        source,
+      });
+      await expect(opened).rejects.toThrow('must be a URI reference');
+    },
+  );
+});
