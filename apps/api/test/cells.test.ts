@@ -146,8 +146,7 @@ const filterValues = {
   'updated_values.n': fc.constantFrom('0', '3'),
   'before_value.team_id': fc.constantFrom('t0', 't3'),
   'updated_values.limits.rpm.0': fc.constantFrom('1', '2'),
-  // Pages of the large ones end early, and with cells at another event.
-  'context.size': fc.constantFrom('small', 'none'),
+  'context.size': fc.constantFrom('large', 'small'),
   object_key_hash: fc.constantFrom('k0', 'k1'),
   changed_by_api_key: fc.constantFrom('hash-1', 'hash-2,other'),
   changed_by_prefix: fc.constantFrom('an', '𝒳', 'z'),
@@ -311,27 +310,19 @@ test('a key that is bound to a tenant gets the same answers, of its tenant alone
   expect(count).toBe(events.filter(own).length);
 });
 
-test('a walk by pages that end early, because their events are large, passes the same events in the same order', async () => {
+test('pages that end early, because their events are large, end at the same event', async () => {
   const large = { 'context.size': 'large', start_date: '2026-06-28' };
-  const walk = async (api: Pick<ApiFixture, 'request'>, order: object) => {
-    const pages: string[][] = [];
+  for (const order of [{}, { sort_by: 'changed_by', sort_order: 'asc' }, { sort_by: 'id' }]) {
+    const sizes: number[] = [];
     for (let cursor: string | null = ''; cursor !== null; ) {
-      const query = search(order, large, { page_size: 100, cursor });
-      const { status, text, body } = await api.request(`/audit?${query}`);
-      expect(status, text).toBe(200);
-      pages.push(body.audit_logs.map(({ id }: { id: string }) => id));
-      cursor = body.next_cursor;
+      const page = await ask(`/audit?${search(order, large, { page_size: 100, cursor })}`);
+      sizes.push(JSON.parse(page.text).audit_logs.length);
+      cursor = page.next;
     }
-    return pages;
-  };
-  const orders = [{}, { sort_by: 'changed_by', sort_order: 'asc' }, { sort_by: 'id' }];
-  for (const order of orders) {
-    const [a, b] = [await walk(one, order), await walk(cells, order)];
-    expect(b.flat()).toEqual(a.flat());
     // 8 MiB have fewer than thirty of them.
-    expect(Math.max(...[...a, ...b].map(({ length }) => length))).toBeLessThan(30);
-    expect(a.length).toBeGreaterThan(1);
-    for (const page of [1, 2, 3]) await ask(`/audit?${search(order, large, { page_size: 20, page })}`);
+    expect(Math.max(...sizes)).toBeLessThan(30);
+    expect(sizes.length).toBeGreaterThan(1);
+    for (const page of [1, 2, 3]) await ask(`/audit?${search(order, large, { page_size: 30, page })}`);
   }
 });
 
