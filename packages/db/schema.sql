@@ -1347,7 +1347,7 @@ begin
   returning * into made;
   insert into auditbox.audit_log (changed_by, action, table_name, object_id, before_value, updated_values)
   values ('db:' || session_user, case when before.table_name is null then 'created' else 'updated' end,
-    'auditbox.captured_table', it.nspname || '.' || it.relname,
+    auditbox.own_table('captured_table'), it.nspname || '.' || it.relname,
     case when before.table_name is not null then row_to_json(before) end, row_to_json(made));
   return function_name;
 end $function$;
@@ -1448,7 +1448,7 @@ begin
   end if;
   execute format('drop function if exists auditbox.%I()', gone.function_name);
   insert into auditbox.audit_log (changed_by, action, table_name, object_id, before_value)
-  values ('db:' || session_user, 'deleted', 'auditbox.captured_table', gone.schema_name || '.' || gone.table_name, row_to_json(gone));
+  values ('db:' || session_user, 'deleted', auditbox.own_table('captured_table'), gone.schema_name || '.' || gone.table_name, row_to_json(gone));
 end $function$;
 revoke execute on function auditbox.forget_capture(text,text) from public;
 grant execute on function auditbox.forget_capture(text,text) to auditbox_writer;
@@ -1850,6 +1850,14 @@ $function$;
 revoke execute on function auditbox.outbox_ids_given() from public;
 grant execute on function auditbox.outbox_ids_given() to auditbox_api;
 
+CREATE OR REPLACE FUNCTION auditbox.own_table(name text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+RETURN ('auditbox.'::text || name);
+revoke execute on function auditbox.own_table(text) from public;
+
 CREATE OR REPLACE FUNCTION auditbox.path_to_unreadable(value json, path text)
  RETURNS text
  LANGUAGE plpgsql
@@ -2095,7 +2103,7 @@ begin
   end if;
   perform auditbox.make_month(statement_timestamp());
   insert into auditbox.audit_log (changed_by, action, table_name, object_id, updated_values, recorded_by)
-  values (coalesce(by ->> 'changed_by', session_user), 'updated', 'auditbox.destination', destination_name, updated_values,
+  values (coalesce(by ->> 'changed_by', session_user), 'updated', auditbox.own_table('destination'), destination_name, updated_values,
     coalesce(by ->> 'recorded_by', 'sql:' || session_user));
 end $function$;
 revoke execute on function auditbox.record_export_change(text,json,json) from public;
@@ -2108,7 +2116,7 @@ AS $function$
 begin
   perform auditbox.make_month(statement_timestamp());
   insert into auditbox.audit_log (changed_by, action, table_name, object_id, before_value, updated_values, recorded_by)
-  values (coalesce(by ->> 'changed_by', session_user), act, 'auditbox.api_key', key_id::text, before_value, updated_values,
+  values (coalesce(by ->> 'changed_by', session_user), act, auditbox.own_table('api_key'), key_id::text, before_value, updated_values,
     coalesce(by ->> 'recorded_by', 'sql:' || session_user));
 end $function$;
 revoke execute on function auditbox.record_key_change(text,uuid,json,json,json) from public;

@@ -113,6 +113,46 @@ test('partial=true and Idempotency-Key work over cells', async () => {
   expect((await api.request('/audit/batch', { body: withoutId(21), headers })).status).toBe(422);
 });
 
+test('partial=true stores events without ids in one cell, next to events with ids of all cells', async () => {
+  const api = await start();
+  const known = names.map((name) => anEvent({ id: idOf(name) }));
+  const { status, body } = await api.request('/audit/batch?partial=true', { body: [...known, ...withoutId(30)] });
+  expect([status, body.created, body.errors]).toEqual([201, 33, []]);
+  expect(body.ids.slice(0, 3)).toEqual(known.map(({ id }) => id));
+  expect(new Set(body.ids.slice(3).map((id: string) => cellOf(id, names))).size).toBe(1);
+});
+
+test('partial=true stores no event without an id while a cell of the others is down, so that the same request again doubles none', async () => {
+  const { proxy, list } = await withProxy('birch');
+  const api = await start({ DATABASE_CELLS: list });
+  const anonymous = withoutId(12);
+  const body = [...names.map((name) => anEvent({ id: idOf(name) })), ...anonymous];
+  await proxy.down();
+  const failed = await api.request('/audit/batch?partial=true', { body });
+  expect([failed.status, failed.body.detail]).toEqual([503, expect.stringContaining('The cell birch')]);
+  const known = body.map((event) => ('id' in event ? event.id : null));
+  const without = async () => (await Promise.all(names.map(idsIn))).flat().filter((id) => !known.includes(id));
+  await proxy.up();
+  expect(await without()).toEqual([]);
+  await eventually(async () => expect((await api.request('/audit/batch?partial=true', { body })).status).toBe(201));
+  expect(await without()).toHaveLength(anonymous.length);
+});
+
+test('an Idempotency-Key that is sent to apis with another list of cells stores its events once', async () => {
+  const headers = { 'idempotency-key': '"grown"' };
+  const batch = withoutId(25);
+  const before = await startApi('', { DATABASE_CELLS: listOf('ash') });
+  const after = await start({ DATABASE_CELLS_BEFORE: 'ash' });
+  for (const path of ['/audit/batch', '/audit/batch?partial=true']) {
+    const answers = [];
+    for (const api of [before, after, before, after]) answers.push(await api.request(path, { body: batch, headers }));
+    const [first, ...others] = answers.map(({ body: { created, existing, ids } }) => ({ created, existing, ids }));
+    expect(new Set(first?.ids.map((id: string) => cellOf(id, names))).size).toBe(names.length);
+    expect(others).toEqual(others.map(() => ({ created: 0, existing: 25, ids: first?.ids })));
+  }
+  expect((await Promise.all(names.map(countIn))).reduce((sum, count) => sum + count)).toBe(25);
+});
+
 test('a cell that joins takes new ids, and an id that was stored before is not stored twice', async () => {
   const events = someEvents(60);
   const lists = [['ash'], ['ash', 'birch'], ['ash', 'birch', 'cedar']] as const;
@@ -205,6 +245,41 @@ test('a cell that is down takes its share and no more, and comes back', async ()
   );
 });
 
+test('a cell that goes down between two pages fails the second one, and the same cursors go on when it is back', async () => {
+  const { proxy, list } = await withProxy('birch');
+  const api = await start({ DATABASE_CELLS: list });
+  const events = someEvents(60, { object_id: 'paged' });
+  expect((await api.request('/audit/batch', { body: events })).status).toBe(201);
+  const paths = [
+    '/audit?object_id=paged&page_size=7&sort_by=id',
+    '/audit?object_id=paged&page_size=7&recorded_after=2026-01-01',
+    '/audit/objects/teams/paged?page_size=7',
+  ];
+  const idsOf = (text: string) => JSON.parse(text).audit_logs.map(({ id }: { id: string }) => id) as string[];
+  const first = await Promise.all(paths.map((path) => api.request(path)));
+  await proxy.down();
+  for (const [index, path] of paths.entries()) {
+    const cursor = first[index]?.body.next_cursor;
+    const second = await api.request(`${path}&cursor=${cursor}`);
+    expect([path, second.status, second.headers.get('retry-after')], api.app.output()).toEqual([path, 503, '1']);
+    expect(second.body.detail).toContain('The cell birch');
+  }
+  await proxy.up();
+  for (const [index, path] of paths.entries()) {
+    const seen = idsOf(first[index]?.text ?? '');
+    for (let cursor = first[index]?.body.next_cursor; cursor !== null; ) {
+      const page = await eventually(async () => {
+        const answer = await api.request(`${path}&cursor=${cursor}`);
+        expect(answer.status).toBe(200);
+        return answer;
+      });
+      seen.push(...idsOf(page.text));
+      cursor = page.body.caught_up === true ? null : page.body.next_cursor;
+    }
+    expect([path, seen.toSorted()]).toEqual([path, events.map(({ id }) => id).sort()]);
+  }
+});
+
 test.each(['ndjson', 'csv'])('an export of %s breaks when a cell dies in the middle of it', async (format) => {
   const { proxy, list } = await withProxy('birch');
   const { url, request: ask } = await start({ DATABASE_CELLS: list });
@@ -243,6 +318,34 @@ test('a key is in every cell under the same id; it works and is revoked while th
   const event = anEvent({ id: idOf('cedar') });
   expect((await api.request('/audit', { body: event, key })).status).toBe(201);
   expect((await api.request(`/audit/${event.id}`, { key })).status).toBe(200);
+});
+
+test('a list of keys goes on in the cell in which it began, although the others answer', async () => {
+  const { proxy, list } = await withProxy('ash');
+  const api = await start({ DATABASE_CELLS: list });
+  const made: string[] = [];
+  for (let n = 0; n < 5; n += 1)
+    made.push((await api.request('/keys', { body: { name: `key ${n}`, scopes: ['read'] } })).body.id);
+  // As with a clock that is an hour ahead.
+  await databases.birch.sql`update auditbox.api_key set created_at = created_at + interval '1 hour'`;
+  const first = await api.request('/keys?page_size=2');
+  const seen: string[] = first.body.keys.map(({ id }: { id: string }) => id);
+  let cursor: string | null = first.body.next_cursor;
+  await proxy.down();
+  const second = await api.request(`/keys?page_size=2&cursor=${cursor}`);
+  expect([second.status, second.body.detail]).toEqual([503, expect.stringContaining('The cell ash')]);
+  expect((await api.request('/keys')).body.keys).toHaveLength(5);
+  await proxy.up();
+  while (cursor !== null) {
+    const { body } = await eventually(async () => {
+      const answer = await api.request(`/keys?page_size=2&cursor=${cursor}`);
+      expect(answer.status).toBe(200);
+      return answer;
+    });
+    seen.push(...body.keys.map(({ id }: { id: string }) => id));
+    cursor = body.next_cursor;
+  }
+  expect(seen).toEqual(made);
 });
 
 test('`npm run keys` changes all cells, and names the cell that is down', async () => {

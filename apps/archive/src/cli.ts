@@ -32,7 +32,9 @@ Times are dates (2026-07-03) or RFC 3339 with an offset. Both bounds are include
 const exits = `
 Exit codes: 0 done; 1 it could not be done; 2 no such event, or an hour is open; 3 an object is not what its name or its manifest promises, or
 conflicts with the database; 4 refused: the range needs more than the cache, the day is not closed, or nothing is ever erased.
+`;
 
+const help = `
 The columns of \`events\`: id, updated_at, changed_by, changed_by_api_key, action, table_name, object_id, before_value,
 updated_values, context, recorded_at, recorded_by, tenant, redacted: each the text as it stands in the object. And
 occurred_at (timestamptz, of updated_at), object (the path of the object) and line (its place there, from 0).
@@ -55,7 +57,8 @@ export function parseArchiveCommand(argv: readonly string[]): ArchiveCommand {
   };
   const cli = new Command(withCommands('npm run archive --'))
     .description(description)
-    .addHelpText('after', withCommands(exits));
+    .addHelpText('after', withCommands(help))
+    .addHelpText('afterAll', withCommands(exits));
   addQuery(cli, set);
   addGet(cli, set);
   addFind(cli, set);
@@ -65,6 +68,7 @@ export function parseArchiveCommand(argv: readonly string[]): ArchiveCommand {
   cli
     .command('erase')
     .description('says why nothing can be erased, and what to do instead')
+    .allowExcessArguments(false)
     .option('--subject <who>', 'whose data')
     .action(() => set({ kind: 'erase' }));
   cli.parse([...argv], { from: 'user' });
@@ -86,7 +90,7 @@ function addQuery(cli: Command, set: Set): void {
       .option('--csv', 'CSV with a header')
       .option('--no-parquet', 'read the objects themselves, also where compacted files have their events');
   const read = ({ json, csv, parquet, ...times }: QueryFlags) =>
-    ({ range: toRange(times), format: json ? 'json' : csv ? 'csv' : 'table', usesParquet: parquet }) as const;
+    ({ range: toRange(cli, times), format: json ? 'json' : csv ? 'csv' : 'table', usesParquet: parquet }) as const;
   add('query <sql>', 'runs one statement of SQL (DuckDB) over the view `events`').action(
     (sql: string, flags: QueryFlags) => set({ kind: 'query', sql, ...read(flags) }),
   );
@@ -104,7 +108,7 @@ function addGet(cli: Command, set: Set): void {
       ),
   ).action((id: string, times: Times) => {
     if (!/^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i.test(id)) cli.error(`error: ${id} is not a UUID`);
-    set({ kind: 'get', id: id.toLowerCase(), range: toRange(times) });
+    set({ kind: 'get', id: id.toLowerCase(), range: toRange(cli, times) });
   });
 }
 
@@ -136,7 +140,7 @@ function addFind(cli: Command, set: Set): void {
       set({
         kind: 'find',
         filter: {
-          range: toRange(times),
+          range: toRange(cli, times),
           actors: actor,
           objects: object,
           tables: table,
@@ -161,7 +165,7 @@ function addRestore(cli: Command, set: Set): void {
     .requiredOption('--into <url>', 'the database; its schema must be migrated, and the login a member of its owner')
     .option('--json', 'print the result as one JSON object')
     .action(({ into, json, ...times }: Times & { into: string; json?: true }) =>
-      set({ kind: 'restore', url: into, range: toRange(times), json: json === true }),
+      set({ kind: 'restore', url: into, range: toRange(cli, times), json: json === true }),
     );
 }
 
@@ -208,7 +212,7 @@ function addHours(cli: Command, set: Set): void {
     .addOption(new Option('--by <width>', 'hours or days, in UTC').choices(['hour', 'day']).default('hour'))
     .option('--json', 'one JSON object for each hour, on a line')
     .action(({ from, to, by, json }: HoursFlags) => {
-      if (from > to) cli.error('error: --from is after --to');
+      toRange(cli, { from, to });
       set({ kind: 'hours', from, to, grain: by, json: json === true });
     });
 }
@@ -220,7 +224,10 @@ function withTimes(command: Command): Command {
     .option('--to <time>', 'last event time', readTo);
 }
 
-function toRange({ from, to }: Times): TimeRange {
+/** No event is in an empty range, and an answer without events would look like one about the archive. */
+function toRange(cli: Command, { from, to }: Times): TimeRange {
+  if (from !== undefined && to !== undefined && from > to)
+    cli.error('error: --from is after --to', { exitCode: exitCodes.failed });
   return { from: from ?? null, to: to ?? null };
 }
 

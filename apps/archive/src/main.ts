@@ -9,6 +9,7 @@ import { erase } from './commands/erase.ts';
 import { createParts } from './compose.ts';
 import { perform } from './perform.ts';
 import { type ArchiveSettings, readArchiveSettings } from './settings.ts';
+import { stopBySignals } from './stop-by-signals.ts';
 
 /* `npm run archive`: the commands about what is in the bucket. Standard output has the result, standard error the rest. */
 
@@ -17,6 +18,8 @@ const say = (text: string) => void process.stderr.write(withCommands(printableLi
 
 // The reader may need no more, as in `… | head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+// Progress that nobody reads must not end the command.
+process.stderr.on('error', () => {});
 
 const command = parseArchiveCommand(process.argv.slice(2));
 process.exit(command.kind === 'erase' ? erase(say) : await run(command, readSettings()));
@@ -30,15 +33,13 @@ function readSettings(): ArchiveSettings {
 }
 
 async function run(given: Exclude<ArchiveCommand, { kind: 'erase' }>, settings: ArchiveSettings): Promise<number> {
-  const stop = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] as const)
-    process.once(name, () => stop.abort(new ArchiveError(`Stopped by ${name}.`)));
+  const stop = stopBySignals(say);
   const write = (text: string) => void process.stdout.write(text);
-  const parts = createParts(settings, { write, say, signal: stop.signal });
+  const parts = createParts(settings, { write, say, signal: stop });
   try {
     return await perform(parts, given);
   } catch (thrown) {
-    const error = stop.signal.aborted ? stop.signal.reason : thrown;
+    const error = stop.aborted ? stop.reason : thrown;
     say(`${explain(error)}\n`);
     return error instanceof ArchiveError ? error.exitCode : exitCodes.failed;
   }

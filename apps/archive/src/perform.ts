@@ -15,7 +15,7 @@ export function perform(parts: CommandParts, given: Exclude<ArchiveCommand, { ki
     case 'query':
       return query(parts, given);
     case 'shell':
-      return shell(parts, given, readStandardInput());
+      return shell(parts, given, readStandardInput(parts.signal));
     case 'get':
       return get(parts, given);
     case 'find':
@@ -32,6 +32,6 @@ export function perform(parts: CommandParts, given: Exclude<ArchiveCommand, { ki
 }
 
 /** Opened at the first line that is asked for: an open reader without a listener would lose lines. */
-async function* readStandardInput(): AsyncIterable<string> {
-  yield* createInterface({ input: process.stdin, terminal: false });
+async function* readStandardInput(signal: AbortSignal): AsyncIterable<string> {
+  yield* createInterface({ input: process.stdin, terminal: false, signal });
 }

@@ -22,7 +22,9 @@ export interface ArchiveFixture extends ExporterFixture {
   /** Inserts events by SQL, with their values as written. */
   insert(events: readonly PlainEvent[]): Promise<void>;
   /** Runs a command as a process. */
-  spawn(args: readonly string[]): ReturnType<typeof spawnProgram>;
+  spawn(args: readonly string[], settings?: Record<string, string>): ReturnType<typeof spawnProgram>;
+  /** Runs a script of bash, in which `archive` is the command line of a command. `exec archive …` makes its process the script's. */
+  spawnInShell(script: string): ReturnType<typeof spawnProgram>;
 }
 
 interface Ran {
@@ -92,7 +94,9 @@ export async function createArchiveFixture(): Promise<ArchiveFixture> {
             ${before}::text::json, ${updated}::text::json, ${tenant})`;
       }
     },
-    spawn: (args) => spawnProgram(process.execPath, [main, ...args], { env }),
+    spawn: (args, settings = {}) => spawnProgram(process.execPath, [main, ...args], { env: { ...env, ...settings } }),
+    spawnInShell: (script) =>
+      spawnProgram('bash', ['-c', script.replaceAll(/\barchive\b/g, `'${process.execPath}' '${main}'`)], { env }),
     async close() {
       await fixture.close();
       await rm(cache, { recursive: true });

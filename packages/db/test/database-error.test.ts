@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connectDatabase } from '../src/database/connect.ts';
@@ -38,6 +40,20 @@ test('a server that is not there is unreachable, under a name with one address a
     await expect(one.query((sql) => sql`select 1`)).rejects.toMatchObject({ kind: 'unreachable', retry: true });
     await one.close(1_000);
   }
+});
+
+test('a write to a connection that the server has just ended is unreachable', async () => {
+  const server = createServer((socket) => void socket.end()).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1').resume();
+  await once(socket, 'end');
+  // Until its close the driver knows nothing, and sends the next statement.
+  const error = await new Promise((resolve) => {
+    socket.on('error', () => {}).write('x', resolve);
+  });
+  expect(error).toMatchObject({ code: 'EPIPE' });
+  expect(toDatabaseError(error)).toMatchObject({ kind: 'unreachable', retry: true });
+  server.close();
 });
 
 test('errors with codes that are not the database’s pass through unchanged', async () => {

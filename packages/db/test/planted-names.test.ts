@@ -53,6 +53,7 @@ const calls: Readonly<Record<string, string>> = {
   pause_destination: `select auditbox.pause_destination('s3', true, '{}')`,
   outbox_ids_given: 'select auditbox.outbox_ids_given()',
   outbox_holders: `select auditbox.outbox_holders('[]')`,
+  own_table: `select auditbox.own_table('api_key')`,
   path_to_unreadable: `select auditbox.path_to_unreadable('{"a":"\\u0000"}', 'x')`,
   recapture: `select auditbox.recapture('public.captured_before')`,
   reconcile_audit_log: `select auditbox.reconcile_audit_log('-infinity', '00000000-0000-0000-0000-000000000000', 10)`,

@@ -95,6 +95,8 @@ test.each([
   ["set application_name = 'auditbox api'", "set application_name = 'auditbox api'"],
   ['-- Auditbox. auditbox_owner', '-- Auditbox. auditbox_owner'],
   ['my_auditbox.outbox', 'my_auditbox.outbox'],
+  // The name of the product in an event.
+  ["return 'auditbox.' || name", "return 'auditbox.' || name"],
 ])('%j becomes %j', (text, named) => {
   expect(nameSchema(text, 'x')).toBe(named);
   expect(nameSchema(text, 'auditbox')).toBe(text);

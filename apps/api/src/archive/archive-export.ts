@@ -4,7 +4,7 @@ import { csvRow } from '@auditbox/core/text/csv-row.ts';
 import { printArchiveCursor } from '../read/cursor.ts';
 import type { EventReads } from '../read/event-reads.ts';
 import { type ExportFormat, type ExportSource, maxRows, partBytes } from '../read/export-source.ts';
-import type { ArchivePlace } from './archive-ledger.ts';
+import { type ArchivePlace, placeHere } from './archive-ledger.ts';
 import { type ArchivedLine, type ArchiveLimits, archiveLimits, readArchivePage } from './archive-page.ts';
 import type { ArchiveStore } from './archive-store.ts';
 import { type ArchiveListQuery, listRange } from './list-archive.ts';
@@ -29,7 +29,7 @@ export function openArchiveExport(
   const listBatches = listRange(reads, filter, direction);
   const left = { objects: limits.objects, bytes: limits.bytes };
   const endAt = performance.now() + limits.ms;
-  let place: ArchivePlace | null = after;
+  let place: ArchivePlace | null = after && placeHere(reads.listLedgers(), after);
   let [rows, isBegun, isOver] = [0, false, false];
 
   async function readPart(): Promise<readonly ArchivedLine[]> {

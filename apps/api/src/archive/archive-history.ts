@@ -11,10 +11,9 @@ import {
   readHistoryCursor,
   stateEvents,
 } from '../read/cursor.ts';
-import type { EventReads } from '../read/event-reads.ts';
 import { invalid } from '../read/read-query.ts';
 import { type OrderedLine, readArchiveInOrder } from './archive-in-order.ts';
-import { findObjects, type LineRef, listByTime } from './archive-ledger.ts';
+import { type CellLedger, findObjects, type LineRef, listByTime, placeHere } from './archive-ledger.ts';
 import { archiveLimits } from './archive-page.ts';
 import { type ArchiveParts, abortWith, printRead, requireArchive } from './list-archive.ts';
 import { type ArchiveFilter, createEventMatcher } from './match-event.ts';
@@ -63,16 +62,18 @@ export async function answerArchiveHistory(
   const reads = await sources.choose(request, response);
   const reader = { readLines, signal: abortWith(response) };
   const match = createEventMatcher(filter);
+  const ledgers = reads.listLedgers();
+  const refsBefore = place.earlier.map((ref) => placeHere(ledgers, ref));
   const { page, earlier } = await inTurn(async () => ({
     page: await readArchiveInOrder(
       { match, after: place.after, pageSize },
       {
         ...reader,
-        batches: listByTime(reads.listLedgers(), { from: place.after.at, to: filter.occurredTo }),
+        batches: listByTime(ledgers, { from: place.after.at, to: filter.occurredTo }),
         limits: archiveLimits,
       },
     ),
-    earlier: await readEarlier(reads, reader, match, place.earlier),
+    earlier: await readEarlier(ledgers, reader, match, refsBefore),
   }));
   bytesInFlight.hold(response, sum(earlier) + sum(page.lines.map(({ text }) => text)));
   const history = createObjectHistory(query.partial);
@@ -89,7 +90,7 @@ export async function answerArchiveHistory(
   const shown = page.lines.slice(0, sent);
   const last = sent < page.lines.length ? shown.at(-1) : undefined;
   const next = last === undefined ? page.next : { at: last.at, id: last.id };
-  const refs = [...place.earlier, ...shown].slice(-stateEvents);
+  const refs = [...refsBefore, ...shown].slice(-stateEvents);
   const members = {
     archive: printRead(page),
     record_begins_at: begin,
@@ -122,13 +123,13 @@ async function addSteps(
  * must match as those of the page do.
  */
 async function readEarlier(
-  reads: EventReads,
+  ledgers: readonly CellLedger[],
   reader: ObjectReader,
   match: ReturnType<typeof createEventMatcher>,
   refs: readonly LineRef[],
 ): Promise<readonly string[]> {
   const texts = new Map<string, string>();
-  for (const { object, cell, batchId } of await findObjects(reads.listLedgers(), refs)) {
+  for (const { object, cell, batchId } of await findObjects(ledgers, refs)) {
     const wanted = new Set(refs.filter((ref) => ref.cell === cell && ref.batchId === batchId).map(({ line }) => line));
     await readObject(reader, object, (line, index) => {
       const text = wanted.has(index) ? match(line)?.line : undefined;

@@ -33,6 +33,18 @@ export interface LedgerQuery extends Pick<ArchivedBatchQuery, 'occurredFrom' | '
 export interface CellLedger {
   readonly name: string;
   readonly db: Database;
+  /** Whether it was the only database, before it got its name as a cell. Cursors of then name no cell. */
+  readonly wasOnly?: boolean;
+}
+
+/**
+ * A place of a cursor, with the name that its cell has here. While the only database gets its name, apis with and without the
+ * name answer in turn.
+ */
+export function placeHere<T extends { readonly cell: string }>(ledgers: readonly CellLedger[], place: T): T {
+  const [only, ...others] = ledgers;
+  if (only?.name === '' && others.length === 0) return { ...place, cell: '' };
+  return place.cell === '' ? { ...place, cell: ledgers.find(({ wasOnly }) => wasOnly)?.name ?? '' } : place;
 }
 
 const [leastId, greatestId] = ['0', '9223372036854775807'];
@@ -57,7 +69,8 @@ export async function listOverCells(cells: readonly CellLedger[], query: LedgerQ
 function placeInCell({ partition, cell, batchId }: ArchivePlace, name: string, direction: 'asc' | 'desc'): BatchPlace {
   const order = compareTexts(name, cell);
   if (order === 0) return { partition, batchId };
-  const isPassed = direction === 'asc' ? order < 0 : order > 0;
+  // A cursor of a database that nobody names here: its partition is read again, so that no event is left out.
+  const isPassed = cell !== '' && (direction === 'asc' ? order < 0 : order > 0);
   const first = direction === 'asc' ? leastId : greatestId;
   return { partition, batchId: isPassed ? (first === leastId ? greatestId : leastId) : first };
 }

@@ -4,7 +4,7 @@ import { HttpProblem } from '../http/problem.ts';
 import { type CursorList, printArchiveCursor, readArchiveCursor } from '../read/cursor.ts';
 import type { EventReads } from '../read/event-reads.ts';
 import { invalid } from '../read/read-query.ts';
-import type { ArchivePlace } from './archive-ledger.ts';
+import { type ArchivePlace, placeHere } from './archive-ledger.ts';
 import { archiveLimits, readArchivePage } from './archive-page.ts';
 import type { ArchiveStore } from './archive-store.ts';
 import { listRange, printRead } from './list-archive.ts';
@@ -70,9 +70,11 @@ export async function findArchivedEvent(
   limits = archiveLimits,
 ): Promise<string> {
   const begin = await reads.getRecordBegin();
+  const match = createEventMatcher({ tenant, id, ...range });
+  const place = after && placeHere(reads.listLedgers(), after);
   const page = await inTurn(() =>
     readArchivePage(
-      { match: createEventMatcher({ tenant, id, ...range }), direction: 'asc', after, pageSize: 1 },
+      { match, direction: 'asc', after: place, pageSize: 1 },
       { list: listRange(reads, range, 'asc'), readLines, limits, signal },
     ),
   );

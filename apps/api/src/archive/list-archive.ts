@@ -8,7 +8,7 @@ import { type CursorList, printArchiveCursor, readArchiveCursor } from '../read/
 import { auditEvent, nextCursor, recordBeginsAt } from '../read/event-answer.ts';
 import type { EventReads, Sources } from '../read/event-reads.ts';
 import { invalid } from '../read/read-query.ts';
-import { type ArchivePlace, listOverCells } from './archive-ledger.ts';
+import { type ArchivePlace, listOverCells, placeHere } from './archive-ledger.ts';
 import { type ArchivePage, type ArchiveSource, archiveLimits, readArchivePage } from './archive-page.ts';
 import type { ArchiveStore } from './archive-store.ts';
 import { type ArchiveFilter, createEventMatcher } from './match-event.ts';
@@ -116,7 +116,7 @@ export async function readArchiveList(
   const { occurredFrom, occurredTo } = filter;
   const page = await inTurn(() =>
     readArchivePage(
-      { match: createEventMatcher(filter), direction, after, pageSize },
+      { match: createEventMatcher(filter), direction, after: after && placeHere(reads.listLedgers(), after), pageSize },
       {
         list: listRange(reads, { occurredFrom, occurredTo }, direction),
         readLines,

@@ -18,12 +18,12 @@ export function createCellKeyStore(cells: readonly CellKeys[], health: CellHealt
   const firstIsLast = cells.toReversed();
 
   /** Asks the cells one after the other until one answers. */
-  async function ask<T>(question: (keys: KeyStore) => Promise<T>): Promise<T> {
+  async function ask<T>(question: (keys: KeyStore, name: string) => Promise<T>): Promise<T> {
     const up = cells.filter(({ name }) => health.isUp(name));
     let failure: unknown;
     for (const { name, keys } of [...up, ...cells.filter((cell) => !up.includes(cell))]) {
       try {
-        return await health.watch(name, question(keys));
+        return await health.watch(name, question(keys, name));
       } catch (error) {
         if (!(error instanceof DatabaseError)) throw error;
         failure ??= error;
@@ -44,7 +44,15 @@ export function createCellKeyStore(cells: readonly CellKeys[], health: CellHealt
     find: (keyHash) => ask((keys) => keys.find(keyHash)),
     findNamed: (name) => ask((keys) => keys.findNamed(name)),
     findStored: (keyId, tenant) => ask((keys) => keys.findStored(keyId, tenant)),
-    list: (query) => ask((keys) => keys.list(query)),
+    list(query) {
+      const read = async (keys: KeyStore, cell: string) => {
+        const { next, ...page } = await keys.list(query);
+        return { ...page, next: next && { ...next, cell } };
+      };
+      // A place in the rows of one cell would leave out keys of another, or repeat them.
+      const begun = cells.find(({ name }) => name === query.after?.cell);
+      return begun === undefined ? ask(read) : health.watch(begun.name, read(begun.keys, begun.name));
+    },
     async create(key, by) {
       const named = await Promise.all(cells.map(({ keys }) => keys.findNamed(key.name)));
       if (named.flat().some(({ tenant }) => tenant === key.tenant)) return null;

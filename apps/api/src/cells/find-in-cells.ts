@@ -45,6 +45,7 @@ async function findPage(
   const { order, limit } = query;
   if (limit === 0) return { events: [], next: null, last: null };
   const places: (EventPosition | null)[] = cells.map(() => query.after);
+  const gathered: PositionedEvent[] = [];
   let left = query.offset;
   for (;;) {
     if (left > directOffset) {
@@ -53,23 +54,24 @@ async function findPage(
       left -= skipped;
       continue;
     }
-    const asked = { ...query, offset: 0, limit: left + limit, countUpTo: null };
+    const wanted = left + limit - gathered.length;
+    const asked = { ...query, offset: 0, limit: wanted, countUpTo: null };
     const pages = await Promise.all(cells.map((find, cell) => find({ ...asked, after: places[cell] ?? null })));
     const known = pages.map(({ events, next }) => ({ events, hasMore: next !== null }));
-    const merged = mergePages(known, order, left + limit);
-    if (merged.events.length > left || !merged.hasMore) {
-      for (const [cell, { events }] of pages.entries()) for (const event of events) onFound(event, cell);
-      const wanted = merged.events.slice(left);
-      const events = takeWhileSmall(wanted, limit);
-      const last = events.at(-1)?.position ?? null;
-      return { events, next: events.length < wanted.length || merged.hasMore ? last : null, last };
-    }
-    // A cell's page ended early, because its events are large: all of these are skipped.
+    const merged = mergePages(known, order, wanted);
+    for (const [cell, { events }] of pages.entries()) for (const event of events) onFound(event, cell);
+    gathered.push(...merged.events.slice(left));
+    const events = takeWhileSmall(gathered, limit);
+    const last = events.at(-1)?.position ?? null;
+    const isFull = events.length < gathered.length;
+    if (isFull || events.length === limit || !merged.hasMore)
+      return { events, next: isFull || merged.hasMore ? last : null, last };
+    // A cell's page ended early, because its events are large, and more of this page may follow there.
     for (const [cell, { events }] of pages.entries()) {
       const passed = events[(merged.taken[cell] ?? 0) - 1];
       if (passed !== undefined) places[cell] = passed.position;
     }
-    left -= merged.events.length;
+    left = Math.max(0, left - merged.events.length);
   }
 }
 

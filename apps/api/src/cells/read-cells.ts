@@ -23,7 +23,7 @@ type Origins = WeakMap<FoundEvent, Cell>;
 export function createCellSources(cells: readonly Cell[], router: EventRouter, onlyBefore: string | null): Sources {
   const origins: Origins = new WeakMap();
   const byName = new Map(cells.map((cell) => [cell.name, cell]));
-  const reads = readCells(cells, router, origins);
+  const reads = readCells(cells, router, { origins, onlyBefore });
   const pollEnds = cells.map(({ readers }) => createPollEnd(readers.primary.poolFor()));
   const feeds = cells.map(({ name, readers }) => ({ name, read: createFeed(readers.primary) }));
   return {
@@ -46,7 +46,13 @@ export function createCellSources(cells: readonly Cell[], router: EventRouter, o
   };
 }
 
-function readCells(cells: readonly Cell[], router: EventRouter, origins: Origins): EventReads {
+interface CellReads {
+  readonly origins: Origins;
+  /** The name of the cell that was the only database before. */
+  readonly onlyBefore: string | null;
+}
+
+function readCells(cells: readonly Cell[], router: EventRouter, { origins, onlyBefore }: CellReads): EventReads {
   const ready = (cell: Cell) => cell.readers.getPrimary();
   const readyAll = () => Promise.all(cells.map(ready));
   return {
@@ -85,7 +91,8 @@ function readCells(cells: readonly Cell[], router: EventRouter, origins: Origins
       const states = await Promise.all(cells.map(({ readers }) => listArchiveStates(readers.primary.poolFor(), asked)));
       return states.flat().sort((a, b) => (a.id < b.id ? -1 : 1));
     },
-    listLedgers: () => cells.map(({ name, readers }) => ({ name, db: readers.primary.poolFor() })),
+    listLedgers: () =>
+      cells.map(({ name, readers }) => ({ name, db: readers.primary.poolFor(), wasOnly: name === onlyBefore })),
     async openExport(format, list, options) {
       const readers = await readyAll();
       return openMergedExport(

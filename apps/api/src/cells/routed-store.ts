@@ -4,7 +4,7 @@ import { type EachOutcome, storeEachEvent } from '@auditbox/db/events/store-each
 import { storeAuditLines } from '@auditbox/db/events/store-events.ts';
 import type { WrittenLine } from '@auditbox/db/events/write-events.ts';
 import { awaitTurn } from '../http/long-work.ts';
-import type { EventStore } from '../write/event-store.ts';
+import type { EventStore, PartStore } from '../write/event-store.ts';
 import type { Cell } from './cell.ts';
 import type { CellHealth } from './cell-health.ts';
 import type { EventRouter } from './event-router.ts';
@@ -89,21 +89,37 @@ export function createRoutedStore(router: EventRouter, health: CellHealth): Even
       const written = await storeGroups(groups, maxNewMonths);
       return events.map((_event, index) => written.get(index) as WrittenLine);
     },
-    identify: (event) => router.identify(event),
+    openParts: () => openRoutedParts(router, health),
+  };
+}
+
+/** Events without ids are all in one cell, and are stored last: sent again, they would get other ids. */
+function openRoutedParts(router: EventRouter, health: CellHealth): PartStore {
+  let anonymous: Cell | null = null;
+  const made = new Set<string>();
+  return {
+    identify(given) {
+      if (given.id !== null) return router.identify(given);
+      anonymous ??= router.pickCell();
+      const event = router.identify(given, anonymous);
+      made.add(event.id);
+      return event;
+    },
     async storeEach(events) {
-      const found = await router.findCells(events.map(({ id }) => id));
+      const found = await router.findCells(events.map(({ id }) => id).filter((id) => !made.has(id)));
       const groups = Map.groupBy(
         events.map((event, index) => ({ event, index })),
-        ({ event }) => found.get(event.id) as Cell,
+        ({ event }) => (made.has(event.id) ? anonymous : found.get(event.id)) as Cell,
       );
       const outcomes = new Map<number, EachOutcome>();
-      await settleAll(
-        Array.from(groups, async ([cell, placed]) => {
-          const list = placed.map(({ event }) => event);
-          const stored = await health.watch(cell.name, storeEachEvent(cell.batchesDb, list, cell.months));
-          for (const [at, one] of stored.entries()) outcomes.set(placed[at]?.index ?? -1, one);
-        }),
-      );
+      const storeGroup = async ([cell, placed]: [Cell, readonly Placed[]]) => {
+        const list = placed.map(({ event }) => event);
+        const stored = await health.watch(cell.name, storeEachEvent(cell.batchesDb, list, cell.months));
+        for (const [at, one] of stored.entries()) outcomes.set(placed[at]?.index ?? -1, one);
+      };
+      const isLast = ([cell]: [Cell, readonly Placed[]]) => cell === anonymous;
+      await settleAll([...groups].filter((group) => !isLast(group)).map(storeGroup));
+      for (const group of [...groups].filter(isLast)) await storeGroup(group);
       return events.map((_event, index) => outcomes.get(index) as EachOutcome);
     },
   };

@@ -27,6 +27,12 @@ const maxKinds = 100;
 /** Who writes the events that the api makes itself. */
 export const ownRecordedBy = 'api';
 
+/**
+ * The table name of events about requests. The schema may have another name: this is the name of the product, as in the function
+ * `own_table`.
+ */
+export const requestTable = 'auditbox.request';
+
 interface Counted {
   readonly denial: Denial;
   readonly firstAt: string;
@@ -71,7 +77,7 @@ function toEvent({ denial, firstAt, count }: Counted) {
     changed_by: key?.name ?? 'anonymous',
     changed_by_api_key: key?.id ?? '',
     action: 'denied',
-    table_name: 'auditbox.request',
+    table_name: requestTable,
     object_id: route,
     context: { reason, count, first_at: firstAt, address },
     tenant,

@@ -6,7 +6,7 @@ import type { RequestHandler } from 'express';
 import type { ApiParts } from '../parts.ts';
 import { addressOf } from './address-of.ts';
 import { type Caller, getCaller } from './caller.ts';
-import { ownRecordedBy } from './denials.ts';
+import { ownRecordedBy, requestTable } from './denials.ts';
 import { routeTemplate } from './route-template.ts';
 
 /** The pages of a feed are one event an hour: otherwise a poller would find its own reads for ever. */
@@ -45,7 +45,7 @@ export function recordReads({ coalescer, redactor }: Pick<ApiParts, 'coalescer' 
         changed_by: caller.name,
         changed_by_api_key: caller.id,
         action: 'read',
-        table_name: 'auditbox.request',
+        table_name: requestTable,
         object_id: route,
         context: { path: request.path, query: printQuery(search, redactor), address: addressOf(request) },
         ...(caller.tenant.kind === 'one' && { tenant: caller.tenant.tenant }),

@@ -12,9 +12,15 @@ export interface EventStore {
     events: readonly TracedEvent[],
     options?: { readonly maxNewMonths?: number },
   ): Promise<readonly WrittenLine[]>;
+  /** For the events of one request, each by itself. */
+  openParts(): PartStore;
+}
+
+/** Stores the events of one request, each by itself. */
+export interface PartStore {
   /** Gives an event an id unless it has one. */
   identify(event: TracedEvent): IdentifiedEvent;
-  /** Each event by itself, in the order of `events`. Throws what storeEachEvent throws. */
+  /** In the order of `events`, which `identify` has returned. Throws what storeEachEvent throws. */
   storeEach(events: readonly IdentifiedEvent[]): Promise<readonly EachOutcome[]>;
 }
 
@@ -22,7 +28,6 @@ export interface EventStore {
 export function createEventStore({ db, months }: { readonly db: Database; readonly months: MonthMaker }): EventStore {
   return {
     storeAll: (events, options) => storeAuditLines(db, events, { ...options, months }),
-    identify,
-    storeEach: (events) => storeEachEvent(db, events, months),
+    openParts: () => ({ identify, storeEach: (events) => storeEachEvent(db, events, months) }),
   };
 }

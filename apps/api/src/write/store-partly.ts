@@ -4,6 +4,7 @@ import type { EachOutcome, StoredEvent } from '@auditbox/db/events/store-each.ts
 import { runInPieces } from '../http/long-work.ts';
 import type { ApiParts } from '../parts.ts';
 import { hideSecretsOf } from '../redact/redact.ts';
+import type { PartStore } from './event-store.ts';
 import { prepareEvent, type WriteRequest } from './prepare-event.ts';
 import { explainRefusal } from './record-for-caller.ts';
 
@@ -25,10 +26,11 @@ export async function storePartly(
   given: readonly Checked<NewAuditEvent>[],
   request: WriteRequest,
 ): Promise<PartOutcome[]> {
-  const { outcomes, ready } = await runInPieces(prepareEach(given, request, store));
+  const parts = store.openParts();
+  const { outcomes, ready } = await runInPieces(prepareEach(given, request, parts));
   for (let at = 0; at < ready.length; at += eventsPerStatement) {
     const part = ready.slice(at, at + eventsPerStatement);
-    const stored = await store.storeEach(part.map(({ event }) => event));
+    const stored = await parts.storeEach(part.map(({ event }) => event));
     for (const [place, { index, event }] of part.entries())
       outcomes.set(index, toOutcome(stored[place] as EachOutcome, index, event));
   }
@@ -44,14 +46,14 @@ interface Ready {
 function* prepareEach(
   given: readonly Checked<NewAuditEvent>[],
   request: WriteRequest,
-  store: ApiParts['store'],
+  parts: PartStore,
 ): Generator<void, { readonly outcomes: Map<number, PartOutcome>; readonly ready: readonly Ready[] }> {
   const outcomes = new Map<number, PartOutcome>();
   const ready: Ready[] = [];
   for (const [index, read] of given.entries()) {
     yield;
     const prepared = read.ok ? yield* prepareEvent(read.value, request, index) : null;
-    if (prepared?.kind === 'ready') ready.push({ index, event: store.identify(prepared.event) });
+    if (prepared?.kind === 'ready') ready.push({ index, event: parts.identify(prepared.event) });
     else outcomes.set(index, refuse(index, read, prepared?.problems ?? []));
   }
   return { outcomes, ready };

@@ -54,7 +54,7 @@ export async function compact(
     const { folder } = cache;
     const given = { day, maxFileBytes, parquetPrefix: settings.parquetPrefix };
     const findPlaces = (objects: readonly ArchiveObject[]) => askDatabase(settings, objects);
-    const tools: CompactParts = { archive, duckdb, writer, folder, progress, findLogPlaces: findPlaces };
+    const tools: CompactParts = { archive, duckdb, writer, folder, progress, signal, findLogPlaces: findPlaces };
     try {
       const files: string[] = [];
       for (let made = await makeNext(tools, given); made !== null; made = await makeNext(tools, given)) {

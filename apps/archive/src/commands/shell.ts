@@ -14,7 +14,7 @@ export interface ShellCommand {
 
 /** Runs the statements that come in: each ends in a semicolon. One that fails is explained. Resolves to the exit code. */
 export async function shell(parts: CommandParts, command: ShellCommand, lines: AsyncIterable<string>): Promise<number> {
-  const { say, write } = parts;
+  const { say, write, signal } = parts;
   await withEvents(parts, command, async (connection) => {
     say('Statements end in ; and the view is named events. Ctrl-D ends.\n');
     let statement = '';
@@ -24,11 +24,14 @@ export async function shell(parts: CommandParts, command: ShellCommand, lines: A
       try {
         await runStatement(connection, statement, command.format, write);
       } catch (error) {
+        signal.throwIfAborted();
         if (!(error instanceof ArchiveError)) throw error;
         say(`${error.message}\n`);
       }
       statement = '';
     }
+    // A stop ends the lines, too.
+    signal.throwIfAborted();
   });
   return 0;
 }

@@ -15,6 +15,7 @@ export interface CompactParts {
   readonly writer: ParquetWriter;
   readonly folder: string;
   readonly progress: Progress;
+  readonly signal: AbortSignal;
   /** The places of objects in the log, by key; those that are not known are missing. */
   readonly findLogPlaces: (objects: readonly ArchiveObject[]) => Promise<ReadonlyMap<string, number>>;
 }
@@ -29,7 +30,7 @@ export interface CheckedFile {
 
 /** Writes the events of objects to one file, and compares it with them. Nothing is stored. */
 export async function writeFile(parts: CompactParts, objects: readonly ArchiveObject[]): Promise<CheckedFile> {
-  const { archive, duckdb, writer, folder, progress } = parts;
+  const { archive, duckdb, writer, folder, progress, signal } = parts;
   await writer.discard();
   const contents = [];
   for (const [at, object] of objects.entries()) {
@@ -48,9 +49,12 @@ export async function writeFile(parts: CompactParts, objects: readonly ArchiveOb
   const rows = covered.reduce((sum, one) => sum + one.rows, 0);
   const file = join(folder, 'compacted.parquet');
   await rm(file, { force: true });
+  signal.throwIfAborted();
   await writer.write(file, { 'auditbox.objects': hashObjects(covered), 'auditbox.rows': String(rows) });
+  signal.throwIfAborted();
   progress(() => `Comparing ${rows} rows with their objects.`);
   await checkFile(duckdb, file, covered);
+  signal.throwIfAborted();
   const body = await readFile(file);
   return { body, sha256: createHash('sha256').update(body).digest('hex'), covered, rows };
 }

@@ -28,14 +28,36 @@ export async function withEvents(
       const { objects } = await gatherFiles({ archive, cache, duckdb, maxBytes, progress, parquetPrefix }, range);
       progress(() => `Fetched ${objects} objects; running the statement.`);
       const connection = await duckdb.connect();
-      signal.addEventListener('abort', () => connection.interrupt());
       const hasFiles = (await readdir(cache.folder)).some((name) => name.endsWith('.parquet'));
       await createEventsView(connection, cache.folder, hasFiles, range);
-      await work(connection);
+      const release = interruptWith(signal, connection);
+      try {
+        await work(connection);
+      } finally {
+        release();
+      }
     } finally {
       duckdb.close();
     }
   } finally {
     await cache.close();
   }
+}
+
+/** An interrupt ends the statement that runs, and not one that begins a moment later. */
+const interruptEveryMs = 100;
+
+/** Ends the statements of a connection once the signal is aborted, until the returned function is called. Throws when it is aborted. */
+function interruptWith(signal: AbortSignal, connection: DuckDBConnection): () => void {
+  signal.throwIfAborted();
+  let timer: NodeJS.Timeout | undefined;
+  const interrupt = () => {
+    connection.interrupt();
+    timer = setTimeout(interrupt, interruptEveryMs);
+  };
+  signal.addEventListener('abort', interrupt);
+  return () => {
+    signal.removeEventListener('abort', interrupt);
+    clearTimeout(timer);
+  };
 }

@@ -176,7 +176,8 @@ export function toDatabaseError(thrown: unknown): DatabaseError | null {
   if (!(inner instanceof Error)) return null;
   const { code, constraint_name, table_name, column_name, detail, syscall } = inner as Error & Record<string, unknown>;
   if (typeof code !== 'string') return null;
-  const isNetwork = /^E[A-Z]+$/.test(code) && (networkCalls.has(syscall) || inner instanceof AggregateError);
+  const isNetwork =
+    code === brokenPipe || (/^E[A-Z]+$/.test(code) && (networkCalls.has(syscall) || inner instanceof AggregateError));
   // Other errors have codes too, including our own.
   if (inner.name !== 'PostgresError' && findMeaning(code, isNetwork) === null) return null;
   const message = readMessage(inner, code);
@@ -194,6 +195,9 @@ export function toDatabaseError(thrown: unknown): DatabaseError | null {
 
 /** Only network calls can be the database's error: an ENOENT of `open` is about a file. */
 const networkCalls = new Set<unknown>(['connect', 'getaddrinfo', 'read', 'write']);
+
+/** Node names no call for a write to a socket that the server has ended, until the driver knows of the end. */
+const brokenPipe = 'EPIPE';
 
 function text(value: unknown): string | null {
   return typeof value === 'string' ? value : null;

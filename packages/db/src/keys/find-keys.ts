@@ -99,6 +99,8 @@ export interface KeyPlace {
   readonly createdAt: string;
   /** Of the row. */
   readonly rowId: string;
+  /** With several cells: whose rows these are. Each cell has its own times and ids of them. */
+  readonly cell?: string;
 }
 
 export interface KeyPage {

@@ -1,0 +1,132 @@
+import { connectDatabase } from '@auditbox/db/database/connect.ts';
+import { nameSchema } from '@auditbox/db/database/schema-name.ts';
+import { findTampering } from '@auditbox/db/doctor/find-tampering.ts';
+import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
+import { setUpRoles } from '@auditbox/db/migrate/set-up-roles.ts';
+import { startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { endApps } from '@auditbox/testing/servers/spawn-app.ts';
+import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
+import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+/*
+ * Events that Auditbox writes about itself have the table names of the documents, whatever name the schema has
+ * (DATABASE_SCHEMA), with one database and with cells.
+ */
+
+const names = ['ash', 'birch', 'cedar'] as const;
+const schema = 'cell_x';
+let plain: TestDatabase;
+let cells: readonly TestDatabase[];
+
+beforeAll(async () => {
+  plain = await openTestDatabase();
+  cells = await Promise.all(names.map(() => openTestDatabase()));
+  for (const { url } of cells) {
+    await migrateDatabase(url, { schema });
+    await setUpRoles(url, { schema });
+  }
+});
+afterAll(async () => {
+  await endApps();
+  for (const db of [plain, ...cells]) await db.close(1_000);
+});
+
+const inPlain = () => startApi(urlAs('api', plain.url), { AUDIT_READS: 'true' });
+const inCells = () =>
+  startApi('', {
+    DATABASE_CELLS: cells.map(({ url }, index) => `${names[index]}=${urlAs('api', url)}`).join(' '),
+    DATABASE_SCHEMA: schema,
+    AUDIT_READS: 'true',
+  });
+
+/** Does everything that Auditbox writes an event of. Resolves to the id of a key. */
+async function actEverywhere(start: typeof inPlain, databases: readonly TestDatabase[], of: string): Promise<string> {
+  for (const { sql } of databases) {
+    await sql.unsafe(nameSchema(`insert into auditbox.destination (name) values ('s3') on conflict do nothing`, of));
+    await sql`create schema shop`;
+    await sql`create table shop.orders (id int primary key)`;
+    for (const change of ['capture', 'recapture', 'uncapture'])
+      await sql.unsafe(nameSchema(`select auditbox.${change}('shop.orders')`, of));
+  }
+  const api = await start();
+  const { body: made } = await api.request('/keys', { body: { name: 'writer', scopes: ['write'] } });
+  expect((await api.request(`/keys/${made.id}/rotate`, { body: { overlap_seconds: 60 } })).status).toBe(201);
+  // The key may not read, and this request is one of an event about it.
+  expect((await api.request('/audit', { key: made.key })).status).toBe(403);
+  expect((await api.request(`/keys/${made.id}`, { method: 'DELETE' })).status).toBe(204);
+  for (const verb of ['pause', 'resume'])
+    expect((await api.request(`/destinations/s3/${verb}`, { method: 'POST' })).status).toBe(200);
+  expect((await api.request('/audit')).status).toBe(200);
+  // What was denied is stored when the api stops.
+  api.app.signal('SIGTERM');
+  expect(await api.app.ended).toBe(0);
+  return made.id;
+}
+
+interface OwnEvents {
+  /** `created auditbox.api_key`, each kind once. */
+  readonly kinds: readonly string[];
+  /** How many events the filter of the documents finds for each table. */
+  readonly found: Readonly<Record<string, number>>;
+  /** The actions of the key's history. */
+  readonly history: readonly string[];
+}
+
+const tables = ['auditbox.api_key', 'auditbox.captured_table', 'auditbox.destination', 'auditbox.request'];
+
+async function readOwnEvents(start: typeof inPlain, keyId: string): Promise<OwnEvents> {
+  const api = await start();
+  const list = async (query: string) => (await api.request(`/audit?page_size=100&${query}`)).body.audit_logs;
+  const all: { action: string; table_name: string }[] = await list('');
+  const found = await Promise.all(
+    tables.map(async (table) => [
+      table,
+      (await list(`table_name=${table}&action=created,rotated,deleted,updated,denied`)).length,
+    ]),
+  );
+  const history = (await api.request(`/audit/objects/auditbox.api_key/${keyId}`)).body.audit_logs;
+  return {
+    kinds: [...new Set(all.map(({ action, table_name }) => `${action} ${table_name}`))].sort(),
+    found: Object.fromEntries(found),
+    history: [...new Set<string>(history.map(({ action }: { action: string }) => action))],
+  };
+}
+
+test('cells in another schema name our tables as one database in the default schema does, and the filters of the documents find them', async () => {
+  const one = await readOwnEvents(inPlain, await actEverywhere(inPlain, [plain], 'auditbox'));
+  const several = await readOwnEvents(inCells, await actEverywhere(inCells, cells, schema));
+  expect(one).toEqual({
+    kinds: [
+      'created auditbox.api_key',
+      'created auditbox.captured_table',
+      'deleted auditbox.api_key',
+      'deleted auditbox.captured_table',
+      'denied auditbox.request',
+      'read auditbox.request',
+      'rotated auditbox.api_key',
+      'updated auditbox.captured_table',
+      'updated auditbox.destination',
+    ],
+    found: { 'auditbox.api_key': 3, 'auditbox.captured_table': 3, 'auditbox.destination': 2, 'auditbox.request': 1 },
+    history: ['created', 'rotated', 'deleted'],
+  });
+  // A change of a key, of a capture and of a destination is made in each cell. The api notes a denied request once.
+  expect(several).toEqual({
+    ...one,
+    found: { 'auditbox.api_key': 9, 'auditbox.captured_table': 9, 'auditbox.destination': 6, 'auditbox.request': 1 },
+  });
+});
+
+test('the doctor finds nothing changed in a schema with another name', async () => {
+  for (const { url } of cells) {
+    const db = connectDatabase({ url, schema, application: 'test', maxConnections: 1, statementTimeoutMs: 60_000 });
+    try {
+      expect((await findTampering(db, schema)).filter(({ says }) => /own_table|record_|capture/.test(says))).toEqual(
+        [],
+      );
+    } finally {
+      await db.close(1_000);
+    }
+  }
+});

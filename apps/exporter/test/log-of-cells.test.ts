@@ -1,0 +1,107 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { checkReceipt } from '@auditbox/client/receipt.ts';
+import { cellOf } from '@auditbox/db/cells/cell-of.ts';
+import { checkEventProof, parseEventProof } from '@auditbox/evidence/event-proof.ts';
+import { describeLine } from '@auditbox/evidence/receipt.ts';
+import { createKeySigner, formatVerifierKey } from '@auditbox/evidence/signed-note.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
+import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
+import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+/* Each cell has its own log. A caller of the api gets proofs and receipts without knowing which cell has an event. */
+
+const names = ['ash', 'birch', 'cedar'] as const;
+const folder = mkdtempSync(join(tmpdir(), 'log-of-cells-'));
+function makeKey(name: string) {
+  const pem = generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
+  const file = join(folder, `${name.replaceAll('/', '-')}.pem`);
+  writeFileSync(file, pem);
+  return { file, key: createKeySigner(`log.example/${name}`, pem).key };
+}
+const logs = Object.fromEntries(names.map((name) => [name, makeKey(`test/${name}`)]));
+const receipts = makeKey('receipts');
+
+let rig: ExporterFixture;
+let others: readonly TestDatabase[];
+let api: Awaited<ReturnType<typeof startApi>>;
+let receipt: string;
+const events = [11, 12].flatMap((hour) => someEvents(12, { updated_at: `2026-07-03T${hour}:46:50Z` }));
+const cellNamed = (id: string) => cellOf(id, names);
+
+beforeAll(async () => {
+  rig = await createExporterFixture();
+  others = await Promise.all([openTestDatabase(), openTestDatabase()]);
+  const urls = [rig.db, ...others].map(({ url }) => url);
+  api = await startApi('', {
+    DATABASE_CELLS: urls.map((url, index) => `${names[index]}=${urlAs('api', url)}`).join(' '),
+    AUDIT_RECEIPTS_ORIGIN: receipts.key.name,
+    AUDIT_RECEIPTS_KEY_FILE: receipts.file,
+  });
+  const stored = await api.request('/audit/batch', { body: events });
+  expect([stored.status, stored.body.created]).toEqual([201, events.length]);
+  receipt = stored.body.receipt;
+  for (const [index, name] of names.entries()) {
+    const { file, key } = logs[name] as ReturnType<typeof makeKey>;
+    const app = rig.start(['--once'], {
+      ...{ DATABASE_URL: urlAs('exporter', urls[index] as string), CELL_NAME: name },
+      ...{ EXPORT_LOG_ORIGIN: key.name, EXPORT_LOG_KEY_FILE: file, EXPORT_LOG_INTERVAL_MS: '100' },
+    });
+    expect(await app.ended, app.output()).toBe(0);
+  }
+});
+afterAll(async () => {
+  await rig.close();
+  for (const db of others) await db.close(1_000);
+});
+
+/** The lines of the objects by the ids of their events, and the cell in the objects' keys. */
+async function readLines(): Promise<Map<string, { line: string; cell: string }>> {
+  const lines = new Map<string, { line: string; cell: string }>();
+  for (const { key, text } of await rig.bucket.objects())
+    for (const line of text.split('\n').slice(0, -1))
+      lines.set(JSON.parse(line).id, { line, cell: /\bcell=([^/]+)\//.exec(key)?.[1] ?? '' });
+  return lines;
+}
+
+test('a proof of each event holds against the log of its cell, and the checkpoint is that of the cell', async () => {
+  const lines = await readLines();
+  expect(new Set(events.map(({ id }) => cellNamed(id))).size).toBe(names.length);
+  for (const { id } of events) {
+    const name = cellNamed(id);
+    const { line = '', cell } = lines.get(id) ?? {};
+    expect(cell).toBe(name);
+    // In upper case too, as an id may be written.
+    const proof = await api.request(`/audit/${id.toUpperCase()}/proof`);
+    expect(proof.status, proof.text).toBe(200);
+    const parsed = parseEventProof(proof.text);
+    if (parsed === null) throw new Error('It is not a proof.');
+    expect(checkEventProof(Buffer.from(line), parsed, logs[name]?.key as never)).toMatchObject({ kind: 'holds' });
+    expect((await api.request(`/log/checkpoint?cell=${name}`)).text).toBe(parsed.checkpoint);
+  }
+  expect((await api.request('/audit/00000000-0000-4000-8000-000000000000/proof')).status).toBe(404);
+  const { status, body } = await api.request('/log/checkpoint');
+  expect([status, body.errors[0].message]).toEqual([400, 'must be one of ash, birch, cedar']);
+});
+
+test('answers carry the checkpoints of all cells in turn', async () => {
+  const seen = new Set<string>();
+  await eventually(async () => {
+    const header = (await api.request('/audit')).headers.get('auditbox-checkpoint') ?? '';
+    seen.add(Buffer.from(header, 'base64').toString().split('\n')[0] ?? '');
+    expect([...seen].filter(Boolean).sort()).toEqual(names.map((name) => `log.example/test/${name}`));
+  });
+});
+
+test('the receipt of a batch over several cells is one, and each of its events is in the bucket as it was taken', async () => {
+  const checked = await checkReceipt(receipt, formatVerifierKey(receipts.key));
+  if (checked.kind !== 'holds') throw new Error(checked.reason);
+  const lines = await readLines();
+  expect(checked.events).toEqual(events.map(({ id }) => describeLine(lines.get(id)?.line ?? '')));
+});
