@@ -44,7 +44,7 @@ def record(event, url, key, seconds=30.0):
 
 def send(event, url, key):
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-    request = urllib.request.Request(f"{url}/audit", json.dumps(event).encode(), headers)
+    request = urllib.request.Request(url.rstrip("/") + "/audit", json.dumps(event).encode(), headers)
     with urllib.request.urlopen(request, timeout=30) as response:
         return json.load(response)
 

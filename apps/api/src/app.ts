@@ -5,12 +5,13 @@ import { setCommonHeaders } from './http/common-headers.ts';
 import { offerGzip } from './http/compress.ts';
 import { allowOrigins } from './http/cors.ts';
 import { openapiDocument } from './http/openapi.ts';
+import { removePrefix } from './http/path-prefix.ts';
 import { answerProblems, countRejects, HttpProblem } from './http/problem.ts';
 import { limitStrangers, type Quota } from './http/rate-limits.ts';
 import { recordReads } from './http/record-reads.ts';
 import { identifyRequest } from './http/request-id.ts';
 import { logRequest } from './http/request-log.ts';
-import { joinSteps, type RequestStep } from './http/request-step.ts';
+import { joinSteps } from './http/request-step.ts';
 import type { Route } from './http/route.ts';
 import { traceRequests } from './http/tracing.ts';
 import { referencePages } from './ops/reference-pages.ts';
@@ -23,6 +24,12 @@ import { routes } from './routes.ts';
 /** What a port serves: everything, or the routes for callers, or those for operators. */
 type Door = 'all' | 'callers' | 'operators';
 
+/** What paths begin with: those of the routes, and those of pages and files. */
+const firstParts: ReadonlySet<string> = new Set([
+  ...routes.map(({ path }) => path.split('/')[1] ?? ''),
+  ...['openapi.json', 'docs', 'ui', '.well-known'],
+]);
+
 /** The api as an Express application. It does not listen and reads no environment. */
 export function createApp(parts: ApiParts, door: Door): Express {
   const { settings } = parts;
@@ -31,7 +38,7 @@ export function createApp(parts: ApiParts, door: Door): Express {
   app.set('trust proxy', settings.trustedProxies.length > 0 ? [...settings.trustedProxies] : false);
   app.use(
     joinSteps(
-      removePrefix(settings.pathPrefix),
+      removePrefix(settings.pathPrefix, firstParts),
       identifyRequest,
       logRequest(parts),
       setCommonHeaders(settings.tls !== null),
@@ -47,6 +54,7 @@ export function createApp(parts: ApiParts, door: Door): Express {
     parts,
     routes.filter(({ path, access }) => isServed(door, path, access)),
   );
+  app.get('/', leadTo(`${settings.pathPrefix}${door === 'operators' ? '/docs' : '/ui'}`));
   if (door !== 'callers')
     app.use(referencePages(openapiDocument(routes, settings.actions, settings.pathPrefix), settings.pathPrefix));
   if (door !== 'operators') app.use(pageFiles(settings.pathPrefix, settings.oidc));
@@ -57,17 +65,17 @@ export function createApp(parts: ApiParts, door: Door): Express {
   return app;
 }
 
+/** Who opens the address of the api without a path finds the page for people. */
+function leadTo(location: string): RequestHandler {
+  return (_request, response) => {
+    response.writeHead(303, { location }).end();
+  };
+}
+
 /** Health is on both ports: a load balancer asks at the port that it sends callers to. */
 function isServed(door: Door, path: string, access: Route['access']): boolean {
   if (door === 'all') return true;
   return door === 'operators' ? access === 'public' : path !== '/metrics';
-}
-
-/** A proxy may pass the path of PUBLIC_URL on. */
-function removePrefix(prefix: string): RequestStep {
-  return (request) => {
-    if (prefix !== '' && request.url.startsWith(`${prefix}/`)) request.url = request.url.slice(prefix.length);
-  };
 }
 
 /** A method that a path does not have is a 405, also where a later path would match. */

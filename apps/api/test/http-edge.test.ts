@@ -45,6 +45,56 @@ test('links begin with the path of PUBLIC_URL, and lead on whether a proxy remov
   expect((await api.request('/auditbox/docs/start.js')).text).toContain("'/auditbox/openapi.json'");
 });
 
+test('below a path that is also the beginning of routes, both kinds of proxies reach every route', async () => {
+  const own = await start({ PUBLIC_URL: 'https://example.com/audit' });
+  const { body: event } = await own.request('/audit/audit', { body: anEvent({ object_id: 'below-audit' }) });
+  for (const path of [`/audit/${event.id}`, `/audit/audit/${event.id}`])
+    expect((await own.request(path)).body.id, path).toBe(event.id);
+  for (const path of ['/audit?object_id=below-audit', '/audit/audit?object_id=below-audit'])
+    expect((await own.request(path)).body.audit_logs, path).toHaveLength(1);
+  for (const path of ['/audit/stats', '/audit/audit/stats', '/audit/keys', '/keys', '/audit/docs/start.js'])
+    expect((await own.request(path)).status, path).toBe(200);
+});
+
+test('the address without a path leads to the page, also below a path', async () => {
+  const ask = async (path: string) => {
+    const { status, headers } = await fetch(`${api.url}${path}`, { redirect: 'manual' });
+    return { status, location: headers.get('location') };
+  };
+  for (const path of ['/', '/auditbox', '/auditbox/'])
+    expect(await ask(path)).toEqual({ status: 303, location: '/auditbox/ui' });
+});
+
+test('the pages load below a path with signs that mean something in HTML and in scripts', async () => {
+  const own = await start({ PUBLIC_URL: "https://example.com/it's$&co" });
+  const page = await own.request('/docs', { key: null });
+  const named = [...page.text.matchAll(/(?:src|href)="([^"]*)"/g)].map(([, url]) => url as string);
+  expect(named.length).toBeGreaterThan(3);
+  for (const url of named) {
+    expect(url).toMatch(/^\/it%27s%24%26co\//);
+    expect((await own.request(url, { key: null })).status, url).toBe(200);
+  }
+  expect((await own.request('/docs/start.js', { key: null })).text).toContain("url: '/it%27s%24%26co/openapi.json'");
+  expect((await own.request("/it's$&co/openapi.json", { key: null })).body.servers).toEqual([
+    { url: '/it%27s%24%26co' },
+  ]);
+});
+
+test('an origin counts as a browser writes it, and may read every header that the document names', async () => {
+  const own = await start({ CORS_ORIGINS: 'https://App.Example.com:443' });
+  const ask = (path: string) => own.request(path, { key: null, headers: { origin: 'https://app.example.com' } });
+  const { headers, body: document } = await ask('/openapi.json');
+  expect(headers.get('access-control-allow-origin')).toBe('https://app.example.com');
+  const exposed = (headers.get('access-control-expose-headers') ?? '').toLowerCase().split(', ');
+  const named = new Set<string>();
+  JSON.stringify(document, (key, value) => {
+    if (key === 'headers') for (const name of Object.keys(value)) named.add(name.toLowerCase());
+    return value;
+  });
+  expect(named.size).toBeGreaterThan(5);
+  expect([...named].filter((name) => !exposed.includes(name))).toEqual([]);
+});
+
 test('pages of the named origins may call the api, and no others', async () => {
   const ask = (origin: string, method = 'GET') =>
     api.request('/audit?object_id=none', {

@@ -60,6 +60,14 @@ test('a rotated key keeps its id and rights; both secrets work during the overla
   expect(await status(last.key)).toBe(200);
 });
 
+test.each(['0d', '0s', '-1d', '1e3d', '0x10d', '1 d', '90'])(
+  'a key that would live for %s is not made',
+  async (time) => {
+    const { code, output } = await keys('create', '--name', 'dead', '--scope', 'read', `--expires-in=${time}`);
+    expect({ code, output }).toEqual({ code: 1, output: expect.stringContaining("'--expires-in <time>' argument") });
+  },
+);
+
 test('a key expires by itself, and its name is free then', async () => {
   const { output } = await keys('create', '--name', 'short', '--scope', 'read', '--expires-in', '1s');
   const key = /^abx_live_\w+$/m.exec(output)?.[0] ?? '';

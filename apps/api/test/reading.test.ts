@@ -178,7 +178,7 @@ test('an id that is not a UUID is a 400, an unknown id is a 404', async () => {
 });
 
 test('other paths are a 404, other methods a 405', async () => {
-  expect((await api.request('/')).status).toBe(404);
+  expect((await api.request('/nothing')).status).toBe(404);
   expect(await api.request('/audit', { method: 'DELETE' })).toMatchObject({ status: 405 });
   expect((await api.request('/audit', { method: 'DELETE' })).headers.get('allow')).toBe('GET, POST');
   expect((await api.request(`/audit/${events[0]?.id}`, { method: 'PATCH', body: {} })).status).toBe(405);

@@ -1,3 +1,7 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { generate } from 'selfsigned';
 import { expect, test } from 'vitest';
 import { readApiSettings } from '../src/settings.ts';
 
@@ -33,7 +37,33 @@ test('receipts need a name and a key', () => {
   const sentence = 'AUDIT_RECEIPTS_ORIGIN and AUDIT_RECEIPTS_KEY_FILE are set together, or neither.';
   expect(() => readApiSettings(named)).toThrow(sentence);
   expect(() => readApiSettings({ ...named, AUDIT_RECEIPTS_KEY_FILE: '/nowhere' })).toThrow(
-    'AUDIT_RECEIPTS_KEY_FILE is "/nowhere"; it must be the path of an Ed25519 private key',
+    'AUDIT_RECEIPTS_KEY_FILE is "/nowhere"; it must be the path of an Ed25519 private key in PEM (PKCS #8). The file cannot be read (ENOENT).',
+  );
+});
+
+test('a PUBLIC_URL with which no link can begin is refused, and its password is not shown', () => {
+  for (const url of ['https://h//auditbox', 'https://h/a?b', 'https://ana:hunter2@h/a', 'htp://ana:hunter2@h/a']) {
+    const problem = readProblem({ ...least, PUBLIC_URL: url });
+    expect(problem).toContain('PUBLIC_URL is "');
+    expect(problem).not.toContain('hunter2');
+  }
+});
+
+test('files of TLS that are missing, or do not belong together, are wrong settings', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tls-'));
+  const file = (name: string, text: string) => {
+    writeFileSync(join(folder, name), text);
+    return join(folder, name);
+  };
+  const [own, other] = await Promise.all(
+    ['own.example.com', 'other.example.com'].map((value) => generate([{ name: 'commonName', value }])),
+  );
+  const cert = file('cert.pem', own?.cert ?? '');
+  const read = (settings: Record<string, string>) => readProblem({ ...least, TLS_CERT_FILE: cert, ...settings });
+  expect(read({ TLS_KEY_FILE: file('key.pem', own?.private ?? '') })).toBe('none');
+  expect(read({ TLS_KEY_FILE: '/nowhere' })).toContain('TLS_KEY_FILE is "/nowhere". The file cannot be read (ENOENT).');
+  expect(read({ TLS_KEY_FILE: file('other.pem', other?.private ?? '') })).toContain(
+    'TLS_CERT_FILE and TLS_KEY_FILE cannot be used together: ',
   );
 });
 

@@ -159,6 +159,13 @@ describe('query', () => {
     expect((await fixture.archive(['query', sql, '--csv'])).output).toBe('"id","action"\r\n');
   });
 
+  test('a negative number is a number in CSV, and a text that looks like a formula is not one', async () => {
+    const sql =
+      "select -5 as n, -9007199254740993::bigint as big, -1.5::double as half, -0.10::decimal(9,2) as cents, '-5' as text, '=1' as formula";
+    const { output } = await fixture.archive(['query', sql, '--csv']);
+    expect(output).toBe(`"n","big","half","cents","text","formula"\r\n-5,-9007199254740993,-1.5,-0.10,"'-5","'=1"\r\n`);
+  });
+
   test('whole numbers and decimals keep their digits in JSON', async () => {
     const sql = 'select 9007199254740993::bigint as big, 1.20::decimal(10, 2) as price, true as yes, [1, 2] as list';
     expect((await fixture.archive(['query', sql, '--json'])).output).toBe(

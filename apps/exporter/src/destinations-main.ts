@@ -22,6 +22,7 @@ start({
   service: 'exporter',
   read: () => ({ ...readExporterSettings(process.env), tracesEndpoint: null }),
   logTo: 'stderr',
+  exitCodeOfStop: command.kind === 'list' ? 1 : null,
   async run(context) {
     const { lines, json, exitCode } = await perform(context);
     const text = command.json ? `${JSON.stringify(json)}\n` : lines.map((line) => `${line}\n`).join('');

@@ -14,6 +14,7 @@ import { runLog } from './commands/run-log.ts';
 import { verify } from './commands/verify.ts';
 import { composeDoctor, composeExporter, composeRetention } from './compose.ts';
 import { DestinationSetupError } from './destinations/configured/create-destinations.ts';
+import { exitCodes } from './diagnose/finding.ts';
 import { runOverCells } from './over-cells.ts';
 import { type ExporterSettings, readExporterSettings } from './settings.ts';
 
@@ -34,6 +35,7 @@ start({
   },
   // The standard output of a command is its result.
   logTo: command.kind === 'run' || command.kind === 'log' ? 'stdout' : 'stderr',
+  exitCodeOfStop: command.kind === 'doctor' ? exitCodes.unknown : null,
   run(context) {
     if (command.kind === 'doctor') return examine(command, context);
     if (command.kind === 'retention') return retain(command, context);

@@ -33,6 +33,7 @@ start({
     };
   },
   logTo: 'stderr',
+  exitCodeOfStop: exitCodes.unknown,
   async run({ settings: { places, chosen, schema } }) {
     const all = places.kind === 'one' ? [{ name: '', url: places.url }] : places.cells;
     const cells = places.kind === 'one' || chosen === undefined ? all : all.filter(({ name }) => name === chosen);

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
 import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import { spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
@@ -37,6 +39,31 @@ const move = (interval: string) =>
 const refuse = (status: number, code: string) => {
   rig.proxy.intervene = { before: ({ path }) => (path.includes('.ndjson') ? { status, code } : undefined) };
 };
+
+test.each([
+  ['exporter/src/status-main.ts', [], 2],
+  ['exporter/src/main.ts', ['--doctor'], 2],
+  ['exporter/src/destinations-main.ts', ['list'], 1],
+] as const)(
+  'a command that only reads ends at the first signal, though the database does not answer: %s',
+  async (name, args, code) => {
+    const silent = createServer().listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const asked = once(silent, 'connection');
+    const app = spawnApp(
+      name,
+      { ...rig.env, DATABASE_URL: `postgres://x@127.0.0.1:${port}/x`, LOG_LEVEL: 'info' },
+      args,
+    );
+    await asked;
+    app.signal('SIGINT');
+    expect(await app.ended).toBe(code);
+    expect(app.output()).toContain('"event":"stopping"');
+    expect(app.output()).not.toMatch(/unknown|does not answer|second-signal/);
+    silent.close();
+  },
+);
 
 test('when every event is everywhere it exits with 0 and says so', async () => {
   await rig.db.store(someEvents(3));

@@ -14,6 +14,7 @@ import (
 	mathrand "math/rand"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -66,7 +67,7 @@ func Record(ctx context.Context, url, key string, event Event) (string, error) {
 func send(ctx context.Context, url, key string, body []byte) (again bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/audit", bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(url, "/")+"/audit", bytes.NewReader(body))
 	if err != nil {
 		return false, err
 	}

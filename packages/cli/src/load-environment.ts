@@ -23,7 +23,7 @@ export function loadEnvironment(
   { folder, stackFolder }: Places,
 ): string | null {
   for (const [variable, value] of Object.entries(readVariables(join(folder, '.env')) ?? {}))
-    environment[variable] ??= value;
+    if (environment[otherForm(variable)] === undefined) environment[variable] ??= value;
   readSecretFiles(environment, { anyPassword: name === 'migrate' });
   if (unless === null || environment[unless]) return null;
   // The other way to say where the database is.
@@ -35,10 +35,15 @@ export function loadEnvironment(
   return `${unless} is not set; using the Auditbox of npm start (${file}).`;
 }
 
+/** A value and the file that holds it are two forms of one setting: one in the environment wins over the other in `.env`. */
+function otherForm(variable: string): string {
+  return variable.endsWith('_FILE') ? variable.slice(0, -'_FILE'.length) : `${variable}_FILE`;
+}
+
 /** Null when there is no such file. */
 function readVariables(file: string): NodeJS.Dict<string> | null {
   try {
-    return parseEnv(readFileSync(file, 'utf8'));
+    return parseEnv(readFileSync(file, 'utf8').replace(/^\ufeff/, ''));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return null;

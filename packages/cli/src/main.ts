@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { enableCompileCache, flushCompileCache } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { nearestName } from '@auditbox/core/text/nearest-name.ts';
+import { endWithReader } from '@auditbox/process/end-with-reader.ts';
 import { exitWith } from '@auditbox/process/exit-with.ts';
 import { describeUnknownSetting, findUnknownSettings } from '@auditbox/process/unknown-settings.ts';
 import { loadEnvironment } from './load-environment.ts';
@@ -15,22 +16,41 @@ import { isInstalled, type Subcommand, subcommands } from './subcommands.ts';
 
 const root = new URL('../../../', import.meta.url);
 const [name, ...args] = process.argv.slice(2);
+const asksHelp = ['--help', '-h', 'help'];
 
 // Node keeps what it compiled, so that later starts do not load the compiler of TypeScript. Where the folder cannot be written,
 // as in an image, nothing is kept. NODE_COMPILE_CACHE names another folder.
 enableCompileCache(fileURLToPath(new URL('node_modules/.cache/auditbox', root)));
 
-if (name === undefined || name === '--help' || name === '-h' || name === 'help') process.stdout.write(help());
-else if (name === '--version' || name === '-V' || args[0] === '--version') process.stdout.write(`${version()}\n`);
+if (name === 'help' && args[0] !== undefined) await run(findSubcommand(args[0]), ['--help']);
+else if (name === undefined || asksHelp.includes(name)) print(help());
+else if (name === '--version' || name === '-V' || args[0] === '--version' || args[0] === '-V') print(`${version()}\n`);
 else await run(findSubcommand(name), args);
+
+function print(text: string): void {
+  endWithReader();
+  process.stdout.write(text);
+}
 
 async function run(subcommand: Subcommand, given: readonly string[]): Promise<void> {
   // Other files of the tests and of our users' tools look at the path of a program, so it is that of the module.
   process.argv.splice(1, process.argv.length, fileURLToPath(subcommand.file), ...subcommand.args, ...given);
-  if (!given.includes('--help')) prepareEnvironment(subcommand);
+  // Help needs no setting, so a wrong one must not be in its way.
+  if (!given.some((one) => one === '--help' || one === '-h') && given[0] !== 'help') prepareEnvironment(subcommand);
+  if (!subcommand.endsWithReader) endWithReader();
+  if (!subcommand.endsWithSignal) endWithSignal();
   await import(subcommand.file.href);
   // Otherwise it would be kept at the end of the process, which a killed one does not have.
   flushCompileCache();
+}
+
+/**
+ * A first process of a container has no default for signals: without this, Ctrl-C and `docker stop` wait until the command is
+ * killed. Elsewhere it changes nothing.
+ */
+function endWithSignal(): void {
+  process.once('SIGINT', () => process.exit(130));
+  process.once('SIGTERM', () => process.exit(143));
 }
 
 function prepareEnvironment(subcommand: Subcommand): void {

@@ -15,25 +15,31 @@ export interface Subcommand {
   readonly unless: 'DATABASE_URL' | 'AWS_ACCESS_KEY_ID' | 'S3_BUCKET' | null;
   /** Whether the module itself warns about unknown settings, in its log. */
   readonly logsWarnings: boolean;
+  /** Whether the module itself decides what happens when nobody reads its output any more. */
+  readonly endsWithReader: boolean;
+  /** Whether the module itself decides what a signal ends. */
+  readonly endsWithSignal: boolean;
 }
 
 const root = new URL('../../../', import.meta.url);
 
-function subcommand(
-  name: string,
-  about: string,
-  path: string,
-  { args = [], unless = 'DATABASE_URL', logsWarnings = true }: Partial<Subcommand> = {},
-): Subcommand {
-  return { name, about, file: new URL(path, root), args, unless, logsWarnings };
+function subcommand(name: string, about: string, path: string, given: Partial<Subcommand> = {}): Subcommand {
+  return {
+    ...{ name, about, file: new URL(path, root), args: [], unless: 'DATABASE_URL' },
+    ...{ logsWarnings: true, endsWithReader: false, endsWithSignal: true },
+    ...given,
+  };
 }
 
 const exporter = 'apps/exporter/src/main.ts';
-const prints = { logsWarnings: false };
+const prints = { logsWarnings: false, endsWithSignal: false };
 
 /** All commands, in the order in which `--help` lists them. */
 export const subcommands: readonly Subcommand[] = [
-  subcommand('start', 'runs the whole system on this machine', 'packages/embedded/src/main.ts', { unless: null }),
+  subcommand('start', 'runs the whole system on this machine', 'packages/embedded/src/main.ts', {
+    unless: null,
+    endsWithReader: true,
+  }),
   subcommand('api', 'takes and answers events over HTTP', 'apps/api/src/main.ts'),
   subcommand('exporter', 'brings events to S3 and to other destinations', exporter),
   subcommand('log', 'numbers, signs and publishes the log of batches', exporter, { args: ['--log'] }),
@@ -46,10 +52,13 @@ export const subcommands: readonly Subcommand[] = [
   subcommand('capture', 'records every change of a table by triggers', 'packages/db/src/capture/main.ts', prints),
   subcommand('verify', 'checks a copy of the bucket offline', 'packages/verify/src/main.ts', {
     unless: 'AWS_ACCESS_KEY_ID',
+    endsWithReader: true,
+    endsWithSignal: false,
   }),
   subcommand('archive', 'asks, restores and compacts what is in the bucket', 'apps/archive/src/main.ts', {
-    ...prints,
     unless: 'S3_BUCKET',
+    logsWarnings: false,
+    endsWithReader: true,
   }),
 ];
 

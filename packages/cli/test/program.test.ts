@@ -1,7 +1,12 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { endApps, spawnProgram } from '@auditbox/testing/servers/spawn-app.ts';
 import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -59,6 +64,69 @@ test('a second start compiles no TypeScript', async () => {
   expect(output).not.toContain('no transpile cache');
 });
 
+test.each([
+  ['keys', '-h'],
+  ['help', 'keys'],
+  ['migrate', '-h'],
+  ['doctor', '-h'],
+  ['verify', '-h'],
+])('help needs no setting, however it is asked for: %s %s', async (...args) => {
+  const { code, output } = await run(args, { DATABASE_URL_FILE: join(folder, 'missing') });
+  expect({ code, output }).toEqual({ code: 0, output: expect.stringMatching(/options/i) });
+});
+
+/** Runs a command whose standard output fails. */
+async function runWithout(output: number | null, args: readonly string[]) {
+  const child = spawn(process.execPath, [program, ...args], {
+    cwd: folder,
+    env: { PATH: process.env.PATH, AUDITBOX_DATA: join(folder, 'data'), DATABASE_URL: db.url },
+    stdio: ['ignore', output ?? 'pipe', 'pipe'],
+  });
+  // The reader goes away before the command has written anything.
+  child.stdout?.destroy();
+  let errors = '';
+  (child.stderr as Readable).on('data', (text) => (errors += text));
+  const [code] = await once(child, 'close');
+  return { code, errors };
+}
+
+test.each([['--help'], ['keys', 'list', '--json'], ['status'], ['capture', 'list'], ['migrate', '--json']])(
+  'a command whose reader goes away ends quietly, and not as a success: %s %s',
+  async (...args) => {
+    expect(await runWithout(null, args)).toEqual({ code: 141, errors: '' });
+  },
+);
+
+test.each([['--help'], ['keys', 'list', '--json'], ['status']])(
+  'output that cannot be stored is named, and the command fails: %s %s',
+  async (...args) => {
+    const full = openSync('/dev/full', 'w');
+    const { code, errors } = await runWithout(full, args);
+    closeSync(full);
+    expect({ code, errors }).toEqual({
+      code: 1,
+      errors: expect.stringMatching(/^The output cannot be written: ENOSPC.*\n$/),
+    });
+  },
+);
+
+test.runIf(process.getuid?.() === 0)(
+  'a command that is the first process of a container ends at a signal',
+  async () => {
+    const env = { DATABASE_URL: 'postgres://x@127.0.0.1:1/x' };
+    for (const [signal, code] of [
+      ['SIGTERM', 143],
+      ['SIGINT', 130],
+    ] as const) {
+      const app = spawnProgram('unshare', ['--pid', '--fork', process.execPath, program, 'migrate'], { env });
+      await eventually(() => expect(app.output()).toContain('Waiting up to 60 s.'));
+      const first = Number(execFileSync('ps', ['--ppid', String(app.pid), '-o', 'pid='], { encoding: 'utf8' }));
+      process.kill(first, signal);
+      expect(await app.ended).toBe(code);
+    }
+  },
+);
+
 test('an unknown command ends with 1 and names the nearest one', async () => {
   expect(await run(['docter'])).toEqual({ code: 1, output: 'There is no command docter. Did you mean doctor?\n' });
   expect((await run(['frobnicate'])).output).toContain('`auditbox --help` lists the commands.');
@@ -81,6 +149,18 @@ test('settings come from .env, and a variable of the environment wins', async ()
   await writeFile(join(folder, '.env'), `DATABASE_URL=${db.url}\nDATABASE_SCHEMA=nowhere\n`);
   expect(await run(['keys', 'list', '--json'], { DATABASE_SCHEMA: 'auditbox' })).toEqual({ code: 0, output: '[]\n' });
   expect((await run(['keys', 'list'])).code).toBe(1);
+});
+
+test('a value and its file are one setting, so one in the environment wins over the other in .env', async () => {
+  await writeFile(join(folder, 'url'), db.url);
+  await writeFile(
+    join(folder, '.env'),
+    `\ufeffDATABASE_URL=postgres://x@127.0.0.1:1/x\nPGPASSWORD_FILE=${folder}/missing\n`,
+  );
+  const env = { DATABASE_URL_FILE: join(folder, 'url'), PGPASSWORD: 'unused' };
+  expect((await run(['keys', 'list', '--json'], env)).code).toBe(0);
+  await writeFile(join(folder, '.env'), `\ufeffDATABASE_URL=${db.url}\n`);
+  expect((await run(['keys', 'list', '--json'])).code).toBe(0);
 });
 
 test('a secret comes from the file that its …_FILE names, also for the passwords of logins', async () => {

@@ -92,6 +92,12 @@ test('SIGTERM to the program itself, as systemd and a container send it, finishe
   await expectGracefulEnd(started, 0);
 });
 
+test('a terminal that is closed finishes the upload', async () => {
+  const started = await startUpload(process.execPath, [program, 'exporter']);
+  started.child.kill('SIGHUP');
+  await expectGracefulEnd(started, 0);
+});
+
 test('SIGTERM twice within a second is one, and finishes the upload', async () => {
   const started = await startUpload(process.execPath, [program, 'exporter']);
   signalTwice(started.child.pid as number, 'SIGTERM');

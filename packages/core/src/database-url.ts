@@ -48,7 +48,7 @@ export function parseDatabaseUrl(text: string): DatabaseAddress {
   const user = userInfo === null || userInfo === '' ? null : userInfo.slice(0, colon < 0 ? undefined : colon);
   const channelBinding = choose(parameters, 'channel_binding', ['disable', 'prefer', 'require']);
   const address: DatabaseAddress = {
-    servers: socket === null ? readServers(hosts) : [],
+    servers: socket === null ? readServers(hosts, userInfo !== null) : [],
     socket,
     user: user === null ? (parameters.take('user') ?? null) : decode(user, 'user'),
     password: colon < 0 ? (parameters.take('password') ?? null) : decode((userInfo ?? '').slice(colon + 1), 'password'),
@@ -120,12 +120,15 @@ function readSocket(parameters: Parameters, hosts: string): string | null {
   return `${asked.replace(/\/$/, '')}/.s.PGSQL.${port}`;
 }
 
-function readServers(hosts: string): { host: string; port: number }[] {
+function readServers(hosts: string, hasUser: boolean): { host: string; port: number }[] {
   return (hosts === '' ? 'localhost' : hosts).split(',').map((text) => {
     const [, v6, name, port = '5432'] = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
     const host = v6 ?? (name === undefined ? undefined : decode(name, 'host'));
     if (host === undefined || Number(port) > 65_535 || Number(port) === 0)
-      throw new DatabaseUrlError(`${JSON.stringify(text)} in it is not a host or host:port.`);
+      // Without a host, as in postgres://user:password/database, a password is where the port is.
+      throw new DatabaseUrlError(
+        `${JSON.stringify(hasUser ? text : text.replace(/:(?!\d*$).*$/, ':…'))} in it is not a host or host:port.`,
+      );
     return { host, port: Number(port) };
   });
 }

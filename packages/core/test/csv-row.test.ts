@@ -44,6 +44,9 @@ test.each([
   ['\ufeff=1', `"'\ufeff=1"`],
   ['\u200b\u0001=1', `"'\u200b\u0001=1"`],
   ['\u3000＝1', `"'\u3000＝1"`],
+  // A variation selector, a filler of Hangul and a joiner show nothing, too.
+  ['\ufe0f=1', `"'\ufe0f=1"`],
+  ['\u3164\u034f=1', `"'\u3164\u034f=1"`],
   ['=a"b', `"'=a""b"`],
 ])('%j is guarded', (text, cell) => {
   expect(csvRow([text])).toBe(`${cell}\r\n`);

@@ -110,6 +110,8 @@ test.each([
   ],
   ['postgres://u:hunter2%@h/d', 'its password has a % that begins no percent-encoding; write %25 for %.'],
   ['postgres://u:hunter2@h:port/d', '"h:port" in it is not a host or host:port.'],
+  // The host is missing, so the password is where its port would be.
+  ['postgres://u:hunter2/d', '"u:…" in it is not a host or host:port.'],
   ['postgres://u:hunter2@h:99999/d', '"h:99999" in it is not a host or host:port.'],
   [
     'postgres://u:hunter2@h/d?host=other',

@@ -1,6 +1,6 @@
 import { join, resolve } from 'node:path';
 import { withCommands } from '@auditbox/process/with-commands.ts';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 
 /** What `npm start` was told to do. */
 export interface StartCommand {
@@ -19,11 +19,22 @@ export function parseCommand(argv: readonly string[], environment: NodeJS.Proces
   const name = environment.AUDITBOX_COMMAND ? withCommands('npm run start --') : 'npm start --';
   const { data, reset, demo } = new Command(name)
     .description('Runs Postgres, an object store, the api and the exporter on this machine, for trying Auditbox out.')
-    .option('--data <folder>', 'where all data is kept; AUDITBOX_DATA names it for the other commands', folder)
+    .option(
+      '--data <folder>',
+      'where all data is kept; AUDITBOX_DATA names it for the other commands',
+      readFolder,
+      folder,
+    )
     .option('--reset', 'delete all data of an earlier start first', false)
     .option('--demo', 'store a week of example events', false)
     .allowExcessArguments(false)
     .parse([...argv], { from: 'user' })
     .opts<StartCommand>();
   return { data: resolve(data), reset, demo };
+}
+
+/** An empty name would be the current folder, whose files are not ours. */
+function readFolder(text: string): string {
+  if (text.trim() !== '') return text;
+  throw new InvalidArgumentError('It must be the path of a folder.');
 }

@@ -275,6 +275,29 @@ test('a child that keeps ending stops the whole stack, which prints its last lin
   expect(app.output()).toMatch(/s3 keeps ending \(exit code 1\)\. Its last lines:.*Everything has stopped\./s);
 });
 
+test('data of another major version of Postgres is named, with what to do', async () => {
+  const { app } = await running(npmStart());
+  app.signal('SIGTERM');
+  expect(await app.ended).toBe(0);
+  await writeFile(join(clone, '.auditbox/postgres/PG_VERSION'), '17\n');
+  const second = npmStart();
+  expect(await second.ended).toBe(1);
+  expect(second.output()).toMatch(/postgres was made by Postgres 17, and this version of Auditbox has Postgres 18\./);
+  expect(second.output()).not.toContain('keeps ending');
+});
+
+test('a folder with quotes and blanks in its name works, and the printed command too', async () => {
+  const data = join(clone, '.auditbox', "o'brien and $co");
+  const app = npmStart({}, {}, ['--data', data]);
+  await eventually(() => expect(app.output()).toContain('Ctrl-C stops everything'));
+  const [get = ''] = app.output().match(/^ {2}curl -sS "http.*$/m) ?? [];
+  expect(JSON.parse(execFileSync('sh', ['-c', get], { encoding: 'utf8' }))).toMatchObject({ audit_logs: [] });
+  const { EXPORT_LOG_KEY_FILE } = parseEnv(readFileSync(join(data, 'env'), 'utf8'));
+  expect(EXPORT_LOG_KEY_FILE).toBe(join(data, 'log-key.pem'));
+  app.signal('SIGTERM');
+  expect(await app.ended).toBe(0);
+});
+
 test('a process id of an earlier start, now used by another program, does not prevent a start', async () => {
   await mkdir(join(clone, '.auditbox'));
   await writeFile(join(clone, '.auditbox/pid'), String(process.pid));

@@ -14,7 +14,27 @@ export function createLogger(service: string, level: string, output: 'stdout' | 
     serializers: { err: safeError },
     ...(process.env.AUDITBOX_COMMAND && { hooks: { streamWrite: withCommands } }),
   };
-  return pino(options, pino.destination(output === 'stdout' ? 1 : 2));
+  return pino(options, openOutput(output === 'stdout' ? 1 : 2));
+}
+
+/** What waits while the log cannot be written. Later lines are dropped. */
+const mostWaiting = 1_048_576;
+
+/**
+ * A log that cannot be written, on a full disk or a terminal that was closed, must not end the process: its work goes on, and so do
+ * its lines once they can be written again.
+ */
+function openOutput(dest: 1 | 2): pino.DestinationStream {
+  const output = pino.destination({ dest, maxLength: mostWaiting });
+  const { flushSync } = output;
+  output.on('error', () => {
+    // At the end of the process it would throw the error again.
+    output.flushSync = () => {};
+  });
+  output.on('write', () => {
+    output.flushSync = flushSync;
+  });
+  return output;
 }
 
 interface SafeError {

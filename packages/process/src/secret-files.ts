@@ -41,11 +41,17 @@ export function readSecretFiles(environment: NodeJS.ProcessEnv, { anyPassword = 
 function readSecret(setting: string, path: string): string {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+    // Editors of Windows put a byte order mark in front.
+    text = readFileSync(path, 'utf8')
+      .replace(/^\ufeff/, '')
+      .replace(/\r?\n$/, '');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new Error(`${setting} is ${JSON.stringify(path)}; the file cannot be read (${code}).`, { cause: error });
   }
   if (text === '') throw new Error(`${setting} is ${JSON.stringify(path)}; the file is empty.`);
+  // An environment variable would end at a NUL. A file in UTF-16 has one behind each letter.
+  if (/[\0\ufffd]/.test(text))
+    throw new Error(`${setting} is ${JSON.stringify(path)}; the file is not a text in UTF-8.`);
   return text;
 }

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { hideLogin } from '@auditbox/core/text/hide-login.ts';
 import { z } from 'zod';
 
 /*
@@ -15,6 +16,8 @@ export interface Setting<T> {
   readonly secret: boolean;
   /** What is wrong with a value, in words that do not show a secret; null if nothing is. */
   readonly explain?: (text: string) => string | null;
+  /** A sentence behind the usual one; null if it says enough. */
+  readonly because?: (text: string) => string | null;
 }
 
 /** Settings by environment variable. */
@@ -56,13 +59,20 @@ export function readSettings<T extends SettingTable>(
   const values: Record<string, unknown> = {};
   for (const [name, setting] of Object.entries(table)) {
     const text = environment[name] === '' ? undefined : environment[name];
+    if (text !== undefined && isQuoted(text)) {
+      problems.push(
+        `${name} begins and ends with a quote. Remove both: files for \`docker run --env-file\` have no quotes.`,
+      );
+      continue;
+    }
     const result = setting.schema.safeParse(text);
     if (result.success) values[name] = result.data;
     else {
       const why = text === undefined ? null : (setting.explain?.(text) ?? null);
-      problems.push(
-        why === null ? `${name} ${stateOf(text, setting)}; it must be ${setting.accepts}.` : `${name}: ${why}`,
-      );
+      const because = text === undefined ? null : (setting.because?.(text) ?? null);
+      const usual = `${name} ${stateOf(text, setting)}; it must be ${setting.accepts}.`;
+      if (why !== null) problems.push(`${name}: ${why}`);
+      else problems.push(because === null ? usual : `${usual} ${because}`);
     }
   }
   for (const { between, problem } of relations) {
@@ -74,9 +84,16 @@ export function readSettings<T extends SettingTable>(
   return Object.freeze(values) as SettingValues<T>;
 }
 
+/** Lists of words would keep such quotes without a sign of it: no name of AUDIT_REDACT_NAMES would match. */
+function isQuoted(text: string): boolean {
+  return /^(["']).*\1$/s.test(text);
+}
+
 function stateOf(text: string | undefined, { secret }: Setting<unknown>): string {
   if (text === undefined) return 'is not set';
-  return secret ? 'has an invalid value (not shown, because it is secret)' : `is ${JSON.stringify(text)}`;
+  if (secret) return 'has an invalid value (not shown, because it is secret)';
+  // Any URL may hold a password, also one that is not allowed to.
+  return `is ${JSON.stringify(hideLogin(text))}`;
 }
 
 interface Words<T> {
@@ -122,7 +139,17 @@ export function fileOf<T>(parse: (content: string) => T, accepts: string, words:
       return z.NEVER;
     }
   });
-  return setting(file, accepts, words);
+  return { ...setting(file, accepts, words), because: explainUnreadable };
+}
+
+/** Why a file cannot be read; null if it can. */
+export function explainUnreadable(path: string): string | null {
+  try {
+    readFileSync(path);
+    return null;
+  } catch (error) {
+    return `The file cannot be read (${(error as NodeJS.ErrnoException).code}).`;
+  }
 }
 
 /** Words separated by commas. Spaces around them are ignored. */

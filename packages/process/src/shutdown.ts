@@ -18,7 +18,7 @@ export interface Shutdown {
 const samePressMs = 1_000;
 
 /**
- * The first SIGTERM or SIGINT aborts `taking`, and `graceMs` later `working`. A second signal ends the process at once, unless it
+ * The first SIGTERM, SIGINT or SIGHUP aborts `taking`, and `graceMs` later `working`. A second signal ends the process at once, unless it
  * arrives within a second of the first. That loses nothing, because leases expire by themselves.
  */
 export function listenForShutdown(log: ProcessLog, graceMs: number): Shutdown {
@@ -38,5 +38,7 @@ export function listenForShutdown(log: ProcessLog, graceMs: number): Shutdown {
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);
+  // The terminal was closed. Node ends at it under `nohup` too.
+  process.on('SIGHUP', onSignal);
   return { taking: taking.signal, working: working.signal };
 }

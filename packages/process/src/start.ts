@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { exitWith } from './exit-with.ts';
 import { createProcessLog, type ProcessLog } from './log.ts';
 import { createLogger } from './logger.ts';
-import { listenForShutdown, type Shutdown } from './shutdown.ts';
+import { listenForShutdown, type Shutdown, untilAborted } from './shutdown.ts';
 import { startTracing, type Tracing } from './tracing.ts';
 import { findUnknownSettings } from './unknown-settings.ts';
 
@@ -30,6 +30,8 @@ interface StartOptions<Settings extends StartSettings> {
   readonly read: () => Settings;
   /** `stderr` keeps the standard output free for the result of a command. */
   readonly logTo?: 'stdout' | 'stderr';
+  /** For a command that only reads: the first signal ends it, with this exit code. Null finishes what is under way. */
+  readonly exitCodeOfStop?: number | null;
   /** Resolves to the exit code when the work is done. */
   readonly run: (context: Context<Settings>) => Promise<number>;
 }
@@ -39,7 +41,13 @@ interface StartOptions<Settings extends StartSettings> {
  * started. An error that nobody caught ends it with exit code 1 after one log line: the state is unknown then, and a
  * restart is always safe.
  */
-export function start<Settings extends StartSettings>({ service, read, logTo, run }: StartOptions<Settings>): void {
+export function start<Settings extends StartSettings>({
+  service,
+  read,
+  logTo,
+  exitCodeOfStop = null,
+  run,
+}: StartOptions<Settings>): void {
   const settings = readOrExit(read);
   const logger = createLogger(service, settings.logLevel, logTo);
   const log = createProcessLog(logger);
@@ -47,11 +55,18 @@ export function start<Settings extends StartSettings>({ service, read, logTo, ru
   exitOnUnexpectedError(log, async () => {
     const tracing = await startTracing(`auditbox-${service}`, settings.tracesEndpoint ?? null, log.tracesNotSent);
     const shutdown = listenForShutdown(log, stopGraceMs);
+    if (exitCodeOfStop !== null) void untilAborted(shutdown.taking).then(() => process.exit(exitCodeOfStop));
     const exitCode = await run({ settings, logger, tracing, shutdown });
     await tracing?.close();
+    if (logTo === 'stderr') await untilWritten(process.stdout);
     // An open handle, such as a request for credentials without an answer, must not keep the process alive.
     process.exit(exitCode);
   });
+}
+
+/** An error of the output has a handler, which ends the process. It must not end as if all were written. */
+function untilWritten(output: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => output.write('', (error) => void (error ? null : resolve())));
 }
 
 function readOrExit<Settings>(read: () => Settings): Settings {

@@ -19,6 +19,17 @@ test('a secret comes from the file that NAME_FILE names, without the line break 
   expect(environment).toEqual({ METRICS_TOKEN: ' a b ', PGPASSWORD: 'p' });
 });
 
+test('a byte order mark is no part of a secret, and a file in UTF-16 is refused', () => {
+  const marked = { METRICS_TOKEN_FILE: fileWith('\ufeffa-token-for-prometheus\r\n') };
+  readSecretFiles(marked);
+  expect(marked).toEqual({ METRICS_TOKEN: 'a-token-for-prometheus' });
+  const path = join(folder, 'utf-16');
+  writeFileSync(path, Buffer.from('\ufeffhunter2', 'utf16le'));
+  expect(() => readSecretFiles({ PGPASSWORD_FILE: path })).toThrow(
+    `PGPASSWORD_FILE is "${path}"; the file is not a text in UTF-8.`,
+  );
+});
+
 test('every setting that is secret can be in a file', () => {
   const tables = { ...apiSettingTable, ...exporterSettings };
   const secrets = Object.entries(tables).filter(([, { secret }]) => secret);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { commonSettings } from '../src/common-settings.ts';
-import { flag, readSettings, wholeNumber } from '../src/settings.ts';
+import { flag, listOf, readSettings, urlOf, wholeNumber } from '../src/settings.ts';
 
 const table = {
   ...commonSettings,
@@ -23,6 +23,19 @@ test('every wrong setting is named at once, with its value and the accepted valu
 
 test('a wrong secret is not shown', () => {
   expect(() => readSettings(table, { DATABASE_URL: 'mysql://u:hunter2@h/d' })).toThrow(/^(?!.*hunter2)/s);
+});
+
+test('a password in a URL is shown by no message, also where the setting is not secret', () => {
+  const shown = { PLACE: urlOf(/^https?:$/, 'a URL', { meaning: '' }) };
+  for (const url of ['htp://ana:hunter2@h/d', 'ftp:ana:hunter2@h', 'htp://ana:hun/ter2@h?x#y', 'htp://hunter2@h'])
+    expect(() => readSettings(shown, { PLACE: url })).toThrow(/^(?!.*(hunter2|ter2)).*PLACE is ".*@h/s);
+});
+
+test('quotes around a value are refused, because they would be a part of it', () => {
+  const list = { NAMES: listOf('words', { meaning: '', fallback: [] }) };
+  for (const text of ['"pin,iban"', "'pin'", '""'])
+    expect(() => readSettings(list, { NAMES: text })).toThrow('NAMES begins and ends with a quote. Remove both');
+  expect(readSettings(list, { NAMES: 'pin"s, iban' })).toEqual({ NAMES: ['pin"s', 'iban'] });
 });
 
 test('an empty text counts as not set', () => {

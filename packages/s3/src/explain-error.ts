@@ -1,3 +1,4 @@
+import { hideLogin } from '@auditbox/core/text/hide-login.ts';
 import type { S3Error } from './s3-error.ts';
 import type { S3Settings } from './s3-settings.ts';
 
@@ -14,7 +15,7 @@ type Place = Pick<
 export function explainS3Error(error: S3Error, place: Place, permission: string | null): string {
   const { status, code, message, role } = error;
   const { bucket, prefix, expectedOwner } = place;
-  const store = role === null ? (place.endpoint ?? 'S3') : 'STS';
+  const store = role === null ? hideLogin(place.endpoint ?? 'S3') : 'STS';
   switch (code) {
     case 'NoSuchBucket':
       return `The bucket "${bucket}" does not exist at ${store} (S3_BUCKET).`;

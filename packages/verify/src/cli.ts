@@ -142,7 +142,7 @@ function parse(argv: readonly string[]) {
           'receipt-delay': text,
         },
         ...{ 'public-key': text, name: text },
-        ...{ event: text, proof: text, pack: text, full: flag, json: flag, help: flag },
+        ...{ event: text, proof: text, pack: text, full: flag, json: flag, help: { ...flag, short: 'h' } },
       },
     });
     return values;
@@ -156,16 +156,18 @@ function readSource(options: ReturnType<typeof parse>, environment: NodeJS.Proce
   if ((folder === undefined) === (bucket === undefined)) throw new UsageError('Give --from-folder or --s3.');
   if (folder !== undefined) return { kind: 'folder', folder };
   const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = environment;
-  const region = environment.S3_REGION ?? environment.AWS_REGION ?? environment.AWS_DEFAULT_REGION ?? 'us-east-1';
+  const region = environment.S3_REGION || environment.AWS_REGION || environment.AWS_DEFAULT_REGION || 'us-east-1';
   if (!accessKeyId || !secretAccessKey)
     throw new UsageError('AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set.');
   const endpoint = environment.S3_ENDPOINT || `https://s3.${region}.amazonaws.com`;
   if (!/^https?:$/.test(URL.parse(endpoint)?.protocol ?? ''))
-    throw new UsageError(`S3_ENDPOINT is ${endpoint}; it must be an address such as https://s3.example.com.`);
+    throw new UsageError(
+      `S3_ENDPOINT is ${endpoint.replace(/(:\/*)\S*@/, '$1…@')}; it must be an address such as https://s3.example.com.`,
+    );
   return {
     kind: 's3',
     ...{ bucket: bucket ?? '', prefix, region, accessKeyId, secretAccessKey, endpoint },
-    sessionToken: environment.AWS_SESSION_TOKEN ?? null,
+    sessionToken: environment.AWS_SESSION_TOKEN || null,
   };
 }
 

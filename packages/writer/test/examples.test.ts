@@ -79,7 +79,8 @@ async function runWhileAway(start: (env: Record<string, string>) => Promise<stri
   const first = await startApi(urlAs('api', api.db.url), settings);
   first.app.signal('SIGKILL');
   await first.app.ended;
-  const running = start({ AUDITBOX_URL: first.url, AUDITBOX_KEY: masterKey });
+  // With a slash at its end, as people write it too.
+  const running = start({ AUDITBOX_URL: `${first.url}/`, AUDITBOX_KEY: masterKey });
   await startApi(urlAs('api', api.db.url), settings);
   return running;
 }

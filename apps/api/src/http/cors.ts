@@ -1,8 +1,10 @@
 import type { RequestHandler } from 'express';
 
 const exposed =
-  'Link, Location, X-Request-Id, RateLimit, RateLimit-Policy, Retry-After, Preference-Applied, Auditbox-Replica-Lag-Ms, Auditbox-Receipt';
-const allowed = 'authorization, content-type, content-encoding, prefer, idempotency-key, x-request-id';
+  'Link, Location, Content-Disposition, Trailer, WWW-Authenticate, X-Request-Id, RateLimit, RateLimit-Policy, Retry-After, ' +
+  'Preference-Applied, Auditbox-Replica-Lag-Ms, Auditbox-Receipt, Auditbox-Checkpoint, Auditbox-Record-Begins-At';
+const allowed =
+  'authorization, content-type, content-encoding, prefer, idempotency-key, x-request-id, traceparent, tracestate';
 
 /** Lets pages of these origins call the api (https://fetch.spec.whatwg.org/#http-cors-protocol). Keys are never sent by themselves. */
 export function allowOrigins(origins: readonly string[]): RequestHandler {

@@ -1,5 +1,8 @@
+import { createSecureContext } from 'node:tls';
+import { hideLogin } from '@auditbox/core/text/hide-login.ts';
 import { portRange } from '@auditbox/process/common-settings.ts';
 import {
+  explainUnreadable,
   flag,
   listOfEach,
   optional,
@@ -9,6 +12,8 @@ import {
   urlOf,
   wholeNumber,
 } from '@auditbox/process/settings.ts';
+import { readPathPrefix } from './path-prefix.ts';
+import { readCertificates, type TlsFiles } from './tls-files.ts';
 
 /** The environment variables about HTTP: connections, memory, TLS, ports, proxies and rates. */
 export const httpEnvironment = {
@@ -125,14 +130,37 @@ export const httpEnvironment = {
   ),
 } as const;
 
+/** What is wrong with the files of TLS; null if nothing is. */
+function explainTlsFiles(files: TlsFiles): string | null {
+  const named = { TLS_CERT_FILE: files.cert, TLS_KEY_FILE: files.key, TLS_CLIENT_CA_FILE: files.clientCa };
+  for (const [name, path] of Object.entries(named)) {
+    const reason = path === undefined ? null : explainUnreadable(path);
+    if (reason !== null) return `${name} is ${JSON.stringify(path)}. ${reason}`;
+  }
+  try {
+    createSecureContext(readCertificates(files));
+    return null;
+  } catch (error) {
+    return `TLS_CERT_FILE and TLS_KEY_FILE cannot be used together: ${(error as Error).message}.`;
+  }
+}
+
 export type HttpEnvironment = SettingValues<typeof httpEnvironment>;
 
 export const httpRelations: readonly Relation<typeof httpEnvironment>[] = [
   {
+    between: ['PUBLIC_URL'],
+    problem: ({ PUBLIC_URL: url }) =>
+      url !== undefined && readPathPrefix(url) === null
+        ? `PUBLIC_URL is ${JSON.stringify(hideLogin(url))}; it must have no login, query or fragment, and no empty part in its path.`
+        : null,
+  },
+  {
     between: ['TLS_CERT_FILE', 'TLS_KEY_FILE', 'TLS_CLIENT_CA_FILE'],
     problem: ({ TLS_CERT_FILE: cert, TLS_KEY_FILE: key, TLS_CLIENT_CA_FILE: ca }) => {
       if ((cert === undefined) !== (key === undefined)) return 'TLS_CERT_FILE and TLS_KEY_FILE must be set together.';
-      return ca !== undefined && cert === undefined ? 'TLS_CLIENT_CA_FILE needs TLS_CERT_FILE and TLS_KEY_FILE.' : null;
+      if (ca !== undefined && cert === undefined) return 'TLS_CLIENT_CA_FILE needs TLS_CERT_FILE and TLS_KEY_FILE.';
+      return cert === undefined || key === undefined ? null : explainTlsFiles({ cert, key, clientCa: ca });
     },
   },
 ];

@@ -1,4 +1,6 @@
 import type { HttpEnvironment } from './http-environment.ts';
+import { readPathPrefix } from './path-prefix.ts';
+import type { TlsFiles } from './tls-files.ts';
 
 /** How long connections may take, and how many there may be. Times are in milliseconds. */
 export interface ConnectionLimits {
@@ -23,13 +25,6 @@ export interface RateLimits {
   readonly requests: number;
   readonly events: number;
   readonly bytes: number;
-}
-
-/** Paths of files in PEM. */
-export interface TlsFiles {
-  readonly cert: string;
-  readonly key: string;
-  readonly clientCa: string | undefined;
 }
 
 /** How the api speaks HTTP. */
@@ -58,9 +53,10 @@ export function nestHttpSettings(values: HttpEnvironment): HttpSettings {
         ? null
         : Object.freeze({ cert, key, clientCa: values.TLS_CLIENT_CA_FILE }),
     admin: values.ADMIN_PORT === undefined ? null : Object.freeze({ host: values.ADMIN_HOST, port: values.ADMIN_PORT }),
-    pathPrefix: values.PUBLIC_URL === undefined ? '' : new URL(values.PUBLIC_URL).pathname.replace(/\/$/, ''),
+    pathPrefix: values.PUBLIC_URL === undefined ? '' : (readPathPrefix(values.PUBLIC_URL) ?? ''),
     trustedProxies: Object.freeze([...values.TRUSTED_PROXIES]),
-    corsOrigins: Object.freeze([...values.CORS_ORIGINS]),
+    // As browsers write them: in lower case, and without a port that follows from the scheme.
+    corsOrigins: Object.freeze(values.CORS_ORIGINS.map((origin) => new URL(origin).origin)),
     securityContact: values.SECURITY_CONTACT ?? null,
     compresses: values.HTTP_COMPRESSION,
     rateLimits: Object.freeze({

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import {
   createServer as createHttpServer,
@@ -10,7 +9,8 @@ import {
 import { createServer as createHttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { breakConnection } from './break-connection.ts';
-import type { ConnectionLimits, TlsFiles } from './http-settings.ts';
+import type { ConnectionLimits } from './http-settings.ts';
+import { readCertificates, type TlsFiles } from './tls-files.ts';
 
 /** Node looks for slow requests this often. Its default is 30 s, longer than some of the limits. */
 const checkSlowRequestsMs = 5_000;
@@ -162,14 +162,6 @@ export function reloadCertificates(
   const timer = setInterval(() => void check(), checkFilesMs);
   timer.unref();
   return () => clearInterval(timer);
-}
-
-function readCertificates({ cert, key, clientCa }: TlsFiles) {
-  return {
-    cert: readFileSync(cert),
-    key: readFileSync(key),
-    ...(clientCa !== undefined && { ca: readFileSync(clientCa), requestCert: true, rejectUnauthorized: true }),
-  };
 }
 
 async function readVersion({ cert, key, clientCa }: TlsFiles): Promise<string> {

@@ -54,7 +54,7 @@ export function keysCli(commands: KeyCommands): Command {
     .requiredOption('--name <name>', 'the purpose of the key', parseName)
     .requiredOption('--scope <scopes>', `one or several of ${grants.join(', ')}, separated by commas`, parseScopes)
     .option('--tenant <tenant>', 'the only tenant that the key reads and writes', parseTenant)
-    .option('--expires-in <time>', 'how long the key is valid: 90d, 12h, 30m', parseDuration)
+    .option('--expires-in <time>', 'how long the key is valid: 90d, 12h, 30m', parseLifetime)
     .option('--changed-by <patterns>', 'who its events may name as author: svc-*,cron', splitWords)
     .option('--table <patterns>', 'the kinds of objects that its events may be about', splitWords)
     .option('--action <patterns>', 'the actions that its events may have', splitWords)
@@ -150,6 +150,13 @@ function splitWords(text: string): string[] {
 function parseDays(text: string): number {
   if (/^\d{1,6}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('It must be a number of days.');
+}
+
+/** A key that is expired from the beginning would look like a key that works. */
+function parseLifetime(text: string): number {
+  const ms = parseDuration(text);
+  if (ms > 0) return ms;
+  throw new InvalidArgumentError('It must be longer than nothing, such as 90d.');
 }
 
 const unitMs = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000 } as const;

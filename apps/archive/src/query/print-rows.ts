@@ -1,4 +1,4 @@
-import { csvRow } from '@auditbox/core/text/csv-row.ts';
+import { type CsvField, csvRow } from '@auditbox/core/text/csv-row.ts';
 import { printable, printableLines } from '@auditbox/evidence/printable.ts';
 import type { DuckDBResult, DuckDBValue } from '@duckdb/node-api';
 
@@ -35,9 +35,9 @@ interface Printer {
 }
 
 const printers: Record<RowFormat, (names: readonly string[], numeric: readonly boolean[]) => Printer> = {
-  csv: (names) => ({
+  csv: (names, numeric) => ({
     head: () => csvRow(names),
-    row: (row) => csvRow(row.map((value) => (value === null ? null : String(value)))),
+    row: (row) => csvRow(row.map((value, at) => toCell(value, numeric[at] === true))),
   }),
   json: (names, numeric) => ({
     head: () => '',
@@ -66,6 +66,12 @@ const printers: Record<RowFormat, (names: readonly string[], numeric: readonly b
     };
   },
 };
+
+function toCell(value: DuckDBValue, isNumeric: boolean): CsvField {
+  if (value === null) return null;
+  const isNumber = isNumeric || (typeof value === 'number' && Number.isFinite(value));
+  return isNumber ? { number: String(value) } : String(value);
+}
 
 /** Whole numbers and decimals keep all their digits. */
 function toJson(value: DuckDBValue, isNumeric: boolean): string {

@@ -1,5 +1,6 @@
 import { writePathPart } from '@auditbox/core/text/path-part.ts';
 import { type MouseEvent, useSyncExternalStore } from 'react';
+import { pathBelow } from './path-below.ts';
 import { root } from './prefix.ts';
 
 /*
@@ -17,8 +18,7 @@ const listeners = new Set<() => void>();
 let place = read();
 
 function read(): Place {
-  const path = location.pathname.startsWith(root) ? location.pathname.slice(root.length) : location.pathname;
-  return { path: path === '' ? '/' : path, search: new URLSearchParams(location.search) };
+  return { path: pathBelow(location.pathname, root), search: new URLSearchParams(location.search) };
 }
 
 function changed(): void {

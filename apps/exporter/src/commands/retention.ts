@@ -54,7 +54,8 @@ async function removeExpired(parts: RetentionParts, command: RetentionCommand, t
   const { db, log, settings } = parts;
   const { days } = settings.retention;
   if (days === null) {
-    print(command, []);
+    if (command.json) print(command, []);
+    else process.stdout.write('AUDIT_RETENTION_DAYS is not set, so all months are kept.\n');
     return 0;
   }
   // An earlier run may have ended between its two steps.

@@ -41,7 +41,9 @@ export function addOffset(text: string, zone: string, bound: 'lower' | 'upper'):
   // A leap second has the offset of the second before it.
   const localMs = Date.parse(`${date}T${clock.slice(0, 8).replace(/:60$/, ':59')}Z`);
   if (Number.isNaN(localMs)) return text;
-  return `${date}T${clock}${printOffset(offsetBefore(localMs, zone))}`;
+  // Where the clocks repeat the last hour of a day, the day ends with its second one: right before the next day begins.
+  const decidesMs = isDate && bound === 'upper' ? Date.parse(`${date}T00:00:00Z`) + 86_400_000 : localMs;
+  return `${date}T${clock}${printOffset(offsetBefore(decidesMs, zone))}`;
 }
 
 /** The offset of a local time: that of the day before, unless the clocks have changed since and the time is after it. */

@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { PostgresRunner } from './runner.ts';
 
@@ -27,7 +27,7 @@ export async function initCluster(
 ): Promise<void> {
   if (existsSync(folder) && !existsSync(`${folder}.making`)) {
     const { uid } = await stat(folder);
-    if (uid === runner.uid) return;
+    if (uid === runner.uid) return requireVersion(runner, folder);
     throw new Error(
       `${folder} belongs to another user (${uid}, not ${runner.uid}), because it was created by that user. Start as that user, or delete the folder.`,
     );
@@ -44,6 +44,18 @@ export async function initCluster(
   await runInitdb(runner, [`--pgdata=${folder}`, `--username=${user}`, `--pwfile=${passwordFile}`, ...options], signal);
   await rm(passwordFile);
   await rm(`${folder}.making`);
+}
+
+/** Postgres cannot read the files of another major version. */
+async function requireVersion(runner: PostgresRunner, folder: string): Promise<void> {
+  const made = (await readFile(join(folder, 'PG_VERSION'), 'utf8').catch(() => '')).trim();
+  const { file, args } = runner.commandOf('postgres', ['--version']);
+  const printed = execFileSync(file, args, { ...runner.spawnOptions, cwd: '/', encoding: 'utf8' });
+  const [, current] = / (\d+)(?:\.|$)/m.exec(printed) ?? [];
+  if (made === '' || current === undefined || made === current) return;
+  throw new Error(
+    `${folder} was made by Postgres ${made}, and this version of Auditbox has Postgres ${current}. Start with the version that made it, or delete the data with --reset.`,
+  );
 }
 
 /** The command line of a server that listens on loopback only. `settings` are settings of Postgres, as `name=value`. */

@@ -12,11 +12,18 @@ const fileIn = (home: string) => join(home, 'env');
 export async function writeEnvironmentFile(home: string, plan: StackPlan): Promise<() => Promise<void>> {
   const file = fileIn(home);
   const variables = { ...stackVariables(plan), AUDITBOX_URL: `http://127.0.0.1:${plan.apiPort}` };
-  const lines = Object.entries(variables).map(([name, value]) => `${name}='${value}'\n`);
+  const lines = Object.entries(variables).map(([name, value]) => `${name}=${quote(value)}\n`);
   await rm(file, { force: true });
   await writeFile(file, lines.join(''), { mode: 0o600 });
   await chmod(file, 0o600);
   return () => rm(file, { force: true });
+}
+
+/** A file of variables has no escapes, so the value decides which quotes there are. */
+function quote(value: string): string {
+  const sign = ["'", '"', '`'].find((one) => !value.includes(one));
+  if (sign === undefined) throw new Error(`${value} has each kind of quotes. Name another folder with --data.`);
+  return `${sign}${value}${sign}`;
 }
 
 /** Where the api of the stack that runs in a folder answers; null before it does. */

@@ -1,8 +1,9 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createKeySigner, formatVerifierKey } from '@auditbox/evidence/signed-note.ts';
-import { keepSecret } from './secrets.ts';
+import { keepSecret, readIfThere } from './secrets.ts';
+import { writeOnce } from './write-once.ts';
 
 /** The stack's log of batches: its name, the file of its key, and the key that verifies it. */
 export interface StackLog {
@@ -20,13 +21,11 @@ export async function keepLogKey(home: string): Promise<StackLog> {
 }
 
 async function readOrMakeKey(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    const { privateKey } = generateKeyPairSync('ed25519');
-    const pem = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
-    await writeFile(file, pem, { mode: 0o600, flag: 'wx' });
-    return pem;
-  }
+  const kept = await readIfThere(file);
+  if (kept !== null && kept !== '') return kept;
+  // An earlier version left an empty file when the disk was full.
+  await rm(file, { force: true });
+  const { privateKey } = generateKeyPairSync('ed25519');
+  const pem = privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
+  return (await writeOnce(file, pem)) ? pem : readOrMakeKey(file);
 }

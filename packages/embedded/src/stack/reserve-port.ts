@@ -18,11 +18,11 @@ export interface ReservedPort {
  */
 export async function reservePort(preferred: number, demandedBy: string | null = null): Promise<ReservedPort> {
   const wanted = await tryPort(preferred);
-  if (wanted !== null) return wanted;
-  if (demandedBy !== null) throw new Error(`${demandedBy} is ${preferred}, but another program listens on that port.`);
+  if (typeof wanted === 'object') return wanted;
+  if (demandedBy !== null) throw new Error(`${demandedBy} is ${preferred}, but ${explain(wanted)}.`);
   for (let triesLeft = 100; triesLeft > 0; triesLeft -= 1) {
     const other = await tryPort(choosePort());
-    if (other !== null) return other;
+    if (typeof other === 'object') return other;
   }
   throw new Error('No port of 127.0.0.1 could be reserved.');
 }
@@ -36,14 +36,20 @@ export function choosePort(): number {
   return randomInt(20_000, 32_768);
 }
 
-async function tryPort(port: number): Promise<ReservedPort | null> {
+function explain(code: string): string {
+  if (code === 'EADDRINUSE') return 'another program listens on that port';
+  return code === 'EACCES' ? 'this user may not listen on that port' : `it cannot be listened on (${code})`;
+}
+
+/** The code of the error if the port is not available. */
+async function tryPort(port: number): Promise<ReservedPort | string> {
   const holder = await listen({ port, host: '127.0.0.1' });
-  if (holder === null) return null;
+  if (typeof holder === 'string') return holder;
   const reserved = (holder.address() as AddressInfo).port;
   const claim = await claimPort(reserved);
   if (claim === null) {
     await close(holder);
-    return null;
+    return 'EADDRINUSE';
   }
   const handOver = () => close(holder);
   return {
@@ -63,17 +69,18 @@ async function tryPort(port: number): Promise<ReservedPort | null> {
 async function claimPort(port: number): Promise<(() => Promise<void>) | null> {
   if (process.platform !== 'linux') return async () => {};
   const server = await listen({ path: `\0auditbox-port-${port}` });
-  return server && (() => close(server));
+  return typeof server === 'string' ? null : () => close(server);
 }
 
-async function listen(options: ListenOptions): Promise<Server | null> {
+/** The server, or the code of the error. */
+async function listen(options: ListenOptions): Promise<Server | string> {
   const server = createServer((socket) => socket.destroy());
   try {
     server.listen(options).unref();
     await once(server, 'listening');
     return server;
-  } catch {
-    return null;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? String(error);
   }
 }
 

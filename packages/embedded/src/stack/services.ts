@@ -80,7 +80,7 @@ export function stackVariables({ cluster, s3, log, environment }: StackPlan): Re
 }
 
 /** They describe other servers than the embedded ones, or are decided by the stack. */
-const foreign = /^(AWS_|S3_(?!PREFIX$)|DATABASE_|HOST$|EXPORT_LOG_(ORIGIN|KEY_FILE|VERIFIER_KEY)$)/;
+const foreign = /^(AWS_|S3_(?!PREFIX$)|DATABASE_|TLS_|HOST$|EXPORT_LOG_(ORIGIN|KEY_FILE|VERIFIER_KEY)$)/;
 const replaced = /^(PORT|METRICS_PORT|AUDIT_MASTER_KEY)$/;
 
 /** The settings of the shell that the stack ignores. */

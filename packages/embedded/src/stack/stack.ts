@@ -1,5 +1,5 @@
-import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { toDatabaseError } from '@auditbox/db/database/database-error.ts';
 import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
 import { sendDemo } from '../demo/send-demo.ts';
@@ -10,6 +10,7 @@ import { checkSettings } from './check-settings.ts';
 import { writeEnvironmentFile } from './environment-file.ts';
 import { lockFolder } from './lock.ts';
 import { keepLogKey } from './log-key.ts';
+import { makeHome } from './make-home.ts';
 import { type ReservedPort, reservePort } from './reserve-port.ts';
 import { resetFolder } from './reset.ts';
 import { keepSecret } from './secrets.ts';
@@ -91,9 +92,7 @@ export function createStack(options: StackOptions): Stack {
 
   async function start(): Promise<string> {
     const startedAt = performance.now();
-    await mkdir(home, { recursive: true });
-    // Root runs Postgres as another user, who must be able to enter. Nobody else may list it.
-    await chmod(home, process.getuid?.() === 0 ? 0o711 : 0o700);
+    await makeHome(home);
     const lock = await lockFolder(join(home, 'pid'));
     cleanups.push(lock.release);
     if (options.reset) await resetFolder(home);
@@ -191,7 +190,8 @@ async function migrate(url: string, signal: AbortSignal): Promise<void> {
       return await migrateDatabase(url);
     } catch (error) {
       signal.throwIfAborted();
-      if (triesLeft === 0) throw error;
+      const databaseError = toDatabaseError(error);
+      if (triesLeft === 0 || !databaseError?.retry) throw databaseError ? new Error(databaseError.sentence) : error;
       await sleep(200, signal);
     }
   }

@@ -12,7 +12,7 @@ export function welcomeText(
   const auth =
     masterKey.source === 'given'
       ? '-H "Authorization: Bearer $AUDIT_MASTER_KEY"'
-      : `-H "Authorization: Bearer $(cat '${keyFile}')"`;
+      : `-H "Authorization: Bearer $(cat ${quoteForShell(keyFile)})"`;
   const key = {
     given: 'the one in AUDIT_MASTER_KEY',
     new: `${masterKey.value}   (shown only now; stored in ${keyFile})`,
@@ -23,6 +23,7 @@ Auditbox runs (ready after ${(readyMs / 1000).toFixed(1)} s).
 
   page       ${apiUrl}/ui   (sign in with the key below)
   api        ${apiUrl}
+  docs       ${apiUrl}/docs
   exporter   http://127.0.0.1:${exporterPort}/readyz
   postgres   ${clusterUrl(cluster).replace(/:[^:@/]+@/, ':…@')}
   objects    ${join(s3.folder, 'buckets', s3.bucket, 'objects')}
@@ -51,4 +52,9 @@ The store accepts any credentials and overwrites objects. Use a real one for evi
 Ctrl-C stops everything.
 
 `;
+}
+
+/** A folder such as /home/o'brien has a quote in its name. */
+function quoteForShell(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
 }
