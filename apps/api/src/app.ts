@@ -67,7 +67,9 @@ export function createApp(parts: ApiParts, door: Door): Express {
 
 /** Who opens the address of the api without a path finds the page for people. */
 function leadTo(location: string): RequestHandler {
-  return (_request, response) => {
+  return (request, response, next) => {
+    // Express takes targets such as `//` and `http://` for the same path.
+    if (!/^\/(?:\?|$)/.test(request.url)) return next();
     response.writeHead(303, { location }).end();
   };
 }

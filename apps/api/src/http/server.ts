@@ -73,11 +73,12 @@ export function createServer(app: RequestListener, limits: ConnectionLimits, tls
 
 /**
  * The target `http://host/path`, which proxies get and servers must accept, as the path (RFC 9112). Express finds no path in some
- * of these targets, and then answers by itself.
+ * of these targets, and then answers by itself. A target whose host is wrong is no route.
  */
 function toOriginForm(target: string): string {
   const [origin = ''] = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i.exec(target) ?? [];
   const path = target.slice(origin.length);
+  if (origin !== '' && !URL.canParse(target)) return `/${target}`;
   return origin === '' || path.startsWith('/') ? path : `/${path}`;
 }
 
