@@ -80,24 +80,21 @@ export function createLogKeeper({
   const comparison = createBucketComparison({ db, destination: destinationName, store, keys });
   const reportUnknown = createUnknownReport(log);
   let holdsExport = true;
-  let blockedReason: string | null = null;
-  let isForked = false;
+  let blocked: { readonly reason: string; readonly isForked: boolean } | null = null;
   let sealsFrom = Number.POSITIVE_INFINITY;
-  const isNotCompared = () => holdsExport && blockedReason === null;
+  const isNotCompared = () => holdsExport && blocked === null;
 
-  function block(reason: string, { holds, forked = false }: { holds: boolean; forked?: boolean }): PassOutcome {
-    if (blockedReason !== reason) log.logBlocked({ reason });
-    blockedReason = reason;
-    isForked = forked;
+  function block(reason: string, { holds, isForked = false }: { holds: boolean; isForked?: boolean }): PassOutcome {
+    if (blocked?.reason !== reason) log.logBlocked({ reason });
+    blocked = { reason, isForked };
     holdsExport = holds;
     return { kind: 'blocked', reason };
   }
 
   /** What was wrong is over. */
   function resume(): void {
-    if (blockedReason !== null) log.logResumed();
-    blockedReason = null;
-    isForked = false;
+    if (blocked !== null) log.logResumed();
+    blocked = null;
   }
 
   async function check(signal: AbortSignal): Promise<PassOutcome> {
@@ -180,7 +177,7 @@ export function createLogKeeper({
     if (published.kind === 'different')
       return block(
         `The file ${published.path} of the log has other bytes in the bucket than in the database. Another log was published under this prefix, or somebody wrote there.`,
-        { holds: false, forked: true },
+        { holds: false, isForked: true },
       );
     log.checkpointPublished({ size: published.size });
     return { kind: 'done', size: published.size };
@@ -196,13 +193,13 @@ export function createLogKeeper({
       return holdsExport;
     },
     get holdsSeal() {
-      return holdsExport && (blockedReason !== null || performance.now() < sealsFrom);
+      return holdsExport && (blocked !== null || performance.now() < sealsFrom);
     },
     get blockedReason() {
-      return blockedReason;
+      return blocked?.reason ?? null;
     },
     get isForked() {
-      return isForked;
+      return blocked?.isForked ?? false;
     },
     attested: attestor?.attested ?? new Map(),
     check,
