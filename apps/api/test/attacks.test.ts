@@ -441,14 +441,16 @@ test.each(['/livez', '/openapi.json', '/docs/', '/nothing'])(
 
 test('bodies in chunks of one byte are cut off without being felt', async () => {
   const head = `POST /audit/batch HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${masterKey}\r\nContent-Type: ${json}\r\nTransfer-Encoding: chunked\r\n\r\n`;
-  const chunks = '1\r\n \r\n'.repeat(300_000);
+  const chunks = `${'1\r\n \r\n'.repeat(300_000)}0\r\n\r\n`;
   await expectUnfelt(async () => {
-    const sockets = Array.from({ length: 5 }, () => connect(Number(new URL(api.url).port), '127.0.0.1').resume());
-    const closed = sockets.map(
-      (socket) => new Promise((resolve) => socket.on('error', () => {}).once('close', resolve)),
-    );
-    for (const socket of sockets) socket.write(head + chunks);
-    await Promise.all(closed);
+    // One after another: Node parses the first 64 KiB of each connection whatever the api does, so that together they show their number.
+    for (let n = 0; n < 5; n += 1) {
+      const socket = connect(Number(new URL(api.url).port), '127.0.0.1').resume();
+      const closed = new Promise((resolve) => socket.on('error', () => {}).once('close', resolve));
+      socket.write(head + chunks);
+      await closed;
+      expect(socket.bytesRead, 'bytes of an answer').toBe(0);
+    }
   });
 });
 

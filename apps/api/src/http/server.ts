@@ -73,13 +73,13 @@ export function createServer(app: RequestListener, limits: ConnectionLimits, tls
 
 /**
  * The target `http://host/path`, which proxies get and servers must accept, as the path (RFC 9112). Express finds no path in some
- * of these targets, and then answers by itself. A target whose host is wrong is no route.
+ * of these targets, and then answers by itself. Without a path it is the front door, unless the host is wrong.
  */
 function toOriginForm(target: string): string {
   const [origin = ''] = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i.exec(target) ?? [];
   const path = target.slice(origin.length);
-  if (origin !== '' && !URL.canParse(target)) return `/${target}`;
-  return origin === '' || path.startsWith('/') ? path : `/${path}`;
+  if (origin === '' || path.startsWith('/')) return path;
+  return URL.canParse(target) ? `/${path}` : `/${target}`;
 }
 
 /** A request that is being answered, and those that wait behind it on its connection. */
