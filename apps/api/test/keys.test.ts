@@ -139,6 +139,18 @@ test('only a key with keys:admin manages keys, and nobody can make or take a key
   expect((await api.request(`/keys/${wide.id}/rotate`, { key: admin.key, body: {} })).status).toBe(403);
 });
 
+test('a key that would have expired already is not made', async () => {
+  for (const time of [new Date(Date.now() - 1).toISOString(), '1900-01-01T00:00:00Z', '1969-12-31T23:59:59.999999Z']) {
+    const made = await makeKey({ name: 'too-late', scopes: ['read'], expires_at: time });
+    expect(made).toMatchObject({
+      status: 422,
+      body: { errors: [{ path: 'expires_at', message: 'must be in the future' }] },
+    });
+  }
+  const { body } = await api.request('/keys');
+  expect(body.keys.filter(({ name }: { name: string }) => name === 'too-late')).toEqual([]);
+});
+
 test('a key that expires makes and takes only keys that expire no later', async () => {
   const inMs = (ms: number) => new Date(Date.now() + ms).toISOString();
   const end = inMs(3_600_000);

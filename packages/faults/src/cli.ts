@@ -20,6 +20,9 @@ interface Flags {
   readonly defaultSettings?: true;
 }
 
+/** The width of the names of faults in the help. */
+const width = Math.max(...catalogue.map(({ name }) => name.length));
+
 /** Reads the command line. On `--help` or an error, commander prints a text and ends the process. */
 export function parseCommand(argv: readonly string[]): FaultsCommand {
   const cli = new Command('npm run test:faults --')
@@ -58,7 +61,10 @@ export function parseCommand(argv: readonly string[]): FaultsCommand {
       2_000,
     )
     .option('--default-settings', 'run exporters with default settings; each round then lasts up to a minute')
-    .addHelpText('after', `\nFaults:\n${catalogue.map(({ name, about }) => `  ${name.padEnd(32)}${about}`).join('\n')}`)
+    .addHelpText(
+      'after',
+      `\nFaults:\n${catalogue.map(({ name, about }) => `  ${name.padEnd(width)}  ${about}`).join('\n')}`,
+    )
     .showHelpAfterError()
     .allowExcessArguments(false)
     .parse([...argv], { from: 'user' });

@@ -1,3 +1,4 @@
+import type { Problem } from '@auditbox/core/event/audit-event.ts';
 import { measureJson } from '@auditbox/core/json/json-size.ts';
 import { maxDepth } from '@auditbox/core/json/json-text.ts';
 import type { Request } from 'express';
@@ -18,6 +19,10 @@ export function readJsonBody<T>(schema: z.ZodType<T>, request: Request): T {
     throw new HttpProblem(422, `The body has more than ${maxValues} values, or nests too deeply. Nothing was changed.`);
   const result = schema.safeParse(parseBody<unknown>(() => JSON.parse(text)));
   if (result.success) return result.data;
-  const errors = result.error.issues.map(({ path, message }) => ({ path: path.map(String).join('.'), message }));
-  throw new HttpProblem(422, 'The body is not valid. Nothing was changed.', { errors });
+  throw invalidBody(result.error.issues.map(({ path, message }) => ({ path: path.map(String).join('.'), message })));
+}
+
+/** A 422 that names each mistake of a body. */
+export function invalidBody(errors: readonly Problem[]): HttpProblem {
+  return new HttpProblem(422, 'The body is not valid. Nothing was changed.', { errors });
 }

@@ -7,7 +7,7 @@ import { actorOf, type Caller, getCaller } from '../http/caller.ts';
 import { sendJson } from '../http/json.ts';
 import { runInPieces } from '../http/long-work.ts';
 import { HttpProblem } from '../http/problem.ts';
-import { readJsonBody, smallBody } from '../http/read-json-body.ts';
+import { invalidBody, readJsonBody, smallBody } from '../http/read-json-body.ts';
 import type { Route } from '../http/route.ts';
 import { nextCursor } from '../read/event-answer.ts';
 import { wholeNumber } from '../read/parameters.ts';
@@ -59,6 +59,8 @@ export const postKey: Route = {
         bounds = {},
         expires_at: expiresAt = null,
       } = readJsonBody(newKeySchema, request);
+      if (expiresAt !== null && Date.parse(expiresAt) <= Date.now())
+        throw invalidBody([{ path: 'expires_at', message: 'must be in the future' }]);
       const rights = inheritRights({ scopes: scopes as Grant[], tenant, bounds, expiresAt }, caller);
       requireNoGain(await runInPieces(findGain(rights, caller)));
       const { key, ...secret } = issueSecret(settings.keyEnvironment);
