@@ -8,7 +8,7 @@ class StuckError extends Error {
   override readonly name = 'StuckError';
 }
 
-const checkEveryMs = 20;
+const checkEveryMs = 100;
 
 /**
  * Resolves when every outbox row is in the bucket, or rejected. Throws StuckError when no row gets there for too long: a
