@@ -107,6 +107,7 @@ const filters = fc
       {
         changed_by: fc.constantFrom('ana,Bob', 'missing'),
         changed_by_prefix: fc.constantFrom('an', 'z'),
+        changed_by_any_case: fc.constantFrom('ANA', 'bOB', 'z'),
         object_team_id: fc.constantFrom('t8', 't9', 't1', 't2'),
         object_key_hash: fc.constantFrom('k0', 'k1'),
       },

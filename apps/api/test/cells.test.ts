@@ -150,6 +150,7 @@ const filterValues = {
   object_key_hash: fc.constantFrom('k0', 'k1'),
   changed_by_api_key: fc.constantFrom('hash-1', 'hash-2,other'),
   changed_by_prefix: fc.constantFrom('an', '𝒳', 'z'),
+  changed_by_any_case: fc.constantFrom('ANA', 'nobody'),
   recorded_by: fc.constantFrom('key:master', 'sql:nobody'),
   q: fc.constantFrom('budget', 'RAISED 2500', 'maßnahme', 'raised budget', 'nowhere'),
   start_date: fc.constantFrom('2026-06-30T22:30:00Z', '2026-07-01', '2026-06-01'),

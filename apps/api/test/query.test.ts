@@ -11,6 +11,7 @@ const events = {
   plain: anEvent({ changed_by: 'ana', action: 'created', table_name: 'teams', object_id: 'plain' }),
   comma: anEvent({ changed_by: 'Smith, John', action: 'updated', object_id: 'comma' }),
   smith: anEvent({ changed_by: 'Smith', action: 'updated', object_id: 'smith' }),
+  strange: anEvent({ changed_by: 'Ärzte [^-\\].*$', action: 'updated', object_id: 'strange' }),
   rare: anEvent({ changed_by: 'svc-rotator', action: 'rotated', object_id: 'rare' }),
   blocked: anEvent({ changed_by: 'svc-blocker', action: 'blocked', object_id: 'blocked' }),
   team: anEvent({
@@ -54,6 +55,13 @@ test.each<[string, Name[]]>([
   ['changed_by_prefix=svc-', ['rare', 'blocked']],
   ['changed_by_prefix=Sm', ['comma', 'smith']],
   ['changed_by_prefix=%25', []],
+  ['changed_by_any_case=SMITH', ['smith']],
+  ['changed_by_any_case=smith,%20john', ['comma']],
+  ['changed_by_any_case=SVC-ROTATOR', ['rare']],
+  ['changed_by_any_case=SVC.ROTATOR', []],
+  ['changed_by_any_case=rotator', []],
+  ['changed_by_any_case=%C3%A4RZTE%20%5B%5E-%5C%5D.*%24', ['strange']],
+  ['changed_by_any_case=%C3%84rzte%20%5B%5E-%5C%5D.*%24', ['strange']],
   ['object_id=plain,team,none', ['plain', 'team']],
   ['object_team_id=t1', ['team', 'moved']],
   ['object_team_id=t2', ['moved']],
@@ -84,8 +92,8 @@ test.each<[string, Name[]]>([
   ['q=needle', ['large']],
   ['q=needle%20nowhere', []],
 ])('%s finds exactly the matching events, in pages, by cursor, in an export and in counts', async (given, names) => {
-  // No index serves places in values, and here none serves words.
-  const query = /^q=|\./.test(given) ? `${given}&start_date=${yesterday}` : given;
+  // No index serves places in values and names in any case, and here none serves words.
+  const query = /^q=|^changed_by_any_case=|\./.test(given) ? `${given}&start_date=${yesterday}` : given;
   const expected = names.map((name) => events[name].id).sort();
   const page = await api.request(`/audit?${query}&page_size=100`);
   expect(page.status).toBe(200);
@@ -104,19 +112,21 @@ test.each<[string, Name[]]>([
   expect(stats.body.total).toBe(names.length);
 });
 
-test.each(['q=zebra', 'updated_values.max_budget=7777', 'context.ip=192.0.2.7&changed_by=ana'])(
-  '%s needs a bound, because no index serves it, and says so',
-  async (query) => {
-    for (const path of ['/audit', '/audit/export']) {
-      const unbounded = await api.request(`${path}?${query}`);
-      expect(unbounded).toMatchObject({ status: 400, body: { errors: [{ path: 'start_date' }] } });
-      const wide = await api.request(`${path}?${query}&start_date=2020-01-01`);
-      expect(wide).toMatchObject({ status: 400, body: { errors: [{ path: 'start_date' }] } });
-      for (const bound of [`start_date=${yesterday}`, 'object_id=list', 'object_team_id=t1', 'search=ana'])
-        expect((await api.request(`${path}?${query}&${bound}`)).status).toBe(200);
-    }
-  },
-);
+test.each([
+  'q=zebra',
+  'changed_by_any_case=ANA',
+  'updated_values.max_budget=7777',
+  'context.ip=192.0.2.7&changed_by=ana',
+])('%s needs a bound, because no index serves it, and says so', async (query) => {
+  for (const path of ['/audit', '/audit/export']) {
+    const unbounded = await api.request(`${path}?${query}`);
+    expect(unbounded).toMatchObject({ status: 400, body: { errors: [{ path: 'start_date' }] } });
+    const wide = await api.request(`${path}?${query}&start_date=2020-01-01`);
+    expect(wide).toMatchObject({ status: 400, body: { errors: [{ path: 'start_date' }] } });
+    for (const bound of [`start_date=${yesterday}`, 'object_id=list', 'object_team_id=t1', 'search=ana'])
+      expect((await api.request(`${path}?${query}&${bound}`)).status).toBe(200);
+  }
+});
 
 test('a word is found in a large value whose sender escaped it', async () => {
   const event = anEvent({ object_id: 'escaped', before_value: null, updated_values: '@' });

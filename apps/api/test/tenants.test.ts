@@ -77,6 +77,7 @@ const people = ['ana-0', 'ana-1', `${marker}-0`, `ana-2,${marker}-1`];
 const parameters: Record<string, readonly string[]> = {
   changed_by: people,
   changed_by_prefix: ['ana', marker.slice(0, 3)],
+  changed_by_any_case: ['ANA-0', `${marker}-0`.toUpperCase()],
   action: ['created', 'updated,deleted'],
   table_name: ['teams', 'keys', 'teams,keys'],
   object_id: [...objects, '1,2'],

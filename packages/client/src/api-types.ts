@@ -1247,6 +1247,8 @@ export interface operations {
                 changed_by?: string[];
                 /** @description The beginning of the name of who changed it. */
                 changed_by_prefix?: string;
+                /** @description Who changed it: the whole name, in upper or lower case. */
+                changed_by_any_case?: string;
                 /** @description The hash of the API key, exactly. Several values are separated by commas. */
                 changed_by_api_key?: string[];
                 /** @description What was done. Several values are separated by commas. */
@@ -1438,6 +1440,8 @@ export interface operations {
                 changed_by?: string[];
                 /** @description The beginning of the name of who changed it. */
                 changed_by_prefix?: string;
+                /** @description Who changed it: the whole name, in upper or lower case. */
+                changed_by_any_case?: string;
                 /** @description The hash of the API key, exactly. Several values are separated by commas. */
                 changed_by_api_key?: string[];
                 /** @description What was done. Several values are separated by commas. */
@@ -1526,6 +1530,8 @@ export interface operations {
                 changed_by?: string[];
                 /** @description The beginning of the name of who changed it. */
                 changed_by_prefix?: string;
+                /** @description Who changed it: the whole name, in upper or lower case. */
+                changed_by_any_case?: string;
                 /** @description The hash of the API key, exactly. Several values are separated by commas. */
                 changed_by_api_key?: string[];
                 /** @description What was done. Several values are separated by commas. */

@@ -2,6 +2,7 @@ import { columnOf, type EventRow } from '@auditbox/core/event/event-columns.ts';
 import { createLineMatcher, type MatchedLine } from '@auditbox/core/event/line-matcher.ts';
 import { jsonInText } from '@auditbox/core/json/json-in-text.ts';
 import { objectMembers } from '@auditbox/core/json/json-text.ts';
+import { anyCase } from '@auditbox/core/text/any-case.ts';
 import type { EventFilter } from '@auditbox/db/queries/event-filter.ts';
 
 /** A filter that lines of objects can be matched with: everything but words and places in values. */
@@ -17,7 +18,8 @@ export type ArchiveFilter = Omit<EventFilter, 'words' | 'values' | 'recordedAfte
  * gets the lines of the tenant alone.
  */
 export function createEventMatcher(filter: ArchiveFilter): (bytes: Buffer) => MatchedLine | null {
-  const { tenant, changedByPrefix: prefix, teamId, keyHash, anyId } = filter;
+  const { tenant, changedByPrefix: prefix, changedByAnyCase, teamId, keyHash, anyId } = filter;
+  const inAnyCase = changedByAnyCase === undefined ? undefined : new RegExp(anyCase(changedByAnyCase), 'u');
   const match = createLineMatcher({
     from: filter.occurredFrom,
     to: filter.occurredTo,
@@ -38,6 +40,7 @@ export function createEventMatcher(filter: ArchiveFilter): (bytes: Buffer) => Ma
     const { row } = found;
     const matches =
       (prefix === undefined || (columnOf(row, 'changed_by') ?? '').startsWith(prefix)) &&
+      (inAnyCase === undefined || inAnyCase.test(columnOf(row, 'changed_by') ?? '')) &&
       (teamId === undefined || hasMember(row, 'team_id', teamId)) &&
       (keyHash === undefined || hasMember(row, 'token', keyHash)) &&
       (anyId === undefined || hasId(row, anyId));

@@ -6,6 +6,7 @@ import { HttpProblem } from '../http/problem.ts';
 import { type CursorList, printCursor, printFeedCursor } from './cursor.ts';
 import type { EventReads, Sources } from './event-reads.ts';
 import type { FeedPlace } from './feed-place.ts';
+import { isUnindexed } from './unindexed.ts';
 
 type NumberedQuery = ListPart & { readonly by: 'page'; readonly page: number };
 type CursorQuery = ListPart & { readonly by: 'cursor'; readonly after: EventPosition | null };
@@ -67,13 +68,12 @@ async function readNumbered(
 /**
  * Up to which number matching events are counted for a page that ends at event `end`. Where counting reads every event, it
  * stops at the next full thousand: there is a page ahead, and `total_pages` is the same on the pages of a thousand events.
- * No index covers words and values. They may have to read the whole table to find a few more events, so then one event
+ * A filter that no index serves may have to read the whole table to find a few more events, so then one event
  * more than the page shows must do.
  */
 function countingLimit(filter: EventFilter, end: number): number {
   if (isCountedByIndex(filter)) return Number.POSITIVE_INFINITY;
-  const isSearch = filter.words !== undefined || (filter.values ?? []).length > 0;
-  return isSearch ? end + 1 : (Math.floor(end / countStep) + 1) * countStep;
+  return isUnindexed(filter, false) ? end + 1 : (Math.floor(end / countStep) + 1) * countStep;
 }
 
 const countStep = 1_000;

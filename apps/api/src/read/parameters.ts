@@ -1,3 +1,4 @@
+import { maxTextLength } from '@auditbox/core/event/event-schema.ts';
 import { lowerBound, upperBound } from '@auditbox/core/event/event-time.ts';
 import { isTimeZone } from '@auditbox/core/event/zoned-time.ts';
 import type { TenantScope } from '@auditbox/core/keys/tenant-scope.ts';
@@ -54,6 +55,10 @@ export function filterParameters(accepted: readonly string[]) {
       description: 'Who changed it, exactly. Several values are separated by commas; `\\,` is a comma.',
     }),
     changed_by_prefix: givenText.optional().describe('The beginning of the name of who changed it.'),
+    changed_by_any_case: givenText
+      .max(maxTextLength, `must be at most ${maxTextLength} characters`)
+      .optional()
+      .describe('Who changed it: the whole name, in upper or lower case.'),
     changed_by_api_key: texts.optional().meta({
       ...shownAsArray(),
       description: 'The hash of the API key, exactly. Several values are separated by commas.',
@@ -152,6 +157,7 @@ export function toFilter(
     tenant,
     changedBy: named.changed_by,
     changedByPrefix: named.changed_by_prefix,
+    changedByAnyCase: named.changed_by_any_case,
     changedByApiKey: named.changed_by_api_key,
     action: named.action,
     tableName: named.table_name,

@@ -5,8 +5,8 @@ const dayMs = 86_400_000;
 const maxDays = 366;
 
 /** Whether no index serves the filter, so that a query reads every event that the other filters leave. */
-export function isUnindexed({ values = [], words }: EventFilter, wordsAreIndexed: boolean): boolean {
-  return values.length > 0 || (words !== undefined && !wordsAreIndexed);
+export function isUnindexed({ values = [], words, changedByAnyCase }: EventFilter, wordsAreIndexed: boolean): boolean {
+  return values.length > 0 || changedByAnyCase !== undefined || (words !== undefined && !wordsAreIndexed);
 }
 
 /**
@@ -25,6 +25,7 @@ export function requireBound(filter: EventFilter, nowMs: number): void {
   throw new HttpProblem(400, 'Some parameters are invalid.', { errors: [{ path: 'start_date', message }] });
 }
 
-function describe({ values = [] }: EventFilter): string {
-  return values.length > 0 ? 'a filter by a place in values' : '`q`';
+function describe({ values = [], changedByAnyCase }: EventFilter): string {
+  if (values.length > 0) return 'a filter by a place in values';
+  return changedByAnyCase === undefined ? '`q`' : '`changed_by_any_case`';
 }

@@ -12,7 +12,7 @@ const maxRangeMs = 366 * 86_400_000;
 
 /** Whether a parameter is a filter without an index. An empty `q` is no filter; an empty value is one. */
 export const isUnindexed = ({ name, raw }: Parameter) =>
-  name === 'q' ? raw !== '' : /^(before_value|updated_values|context)\./.test(name);
+  name === 'q' || name === 'changed_by_any_case' ? raw !== '' : /^(before_value|updated_values|context)\./.test(name);
 
 /** Whether no index serves a valid query, and no time range bounds it. */
 export function isUnbounded(all: readonly Parameter[]): boolean {

@@ -1,5 +1,6 @@
 import { lowerBound, upperBound } from '@auditbox/core/event/event-time.ts';
 import { addOffset } from '@auditbox/core/event/zoned-time.ts';
+import { anyCase } from '@auditbox/core/text/any-case.ts';
 import { splitEscaped } from '@auditbox/core/text/split-escaped.ts';
 import fc from 'fast-check';
 import { hostileText } from './hostile-text.ts';
@@ -20,7 +21,16 @@ export interface Parameter {
 const decoded = (raw: string) => new URLSearchParams(`v=${raw}`).get('v') ?? '';
 
 const ignoredWhenEmpty = new Set([
-  ...['changed_by', 'changed_by_prefix', 'changed_by_api_key', 'action', 'table_name', 'object_id', 'object_team_id'],
+  ...[
+    'changed_by',
+    'changed_by_prefix',
+    'changed_by_any_case',
+    'changed_by_api_key',
+    'action',
+    'table_name',
+    'object_id',
+    'object_team_id',
+  ],
   ...['object_key_hash', 'search', 'q', 'start_date', 'end_date', 'time_zone'],
 ]);
 
@@ -95,6 +105,10 @@ const filters = [
   parameter('changed_by_prefix', hostileText, (text) => ({
     isValid: isGiven(text),
     matches: (event) => event.changed_by.startsWith(text),
+  })),
+  parameter('changed_by_any_case', hostileText, (text) => ({
+    isValid: isGiven(text) && text.length <= 512,
+    matches: (event) => new RegExp(anyCase(text), 'u').test(event.changed_by),
   })),
   parameter('object_team_id', hostileText, (text) => ({
     isValid: isGiven(text),

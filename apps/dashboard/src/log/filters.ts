@@ -4,6 +4,7 @@ const labels: Readonly<Record<string, string>> = {
   action: 'action',
   changed_by: 'actor',
   changed_by_prefix: 'actor begins with',
+  changed_by_any_case: 'actor in any case',
   changed_by_api_key: 'API key',
   table_name: 'table',
   object_id: 'object',

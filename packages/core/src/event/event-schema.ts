@@ -3,7 +3,7 @@ import { eventTimeForm, parseEventTime } from './event-time.ts';
 import { isPlainName, plainNameForm } from './plain-name.ts';
 
 /** Longest text of an indexed field, in UTF-16 units. A Postgres index entry holds at most about 2,700 bytes. */
-const maxTextLength = 512;
+export const maxTextLength = 512;
 
 /** Which actions an event may have: a closed set, or any text that is not empty. */
 export type Actions = readonly string[] | 'any';

@@ -12,7 +12,7 @@ const indexed = [
 ] as const satisfies (keyof EventFilter)[][];
 
 /** No index has them. `anyId` is looked up in eleven indexes, each of which must leave out the rows of the others. */
-const unindexed = ['recordedAfter', 'anyId', 'words'] as const satisfies (keyof EventFilter)[];
+const unindexed = ['recordedAfter', 'anyId', 'words', 'changedByAnyCase'] as const satisfies (keyof EventFilter)[];
 
 /**
  * Whether the entries of an index tell how many events match. Otherwise each event that matches one filter must be read

@@ -15,6 +15,8 @@ export interface EventFilter {
   readonly tenant: TenantScope;
   readonly changedBy?: readonly string[] | undefined;
   readonly changedByPrefix?: string | undefined;
+  /** The whole name in upper or lower case. */
+  readonly changedByAnyCase?: string | undefined;
   readonly changedByApiKey?: readonly string[] | undefined;
   readonly action?: readonly string[] | undefined;
   readonly tableName?: readonly string[] | undefined;

@@ -1,6 +1,6 @@
 import type { Fragment, Sql } from 'postgres';
 import type { EventFilter, ValueAt } from './event-filter.ts';
-import { holdsWords, isIn, isValueAt, startsWith, waysToHave } from './predicates.ts';
+import { holdsWords, isIn, isInAnyCase, isValueAt, startsWith, waysToHave } from './predicates.ts';
 
 /** Planning more branches than this costs more than a sort. */
 const maxBranches = 12;
@@ -47,12 +47,13 @@ export function matching(sql: Sql, filter: EventFilter): Matching {
     else branches = branches.flatMap((branch) => values.map((value) => sql`${branch} and a.${sql(column)} = ${value}`));
   }
   if (filter.tenant.kind === 'one') conditions.push(sql`a.tenant = ${filter.tenant.tenant}`);
-  const { occurredFrom, occurredTo, occurredBefore, recordedAfter, changedByPrefix, words } = filter;
+  const { occurredFrom, occurredTo, occurredBefore, recordedAfter, changedByPrefix, changedByAnyCase, words } = filter;
   if (occurredFrom !== undefined) conditions.push(sql`a.occurred_at >= ${occurredFrom}::timestamptz`);
   if (occurredTo !== undefined) conditions.push(sql`a.occurred_at <= ${occurredTo}::timestamptz`);
   if (occurredBefore !== undefined) conditions.push(sql`a.occurred_at < ${occurredBefore}::timestamptz`);
   if (recordedAfter !== undefined) conditions.push(sql`a.recorded_at > ${recordedAfter}::timestamptz`);
   if (changedByPrefix !== undefined) conditions.push(startsWith(sql, 'changed_by', changedByPrefix));
+  if (changedByAnyCase !== undefined) conditions.push(isInAnyCase(sql, 'changed_by', changedByAnyCase));
   if (words !== undefined) conditions.push(holdsWords(sql, words));
   conditions.push(...(filter.values ?? []).map((value: ValueAt) => isValueAt(sql, value)));
   return { common: conditions.reduce((all, one) => sql`${all} and ${one}`, sql`true`), branches };

@@ -1,3 +1,4 @@
+import { anyCase } from '@auditbox/core/text/any-case.ts';
 import type { Fragment, Sql } from 'postgres';
 import type { ValueAt } from './event-filter.ts';
 
@@ -14,6 +15,11 @@ export function isIn(sql: Sql, column: string, values: readonly string[]): Fragm
 /** An index can serve it, because the column compares by bytes. */
 export function startsWith(sql: Sql, column: string, prefix: string): Fragment {
   return sql`a.${sql(column)} ^@ ${prefix}::text`;
+}
+
+/** Whether the column is this text in upper or lower case. No index serves it. */
+export function isInAnyCase(sql: Sql, column: string, text: string): Fragment {
+  return sql`a.${sql(column)} ~ ${anyCase(text)}`;
 }
 
 /** Generated columns, with the member at the top of the values that each holds. */
