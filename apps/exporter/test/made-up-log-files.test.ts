@@ -287,7 +287,7 @@ async function serveNames(names: string[], { signed }: { signed: number }) {
     ...{ bucket: 'bucket', prefix: '', region: 'us-east-1', forcePathStyle: true, expectedOwner: null },
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     accessKey: { id: 'any', secret: 'any', sessionToken: null },
-    ...{ role: null, authorities: [], proxy: null, connectionTimeoutMs: 5_000, requestTimeoutMs: 60_000 },
+    ...{ role: null, authorities: null, proxy: null, connectionTimeoutMs: 5_000, requestTimeoutMs: 60_000 },
     ...{ checksum: 'none', encryption: null, storageClass: null, objectLock: null },
   };
   const client = createS3Client(settings, 8);

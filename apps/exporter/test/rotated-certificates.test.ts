@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
+import { createTrust, parseAuthorities } from '@auditbox/s3/authorities.ts';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { createDestinationFixture } from '@auditbox/testing/fixtures/destination-fixture.ts';
 import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
@@ -134,4 +135,19 @@ test.each([
   expect(read()).toMatchObject({ cert: newer.certificate, key: newer.key });
   expect(read().ca).toContain(newer.authority.certificate);
   expect(log.slice(1)).toEqual([expect.stringMatching(/^info .*in use/)]);
+});
+
+test('half a file of authorities, an empty one or none leaves the former authorities of a store in use', async () => {
+  const file = path('ca');
+  const [first, second] = [older.authority.certificate, newer.authority.certificate];
+  const trust = createTrust(parseAuthorities(first, file), 0);
+  const former = trust();
+  for (const text of [second.slice(0, second.length / 2), `${first}${second}`.replace(/[A-Z]{8}/g, 'AAAAAAAA'), '']) {
+    await writeFile(file, text);
+    expect(trust()).toBe(former);
+  }
+  await rm(file);
+  expect(trust()).toBe(former);
+  await writeFile(file, `${first}${second}`);
+  expect(trust()).not.toBe(former);
 });

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
 import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
@@ -39,6 +40,16 @@ test('a store with a private certificate is rejected, with the setting that fixe
   await rig.db.store(large());
   expect(await (await rig.drain(trusted)).ended).toBe(0);
   expect(await rig.db.states()).toEqual({ done: 8 });
+});
+
+test('a running exporter uses an authority that was rotated, once the store has its certificate', async () => {
+  const app = rig.start([], { ...trusted, EXPORT_RETRY_CAP_MS: '400' });
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 3 }));
+  const certificate = await front.rotate();
+  await rig.db.store([anEvent()]);
+  expect(await app.event('export-blocked')).toMatchObject({ reason: expect.stringContaining('(S3_CA_FILE;') });
+  await writeFile(front.certificateFile, certificate);
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 4 }));
 });
 
 test('over TLS too, the signature covers the SHA-256 of the body', async () => {

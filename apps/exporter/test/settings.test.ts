@@ -14,7 +14,7 @@ test('settings that are not set leave the choice to the bucket and the AWS SDK, 
     storageClass: null,
     objectLock: null,
     expectedOwner: null,
-    authorities: [],
+    authorities: null,
   });
   expect(retention).toEqual({ days: null, schedule: null });
   expect(tracesEndpoint).toBeNull();

@@ -130,10 +130,14 @@ export function urlOf(protocol: RegExp, accepts: string, words: Words<string>): 
 }
 
 /** The path of a file. The value is the parsed content, read at once. `parse` throws when it does not accept the content. */
-export function fileOf<T>(parse: (content: string) => T, accepts: string, words: Words<never>): Setting<T> {
+export function fileOf<T>(
+  parse: (content: string, path: string) => T,
+  accepts: string,
+  words: Words<never>,
+): Setting<T> {
   const file = z.string().transform((path, context) => {
     try {
-      return parse(readFileSync(path, 'utf8'));
+      return parse(readFileSync(path, 'utf8'), path);
     } catch (error) {
       context.addIssue((error as Error).message);
       return z.NEVER;

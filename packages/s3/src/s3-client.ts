@@ -1,7 +1,8 @@
 import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
-import { createSecureContext, getCACertificates } from 'node:tls';
+import { type AgentOptions, Agent as HttpsAgent } from 'node:https';
+import type { SecureContext } from 'node:tls';
 import { S3Client } from '@aws-sdk/client-s3';
+import { createTrust } from './authorities.ts';
 import { type Credentials, createCredentials, refusesCredentials } from './s3-credentials.ts';
 import type { S3Settings } from './s3-settings.ts';
 
@@ -31,7 +32,7 @@ export function createS3Client(settings: S3Settings, uploads: number): S3Client 
       throwOnRequestTimeout: true,
       // Agents, not options: for a large body the SDK would make another agent, without the proxy and the authorities.
       httpAgent: new HttpAgent(pool),
-      httpsAgent: new HttpsAgent({ ...pool, ...trust(settings), ...proxy(settings) }),
+      httpsAgent: createHttpsAgent(settings, pool),
     },
   });
   rejectWebPages(client);
@@ -39,10 +40,26 @@ export function createS3Client(settings: S3Settings, uploads: number): S3Client 
   return client;
 }
 
-/** With a context, Node does not read some hundred and fifty authorities again for each connection. */
-function trust({ authorities }: S3Settings) {
-  if (authorities.length === 0) return {};
-  return { secureContext: createSecureContext({ ca: [...getCACertificates('default'), ...authorities] }) };
+function createHttpsAgent(settings: S3Settings, pool: AgentOptions): HttpsAgent {
+  const options = { ...pool, ...proxy(settings) };
+  return settings.authorities === null
+    ? new HttpsAgent(options)
+    : new TrustingAgent(options, createTrust(settings.authorities));
+}
+
+/** Asks for the authorities at each new connection. */
+class TrustingAgent extends HttpsAgent {
+  readonly #trust: () => SecureContext;
+
+  constructor(options: AgentOptions, trust: () => SecureContext) {
+    super(options);
+    this.#trust = trust;
+  }
+
+  override createConnection(...[options, callback]: Parameters<HttpsAgent['createConnection']>) {
+    const trusting = { ...options, secureContext: this.#trust() };
+    return super.createConnection(trusting, callback);
+  }
 }
 
 function proxy({ proxy: through }: S3Settings) {

@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto';
 import {
   fileOf,
   flag,
@@ -11,6 +10,7 @@ import {
   urlOf,
   wholeNumber,
 } from '@auditbox/process/settings.ts';
+import { parseAuthorities } from './authorities.ts';
 
 /**
  * The environment variables about the store: where it is, how to reach it, and what each upload asks of it. Credentials
@@ -63,7 +63,7 @@ export const s3Environment = {
     }),
   ),
   S3_CA_FILE: optional(
-    fileOf(parseCertificates, 'a file of certificates in PEM', {
+    fileOf(parseAuthorities, 'a file of certificates in PEM', {
       meaning: 'Authorities to trust in addition to the usual ones, for a store with a private certificate.',
       fallbackShown: 'none',
     }),
@@ -168,13 +168,4 @@ function needs(name: keyof S3Environment, other: keyof S3Environment): Relation<
     problem: (values) =>
       values[name] !== undefined && values[other] === undefined ? `${name} is set; it needs ${other}.` : null,
   };
-}
-
-const certificateBlock = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
-
-/** The certificates in a text, each in PEM. Throws when the text has no certificate or a broken one. */
-function parseCertificates(text: string): readonly string[] {
-  const certificates = text.match(certificateBlock) ?? [];
-  if (certificates.length === 0) throw new Error('The file has no certificate.');
-  return certificates.map((pem) => new X509Certificate(pem).toString());
 }

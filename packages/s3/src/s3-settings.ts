@@ -1,3 +1,4 @@
+import type { Authorities } from './authorities.ts';
 import type { S3Environment } from './s3-environment.ts';
 
 /** Where the bucket is, how to reach it, and what each upload asks of it. Null leaves a choice to the bucket or the AWS SDK. */
@@ -15,8 +16,7 @@ export interface S3Settings {
   readonly accessKey: AccessKey | null;
   /** The role to assume with the credentials found. */
   readonly role: AssumedRole | null;
-  /** Certificates to trust in addition to the usual ones, in PEM. */
-  readonly authorities: readonly string[];
+  readonly authorities: Authorities | null;
   readonly proxy: Proxy | null;
   readonly connectionTimeoutMs: number;
   /** Credentials and connection included. */
@@ -72,7 +72,7 @@ export function parseS3Settings(values: S3Environment): S3Settings {
     expectedOwner: values.S3_EXPECTED_BUCKET_OWNER ?? null,
     accessKey: null,
     role: parseRole(values),
-    authorities: values.S3_CA_FILE ?? [],
+    authorities: values.S3_CA_FILE ?? null,
     proxy: values.HTTPS_PROXY === undefined ? null : { url: values.HTTPS_PROXY, except: values.NO_PROXY ?? null },
     connectionTimeoutMs: values.S3_CONNECTION_TIMEOUT_MS ?? Math.min(defaultConnectionTimeoutMs, requestTimeoutMs),
     requestTimeoutMs,

@@ -13,14 +13,14 @@ export interface TlsFront {
   readonly certificateFile: string;
   /** The number of connections so far. */
   connections(): number;
+  /** Ends all connections, and returns the certificate that new ones get. The file still has the former one. */
+  rotate(): Promise<string>;
   close(): Promise<void>;
 }
 
 export async function startTlsFront(target: string): Promise<TlsFront> {
   const { hostname: host, port: targetPort } = new URL(target);
-  const { private: key, cert } = await generate([{ name: 'commonName', value: 'store of a test' }], {
-    extensions: [{ name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] }],
-  });
+  const { key, cert } = await createCertificate();
   const folder = await mkdtemp(join(tmpdir(), 'auditbox-tls-'));
   const certificateFile = join(folder, 'ca.pem');
   await writeFile(certificateFile, cert);
@@ -42,10 +42,23 @@ export async function startTlsFront(target: string): Promise<TlsFront> {
     endpoint: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
     certificateFile,
     connections: () => connections,
+    async rotate() {
+      const next = await createCertificate();
+      server.setSecureContext(next);
+      for (const socket of sockets) socket.destroy();
+      return next.cert;
+    },
     async close() {
       server.close();
       for (const socket of sockets) socket.destroy();
       await rm(folder, { recursive: true });
     },
   };
+}
+
+async function createCertificate(): Promise<{ readonly key: string; readonly cert: string }> {
+  const { private: key, cert } = await generate([{ name: 'commonName', value: 'store of a test' }], {
+    extensions: [{ name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] }],
+  });
+  return { key, cert };
 }

@@ -1,3 +1,4 @@
+import { parseAuthorities } from '@auditbox/s3/authorities.ts';
 import type { S3Settings } from '@auditbox/s3/s3-settings.ts';
 import { z } from 'zod';
 import { destinationUrl, requestLimits, secretText, tlsOptions } from '../configured/options.ts';
@@ -54,7 +55,7 @@ export function toS3Settings(options: BucketOptions, env: Readonly<Record<string
     accessKey:
       id === undefined || secret === undefined ? null : { id, secret, sessionToken: options.sessionToken ?? null },
     role: arn === undefined ? null : { arn, externalId: options.roleExternalId ?? null, stsEndpoint: null },
-    authorities: options.ca === undefined ? [] : [options.ca.pem],
+    authorities: options.ca === undefined ? null : parseAuthorities(options.ca.pem, options.ca.path),
     proxy: env.HTTPS_PROXY ? { url: env.HTTPS_PROXY, except: env.NO_PROXY ?? null } : null,
     connectionTimeoutMs: 5_000,
     requestTimeoutMs: 30_000,
