@@ -6,6 +6,7 @@ import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { type App, endApps } from '@auditbox/testing/servers/spawn-app.ts';
 import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { thisHost } from '../src/cache/run-folder.ts';
 import { type ArchiveFixture, createArchiveFixture } from './archive-fixture.ts';
 
 /* Commands of the archive that are stopped, and whose output nobody reads to its end. */
@@ -66,7 +67,9 @@ test('a statement of a query, and one of a shell, are ended by a SIGINT', async 
       exec archive ${command} <&3`);
     // The files of the range are in the process's folder when the statement begins.
     await eventually(async () => {
-      const [own = ''] = (await readdir(fixture.cache)).filter((entry) => entry.startsWith(`run-${app.pid}-`));
+      const [own = ''] = (await readdir(fixture.cache)).filter((entry) =>
+        entry.startsWith(`run-${thisHost()}-${app.pid}-`),
+      );
       const files = own === '' ? [] : await readdir(join(fixture.cache, own));
       expect(files.filter((file) => file.endsWith('.parquet'))).toHaveLength(3);
     });

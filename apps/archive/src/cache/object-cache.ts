@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { copyFile, link, mkdir, mkdtemp, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
+import { copyFile, link, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isAlive } from '@auditbox/process/is-alive.ts';
 import { ArchiveError, exitCodes } from '../archive-error.ts';
+import { openRunFolder } from './run-folder.ts';
 
 /**
  * Files made of objects, in a folder of limited size. A file is there whole or not at all, and several processes may use the
@@ -23,8 +23,8 @@ export interface ObjectCache {
 
 export async function openObjectCache(root: string, maxBytes: number): Promise<ObjectCache> {
   await mkdir(root, { recursive: true });
-  await removeLeftFolders(root);
-  const folder = await mkdtemp(join(root, `run-${process.pid}-`));
+  const run = await openRunFolder(root);
+  const folder = run.path;
   /** What this process uses. */
   const own = new Set<string>();
   let ownBytes = 0;
@@ -93,7 +93,7 @@ export async function openObjectCache(root: string, maxBytes: number): Promise<O
       await keeping;
       return path;
     },
-    close: () => rm(folder, { recursive: true, force: true }),
+    close: run.close,
   };
 }
 
@@ -124,12 +124,4 @@ async function listEntries(root: string): Promise<{ name: string; bytes: number;
     }),
   );
   return entries.flat().sort((a, b) => a.usedMs - b.usedMs);
-}
-
-/** Of processes that were killed. */
-async function removeLeftFolders(root: string): Promise<void> {
-  for (const name of await readdir(root)) {
-    const pid = /^run-(\d+)-/.exec(name)?.[1];
-    if (pid !== undefined && !isAlive(Number(pid))) await rm(join(root, name), { recursive: true, force: true });
-  }
 }
