@@ -16,13 +16,7 @@ const mixed: Fault = {
   share: 2,
   async strike(strike) {
     const { random, scene } = strike;
-    const isFit = ({ alone, overwrites, needsLies, needsSmallDisk, needsServerClock, share }: Fault) =>
-      !alone &&
-      !overwrites &&
-      !needsSmallDisk &&
-      !needsServerClock &&
-      share === undefined &&
-      (scene.proxy !== null || !needsLies);
+    const isFit = (fault: Fault) => isPlain(fault) && (scene.proxy !== null || !fault.needsLies);
     const kinds = [kills, postgresFaults, s3Faults].map((kind) => kind.filter(isFit));
     const picked = kinds.filter((kind) => kind.length > 0).map((kind) => random.pick(kind));
     // Each fault gets its own random source, so that its choices do not depend on timing.
@@ -32,6 +26,23 @@ const mixed: Fault = {
     );
   },
 };
+
+/** Whether a scene that was made for another fault has all that it needs. */
+function isPlain({ alone, overwrites, share, settings, destination, valueBytes, ...needs }: Fault): boolean {
+  const { needsSmallDisk, needsServerClock, needsHistory } = needs;
+  const others = [
+    alone,
+    overwrites,
+    share,
+    settings,
+    destination,
+    valueBytes,
+    needsSmallDisk,
+    needsServerClock,
+    needsHistory,
+  ];
+  return others.every((one) => one === undefined);
+}
 
 /** All faults, in the order of the table. */
 export const catalogue: readonly Fault[] = [
