@@ -27,21 +27,11 @@ const mixed: Fault = {
   },
 };
 
-/** Whether a scene that was made for another fault has all that it needs. */
-function isPlain({ alone, overwrites, share, settings, destination, valueBytes, ...needs }: Fault): boolean {
-  const { needsSmallDisk, needsServerClock, needsHistory } = needs;
-  const others = [
-    alone,
-    overwrites,
-    share,
-    settings,
-    destination,
-    valueBytes,
-    needsSmallDisk,
-    needsServerClock,
-    needsHistory,
-  ];
-  return others.every((one) => one === undefined);
+/** What a fault may have that needs no scene made for it. */
+const plainMembers: ReadonlySet<string> = new Set<keyof Fault>(['name', 'about', 'strike', 'needsLies']);
+
+function isPlain(fault: Fault): boolean {
+  return Object.keys(fault).every((member) => plainMembers.has(member));
 }
 
 /** All faults, in the order of the table. */
