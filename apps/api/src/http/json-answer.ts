@@ -3,6 +3,7 @@ import type { Response } from 'express';
 import type { BytesInFlight } from './bytes-in-flight.ts';
 import { gzipBytes, openAnswer } from './compress.ts';
 import { sendJson } from './json.ts';
+import { awaitTurn } from './long-work.ts';
 
 /** An answer of this size is sent as it grows; a smaller one at once. */
 const partBytes = 1024 * 1024;
@@ -42,6 +43,7 @@ export function createJsonAnswer(
       const parts = waiting;
       waiting = [];
       waitingLength = 0;
+      await awaitTurn();
       return writeParts(response, body, parts);
     },
     async end(text) {

@@ -5,15 +5,29 @@ import { getHolder } from '@auditbox/db/database/holder.ts';
  * Work on a request that may take longer than a few milliseconds is cut into pieces. Between two pieces the process answers
  * other requests. The pieces of all requests take turns, because ten requests with a piece each would otherwise hold the
  * process ten times as long.
+ *
+ * Node accepts one connection in each turn of the event loop, so a hundred that arrive together wait for a hundred turns. The
+ * pieces wait for them, because a turn without a piece is short: otherwise the last connection, such as that of a health check,
+ * would get its answer after seconds.
  */
 
 const pieceMs = 10;
+/** A piece waits this long at most: who opens connections all the time must not stop long work. */
+const arrivalsMs = 20;
 /** Work on less text than this is one piece that needs no turn. */
 export const shortText = 16_384;
 
 /** The pieces of each key, in the order in which the keys were served: ten requests of one key wait for each other. */
 const waiting = new Map<string, (() => void)[]>();
 let isScheduled = false;
+let hasArrival = false;
+/** When the pieces began to wait for connections; null: they do not. */
+let waitsSince: number | null = null;
+
+/** Says that a connection was accepted in this turn. More may wait behind it. */
+export function noteArrival(): void {
+  hasArrival = true;
+}
 
 /** Resolves in a turn of the event loop in which no other long work runs. Keys take turns. */
 export function awaitTurn(): Promise<void> {
@@ -52,9 +66,19 @@ function schedule(): void {
   isScheduled = true;
   setImmediate(() => {
     isScheduled = false;
-    takeNext()?.();
+    if (!mustWait()) takeNext()?.();
     if (waiting.size > 0) schedule();
   });
+}
+
+/** Whether connections that arrive come first in this turn. */
+function mustWait(): boolean {
+  const now = performance.now();
+  waitsSince = hasArrival ? (waitsSince ?? now) : null;
+  hasArrival = false;
+  if (waitsSince === null || now - waitsSince < arrivalsMs) return waitsSince !== null;
+  waitsSince = null;
+  return false;
 }
 
 /** Runs a generator to its end and resolves to its result. Each `yield` is a place where other work may come between. */

@@ -10,6 +10,7 @@ import { createServer as createHttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { breakConnection } from './break-connection.ts';
 import type { ConnectionLimits } from './http-settings.ts';
+import { noteArrival } from './long-work.ts';
 import { readCertificates, type TlsFiles } from './tls-files.ts';
 
 /** Node looks for slow requests this often. Its default is 30 s, longer than some of the limits. */
@@ -53,6 +54,7 @@ export function createServer(app: RequestListener, limits: ConnectionLimits, tls
   server.maxConnections = limits.max;
   server.maxHeadersCount = maxHeaders + 1;
   server.timeout = limits.stallMs;
+  server.on('connection', noteArrival);
   const exchanges = serveInTurn(server, app);
   // Nothing has moved on the connection. That is the caller's doing if a part of its body or of its answer is missing.
   server.on('timeout', (socket: Socket) => {

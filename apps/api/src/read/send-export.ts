@@ -3,6 +3,7 @@ import { giveBack } from '@auditbox/db/database/collect-chunks.ts';
 import type { Response } from 'express';
 import { gzipBytes, openAnswer } from '../http/compress.ts';
 import { writePart } from '../http/json-answer.ts';
+import { awaitTurn } from '../http/long-work.ts';
 import { type ExportFormat, type ExportSource, partBytes, partsHeld } from './export-source.ts';
 
 const mediaTypes = { ndjson: 'application/x-ndjson; charset=utf-8', csv: 'text/csv; charset=utf-8; header=present' };
@@ -55,6 +56,7 @@ export async function sendParts(
       const isTaken = await writePart(response, body, chunk, () => giveBack(chunk));
       if (!isTaken) return;
     }
+    await awaitTurn();
   }
   // Read again: a month that retention removed during the export is missing in it.
   const begin = await getRecordBegin();
