@@ -22,7 +22,7 @@ import { sendCheckpoint } from './read/log-checkpoint.ts';
 import { routes } from './routes.ts';
 
 /** What a port serves: everything, or the routes for callers, or those for operators. */
-type Door = 'all' | 'callers' | 'operators';
+export type Door = 'all' | 'callers' | 'operators';
 
 /** What paths begin with: those of the routes, and those of pages and files. */
 const firstParts: ReadonlySet<string> = new Set([

@@ -1,9 +1,10 @@
 import { within } from '@auditbox/core/within.ts';
+import { shareConnections } from '@auditbox/process/share-connections.ts';
 import type { Tracing } from '@auditbox/process/tracing.ts';
 import { startWatchdog } from '@auditbox/process/watchdog.ts';
 import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
-import { createApp } from './app.ts';
+import { createApp, type Door } from './app.ts';
 import { createArchiveStore } from './archive/archive-store.ts';
 import { checkCells } from './cells/check-cells.ts';
 import { openDatabases } from './cells/open-databases.ts';
@@ -12,6 +13,7 @@ import { getCaller } from './http/caller.ts';
 import { createDenials } from './http/denials.ts';
 import { createKeyLimits } from './http/rate-limits.ts';
 import { createServer, reloadCertificates } from './http/server.ts';
+import type { TlsFiles } from './http/tls-files.ts';
 import { createKeyUses } from './keys/key-use.ts';
 import { createKnownKeys } from './keys/known-keys.ts';
 import { createApiLog } from './log.ts';
@@ -71,13 +73,16 @@ export function composeApi(settings: ApiSettings, logger: Logger, tracing: Traci
     bytesInFlight,
     keyLimits,
   };
-  const main = createServer(
-    createApp(parts, settings.admin === null ? 'all' : 'callers'),
-    settings.connections,
-    settings.tls,
-  );
-  const admin =
-    settings.admin === null ? null : createServer(createApp(parts, 'operators'), settings.connections, null);
+  const serve = (door: Door, tls: TlsFiles | null) => {
+    const app = createApp(parts, door);
+    const made = createServer(app, settings.connections, tls);
+    const isProxy = (address: string) => app.get('trust proxy fn')(address, 0);
+    const share = settings.connections.maxPerAddress;
+    shareConnections(made.server, { share, isProxy, onRefused: log.connectionsRefused });
+    return made;
+  };
+  const main = serve(settings.admin === null ? 'all' : 'callers', settings.tls);
+  const admin = settings.admin === null ? null : serve('operators', null);
   const stopReloading =
     settings.tls === null
       ? () => {}

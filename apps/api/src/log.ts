@@ -1,3 +1,4 @@
+import type { RefusedConnections } from '@auditbox/process/share-connections.ts';
 import type { Logger } from 'pino';
 import { hideSecrets } from './redact/redact.ts';
 
@@ -30,6 +31,13 @@ export function createApiLog(logger: Logger) {
       logger.error(
         { event: 'certificates-not-reloaded', err: error },
         'The changed certificates cannot be used; the old ones stay in use.',
+      );
+    },
+    /** A network has its share of connections already. One line a minute at most. */
+    connectionsRefused(fields: RefusedConnections): void {
+      logger.warn(
+        { event: 'connections-refused', ...fields },
+        'An address has as many connections as one may have; further ones are closed. A proxy must be in TRUSTED_PROXIES.',
       );
     },
     /** The master key has every right, is known to more people than it should be, and cannot be revoked. */

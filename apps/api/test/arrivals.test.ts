@@ -10,7 +10,14 @@ import { type ApiServer, createServer } from '../src/http/server.ts';
  * together. The tests count pieces: a busy machine changes no count that matters.
  */
 
-const limits = { headersMs: 60_000, requestMs: 60_000, keepAliveMs: 60_000, stallMs: 60_000, max: 10_000 };
+const limits = {
+  headersMs: 60_000,
+  requestMs: 60_000,
+  keepAliveMs: 60_000,
+  stallMs: 60_000,
+  max: 10_000,
+  maxPerAddress: 10_000,
+};
 const pieceMs = 10;
 
 let isOver = false;

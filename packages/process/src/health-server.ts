@@ -3,7 +3,13 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { exitWith } from './exit-with.ts';
 import type { Scrape } from './metrics/scrape.ts';
+import { shareConnections } from './share-connections.ts';
 import { withCommands } from './with-commands.ts';
+
+/** Connections at once, in all and for each network: health checks and Prometheus need a few, and nobody else any. */
+const connections = { max: 200, share: 50 };
+/** A caller that sends half a request, or takes nothing of its answer, is cut off. */
+const slowMs = { headers: 10_000, stall: 60_000 };
 
 export interface Health {
   /** Whether all loops still make progress. If not, the process should be restarted. */
@@ -19,10 +25,13 @@ export async function serveHealth(
   host: string,
   port: number,
 ): Promise<{ port: number; close(): void }> {
-  const server = createServer(async ({ url = '' }, response) => {
+  const server = createServer({ headersTimeout: slowMs.headers }, async ({ url = '' }, response) => {
     const { status, text, type = 'text/plain' } = await respond(url.split('?', 1).join(), health);
     response.writeHead(status, { 'content-type': type }).end(withCommands(text));
   });
+  server.maxConnections = connections.max;
+  server.timeout = slowMs.stall;
+  shareConnections(server, { share: connections.share, isProxy: () => false, onRefused: () => {} });
   server.listen(port, host);
   await once(server, 'listening').catch((error: Error) =>
     exitWith(`The health server cannot listen: ${error.message}.`),

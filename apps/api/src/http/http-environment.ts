@@ -21,6 +21,16 @@ export const httpEnvironment = {
     { min: 10, max: 1_000_000 },
     { meaning: 'Connections at once. Further ones are closed when they arrive.', fallback: 10_000 },
   ),
+  HTTP_MAX_CONNECTIONS_PER_ADDRESS: optional(
+    wholeNumber(
+      { min: 10, max: 1_000_000 },
+      {
+        meaning:
+          'Connections at once from one address, or from one IPv6 network of 64 bits. Those of TRUSTED_PROXIES are not counted.',
+        fallbackShown: 'a quarter of HTTP_MAX_CONNECTIONS, and 10 at least',
+      },
+    ),
+  ),
   HTTP_HEADERS_TIMEOUT_MS: wholeNumber(
     { min: 1_000, max: 600_000 },
     { meaning: 'Longest time from the first byte of a request to the end of its headers.', fallback: 10_000 },

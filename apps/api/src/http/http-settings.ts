@@ -5,6 +5,8 @@ import type { TlsFiles } from './tls-files.ts';
 /** How long connections may take, and how many there may be. Times are in milliseconds. */
 export interface ConnectionLimits {
   readonly max: number;
+  /** Of one address, or of one IPv6 network. Proxies are not counted. */
+  readonly maxPerAddress: number;
   readonly headersMs: number;
   readonly requestMs: number;
   readonly stallMs: number;
@@ -67,6 +69,8 @@ export function nestHttpSettings(values: HttpEnvironment): HttpSettings {
     }),
     connections: Object.freeze({
       max: values.HTTP_MAX_CONNECTIONS,
+      maxPerAddress:
+        values.HTTP_MAX_CONNECTIONS_PER_ADDRESS ?? Math.max(10, Math.floor(values.HTTP_MAX_CONNECTIONS / 4)),
       headersMs: values.HTTP_HEADERS_TIMEOUT_MS,
       requestMs: values.HTTP_REQUEST_TIMEOUT_MS,
       stallMs: values.HTTP_STALL_TIMEOUT_MS,

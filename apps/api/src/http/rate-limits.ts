@@ -1,6 +1,7 @@
 import { hashApiKey } from '@auditbox/db/keys/key-form.ts';
+import { networkOf } from '@auditbox/process/network-of.ts';
 import type { Request, RequestHandler, Response } from 'express';
-import { addressOf, networkOf } from './address-of.ts';
+import { addressOf } from './address-of.ts';
 import { getKeyHash } from './caller.ts';
 import type { RateLimits } from './http-settings.ts';
 import { HttpProblem } from './problem.ts';
