@@ -50,7 +50,9 @@ async function makeKinds(): Promise<void> {
   kinds.set('tenant', { scopes: all, ...(await makeKey({ scopes: ['admin'], tenant: 'acme' })) });
   const bounds = { table_name: ['teams'], changed_by: ['svc-*'], oldest_event_days: 10 };
   kinds.set('bound', { scopes: all, ...(await makeKey({ scopes: ['admin'], bounds })) });
-  kinds.set('token', { scopes: ['audit:read', 'export:read'], key: await issuer.issue({ scope: 'read' }) });
+  // Valid until the end of the longest run.
+  const token = await issuer.issue({ scope: 'read', lifetimeS: 86_400 });
+  kinds.set('token', { scopes: ['audit:read', 'export:read'], key: token });
   kinds.set('none', { scopes: [], key: null });
   kinds.set('unknown', { scopes: [], key: `abx_live_${'0'.repeat(38)}` });
   kinds.set('wrong token', { scopes: [], key: 'eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0.x' });
