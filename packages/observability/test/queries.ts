@@ -26,12 +26,35 @@ export function readAlerts(): readonly Alert[] {
   return groups.flatMap(({ rules }) => rules);
 }
 
+/** A panel of the dashboard. Its place and size are in units of Grafana's grid, which is 24 wide. */
+export interface DashboardPanel {
+  readonly title: string;
+  readonly type: string;
+  readonly unit: string | undefined;
+  readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
+  readonly targets: readonly { readonly expr: string; readonly legend: string }[];
+}
+
+/** The panels of the dashboard. */
+export function readDashboard(): readonly DashboardPanel[] {
+  const { panels } = JSON.parse(readText('grafana/dashboards/auditbox.json')) as {
+    panels: (Pick<DashboardPanel, 'title' | 'type' | 'gridPos'> & {
+      targets?: { expr: string; legendFormat?: string }[];
+      fieldConfig?: { defaults: { unit?: string } };
+    })[];
+  };
+  return panels.map(({ title, type, gridPos, targets = [], fieldConfig }) => ({
+    title,
+    type,
+    gridPos,
+    unit: fieldConfig?.defaults.unit,
+    targets: targets.map(({ expr, legendFormat = '' }) => ({ expr, legend: legendFormat })),
+  }));
+}
+
 /** The queries of the dashboard with the titles of their panels. */
 export function readDashboardQueries(): readonly (readonly [title: string, expr: string])[] {
-  const { panels } = JSON.parse(readText('grafana/dashboards/auditbox.json')) as {
-    panels: { title: string; targets?: { expr: string }[] }[];
-  };
-  return panels.flatMap(({ title, targets = [] }) => targets.map(({ expr }) => [title, expr] as const));
+  return readDashboard().flatMap(({ title, targets }) => targets.map(({ expr }) => [title, expr] as const));
 }
 
 /** The selectors of a query. Throws when the query is not PromQL. Grafana's interval variable stands for a duration. */
