@@ -55,7 +55,7 @@ export function toS3Settings(options: BucketOptions, env: Readonly<Record<string
     accessKey:
       id === undefined || secret === undefined ? null : { id, secret, sessionToken: options.sessionToken ?? null },
     role: arn === undefined ? null : { arn, externalId: options.roleExternalId ?? null, stsEndpoint: null },
-    authorities: options.ca === undefined ? null : parseAuthorities(options.ca.pem, options.ca.path),
+    authorities: options.ca === undefined ? null : parseAuthorities(options.ca.text, options.ca.path),
     proxy: env.HTTPS_PROXY ? { url: env.HTTPS_PROXY, except: env.NO_PROXY ?? null } : null,
     connectionTimeoutMs: 5_000,
     requestTimeoutMs: 30_000,

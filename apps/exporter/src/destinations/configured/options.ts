@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { type KnownFile, readKnownFile } from '@auditbox/process/reread-files.ts';
 import { z } from 'zod';
-import type { PemFile } from '../tls/tls-files.ts';
 
 /** Options that several destinations have. */
 
@@ -39,10 +38,10 @@ export const headerSecret = headerText.min(1, 'must not be empty');
 /** Headers of every request. Their values are secret. */
 export const headersOption = z.record(z.string().regex(/^[\w-]+$/), headerText).default({});
 
-const pemFile = z.string().transform((path, context): PemFile => {
+const pemFile = z.string().transform((path, context): KnownFile => {
   try {
-    const pem = readFileSync(path, 'utf8');
-    if (pem.includes('-----BEGIN ')) return { path, pem };
+    const file = readKnownFile(path);
+    if (file.text.includes('-----BEGIN ')) return file;
   } catch {}
   context.addIssue({ code: 'custom', message: 'must be the path of a file in PEM that can be read' });
   return z.NEVER;
