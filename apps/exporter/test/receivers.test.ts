@@ -99,6 +99,76 @@ describe('splunk-hec', () => {
   });
 });
 
+/* LogScale's endpoint for HEC, by its documentation: whitespace between JSON objects of these members, with `Bearer`. */
+describe('splunk-hec, to LogScale', () => {
+  const path = '/api/v1/ingest/hec';
+  const logScale = (more: object = {}) =>
+    open({ type: 'splunk-hec', url: `${receiver.url}${path}`, token: 't0k', index: 'audit', ...more });
+  const members = ['time', 'timezone', 'index', 'sourcetype', 'source', 'host', 'event', 'fields'];
+
+  /** Why the documented endpoint would not take an event as it is meant, or null. */
+  function findFault(text: string): string | null {
+    const event = JSON.parse(text);
+    const unknown = Object.keys(event).find((name) => !members.includes(name));
+    if (unknown !== undefined) return `${unknown} is not a member`;
+    // An integer and a decimal are seconds. LogScale has no time in milliseconds here.
+    if (typeof event.time !== 'number' || event.time > 1e10) return 'time is not seconds';
+    if (event.index !== undefined && event.index !== 'audit') return 'index is not the repository of the token';
+    if (event.sourcetype !== undefined && event.sourcetype !== 'json') return 'there is no such parser';
+    if (typeof event.event !== 'object' || event.event === null) return 'event is not an object';
+    return typeof event.fields === 'object' ? null : 'fields is not an object';
+  }
+
+  function answerAsDocumented(success: string): void {
+    receiver.answer = ({ path: called, headers, body }) => {
+      if (called !== path) return { status: 404 };
+      if (headers.authorization !== 'Bearer t0k') return { status: 401, body: 'The supplied token is invalid' };
+      if (headers['x-splunk-request-channel'] !== undefined) return { status: 400, body: 'There are no channels' };
+      const faults = body.split('\n').flatMap((text) => (text === '' ? [] : (findFault(text) ?? [])));
+      return faults.length > 0 ? { status: 400, body: faults.join() } : { status: 200, body: success };
+    };
+  }
+
+  test.each(['{"text":"Success","code":0}', '{}', ''])(
+    'its endpoint takes events, with the answer %j to success',
+    async (success) => {
+      answerAsDocumented(success);
+      for (const more of [{}, { sourcetype: 'json', host: 'h' }]) {
+        const destination = await logScale(more);
+        expect(await deliver(destination, [aRow(), aRow()])).toEqual({ kind: 'taken' });
+        expect(await destination.check(signal)).toEqual([]);
+        expect(destination.limits.maxRows).toBe(5_000);
+      }
+    },
+  );
+
+  test.each([
+    [{ token: 'other' }, { kind: 'blocked', code: '401' }],
+    [{ index: 'other' }, { kind: 'blocked', code: '400', reason: expect.stringContaining('index') }],
+  ])('with %j it refuses, with its sentence', async (wrong, outcome) => {
+    answerAsDocumented('{}');
+    expect(await deliver(await logScale(wrong))).toMatchObject(outcome);
+  });
+
+  test('a check says that the token or the path is wrong, or that there is a login page', async () => {
+    answerAsDocumented('{}');
+    const wrong = [await logScale({ token: 'other' }), await logScale({ url: `${receiver.url}/humio${path}` })];
+    for (const destination of wrong) expect(await destination.check(signal)).toMatchObject([{ stopsDelivery: true }]);
+    const destination = await logScale();
+    for (const body of ['<html>login</html>', '{"code":9}']) {
+      receiver.answer = () => ({ status: 200, body });
+      expect(await destination.check(signal)).toMatchObject([{ stopsDelivery: true }]);
+      expect(await deliver(destination)).toMatchObject({ kind: 'retry' });
+    }
+  });
+
+  test('a backlog of LogScale is waited for, and an acknowledgement is refused at the start', async () => {
+    receiver.answer = () => ({ status: 503 });
+    expect(await deliver(await logScale())).toMatchObject({ kind: 'retry', code: '503' });
+    await expect(logScale({ ack: true })).rejects.toThrow('LogScale has no indexer acknowledgement.');
+  });
+});
+
 describe('otlp', () => {
   const otlp = () => open({ type: 'otlp', url: receiver.url });
 
