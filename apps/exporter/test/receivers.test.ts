@@ -415,3 +415,33 @@ describe('sentinel', () => {
     expect(JSON.stringify(outcome)).not.toContain('wr0ng-secret');
   });
 });
+
+test.each([
+  ['splunk-hec', { token: 'canary-token "1"' }],
+  ['elastic', { index: 'audit', apiKey: 'canary-token "1"' }],
+  ['elastic', { index: 'audit', headers: { Authorization: 'Basic canary-token "1"' } }],
+  ['otlp', { headers: { 'x-api-key': 'canary-token "1"' } }],
+  ['datadog', { apiKey: 'canary-token "1"' }],
+  ['webhook', { secrets: [`whsec_${'a'.repeat(32)}`], headers: { 'X-Key': 'canary-token "1"' } }],
+])('%s shows no secret that a gateway repeats in the sentence that refuses it', async (type, options) => {
+  const destination = await open({ type, url: receiver.url, ...options });
+  const repeat = (headers: object) => Object.values(headers).filter((value) => String(value).includes('canary'));
+  for (const status of [400, 401, 503]) {
+    receiver.answer = ({ headers }) => {
+      const [header = ''] = repeat(headers);
+      const message = `Not a key=value pair in the header: '${header}'; ${header.replace(/^\w+ /, '')}.`;
+      return { status, body: `${message} ${JSON.stringify({ message })}` };
+    };
+    const said = JSON.stringify([await deliver(destination), await destination.check(signal)]);
+    expect(said).not.toContain('canary');
+    expect(said).toContain('…');
+  }
+});
+
+test('sentinel shows no client secret that the authority repeats', async () => {
+  const entry = { type: 'sentinel', url: receiver.url, authority: receiver.url, tenantId: 't', clientId: 'c' };
+  const rule = { rule: `dcr-${'0'.repeat(32)}`, stream: 'Custom-Audit', clientSecret: 'canary-secret' };
+  receiver.answer = ({ body }) => ({ status: 401, body: `Refused: ${body}` });
+  const outcome = await deliver(await open({ ...entry, ...rule }));
+  expect(outcome).toMatchObject({ kind: 'blocked', reason: expect.stringContaining('client_secret=…') });
+});
