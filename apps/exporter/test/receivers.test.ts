@@ -68,6 +68,9 @@ describe('splunk-hec', () => {
     [json(403, { text: 'Invalid token', code: 4 }), 'blocked'],
     [json(400, { text: 'Incorrect index', code: 7 }), 'blocked'],
     [{ status: 200, body: '<html>login</html>' }, 'retry'],
+    // No collector answers these. A portal or a proxy does.
+    [{ status: 204 }, 'retry'],
+    [{ status: 202, body: '{}' }, 'retry'],
     [{ status: 413 }, 'too-large'],
     // Not every collector names the event, or names one that was sent.
     [json(400, { text: 'Invalid data format', code: 6 }), 'refused'],

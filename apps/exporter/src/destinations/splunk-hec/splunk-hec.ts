@@ -104,12 +104,12 @@ export const splunkHec: DestinationType<typeof options> = {
   },
 };
 
-/** What an answer of the collector means. 200 is its answer only if it says so: a login page answers 200 too. */
+/** What an answer of the collector means. A 2xx is its answer only if it says so: a login page and a proxy answer with one too. */
 function classifyHecAnswer(answer: HttpAnswer, rows: number, isLogScale: boolean): Outcome {
   const said = jsonAnswer(answer);
-  const isSuccess = said?.code === 0 || (isLogScale && said?.code === undefined && isFromReceiver(answer));
-  if (answer.status === 200)
-    return isSuccess
+  const isUndocumented = isLogScale && answer.status === 200 && said?.code === undefined && isFromReceiver(answer);
+  if (answer.status >= 200 && answer.status < 300)
+    return said?.code === 0 || isUndocumented
       ? { kind: 'taken' }
       : { kind: 'retry', code: 'NoCollector', reason: 'The answer did not come from an HTTP Event Collector.' };
   if (answer.status !== 400 || !eventCodes.has(Number(said?.code))) return classifyAnswer(answer);
