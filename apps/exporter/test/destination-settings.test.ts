@@ -175,3 +175,13 @@ test.each(['{"token": hunter2hunter2}', '"hunter2" hunter2', '{"destinations":[{
     expect(problems.join()).not.toContain('hunter');
   },
 );
+
+test('two destinations cannot write to one folder, however it is named', () => {
+  const file = (name: string, folder: string) => ({ name, type: 'file', folder });
+  expect(
+    problemsOf(file('a', folder), file('b', `${folder}/`), file('c', `${folder}/c`), file('d', `${folder}/e/../c`)),
+  ).toEqual([
+    'destinations[1].folder is that of a; each destination needs its own.',
+    'destinations[3].folder is that of c; each destination needs its own.',
+  ]);
+});

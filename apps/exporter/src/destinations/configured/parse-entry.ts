@@ -54,6 +54,7 @@ export function parseEntry(entry: unknown, where: string, environment: Environme
         type: String(typeName),
         history: since,
         paused: paused ?? null,
+        claim: type.claim?.(options) ?? null,
       },
     };
   }
