@@ -151,6 +151,13 @@ test('an authority that was rotated is used without a restart; until then the se
   await front.close();
 });
 
+test('the timeoutMs of the entry is how long a request to the store may take', async () => {
+  const destination = await openDestination(entry({ timeoutMs: 321 }));
+  rig.proxy.intervene = { before: () => 'silence' };
+  expect(await deliver(destination)).toMatchObject({ kind: 'retry', reason: expect.stringContaining('321') });
+  await destination.close();
+});
+
 test('half of an access key, and a KMS key without KMS, are named at the start', async () => {
   await expect(openDestination(entry({ secretAccessKey: undefined }))).rejects.toThrow(
     'Only one of accessKeyId and secretAccessKey is set; set both or neither.',

@@ -7,6 +7,11 @@ export interface Claim {
   readonly value: string;
 }
 
+/** Of the keys that every destination has, those that a type needs. */
+interface TypeLimits {
+  readonly timeoutMs: number;
+}
+
 /** A kind of destination: what may be configured, and how it is made. */
 export interface DestinationType<Options extends z.ZodObject = z.ZodObject> {
   /** Keys of the entry in addition to those that every destination has. */
@@ -16,5 +21,5 @@ export interface DestinationType<Options extends z.ZodObject = z.ZodObject> {
   /** What no other destination may have too, such as a folder that is written to. The key is that of the entry. */
   claim?(options: z.output<Options>): Claim;
   /** Connects to nothing. Throws a sentence when the options are wrong. */
-  create(options: z.output<Options>, tools: Tools): Destination | Promise<Destination>;
+  create(options: z.output<Options>, tools: Tools, limits: TypeLimits): Destination | Promise<Destination>;
 }

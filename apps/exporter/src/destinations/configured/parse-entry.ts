@@ -46,7 +46,7 @@ export function parseEntry(entry: unknown, where: string, environment: Environme
     } = parsed.data;
     const selection = { format, omit: omittedFields(fields), only: only ?? null, except: except ?? null };
     const create: ConfiguredDestination['create'] = async (tools) =>
-      type.create({ ...options, ...(typeName === 'module' && { relativeTo: file }) }, tools);
+      type.create({ ...options, ...(typeName === 'module' && { relativeTo: file }) }, tools, { timeoutMs });
     return {
       ok: true,
       destination: {
