@@ -1,6 +1,8 @@
+import { writeFile } from 'node:fs/promises';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { createDestinationFixture, type DestinationFixture } from '@auditbox/testing/fixtures/destination-fixture.ts';
 import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { startTlsFront } from '@auditbox/testing/proxies/tls-front.ts';
 import { createTestBucket, type TestBucket, testCredentials } from '@auditbox/testing/servers/bucket.ts';
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
@@ -132,6 +134,27 @@ test('a missing bucket blocks, and the sentence names the key of the entry', asy
   const outcome = await deliver(destination);
   expect(outcome).toMatchObject({ kind: 'blocked', code: 'NoSuchBucket', reason: expect.stringContaining('(bucket)') });
   expect(await destination.check(new AbortController().signal)).toMatchObject([{ stopsDelivery: true }]);
+  await destination.close();
+});
+
+test('an authority that was rotated is used without a restart; until then the sentence names the key of the entry', async () => {
+  const front = await startTlsFront(rig.proxy.endpoint);
+  const destination = await openDestination(entry({ endpoint: front.endpoint, ca: front.certificateFile }));
+  expect(await deliver(destination, [aRow({ line: '1' })])).toEqual({ kind: 'taken' });
+  const certificate = await front.rotate();
+  const refused = { kind: 'blocked', reason: expect.stringContaining('(ca;') };
+  expect(await deliver(destination, [aRow({ line: '2' })])).toMatchObject(refused);
+  await writeFile(front.certificateFile, certificate);
+  await eventually(async () => expect(await deliver(destination, [aRow({ line: '2' })])).toEqual({ kind: 'taken' }));
+  expect((await copy.objects()).map(({ text }) => text)).toEqual(['1\n', '2\n']);
+  await destination.close();
+  await front.close();
+});
+
+test('the timeoutMs of the entry is how long a request to the store may take', async () => {
+  const destination = await openDestination(entry({ timeoutMs: 321 }));
+  rig.proxy.intervene = { before: () => 'silence' };
+  expect(await deliver(destination)).toMatchObject({ kind: 'retry', reason: expect.stringContaining('321') });
   await destination.close();
 });
 

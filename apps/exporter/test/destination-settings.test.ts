@@ -175,3 +175,58 @@ test.each(['{"token": hunter2hunter2}', '"hunter2" hunter2', '{"destinations":[{
     expect(problems.join()).not.toContain('hunter');
   },
 );
+
+test('two destinations cannot write to one folder, however it is named', () => {
+  const file = (name: string, folder: string) => ({ name, type: 'file', folder });
+  expect(
+    problemsOf(file('a', folder), file('b', `${folder}/`), file('c', `${folder}/c`), file('d', `${folder}/e/../c`)),
+  ).toEqual([
+    'destinations[1].folder is that of a; each destination needs its own.',
+    'destinations[3].folder is that of c; each destination needs its own.',
+  ]);
+});
+
+test('a password in a URL is refused without being shown', () => {
+  const urls = [
+    'https://ana:hunter2@soc.example',
+    'https://ana:hunter2/x@soc.example',
+    'ftp://ana:hunter2@x@soc.example',
+  ];
+  const said = [
+    ...urls.flatMap((url) => problemsOf({ ...soc, url })),
+    ...parseDestinations({ WEBHOOK_URL: 'https://ana:hunter2@soc.example', WEBHOOK_SECRET: secret }, {}).problems,
+  ];
+  expect(said.length).toBeGreaterThan(urls.length);
+  expect(said.join()).not.toContain('hunter2');
+  expect(said[0]).toContain('"https://…@soc.example"');
+});
+
+test.each(['SOC-SECRET', 'SOC_SECRET:-none', '1SOC', ''])(
+  'a reference to %j, which is not the name of a variable, is not sent as a secret',
+  (name) => {
+    const entry = { name: 'hec', type: 'splunk-hec', url: 'https://soc.example', token: variable(name) };
+    expect(parse({ destinations: [entry] }, { SOC: 'x' }).problems).toEqual([
+      `destinations[0].token: "$\{" must begin the name of a variable and "}", such as ${variable('SOC_SECRET')}.`,
+    ]);
+  },
+);
+
+test('the options of a module may hold any text', () => {
+  const entry = { name: 'own', module: './own.mjs', options: { template: variable('event.id') } };
+  expect(problemsOf(entry)).toEqual([]);
+});
+
+test('a secret that ends in a line break, as one from a file does, is refused', () => {
+  const bucket = { name: 'copy', type: 's3', bucket: 'audit', accessKeyId: 'a', secretAccessKey: variable('S') };
+  expect(parse({ destinations: [bucket] }, { S: 'hunter2\n' }).problems).toEqual([
+    'destinations[0].secretAccessKey (not shown, because it is secret): must not hold a line break.',
+  ]);
+});
+
+test.each([
+  [{ 'X-Key': 'a', 'x-key': 'b' }, /must not be set twice/],
+  [{ 'Content-Length': '1' }, /the exporter sets it/],
+  [{ 'transfer-encoding': 'chunked' }, /the exporter sets it/],
+])('the headers %j are refused', (headers, said) => {
+  expect(problemsOf({ ...soc, headers }).join()).toMatch(said);
+});

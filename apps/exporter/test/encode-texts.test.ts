@@ -40,7 +40,7 @@ test('a request of the collector has exactly the bytes that its rows were counte
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const options = splunkHec.options.parse({ url, token: 'secret', source: 'prüfung' });
-  const destination = await splunkHec.create(options, { name: 'hec', env: {}, log: () => {} });
+  const destination = await splunkHec.create(options, { name: 'hec', env: {}, log: () => {} }, { timeoutMs: 30_000 });
   try {
     const request = { key: 'hec/1-a/0', batch: '1', rows };
     expect(await destination.deliver(request, new AbortController().signal)).toEqual({ kind: 'taken' });

@@ -47,6 +47,7 @@ describe('ocsf, by the table of OCSF 1.8', () => {
   test('a change is Entity Management, and of what the class recommends it leaves out what Auditbox does not have', () => {
     const written = ocsfOf(event);
     expect(written).toMatchObject({ class_uid: 3004, status_id: 1, metadata: { tenant_uid: 'acme' } });
+    expect(written.metadata).toMatchObject({ uid: event.id, reporter: { name: 'key:1' } });
     expect(written.entity_result).toMatchObject({ uid: 'team-1', data: { max_budget: 2 } });
     const { problems, notThere } = checkOcsf(written);
     expect(problems).toEqual([]);
@@ -62,14 +63,17 @@ describe('ocsf, by the table of OCSF 1.8', () => {
       actor: { user: { uid: 'auditor' } },
       api: { operation: 'GET /audit/:id', token: { uid: '88dc28d0', type_id: 7 } },
       src_endpoint: { ip: '2001:db8::1' },
-      http_request: { http_method: 'GET' },
+      http_request: { http_method: 'GET', url: { path: '/audit/1', query_string: 'pretty=1' } },
       resources: [{ name: '/audit/1' }],
       unmapped: { context: { query: 'pretty=1' } },
     });
-    expect(problemsOf(request)).toEqual([]);
+    const { problems, notThere } = checkOcsf(written);
+    expect(problems).toEqual([]);
+    const left = ['dst_endpoint', 'http_response', 'message', 'observables', 'status_code', 'status_detail'];
+    expect(notThere).toEqual([...left, 'timezone_offset']);
   });
 
-  test('a denied request is a failure with its reason', () => {
+  test('a denied request is a failure with its reason, and how often it was denied since when', () => {
     const denied = {
       ...request,
       action: 'denied',
@@ -82,8 +86,15 @@ describe('ocsf, by the table of OCSF 1.8', () => {
       status_id: 2,
       status: 'Failure',
       status_detail: 'no scope',
+      count: 3,
+      start_time: Date.parse('2026-07-03T11:46:00Z'),
     });
     expect(problemsOf(denied)).toEqual([]);
+    // A caller that is one of many has no address.
+    const others = { ...denied, context: { ...denied.context, address: 'others' } };
+    expect(ocsfOf(others)).toMatchObject({ class_uid: 3004, count: 3 });
+    // Anybody may send such a context.
+    expect(ocsfOf({ ...denied, recorded_by: 'key:1' })).not.toHaveProperty('count');
   });
 
   test.each([
@@ -111,7 +122,10 @@ describe('ocsf, by the table of OCSF 1.8', () => {
       updated_values: fc.option(fc.jsonValue()),
       context: fc.option(
         fc.record(
-          { ip, user_agent: fc.string(), address: ip, path: fc.string(), reason: fc.string() },
+          {
+            ...{ ip, user_agent: fc.string(), address: ip, path: fc.string(), query: fc.string(), reason: fc.string() },
+            ...{ count: fc.jsonValue(), first_at: fc.oneof(name, fc.constant('2026-07-03T11:46:00Z')) },
+          },
           { requiredKeys: [] },
         ),
       ),
@@ -146,6 +160,9 @@ describe('ocsf, by the table of OCSF 1.8', () => {
       { ...written, src_endpoint: { ip: 'unknown' } },
       { ...written, src_endpoint: '10.0.0.1' },
       { ...written, http_request: [] },
+      { ...written, http_request: { url: { query_string: 'a' } } },
+      { ...written, metadata: { ...metadata, reporter: {} } },
+      { ...written, count: 1.5 },
       { ...ocsfOf(request), resources: { name: 'a' } },
       { ...ocsfOf(request), api: {} },
     ];
@@ -154,8 +171,20 @@ describe('ocsf, by the table of OCSF 1.8', () => {
     expect(checkOcsf(without).problems).toEqual(['entity is required']);
   });
 
+  test('what was begun before it had reporter, URL and count goes on without them', () => {
+    const second = createFormatter('ocsf', [], 2);
+    const fields = { ...request, context: { ...request.context, count: 3, first_at: '2026-07-03T11:46:00Z' } };
+    const { count, start_time, http_request, metadata, ...common } = ocsfOf(fields);
+    const { reporter, ...others } = metadata as Fields;
+    for (const added of [count, start_time, reporter, http_request]) expect(added).toBeDefined();
+    expect(JSON.parse(second(JSON.stringify(fields)))).toEqual({
+      ...common,
+      ...{ metadata: others, http_request: { http_method: 'GET' } },
+    });
+  });
+
   test('what an older version began goes on in its form', () => {
-    const before = createFormatter('ocsf', [], false);
+    const before = createFormatter('ocsf', [], 1);
     const written: Fields = JSON.parse(before(JSON.stringify(event)));
     expect(written).toMatchObject({ updated_entity: { uid: 'team-1' }, unmapped: { tenant: 'acme' } });
     expect(checkOcsf(written).problems).toEqual(['updated_entity is not an attribute']);

@@ -68,6 +68,9 @@ describe('splunk-hec', () => {
     [json(403, { text: 'Invalid token', code: 4 }), 'blocked'],
     [json(400, { text: 'Incorrect index', code: 7 }), 'blocked'],
     [{ status: 200, body: '<html>login</html>' }, 'retry'],
+    // No collector answers these. A portal or a proxy does.
+    [{ status: 204 }, 'retry'],
+    [{ status: 202, body: '{}' }, 'retry'],
     [{ status: 413 }, 'too-large'],
     // Not every collector names the event, or names one that was sent.
     [json(400, { text: 'Invalid data format', code: 6 }), 'refused'],
@@ -96,6 +99,76 @@ describe('splunk-hec', () => {
   test('a token without acknowledgement blocks a destination that asks for it', async () => {
     answerStrictly();
     expect(await deliver(await hec({ ack: true }))).toMatchObject({ kind: 'blocked', code: 'NoAck' });
+  });
+});
+
+/* LogScale's endpoint for HEC, by its documentation: whitespace between JSON objects of these members, with `Bearer`. */
+describe('splunk-hec, to LogScale', () => {
+  const path = '/api/v1/ingest/hec';
+  const logScale = (more: object = {}) =>
+    open({ type: 'splunk-hec', url: `${receiver.url}${path}`, token: 't0k', index: 'audit', ...more });
+  const members = ['time', 'timezone', 'index', 'sourcetype', 'source', 'host', 'event', 'fields'];
+
+  /** Why the documented endpoint would not take an event as it is meant, or null. */
+  function findFault(text: string): string | null {
+    const event = JSON.parse(text);
+    const unknown = Object.keys(event).find((name) => !members.includes(name));
+    if (unknown !== undefined) return `${unknown} is not a member`;
+    // An integer and a decimal are seconds. LogScale has no time in milliseconds here.
+    if (typeof event.time !== 'number' || event.time > 1e10) return 'time is not seconds';
+    if (event.index !== undefined && event.index !== 'audit') return 'index is not the repository of the token';
+    if (event.sourcetype !== undefined && event.sourcetype !== 'json') return 'there is no such parser';
+    if (typeof event.event !== 'object' || event.event === null) return 'event is not an object';
+    return typeof event.fields === 'object' ? null : 'fields is not an object';
+  }
+
+  function answerAsDocumented(success: string): void {
+    receiver.answer = ({ path: called, headers, body }) => {
+      if (called !== path) return { status: 404 };
+      if (headers.authorization !== 'Bearer t0k') return { status: 401, body: 'The supplied token is invalid' };
+      if (headers['x-splunk-request-channel'] !== undefined) return { status: 400, body: 'There are no channels' };
+      const faults = body.split('\n').flatMap((text) => (text === '' ? [] : (findFault(text) ?? [])));
+      return faults.length > 0 ? { status: 400, body: faults.join() } : { status: 200, body: success };
+    };
+  }
+
+  test.each(['{"text":"Success","code":0}', '{}', ''])(
+    'its endpoint takes events, with the answer %j to success',
+    async (success) => {
+      answerAsDocumented(success);
+      for (const more of [{}, { sourcetype: 'json', host: 'h' }]) {
+        const destination = await logScale(more);
+        expect(await deliver(destination, [aRow(), aRow()])).toEqual({ kind: 'taken' });
+        expect(await destination.check(signal)).toEqual([]);
+        expect(destination.limits.maxRows).toBe(5_000);
+      }
+    },
+  );
+
+  test.each([
+    [{ token: 'other' }, { kind: 'blocked', code: '401' }],
+    [{ index: 'other' }, { kind: 'blocked', code: '400', reason: expect.stringContaining('index') }],
+  ])('with %j it refuses, with its sentence', async (wrong, outcome) => {
+    answerAsDocumented('{}');
+    expect(await deliver(await logScale(wrong))).toMatchObject(outcome);
+  });
+
+  test('a check says that the token or the path is wrong, or that there is a login page', async () => {
+    answerAsDocumented('{}');
+    const wrong = [await logScale({ token: 'other' }), await logScale({ url: `${receiver.url}/humio${path}` })];
+    for (const destination of wrong) expect(await destination.check(signal)).toMatchObject([{ stopsDelivery: true }]);
+    const destination = await logScale();
+    for (const body of ['<html>login</html>', '{"code":9}']) {
+      receiver.answer = () => ({ status: 200, body });
+      expect(await destination.check(signal)).toMatchObject([{ stopsDelivery: true }]);
+      expect(await deliver(destination)).toMatchObject({ kind: 'retry' });
+    }
+  });
+
+  test('a backlog of LogScale is waited for, and an acknowledgement is refused at the start', async () => {
+    receiver.answer = () => ({ status: 503 });
+    expect(await deliver(await logScale())).toMatchObject({ kind: 'retry', code: '503' });
+    await expect(logScale({ ack: true })).rejects.toThrow('LogScale has no indexer acknowledgement.');
   });
 });
 
@@ -344,4 +417,34 @@ describe('sentinel', () => {
     expect(outcome).toMatchObject({ kind: 'blocked', code: '401' });
     expect(JSON.stringify(outcome)).not.toContain('wr0ng-secret');
   });
+});
+
+test.each([
+  ['splunk-hec', { token: 'canary-token "1"' }],
+  ['elastic', { index: 'audit', apiKey: 'canary-token "1"' }],
+  ['elastic', { index: 'audit', headers: { Authorization: 'Basic canary-token "1"' } }],
+  ['otlp', { headers: { 'x-api-key': 'canary-token "1"' } }],
+  ['datadog', { apiKey: 'canary-token "1"' }],
+  ['webhook', { secrets: [`whsec_${'a'.repeat(32)}`], headers: { 'X-Key': 'canary-token "1"' } }],
+])('%s shows no secret that a gateway repeats in the sentence that refuses it', async (type, options) => {
+  const destination = await open({ type, url: receiver.url, ...options });
+  const repeat = (headers: object) => Object.values(headers).filter((value) => String(value).includes('canary'));
+  for (const status of [400, 401, 503]) {
+    receiver.answer = ({ headers }) => {
+      const [header = ''] = repeat(headers);
+      const message = `Not a key=value pair in the header: '${header}'; ${header.replace(/^\w+ /, '')}.`;
+      return { status, body: `${message} ${JSON.stringify({ message })}` };
+    };
+    const said = JSON.stringify([await deliver(destination), await destination.check(signal)]);
+    expect(said).not.toContain('canary');
+    expect(said).toContain('…');
+  }
+});
+
+test('sentinel shows no client secret that the authority repeats', async () => {
+  const entry = { type: 'sentinel', url: receiver.url, authority: receiver.url, tenantId: 't', clientId: 'c' };
+  const rule = { rule: `dcr-${'0'.repeat(32)}`, stream: 'Custom-Audit', clientSecret: 'canary-secret' };
+  receiver.answer = ({ body }) => ({ status: 401, body: `Refused: ${body}` });
+  const outcome = await deliver(await open({ ...entry, ...rule }));
+  expect(outcome).toMatchObject({ kind: 'blocked', reason: expect.stringContaining('client_secret=…') });
 });

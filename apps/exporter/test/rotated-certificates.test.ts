@@ -75,9 +75,9 @@ async function install({ authority, key, certificate }: Identity): Promise<void>
 
 const fingerprint = ({ certificate }: Identity) => new X509Certificate(certificate).fingerprint256;
 const pem = ({ authority, key, certificate }: Identity) => ({
-  ca: { path: path('ca'), pem: authority.certificate },
-  cert: { path: path('cert'), pem: certificate },
-  key: { path: path('key'), pem: key },
+  ca: { path: path('ca'), text: authority.certificate },
+  cert: { path: path('cert'), text: certificate },
+  key: { path: path('key'), text: key },
 });
 
 test('a running exporter uses an authority and a client certificate that were rotated, once the receiver refuses the older ones', async () => {

@@ -1,4 +1,4 @@
-import type { Authorities } from './authorities.ts';
+import type { KnownFile } from '@auditbox/process/reread-files.ts';
 import type { S3Environment } from './s3-environment.ts';
 
 /** Where the bucket is, how to reach it, and what each upload asks of it. Null leaves a choice to the bucket or the AWS SDK. */
@@ -16,7 +16,8 @@ export interface S3Settings {
   readonly accessKey: AccessKey | null;
   /** The role to assume with the credentials found. */
   readonly role: AssumedRole | null;
-  readonly authorities: Authorities | null;
+  /** Authorities to trust in addition to the usual ones, in PEM. */
+  readonly authorities: KnownFile | null;
   readonly proxy: Proxy | null;
   readonly connectionTimeoutMs: number;
   /** Credentials and connection included. */

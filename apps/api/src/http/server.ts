@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import {
   createServer as createHttpServer,
   type IncomingMessage,
@@ -8,6 +7,7 @@ import {
 } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
+import { readKnownFile, rereadFiles, rereadMs } from '@auditbox/process/reread-files.ts';
 import { breakConnection } from './break-connection.ts';
 import type { ConnectionLimits } from './http-settings.ts';
 import { noteArrival } from './long-work.ts';
@@ -133,42 +133,32 @@ function serveInTurn(server: Server, app: RequestListener): ReadonlyMap<Socket, 
   return exchanges;
 }
 
-const checkFilesMs = 5_000;
-
 /**
- * Reads the files of TLS again when they have changed, for new connections. Files that are wrong, such as a certificate whose
- * key is not there yet, are tried again; `onError` gets the error once. Returns a function that ends it.
+ * Reads the files of TLS again when they have changed, for new connections. `onError` gets the same error once. Returns a function
+ * that ends it.
  */
 export function reloadCertificates(
   server: Server,
-  tls: TlsFiles,
+  { cert, key, clientCa }: TlsFiles,
   { onReload, onError }: { onReload(): void; onError(error: unknown): void },
 ): () => void {
   if (!('setSecureContext' in server)) return () => {};
   const secure = server as Server & { setSecureContext(options: object): void };
-  let loaded: string | null = null;
-  let failed: string | null = null;
-  const check = async () => {
-    const version = await readVersion(tls).catch(() => null);
-    const isFirst = loaded === null;
-    if (version === null || version === loaded) return;
-    try {
-      if (!isFirst) secure.setSecureContext({ ...readCertificates(tls), minVersion: 'TLSv1.2' });
-      loaded = version;
-      if (!isFirst) onReload();
-    } catch (error) {
-      if (version !== failed) onError(error);
-      failed = version;
-    }
-  };
-  void check();
-  const timer = setInterval(() => void check(), checkFilesMs);
+  const ca = clientCa === undefined ? undefined : readKnownFile(clientCa);
+  const check = rereadFiles(
+    {
+      files: { cert: readKnownFile(cert), key: readKnownFile(key), ca },
+      made: undefined,
+      make(files) {
+        const authorities = files.ca === undefined ? {} : { ca: files.ca.text };
+        secure.setSecureContext({ cert: files.cert.text, key: files.key.text, ...authorities, minVersion: 'TLSv1.2' });
+      },
+      onChange: onReload,
+      onMistake: onError,
+    },
+    0,
+  );
+  const timer = setInterval(check, rereadMs);
   timer.unref();
   return () => clearInterval(timer);
-}
-
-async function readVersion({ cert, key, clientCa }: TlsFiles): Promise<string> {
-  const files = [cert, key, ...(clientCa === undefined ? [] : [clientCa])];
-  const found = await Promise.all(files.map((file) => stat(file)));
-  return found.map(({ mtimeMs, size, ino }) => `${mtimeMs} ${size} ${ino}`).join();
 }

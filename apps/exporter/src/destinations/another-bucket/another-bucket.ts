@@ -27,8 +27,8 @@ const mostRowBytes = 64 * 1024 * 1024;
 export const anotherBucket: DestinationType<typeof bucketOptions> = {
   options: bucketOptions,
   secrets: ['accessKeyId', 'secretAccessKey', 'sessionToken', 'roleExternalId'],
-  create(options, { env }): Destination {
-    const settings = toS3Settings(options, env);
+  create(options, { env }, { timeoutMs }): Destination {
+    const settings = toS3Settings(options, env, timeoutMs);
     const client = createS3Client(settings, uploads);
     const access = createS3Access(client, settings);
     const { create, head } = createS3Objects(access, settings);

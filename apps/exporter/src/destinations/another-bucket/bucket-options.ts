@@ -40,7 +40,11 @@ export const bucketOptions = z.strictObject({
 export type BucketOptions = z.output<typeof bucketOptions>;
 
 /** `timeoutMs` is the entry's: a request to the store may take as long as a whole delivery. */
-export function toS3Settings(options: BucketOptions, env: Readonly<Record<string, string | undefined>>): S3Settings {
+export function toS3Settings(
+  options: BucketOptions,
+  env: Readonly<Record<string, string | undefined>>,
+  timeoutMs: number,
+): S3Settings {
   const { accessKeyId: id, secretAccessKey: secret, roleArn: arn, endpoint } = options;
   if ((id === undefined) !== (secret === undefined))
     throw new Error('Only one of accessKeyId and secretAccessKey is set; set both or neither.');
@@ -55,10 +59,10 @@ export function toS3Settings(options: BucketOptions, env: Readonly<Record<string
     accessKey:
       id === undefined || secret === undefined ? null : { id, secret, sessionToken: options.sessionToken ?? null },
     role: arn === undefined ? null : { arn, externalId: options.roleExternalId ?? null, stsEndpoint: null },
-    authorities: options.ca === undefined ? null : parseAuthorities(options.ca.pem, options.ca.path),
+    authorities: options.ca === undefined ? null : parseAuthorities(options.ca.text, options.ca.path),
     proxy: env.HTTPS_PROXY ? { url: env.HTTPS_PROXY, except: env.NO_PROXY ?? null } : null,
-    connectionTimeoutMs: 5_000,
-    requestTimeoutMs: 30_000,
+    connectionTimeoutMs: Math.min(5_000, timeoutMs),
+    requestTimeoutMs: timeoutMs,
     checksum: 'sha256',
     encryption: toEncryption(options),
     storageClass: options.storageClass ?? null,

@@ -1,5 +1,6 @@
 import type { Destination, Tools } from '@auditbox/destination-kit/destination.ts';
 import type { Selection } from '../../export/requests/sent-as.ts';
+import type { Claim } from './destination-type.ts';
 
 /** A destination of the configuration. */
 export interface ConfiguredDestination {
@@ -12,6 +13,8 @@ export interface ConfiguredDestination {
   readonly paused: boolean | null;
   readonly concurrency: number;
   readonly timeoutMs: number;
+  /** What no other destination may have too. */
+  readonly claim: Claim | null;
   /** Connects to nothing. Throws a sentence when the options are wrong. */
   readonly create: (tools: Tools) => Promise<Destination>;
 }

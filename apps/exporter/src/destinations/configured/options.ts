@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { type KnownFile, readKnownFile } from '@auditbox/process/reread-files.ts';
 import { z } from 'zod';
-import type { PemFile } from '../tls/tls-files.ts';
 
 /** Options that several destinations have. */
 
@@ -26,9 +25,13 @@ export const baseUrl = destinationUrl
   .refine((text) => !/[?#]/.test(text), 'must not have a query or a fragment, because paths are added to it')
   .transform((text) => text.replace(/\/+$/, ''));
 
-export const secretText = z.string().min(1, 'must not be empty');
+/** A secret from a file often ends in a line break, with which it is another secret. */
+export const secretText = z
+  .string()
+  .min(1, 'must not be empty')
+  .regex(/^[^\r\n]*$/, 'must not hold a line break');
 
-/** What Node accepts in a header. A secret from a file often ends in a line break. */
+/** What Node accepts in a header. */
 const headerText = z
   .string()
   .regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'must not hold a line break or another character that no header can have');
@@ -36,13 +39,26 @@ const headerText = z
 /** A secret that is sent in a header. */
 export const headerSecret = headerText.min(1, 'must not be empty');
 
-/** Headers of every request. Their values are secret. */
-export const headersOption = z.record(z.string().regex(/^[\w-]+$/), headerText).default({});
+/** How a request is framed and its connection is used. */
+const ownHeaders = /^(content-length|transfer-encoding|connection|keep-alive|upgrade|te|trailer|expect)$/i;
 
-const pemFile = z.string().transform((path, context): PemFile => {
+/** Headers of every request. Their values are secret. */
+export const headersOption = z
+  .record(z.string().regex(/^[\w-]+$/), headerText)
+  .superRefine((headers, context) => {
+    const names = Object.keys(headers);
+    for (const [index, name] of names.entries()) {
+      const isRepeated = names.slice(0, index).some((other) => other.toLowerCase() === name.toLowerCase());
+      if (isRepeated) context.addIssue({ code: 'custom', path: [name], message: 'must not be set twice' });
+      if (ownHeaders.test(name)) context.addIssue({ code: 'custom', path: [name], message: 'the exporter sets it' });
+    }
+  })
+  .default({});
+
+const pemFile = z.string().transform((path, context): KnownFile => {
   try {
-    const pem = readFileSync(path, 'utf8');
-    if (pem.includes('-----BEGIN ')) return { path, pem };
+    const file = readKnownFile(path);
+    if (file.text.includes('-----BEGIN ')) return file;
   } catch {}
   context.addIssue({ code: 'custom', message: 'must be the path of a file in PEM that can be read' });
   return z.NEVER;

@@ -29,7 +29,7 @@ export function parseDestinations(variables: DestinationVariables, environment: 
     if (!parsed.ok) problems.push(...parsed.problems);
     else if (all.some(({ name }) => name === parsed.destination.name))
       problems.push(`${where}.name is ${JSON.stringify(parsed.destination.name)}; another destination has that name.`);
-    else all.push(parsed.destination);
+    else problems.push(...addTo(all, parsed.destination, where));
   };
   const webhook = webhookEntry(variables);
   if (webhook !== null) keep(renameVariables(parseEntry(webhook, 'webhook', environment, '')), 'webhook');
@@ -48,6 +48,15 @@ export function parseDestinations(variables: DestinationVariables, environment: 
     problems,
     settings: { all, served: all.filter(({ name }) => names.includes(name)), servesS3: names.includes('s3') },
   };
+}
+
+/** Adds a destination, unless another one has what it alone may have. */
+function addTo(all: ConfiguredDestination[], added: ConfiguredDestination, where: string): string[] {
+  const { claim } = added;
+  const other = all.find((one) => claim !== null && one.type === added.type && one.claim?.value === claim.value);
+  if (other !== undefined) return [`${where}.${claim?.key} is that of ${other.name}; each destination needs its own.`];
+  all.push(added);
+  return [];
 }
 
 function webhookEntry({ WEBHOOK_URL: url, WEBHOOK_SECRET: secrets }: DestinationVariables): object | null {

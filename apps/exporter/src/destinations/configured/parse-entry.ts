@@ -7,6 +7,11 @@ import type { ConfiguredDestination } from './configured-destination.ts';
 import { destinationTypes } from './destination-types.ts';
 import { substitute } from './substitute.ts';
 
+/** They have a form that only the module knows. */
+const optionsOfModule = /^options\b/;
+
+const malformedReference = `"\${" must begin the name of a variable and "}", such as \${SOC_SECRET}.`;
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** A destination, or every problem of its entry. */
@@ -16,8 +21,11 @@ export type ParsedEntry =
 
 /** Reads one entry of the configuration. `where` is its path in the file; `file` is what a module is relative to. */
 export function parseEntry(entry: unknown, where: string, environment: Environment, file: string): ParsedEntry {
-  const { value, secretPaths, unset } = substitute(entry, environment);
-  const problems = unset.map(({ path, variable }) => `${where}.${path}: \${${variable}} is not set.`);
+  const { value, secretPaths, unset, malformed } = substitute(entry, environment);
+  const problems = [
+    ...unset.map(({ path, variable }) => `${where}.${path}: \${${variable}} is not set.`),
+    ...malformed.flatMap((path) => (optionsOfModule.test(path) ? [] : [`${where}.${path}: ${malformedReference}`])),
+  ];
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     return { ok: false, problems: [`${where} must be an object.`] };
   // A module needs no type.
@@ -46,7 +54,7 @@ export function parseEntry(entry: unknown, where: string, environment: Environme
     } = parsed.data;
     const selection = { format, omit: omittedFields(fields), only: only ?? null, except: except ?? null };
     const create: ConfiguredDestination['create'] = async (tools) =>
-      type.create({ ...options, ...(typeName === 'module' && { relativeTo: file }) }, tools);
+      type.create({ ...options, ...(typeName === 'module' && { relativeTo: file }) }, tools, { timeoutMs });
     return {
       ok: true,
       destination: {
@@ -54,6 +62,7 @@ export function parseEntry(entry: unknown, where: string, environment: Environme
         type: String(typeName),
         history: since,
         paused: paused ?? null,
+        claim: type.claim?.(options) ?? null,
       },
     };
   }
@@ -95,8 +104,11 @@ function describeIssue(
   );
   if (value === undefined) return [`${at} is not set.`];
   if (isHidden(issue.path)) return [`${at} (not shown, because it is secret): ${issue.message}.`];
-  return [`${at} is ${JSON.stringify(value).slice(0, 200)}: ${issue.message}.`];
+  return [`${at} is ${JSON.stringify(value).replace(userOfUrl, '//…@').slice(0, 200)}: ${issue.message}.`];
 }
+
+/** A password in it may hold any character. */
+const userOfUrl = /\/\/.*@/s;
 
 function suggest(given: string, known: readonly string[]): string {
   const nearest = nearestName(given, known);

@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { DeliveryRequest, Destination, Finding, Outcome } from '@auditbox/destination-kit/destination.ts';
 import { z } from 'zod';
 import type { DestinationType } from '../configured/destination-type.ts';
@@ -28,6 +28,8 @@ const blockedCodes = new Set([
 export const file: DestinationType<typeof options> = {
   options,
   secrets: [],
+  // What a crash left is cut off, which would cut off what another destination wrote behind it.
+  claim: ({ folder }) => ({ key: 'folder', value: realPath(folder) }),
   create({ folder, maxRows, maxBytes }, { name }) {
     const journal = openJournal(join(folder, `.auditbox-${name}.json`));
     let last: Promise<unknown> = Promise.resolve();
@@ -63,6 +65,14 @@ export const file: DestinationType<typeof options> = {
     } satisfies Destination;
   },
 };
+
+function realPath(folder: string): string {
+  try {
+    return realpathSync(folder);
+  } catch {
+    return resolve(folder);
+  }
+}
 
 function toOutcome(error: unknown): Outcome {
   const { code = 'Error', message } = error as NodeJS.ErrnoException;

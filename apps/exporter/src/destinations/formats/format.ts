@@ -1,7 +1,7 @@
 import { formatEcs } from './ecs.ts';
 import { type EventMembers, eventMembers, jsonObject } from './event-members.ts';
 import { formatLitellm } from './litellm.ts';
-import { formatOcsf } from './ocsf.ts';
+import { formatOcsf, type OcsfForm } from './ocsf.ts';
 import { formatOcsfBefore } from './ocsf-before.ts';
 
 /** How an event is written for a receiver. `auditbox` is the form of the api and of the objects in S3. */
@@ -16,20 +16,24 @@ const formatters: { readonly [Name in FormatName]: (members: EventMembers) => st
   auditbox: jsonObject,
   litellm: formatLitellm,
   ecs: formatEcs,
-  ocsf: formatOcsf,
+  ocsf: ocsfFormatter(3),
 };
 
 /**
- * Turns an event's line into the line of a format. An omitted field is null. `followsOcsf18` is false for what was begun by a version
- * that wrote `ocsf` in another form.
+ * Turns an event's line into the line of a format. An omitted field is null. A delivery goes on in the form of `ocsf` that it was
+ * begun in.
  */
 export function createFormatter(
   name: FormatName,
   omitted: readonly OmissibleField[],
-  followsOcsf18 = true,
+  ocsfForm: OcsfForm = 3,
 ): (line: string) => string {
   if (name === 'auditbox' && omitted.length === 0) return (line) => line;
   const nulls = Object.fromEntries(omitted.map((field) => [field, 'null']));
-  const format = name === 'ocsf' && !followsOcsf18 ? formatOcsfBefore : formatters[name];
+  const format = name === 'ocsf' ? ocsfFormatter(ocsfForm) : formatters[name];
   return (line) => format({ ...eventMembers(line), ...nulls });
+}
+
+function ocsfFormatter(form: OcsfForm): (members: EventMembers) => string {
+  return form === 1 ? formatOcsfBefore : (members) => formatOcsf(members, form);
 }

@@ -40,30 +40,62 @@ const email = /^[a-zA-Z0-9!#$%&'*+-/=?^_`{|}~.]+@[a-zA-Z0-9-]+\.[a-zA-Z0-9-.]+$/
 const knownMethod = /^(?:CONNECT|DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT|TRACE)$/;
 const quote = (text: string) => JSON.stringify(text);
 
+/** Which form of `ocsf` a delivery was begun in. 1 is that of `formatOcsfBefore`, and 2 has no `Additions`. */
+export type OcsfForm = 1 | 2 | 3;
+
+/** Attributes that `ocsf` has from its third form on, as JSON text. */
+interface Additions {
+  readonly reporter?: string | undefined;
+  readonly url?: string | undefined;
+  readonly count?: string | undefined;
+  readonly start_time?: string | undefined;
+}
+
+/** What a record has in addition to the event's members. */
+interface Derived {
+  readonly actor: string | undefined;
+  readonly ip: string | undefined;
+  readonly additions: Additions;
+}
+
 /**
  * An event in the Open Cybersecurity Schema Framework 1.8. A request to Auditbox that it recorded itself is API Activity (class 6003),
  * if the caller and its address are known, because the class requires both. Every other event is Entity Management (class 3004).
  */
-export function formatOcsf(members: EventMembers): string {
+export function formatOcsf(members: EventMembers, form: Exclude<OcsfForm, 1> = 3): string {
   const isRequest =
     textMember(members, 'table_name') === 'auditbox.request' && textMember(members, 'recorded_by') === 'api';
   const ip = addressOf(isRequest ? contextText(members, 'address') : callerOf(members).ip);
   const actor = actorOf(textMember(members, 'changed_by'));
-  if (isRequest && ip !== undefined && actor !== undefined) return formatRequest(members, { actor, ip });
-  return formatChange(members, { actor, ip });
+  const additions = form === 2 ? {} : findAdditions(members, isRequest);
+  if (isRequest && ip !== undefined && actor !== undefined) return formatRequest(members, { actor, ip, additions });
+  return formatChange(members, { actor, ip, additions });
 }
 
-function formatChange(
-  members: EventMembers,
-  { actor, ip }: { readonly actor: string | undefined; readonly ip: string | undefined },
-): string {
+function findAdditions(members: EventMembers, isRequest: boolean): Additions {
+  const recordedBy = jsonText(textMember(members, 'recorded_by'));
+  const reporter = recordedBy && jsonObject({ name: recordedBy });
+  if (!isRequest) return { reporter };
+  const context: unknown = JSON.parse(members.context ?? 'null');
+  const { count } = (context ?? {}) as { readonly count?: unknown };
+  const path = jsonText(contextText(members, 'path'));
+  const startedAt = Date.parse(contextText(members, 'first_at'));
+  return {
+    reporter,
+    url: path && jsonObject({ path, query_string: jsonText(contextText(members, 'query')) }),
+    count: Number.isSafeInteger(count) ? String(count) : undefined,
+    start_time: Number.isNaN(startedAt) ? undefined : String(startedAt),
+  };
+}
+
+function formatChange(members: EventMembers, { actor, ip, additions }: Derived): string {
   const { userAgent } = callerOf(members);
   const before = presentMember(members, 'before_value');
   const after = presentMember(members, 'updated_values');
   const entity = { uid: members.object_id, type: members.table_name, type_id: '99' };
   const isUpdate = before !== undefined && after !== undefined;
   return jsonObject({
-    ...classified(members, entityManagement, activityOfAction(textMember(members, 'action'))),
+    ...classified(members, entityManagement, activityOfAction(textMember(members, 'action')), additions),
     actor,
     entity: jsonObject({ ...entity, data: before ?? after }),
     entity_result: isUpdate ? jsonObject({ ...entity, data: after }) : undefined,
@@ -77,12 +109,14 @@ function formatChange(
 }
 
 /** A read or a denied request. Its object is the route: `GET /audit`. */
-function formatRequest(members: EventMembers, { actor, ip }: { readonly actor: string; readonly ip: string }): string {
+function formatRequest(members: EventMembers, { actor, ip, additions }: Derived): string {
   const [method = ''] = textMember(members, 'object_id').split(' ');
   const path = contextText(members, 'path');
   const keyId = textMember(members, 'changed_by_api_key');
+  const { url } = additions;
+  const http_method = knownMethod.test(method) ? quote(method) : undefined;
   return jsonObject({
-    ...classified(members, apiActivity, activityOfMethod(method)),
+    ...classified(members, apiActivity, activityOfMethod(method), additions),
     actor,
     api: jsonObject({
       operation: members.object_id,
@@ -90,14 +124,15 @@ function formatRequest(members: EventMembers, { actor, ip }: { readonly actor: s
       token: keyId === '' ? undefined : jsonObject({ uid: quote(keyId), type_id: '7', type: '"API Token"' }),
     }),
     src_endpoint: jsonObject({ ip }),
-    http_request: knownMethod.test(method) ? jsonObject({ http_method: quote(method) }) : undefined,
+    http_request: http_method === undefined && url === undefined ? undefined : jsonObject({ http_method, url }),
     resources: path === '' ? undefined : `[${jsonObject({ name: quote(path) })}]`,
     unmapped: jsonObject({ context: members.context, ...unmapped(members) }),
   });
 }
 
 /** What every class has. */
-function classified(members: EventMembers, of: OcsfClass, { id, name }: OcsfActivity) {
+function classified(members: EventMembers, of: OcsfClass, { id, name }: OcsfActivity, additions: Additions) {
+  const { reporter, count, start_time } = additions;
   const isDenied = textMember(members, 'action') === 'denied';
   return {
     activity_id: String(id),
@@ -108,6 +143,8 @@ function classified(members: EventMembers, of: OcsfClass, { id, name }: OcsfActi
     class_name: quote(of.name),
     type_uid: String(of.uid * 100 + id),
     time: milliseconds(members, 'updated_at'),
+    start_time,
+    count,
     severity_id: '1',
     severity: '"Informational"',
     status_id: isDenied ? '2' : '1',
@@ -117,6 +154,7 @@ function classified(members: EventMembers, of: OcsfClass, { id, name }: OcsfActi
       version: quote(ocsfVersion),
       uid: members.id,
       product: jsonObject({ name: '"Auditbox"', vendor_name: '"Auditbox"' }),
+      reporter,
       tenant_uid: jsonText(textMember(members, 'tenant')),
       original_time: members.updated_at,
       logged_time: milliseconds(members, 'recorded_at'),

@@ -8,12 +8,13 @@ import {
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { brotliDecompressSync, inflateSync, unzipSync, zstdDecompressSync } from 'node:zlib';
 import type { TlsMaterial } from '../tls/tls-files.ts';
+import { hideSecrets } from './hide-secrets.ts';
 
 /** An answer of a receiver. */
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
-  /** At most 1 MiB. */
+  /** At most 1 MiB, without the secrets of the request. */
   readonly text: string;
   /** Whether the text is only the beginning. */
   readonly isCut: boolean;
@@ -25,6 +26,8 @@ interface HttpRequest {
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Buffer | string;
+  /** What no message may show, in addition to the values of the headers. */
+  readonly secrets?: readonly string[];
 }
 
 /** Connections of one destination. No other destination waits for them. */
@@ -72,7 +75,7 @@ export function createHttpClient({
     connectionAgeMs,
   );
   return {
-    send: async ({ method = 'POST', url, headers = {}, body = '' }, signal) => {
+    send: async ({ method = 'POST', url, headers = {}, body = '', secrets }, signal) => {
       const own = { 'accept-encoding': 'identity', 'content-length': Buffer.byteLength(body) };
       const options = { method, headers: { ...headers, ...own }, signal };
       const request = url.startsWith('https:')
@@ -80,7 +83,8 @@ export function createHttpClient({
         : requestHttp(url, { ...options, agent: http.current() });
       const answer = readAnswer(request);
       request.end(body);
-      return answer;
+      const { text, ...others } = await answer;
+      return { ...others, text: hideSecrets(text, headers, secrets) };
     },
     close() {
       http.close();

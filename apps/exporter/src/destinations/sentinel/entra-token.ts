@@ -44,6 +44,7 @@ export function createEntraToken(
     url,
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     body: new URLSearchParams(form).toString(),
+    secrets: [clientSecret],
   };
   return {
     async get(signal) {

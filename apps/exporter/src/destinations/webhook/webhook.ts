@@ -1,7 +1,7 @@
 import type { DeliveryRequest, Destination, Outcome } from '@auditbox/destination-kit/destination.ts';
 import { z } from 'zod';
 import type { DestinationType } from '../configured/destination-type.ts';
-import { destinationUrl, headersOption, requestLimits, secretText, tlsOptions } from '../configured/options.ts';
+import { destinationUrl, headersOption, requestLimits, tlsOptions } from '../configured/options.ts';
 import { checkByHead } from '../http/check-by-head.ts';
 import { classifyAnswer, describeAnswer } from '../http/classify-answer.ts';
 import { encodeTexts } from '../http/encode-texts.ts';
@@ -17,7 +17,7 @@ const uriReference = /^(?:[\w.~:/?#[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+$/;
 const options = z.strictObject({
   url: destinationUrl,
   /** The newest first. A receiver accepts the signature of any. */
-  secrets: z.array(secretText).min(1).max(4).superRefine(refineSecrets),
+  secrets: z.array(z.string().min(1, 'must not be empty')).min(1).max(4).superRefine(refineSecrets),
   body: z.enum(bodyNames).default('event'),
   headers: headersOption,
   /** The `source` of CloudEvents. */

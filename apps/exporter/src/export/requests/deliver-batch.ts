@@ -12,7 +12,7 @@ import { createProgress, type Progress } from './progress.ts';
 import { readThrown } from './read-outcome.ts';
 import type { RequestLedger } from './request-ledger.ts';
 import { type SendParts, type SendStop, sendRequest } from './send-request.ts';
-import { formatSentAs, isMeant, parseSentAs, type Selection } from './sent-as.ts';
+import { formatSentAs, isMeant, ocsfFormOf, parseSentAs, type Selection } from './sent-as.ts';
 
 /** What an attempt works with. */
 export interface DeliverParts extends Omit<SendParts, 'delivery' | 'keyParts' | 'progress' | 'signal'> {
@@ -85,7 +85,7 @@ async function sendRows(
   const { destination: name, batchId } = delivery;
   const sealedAt = sentAs.hasSealInKey ? begun.sealedAt : null;
   const keyParts = { cell, destination: name, batchId, sealedAt, namesParts: sentAs.namesParts === true };
-  const format = createFormatter(sentAs.format, sentAs.omit, sentAs.followsOcsf18 === true);
+  const format = createFormatter(sentAs.format, sentAs.omit, ocsfFormOf(sentAs));
   const cutter = createCutter(sentAs);
   const ageLimit = ageLimitOf(destination);
   const send = (cut: CutRequest) => sendRequest({ ...parts, keyParts }, cut);

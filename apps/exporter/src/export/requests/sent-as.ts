@@ -1,6 +1,7 @@
 import type { DeliveryRow } from '@auditbox/db/export/copy-delivery-rows.ts';
 import type { DestinationLimits } from '@auditbox/destination-kit/destination.ts';
 import type { FormatName, OmissibleField } from '../../destinations/formats/format.ts';
+import type { OcsfForm } from '../../destinations/formats/ocsf.ts';
 
 /** Which events a destination gets, by exact values. An event must match each key that `only` has, and none of `except`. */
 interface EventFilter {
@@ -32,6 +33,8 @@ export interface SentAs extends Selection {
   readonly namesParts?: true;
   /** Whether `ocsf` has the attributes and classes of OCSF 1.8. Missing in a delivery that an older version began. */
   readonly followsOcsf18?: true;
+  /** The form of `ocsf`. Missing in a delivery that was begun in the first or second form; `followsOcsf18` tells them apart. */
+  readonly ocsfForm?: 3;
 }
 
 export function formatSentAs(selection: Selection, limits: DestinationLimits): string {
@@ -47,13 +50,18 @@ export function formatSentAs(selection: Selection, limits: DestinationLimits): s
     maxRowBytes,
     hasSealInKey: true,
     namesParts: true,
-    ...(format === 'ocsf' && { followsOcsf18: true }),
+    ...(format === 'ocsf' && { followsOcsf18: true, ocsfForm: 3 }),
   } satisfies SentAs);
 }
 
 /** For texts that `formatSentAs` made. */
 export function parseSentAs(text: string): SentAs {
   return JSON.parse(text) as SentAs;
+}
+
+/** The form of `ocsf` that a delivery was begun in. */
+export function ocsfFormOf({ followsOcsf18, ocsfForm }: SentAs): OcsfForm {
+  return ocsfForm ?? (followsOcsf18 ? 2 : 1);
 }
 
 /** Whether an event is meant for the destination. */
