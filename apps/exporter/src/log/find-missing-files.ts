@@ -30,14 +30,14 @@ export async function findMissingFiles(
   const unread: { path: string; reason: string }[] = [];
   let isRepaired = true;
   for await (const { path, body } of listFiles(db, destinationName, publishedSize)) {
-    const file = await tryAgain(() => store.read(path, signal), signal);
+    const file = await tryAgain(() => store.compare(path, body, signal), signal);
     if (file.kind === 'error') {
       const control = await store.read(probeName, signal);
       if (control.kind === 'error') return { ...file, message: `${path} cannot be read. ${file.message}` };
       unread.push({ path, reason: file.message });
       continue;
     }
-    if (file.kind === 'read' && file.body.equals(body)) continue;
+    if (file.kind === 'same') continue;
     paths.push(path);
     const made = file.kind === 'missing' && repair ? await store.create(path, body, now, signal) : null;
     if (made?.kind === 'error') return made;
