@@ -76,6 +76,8 @@ export function createS3LogStore(access: S3Access, settings: S3Settings): LogSto
     const file = await read(path, signal);
     if (file.kind !== 'read') return file;
     if (file.body.equals(body)) return { kind: 'same' };
+    // What a cut answer leaves of these bytes is their beginning.
+    if (!body.subarray(0, file.body.length).equals(file.body)) return { kind: 'different' };
     const found = await head(path, signal);
     if (found.kind !== 'found') return found;
     const { bytes } = found;
