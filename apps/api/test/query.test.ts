@@ -12,6 +12,7 @@ const events = {
   comma: anEvent({ changed_by: 'Smith, John', action: 'updated', object_id: 'comma' }),
   smith: anEvent({ changed_by: 'Smith', action: 'updated', object_id: 'smith' }),
   strange: anEvent({ changed_by: 'Ärzte [^-\\].*$', action: 'updated', object_id: 'strange' }),
+  greek: anEvent({ changed_by: 'Νίκος', action: 'updated', object_id: 'greek' }),
   rare: anEvent({ changed_by: 'svc-rotator', action: 'rotated', object_id: 'rare' }),
   blocked: anEvent({ changed_by: 'svc-blocker', action: 'blocked', object_id: 'blocked' }),
   team: anEvent({
@@ -60,6 +61,7 @@ test.each<[string, Name[]]>([
   ['changed_by_any_case=SVC-ROTATOR', ['rare']],
   ['changed_by_any_case=SVC.ROTATOR', []],
   ['changed_by_any_case=rotator', []],
+  ['changed_by_any_case=%CE%9D%CE%8A%CE%9A%CE%9F%CE%A3', ['greek']],
   ['changed_by_any_case=%C3%A4RZTE%20%5B%5E-%5C%5D.*%24', ['strange']],
   ['changed_by_any_case=%C3%84rzte%20%5B%5E-%5C%5D.*%24', ['strange']],
   ['object_id=plain,team,none', ['plain', 'team']],

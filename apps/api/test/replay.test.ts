@@ -123,6 +123,7 @@ test('a wrong name gets a 404 that says which there are, a wrong body a 422, and
     { destination: 's3', batch_id: 1 },
     { destination: 's3', batch_id: '-1' },
     { destination: 's3', from: 'yesterday' },
+    { destination: 's3', from: '2026-07-04T00:00:00Z', to: '2026-07-03T00:00:00Z' },
     { destination: 's3', dryRun: true },
   ])
     expect((await post('/exports/replay', body)).status, JSON.stringify(body)).toBe(422);

@@ -1,5 +1,5 @@
 import { lowerBound } from '@auditbox/core/event/event-time.ts';
-import { readFrom, readObjectName, readTo } from '@auditbox/process/command-arguments.ts';
+import { readFrom, readObjectName, readTo, requireOrder } from '@auditbox/process/command-arguments.ts';
 import { withCommands } from '@auditbox/process/with-commands.ts';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { exitCodes } from './archive-error.ts';
@@ -224,10 +224,8 @@ function withTimes(command: Command): Command {
     .option('--to <time>', 'last event time', readTo);
 }
 
-/** No event is in an empty range, and an answer without events would look like one about the archive. */
 function toRange(cli: Command, { from, to }: Times): TimeRange {
-  if (from !== undefined && to !== undefined && from > to)
-    cli.error('error: --from is after --to', { exitCode: exitCodes.failed });
+  requireOrder(cli, { from, to }, exitCodes.failed);
   return { from: from ?? null, to: to ?? null };
 }
 

@@ -19,7 +19,10 @@ test('folders of killed processes are removed, and those of other containers onl
   const elsewhere = [...here].reverse().join('');
   const untouchedMs: Record<string, number> = {
     [`run-${here}-${dead}-killed`]: 0,
-    [`run-${here}-${process.pid}-alive`]: 48 * hour,
+    [`run-${here}-${process.ppid}-alive`]: 48 * hour,
+    // An earlier process of a container that always has the same name and id; or this process itself.
+    [`run-${here}-${process.pid}-earlier`]: 25 * hour,
+    [`run-${here}-${process.pid}-now`]: 0,
     // A process of another container may have any id, also one that nobody has here.
     [`run-${elsewhere}-${dead}-young`]: 23 * hour,
     [`run-${elsewhere}-${process.pid}-old`]: 25 * hour,
@@ -35,7 +38,8 @@ test('folders of killed processes are removed, and those of other containers onl
   expect((await readdir(root)).sort()).toEqual(
     [
       own.path.slice(root.length + 1),
-      `run-${here}-${process.pid}-alive`,
+      `run-${here}-${process.ppid}-alive`,
+      `run-${here}-${process.pid}-now`,
       `run-${elsewhere}-${dead}-young`,
       `run-${dead}-newform`,
     ].sort(),

@@ -1,4 +1,4 @@
-import { readFrom, readObjectName, readTo } from '@auditbox/process/command-arguments.ts';
+import { readFrom, readObjectName, readTo, requireOrder } from '@auditbox/process/command-arguments.ts';
 import { withCommands } from '@auditbox/process/with-commands.ts';
 import { Command, InvalidArgumentError } from 'commander';
 import { showHelpOfFirst } from './named-help.ts';
@@ -154,6 +154,7 @@ export function parseCommand(argv: readonly string[]): ExporterCommand {
   const isRange = from !== null || to !== null;
   if (isRange && !replayFailed && !verify && !evidence)
     cli.error('error: --from and --to need --replay-failed, --verify or --evidence');
+  requireOrder(cli, { from, to });
   if ((object !== null || output !== undefined) && !evidence) cli.error('error: --object and --output need --evidence');
   if (batch !== null && !replayFailed) cli.error('error: --batch needs --replay-failed');
   if (repair && !verify) cli.error('error: --repair needs --verify');

@@ -92,6 +92,26 @@ test('--verify names a file of the log that is not read, and compares everything
   ]);
 });
 
+test('--verify reads again what meets a passing error: an object, a listing, and a file of the log', async () => {
+  await rig.db.store([11, 12].flatMap((hour) => someEvents(2, { updated_at: `2026-07-03T${hour}:46:50Z` })));
+  expect(await (await rig.drain(logged)).ended).toBe(0);
+  const met = new Set<string>();
+  rig.proxy.intervene = {
+    before: ({ method, path }) => {
+      const kind = /list-type|hour=1\d|_log(?:%2F|\/)tile/.exec(decodeURIComponent(path))?.[0];
+      if (method !== 'GET' || kind === undefined || met.has(kind)) return undefined;
+      met.add(kind);
+      return kind === 'hour=12' ? 'reset' : { status: 503, code: 'SlowDown' };
+    },
+  };
+  const app = rig.start(['--verify', '--json'], logged);
+  expect(await app.ended).toBe(0);
+  expect([...met].sort()).toEqual(['_log/tile', 'hour=11', 'hour=12', 'list-type']);
+  expect(await rig.db.sql`select objects::int, differences::int from auditbox.last_verify`).toEqual([
+    { objects: 2, differences: 0 },
+  ]);
+});
+
 test('a store that refuses every object is no comparison, and the sentence names the object', async () => {
   await exportHours();
   rig.proxy.intervene = {

@@ -96,3 +96,20 @@ test('a block ends when the store is well again, also when another exporter has 
   expect(metrics).toMatch(/^auditbox_destination_blocked\{destination="s3"\} 0$/m);
   expect(metrics).toMatch(/^auditbox_destination_closed_seconds\{destination="s3"\} 0$/m);
 });
+
+test('a drain ends when somebody pauses the archive while it runs, and says so', async () => {
+  let uploads = 0;
+  rig.proxy.intervene = {
+    after: async ({ method, path }) => {
+      if (method !== 'PUT' || !path.includes('.ndjson.')) return undefined;
+      uploads += 1;
+      await rig.db.sql`update auditbox.destination set is_paused = true where name = 's3'`;
+      return undefined;
+    },
+  };
+  const app = await rig.drain({ EXPORT_CONCURRENCY: '1' });
+  expect(await app.ended).toBe(2);
+  expect(uploads).toBe(1);
+  expect(app.log.map(({ event }) => event)).toContain('drain-paused');
+  expect(await rig.db.states()).toEqual({ done: 3, sealed: 6 });
+});

@@ -193,6 +193,21 @@ test.each([
   expect(rig.proxy.requests).toHaveLength(0);
 });
 
+// S3 answers 400 to a HEAD with an expired token, and 403 to one with a wrong key, both without a word.
+test.each([
+  [400, 'ExpiredToken', /^The credentials have expired/],
+  [403, 'InvalidAccessKeyId', /rejects the access key id/],
+  [403, 'SignatureDoesNotMatch', /rejects the signature/],
+] as const)(
+  'credentials that the store refuses with %i %s are named, not a missing right',
+  async (status, code, says) => {
+    rig.proxy.intervene = { before: () => ({ status, code }) };
+    const checked = await check();
+    expect(checked.about('bucket')).toMatchObject({ state: 'fail', says: expect.stringMatching(says) });
+    expect(checked.code).toBe(1);
+  },
+);
+
 test('the role in use is named, with the expiry of its credentials, and no secret', async () => {
   const { about, output } = await check({ S3_ROLE_ARN: 'arn:aws:iam::1:role/r', S3_STS_ENDPOINT: sts.endpoint });
   expect(about('credentials')?.says).toMatch(/the role arn:aws:iam::1:role\/r \(S3_ROLE_ARN\)\. They expire at 20/);

@@ -49,6 +49,15 @@ test('list, check and test report what is there and whether the receiver works',
   expect(await run(['test', 'sco'])).toMatchObject({ exitCode: 1, ok: false });
 });
 
+test.each([
+  [['--from', '2026-07-04', '--to', '2026-07-03'], '--from is after --to'],
+  [['--all', '--from', '2026-07-03'], '--all is everything'],
+])('a replay with %j is refused, instead of finding less than was meant', async (args, words) => {
+  const app = spawnApp('exporter/src/destinations-main.ts', rig.env, ['replay', 's3', ...args]);
+  expect(await app.ended).toBe(1);
+  expect(app.output()).toContain(words);
+});
+
 test('pause, resume, replay and backfill do what their dry run says, and a replay repeats keys and bytes', async () => {
   await rig.db.store(someEvents(3, { updated_at: '2026-07-03T11:00:00Z' }));
   await rig.serve([soc()]);

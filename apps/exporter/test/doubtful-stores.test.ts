@@ -81,6 +81,29 @@ test.each([
   },
 );
 
+test('an object without label that cannot be read is not taken for another one: once it can be read, a replay under any prefix finds it', async () => {
+  let isLost = false;
+  rig.proxy.intervene = {
+    before: ({ method, path }) =>
+      method === 'GET' && path.includes('.ndjson.gz') ? { status: 403, code: 'InvalidObjectState' } : undefined,
+    after: async (seen) => {
+      if (!isUpload(seen) || isLost) return undefined;
+      isLost = true;
+      await replaceObject({ ...seen, headers: {} }, seen.body);
+      return 'reset';
+    },
+  };
+  const app = await rig.drain();
+  expect(await app.ended).toBe(2);
+  expect(app.output()).toContain('has no label and cannot be read');
+  expect(app.output()).not.toContain('holds another object');
+  expect(await rig.db.states()).toEqual({ failed: 10 });
+  rig.proxy.intervene = {};
+  expect(await rig.start(['--replay-failed'], { S3_PREFIX: 'elsewhere/' }).ended).toBe(0);
+  expect(await rig.db.states()).toEqual({ done: 10 });
+  expect((await rig.bucket.objects()).map(({ events: { length } }) => length)).toEqual([10]);
+});
+
 test("an object's retention counts by the database's clock, not the exporter's", async () => {
   const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
   const preload = fileURLToPath(new URL('../../../packages/faults/src/preload.ts', import.meta.url));

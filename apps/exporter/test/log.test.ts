@@ -299,6 +299,33 @@ test('exporters without the key cannot sign; the process of the log signs what t
   expect(await audit('content')).toEqual({ exitCode: 0, codes: [], size: 3, rows: 12 });
 });
 
+test('a file of the log whose upload lost its answer, and whose first read is cut, accuses nobody', async () => {
+  let [lost, cut] = [0, 0];
+  const isTile = (path: string) => decodeURIComponent(path).includes('_log/tile/0/');
+  rig.proxy.intervene = {
+    after: ({ method, path }) => {
+      if (!isTile(path)) return undefined;
+      if (method === 'PUT' && lost === 0) {
+        lost += 1;
+        return 'reset';
+      }
+      if (method !== 'GET' || lost === 0 || cut > 0) return undefined;
+      cut += 1;
+      return 'cut';
+    },
+  };
+  const app = rig.start([], logged);
+  await app.event('checkpoint-published');
+  expect([lost, cut]).toEqual([1, 1]);
+  expect(app.log.map(({ event }) => event)).not.toContain('log-blocked');
+  expect(app.log.filter(({ event }) => event === 'log-unavailable').at(-1)?.msg).toContain('bytes arrived');
+  app.signal('SIGTERM');
+  await app.ended;
+  cut = 0;
+  expect(await verifyDatabase()).toMatchObject({ exitCode: 0, differences: [] });
+  expect(cut).toBe(1);
+});
+
 test('a published checkpoint that is missing blocks the log until --verify --repair publishes it again', async () => {
   await rig.drain(logged);
   await remove('_log/checkpoints/000000000003');

@@ -424,21 +424,28 @@ test('Object Lock in the settings and not in the bucket is said so, and blocks w
   expect(attempts?.most).toBe(0);
 });
 
-test('credentials in a file are read again when the store refuses them: a rotation needs no restart', async () => {
-  const file = join(await mkdtemp(join(tmpdir(), 'credentials-')), 'credentials');
-  const write = (id: string) =>
-    writeFile(file, `[default]\naws_access_key_id = ${id}\naws_secret_access_key = secret-of-${id}\n`);
-  await write('OLDKEY');
-  rig.proxy.intervene = {
-    before: ({ headers }) =>
-      String(headers.authorization).includes('Credential=OLDKEY/')
-        ? { status: 403, code: 'InvalidAccessKeyId' }
-        : undefined,
-  };
-  const settings = { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '', AWS_SHARED_CREDENTIALS_FILE: file };
-  const app = rig.start([], { ...settings, EXPORT_RETRY_CAP_MS: '100' });
-  await app.event('export-blocked');
-  await write('NEWKEY');
-  await app.event('export-resumed');
-  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 10 }));
-});
+// Garage answers AccessDenied to a key that it does not have, R2 Unauthorized, and MinIO InvalidTokenId to a token.
+test.each([
+  [403, 'InvalidAccessKeyId'],
+  [403, 'AccessDenied'],
+  [401, 'Unauthorized'],
+  [403, 'InvalidTokenId'],
+])(
+  'credentials in a file are read again when the store answers %i %s: a rotation needs no restart',
+  async (status, code) => {
+    const file = join(await mkdtemp(join(tmpdir(), 'credentials-')), 'credentials');
+    const write = (id: string) =>
+      writeFile(file, `[default]\naws_access_key_id = ${id}\naws_secret_access_key = secret-of-${id}\n`);
+    await write('OLDKEY');
+    rig.proxy.intervene = {
+      before: ({ headers }) =>
+        String(headers.authorization).includes('Credential=OLDKEY/') ? { status, code } : undefined,
+    };
+    const settings = { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '', AWS_SHARED_CREDENTIALS_FILE: file };
+    const app = rig.start([], { ...settings, EXPORT_RETRY_CAP_MS: '100' });
+    await app.event('export-blocked');
+    await write('NEWKEY');
+    await app.event('export-resumed');
+    await eventually(async () => expect(await rig.db.states()).toEqual({ done: 10 }));
+  },
+);

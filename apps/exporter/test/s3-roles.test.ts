@@ -156,3 +156,27 @@ test('keys in a file that STS refuses are read again: a role needs no restart wh
   expect(sts.requests.at(-1)?.accessKeyId).toBe('NEWKEY');
   await rm(folder, { recursive: true });
 });
+
+test('a role whose sessions were revoked is assumed again, and a missing right asks STS seldom and costs no credentials', async () => {
+  let isDenied = ({ authorization }: IncomingHttpHeaders) =>
+    authorization?.includes(`Credential=${temporaryKey(1)}/`) === true;
+  rig.proxy.intervene = {
+    before: ({ headers }) => (isDenied(headers) ? { status: 403, code: 'AccessDenied' } : undefined),
+  };
+  const app = rig.start([], { ...role, EXPORT_RETRY_CAP_MS: '20' });
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 3 }));
+  expect(sts.requests).toHaveLength(2);
+
+  isDenied = () => true;
+  sts.answers = 'denial';
+  await rig.db.store(someEvents(1));
+  const before = rig.proxy.requests.length;
+  const startedAt = performance.now();
+  await eventually(() => expect(rig.proxy.requests.length).toBeGreaterThanOrEqual(before + 50));
+  // At most every two seconds, however many requests are denied.
+  expect(sts.requests.length - 2).toBeLessThanOrEqual((performance.now() - startedAt) / 2_000 + 2);
+  isDenied = () => false;
+  await eventually(async () => expect(await rig.db.states()).toEqual({ done: 4 }));
+  expect(signedBy().at(-1)).toEqual([temporaryKey(2), temporaryToken(2)]);
+  expect(app.output()).not.toContain('could not be assumed');
+});

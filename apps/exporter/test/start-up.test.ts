@@ -54,6 +54,8 @@ test.each([
   [['--doctor', '--max-open', 'x'], 1, 'Expected a whole number of seconds'],
   [['--once', '--replay-failed'], 1, 'exclude each other'],
   [['--replay-failed', '--from', 'yesterday'], 1, 'Expected a date'],
+  [['--replay-failed', '--from', '2026-07-04', '--to', '2026-07-03'], 1, '--from is after --to'],
+  [['--verify', '--from', '2026-07-04', '--to', '2026-07-03T23:59:59Z'], 1, '--from is after --to'],
   [['--replay-failed', '--batch', 'x'], 1, 'Expected the number of a batch'],
 ])('%j ends with %i and prints what is accepted', async (args, code, words) => {
   const app = rig.start(args);

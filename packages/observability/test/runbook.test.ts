@@ -55,6 +55,22 @@ test('every service, deployment and command in the forms for containers and Kube
   expect(commands.filter((name) => !program.includes(`subcommand('${name}'`))).toEqual([]);
 });
 
+test('every reason in the tables of reasons is a part of what the exporter writes', () => {
+  const sources = ['packages/s3/src/explain-error.ts', 'packages/core/src/export/error-class.ts'].concat(
+    'apps/exporter/src/export/compare-existing.ts',
+    'packages/db/src/export/find-bad-rows.ts',
+  );
+  const written = sources.map((path) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8')).join('');
+  const tables = [
+    ...runbook.matchAll(/^\| (?:the reason contains \| look at|reason \| do) \|\n\|---.*\n((?:\|.*\n)+)/gm),
+  ].map(([, rows = '']) => rows);
+  const reasons = tables.flatMap((rows) =>
+    [...rows.matchAll(/^\| ([^|]+) \|/gm)].flatMap(([, cell = '']) => cell.replaceAll('`', '').split(', ')),
+  );
+  expect(tables).toHaveLength(2);
+  expect(reasons.filter((reason) => !written.includes(reason))).toEqual([]);
+});
+
 test('every link within the runbook has a target', () => {
   const links = [...runbook.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor = '']) => anchor);
   expect(links.filter((anchor) => !anchors.has(anchor))).toEqual([]);

@@ -1,5 +1,5 @@
 import { lowerBound, upperBound } from '@auditbox/core/event/event-time.ts';
-import { InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 
 /* How several commands read the values of their options. Each throws what commander shows next to the option. */
 
@@ -12,6 +12,15 @@ export const readTo = (text: string): string => readTime(upperBound(text));
 function readTime(instant: string | null): string {
   if (instant !== null) return instant;
   throw new InvalidArgumentError('Expected a date (2026-07-03) or an RFC 3339 time with an offset.');
+}
+
+/** Ends the program when a range ends before it begins. No event is in it, and an answer about none would look like one about all. */
+export function requireOrder(
+  cli: Command,
+  { from, to }: { readonly from?: string | null | undefined; readonly to?: string | null | undefined },
+  exitCode = 1,
+): void {
+  if (from && to && from > to) cli.error('error: --from is after --to', { exitCode });
 }
 
 /** An object, as `teams/42`. The id may hold slashes. */

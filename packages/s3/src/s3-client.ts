@@ -74,7 +74,9 @@ function renewRefused(client: S3Client, credentials: Credentials): void {
       try {
         return await next(args);
       } catch (error) {
-        if (refusesCredentials(error)) credentials.forget();
+        const refuses = refusesCredentials(error);
+        if (refuses === 'surely') credentials.forget();
+        if (refuses === 'perhaps') credentials.doubt();
         throw error;
       }
     },

@@ -1,3 +1,4 @@
+import type { S3ServiceException } from '@aws-sdk/client-s3';
 import { fromNodeProviderChain, fromTemporaryCredentials } from '@aws-sdk/credential-providers';
 import type { AssumedRole, S3Settings } from './s3-settings.ts';
 
@@ -10,7 +11,14 @@ export interface Credentials {
   readonly provide: Provider & { readonly memoized: true };
   /** The store refused them. The next request reads environment, files and services again. */
   forget(): void;
+  /**
+   * The store may have refused them: many answers to a deleted key or a revoked session are those to a missing right. The next request reads
+   * environment, files and services again, every `doubtMs` at most, and keeps the known ones where nothing is found.
+   */
+  doubt(): void;
 }
+
+const doubtMs = 2_000;
 
 /** Before their end by this much, new ones are found. */
 const earlyMs = 300_000;
@@ -22,9 +30,13 @@ export function createCredentials({ accessKey, role }: Pick<S3Settings, 'accessK
   let source = makeSource();
   let known: Identity | null = null;
   let asking: Promise<Identity> | null = null;
+  let isDoubted = false;
+  let doubtedAt = Number.NEGATIVE_INFINITY;
 
   async function provide(properties: Parameters<Provider>[0]): Promise<Identity> {
-    if (known !== null && !endsSoon(known)) return known;
+    const kept = known !== null && !endsSoon(known) ? known : null;
+    if (kept !== null && !isDoubted) return kept;
+    isDoubted = false;
     asking ??= source(properties)
       .then((found) => {
         known = found;
@@ -33,7 +45,8 @@ export function createCredentials({ accessKey, role }: Pick<S3Settings, 'accessK
       .catch((error) => {
         // STS may have refused keys of a file that are rotated by now, and its client keeps them for ever.
         source = makeSource();
-        throw error;
+        if (kept === null) throw error;
+        return kept;
       })
       .finally(() => {
         asking = null;
@@ -47,17 +60,28 @@ export function createCredentials({ accessKey, role }: Pick<S3Settings, 'accessK
       known = null;
       source = makeSource();
     },
+    doubt() {
+      if (performance.now() - doubtedAt < doubtMs) return;
+      doubtedAt = performance.now();
+      isDoubted = true;
+      source = makeSource();
+    },
   };
 }
 
-/** Codes of an answer that refuses the credentials, whatever was asked. */
+/** Codes of an answer that surely refuses the credentials, whatever was asked. */
 const refusals = new Set([
   ...['ExpiredToken', 'ExpiredTokenException', 'TokenRefreshRequired', 'InvalidToken'],
   ...['InvalidAccessKeyId', 'InvalidClientTokenId', 'SignatureDoesNotMatch'],
 ]);
 
-export function refusesCredentials(thrown: unknown): boolean {
-  return thrown instanceof Error && refusals.has(thrown.name) && failedRole(thrown) === null;
+/** Whether an error refuses the credentials, or may do so: Garage answers `AccessDenied` to an unknown key, and R2 `Unauthorized`. */
+export function refusesCredentials(thrown: unknown): 'surely' | 'perhaps' | 'not' {
+  if (!(thrown instanceof Error) || failedRole(thrown) !== null) return 'not';
+  if (refusals.has(thrown.name)) return 'surely';
+  const { $metadata } = thrown as Partial<S3ServiceException>;
+  const status = $metadata?.httpStatusCode;
+  return status === 401 || status === 403 ? 'perhaps' : 'not';
 }
 
 function useKey({ id, secret, sessionToken }: NonNullable<S3Settings['accessKey']>): Provider {

@@ -4,7 +4,7 @@ import { countReplayed, type ReplayIds, replayFailed } from '@auditbox/db/export
 import { z } from 'zod';
 import { actorOf, getCaller } from '../http/caller.ts';
 import { sendJson } from '../http/json.ts';
-import { readJsonBody, smallBody } from '../http/read-json-body.ts';
+import { invalidBody, readJsonBody, smallBody } from '../http/read-json-body.ts';
 import type { Route } from '../http/route.ts';
 import { findDestination } from './find-destination.ts';
 import { requireAllTenants } from './require-all-tenants.ts';
@@ -73,6 +73,9 @@ export const postReplay: Route = {
       const caller = getCaller(response);
       requireAllTenants(caller);
       const asked = readJsonBody(replayRequest, request);
+      // It would find nothing, which looks as if nothing had failed.
+      if (asked.from !== undefined && asked.to !== undefined && asked.from > asked.to)
+        throw invalidBody([{ path: 'from', message: 'must not be after to' }]);
       const answer = { destination: asked.destination, dry_run: asked.dry_run, ...nothing };
       for (const { changesDb } of await findDestination(cells, { destination: asked.destination, cell: asked.cell })) {
         const failed = await findFailed(changesDb, selectFailed(asked));

@@ -13,7 +13,7 @@ export interface RunFolder {
 }
 
 const touchEveryMs = 3_600_000;
-/** A folder of another host or container is in use if it was touched since. */
+/** A folder of another host or container, or of an earlier process with our id, is in use if it was touched since. */
 const inUseMs = 24 * touchEveryMs;
 
 /** Makes a folder for this process, and removes those of processes that were killed. */
@@ -47,7 +47,9 @@ async function removeLeftFolders(root: string): Promise<void> {
   for (const name of await readdir(root)) {
     if (!name.startsWith('run-')) continue;
     const [, host, pid] = /^run-([\da-f]{12})-(\d+)-/.exec(name) ?? [];
-    const isLeft = host === here ? !isAlive(Number(pid)) : await isUntouched(join(root, name));
+    // A container that is started again may have the same name, and its process the same id.
+    const isTold = host === here && Number(pid) !== process.pid;
+    const isLeft = isTold ? !isAlive(Number(pid)) : await isUntouched(join(root, name));
     if (isLeft) await rm(join(root, name), { recursive: true, force: true });
   }
 }

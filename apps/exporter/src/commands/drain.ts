@@ -85,6 +85,11 @@ async function drainOutbox(parts: DrainParts, { taking, working }: Shutdown): Pr
       const left = await findUnexported(db, scope);
       if (isExported(left)) return conclude(log, left);
       if (gate.blockedReason !== null || gate.closedForMs > giveUpAfterMs) return 1;
+      // Nothing is sent any more, so that it would never end.
+      if (await isPaused(parts)) {
+        log.drainPaused(parts.destinationName);
+        return 2;
+      }
       if (performance.now() - loggedAt > logEveryMs) {
         log.drainRunning();
         loggedAt = performance.now();

@@ -9,6 +9,7 @@ import { printable } from '@auditbox/evidence/printable.ts';
 import { listEdge, rootOf } from '@auditbox/evidence/tree-nodes.ts';
 import type { ReconcileCommand } from '../cli.ts';
 import type { Destination } from '../destinations/destination.ts';
+import { tryAgain } from '../destinations/try-again.ts';
 import { describeObject } from '../log/describe-object.ts';
 import type { LogStore } from '../log/log-store.ts';
 import { appendToLog } from '../log/number-pass.ts';
@@ -68,7 +69,7 @@ async function reconcileLog(parts: ReconcileParts, counts: Counts, signal: Abort
   const { settings, db, destinationName: destination, store } = parts;
   if (settings.log === null) return null;
   const { origin, key } = settings.log;
-  const bucket = await readBucketLog(store, key, sayUnknown, signal);
+  const bucket = await readBucketLog(withTries(store), key, sayUnknown, signal);
   if (bucket.kind === 'error') return bucket.message;
   if (bucket.kind === 'unusable') return `The log of the bucket cannot be used: ${bucket.reason}`;
   const head = await openLog(db, { destination, origin });
@@ -89,6 +90,16 @@ async function reconcileLog(parts: ReconcileParts, counts: Counts, signal: Abort
   }
   await markPublished(db, destination, Math.max(0, ...bucket.checkpoints.keys()));
   return null;
+}
+
+/** Each read is tried again after a transient error: one of thousands must not end the whole command. */
+function withTries(store: LogStore): LogStore {
+  return {
+    ...store,
+    list: (folder, after, signal) => tryAgain(() => store.list(folder, after, signal), signal),
+    read: (path, signal, mostBytes) => tryAgain(() => store.read(path, signal, mostBytes), signal),
+    head: (path, signal) => tryAgain(() => store.head(path, signal), signal),
+  };
 }
 
 /** A stranger may have chosen the name. */
@@ -112,7 +123,8 @@ async function appendEntry(
   const { text = '', hashes = '' } = entries[index] ?? {};
   const entry = parseBatchEntry(text);
   if (entry === null) return `The entry ${index} of the log is not of a batch.`;
-  const found = await findObject(parts.destination, `${parts.destination.prefix}${entry.key}`, signal);
+  const key = `${parts.destination.prefix}${entry.key}`;
+  const found = await tryAgain(() => findObject(parts.destination, key, signal), signal);
   if (found.kind === 'error') return `The object ${entry.key} cannot be read. ${found.message}`;
   // A missing object is named by --verify and by an auditor. Its entry stays.
   let batchId: string | null = null;
@@ -137,7 +149,7 @@ async function reconcileObjects(parts: ReconcileParts, counts: Counts, signal: A
   );
   if (error !== null) return error.message;
   for (const { what: key } of unknown) {
-    const found = await findObject(destination, key, signal);
+    const found = await tryAgain(() => findObject(destination, key, signal), signal);
     if (found.kind === 'error') return `The object ${printable(key)} cannot be read. ${found.message}`;
     if (found.kind === 'found') {
       const adoption = await adoptBatch(db, destinationName, found.object);

@@ -7,6 +7,7 @@ import { printable } from '@auditbox/evidence/printable.ts';
 import type { VerifyCommand } from '../cli.ts';
 import { counted } from '../counted.ts';
 import type { Destination } from '../destinations/destination.ts';
+import { tryAgain } from '../destinations/try-again.ts';
 import type { LogKeeper } from '../log/log-keeper.ts';
 import type { LogStore } from '../log/log-store.ts';
 import type { ExporterSettings } from '../settings.ts';
@@ -85,7 +86,7 @@ async function verifyOne(
   report: (difference: Difference) => void,
   signal: AbortSignal,
 ): Promise<string | null> {
-  const comparison = await compareBatch(parts, delivery, signal);
+  const comparison = await tryAgain(() => compareBatch(parts, delivery, signal), signal);
   if (comparison.kind === 'error') return comparison.message;
   for (const found of comparison.differences) {
     if (found.code !== 'object-missing' || !repair) report(found);

@@ -38,12 +38,21 @@ export async function compareExisting(
   }
   // Labels can be read all the same.
   if (read.kind === 'missing' || isDoubtful || !mayBeOfOneObject(read)) return read;
+  if (head.sha256 === null && head.rows === null) return unknownObject(ours, read);
   if (!isLabelled) return otherObject(ours, rows, head);
   return head.objectBytes === ours.objectBytes ? { kind: 'same', content: null } : damaged(ours);
 }
 
 function damaged({ key }: RenderedObject): DestinationError {
   return permanent('DamagedObject', `The object ${key} has this batch's label, but the store kept other bytes.`);
+}
+
+/** Some gateways strip metadata. Probably it is this batch's, so a replay must look at this key again before it makes another. */
+function unknownObject({ key }: RenderedObject, { message }: DestinationError): DestinationError {
+  return permanent(
+    'UnknownObject',
+    `The object ${key} has no label and cannot be read, so it is not known whether it is this batch's. Let the exporter read it, then replay. ${message}`,
+  );
 }
 
 function otherObject({ key, sha256 }: RenderedObject, rowCount: number, theirs: ObjectLabel): DestinationError {

@@ -5,6 +5,7 @@ import { checkpointPath, logFolder } from '@auditbox/evidence/log-files.ts';
 import { listNewTiles, tilePath } from '@auditbox/evidence/tiles.ts';
 import type { DestinationError } from '../destinations/destination.ts';
 import { probeName } from '../destinations/s3/s3-destination.ts';
+import { tryAgain } from '../destinations/try-again.ts';
 import type { LogStore } from './log-store.ts';
 import { renderTile } from './publish.ts';
 
@@ -29,14 +30,14 @@ export async function findMissingFiles(
   const unread: { path: string; reason: string }[] = [];
   let isRepaired = true;
   for await (const { path, body } of listFiles(db, destinationName, publishedSize)) {
-    const file = await store.read(path, signal);
+    const file = await tryAgain(() => store.compare(path, body, signal), signal);
     if (file.kind === 'error') {
       const control = await store.read(probeName, signal);
       if (control.kind === 'error') return { ...file, message: `${path} cannot be read. ${file.message}` };
       unread.push({ path, reason: file.message });
       continue;
     }
-    if (file.kind === 'read' && file.body.equals(body)) continue;
+    if (file.kind === 'same') continue;
     paths.push(path);
     const made = file.kind === 'missing' && repair ? await store.create(path, body, now, signal) : null;
     if (made?.kind === 'error') return made;

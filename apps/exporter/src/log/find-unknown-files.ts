@@ -11,6 +11,7 @@ import {
 import type { VerifierKey } from '@auditbox/evidence/signed-note.ts';
 import { isTileOf, parseTilePath } from '@auditbox/evidence/tiles.ts';
 import type { DestinationError } from '../destinations/destination.ts';
+import { tryAgain } from '../destinations/try-again.ts';
 import { readKeyNotes } from './key-notes.ts';
 import type { LogStore } from './log-store.ts';
 
@@ -37,7 +38,8 @@ export async function findUnknownLogFiles(
   if (notes.kind === 'error') return notes;
   let after = '';
   for (;;) {
-    const page = await store.list(logFolder, after, signal);
+    const from = after;
+    const page = await tryAgain(() => store.list(logFolder, from, signal), signal);
     if (page.kind === 'error') return page;
     const named = new Map(page.paths.map((path) => [path, sizeIn(path)]));
     const sizes = [...new Set(named.values())].filter((one) => one !== null);

@@ -10,6 +10,8 @@ export interface LogStore {
   list(folder: string, after: string, signal: AbortSignal): Promise<ListOutcome>;
   /** A file that is longer than `mostBytes` is cut one byte behind it. */
   read(path: string, signal: AbortSignal, mostBytes?: number): Promise<FileOutcome>;
+  /** Whether a file has these bytes. A shorter answer than the store's own length of the file was cut, and is an error. */
+  compare(path: string, body: Buffer, signal: AbortSignal): Promise<CompareOutcome>;
   /** What the store says about a file without reading it. It also answers for a file in an archive class. */
   head(path: string, signal: AbortSignal): Promise<HeadOutcome>;
 }
@@ -21,11 +23,17 @@ type CreateOutcome =
   | { readonly kind: 'different' }
   | DestinationError;
 
+export type CompareOutcome =
+  | { readonly kind: 'same' }
+  | { readonly kind: 'different' }
+  | { readonly kind: 'missing' }
+  | DestinationError;
+
 type ListOutcome =
   | { readonly kind: 'listed'; readonly paths: readonly string[]; readonly isLast: boolean }
   | DestinationError;
 
-type HeadOutcome =
+export type HeadOutcome =
   /** `note` is the copy of a checkpoint or a key note in its metadata; null without one. */
   | { readonly kind: 'found'; readonly bytes: number | null; readonly note: string | null }
   | { readonly kind: 'missing' }

@@ -1,8 +1,8 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
 import type { DoneDelivery } from '@auditbox/db/export/done-delivery.ts';
 import { type ExpiredMonth, listArchivedObjects } from '@auditbox/db/months/expired-months.ts';
-import { sleep } from '@auditbox/process/sleep.ts';
 import type { Destination, DestinationError } from '../destinations/destination.ts';
+import { tryAgain } from '../destinations/try-again.ts';
 import { compareRows } from '../verify/compare-batch.ts';
 import { isRefusedAlone } from '../verify/is-refused-alone.ts';
 
@@ -23,10 +23,6 @@ interface Parts {
 }
 
 const objectsPerPage = 500;
-
-/** How often a read is tried that meets a transient error, and the wait before the next try. */
-const tries = 5;
-const retryMs = 1_000;
 
 /**
  * Reads all objects of a month whole, and compares hash and rows with what was recorded before the uploads, and with the rows of
@@ -69,22 +65,17 @@ async function compare(
   // A delivery that names another batch's object would pass the comparison below.
   if (!key.includes(`_${batchId.padStart(12, '0')}_${sha256.slice(0, 12)}.`))
     return `The key ${key} is not of batch ${batchId} and its hash.`;
-  for (let triesLeft = tries - 1; ; triesLeft -= 1) {
-    const read = await parts.destination.read(key, signal);
-    if (read.kind === 'missing') return `The object ${key} is missing.`;
-    if (read.kind === 'error') {
-      const says = `The object ${key} cannot be read back. ${read.message}`;
-      if (await isRefusedAlone(parts.destination, read, signal)) return says;
-      if (read.class !== 'transient' || triesLeft === 0 || signal.aborted) return { ...read, message: says };
-      await sleep(retryMs, signal);
-      continue;
-    }
-    const { content } = read;
-    if (content === null) return `The object ${key} cannot be decompressed.`;
-    if (content.sha256 === sha256 && content.rows === rows) break;
-    return `The object ${key} has ${content.rows} rows and the sha256 ${content.sha256}; expected ${rows} rows and ${sha256}.`;
+  const read = await tryAgain(() => parts.destination.read(key, signal), signal);
+  if (read.kind === 'missing') return `The object ${key} is missing.`;
+  if (read.kind === 'error') {
+    const says = `The object ${key} cannot be read back. ${read.message}`;
+    return (await isRefusedAlone(parts.destination, read, signal)) ? says : { ...read, message: says };
   }
-  const compared = await compareRows(parts, delivery, signal);
+  const { content } = read;
+  if (content === null) return `The object ${key} cannot be decompressed.`;
+  if (content.sha256 !== sha256 || content.rows !== rows)
+    return `The object ${key} has ${content.rows} rows and the sha256 ${content.sha256}; expected ${rows} rows and ${sha256}.`;
+  const compared = await tryAgain(() => compareRows(parts, delivery, signal), signal);
   if (compared.kind === 'error') return compared;
   const [first] = compared.differences;
   if (first?.code === 'object-unread') return `The object ${key} cannot be read back. ${first.says}`;

@@ -3,8 +3,8 @@ import type { Database } from '@auditbox/db/database/connect.ts';
 import { listRecordedKeys, type OccurredRange } from '@auditbox/db/export/list-done.ts';
 import { listOrphanKeys } from '@auditbox/db/log/log-entries.ts';
 import type { DestinationError } from '../destinations/destination.ts';
+import { tryAgain } from '../destinations/try-again.ts';
 import type { LogStore } from '../log/log-store.ts';
-
 import { type Difference, difference } from './difference.ts';
 
 /** Lists the bucket, and reports objects that no delivery has recorded and no entry of the log names. Null when the whole bucket was listed. */
@@ -17,7 +17,8 @@ export async function findUnknown(
   const orphans = await listOrphanKeys(db, destinationName);
   let after = '';
   for (;;) {
-    const page = await store.list('', after, signal);
+    const from = after;
+    const page = await tryAgain(() => store.list('', from, signal), signal);
     if (page.kind === 'error') return page;
     // Names that start with an underscore are the log's, and probes.
     const paths = page.paths.filter((path) => !/(^|\/)_/.test(path) && isInRange(path, range));

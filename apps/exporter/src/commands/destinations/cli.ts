@@ -1,4 +1,4 @@
-import { readFrom, readTo } from '@auditbox/process/command-arguments.ts';
+import { readFrom, readTo, requireOrder } from '@auditbox/process/command-arguments.ts';
 import { withCommands } from '@auditbox/process/with-commands.ts';
 import { Command } from 'commander';
 
@@ -68,8 +68,10 @@ export function parseDestinationsCommand(argv: readonly string[]): DestinationsC
     .option('--to <time>', 'batches with events at or before this time', readTo)
     .option('--all', 'everything')
     .action((name: string, { from, to, all, ...flags }: Flags) => {
-      const isRange = from !== undefined || to !== undefined || all === true;
-      const range = isRange ? { from: from ?? null, to: to ?? null } : null;
+      const isBounded = from !== undefined || to !== undefined;
+      if (isBounded && all) cli.error('error: --all is everything; leave out --from and --to');
+      requireOrder(cli, { from, to });
+      const range = isBounded || all ? { from: from ?? null, to: to ?? null } : null;
       command = { kind: 'replay', name, range, ...common(flags) };
     });
   add('backfill <name>', 'add deliveries of old batches')

@@ -1,12 +1,13 @@
 import type { S3Access } from '@auditbox/s3/s3-access.ts';
 import { describeSource } from '@auditbox/s3/s3-credentials.ts';
-import { toS3Error } from '@auditbox/s3/s3-error.ts';
+import { type S3Error, toS3Error } from '@auditbox/s3/s3-error.ts';
 import type { S3Settings } from '@auditbox/s3/s3-settings.ts';
 import {
   GetBucketVersioningCommand,
   GetObjectLockConfigurationCommand,
   HeadBucketCommand,
   HeadObjectCommand,
+  ListObjectsV2Command,
   type ObjectLockConfiguration,
 } from '@aws-sdk/client-s3';
 import type { DestinationError } from '../destination.ts';
@@ -81,6 +82,20 @@ export function createS3Inspector(
     }
   }
 
+  /** The answer to a HEAD has no body. So it does not name what was not found, or what is wrong with the credentials. */
+  async function findReason(error: S3Error, signal: AbortSignal): Promise<S3Error> {
+    if (error.status === 404) return { ...error, code: 'NoSuchBucket' };
+    if (error.status === null || ![400, 401, 403].includes(error.status)) return error;
+    try {
+      const command = new ListObjectsV2Command({ ...bucket, MaxKeys: 1 });
+      await bounded(signal, (abortSignal) => client.send(command, { abortSignal }));
+      return error;
+    } catch (thrown) {
+      const named = toS3Error(thrown);
+      return named.status === null ? error : named;
+    }
+  }
+
   return {
     readCredentials: (signal) =>
       read(signal, 'sts:AssumeRole', async () => {
@@ -113,12 +128,7 @@ export function createS3Inspector(
       try {
         await bounded(signal, (abortSignal) => client.send(command, { abortSignal }));
       } catch (thrown) {
-        const error = toS3Error(thrown);
-        // The answer to a HEAD has no body, so it does not name what was not found.
-        failure = toDestinationError(
-          error.status === 404 ? { ...error, code: 'NoSuchBucket' } : error,
-          's3:ListBucket',
-        );
+        failure = toDestinationError(await findReason(toS3Error(thrown), signal), 's3:ListBucket');
       }
       const date = Date.parse(headers.date ?? '');
       return {

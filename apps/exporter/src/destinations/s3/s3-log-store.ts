@@ -3,11 +3,11 @@ import { checkpointFolder, keyFolder } from '@auditbox/evidence/log-files.ts';
 import { listPage } from '@auditbox/s3/list-page.ts';
 import { getPermissions, missingOrError } from '@auditbox/s3/read-object.ts';
 import type { S3Access } from '@auditbox/s3/s3-access.ts';
-import { noStoreError, toS3Error } from '@auditbox/s3/s3-error.ts';
+import { cutReadError, noStoreError, toS3Error } from '@auditbox/s3/s3-error.ts';
 import { checksumHeaders, protectionHeaders, putPermissions } from '@auditbox/s3/s3-put-headers.ts';
 import type { S3Settings } from '@auditbox/s3/s3-settings.ts';
 import { GetObjectCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
-import type { FileOutcome, LogStore } from '../../log/log-store.ts';
+import type { CompareOutcome, FileOutcome, HeadOutcome, LogStore } from '../../log/log-store.ts';
 
 /** No file of the log is longer: 256 entries of 65,535 bytes, each with its length. A stranger's may be, and must not fill the memory. */
 const mostBytes = 256 * (2 + 65_535);
@@ -59,27 +59,41 @@ export function createS3LogStore(access: S3Access, settings: S3Settings): LogSto
     }
   }
 
+  async function head(path: string, signal: AbortSignal): Promise<HeadOutcome> {
+    try {
+      const command = new HeadObjectCommand({ ...bucket, Key: `${prefix}${path}` });
+      const found = await bounded(signal, (abortSignal) => client.send(command, { abortSignal }));
+      const { ETag, ContentLength: bytes = null, Metadata = {} } = found;
+      if (!ETag) return toDestinationError(noStoreError, getPermissions);
+      const note = Metadata.note === undefined ? null : Buffer.from(Metadata.note, 'base64').toString();
+      return { kind: 'found', bytes, note };
+    } catch (thrown) {
+      return missingOrError(access, thrown);
+    }
+  }
+
+  async function compare(path: string, body: Buffer, signal: AbortSignal): Promise<CompareOutcome> {
+    const file = await read(path, signal);
+    if (file.kind !== 'read') return file;
+    if (file.body.equals(body)) return { kind: 'same' };
+    // What a cut answer leaves of these bytes is their beginning.
+    if (!body.subarray(0, file.body.length).equals(file.body)) return { kind: 'different' };
+    const found = await head(path, signal);
+    if (found.kind !== 'found') return found;
+    const { bytes } = found;
+    const isCut = bytes !== null && file.body.length < Math.min(bytes, mostBytes);
+    return isCut ? toDestinationError(cutReadError(file.body.length, bytes), getPermissions) : { kind: 'different' };
+  }
+
   return {
     read,
-
-    async head(path, signal) {
-      try {
-        const command = new HeadObjectCommand({ ...bucket, Key: `${prefix}${path}` });
-        const found = await bounded(signal, (abortSignal) => client.send(command, { abortSignal }));
-        const { ETag, ContentLength: bytes = null, Metadata = {} } = found;
-        if (!ETag) return toDestinationError(noStoreError, getPermissions);
-        const note = Metadata.note === undefined ? null : Buffer.from(Metadata.note, 'base64').toString();
-        return { kind: 'found', bytes, note };
-      } catch (thrown) {
-        return missingOrError(access, thrown);
-      }
-    },
+    head,
+    compare,
 
     async create(path, body, storedAt, signal) {
       // Looked for first, because not every store honours If-None-Match.
-      const before = await read(path, signal);
-      if (before.kind === 'error') return before;
-      if (before.kind === 'read') return { kind: before.body.equals(body) ? 'same' : 'different' };
+      const before = await compare(path, body, signal);
+      if (before.kind !== 'missing') return before;
       const command = new PutObjectCommand({
         ...bucket,
         ...protectionHeaders(protection, storedAt),
@@ -97,11 +111,9 @@ export function createS3LogStore(access: S3Access, settings: S3Settings): LogSto
       } catch (thrown) {
         const error = toS3Error(thrown);
         if (error.status !== 412 && error.status !== 304) return toDestinationError(error, putPermissions(settings));
-        const now = await read(path, signal);
-        if (now.kind === 'error') return now;
+        const now = await compare(path, body, signal);
         // The store refuses to create a file that is not there. Nobody wrote other bytes.
-        if (now.kind === 'missing') return toDestinationError(error, putPermissions(settings));
-        return { kind: now.body.equals(body) ? 'same' : 'different' };
+        return now.kind === 'missing' ? toDestinationError(error, putPermissions(settings)) : now;
       }
     },
 
