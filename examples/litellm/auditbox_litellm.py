@@ -136,7 +136,7 @@ class AuditboxLogger(CustomLogger):
             if len(names) > 1:
                 self.batch_events = 1
                 return len(names)
-            receipt = {"ids": [None], "errors": json.load(error).get("errors", [])}
+            receipt = {"ids": [None], "errors": read_errors(error)}
         self.batch_events = BATCH_EVENTS
         reasons = {index_of(reason): reason for reason in receipt.get("errors", [])}
         for index, (name, stored_id) in enumerate(zip(names, receipt["ids"])):
@@ -200,6 +200,14 @@ def index_of(reason):
     """The event that a mistake is about: its path begins with `[17]`."""
     found = re.match(r"\[(\d+)\]", reason.get("path", ""))
     return int(found.group(1)) if found else 0
+
+
+def read_errors(error):
+    """The mistakes that an error response names. A proxy in front of Auditbox answers 413 with a page."""
+    try:
+        return json.load(error).get("errors", [])
+    except (ValueError, AttributeError):
+        return []
 
 
 def sync_folder(path):

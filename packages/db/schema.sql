@@ -664,6 +664,7 @@ CREATE OR REPLACE FUNCTION auditbox.capture(target regclass, key text[] DEFAULT 
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
+  perform auditbox.follow_rename(target);
   perform auditbox.install_capture(target, json_build_object('key', key, 'exclude', exclude, 'mask', mask, 'ignore', ignore,
     'max_value', max_value, 'require_actor', require_actor, 'on_truncate', on_truncate, 'name', name));
 end $function$;
@@ -1422,6 +1423,49 @@ end $function$;
 revoke execute on function auditbox.find_awaiting_history(text) from public;
 grant execute on function auditbox.find_awaiting_history(text) to auditbox_retention;
 
+CREATE OR REPLACE FUNCTION auditbox.follow_rename(target regclass)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET row_security TO 'off'
+AS $function$
+declare
+  it record;
+  before auditbox.captured_table;
+  made auditbox.captured_table;
+begin
+  select n.nspname, c.relname into it from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = target;
+  select t.* into before
+  from auditbox.captured_table t
+  join pg_proc p on p.proname = t.function_name join pg_namespace f on f.oid = p.pronamespace and f.nspname = 'auditbox'
+  join pg_trigger own on own.tgfoid = p.oid and own.tgrelid = target and own.tgname = 'auditbox' || '_capture_insert'
+  -- Only the table itself has this trigger. A partition has a copy of it.
+  join pg_trigger root on root.tgrelid = target and root.tgname = 'auditbox' || '_capture_columns' and root.tgparentid = 0
+  where (t.schema_name, t.table_name) <> (it.nspname, it.relname) and not exists (
+    select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = t.schema_name and c.relname = t.table_name)
+  for update of t;
+  if before.table_name is null or exists (
+    -- The table that had this name before lives on under another one.
+    select from auditbox.captured_table t
+    join pg_proc p on p.proname = t.function_name join pg_namespace f on f.oid = p.pronamespace and f.nspname = 'auditbox'
+    join pg_trigger g on g.tgfoid = p.oid
+    where t.schema_name = it.nspname and t.table_name = it.relname
+  ) then
+    return;
+  end if;
+  delete from auditbox.captured_table t where t.schema_name = it.nspname and t.table_name = it.relname;
+  update auditbox.captured_table t set schema_name = it.nspname, table_name = it.relname
+  where t.schema_name = before.schema_name and t.table_name = before.table_name
+  returning t.* into made;
+  insert into auditbox.audit_log (changed_by, action, table_name, object_id, before_value, updated_values, context)
+  values ('db:' || session_user, 'updated', auditbox.own_table('captured_table'), before.schema_name || '.' || before.table_name,
+    row_to_json(before), row_to_json(made), json_build_object('new_object_id', it.nspname || '.' || it.relname));
+end $function$;
+revoke execute on function auditbox.follow_rename(regclass) from public;
+grant execute on function auditbox.follow_rename(regclass) to auditbox_writer;
+
 CREATE OR REPLACE FUNCTION auditbox.forget_capture(table_schema text, table_name text)
  RETURNS void
  LANGUAGE plpgsql
@@ -1916,8 +1960,10 @@ CREATE OR REPLACE FUNCTION auditbox.recapture(target regclass)
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
-  stored json := auditbox.capture_options(target);
+  stored json;
 begin
+  perform auditbox.follow_rename(target);
+  stored := auditbox.capture_options(target);
   if stored is null then
     raise exception '% is not captured', target using errcode = 'undefined_object';
   end if;
@@ -2694,19 +2740,39 @@ CREATE OR REPLACE FUNCTION auditbox.uncapture(target regclass)
 AS $function$
 declare
   it record;
+  functions constant oid[] := array(
+    select own.tgfoid from pg_trigger own join pg_proc p on p.oid = own.tgfoid join pg_namespace n on n.oid = p.pronamespace
+    where own.tgrelid = target and n.nspname = 'auditbox' and starts_with(own.tgname, 'auditbox' || '_capture_'));
+  is_captured boolean;
 begin
-  -- Also those of a partition that was detached.
+  perform auditbox.follow_rename(target);
+  is_captured := auditbox.capture_options(target) is not null;
+  if not is_captured and cardinality(functions) = 0 then
+    raise exception '% is not captured', target using errcode = 'undefined_object';
+  end if;
+  -- A partition alone would have a hole.
+  select i.inhparent::regclass as name into it
+  from pg_inherits i join pg_trigger t on t.tgrelid = i.inhparent where i.inhrelid = target and t.tgfoid = any (functions) limit 1;
+  if not is_captured and it.name is not null then
+    raise exception '% is captured as a part of %', target, it.name
+      using errcode = 'wrong_object_type', hint = 'End the capture of the whole table.';
+  end if;
+  -- Of a captured table also those of a partition that was detached.
   for it in
     select t.tgname, t.tgrelid::regclass as relation
     from pg_trigger t
-    where t.tgparentid = 0 and (t.tgrelid = target and t.tgname = 'auditbox' || '_capture_columns' or t.tgfoid in (
-      select own.tgfoid from pg_trigger own join pg_proc p on p.oid = own.tgfoid join pg_namespace n on n.oid = p.pronamespace
-      where own.tgrelid = target and n.nspname = 'auditbox' and starts_with(own.tgname, 'auditbox' || '_capture_')))
+    where t.tgparentid = 0 and (t.tgrelid = target and t.tgname = 'auditbox' || '_capture_columns'
+      or t.tgfoid = any (functions) and (is_captured or t.tgrelid in (select auditbox.capture_tree(target))))
   loop
     execute format('drop trigger %I on %s', it.tgname, it.relation);
   end loop;
-  perform auditbox.forget_capture(n.nspname, c.relname)
-  from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = target;
+  select n.nspname, c.relname into it from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = target;
+  if is_captured then
+    perform auditbox.forget_capture(it.nspname, it.relname);
+  else
+    perform auditbox.record('db:' || session_user, 'deleted', 'audit' || 'box.captured_table', it.nspname || '.' || it.relname,
+      before_value => json_build_object('schema_name', it.nspname, 'table_name', it.relname));
+  end if;
 end $function$;
 revoke execute on function auditbox.uncapture(regclass) from public;
 grant execute on function auditbox.uncapture(regclass) to auditbox_writer;

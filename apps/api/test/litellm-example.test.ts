@@ -1,9 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { type ApiFixture, createApiFixture, startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
 import { type App, spawnProgram } from '@auditbox/testing/servers/spawn-app.ts';
@@ -136,6 +140,30 @@ test.runIf(hasPython)(
     await app.ended;
   },
 );
+
+test.runIf(hasPython)('an event that a proxy finds too large is kept for a person, and holds up no other', async () => {
+  const proxy = createServer(async (request, response) => {
+    const body = await text(request);
+    // As nginx answers above `client_max_body_size`.
+    if (body.length > 5_000) return response.writeHead(413, { 'content-type': 'text/html' }).end('<h1>Too large</h1>');
+    const { authorization = '', 'content-type': type = '' } = request.headers;
+    const answer = await fetch(`${api.url}${request.url}`, {
+      method: 'POST',
+      headers: { authorization, 'content-type': type },
+      body,
+    });
+    return response.writeHead(answer.status, { 'content-type': 'application/json' }).end(await answer.text());
+  }).listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  const payloads = [aPayload({ updated_values: 'x'.repeat(10_000) }), aPayload(), aPayload()];
+  const app = call(`http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, payloads);
+  for (const good of payloads.slice(1)) await eventually(async () => expect((await stored(good)).id).toBe(good.id));
+  await eventually(async () => expect(await readdir(join(spool, 'refused'))).toHaveLength(1));
+  await eventually(async () => expect(await waiting()).toEqual([]));
+  app.signal('SIGKILL');
+  await app.ended;
+  proxy.close();
+});
 
 test.runIf(hasPython)('while the key is wrong nothing is lost, and a good key sends it', async () => {
   const payload = aPayload();

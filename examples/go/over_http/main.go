@@ -63,6 +63,9 @@ func Record(ctx context.Context, url, key string, event Event) (string, error) {
 	}
 }
 
+// A redirect makes a GET of a POST. Followed, it would look like an event that was stored.
+var client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+
 // send reports too whether the same request may succeed later.
 func send(ctx context.Context, url, key string, body []byte) (again bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
@@ -73,7 +76,7 @@ func send(ctx context.Context, url, key string, body []byte) (again bool, err er
 	}
 	request.Header.Set("Authorization", "Bearer "+key)
 	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return true, err
 	}

@@ -18,7 +18,7 @@ export class ApiProblem extends Error {
 
   constructor({ status, statusText, headers }: Response, body: unknown) {
     const requestId = headers.get('x-request-id') ?? '';
-    const problem = isProblem(body) ? body : makeProblem(status, statusText, requestId);
+    const problem = isProblem(body) ? body : makeProblem(status, statusText, requestId, headers.get('location'));
     const errors = problem.errors.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`));
     const request = problem.request_id === '' ? '' : ` (request ${problem.request_id})`;
     super([`${status} ${problem.code}: ${problem.detail}${request}`, ...errors].join('\n  '));
@@ -26,24 +26,34 @@ export class ApiProblem extends Error {
     this.problem = problem;
     this.problemCode = problem.code;
     this.requestId = problem.request_id;
-    const seconds = Number.parseInt(headers.get('retry-after') ?? '', 10);
-    this.retryAfterMs = Number.isNaN(seconds) ? null : seconds * 1000;
+    this.retryAfterMs = readRetryAfter(headers.get('retry-after') ?? '');
   }
 }
 
+/** A proxy may send a problem document too, with other members: `errors` of ASP.NET is an object. */
 function isProblem(body: unknown): body is ProblemDocument {
-  return typeof body === 'object' && body !== null && 'detail' in body && 'errors' in body;
+  const { code, detail, request_id, errors } = (body ?? {}) as Partial<Record<keyof ProblemDocument, unknown>>;
+  return [code, detail, request_id].every((text) => typeof text === 'string') && Array.isArray(errors);
+}
+
+/** Seconds, or a date of HTTP. */
+function readRetryAfter(text: string): number | null {
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
+  return Number.isNaN(ms) ? null : Math.max(0, ms);
 }
 
 /** For an error response that is not from the api, such as a proxy's. */
-function makeProblem(status: number, title: string, requestId: string): ProblemDocument {
+function makeProblem(status: number, title: string, requestId: string, location: string | null): ProblemDocument {
   return {
     type: 'about:blank',
     title,
     status,
     code: status >= 500 ? 'unavailable' : 'bad-request',
     request_id: requestId,
-    detail: 'The response does not come from the api.',
+    detail:
+      location === null
+        ? 'The response does not come from the api.'
+        : `The response is a redirect to ${location}. The client does not follow it, because a write would become a read. Correct baseUrl.`,
     errors: [],
   };
 }

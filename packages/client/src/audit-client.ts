@@ -84,7 +84,7 @@ export function createClient({
   timeoutMs = 60_000,
   onReceipt = () => {},
 }: ClientOptions): AuditClient {
-  const { sendWhole, sendForStream } = createSending(timeoutMs);
+  const { sendWhole, sendForJson, sendForRows } = createSending(timeoutMs);
   const api = createApi<paths>({
     baseUrl,
     headers: { authorization: `Bearer ${key}` },
@@ -95,7 +95,14 @@ export function createClient({
     retry(send, retryForMs, signal);
   const list: AuditClient['list'] = (query = {}, options = {}) =>
     again(
-      () => readBody(api.GET('/audit', { params: { query, header: makeHeader(options) }, ...makeSignal(options) })),
+      () =>
+        readBody(
+          api.GET('/audit', {
+            params: { query, header: makeHeader(options) },
+            fetch: sendForJson,
+            ...makeSignal(options),
+          }),
+        ),
       options,
     );
 
@@ -106,7 +113,7 @@ export function createClient({
   ): Promise<BatchReceipt> {
     const body = events.map((event) => identify(event, options));
     const params = { query, header: makeKey(options) };
-    const send = () => readBody(api.POST('/audit/batch', { body, params, ...makeSignal(options) }));
+    const send = () => readBody(api.POST('/audit/batch', { body, params, fetch: sendForJson, ...makeSignal(options) }));
     const written = (await again(send, options)) as BatchReceipt;
     if (written.receipt !== undefined) await onReceipt(written.receipt);
     return written;
@@ -128,9 +135,7 @@ export function createClient({
         const part = { ...query, closing_line: 'true' as const, ...(cursor !== undefined && { cursor }) };
         const params = { query: part, header: makeHeader(options) };
         const send = () =>
-          readBody(
-            api.GET('/audit/export', { params, parseAs: 'stream', fetch: sendForStream, ...makeSignal(options) }),
-          );
+          readBody(api.GET('/audit/export', { params, parseAs: 'stream', fetch: sendForRows, ...makeSignal(options) }));
         const rows = (await again(send, options)) as ReadableStream<Uint8Array>;
         return rows.pipeThrough(checkExport(query.format ?? 'ndjson', onEnd));
       };
@@ -140,7 +145,7 @@ export function createClient({
       const body = identify(event, options);
       const params = { header: makeKey(options) };
       const { stored, header } = await again(async () => {
-        const answer = await api.POST('/audit', { body, params, ...makeSignal(options) });
+        const answer = await api.POST('/audit', { body, params, fetch: sendForJson, ...makeSignal(options) });
         const header = answer.response.headers.get('auditbox-receipt');
         return { stored: await readBody(Promise.resolve(answer)), header };
       }, options);

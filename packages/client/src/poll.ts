@@ -1,5 +1,5 @@
 import { isTransient } from './api-problem.ts';
-import { chooseWait } from './retry.ts';
+import { chooseWait, longestAskedMs } from './retry.ts';
 import { sleep } from './sleep.ts';
 import type { AuditEvent, CallOptions, EventList, ListQuery } from './wire.ts';
 
@@ -20,7 +20,7 @@ export interface PollOptions {
   /** Pause when there are no more events. Default: 1,000 ms. */
   readonly intervalMs?: number;
   /** Called for each transient error before the poll retries: the api was not reached or failed. */
-  readonly onError?: (error: unknown) => void;
+  readonly onError?: (error: unknown) => unknown;
   /**
    * The poll begins at its cursor, and saves the cursor of a part when the next part is requested. So an event whose processing
    * did not end is yielded again after a restart. A `cursor` in the query wins.
@@ -51,8 +51,8 @@ export async function* poll(
     if ('error' in part) {
       if (signal.aborted) return;
       if (!isTransient(part.error)) throw part.error;
-      onError?.(part.error);
-      await sleep(chooseWait(failures, part.error), signal);
+      await onError?.(part.error);
+      await sleep(chooseWait(failures, part.error, { longestAskedMs }), signal);
       failures += 1;
       continue;
     }

@@ -1,4 +1,5 @@
 import { ApiUnreachableError } from './api-problem.ts';
+import { longestTimerMs } from './sleep.ts';
 
 /** Sends one request, once. Throws ApiUnreachableError, or the reason of the caller's signal. */
 type Send = (request: Request) => Promise<Response>;
@@ -6,8 +7,10 @@ type Send = (request: Request) => Promise<Response>;
 export interface Sending {
   /** Resolves when the whole response is there. */
   readonly sendWhole: Send;
-  /** Resolves when the response begins. Its body is a stream without a time limit. */
-  readonly sendForStream: Send;
+  /** The same, and a response that succeeds must be JSON. */
+  readonly sendForJson: Send;
+  /** Resolves when rows begin. Their stream has no time limit. */
+  readonly sendForRows: Send;
 }
 
 /** Gives each request an id, and a time limit until its response is there. */
@@ -16,9 +19,11 @@ export function createSending(timeoutMs: number): Sending {
     const requestId = request.headers.get('x-request-id') ?? crypto.randomUUID();
     request.headers.set('x-request-id', requestId);
     const ends = new AbortController();
-    const timer = setTimeout(() => ends.abort(), timeoutMs);
+    const timer = setTimeout(() => ends.abort(), Math.min(timeoutMs, longestTimerMs));
     try {
-      return await read(await fetch(request, { signal: AbortSignal.any([request.signal, ends.signal]) }));
+      // A redirect makes a GET of a POST. Followed, it would answer a write with a page of events that succeeds.
+      const options = { redirect: 'manual', signal: AbortSignal.any([request.signal, ends.signal]) } as const;
+      return await read(await fetch(request, options));
     } catch (error) {
       if (request.signal.aborted) throw error;
       const reason = ends.signal.aborted ? `none within ${timeoutMs} ms` : explain(error);
@@ -29,8 +34,21 @@ export function createSending(timeoutMs: number): Sending {
   }
   return {
     sendWhole: (request) => send(request, readWhole),
-    sendForStream: (request) => send(request, async (response) => (response.ok ? response : readWhole(response))),
+    sendForJson: (request) => send(request, (response) => readWhole(checkType(response, json))),
+    sendForRows: (request) =>
+      send(request, async (response) => (response.ok ? checkType(response, rows) : readWhole(response))),
   };
+}
+
+const json = ['application/json'];
+const rows = ['application/x-ndjson', 'text/csv'];
+
+/** A proxy may answer 200 with a page: to sign in, or about its maintenance. Throws for a success that names another type. */
+function checkType(response: Response, types: readonly string[]): Response {
+  const [type = ''] = (response.headers.get('content-type') ?? '').split(';');
+  if (!response.ok || type === '' || types.includes(type.trim().toLowerCase())) return response;
+  void response.body?.cancel();
+  throw new Error(`${response.status} with the type "${type}" does not come from the api`);
 }
 
 /** Statuses whose response has no body. */

@@ -142,6 +142,82 @@ test('a Retry-After that is longer than the time of the call ends the call at on
   server.close();
 });
 
+test('a redirect is an error, because a write that follows it would become a read that succeeds', async () => {
+  const page = await createClient({ baseUrl: api.url, key: masterKey }).list({ table_name: ['nothing'] });
+  // As nginx answers in front of `location /audit/`.
+  const server = await startServer(({ url }, response) =>
+    url === '/audit/'
+      ? response.setHeader('content-type', 'application/json').end(JSON.stringify(page))
+      : response.writeHead(301, { location: '/audit/' }).end('moved'),
+  );
+  const client = createClient({ baseUrl: server.url, key: masterKey });
+  const calls = [
+    () => client.write(anEvent()),
+    () => client.writeBatch([anEvent()]),
+    () => client.list(),
+    () => client.export(),
+  ];
+  for (const call of calls)
+    await expect(call()).rejects.toMatchObject({
+      status: 301,
+      message: expect.stringContaining('redirect to /audit/'),
+    });
+  server.close();
+});
+
+test('a page of a proxy that succeeds is no answer, and the request is sent again', async () => {
+  const page = await createClient({ baseUrl: api.url, key: masterKey }).list({ table_name: ['nothing'] });
+  let pages = 0;
+  const server = await startServer((_request, response) => {
+    pages -= 1;
+    if (pages >= 0) response.setHeader('content-type', 'text/html').end('<h1>Back soon</h1>');
+    else response.setHeader('content-type', 'application/json; charset=utf-8').end(JSON.stringify(page));
+  });
+  const client = createClient({ baseUrl: server.url, key: masterKey, timeoutMs: Number.POSITIVE_INFINITY });
+  pages = 2;
+  expect(await client.list()).toMatchObject({ total: 0 });
+  pages = 100;
+  const calls = [
+    () => client.write(anEvent(), { retryForMs: 0 }),
+    () => client.writeEach([anEvent()], { retryForMs: 0 }),
+    () => client.export({}, { retryForMs: 0 }),
+  ];
+  for (const call of calls)
+    await expect(call()).rejects.toMatchObject({
+      code: 'AUDITBOX_API_UNREACHABLE',
+      message: expect.stringContaining('200 with the type "text/html" does not come from the api'),
+    });
+  pages = 2;
+  const stop = new AbortController();
+  const errors: unknown[] = [];
+  const onError = (error: unknown) => void errors.push(error);
+  const parts = client.poll({ recorded_after: '2020-01-01' }, { signal: stop.signal, intervalMs: 1, onError });
+  const ended = parts.next();
+  await eventually(() => expect(pages).toBeLessThan(-2));
+  stop.abort();
+  expect([(await ended).done, errors.length]).toEqual([true, 2]);
+  server.close();
+});
+
+test('a problem document of another program and a Retry-After that is a date are understood', async () => {
+  const server = await startServer((_request, response) =>
+    response
+      .writeHead(429, {
+        'retry-after': new Date(Date.now() + 7_200_000).toUTCString(),
+        'content-type': 'application/problem+json',
+      })
+      .end(JSON.stringify({ title: 'Busy', detail: 'Later.', status: 429, errors: { body: ['too many'] } })),
+  );
+  const client = createClient({ baseUrl: server.url, key: masterKey });
+  const error = await client.list().catch((error) => error);
+  expect(error).toMatchObject({ status: 429, problemCode: 'bad-request' });
+  expect(error.retryAfterMs).toBeGreaterThan(3_600_000);
+  expect(server.requests()).toBe(1);
+  // A loop without end tries again sooner.
+  expect(chooseWait(0, error, { longestAskedMs: 600_000 })).toBeLessThan(700_000);
+  server.close();
+});
+
 test('a response that does not come, or breaks off, is an error that can be sent again', async () => {
   let answers = 0;
   const page = JSON.stringify(

@@ -165,6 +165,8 @@ test('a full disk refuses an event and loses none that was taken', async ({ skip
   const add = () => spool.add({ ...withoutId('disk'), updated_values: { text: 'x'.repeat(100_000) } });
   await expect(add()).rejects.toMatchObject({ code: 'ENOSPC' });
   await expect(add()).rejects.toMatchObject({ code: 'ENOSPC' });
+  // Each add began a file. Without its name, failing adds do not fill the folder.
+  expect((await readdir(folderThere)).filter((name) => name.endsWith('.events'))).toHaveLength(1);
   await free();
   taken.push(await spool.add(withoutId('disk')));
   await spool.close();
@@ -173,6 +175,47 @@ test('a full disk refuses an event and loses none that was taken', async ({ skip
   expect(await storedIds('disk')).toEqual(taken.sort());
   await again.close();
   await disk.remove();
+});
+
+test('a report of the service that fails later does not end the process, and the sending goes on', async () => {
+  const warnings: string[] = [];
+  const note = ({ message }: Error) => void warnings.push(message);
+  process.on('warning', note);
+  let reports = 0;
+  const fail = async () => {
+    reports += 1;
+    throw new Error('the pager is away');
+  };
+  const away = await open({ onError: fail }, nobody);
+  await away.add(withoutId('reported'));
+  await eventually(() => expect(reports).toBeGreaterThan(1));
+  await away.close();
+  const spool = await open({ onRefused: fail });
+  const id = await spool.add(withoutId('reported'));
+  await spool.add({ ...anEvent({ table_name: 'reported' }), action: 'exploded' });
+  await spool.drain();
+  expect(await storedIds('reported')).toContain(id);
+  await eventually(() => expect(warnings.filter((text) => text.includes('the pager is away')).length).toBe(reports));
+  process.off('warning', note);
+});
+
+test('a spool that was closed takes no event, because another process may have the folder', async () => {
+  const closed = await open();
+  await closed.close();
+  const next = await open();
+  await expect(closed.add(withoutId('closed'))).rejects.toThrow('is closed');
+  const id = await next.add(withoutId('closed'));
+  await next.drain();
+  expect(await storedIds('closed')).toEqual([id]);
+});
+
+test('a refused event has a line to itself, also after a line that a crash tore', async () => {
+  await writeFile(join(folder, 'refused.ndjson'), '{"event":{"id":"0194');
+  const spool = await open({ onRefused: () => {} });
+  for (const object_id of ['one', 'two']) await spool.add({ ...anEvent({ object_id }), action: 'exploded' });
+  await spool.drain();
+  const [, ...kept] = (await readFile(join(folder, 'refused.ndjson'), 'utf8')).trimEnd().split('\n');
+  expect(kept.map((line) => JSON.parse(line).event.object_id)).toEqual(['one', 'two']);
 });
 
 test('a wrong key loses nothing', async () => {

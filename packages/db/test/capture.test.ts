@@ -746,7 +746,7 @@ test('the check names what keeps changes from being recorded, and recapture repa
   await run(owner, `select auditbox.recapture('shop.watched')`);
   expect(await problems('shop.watched')).toEqual([]);
   await run(owner, 'alter table shop.watched rename to renamed');
-  expect(await problems('shop.watched')).toEqual(['the captured table shop.watched is missing']);
+  expect(await problems('shop.watched')).toEqual(['the captured table shop.watched is named shop.renamed now']);
   await run(owner, 'alter table shop.renamed rename to watched');
 });
 
@@ -767,6 +767,118 @@ test('the check names a partition that was made after the capture, and a functio
   );
   expect(await problems('shop.reading')).toEqual([`the function ${row.name} is not as its capture makes it`]);
   await run(owner, `select auditbox.recapture('shop.reading')`);
+});
+
+test('a renamed table keeps its capture: the check names it, and each of its commands follows the name', async () => {
+  const remedies = async () => {
+    const found = (await findCaptureProblems(db)).filter(({ says }) => /titled/.test(says));
+    for (const { remedy } of found) await run(db.sql, remedy);
+    return found.map(({ says }) => says);
+  };
+  await capture('titled', 'id int primary key, secret text', `, exclude => '{secret}'`);
+  await run(owner, `alter table shop.titled rename to titled_2`);
+  expect(await remedies()).toEqual(['the captured table shop.titled is named shop.titled_2 now']);
+  await run(
+    owner,
+    `insert into shop.titled_2 values (1, 's'); alter table shop.titled_2 rename to titled_3;
+     select auditbox.capture('shop.titled_3', exclude => '{secret}', name => 'third'); insert into shop.titled_3 values (2, 's')`,
+  );
+  expect((await recorded()).map(({ table_name, after }) => [table_name, after])).toEqual([
+    ['shop.titled', '{"id":1}'],
+    ['third', '{"id":2}'],
+  ]);
+  expect(await remedies()).toEqual([]);
+  // With its schema.
+  await run(
+    db.sql,
+    `create schema moved; alter table shop.titled_3 set schema moved; grant all on schema moved to ${ownerName}`,
+  );
+  expect(await remedies()).toEqual(['the captured table shop.titled_3 is named moved.titled_3 now']);
+  await run(owner, `alter table moved.titled_3 rename to titled_4; select auditbox.uncapture('moved.titled_4')`);
+  expect(await remedies()).toEqual([]);
+  const changes = await db.sql`
+    select a.action, a.object_id, a.context ->> 'new_object_id' as next
+    from auditbox.outbox o join auditbox.audit_log a on a.id = o.audit_id
+    where a.table_name = 'auditbox.captured_table' and a.object_id ~ 'titled' order by o.id`;
+  expect(changes.map(({ action, object_id, next }) => [action, object_id, next].filter(Boolean).join(' '))).toEqual([
+    'created shop.titled',
+    'updated shop.titled shop.titled_2',
+    'updated shop.titled_2',
+    'updated shop.titled_2 shop.titled_3',
+    'updated shop.titled_3',
+    'updated shop.titled_3 moved.titled_3',
+    'updated moved.titled_3',
+    'updated moved.titled_3 moved.titled_4',
+    'deleted moved.titled_4',
+  ]);
+});
+
+test('a table whose name another one took over is still known to the check, and its capture can be ended', async () => {
+  await capture('swapped', 'id int primary key');
+  // As a migration does that copies a table.
+  await run(owner, `alter table shop.swapped rename to swapped_old; create table shop.swapped (id int primary key)`);
+  const found = async () => (await findCaptureProblems(db)).filter(({ table }) => table.startsWith('shop.swapped'));
+  expect((await found()).map(({ says }) => says)).toContain(
+    'the trigger auditbox_capture_insert on shop.swapped is missing',
+  );
+  await run(owner, `select auditbox.recapture('shop.swapped')`);
+  expect((await found()).map(({ table }) => table)).toEqual(['shop.swapped_old']);
+  await run(owner, `select auditbox.uncapture('shop.swapped_old')`);
+  await run(owner, `insert into shop.swapped_old values (1); insert into shop.swapped values (2)`);
+  expect(await lines()).toEqual(['created 2 {"id":2}']);
+  expect(await found()).toEqual([]);
+  // The other way round: the new table is captured first, and takes the name.
+  await run(
+    owner,
+    `create table shop.swapped_new (id int primary key); select auditbox.capture('shop.swapped_new', name => 'new');
+     drop table shop.swapped; alter table shop.swapped_new rename to swapped; select auditbox.recapture('shop.swapped')`,
+  );
+  expect(await found()).toEqual([]);
+  await forget();
+  await run(owner, `insert into shop.swapped values (3)`);
+  expect((await recorded()).map(({ table_name }) => table_name)).toEqual(['new']);
+});
+
+test('a detached partition can be freed, a partition alone cannot, and the check says how to forget what was dropped', async () => {
+  await capture('parted', 'id int, part int, primary key (id, part)) partition by list (part');
+  await run(
+    owner,
+    `create table shop.parted_1 partition of shop.parted for values in (1);
+     create table shop.parted_2 partition of shop.parted for values in (2); select auditbox.recapture('shop.parted')`,
+  );
+  await expect(owner`select auditbox.uncapture('shop.parted_1')`).rejects.toThrow(
+    'shop.parted_1 is captured as a part of shop.parted',
+  );
+  await run(
+    owner,
+    `alter table shop.parted detach partition shop.parted_2; select auditbox.uncapture('shop.parted_2');
+     insert into shop.parted_2 values (1, 2); insert into shop.parted values (1, 1)`,
+  );
+  expect(await lines()).toEqual(['created [1, 1] {"id":1,"part":1}']);
+  await run(owner, `alter table shop.parted detach partition shop.parted_1; drop table shop.parted`);
+  const found = async () => (await findCaptureProblems(db)).filter(({ table }) => table.startsWith('shop.parted'));
+  const [missing] = await found();
+  await run(db.sql, missing?.remedy ?? '');
+  expect(await found()).toEqual([]);
+  await expect(owner`select auditbox.uncapture('shop.parted_1')`).rejects.toThrow('shop.parted_1 is not captured');
+});
+
+test('the check names a table whose key lost its unique index, because several rows have one object id then', async () => {
+  await capture('keyed', 'id int not null, "A b" int not null, unique (id, "A b")', `, key => '{id,A b}'`);
+  const found = async () => (await findCaptureProblems(db)).filter(({ table }) => table === 'shop.keyed');
+  expect(await found()).toEqual([]);
+  await run(owner, `alter table shop.keyed drop constraint "keyed_id_A b_key"`);
+  expect(await found()).toEqual([
+    {
+      table: 'shop.keyed',
+      says: 'the key of shop.keyed does not name one row any more',
+      remedy: 'give (id, "A b") a unique index, each column NOT NULL; or select auditbox.capture with another key',
+    },
+  ]);
+  await run(owner, `create unique index on shop.keyed (id); alter table shop.keyed alter "A b" drop not null`);
+  expect(await found()).toHaveLength(1);
+  await run(owner, `alter table shop.keyed alter "A b" set not null`);
+  expect(await found()).toEqual([]);
 });
 
 test('the check names a trigger that has a condition, or not the changed rows', async () => {
@@ -813,6 +925,7 @@ test('npm run capture adds, lists, checks and removes', async () => {
   });
   expect((await cli('list')).output).toContain('shop.by_command  key id; mask secret; ignore seen; require-actor\n');
   await expect(run(app, 'insert into shop.by_command values (1)')).rejects.toMatchObject({ code: '42501' });
+  expect(await cli('remove', 'by_command')).toEqual({ code: 1, output: 'Name the schema too: public.by_command\n' });
   expect(await cli('remove', 'shop.by_command')).toMatchObject({ code: 0 });
   await run(app, 'insert into shop.by_command values (1)');
   expect(await lines()).toEqual([]);

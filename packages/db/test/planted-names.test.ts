@@ -38,6 +38,7 @@ const calls: Readonly<Record<string, string>> = {
   find_awaiting_history: `select auditbox.find_awaiting_history('audit_log_2026_07')`,
   keep_delivery: 'select auditbox.keep_delivery()',
   keep_rejection: 'select auditbox.keep_rejection()',
+  follow_rename: `select auditbox.follow_rename('public.captured_before')`,
   forget_capture: `select auditbox.forget_capture('public', 'captured_before')`,
   forget_dropped: 'select auditbox.forget_dropped(10)',
   hide_capture: `select auditbox.hide_capture('public.captured_before')`,

@@ -2,6 +2,7 @@ import { execFile, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -90,6 +91,15 @@ async function checkOverHttp(start: (env: Record<string, string>, args: string[]
   expect(await stored(id)).toMatchObject({ changed_by: 'ana', updated_values: { max_budget: 40 } });
   const refused = start({ AUDITBOX_URL: api.url, AUDITBOX_KEY: masterKey }, ['ana', 'exploded', ...overHttp.slice(2)]);
   await expect(refused).rejects.toThrow(/invalid-event.*request /s);
+  // As nginx answers in front of `location /audit/`. Followed, a write would become a read that succeeds.
+  const proxy = createServer(({ url }, response) =>
+    url === '/audit/' ? response.end('{"audit_logs":[]}') : response.writeHead(301, { location: '/audit/' }).end(),
+  ).listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  const { port } = proxy.address() as AddressInfo;
+  const redirected = start({ AUDITBOX_URL: `http://127.0.0.1:${port}`, AUDITBOX_KEY: masterKey }, overHttp);
+  await expect(redirected).rejects.toThrow();
+  proxy.close();
 }
 
 async function checkInATransaction(start: (env: Record<string, string>, args: string[]) => Promise<string>) {

@@ -27,6 +27,7 @@ export async function sendEach(
   if (events.length > mostEvents) return sendParts(client, events, mostEvents, signal);
   try {
     const { ids, errors = [] } = await client.writeEach(events, { signal, retryForMs: 0 });
+    if (ids.length !== events.length) throw new Error(`The response names ${ids.length} of ${events.length} events.`);
     return events.flatMap((event, index) =>
       ids[index] === null ? [{ event, reason: findReason(errors, index) ?? 'refused' }] : [],
     );

@@ -1,4 +1,4 @@
-import { chooseWait } from '../retry.ts';
+import { chooseWait, longestAskedMs } from '../retry.ts';
 import { sleep } from '../sleep.ts';
 import type { NewAuditEvent } from '../wire.ts';
 import { createBell } from './bell.ts';
@@ -50,7 +50,7 @@ export function startSender(files: SpoolFiles, client: EventWriter, { onError, o
       } catch (error) {
         if (ends.signal.aborted) return;
         onError(error);
-        await sleep(chooseWait(failures, error, longestWaitMs), ends.signal);
+        await sleep(chooseWait(failures, error, { longestMs: longestWaitMs, longestAskedMs }), ends.signal);
         failures += 1;
       }
     }

@@ -76,6 +76,13 @@ export async function openSpoolFiles(folder: string, maxBytes: number): Promise<
     await handle.close();
   }
 
+  /** After an error of the disk. A file in which no line was acknowledged goes, so that a full disk does not fill with names. */
+  async function leave(): Promise<void> {
+    const failed = current;
+    await end();
+    if (failed?.size === 0) await files.remove(failed.name);
+  }
+
   async function writeWaiting(): Promise<void> {
     // Each line has its turn, so lines above the limit are written in a later turn.
     let size = 0;
@@ -95,7 +102,7 @@ export async function openSpoolFiles(folder: string, maxBytes: number): Promise<
       if (file.size >= fullBytes) await end();
     } catch (error) {
       // What the disk has of these lines is unknown. The next lines must not stand behind a torn one.
-      await end().catch(() => {});
+      await leave().catch(() => {});
       bytes -= size;
       for (const { reject } of lines) reject(error);
       return;
@@ -115,7 +122,7 @@ export async function openSpoolFiles(folder: string, maxBytes: number): Promise<
     );
   }
 
-  return {
+  const files: SpoolFiles = {
     async append(text) {
       const line = Buffer.from(text);
       await reserve(line.length);
@@ -140,9 +147,12 @@ export async function openSpoolFiles(folder: string, maxBytes: number): Promise<
       bytes -= removed?.size ?? 0;
     },
     async keepRefused(lines) {
-      const file = await open(refusedFile, 'a', 0o600);
+      const file = await open(refusedFile, 'a+', 0o600);
       try {
-        await file.appendFile(lines);
+        // The last line is torn after a crash or on a full disk. What follows must not stand on it.
+        const { size } = await file.stat();
+        const { buffer } = await file.read({ buffer: Buffer.alloc(1, '\n'), position: Math.max(0, size - 1) });
+        await file.appendFile(buffer.toString() === '\n' ? lines : `\n${lines}`);
         await file.sync();
       } finally {
         await file.close();
@@ -155,6 +165,7 @@ export async function openSpoolFiles(folder: string, maxBytes: number): Promise<
     },
     close: () => inTurn(end),
   };
+  return files;
 }
 
 /** Makes the folder for the owner alone, and its name durable. */

@@ -13,13 +13,13 @@ export interface SpoolOptions {
   readonly client: EventWriter;
   /** Events that wait and events that were refused have at most this size together. Default: 64 MiB. */
   readonly maxBytes?: number;
-  /** Called for each failure to send, before the spool tries again. Default: a warning of the process. */
-  readonly onError?: (error: unknown) => void;
+  /** Called for each failure to send, before the spool tries again. It may return a promise. Default: a warning of the process. */
+  readonly onError?: (error: unknown) => unknown;
   /**
    * Called for each event that the api will never take, and for each line that the disk damaged. They are in the file
    * `refused.ndjson` then. Default: a warning of the process.
    */
-  readonly onRefused?: (refused: RefusedLine) => void;
+  readonly onRefused?: (refused: RefusedLine) => unknown;
 }
 
 /** Events on disk that a background loop sends to the api. */
@@ -34,7 +34,7 @@ export interface Spool {
   drain(options?: { readonly signal?: AbortSignal }): Promise<void>;
   /** The size of the events that wait. */
   readonly bytes: number;
-  /** Stops sending and gives the folder back. Events that wait stay there for the next process. */
+  /** Stops sending and gives the folder back. Events that wait stay there for the next process. Then `add` throws. */
   close(): Promise<void>;
 }
 
@@ -52,8 +52,11 @@ export async function openSpool({
     throw error;
   });
   const sender = startSender(files, client, guardReports(folder, reports));
+  let isClosed = false;
   return {
     async add(event) {
+      // The folder may belong to another process already, which would not see the event.
+      if (isClosed) throw new Error(`The spool in ${folder} is closed. The event was not taken.`);
       const id = event.id ?? uuidv7();
       await files.append(printLine({ ...event, id, updated_at: event.updated_at ?? new Date().toISOString() }));
       sender.wake();
@@ -64,6 +67,7 @@ export async function openSpool({
       return files.bytes;
     },
     async close() {
+      isClosed = true;
       await sender.stop();
       await files.close();
       await lock.release();
@@ -72,12 +76,15 @@ export async function openSpool({
 }
 
 /** An error of the caller's function must not end the sending. */
-function guardReports(folder: string, { onError, onRefused }: Partial<SpoolReports>): SpoolReports {
+function guardReports(
+  folder: string,
+  { onError, onRefused }: Pick<SpoolOptions, 'onError' | 'onRefused'>,
+): SpoolReports {
   const guard =
-    <T>(report: (what: T) => void) =>
-    (what: T) => {
+    <T>(report: (what: T) => unknown) =>
+    async (what: T) => {
       try {
-        report(what);
+        await report(what);
       } catch (error) {
         warn(`A function given to openSpool threw: ${(error as Error).message}`);
       }

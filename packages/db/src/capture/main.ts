@@ -33,12 +33,13 @@ try {
 async function run(database: Database, asked: CaptureCommand): Promise<number> {
   switch (asked.kind) {
     case 'add':
-      if (!asked.table.includes('.')) exitWith(`Name the schema too: public.${asked.table}`);
+      requireSchema(asked.table);
       await addCapture(database, asked.table, asked.options);
       if (asked.json) print(JSON.stringify({ ok: true, table: asked.table, options: asked.options }));
       else print(`${asked.table} is captured.`);
       return 0;
     case 'remove':
+      requireSchema(asked.table);
       await removeCapture(database, asked.table);
       if (asked.json) print(JSON.stringify({ ok: true, table: asked.table }));
       else print(`${asked.table} is not captured any more. What was recorded stays.`);
@@ -58,6 +59,10 @@ async function run(database: Database, asked: CaptureCommand): Promise<number> {
       return problems.length === 0 ? 0 : 1;
     }
   }
+}
+
+function requireSchema(table: string): void {
+  if (!table.includes('.')) exitWith(`Name the schema too: public.${table}`);
 }
 
 function describe({ key, exclude, mask, ignore, require_actor, on_truncate }: CaptureOptions): string {

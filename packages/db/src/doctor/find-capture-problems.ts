@@ -10,8 +10,9 @@ export interface CaptureProblem {
 }
 
 /**
- * Captured tables that are missing, whose triggers are missing or do not fire in every session, whose columns changed since
- * the capture, or whose function is not the one that this version makes.
+ * Captured tables that are missing or have another name, whose triggers are missing or do not fire in every session, whose
+ * columns or key changed since the capture, or whose function is not the one that this version makes. And tables with triggers
+ * of a capture that nobody knows any more.
  *
  * Caller: the doctor, and `npm run capture -- check`.
  * Locks: none.
@@ -30,10 +31,46 @@ export async function findCaptureProblems(db: Database): Promise<CaptureProblem[
         select t.name as table, t.oid as root, t.function_name, p.relid
         from captured t cross join lateral auditbox.capture_tree(t.oid::regclass) p (relid)
         where t.oid is not null
+      ), capturing as (
+        -- Which function records a table. Only the table itself has the trigger of the columns; a partition has a copy of it.
+        select f.proname::text as function_name, format('%I.%I', n.nspname, c.relname) as name,
+          exists (select from pg_inherits i where i.inhrelid = c.oid) as is_part, exists (
+            select from pg_trigger r
+            where r.tgrelid = c.oid and r.tgname = 'auditbox' || '_capture_columns' and r.tgparentid = 0
+          ) as is_root
+        from pg_trigger g join pg_proc f on f.oid = g.tgfoid join pg_namespace fn on fn.oid = f.pronamespace
+        join pg_class c on c.oid = g.tgrelid join pg_namespace n on n.oid = c.relnamespace
+        where fn.nspname = 'auditbox' and g.tgname = 'auditbox' || '_capture_insert'
       ), found as (
-        select t.name as table, format('the captured table %s is missing', t.name) as says,
-          format('select auditbox.forget_capture(%L, %L)', t.schema_name, t.table_name) as remedy
-        from captured t where t.oid is null
+        select t.name as table,
+          case when r.name is null then format('the captured table %s is missing', t.name)
+            else format('the captured table %s is named %s now', t.name, r.name) end as says,
+          case when r.name is null
+            -- A partition that was detached has the triggers still.
+            then (select coalesce(string_agg(format('select auditbox.uncapture(%L); ', p.name), '' order by p.name), '')
+                from capturing p where p.function_name = t.function_name and not p.is_part)
+              || format('select auditbox.forget_capture(%L, %L)', t.schema_name, t.table_name)
+            else format('select auditbox.recapture(%L)', r.name) end as remedy
+        from captured t left join capturing r on r.function_name = t.function_name and r.is_root
+        where t.oid is null
+        union all
+        select r.name, format('the changes of %s are recorded by a capture that another table has taken over', r.name),
+          format('select auditbox.uncapture(%L), or auditbox.capture', r.name)
+        from capturing r where r.is_root and r.function_name not in (select t.function_name from captured t)
+        union all
+        select t.name, format('the key of %s does not name one row any more', t.name),
+          format('give (%s) a unique index, each column NOT NULL; or select auditbox.capture with another key', k.columns)
+        from captured t cross join lateral (
+          select array_agg(given.name) as names, string_agg(quote_ident(given.name), ', ') as columns
+          from json_array_elements_text(t.options -> 'key') as given (name)
+        ) k
+        -- As auditbox.capture demands it.
+        where t.oid is not null and t.columns = t.columns_now and (not exists (
+          select from pg_index i
+          where i.indrelid = t.oid and i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null and i.indexprs is null
+            and array(select a.attname::text from unnest(i.indkey::int2[]) with ordinality as p (attnum, place)
+              join pg_attribute a on a.attrelid = i.indrelid and a.attnum = p.attnum where p.place <= i.indnkeyatts) <@ k.names
+        ) or exists (select from auditbox.capture_columns(t.oid::regclass) c where c.name = any (k.names) and not c.is_set))
         union all
         select p.table, format('the trigger %s on %I.%I is %s', w.trigger, n.nspname, c.relname, w.problem),
           format('select auditbox.recapture(%L)', p.table)
