@@ -1,3 +1,4 @@
+import { cellFolder } from '@auditbox/core/cells/cell-folder.ts';
 import type { Compression } from '@auditbox/core/export/compression.ts';
 import type { Backoff } from '@auditbox/core/export/retry-delay.ts';
 import type { SealLimits } from '@auditbox/db/export/seal-batches.ts';
@@ -225,7 +226,7 @@ export function readExporterSettings(environment: Readonly<Record<string, string
     s3: parseS3Settings({
       ...values,
       // Batches of all cells have the same numbers.
-      S3_PREFIX: values.CELL_NAME === undefined ? values.S3_PREFIX : `${values.S3_PREFIX}cell=${values.CELL_NAME}/`,
+      S3_PREFIX: `${values.S3_PREFIX}${values.CELL_NAME === undefined ? '' : cellFolder(values.CELL_NAME)}`,
     }),
     destinations,
   });

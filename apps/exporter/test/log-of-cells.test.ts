@@ -11,11 +11,16 @@ import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
 import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
+import { testCredentials } from '@auditbox/testing/servers/bucket.ts';
 import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
+import { runCells } from '@auditbox/verify/run-cells.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-/* Each cell has its own log. A caller of the api gets proofs and receipts without knowing which cell has an event. */
+/*
+ * Each cell has its own log. A caller of the api gets proofs and receipts without knowing which cell has an event, and an auditor
+ * checks receipts without knowing it.
+ */
 
 const names = ['ash', 'birch', 'cedar'] as const;
 const folder = mkdtempSync(join(tmpdir(), 'log-of-cells-'));
@@ -30,6 +35,7 @@ const receipts = makeKey('receipts');
 
 let rig: ExporterFixture;
 let others: readonly TestDatabase[];
+let urls: readonly string[];
 let api: Awaited<ReturnType<typeof startApi>>;
 let receipt: string;
 const events = [11, 12].flatMap((hour) => someEvents(12, { updated_at: `2026-07-03T${hour}:46:50Z` }));
@@ -38,7 +44,7 @@ const cellNamed = (id: string) => cellOf(id, names);
 beforeAll(async () => {
   rig = await createExporterFixture();
   others = await Promise.all([openTestDatabase(), openTestDatabase()]);
-  const urls = [rig.db, ...others].map(({ url }) => url);
+  urls = [rig.db, ...others].map(({ url }) => url);
   api = await startApi('', {
     DATABASE_CELLS: urls.map((url, index) => `${names[index]}=${urlAs('api', url)}`).join(' '),
     AUDIT_RECEIPTS_ORIGIN: receipts.key.name,
@@ -47,14 +53,7 @@ beforeAll(async () => {
   const stored = await api.request('/audit/batch', { body: events });
   expect([stored.status, stored.body.created]).toEqual([201, events.length]);
   receipt = stored.body.receipt;
-  for (const [index, name] of names.entries()) {
-    const { file, key } = logs[name] as ReturnType<typeof makeKey>;
-    const app = rig.start(['--once'], {
-      ...{ DATABASE_URL: urlAs('exporter', urls[index] as string), CELL_NAME: name },
-      ...{ EXPORT_LOG_ORIGIN: key.name, EXPORT_LOG_KEY_FILE: file, EXPORT_LOG_INTERVAL_MS: '100' },
-    });
-    expect(await app.ended, app.output()).toBe(0);
-  }
+  await exportAll();
 });
 afterAll(async () => {
   await rig.close();
@@ -104,4 +103,85 @@ test('the receipt of a batch over several cells is one, and each of its events i
   if (checked.kind !== 'holds') throw new Error(checked.reason);
   const lines = await readLines();
   expect(checked.events).toEqual(events.map(({ id }) => describeLine(lines.get(id)?.line ?? '')));
+});
+
+/** The auditor's command over all cells. `unreachable` names cells whose store does not answer. */
+async function audit(kept: string, { unreachable = [] as string[] } = {}) {
+  const path = join(mkdtempSync(join(folder, 'kept-')), 'receipts.txt');
+  writeFileSync(path, kept);
+  const cells = names.map((name) => ({
+    ...{
+      name,
+      folder: `cell=${name}/`,
+      key: (logs[name] as ReturnType<typeof makeKey>).key,
+      policy: null,
+      stateFile: null,
+    },
+    source: {
+      kind: 's3' as const,
+      ...{ bucket: rig.bucket.name, prefix: `audit_logs/cell=${name}/`, region: 'us-east-1', sessionToken: null },
+      ...{ ...testCredentials, endpoint: unreachable.includes(name) ? 'http://127.0.0.1:1' : rig.proxy.endpoint },
+    },
+  }));
+  const {
+    exitCode,
+    receipts: found,
+    findings,
+  } = await runCells(
+    {
+      ...{ cells, level: 'content', full: false, sample: 0 },
+      receipts: { path, keys: [receipts.key], delayMs: 0 },
+    },
+    { onFinding() {}, onProgress() {}, onChecked() {} },
+  );
+  return { exitCode, found: found?.found, findings: findings.map(({ code, what }) => [code, what]).sort() };
+}
+
+/** Each cell exports and logs what it has. */
+async function exportAll(): Promise<void> {
+  const ends = await Promise.all(
+    urls.map(async (url, index) => {
+      const name = names[index] as (typeof names)[number];
+      const { file, key } = logs[name] as ReturnType<typeof makeKey>;
+      const app = rig.start(['--once'], {
+        ...{ DATABASE_URL: urlAs('exporter', url), CELL_NAME: name },
+        ...{ EXPORT_LOG_ORIGIN: key.name, EXPORT_LOG_KEY_FILE: file, EXPORT_LOG_INTERVAL_MS: '100' },
+      });
+      return [await app.ended, app.output()];
+    }),
+  );
+  for (const [code, output] of ends) expect(code, String(output)).toBe(0);
+}
+
+test('receipts of events in several cells are all found, and an event is missing only if no cell has it', async () => {
+  expect(await audit(receipt)).toEqual({ exitCode: 0, found: events.length, findings: [] });
+  const more = someEvents(30, { updated_at: '2026-07-03T13:00:00Z' });
+  const stored = await api.request('/audit/batch', { body: more });
+  expect(stored.status).toBe(201);
+  // Somebody with the rights of the owner keeps an event out before it is sealed.
+  const victim = more.find(({ id }) => cellNamed(id) === 'birch')?.id ?? '';
+  await others[0]?.sql.begin(async (sql) => {
+    for (const [table, column] of [
+      ['outbox', 'audit_id'],
+      ['audit_log', 'id'],
+    ] as const) {
+      await sql.unsafe(`alter table auditbox.${table} disable trigger user`);
+      await sql.unsafe(`delete from auditbox.${table} where ${column} = '${victim}'`);
+    }
+  });
+  await exportAll();
+  expect(await audit(`${receipt}${stored.body.receipt}`)).toEqual({
+    exitCode: 3,
+    found: events.length + more.length - 1,
+    findings: [['receipt-missing', victim]],
+  });
+});
+
+test('the events of a cell whose archive cannot be reached are unknown, and none is called missing', async () => {
+  const inCedar = events.map(({ id }) => id).filter((id) => cellNamed(id) === 'cedar');
+  expect(await audit(receipt, { unreachable: ['cedar'] })).toEqual({
+    exitCode: 2,
+    found: events.length - inCedar.length,
+    findings: inCedar.map((id) => ['receipt-unknown', id]).sort(),
+  });
 });

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import { exporterEnv } from '@auditbox/testing/fixtures/exporter-fixture.ts';
 import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import { type S3Proxy, startS3Proxy } from '@auditbox/testing/proxies/s3-proxy.ts';
 import { createTestBucket, type TestBucket, testCredentials } from '@auditbox/testing/servers/bucket.ts';
-import { type App, type AppName, endApps, spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
+import { type App, endApps, spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
 import { type HttpReceiver, startHttpReceiver } from '@auditbox/testing/stubs/http-receiver.ts';
 import { runArchive } from '@auditbox/verify/run-archive.ts';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
@@ -394,33 +394,5 @@ describe.skipIf(citusUrl === '')('on Citus', () => {
     >`select id::text from auditbox.audit_log where table_name = 'faults'`;
     expect(events.map(({ id }) => id).sort()).toEqual(acknowledged.toSorted());
     await expectExactlyOnce(bucket, acknowledged);
-  });
-
-  // It fails because Citus refuses statements of auditbox.define_capture: see docs/SCALE.md.
-  test.fails('a table next to the schema is captured, and its changes are exported', async () => {
-    const { admin, schema } = citus;
-    const table = `captured_${randomUUID().slice(0, 8)}`;
-    await admin
-      .unsafe(`create schema ${table} authorization ${schema}; create table ${table}.t (id int primary key, v text);
-      alter table ${table}.t owner to ${schema}`)
-      .simple();
-    try {
-      const main: AppName | URL = new URL('../../../packages/db/src/capture/main.ts', import.meta.url);
-      await run(spawnApp(main, citus.env, ['add', `${table}.t`]), 0);
-      const { sql } = citus.db;
-      await sql.unsafe(`insert into ${table}.t values (1, 'a'), (2, 'b')`);
-      await sql.unsafe(`update ${table}.t set v = 'c' where id = 1`);
-      await sql.unsafe(`delete from ${table}.t where id = 2`);
-      const found = await sql<{ action: string; object: string }[]>`
-        select action, object_id as object from auditbox.audit_log where table_name = ${`${table}.t`} order by recorded_at, object_id`;
-      expect([...found]).toEqual([
-        { action: 'created', object: '1' },
-        { action: 'created', object: '2' },
-        { action: 'updated', object: '1' },
-        { action: 'deleted', object: '2' },
-      ]);
-    } finally {
-      await admin.unsafe(`drop schema ${table} cascade`);
-    }
   });
 });

@@ -7,7 +7,7 @@ import { exporterEnv } from '@auditbox/testing/fixtures/exporter-fixture.ts';
 import { anEvent, type WireEvent } from '@auditbox/testing/fixtures/test-events.ts';
 import { createTestBucket } from '@auditbox/testing/servers/bucket.ts';
 import { endApps, spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
-import type { Sql } from 'postgres';
+import postgres, { type Sql } from 'postgres';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { connectDatabase, type Database } from '../src/database/connect.ts';
 import { getEvent } from '../src/events/get-event.ts';
@@ -185,8 +185,72 @@ describe.skipIf(citusUrl === '')('in a distributed schema of Citus', () => {
   test('a poller by event time waits for a transaction that a session of the coordinator has open', async () => {
     await db.sql.begin(async (tx) => {
       await tx`insert into auditbox.audit_log (changed_by, action, table_name, object_id) values ('ana', 'updated', 't', '1')`;
-      expect([...(await findRunningWriters(db)).writers]).toHaveLength(1);
+      expect([...(await findRunningWriters(db)).writers]).not.toEqual([]);
     });
+    expect([...(await findRunningWriters(db)).writers]).toEqual([]);
+  });
+
+  describe('two-phase commits', () => {
+    const insert = `insert into auditbox.audit_log (changed_by, action, table_name, object_id) values ('ana', 'updated', 'two phases', '1')`;
+    const countEvents = () => db.sql`select from auditbox.audit_log where table_name = 'two phases'`;
+    const readSafe = async (readEdge: ReturnType<typeof createFeedEdge>) => (await readEdge())[0].safe;
+
+    test('a transaction of an application cannot be prepared: Citus refuses it, and nothing is stored', async () => {
+      const session = postgres(citus.url, { max: 1, onnotice: () => {} });
+      try {
+        await session.unsafe('begin');
+        await session.unsafe(insert.replace('auditbox.', `${schema}.`));
+        await expect(session.unsafe(`prepare transaction 'of an application'`)).rejects.toThrow('cannot use 2PC');
+        await session.unsafe('rollback');
+      } finally {
+        await session.end();
+      }
+      expect(await countEvents()).toHaveLength(0);
+    });
+
+    test('what the node has prepared and nobody has committed yet is waited for: by a feed, and by a poller by event time', async () => {
+      const readEdge = createFeedEdge(db);
+      await readSafe(readEdge);
+      const before = await readSafe(readEdge);
+      const end = await prepareAtNode(insert);
+      try {
+        // A later event is visible.
+        await insertOne(db.sql);
+        await readSafe(readEdge);
+        expect(await readSafe(readEdge)).toBe(before);
+        expect([...(await findRunningWriters(db)).writers]).toHaveLength(1);
+      } finally {
+        await end();
+      }
+      expect(await countEvents()).toHaveLength(1);
+      expect((await findRunningWriters(db)).writers.size).toBe(0);
+      await readSafe(readEdge);
+      expect(await readSafe(readEdge)).toBeGreaterThan(before);
+    });
+
+    /** As Citus prepares a transaction of several nodes, with the coordinator gone. Returns what commits it. */
+    async function prepareAtNode(statement: string): Promise<() => Promise<void>> {
+      const [shard] = await admin<[{ table: string; node: string; port: number }]>`
+        select p.logicalrelid::regclass::text || '_' || p.shardid as table, n.nodename as node, n.nodeport as port
+        from pg_dist_shard p join pg_dist_placement using (shardid) join pg_dist_node n using (groupid)
+        where p.logicalrelid in (select inhrelid from pg_inherits where inhparent = ${`${schema}.audit_log`}::regclass)
+          and p.logicalrelid::text like ${`%${new Date().toISOString().slice(0, 7).replace('-', '_')}`}`;
+      const url = new URL(citus.url);
+      [url.hostname, url.port] = [shard.node, String(shard.port)];
+      const worker = postgres(url.href, {
+        max: 1,
+        onnotice: () => {},
+        // The name that Citus gives its connections between nodes.
+        connection: { application_name: 'citus_internal gpid=10000000001' },
+      });
+      await worker.unsafe('begin');
+      await worker.unsafe(statement.replace('auditbox.audit_log', shard.table));
+      await worker.unsafe(`prepare transaction '${schema}'`);
+      return async () => {
+        await worker.unsafe(`commit prepared '${schema}'`);
+        await worker.end();
+      };
+    }
   });
 
   /** Rows in no batch, and rows in two. */

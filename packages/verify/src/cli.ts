@@ -1,29 +1,17 @@
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { VerifierKey } from '../../evidence/src/signed-note.ts';
 import type { WitnessPolicy } from '../../evidence/src/witness-policy.ts';
 import type { ArchiveSource } from './archive/open-archive.ts';
-import { type NamedKey, readKey, readNamedKey, readPolicy, readReceiptKeys } from './given-keys.ts';
+import { type NamedKey, readCell, readKey, readNamedKey, readPolicy, readReceiptKeys } from './given-keys.ts';
 import type { ReceiptRequest } from './receipts/read-receipts.ts';
 import { UsageError } from './usage-error.ts';
 import { type Level, levels } from './verify-archive.ts';
 
 /** What the command was told to do. */
 export type Command =
-  | {
-      readonly kind: 'archive';
-      readonly source: ArchiveSource;
-      readonly key: VerifierKey;
-      /** Null: cosignatures are not looked at. */
-      readonly policy: WitnessPolicy | null;
-      readonly level: Level;
-      readonly stateFile: string | null;
-      /** Read everything again, whatever the state file says. */
-      readonly full: boolean;
-      readonly sample: number;
-      /** Null: receipts are not looked at. */
-      readonly receipts: ReceiptRequest | null;
-      readonly json: boolean;
-    }
+  | ({ readonly kind: 'archive'; readonly json: boolean } & OneArchive & ArchiveOptions)
+  | ({ readonly kind: 'cells'; readonly json: boolean; readonly cells: readonly CellArchive[] } & ArchiveOptions)
   | {
       readonly kind: 'event';
       readonly eventFile: string;
@@ -36,11 +24,41 @@ export type Command =
   | { readonly kind: 'tlog'; readonly source: ArchiveSource; readonly folder: string; readonly key: VerifierKey }
   | { readonly kind: 'help' };
 
+/** An archive, and what its log is checked with. */
+export interface OneArchive {
+  readonly source: ArchiveSource;
+  /** Folders of other archives in it, each with `/` at its end. */
+  readonly without?: readonly string[];
+  readonly key: VerifierKey;
+  /** Null: cosignatures are not looked at. */
+  readonly policy: WitnessPolicy | null;
+  readonly stateFile: string | null;
+}
+
+/** The archive of one of several cells. */
+export interface CellArchive extends OneArchive {
+  /** The name of the cell. If its objects are not in a folder of the cell: that of its log. */
+  readonly name: string;
+  /** Such as `cell=ash/`, or empty. */
+  readonly folder: string;
+}
+
+/** How archives are checked. */
+export interface ArchiveOptions {
+  readonly level: Level;
+  /** Read everything again, whatever the state file says. */
+  readonly full: boolean;
+  readonly sample: number;
+  /** Null: receipts are not looked at. */
+  readonly receipts: ReceiptRequest | null;
+}
+
 /** Minutes. As long as an object may be in the bucket before the log names it. */
 const defaultReceiptDelay = 60;
 
 export const help = (command: string) => `${command} --from-folder DIR --key KEY [options]
 ${command} --s3 BUCKET [--prefix audit_logs/] --key KEY [options]
+${command} --from-folder DIR --cell NAME=KEY --cell NAME=KEY [options]
 ${command} --event FILE --proof FILE --key KEY
 ${command} --pack DIR --key KEY
 ${command} --public-key FILE --name NAME
@@ -53,6 +71,9 @@ Needs no Postgres and no network for a folder.
                       AWS_REGION, and S3_ENDPOINT for another store
   --prefix TEXT       what the keys of the bucket start with
   --key KEY           the log's verifier key (name+id+base64), or a file that holds it
+  --cell NAME=KEY     the cell whose objects are in cell=NAME, and the verifier key of its log; again for each cell.
+                      With --key too: the cell whose objects are in no such folder. Receipts are looked for in all
+                      of them, and each has its own state file, such as FILE.NAME
   --policy FILE       whose cosignatures of the checkpoints are needed (C2SP tlog-policy)
   --level LEVEL       log: the tree and its signatures; head: each object is there, and no other;
                       content: every byte of every object (default); events: every line too
@@ -80,27 +101,57 @@ export function parseCommand(argv: readonly string[], environment: NodeJS.Proces
   const options = parse(argv);
   if (options.help || argv.length === 0) return { kind: 'help' };
   if (options['public-key'] !== undefined) return readNamedKey(options['public-key'], options.name);
-  const key = readKey(options.key);
   const json = options.json === true;
   if (options.event !== undefined || options.proof !== undefined) {
     if (options.event === undefined || options.proof === undefined)
       throw new UsageError('--event and --proof are given together.');
-    return { kind: 'event', eventFile: options.event, proofFile: options.proof, key, json };
+    return { kind: 'event', eventFile: options.event, proofFile: options.proof, key: readOnlyKey(options), json };
   }
-  if (options.pack !== undefined) return { kind: 'pack', folder: options.pack, key, json };
+  if (options.pack !== undefined) return { kind: 'pack', folder: options.pack, key: readOnlyKey(options), json };
+  if (options.tlog !== undefined)
+    return { kind: 'tlog', key: readOnlyKey(options), source: readSource(options, environment), folder: options.tlog };
+  const cells = (options.cell ?? []).map(readCell);
+  const key = cells.length > 0 && options.key === undefined ? null : readKey(options.key);
   const source = readSource(options, environment);
-  if (options.tlog !== undefined) return { kind: 'tlog', source, folder: options.tlog, key };
   const level = levels.find((one) => one === (options.level ?? 'content'));
   if (level === undefined) throw new UsageError(`--level is ${options.level}; it must be ${levels.join(', ')}.`);
-  return {
-    kind: 'archive',
-    ...{ source, key, level, json },
-    policy: readPolicy(options.policy, key),
-    stateFile: options.state ?? null,
+  const how = {
+    ...{ level, json },
     full: options.full === true,
     sample: readShare(options.sample),
     receipts: readReceiptRequest(options, level),
   };
+  const stateFile = options.state ?? null;
+  const whole = key && { source, key, policy: readPolicy(options.policy, key), stateFile };
+  if (cells.length === 0 && whole !== null) return { kind: 'archive', ...whole, ...how };
+  const archives = cells.map(({ name, key: ofCell }): CellArchive => {
+    const folder = `cell=${name}/`;
+    return {
+      ...{ name, folder, key: ofCell, source: enterFolder(source, folder) },
+      policy: readPolicy(options.policy, ofCell),
+      stateFile: stateFile && `${stateFile}.${name}`,
+    };
+  });
+  const without = archives.map(({ folder }) => folder);
+  if (whole !== null) archives.unshift({ ...whole, name: whole.key.name, folder: '', without });
+  const twice = without.find((folder, at) => without.indexOf(folder) < at);
+  if (twice !== undefined) throw new UsageError(`--cell is given twice for ${twice.slice('cell='.length, -1)}.`);
+  const same = archives.find(({ key: one }, at) => archives.findIndex((other) => other.key.name === one.name) < at);
+  if (same) throw new UsageError(`Two cells have the key of the log ${same.key.name}. Each cell has its own log.`);
+  return { kind: 'cells', cells: archives, ...how };
+}
+
+/** The key of a command that is about one log. */
+function readOnlyKey(options: ReturnType<typeof parse>): VerifierKey {
+  if (options.cell !== undefined)
+    throw new UsageError('--cell is for checking archives. Give the key of one log with --key.');
+  return readKey(options.key);
+}
+
+function enterFolder(source: ArchiveSource, folder: string): ArchiveSource {
+  return source.kind === 'folder'
+    ? { kind: 'folder', folder: join(source.folder, folder) }
+    : { ...source, prefix: `${source.prefix}${folder}` };
 }
 
 function readReceiptRequest(options: ReturnType<typeof parse>, level: Level): ReceiptRequest | null {
@@ -141,7 +192,7 @@ function parse(argv: readonly string[]) {
           'receipt-key': text,
           'receipt-delay': text,
         },
-        ...{ 'public-key': text, name: text },
+        ...{ 'public-key': text, name: text, cell: { type: 'string', multiple: true } },
         ...{ event: text, proof: text, pack: text, full: flag, json: flag, help: { ...flag, short: 'h' } },
       },
     });

@@ -1,6 +1,7 @@
 import { printable } from '../../evidence/src/printable.ts';
 import { formatVerifierKey } from '../../evidence/src/signed-note.ts';
 import type { Finding } from './finding.ts';
+import type { FoundReceipts } from './receipts/receipt-search.ts';
 import type { Verified } from './verify-archive.ts';
 
 /** The end of a run. 1 is for what could not be checked at all. */
@@ -17,8 +18,8 @@ export function describeFinding({ code, what, says }: Finding): string {
   return `${code}\t${printable(what)}\t${printable(says)}\n`;
 }
 
-/** What was proven, what was not, and the verdict. */
-export function describeRun(run: Verified, exitCode: number, ageS: number | null): string {
+/** What was proven, what was not, and the verdict. `receipts` is null without receipts. */
+export function describeRun(run: Verified, exitCode: number, receipts: FoundReceipts | null): string {
   const { log, objects, rows } = run;
   if (log === null)
     return 'There is no signed checkpoint, so nothing could be verified. Is it the folder that holds _log?\n';
@@ -27,24 +28,42 @@ export function describeRun(run: Verified, exitCode: number, ageS: number | null
     `Log ${origin}: ${size} batches, root ${root.toString('base64')}, ${log.checkpoints.length} checkpoints.`,
     `New checkpoints are signed by ${formatVerifierKey(log.newestKey)}.`,
     ...describeAttested(run),
-    ...(ageS === null ? [] : [`Its newest entry was logged ${describeAge(ageS)} ago.`]),
+    ...(log.newestLogged === null
+      ? []
+      : [
+          `Its newest entry was logged ${describeAge(Math.max(0, (Date.now() - Date.parse(log.newestLogged)) / 1000))} ago.`,
+        ]),
     `The log names ${objects} objects with ${rows} events.`,
     ...describeReading(run),
     ...describeLocks(run),
-    ...(run.receipts === null
-      ? []
-      : [
-          `${run.receipts.found} of ${run.receipts.events} events with a receipt are in the archive as they were taken.`,
-        ]),
+    describeReceipts(receipts),
     ...(run.comparedVersions || run.level === 'log'
       ? []
       : ['Not proven: that no newer version or delete marker hides an object: no versions were there to compare.']),
     'Not proven: anything that happened after the newest checkpoint; that an event was ever handed in; that an event was sealed as',
     'it was handed in. Anyone who holds database, bucket and signing key can write another log: compare the root above with one that',
     'somebody else keeps, or use --state.',
-    verdicts[exitCode] ?? '',
+    describeVerdict(exitCode),
   ];
   return `${lines.filter((line) => line !== '').join('\n')}\n`;
+}
+
+/** A sentence, or an empty text. */
+export function describeReceipts(receipts: FoundReceipts | null): string {
+  return receipts === null
+    ? ''
+    : `${receipts.found} of ${receipts.events} events with a receipt are in the archive as they were taken.`;
+}
+
+/** A sentence, or an empty text if nothing could be checked. */
+export function describeVerdict(exitCode: number): string {
+  return verdicts[exitCode] ?? '';
+}
+
+/** What `--json` prints of a run. */
+export function toJson({ log, nextState: _, ...counts }: Verified) {
+  const checkpoint = log && { ...log.checkpoint, root: log.checkpoint.root.toString('base64') };
+  return { ...counts, checkpoint, newestLogged: log?.newestLogged ?? null };
 }
 
 function describeAttested({ attested }: Verified): string[] {

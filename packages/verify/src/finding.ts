@@ -36,7 +36,8 @@ export type FindingCode =
   | 'receipt-signature'
   | 'receipt-differs'
   | 'receipt-missing'
-  | 'receipt-pending';
+  | 'receipt-pending'
+  | 'receipt-unknown';
 
 /** `partly`: something could not be checked. `broken`: the archive is not what was logged. */
 export interface Finding {

@@ -29,6 +29,21 @@ export function readKey(given: string | undefined): VerifierKey {
   return toKey('--key', given.includes('+') ? given : readText(given));
 }
 
+const cellForm = /^([a-z][a-z0-9-]{0,31})=(.+)$/s;
+
+/** `NAME=KEY`: a cell and the key of its log. */
+export function readCell(given: string): { readonly name: string; readonly key: VerifierKey } {
+  const [, name, text] = cellForm.exec(given) ?? [];
+  if (name === undefined || text === undefined)
+    throw new UsageError(
+      `--cell is ${given}; it must be NAME=KEY. A name is 1 to 32 lower-case letters, digits and -, and begins with a letter.`,
+    );
+  const key = toKey(`--cell ${name}`, text.includes('+') ? text : readText(text));
+  // An exporter with CELL_NAME signs no log of another name.
+  if (key.name.endsWith(`/${name}`)) return { name, key };
+  throw new UsageError(`--cell ${name} has the key of the log ${key.name}. The log of this cell ends with /${name}.`);
+}
+
 function toKey(option: string, text: string): VerifierKey {
   const key = parseVerifierKey(text);
   if (key === null) throw new UsageError(`${option} is not a verifier key, such as log.example+1a2b3c4d+AbCd….`);

@@ -4,11 +4,13 @@ import { printable, printableLines } from '../../evidence/src/printable.ts';
 import { formatVerifierKey, verifierKeyOf } from '../../evidence/src/signed-note.ts';
 import { ArchiveError } from './archive/archive.ts';
 import { openArchive } from './archive/open-archive.ts';
+import { checkCells } from './check-cells.ts';
 import { type CheckedPack, checkPack, type PackProblem } from './check-pack.ts';
 import { type Command, help, parseCommand } from './cli.ts';
-import { describeFinding, describeRun } from './describe.ts';
+import { describeFinding, describeRun, toJson } from './describe.ts';
 import type { Finding } from './finding.ts';
 import { mostKept, runArchive } from './run-archive.ts';
+import { showProgress } from './show-progress.ts';
 import { UsageError } from './usage-error.ts';
 import { writeTlog } from './write-tlog.ts';
 
@@ -16,8 +18,6 @@ import { writeTlog } from './write-tlog.ts';
  * `npm run verify-archive`: checks a copy of the bucket. It imports nothing but this folder, packages/evidence and Node, so
  * an auditor can run it from a checkout without `npm install`.
  */
-
-const progressEveryMs = 2_000;
 
 // Only a verdict may change it. A run that ends in any other way has not checked the archive.
 process.exitCode = 1;
@@ -58,6 +58,8 @@ async function main(): Promise<number> {
     }
     case 'archive':
       return checkArchive(command);
+    case 'cells':
+      return checkCells(command, showProgress());
     default:
       return command satisfies never;
   }
@@ -84,29 +86,9 @@ async function checkArchive(command: Extract<Command, { kind: 'archive' }>): Pro
     .finally(progress.end);
   if (outcome instanceof ArchiveError) return concludeUnread(outcome, found, json);
   const { exitCode, run, findings } = outcome;
-  const newestLogged = run.log?.newestLogged ?? null;
-  const ageS = newestLogged === null ? null : Math.max(0, (Date.now() - Date.parse(newestLogged)) / 1000);
-  if (json) {
-    const { log, nextState: _, ...counts } = run;
-    const checkpoint = log && { ...log.checkpoint, root: log.checkpoint.root.toString('base64') };
-    process.stdout.write(`${JSON.stringify({ exitCode, ...counts, checkpoint, newestLogged, findings })}\n`);
-  } else process.stdout.write(describeRun(run, exitCode, ageS));
+  if (json) process.stdout.write(`${JSON.stringify({ exitCode, ...toJson(run), findings })}\n`);
+  else process.stdout.write(describeRun(run, exitCode, run.receipts));
   return exitCode;
-}
-
-/** Prints the newest progress every two seconds, on the channel of errors, while there is anything new. */
-function showProgress(): { readonly set: (text: string) => void; readonly end: () => void } {
-  let newest = '';
-  let shown = '';
-  const timer = setInterval(() => {
-    if (newest === shown) return;
-    shown = newest;
-    process.stderr.write(`${shown}\n`);
-  }, progressEveryMs);
-  const set = (text: string) => {
-    newest = text;
-  };
-  return { set, end: () => clearInterval(timer) };
 }
 
 /** A person must look at what is broken, also when a part of the archive could not be read. */

@@ -13,8 +13,7 @@ import { checkObjects } from './objects/check-objects.ts';
 import { findShadowed } from './objects/find-shadowed.ts';
 import { findTwice } from './objects/find-twice.ts';
 import { createObjectIndex, type ObjectIndex } from './objects/object-index.ts';
-import type { ReadReceipts } from './receipts/read-receipts.ts';
-import { createReceiptSearch, type ReceiptSearch } from './receipts/receipt-search.ts';
+import type { ArchiveSearch } from './receipts/receipt-search.ts';
 import type { VerifyState } from './state.ts';
 
 /** How deep a run looks. Each level includes the ones before. */
@@ -23,6 +22,8 @@ export type Level = (typeof levels)[number];
 
 export interface VerifyRequest {
   readonly source: ArchiveSource;
+  /** Folders of other archives, which have their own logs. Each ends with `/`. What this log does not name there is not its matter. */
+  readonly without: readonly string[];
   readonly key: VerifierKey;
   /** Whose cosignatures count; null: cosignatures are not looked at. */
   readonly policy: WitnessPolicy | null;
@@ -31,8 +32,8 @@ export interface VerifyRequest {
   readonly state: VerifyState | null;
   /** The share of objects, from 0 to 1, that is read again although an earlier run read them. */
   readonly sample: number;
-  /** Null: receipts are not looked at. */
-  readonly receipts: ReadReceipts | null;
+  /** Null: receipts are not looked at. It is ended when the objects were read. */
+  readonly receipts: ArchiveSearch | null;
   readonly report: (finding: Finding) => void;
   readonly onProgress: (text: string) => void;
 }
@@ -58,8 +59,6 @@ export interface Verified {
   readonly trustedObjects: number;
   /** Whether the archive has versions, and they were compared. */
   readonly comparedVersions: boolean;
-  /** Events with a receipt, and how many of them are in the archive as they were taken. Null without receipts. */
-  readonly receipts: { readonly events: number; readonly found: number } | null;
   readonly broken: number;
   readonly partly: number;
   /** What a next run can begin with; null when something is broken, or the state of an earlier run is better. */
@@ -68,7 +67,7 @@ export interface Verified {
 
 /** Checks an archive against its log. Throws ArchiveError when it cannot be read. */
 export async function verifyArchive(request: VerifyRequest): Promise<Verified> {
-  const { source, key, level, state } = request;
+  const { source, key, level, state, receipts } = request;
   const archive = openArchive(source);
   const counts = { broken: 0, partly: 0 };
   let isReadWhole = true;
@@ -106,7 +105,6 @@ export async function verifyArchive(request: VerifyRequest): Promise<Verified> {
     trustedObjects: 0,
     comparedVersions: false,
     locks: null,
-    receipts: null,
   };
   if (log === null || level === 'log') {
     // Delete markers may hide the newest files of the log, or all of them. Then the log looks shorter.
@@ -127,18 +125,16 @@ export async function verifyArchive(request: VerifyRequest): Promise<Verified> {
   const { size } = log.checkpoint;
   const isThere = (place: number) => !listed.missing.has(place) && !listed.unread.has(place);
   const trusted = trustedSize(request);
-  const search = request.receipts && createReceiptSearch(request.receipts, report);
   const isWanted = (place: number) =>
     isThere(place) && (place >= trusted || listed.changed.has(place) || Math.random() < request.sample);
-  const entries = search
-    ? withReceipts(readEntries(archive, log, isThere), search, isWanted)
+  const entries = receipts
+    ? withReceipts(readEntries(archive, log, isThere), receipts, isWanted)
     : readEntries(archive, log, isWanted);
-  if (search && listed.unread.size > 0)
-    for await (const entry of readEntries(archive, log, (place) => listed.unread.has(place))) search.skip(entry);
+  if (receipts && listed.unread.size > 0)
+    for await (const entry of readEntries(archive, log, (place) => listed.unread.has(place))) receipts.skip(entry);
   const checked = await checkObjects(source, entries, {
     events: level === 'events',
-    receipts: search,
-    report,
+    ...{ receipts, report },
     onProgress: ({ objects, rows, upTo }) =>
       request.onProgress(`${objects} objects with ${rows} events read, up to entry ${upTo} of ${size} of the log.`),
   });
@@ -151,11 +147,11 @@ export async function verifyArchive(request: VerifyRequest): Promise<Verified> {
       await findTwice(source, readEntries(archive, log, isThere), checked.suspects, { report, onProgress: again });
     }
   }
+  receipts?.end({ newestLogged: log.newestLogged, isWhole: about.unreadEntries === 0 });
   const unreadObjects = checked.unread + listed.unread.size;
   return {
     ...about,
     comparedVersions,
-    receipts: search?.end(log.newestLogged, { isWhole: about.unreadEntries === 0 }) ?? null,
     ...{
       readObjects: checked.objects,
       readRows: checked.rows,
@@ -172,7 +168,7 @@ export async function verifyArchive(request: VerifyRequest): Promise<Verified> {
 /** The wanted entries, and those whose objects may hold an event with a receipt. */
 async function* withReceipts(
   entries: AsyncIterable<BatchEntry>,
-  search: ReceiptSearch,
+  search: ArchiveSearch,
   isWanted: (place: number) => boolean,
 ): AsyncIterable<BatchEntry> {
   for await (const entry of entries) if (isWanted(entry.index) || search.expectedIn(entry).length > 0) yield entry;
@@ -199,15 +195,18 @@ async function compareListing(
     report,
     onProgress,
     readsContent,
-  }: Pick<VerifyRequest, 'report' | 'onProgress'> & { readonly readsContent: boolean },
+    without,
+  }: Pick<VerifyRequest, 'report' | 'onProgress' | 'without'> & { readonly readsContent: boolean },
 ): Promise<Listed> {
   const { checkpoint, newestLogged } = log;
   const logged = newestLogged === null ? Number.POSITIVE_INFINITY : Date.parse(newestLogged);
   const known = { newestLogged: logged, isWhole: index.entries === checkpoint.size };
   const changed = new Set<number>();
   const unreadPaths: string[] = [];
+  const isElsewhere = (path: string) => without.some((folder) => `${path}/`.startsWith(folder));
   const onUnread = ({ path, reason }: UnreadPath) => {
     unreadPaths.push(path);
+    if (isElsewhere(path)) return;
     const isOfLog = path.startsWith(logFolder);
     report(partly(isOfLog ? 'log-file-unreadable' : 'unreadable', path, `Not checked. ${reason}`));
   };
@@ -223,6 +222,7 @@ async function compareListing(
     }
     const found = index.meet(file, known);
     if (found === null) continue;
+    if (found.index === null && isElsewhere(file.path)) continue;
     if (found.index !== null) changed.add(found.index);
     if (found.index === null || !readsContent) report(found.finding);
   }
@@ -235,7 +235,10 @@ async function compareListing(
     }
     for (const place of unread) missing.delete(place);
   }
-  return { missing, unread, changed, comparedVersions: await compareVersions(archive, '', report) };
+  const reportHere = (finding: Finding) => {
+    if (!isElsewhere(finding.what)) report(finding);
+  };
+  return { missing, unread, changed, comparedVersions: await compareVersions(archive, '', reportHere) };
 }
 
 /** A store with objects lists versions, or it cannot list them. */

@@ -16,7 +16,9 @@ export class CellListError extends Error {
   readonly code = 'BAD_CELL_LIST';
 }
 
-const nameForm = /^[a-z][a-z0-9-]{0,31}$/;
+/** The form of a cell's name, as part of a regular expression. */
+export const cellNamePattern = '[a-z][a-z0-9-]{0,31}';
+const nameForm = new RegExp(`^${cellNamePattern}$`);
 const maxCells = 64;
 
 /** Reads `name=url` or `name:read=url`, separated by blanks or line breaks. Throws CellListError, which names the wrong entry. */

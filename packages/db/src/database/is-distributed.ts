@@ -24,12 +24,23 @@ export function isDistributed(db: Database): Promise<boolean> {
  * Crash: nothing is written.
  */
 async function readDistribution(db: Database): Promise<boolean> {
-  const [row] = await db.query(
-    (sql) => sql<[{ hasCitus: boolean }]>`select to_regclass('pg_catalog.pg_dist_partition') is not null as "hasCitus"`,
-  );
-  if (!row.hasCitus) return false;
+  if (!(await hasCitus(db))) return false;
   const tables = await db.query(
     (sql) => sql`select 1 from pg_catalog.pg_dist_partition where logicalrelid = 'auditbox.outbox'::regclass`,
   );
   return tables.length > 0;
+}
+
+/**
+ * Whether the database has the extension Citus.
+ *
+ * Caller: `isDistributed`, and the commands and checks of capture.
+ * Locks: none.
+ * Crash: nothing is written.
+ */
+export async function hasCitus(db: Database): Promise<boolean> {
+  const [row] = await db.query(
+    (sql) => sql<[{ found: boolean }]>`select to_regclass('pg_catalog.pg_dist_partition') is not null as found`,
+  );
+  return row.found;
 }

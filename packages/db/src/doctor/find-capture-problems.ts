@@ -1,3 +1,4 @@
+import { listDistributedCaptures } from '../capture/on-citus.ts';
 import type { Database } from '../database/connect.ts';
 
 /** Something that keeps changes of a captured table from being recorded. */
@@ -9,6 +10,19 @@ export interface CaptureProblem {
   readonly remedy: string;
 }
 
+/** Whatever keeps changes of the captured tables from being recorded, or makes writes to them fail. */
+export async function findCaptureProblems(db: Database): Promise<CaptureProblem[]> {
+  const distributed = await listDistributedCaptures(db);
+  return [
+    ...distributed.map((table) => ({
+      table,
+      says: `Citus distributes the captured table ${table}, so each write to it fails`,
+      remedy: `select undistribute_table('${table.replaceAll("'", "''")}')`,
+    })),
+    ...(await findInCatalog(db)),
+  ];
+}
+
 /**
  * Captured tables that are missing or have another name, whose triggers are missing or do not fire in every session, whose
  * columns or key changed since the capture, or whose function is not the one that this version makes. And tables with triggers
@@ -18,7 +32,7 @@ export interface CaptureProblem {
  * Locks: none.
  * Crash: nothing is written.
  */
-export async function findCaptureProblems(db: Database): Promise<CaptureProblem[]> {
+async function findInCatalog(db: Database): Promise<CaptureProblem[]> {
   return db.query(
     (sql) => sql<CaptureProblem[]>`
       with captured as materialized (

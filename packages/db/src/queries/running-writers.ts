@@ -1,4 +1,5 @@
 import type { Database } from '../database/connect.ts';
+import { isDistributed } from '../database/is-distributed.ts';
 
 /** Transactions that write, or are about to. */
 export interface RunningWriters {
@@ -9,13 +10,38 @@ export interface RunningWriters {
 }
 
 /**
+ * The transactions that write now. In a distributed schema of Citus also those that the node of the shards has: Citus prepares a
+ * transaction of several nodes there, and the session that began it may be gone before the transaction is committed.
+ */
+export async function findRunningWriters(db: Database): Promise<RunningWriters> {
+  const { now, writers } = await findAtServer(db);
+  return { now, writers: (await isDistributed(db)) ? writers.union(await findAtNode(db)) : writers };
+}
+
+/**
+ * Caller: `findRunningWriters`, in a distributed schema.
+ * Locks: those of the lock table of the node of the shards, for less than a millisecond.
+ * Crash: nothing is written.
+ */
+async function findAtNode(db: Database): Promise<ReadonlySet<string>> {
+  const [row] = await db.query(
+    (sql) => sql<[{ found: string }]>`
+      select auditbox.outbox_holders('[]') as found
+      -- A table, so that Citus sends the statement to its node; there may be no row.
+      from (select 1) one left join auditbox.frontier on true`,
+  );
+  const { holders } = JSON.parse(row.found) as { readonly holders: readonly string[] };
+  return new Set(holders.map((id) => `node ${id}`));
+}
+
+/**
  * The transactions that have, or wait for, the lock of an insert into audit_log, one of its months, or the outbox.
  *
  * Caller: `GET /audit` from an event time to now, on the primary.
  * Locks: those of the lock table, for less than a millisecond.
  * Crash: nothing is written.
  */
-export async function findRunningWriters(db: Database): Promise<RunningWriters> {
+async function findAtServer(db: Database): Promise<RunningWriters> {
   const [row] = await db.query(
     (sql) => sql<[{ now: string; writers: string }]>`
       with lock as materialized (

@@ -1,7 +1,7 @@
 import type { BatchEntry } from '../../../evidence/src/batch-entry.ts';
 import type { ArchiveSource } from '../archive/open-archive.ts';
 import type { Finding } from '../finding.ts';
-import type { ReceiptSearch } from '../receipts/receipt-search.ts';
+import type { ArchiveSearch } from '../receipts/receipt-search.ts';
 import { checkInThreads } from './check-in-threads.ts';
 import { createFilterMemory } from './id-filter.ts';
 
@@ -26,7 +26,7 @@ export async function checkObjects(
   options: {
     readonly events: boolean;
     /** Null: receipts are not looked at. */
-    readonly receipts: ReceiptSearch | null;
+    readonly receipts: ArchiveSearch | null;
     readonly report: (finding: Finding) => void;
     /** `upTo`: all objects of smaller entries are read, or being read. */
     readonly onProgress: (done: { objects: number; rows: number; upTo: number }) => void;

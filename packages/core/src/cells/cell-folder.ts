@@ -1,0 +1,13 @@
+import { cellNamePattern } from './cell-list.ts';
+
+/** The folder of a cell below `S3_PREFIX`. */
+export function cellFolder(name: string): string {
+  return `cell=${name}/`;
+}
+
+const folderForm = new RegExp(`^cell=${cellNamePattern}/`);
+
+/** Whether a path below `S3_PREFIX` is in the folder of a cell. */
+export function isInCellFolder(path: string): boolean {
+  return folderForm.test(path);
+}
