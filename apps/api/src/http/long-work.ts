@@ -12,8 +12,12 @@ import { getHolder } from '@auditbox/db/database/holder.ts';
  */
 
 const pieceMs = 10;
-/** A piece waits this long at most: who opens connections all the time must not stop long work. */
-const arrivalsMs = 20;
+/**
+ * Pieces wait this long at most for connections that arrive. Then they go on for `afterArrivalsMs` at least: who opens
+ * connections all the time must not stop long work.
+ */
+const arrivalsMs = 200;
+const afterArrivalsMs = 100;
 /** Work on less text than this is one piece that needs no turn. */
 export const shortText = 16_384;
 
@@ -23,6 +27,7 @@ let isScheduled = false;
 let hasArrival = false;
 /** When the pieces began to wait for connections; null: they do not. */
 let waitsSince: number | null = null;
+let goesOnUntil = Number.NEGATIVE_INFINITY;
 
 /** Says that a connection was accepted in this turn. More may wait behind it. */
 export function noteArrival(): void {
@@ -74,10 +79,16 @@ function schedule(): void {
 /** Whether connections that arrive come first in this turn. */
 function mustWait(): boolean {
   const now = performance.now();
-  waitsSince = hasArrival ? (waitsSince ?? now) : null;
+  const hadArrival = hasArrival;
   hasArrival = false;
-  if (waitsSince === null || now - waitsSince < arrivalsMs) return waitsSince !== null;
+  if (!hadArrival || now < goesOnUntil) {
+    waitsSince = null;
+    return false;
+  }
+  waitsSince ??= now;
+  if (now - waitsSince < arrivalsMs) return true;
   waitsSince = null;
+  goesOnUntil = now + afterArrivalsMs;
   return false;
 }
 

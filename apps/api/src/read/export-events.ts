@@ -6,6 +6,7 @@ import { openArchiveExport, requireClosingLine } from '../archive/archive-export
 import { type ArchiveListQuery, abortWith, readArchiveQuery, requireArchive } from '../archive/list-archive.ts';
 import { breakConnection } from '../http/break-connection.ts';
 import { getCaller } from '../http/caller.ts';
+import { awaitTurn } from '../http/long-work.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { listActions, type Route } from '../http/route.ts';
 import type { CursorList } from './cursor.ts';
@@ -119,6 +120,7 @@ export const exportEvents: Route = {
         return isFast;
       };
       try {
+        await awaitTurn();
         const source =
           archived === null || store === null
             ? await reads.openExport(format, list, { signal, mayBeFast })
