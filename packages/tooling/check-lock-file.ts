@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 
 /*
- * Fails when an entry of package-lock.json has no `integrity`. npm installs such a package without comparing its content
+ * Fails when an entry of a lock file has no `integrity`. npm installs such a package without comparing its content
  * to anything. npm itself leaves the hash out at times, for example when it moves a package to another folder. Fails too
  * when `npm ci --omit=dev` would install what only tests and benchmarks use.
  */
@@ -19,21 +19,28 @@ interface LockEntry {
   readonly dependencies?: Readonly<Record<string, string>>;
 }
 
-const file = new URL('../../package-lock.json', import.meta.url);
-const { packages } = JSON.parse(await readFile(file, 'utf8')) as { packages: Record<string, LockEntry> };
-
-const withoutHash = Object.entries(packages)
-  .filter(([path]) => path.includes('node_modules/'))
-  .filter(([, { integrity, link, inBundle }]) => !(integrity || link || inBundle))
-  .map(([path]) => path);
-
-if (withoutHash.length > 0) {
-  process.stderr.write(
-    `package-lock.json has no integrity for ${withoutHash.join(', ')}. Delete these entries and run \`npm install --package-lock-only\`.\n`,
-  );
-  process.exitCode = 1;
+async function readLock(path: string): Promise<Record<string, LockEntry>> {
+  const file = new URL(`../../${path}`, import.meta.url);
+  return (JSON.parse(await readFile(file, 'utf8')) as { packages: Record<string, LockEntry> }).packages;
 }
 
+/** The second one is installed to build the documentation. */
+const files = ['package-lock.json', 'docs/package-lock.json'];
+
+for (const file of files) {
+  const withoutHash = Object.entries(await readLock(file))
+    .filter(([path]) => path.includes('node_modules/'))
+    .filter(([, { integrity, link, inBundle }]) => !(integrity || link || inBundle))
+    .map(([path]) => path);
+  if (withoutHash.length > 0) {
+    process.stderr.write(
+      `${file} has no integrity for ${withoutHash.join(', ')}. Delete these entries and run \`npm install --package-lock-only\`.\n`,
+    );
+    process.exitCode = 1;
+  }
+}
+
+const packages = await readLock('package-lock.json');
 const installedForUse = toolWorkspaces.flatMap((path) =>
   Object.keys(packages[path]?.dependencies ?? {})
     .filter((name) => !name.startsWith('@auditbox/'))

@@ -244,6 +244,45 @@ test('the api speaks TLS, and uses changed certificates without a restart', asyn
   await eventually(async () => expect(await ask()).toMatchObject({ name: 'second.example.com' }));
 });
 
+test('with TLS_CLIENT_CA_FILE a caller without a certificate gets no answer, also after the certificates have changed', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'tls-'));
+  const path = (name: string) => join(folder, name);
+  const server = await makeCertificate('server.example.com');
+  const client = await makeCertificate('client.example.com');
+  await writeFile(path('cert.pem'), server.cert);
+  await writeFile(path('key.pem'), server.private);
+  await writeFile(path('ca.pem'), client.cert);
+  const own = await start({
+    TLS_CERT_FILE: path('cert.pem'),
+    TLS_KEY_FILE: path('key.pem'),
+    TLS_CLIENT_CA_FILE: path('ca.pem'),
+  });
+  const ask = (identity: object) =>
+    new Promise<number | null>((resolve) => {
+      const url = `${own.url.replace('http:', 'https:')}/livez`;
+      const request = send(url, { rejectUnauthorized: false, agent: false, ...identity }, (answer) => {
+        answer.resume();
+        resolve(answer.statusCode ?? null);
+      });
+      request.once('error', () => resolve(null)).end();
+    });
+  const withClient = { cert: client.cert, key: client.private };
+  const withStranger = { cert: server.cert, key: server.private };
+  const expectGuarded = async () =>
+    expect([await ask({}), await ask(withStranger), await ask(withClient)]).toEqual([null, null, 200]);
+  await expectGuarded();
+  const next = await makeCertificate('next.example.com');
+  await writeFile(path('key.pem'), next.private);
+  await writeFile(path('cert.pem'), next.cert);
+  await own.app.event('certificates-reloaded');
+  await expectGuarded();
+});
+
+test('an idle connection stays open for HTTP_KEEP_ALIVE_MS, which callers are told', async () => {
+  const own = await start({ HTTP_KEEP_ALIVE_MS: '91000' });
+  expect((await own.request('/livez')).headers.get('keep-alive')).toBe('timeout=91');
+});
+
 test.each(['plain HTTP', 'TLS'])(
   'over %s a connection that sends nothing, or half of a beginning, is closed after the time for headers',
   async (over) => {

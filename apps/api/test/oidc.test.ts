@@ -92,9 +92,19 @@ test.each([
   ["another key under the issuer's name of a key", () => forge({ kid: 'key-1' })],
   ['a key that is in the token', () => forge({ jwk: { kty: 'RSA', n: 'AQAB', e: 'AQAB' } })],
   ['keys that the token leads to', () => forge({ jku: `${issuer.url}/jwks`, kid: 'x' })],
-  ['no time of expiry', () => forge({ kid: 'key-1' }, { exp: undefined })],
 ])('a token signed with %s is a 401', async (_what, make) => {
   expect((await list(make())).status).toBe(401);
+});
+
+test('a token that the issuer signed without an end is a 401, and with one it is valid', async () => {
+  expect((await list(issuer.sign(claims()))).status).toBe(200);
+  const answer = await list(issuer.sign(claims({ exp: undefined })));
+  expect(answer).toMatchObject({ status: 401, body: { detail: expect.stringContaining('"exp"') } });
+});
+
+test('a token that is signed by another algorithm than those of the setting is a 401', async () => {
+  const { request } = await startApi(urlAs('api', api.db.url), { ...settings(), AUDIT_OIDC_ALGORITHMS: 'ES256' });
+  expect((await list(await issuer.issue(), request)).status).toBe(401);
 });
 
 test('a signature covers the claims', async () => {

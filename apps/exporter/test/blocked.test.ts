@@ -26,6 +26,20 @@ const causes: readonly (readonly [what: string, answer: InsteadOf, said: RegExp]
   ['expired credentials', { status: 400, code: 'ExpiredToken' }, /have expired/],
 ];
 
+test('a store that refuses everything blocks the destination before the first event, until it is well again', async () => {
+  const quiet = await createExporterFixture();
+  let answer: InsteadOf | undefined = { status: 403, code: 'InvalidAccessKeyId' };
+  quiet.proxy.intervene = { before: () => answer };
+  const app = quiet.start([], { EXPORT_RETRY_CAP_MS: '400' });
+  const { port } = await app.event('exporter-running');
+  const metric = async () =>
+    (await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()).match(/^auditbox_destination_blocked.*$/m)?.[0];
+  await eventually(async () => expect(await metric()).toBe('auditbox_destination_blocked{destination="s3"} 1'));
+  answer = undefined;
+  await eventually(async () => expect(await metric()).toBe('auditbox_destination_blocked{destination="s3"} 0'));
+  await quiet.close();
+});
+
 test.each(causes)(
   '%s for a while: no attempt used, no hot loop, one log line, ready, metric, resumes without a restart',
   async (_what, answer, said) => {

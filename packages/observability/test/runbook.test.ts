@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => db.close(1_000));
 
 test.each(alerts)(
-  'the alert $alert has a severity, an impact and an absolute link to its chapter',
+  'the alert $alert has a severity, an impact, and a link to its chapter below the address of the runbook',
   ({ labels, annotations }) => {
     expect(['page', 'ticket']).toContain(labels.severity);
     expect(annotations.impact).toMatch(/\.$/);

@@ -5,7 +5,7 @@ import { findUnexported, lastOutboxId, type Unexported } from '@auditbox/db/expo
 import type { Shutdown } from '@auditbox/process/shutdown.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
 import type { Destination } from '../destinations/destination.ts';
-import type { Gate } from '../destinations/gate.ts';
+import { type Gate, isBlocked } from '../destinations/gate.ts';
 import { probeDestination } from '../destinations/probe.ts';
 import type { SendLoop } from '../export/send-loop.ts';
 import type { LogKeeper } from '../log/log-keeper.ts';
@@ -66,7 +66,7 @@ async function drainOutbox(parts: DrainParts, { taking, working }: Shutdown): Pr
   const scope = { destination: parts.destinationName, upTo: await lastOutboxId(db) };
   const atStart = await findUnexported(db, scope);
   if (isExported(atStart)) return conclude(log, atStart);
-  if ((await probeDestination({ ...parts, bucket: settings.s3.bucket }, taking)) === 'blocked') return 1;
+  if (isBlocked(await probeDestination({ ...parts, bucket: settings.s3.bucket }, taking))) return 1;
   if (await isPaused(parts)) {
     log.drainPaused(parts.destinationName);
     return 2;

@@ -6,7 +6,7 @@ import type { Shutdown } from '@auditbox/process/shutdown.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
 import type { ReplayCommand } from '../cli.ts';
 import type { Destination } from '../destinations/destination.ts';
-import type { Gate } from '../destinations/gate.ts';
+import { type Gate, isBlocked } from '../destinations/gate.ts';
 import { probeDestination } from '../destinations/probe.ts';
 import type { SendLoop } from '../export/send-loop.ts';
 import type { LogKeeper } from '../log/log-keeper.ts';
@@ -43,7 +43,7 @@ export async function replay(parts: ReplayParts, command: ReplayCommand, shutdow
     return 0;
   }
   if (parts.logKeeper !== null && (await parts.logKeeper.check(shutdown.taking)).kind !== 'done') return 1;
-  if ((await probeDestination({ ...parts, bucket: settings.s3.bucket }, shutdown.taking)) === 'blocked') return 1;
+  if (isBlocked(await probeDestination({ ...parts, bucket: settings.s3.bucket }, shutdown.taking))) return 1;
   const { batchIds } = await replayFailed(db, {
     destination,
     batchIds: failed.deliveries.map(({ batchId }) => batchId),

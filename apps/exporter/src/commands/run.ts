@@ -75,7 +75,7 @@ export async function run(parts: RunParts, { taking, working }: Shutdown): Promi
 
 /** Logs once what is unusual about the schema and the bucket. Waits for a database that is down at start. */
 async function checkAtStart(
-  { settings, db, destination, log }: RunParts,
+  { settings, db, destination, gate, log }: RunParts,
   taking: AbortSignal,
   registered: () => void,
 ): Promise<void> {
@@ -86,7 +86,8 @@ async function checkAtStart(
       await registerDestinations(settings.destinations, { db, log });
       registered();
       if (!settings.destinations.servesS3) return;
-      await probeDestination({ db, destination, bucket: settings.s3.bucket, log }, taking);
+      const permit = await gate.enter(taking);
+      permit?.report(await probeDestination({ db, destination, bucket: settings.s3.bucket, log }, taking));
       return;
     } catch (error) {
       log.databaseNotReady(explainUnready(error));

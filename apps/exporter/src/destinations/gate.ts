@@ -30,12 +30,17 @@ interface Permit {
 export type SendResult = 'reached' | 'not tried' | SendError;
 
 /** `code` tells one cause from another; `reason` may name the object. */
-interface SendError {
+export interface SendError {
   readonly class: 'transient' | 'blocked';
   readonly code: string;
   readonly reason: string;
   /** How long the destination asked to be left alone. */
   readonly afterMs?: number;
+}
+
+/** Whether the destination refuses everything until a person repairs something. */
+export function isBlocked(result: SendResult): boolean {
+  return typeof result === 'object' && result.class === 'blocked';
 }
 
 /** A block that lasts is logged again, for a person who missed the first line. */

@@ -111,8 +111,8 @@ describe.skipIf(!inject('containers'))('on a real S3, which verifies signatures 
   });
 
   test.each([
-    [{ AWS_SECRET_ACCESS_KEY: 'wrong' }, 'create', 'the secret key is wrong'],
-    [{ AWS_ACCESS_KEY_ID: 'UNKNOWN' }, 'create', 'rejects the access key id'],
+    [{ AWS_SECRET_ACCESS_KEY: 'wrong' }, 'bucket', 'the secret key is wrong'],
+    [{ AWS_ACCESS_KEY_ID: 'UNKNOWN' }, 'bucket', 'rejects the access key id'],
     [{ S3_BUCKET: 'no-such-bucket' }, 'bucket', 'does not exist'],
   ])('--check explains %j', async (settings, what, sentence) => {
     const { code, about } = await check(settings as Record<string, string>);

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -27,6 +27,8 @@ export interface OidcIssuer {
   rollOver(): void;
   /** While it is down, each request ends with a broken connection. */
   setDown(isDown: boolean): void;
+  /** A token with these claims and no others, signed with the issuer's key. The issuer itself gives each token an end. */
+  sign(claims: object): string;
   /** The published key as PEM, as an attacker can read it. */
   readonly publicKey: () => string;
   close(): Promise<void>;
@@ -55,6 +57,7 @@ export async function startOidcIssuer(): Promise<OidcIssuer> {
     readonly provider: Provider;
     handle(request: IncomingMessage, response: ServerResponse): void;
     readonly key: KeyObject;
+    sign(claims: object): string;
   } {
     const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
     generation += 1;
@@ -103,7 +106,12 @@ export async function startOidcIssuer(): Promise<OidcIssuer> {
       },
     });
     const handle = provider.callback();
-    return { provider, handle, key: publicKey };
+    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const signClaims = (claims: object) => {
+      const text = `${part({ alg: jwk.alg, kid: jwk.kid })}.${part(claims)}`;
+      return `${text}.${sign('sha256', Buffer.from(text), privateKey).toString('base64url')}`;
+    };
+    return { provider, handle, key: publicKey, sign: signClaims };
   }
 
   return {
@@ -133,6 +141,7 @@ export async function startOidcIssuer(): Promise<OidcIssuer> {
     setDown(down) {
       isDown = down;
     },
+    sign: (claims) => current.sign(claims),
     publicKey: () => current.key.export({ type: 'spki', format: 'pem' }) as string,
     async close() {
       server.closeAllConnections();
