@@ -290,6 +290,7 @@ test.each([
   ['a text that is almost JSON, with an odd blank', JSON.stringify('{"signature"\u2028: "hunter2-x"')],
   ['a name with an odd character', '{"pass\u2061word":"hunter2-x"}'],
   ['a query', '{"url":"/?a=1&token=hunter2-x"}'],
+  ['cut JSON under a name that only texts assign to', JSON.stringify('{"signature":"hunter2-x a:"')],
 ])('an event with a secret in %s is not taken for clean', (_what, json) => {
   const { event, text } = redact(json);
   expect(text).not.toContain('hunter2');

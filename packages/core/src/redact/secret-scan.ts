@@ -62,6 +62,7 @@ export function createSecretScan({ names, values }: SecretRules): SecretScan {
           bytes[at - 2] ?? 0,
         );
         if ((mayBeSecret || hasEscapes) && !isHarmlessMember(plain, at, hasEscapes || !isAscii)) return false;
+        if (holdsContent && isAssignedOnly(plain, at)) return false;
       } else if (announced === backslashEscape) {
         if (hidingEscape.test(plain.slice(at, at + longestEscape))) return false;
         hasEscapes = true;
@@ -89,6 +90,17 @@ export function createSecretScan({ names, values }: SecretRules): SecretScan {
       }
     }
     return true;
+  }
+
+  /**
+   * Whether the name that ends before this colon is one to which texts assign secrets, and no secret name of JSON, as `signature`
+   * is. The content of a string may be cut off, and is then a text.
+   */
+  function isAssignedOnly(text: string, at: number): boolean {
+    const end = at - 1;
+    if (assigned === null || !assigned.endsWithName(text.slice(Math.max(0, end - assigned.longestName), end)))
+      return false;
+    return names.kindOf(text.slice(text.lastIndexOf('"', end - 1) + 1, end)) === null;
   }
 
   /** Whether the name that ends before this colon is not secret, or its value tells nothing. */
