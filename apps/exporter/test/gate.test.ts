@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { createGate } from '../src/destinations/gate.ts';
+import { createGate, sendThrough } from '../src/destinations/gate.ts';
 
 const failed = { class: 'transient', code: 'SlowDown', reason: 'down' } as const;
 const blocked = { class: 'blocked', code: 'AccessDenied', reason: 'no rights' } as const;
@@ -36,6 +36,15 @@ test('a probe that found no batch leaves the permit to the next', async () => {
   (await enter()).report(failed);
   (await enter()).report('not tried');
   (await enter()).report('reached');
+});
+
+test('a probe that throws leaves the permit to the next, and one that resolves opens the gate', async () => {
+  const { gate, enter } = setUp();
+  (await enter()).report(failed);
+  const noDatabase = new Error('The database does not answer.');
+  await expect(sendThrough(gate, never, () => Promise.reject(noDatabase))).rejects.toBe(noDatabase);
+  expect(await sendThrough(gate, AbortSignal.timeout(30_000), async () => 'reached')).toBe('reached');
+  await Promise.all([enter(), enter()]);
 });
 
 test('uploads in flight at the first error do not lengthen the wait', async () => {

@@ -8,7 +8,7 @@ import type { Registry } from 'prom-client';
 import type { Lane } from '../destinations/configured/lane.ts';
 import { registerDestinations } from '../destinations/configured/register.ts';
 import type { Destination } from '../destinations/destination.ts';
-import type { Gate } from '../destinations/gate.ts';
+import { type Gate, sendThrough } from '../destinations/gate.ts';
 import { probeDestination } from '../destinations/probe.ts';
 import type { SealLoop } from '../export/seal-loop.ts';
 import type { SendLoop } from '../export/send-loop.ts';
@@ -73,7 +73,7 @@ export async function run(parts: RunParts, { taking, working }: Shutdown): Promi
   return 0;
 }
 
-/** Logs once what is unusual about the schema and the bucket. Waits for a database that is down at start. */
+/** Logs once what is unusual about the schema and the bucket, and tells the gate. Waits for a database that is down at start. */
 async function checkAtStart(
   { settings, db, destination, gate, log }: RunParts,
   taking: AbortSignal,
@@ -86,8 +86,8 @@ async function checkAtStart(
       await registerDestinations(settings.destinations, { db, log });
       registered();
       if (!settings.destinations.servesS3) return;
-      const permit = await gate.enter(taking);
-      permit?.report(await probeDestination({ db, destination, bucket: settings.s3.bucket, log }, taking));
+      const probe = () => probeDestination({ db, destination, bucket: settings.s3.bucket, log }, taking);
+      await sendThrough(gate, taking, probe);
       return;
     } catch (error) {
       log.databaseNotReady(explainUnready(error));

@@ -38,6 +38,26 @@ export interface SendError {
   readonly afterMs?: number;
 }
 
+/**
+ * Sends when the gate lets it. What throws was not tried: a permit that nobody reports would close the gate for ever. Null when
+ * `signal` was aborted first.
+ */
+export async function sendThrough(
+  gate: Gate,
+  signal: AbortSignal,
+  send: () => Promise<SendResult>,
+): Promise<SendResult | null> {
+  const permit = await gate.enter(signal);
+  if (permit === null) return null;
+  let result: SendResult = 'not tried';
+  try {
+    result = await send();
+  } finally {
+    permit.report(result);
+  }
+  return result;
+}
+
 /** Whether the destination refuses everything until a person repairs something. */
 export function isBlocked(result: SendResult): boolean {
   return typeof result === 'object' && result.class === 'blocked';
