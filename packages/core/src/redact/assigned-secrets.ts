@@ -10,8 +10,6 @@ const secretNames =
   '|token|jwt|authorization|signature|credentials?|cookies?|conn(?:ection)?[_-]?str(?:ing)?';
 /** The letters with which these names end. */
 const lastLetters = 'destnylgr';
-/** Of these names. */
-const longestName = 24;
 
 const blank = '\\s{0,8}';
 /** What needs no replacement: it was replaced before, or it is a hash, a mask or a reference. */
@@ -33,12 +31,10 @@ export interface AssignedRules {
   isAssignedAt(text: string, at: number): boolean;
   /** Adds the secrets of a text that are assigned. */
   find(text: string, found: FoundSecret[]): void;
-  /** Whether a text ends as a secret name does; it may be the end of a longer name. */
-  endsWithName(text: string): boolean;
+  /** Whether a secret name ends before this place; it may be the end of a longer name. */
+  endsNameBefore(text: string, at: number): boolean;
   /** The characters with which secret names end. */
   readonly lastCharacters: string;
-  /** Of the names, with a quote. */
-  readonly longestName: number;
 }
 
 /** `added` are further names, in lower case. They are whole names: the letters before them are not of a longer one. */
@@ -68,7 +64,7 @@ export function createAssignedRules(added: readonly string[]): AssignedRules {
   const any = new RegExp(assigned.source, 'i');
   const here = new RegExp(assigned.source, 'iy');
   // Behind an escape a letter stands before the name that is not of it, so the beginning of a name does not count here.
-  const atEnd = new RegExp(`(?:${secretNames}${own === '' ? '' : `|${own}`})$`, 'i');
+  const nameBefore = new RegExp(`(?<=${secretNames}${own === '' ? '' : `|${own}`})`, 'iy');
   // Characters are looked for first, which takes a tenth of the time. Escaped quotes are not looked for here.
   const bareColon = new RegExp(`[${before}]${blank}:[\\s'"]`, 'i');
   const mayAssign = (text: string) => text.includes('=') || text.includes("'") || bareColon.test(text);
@@ -89,8 +85,7 @@ export function createAssignedRules(added: readonly string[]): AssignedRules {
         assigned.lastIndex = end;
       }
     },
-    endsWithName: (text) => atEnd.test(text),
+    endsNameBefore: (text, at) => testAt(nameBefore, text, at),
     lastCharacters,
-    longestName: Math.max(longestName, ...added.map((name) => 2 * name.length + 2)),
   };
 }

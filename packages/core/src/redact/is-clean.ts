@@ -57,7 +57,7 @@ export function isClean(text: string, { names, values }: SecretRules): boolean {
 }
 
 /** The name before the colon that stands here, as it is written. */
-function nameEndingAt(text: string, colon: number): string {
+export function nameEndingAt(text: string, colon: number): string {
   return text.slice(text.lastIndexOf('"', colon - 2) + 1, colon - 1);
 }
 
