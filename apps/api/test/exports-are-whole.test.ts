@@ -16,7 +16,7 @@ const manyRows = Number(process.env.EXPORT_ROWS ?? 20_000);
 const heapMb = 64;
 const maxResidentMb = 300;
 /** Over an api that has just answered a small export. */
-const maxGrowthMb = 60;
+const maxGrowthMb = 45;
 
 let api: ApiFixture;
 const objects = Array.from({ length: 7 }, (_, n) => `object-${n}`);
@@ -208,7 +208,8 @@ test('with the options of Node in `npm run api`, an export needs little more mem
     expect(own.app.output()).not.toContain('Warning');
     return (await readMegabytes(own.app.pid, 'VmHWM')) - before;
   };
-  // V8 collects later while other programs need the processor. What an export really needs, it needs each time.
+  // V8 collects later while other programs need the processor: three of 18 processes grew by more. What an export
+  // really needs, it needs each time.
   let growth = await measureGrowth();
   for (let tries = 1; tries < 4 && growth >= maxGrowthMb; tries += 1) growth = await measureGrowth();
   expect(growth).toBeLessThan(maxGrowthMb);
