@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import { get } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import express from 'express';
 import { afterEach, expect, test } from 'vitest';
 import { awaitTurn, noteArrival } from '../src/http/long-work.ts';
 import { type ApiServer, createServer } from '../src/http/server.ts';
+import { sendParts } from '../src/read/send-export.ts';
 
 /*
  * Node accepts one connection in each turn of the event loop. So the pieces of long work must wait for connections that arrive
@@ -73,4 +75,33 @@ test('connections that never end to arrive do not stop long work', async () => {
   await expect.poll(() => pieces).toBeGreaterThan(20);
   isOver = true;
   await work;
+});
+
+test('each part of an export is a piece of long work: in each turn of the event loop there is one at most', async () => {
+  const part = [Buffer.alloc(1_024)];
+  let parts = 0;
+  const source = {
+    rows: 0,
+    next: async () => {
+      parts += 1;
+      return isOver ? null : part;
+    },
+  };
+  const form = { format: 'ndjson', hasClosingLine: false, hasBom: false, isContinued: false } as const;
+  const app = express().get('/', (_request, response) =>
+    sendParts(response, form, source, { hold: () => {}, getRecordBegin: async () => null }),
+  );
+  isOver = false;
+  api = createServer(app, limits, null);
+  api.server.listen(0);
+  await once(api.server, 'listening');
+  const request = get({ port: (api.server.address() as AddressInfo).port, agent: false });
+  const [response] = await once(request, 'response');
+  response.resume();
+  await expect.poll(() => parts).toBeGreaterThan(10);
+  const before = parts;
+  for (let turns = 0; turns < 100; turns += 1) await new Promise((resolve) => setImmediate(resolve));
+  expect(parts - before).toBeLessThanOrEqual(101);
+  isOver = true;
+  await once(response, 'end');
 });
