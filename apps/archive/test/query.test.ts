@@ -289,6 +289,40 @@ describe.each([
   });
 });
 
+test('a query that fails ends when its other downloads have ended, because it then removes what they write to', async () => {
+  await rm(fixture.cache, { recursive: true, force: true });
+  const objects = (await fixture.bucket.objects()).map(({ key }) => key).filter((key) => key.includes('2026-07-03'));
+  expect(objects.length).toBeGreaterThan(1);
+  const [refused = ''] = objects;
+  const [answered, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let held = 0;
+  fixture.proxy.intervene = {
+    before: async ({ method, path }) => {
+      if (method !== 'GET' || !path.includes('.ndjson')) return undefined;
+      if (!decodeURIComponent(path).includes(refused)) {
+        held += 1;
+        await released.promise;
+        return undefined;
+      }
+      await expect.poll(() => held).toBeGreaterThan(0);
+      answered.resolve();
+      return { status: 403, code: 'AccessDenied' };
+    },
+  };
+  let isEnded = false;
+  const query = fixture
+    .archive(['query', 'select count(*) from events', '--from', '2026-07-03', '--to', '2026-07-03'])
+    .finally(() => {
+      isEnded = true;
+    });
+  await answered.promise;
+  for (let requests = 0; requests < 100; requests += 1) await fixture.bucket.objects();
+  expect(isEnded).toBe(false);
+  released.resolve();
+  expect((await query).exitCode).toBe(1);
+  fixture.proxy.intervene = {};
+});
+
 test('shell: runs each statement, explains one that fails, and goes on', async () => {
   let [output, said] = ['', ''];
   const parts = fixture.parts({

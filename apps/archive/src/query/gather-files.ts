@@ -78,10 +78,12 @@ async function useObjects(
 ) {
   const waiting = objects.values();
   let [done, doneBytes] = [0, 0];
+  let hasFailed = false;
   async function work(): Promise<void> {
     const writer = await createParquetWriter(duckdb);
     try {
       for (const object of waiting) {
+        if (hasFailed) return;
         await cache.use(`v${parquetVersion}\n${object.key}\n${object.etag}`, async (path) => {
           await writer.discard();
           writer.startObject(object.path);
@@ -92,11 +94,16 @@ async function useObjects(
         doneBytes += object.bytes;
         progress(() => `Fetched ${done} of ${objects.length} objects, ${doneBytes} of ${bytes} bytes.`);
       }
+    } catch (error) {
+      hasFailed = true;
+      throw error;
     } finally {
       writer.close();
     }
   }
-  await Promise.all(Array.from({ length: Math.min(workers, objects.length) }, work));
+  // All of them end before the first failure is told: the folder that they write to is removed then.
+  const ended = await Promise.allSettled(Array.from({ length: Math.min(workers, objects.length) }, work));
+  for (const { reason } of ended.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[]) throw reason;
 }
 
 async function useCompacted(
