@@ -43,7 +43,7 @@ test('a probe that throws leaves the permit to the next, and one that resolves o
   (await enter()).report(failed);
   const noDatabase = new Error('The database does not answer.');
   await expect(sendThrough(gate, never, () => Promise.reject(noDatabase))).rejects.toBe(noDatabase);
-  expect(await sendThrough(gate, AbortSignal.timeout(30_000), async () => 'reached')).toBe('reached');
+  expect(await sendThrough(gate, never, async () => 'reached')).toBe('reached');
   await Promise.all([enter(), enter()]);
 });
 
