@@ -5,7 +5,7 @@ import { withCommands } from '@auditbox/process/with-commands.ts';
 import { backfill, pauseOrResume, remove, replayAgain } from './commands/destinations/change.ts';
 import { type DestinationsCommand, parseDestinationsCommand } from './commands/destinations/cli.ts';
 import { listAll } from './commands/destinations/list.ts';
-import { type CommandResult, failure } from './commands/destinations/result.ts';
+import { type CommandResult, failure, success } from './commands/destinations/result.ts';
 import { checkAll, sendTest } from './commands/destinations/try.ts';
 import type { ConfiguredDestination } from './destinations/configured/configured-destination.ts';
 import { createDestinations, DestinationSetupError } from './destinations/configured/create-destinations.ts';
@@ -65,10 +65,12 @@ async function execute(
       const unknown = given.names.find((name) => !destinations.all.some((one) => one.name === name));
       if (unknown !== undefined) return failure(`${unknown} is not in the configuration.`);
       const wanted = destinations.all.filter(({ name }) => given.names.length === 0 || given.names.includes(name));
+      if (given.dryRun) return listWanted('Would be asked', wanted);
       return withDestinations(wanted, context, (made) => checkAll(made, taking));
     }
     case 'test': {
       const wanted = destinations.all.filter(({ name }) => name === given.name);
+      if (given.dryRun && wanted.length > 0) return listWanted('Would get a test event', wanted);
       return withDestinations(wanted, context, async ([made]) =>
         made === undefined ? failure(`${given.name} is not in the configuration.`) : sendTest(made, taking),
       );
@@ -90,6 +92,12 @@ async function execute(
     default:
       return given satisfies never;
   }
+}
+
+/** What a dry run would reach. */
+function listWanted(what: string, wanted: readonly ConfiguredDestination[]): CommandResult {
+  const names = wanted.map(({ name }) => name);
+  return success(`${what}: ${names.join(', ') || 'none'}.`, { dryRun: true, destinations: names });
 }
 
 async function withDestinations(

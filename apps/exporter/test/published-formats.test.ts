@@ -2,8 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createFormatter, formatNames } from '../src/destinations/formats/format.ts';
 import { createBody } from '../src/destinations/webhook/bodies.ts';
+import { formatSentAs, formsOf, parseSentAs } from '../src/export/requests/sent-as.ts';
 import { aRow, openDestination } from './opened-destination.ts';
 import { checkCloudEvents } from './published/check-cloud-events.ts';
+import { checkEcs } from './published/check-ecs.ts';
 import { checkOcsf } from './published/check-ocsf.ts';
 
 /* What receivers get, compared with what others publish about their formats. */
@@ -42,6 +44,33 @@ type Fields = Readonly<Record<string, unknown>>;
 const ocsf = createFormatter('ocsf', []);
 const ocsfOf = (fields: Fields): Fields => JSON.parse(ocsf(JSON.stringify(fields)));
 const problemsOf = (fields: Fields) => checkOcsf(ocsfOf(fields)).problems;
+
+const name = fc.string({ unit: 'binary', minLength: 1, maxLength: 60 });
+const ip = fc.oneof(fc.ipV4(), fc.ipV6(), fc.constantFrom('', 'unknown', `fe80::1%${'e'.repeat(40)}`));
+/** Fields of an event, as the database takes them. */
+const anyFields = fc.record({
+  changed_by: fc.oneof(name, fc.emailAddress(), fc.constantFrom('zoë@exämple.com', 'a@b.c@d.e')),
+  changed_by_api_key: fc.oneof(name, fc.constant('')),
+  action: fc.oneof(
+    name,
+    fc.constantFrom('created', 'read', 'deleted', 'blocked', 'rotated', 'denied', 'constructor', '__proto__'),
+  ),
+  table_name: fc.oneof(name, fc.constant('auditbox.request')),
+  object_id: fc.oneof(name, fc.constantFrom('', 'GET /audit', 'any', 'toString')),
+  before_value: fc.option(fc.jsonValue()),
+  updated_values: fc.option(fc.jsonValue()),
+  context: fc.option(
+    fc.record(
+      {
+        ...{ ip, user_agent: fc.string(), address: ip, path: fc.string(), query: fc.string(), reason: fc.string() },
+        ...{ count: fc.jsonValue(), first_at: fc.oneof(name, fc.constant('2026-07-03T11:46:00Z')) },
+      },
+      { requiredKeys: [] },
+    ),
+  ),
+  recorded_by: fc.oneof(name, fc.constant('api')),
+  tenant: fc.oneof(name, fc.constant('')),
+});
 
 describe('ocsf, by the table of OCSF 1.8', () => {
   test('a change is Entity Management, and of what the class recommends it leaves out what Auditbox does not have', () => {
@@ -107,33 +136,8 @@ describe('ocsf, by the table of OCSF 1.8', () => {
   });
 
   test('every event that the database takes makes a record that the table accepts', () => {
-    const name = fc.string({ unit: 'binary', minLength: 1, maxLength: 60 });
-    const ip = fc.oneof(fc.ipV4(), fc.ipV6(), fc.constantFrom('', 'unknown', `fe80::1%${'e'.repeat(40)}`));
-    const fields = fc.record({
-      changed_by: fc.oneof(name, fc.emailAddress(), fc.constantFrom('zoë@exämple.com', 'a@b.c@d.e')),
-      changed_by_api_key: fc.oneof(name, fc.constant('')),
-      action: fc.oneof(
-        name,
-        fc.constantFrom('created', 'read', 'deleted', 'blocked', 'rotated', 'denied', 'constructor', '__proto__'),
-      ),
-      table_name: fc.oneof(name, fc.constant('auditbox.request')),
-      object_id: fc.oneof(name, fc.constantFrom('', 'GET /audit', 'any', 'toString')),
-      before_value: fc.option(fc.jsonValue()),
-      updated_values: fc.option(fc.jsonValue()),
-      context: fc.option(
-        fc.record(
-          {
-            ...{ ip, user_agent: fc.string(), address: ip, path: fc.string(), query: fc.string(), reason: fc.string() },
-            ...{ count: fc.jsonValue(), first_at: fc.oneof(name, fc.constant('2026-07-03T11:46:00Z')) },
-          },
-          { requiredKeys: [] },
-        ),
-      ),
-      recorded_by: fc.oneof(name, fc.constant('api')),
-      tenant: fc.oneof(name, fc.constant('')),
-    });
     fc.assert(
-      fc.property(fields, (changed) => {
+      fc.property(anyFields, (changed) => {
         expect(problemsOf({ ...event, ...changed })).toEqual([]);
       }),
       { numRuns: 1_000, seed: 18 },
@@ -172,7 +176,7 @@ describe('ocsf, by the table of OCSF 1.8', () => {
   });
 
   test('what was begun before it had reporter, URL and count goes on without them', () => {
-    const second = createFormatter('ocsf', [], 2);
+    const second = createFormatter('ocsf', [], { ecs: 2, ocsf: 2 });
     const fields = { ...request, context: { ...request.context, count: 3, first_at: '2026-07-03T11:46:00Z' } };
     const { count, start_time, http_request, metadata, ...common } = ocsfOf(fields);
     const { reporter, ...others } = metadata as Fields;
@@ -184,11 +188,108 @@ describe('ocsf, by the table of OCSF 1.8', () => {
   });
 
   test('what an older version began goes on in its form', () => {
-    const before = createFormatter('ocsf', [], 1);
+    const before = createFormatter('ocsf', [], { ecs: 2, ocsf: 1 });
     const written: Fields = JSON.parse(before(JSON.stringify(event)));
     expect(written).toMatchObject({ updated_entity: { uid: 'team-1' }, unmapped: { tenant: 'acme' } });
     expect(checkOcsf(written).problems).toEqual(['updated_entity is not an attribute']);
   });
+});
+
+describe('ecs, by the table of ECS 9.5', () => {
+  const ecs = createFormatter('ecs', []);
+  const ecsOf = (fields: Fields): Fields => JSON.parse(ecs(JSON.stringify(fields)));
+
+  test('a change is a change of the configuration', () => {
+    const written = ecsOf(event);
+    expect(checkEcs(written)).toEqual([]);
+    expect(written.event).toMatchObject({ category: ['configuration'], type: ['change'], outcome: 'success' });
+    expect(written).toMatchObject({
+      user: { id: 'ana@example.com', email: 'ana@example.com' },
+      source: { ip: '10.0.0.1' },
+    });
+  });
+
+  test('a recorded request to the api is an access, and a denied one is a failure with its reason', () => {
+    expect(checkEcs(ecsOf(request))).toEqual([]);
+    expect(ecsOf(request)).toMatchObject({
+      event: { category: ['api'], type: ['access'], action: 'read', outcome: 'success' },
+      http: { request: { method: 'GET' } },
+      url: { path: '/audit/1', query: 'pretty=1' },
+      source: { ip: '2001:db8::1' },
+    });
+    const denied = { ...request, action: 'denied', context: { ...request.context, reason: 'no scope' } };
+    expect(checkEcs(ecsOf(denied))).toEqual([]);
+    expect(ecsOf(denied).event).toMatchObject({ type: ['denied'], outcome: 'failure', reason: 'no scope' });
+    // Anybody may send such an event.
+    expect(ecsOf({ ...denied, recorded_by: 'key:1' }).event).toMatchObject({ type: ['change'], outcome: 'success' });
+  });
+
+  test('an event without an actor has no user, and an address with a zone is left out, because the type knows none', () => {
+    const written = ecsOf({ ...event, changed_by: '', context: { ip: 'fe80::1%eth0' } });
+    expect(checkEcs(written)).toEqual([]);
+    for (const name of ['user', 'related', 'source']) expect(written).not.toHaveProperty(name);
+  });
+
+  test('every event that the database takes makes a document that the table accepts', () => {
+    fc.assert(
+      fc.property(anyFields, (changed) => {
+        expect(checkEcs(ecsOf({ ...event, ...changed }))).toEqual([]);
+      }),
+      { numRuns: 1_000, seed: 18 },
+    );
+  });
+
+  test('a document with any fault is noticed', () => {
+    const written = ecsOf(event);
+    const about = written.event as Fields;
+    const faults: Fields[] = [
+      { ...written, evnt: {} },
+      { ...written, user: { id: 'a', mail: 'a' } },
+      { ...written, user: 'a' },
+      { ...written, user: {} },
+      { ...written, user: { id: ['a'] } },
+      { ...written, user: { id: 5 } },
+      { ...written, related: { user: 'a' } },
+      { ...written, source: { ip: 'unknown' } },
+      { ...written, '@timestamp': 1_783_079_210 },
+      { ...written, '@timestamp': undefined },
+      { ...written, labels: { key: { a: 1 } } },
+      { ...written, ecs: { version: '1.0.0' } },
+      { ...written, event: { ...about, kind: 'change' } },
+      { ...written, event: { ...about, outcome: 'ok' } },
+      { ...written, event: { ...about, category: 'configuration' } },
+      { ...written, event: { ...about, category: ['configuration', 'audit'] } },
+      { ...written, event: { ...about, type: ['denied'] } },
+      { ...written, event: { ...about, created: 'today' } },
+    ];
+    for (const fault of faults)
+      expect(checkEcs(JSON.parse(JSON.stringify(fault))), JSON.stringify(fault)).not.toEqual([]);
+  });
+
+  test('what an older version began goes on in its form', () => {
+    const before = createFormatter('ecs', [], { ecs: 1, ocsf: 3 });
+    const denied = { ...request, action: 'denied', changed_by: '', context: { ip: '10.0.0.1', reason: 'no scope' } };
+    const written: Fields = JSON.parse(before(JSON.stringify(denied)));
+    expect(written).toMatchObject({
+      user: {},
+      source: { ip: '10.0.0.1' },
+      event: { type: ['change'], outcome: 'success' },
+    });
+    for (const name of ['http', 'url']) expect(written).not.toHaveProperty(name);
+    // A change is written as before.
+    expect(before(JSON.stringify(event))).toBe(ecs(JSON.stringify(event)));
+  });
+});
+
+test('the forms of a delivery are those of the version that began it', () => {
+  const limits = { maxRows: 1, maxBytes: 1, maxRowBytes: 1 };
+  const begun = (format: 'ecs' | 'ocsf') =>
+    formsOf(parseSentAs(formatSentAs({ format, omit: [], only: null, except: null }, limits)));
+  expect(begun('ecs').ecs).toBe(2);
+  expect(begun('ocsf').ocsf).toBe(3);
+  const [first, second] = ['{}', '{"followsOcsf18":true}'].map((text) => formsOf(parseSentAs(text)));
+  expect(first).toEqual({ ecs: 1, ocsf: 1 });
+  expect(second).toEqual({ ecs: 1, ocsf: 2 });
 });
 
 test.each(formatNames)('%s takes an action and a table that have the name of a part of every object', (name) => {

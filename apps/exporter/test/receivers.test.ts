@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdir, mkdtemp, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Destination } from '@auditbox/destination-kit/destination.ts';
 import { type HttpReceiver, startHttpReceiver } from '@auditbox/testing/stubs/http-receiver.ts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -206,6 +206,21 @@ describe('otlp', () => {
   });
 });
 
+test.each([
+  [{ status: 200, body: '{}' }, true],
+  [{ status: 400, body: '{"message":"empty"}' }, true],
+  [{ status: 401 }, false],
+  [{ status: 404 }, false],
+  [{ status: 503 }, false],
+  [{ status: 200, body: '<html>log in</html>' }, false],
+])('otlp: the check sends no record, and %j is an answer of a receiver that works: %j', async (answer, works) => {
+  receiver.answer = () => answer;
+  const destination = await open({ type: 'otlp', url: receiver.url });
+  const findings = await destination.check(signal);
+  expect(findings.every(({ stopsDelivery }) => !stopsDelivery)).toBe(works);
+  expect(JSON.parse(lastBody())).toEqual({ resourceLogs: [] });
+});
+
 describe('elastic', () => {
   const elastic = () => open({ type: 'elastic', url: receiver.url, index: 'auditbox-{month}', apiKey: 'k' });
   const items = (...statuses: number[]) => ({
@@ -245,7 +260,8 @@ describe('elastic', () => {
     [{ status: 401 }, { kind: 'blocked' }],
   ])('%j is %j', async (answer, outcome) => {
     receiver.answer = () => answer;
-    expect(await deliver(await elastic(), [aRow(), aRow()])).toMatchObject(outcome);
+    const other = aRow({ id: aRow().id.replace(/1$/, '2') });
+    expect(await deliver(await elastic(), [aRow(), other])).toMatchObject(outcome);
   });
 });
 
@@ -333,6 +349,68 @@ describe('module', () => {
       join(folder, 'destinations.json'),
     );
     expect(await deliver(destination)).toEqual({ kind: 'retry', code: 'Mine', reason: 'later' });
+  });
+
+  const text = (reason: string) => `(options) => ({
+    limits: { maxRows: 1, maxBytes: 1000, maxRowBytes: 1000 },
+    deliver: async () => ({ kind: 'retry', code: 'Mine', reason: ${reason} }),
+    check: async () => [],
+    close: async () => {},
+  })`;
+
+  /** Files of a package, which the configuration in the returned file can name. */
+  async function installed(name: string, about: object, files: Readonly<Record<string, string>>): Promise<string> {
+    const folder = await mkdtemp(join(tmpdir(), 'auditbox-module-'));
+    const at = join(folder, 'node_modules', name);
+    for (const [file, content] of Object.entries({ 'package.json': JSON.stringify({ name, ...about }), ...files })) {
+      await mkdir(dirname(join(at, file)), { recursive: true });
+      writeFileSync(join(at, file), content);
+    }
+    return join(folder, 'destinations.json');
+  }
+
+  const esm = { 'index.js': `export default ${text("'esm'")};` };
+  const cjs = { 'index.cjs': `module.exports = ${text("'cjs'")};` };
+  const compiled = { 'index.cjs': `exports.__esModule = true; exports.default = ${text("'compiled'")};` };
+  test.each([
+    ['a main', 'sink', { type: 'module', main: 'index.js' }, esm, 'sink', 'esm'],
+    ['a scope', '@acme/sink', { type: 'module', exports: './index.js' }, esm, '@acme/sink', 'esm'],
+    // Most packages of today have no entry for `require`.
+    ['an entry for import alone', 'sink', { type: 'module', exports: { import: './index.js' } }, esm, 'sink', 'esm'],
+    [
+      'an entry for each',
+      'sink',
+      { type: 'module', exports: { require: './index.cjs', import: './index.js' } },
+      { ...esm, ...cjs },
+      'sink',
+      'esm',
+    ],
+    ['a path in it', 'sink', { type: 'module', exports: { './audit': './index.js' } }, esm, 'sink/audit', 'esm'],
+    ['CommonJS', 'sink', { exports: './index.cjs' }, cjs, 'sink', 'cjs'],
+    ['compiled CommonJS', 'sink', { exports: './index.cjs' }, compiled, 'sink', 'compiled'],
+  ])('a package with %s is found from the file that names it', async (_what, name, about, files, module, reason) => {
+    const destination = await open({ module }, await installed(name, about, files));
+    expect(await deliver(destination)).toMatchObject({ reason });
+  });
+
+  test('a package in TypeScript that is linked runs as it is, with the options', async () => {
+    const file = await installed('other', {}, {});
+    const source = await mkdtemp(join(tmpdir(), 'auditbox-module-'));
+    writeFileSync(join(source, 'package.json'), '{"name":"sink","type":"module","exports":"./sink.ts"}');
+    writeFileSync(
+      join(source, 'sink.ts'),
+      `type Options = { reason: string };
+      export default ${text('options.reason').replace('(options)', '(options: Options)')};`,
+    );
+    await symlink(source, join(dirname(file), 'node_modules', 'sink'));
+    const destination = await open({ module: 'sink', options: { reason: 'linked' } }, file);
+    expect(await deliver(destination)).toMatchObject({ reason: 'linked' });
+  });
+
+  test('a package that is missing or has no function is named', async () => {
+    const file = await installed('sink', { exports: './index.mjs' }, { 'index.mjs': 'export default {};' });
+    await expect(open({ module: 'sink' }, file)).rejects.toThrow(/sink is not a function/);
+    await expect(open({ module: 'snik' }, file)).rejects.toThrow(/snik/);
   });
 
   test('one that is missing, or has no function, is named', async () => {

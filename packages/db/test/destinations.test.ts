@@ -1,6 +1,11 @@
 import { databaseTime } from '@auditbox/db/database/database-time.ts';
 import { beginRequests } from '@auditbox/db/export/begin-requests.ts';
-import { addDestination, hasLeftovers, pauseDestination, removeDestination } from '@auditbox/db/export/destinations.ts';
+import {
+  addDestination,
+  countLeftovers,
+  pauseDestination,
+  removeDestination,
+} from '@auditbox/db/export/destinations.ts';
 import { askForHistory, continueHistory, countHistory } from '@auditbox/db/export/history.ts';
 import { countReplayable, replayDeliveries } from '@auditbox/db/export/replay-deliveries.ts';
 import { sealBatches } from '@auditbox/db/export/seal-batches.ts';
@@ -154,14 +159,16 @@ test('a history that is being added gives nothing to a destination that is remov
   expect(await continueHistory(db, 'soc', 10)).toBe('unknown');
 });
 
-test('what a removal left is found until it is gone', async () => {
+test('what a removal left is counted until it is gone', async () => {
   const { db } = outbox;
   await addDestination(db, 'soc');
   await storeTwoMonths();
+  expect(await countLeftovers(db, 'soc')).toBe(2);
+  expect(await countLeftovers(db, 'soc', 1)).toBe(1);
   expect(await removeDestination(db, 'soc', 1)).toBe(1);
-  expect(await hasLeftovers(db, 'soc')).toBe(true);
+  expect(await countLeftovers(db, 'soc')).toBe(1);
   expect(await removeDestination(db, 'soc', 1)).toBe(1);
-  expect(await hasLeftovers(db, 'soc')).toBe(false);
+  expect(await countLeftovers(db, 'soc')).toBe(0);
 });
 
 test('progress of a paused destination is recorded, and says that it is paused', async () => {

@@ -99,17 +99,18 @@ export async function removeDestination(db: Database, name: string, maxRows: num
 }
 
 /**
- * Whether anything of a destination is left. After a removal that was interrupted there is, although the destination is unknown.
+ * How many deliveries and rejections a destination has; `most` of each are counted. After a removal that was interrupted there are some,
+ * although the destination is unknown.
  *
  * Caller: the command that removes.
  * Locks: none.
  * Crash: nothing is written.
  */
-export async function hasLeftovers(db: Database, name: string): Promise<boolean> {
+export async function countLeftovers(db: Database, name: string, most: number | null = null): Promise<number> {
   const [row] = await db.query(
-    (sql) => sql<[{ found: boolean }]>`
-      select exists (select from auditbox.delivery where destination = ${name})
-        or exists (select from auditbox.rejection where destination = ${name}) as found`,
+    (sql) => sql<[{ rows: number }]>`
+      select ((select count(*) from (select from auditbox.delivery where destination = ${name} limit ${most}) d)
+        + (select count(*) from (select from auditbox.rejection where destination = ${name} limit ${most}) r))::int as rows`,
   );
-  return row.found;
+  return row.rows;
 }

@@ -3,18 +3,20 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 
 /** A request as a receiver got it. */
-interface ReceivedRequest {
+export interface ReceivedRequest {
   readonly method: string;
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
+  /** The body as it came, which may be compressed. */
+  readonly bytes: Buffer;
 }
 
 /**
  * What a receiver does with a request. `hang` never answers; `cut` closes the connection in the middle of the answer; `slow
  * loris` sends a byte of the answer now and then, for ever.
  */
-type ReceiverAnswer =
+export type ReceiverAnswer =
   | { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body?: string | Buffer }
   | 'hang'
   | 'cut'
@@ -51,12 +53,9 @@ export async function startHttpReceiver(tls?: { key: string; certificate: string
     } catch {
       return;
     }
-    const request = {
-      method: incoming.method ?? '',
-      path: incoming.url ?? '',
-      headers: incoming.headers,
-      body: Buffer.concat(parts).toString('utf8'),
-    };
+    const bytes = Buffer.concat(parts);
+    const { method = '', url: path = '', headers } = incoming;
+    const request = { method, path, headers, body: bytes.toString('utf8'), bytes };
     requests.push(request);
     give(response, await (receiver as HttpReceiver).answer(request), timers);
   });

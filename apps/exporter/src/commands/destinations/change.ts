@@ -1,7 +1,7 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { databaseTime } from '@auditbox/db/database/database-time.ts';
 import {
-  hasLeftovers,
+  countLeftovers,
   type KnownDestination,
   listDestinations,
   pauseDestination,
@@ -11,6 +11,8 @@ import { findFailed } from '@auditbox/db/export/find-failed.ts';
 import { askForHistory, countHistory } from '@auditbox/db/export/history.ts';
 import { countReplayable, type ReplayCount, replayDeliveries } from '@auditbox/db/export/replay-deliveries.ts';
 import { countReplayed, replayFailed } from '@auditbox/db/export/replay-failed.ts';
+import { findUnfinishedDeliveries } from '@auditbox/db/observe/backlog.ts';
+import { counted } from '../../counted.ts';
 import type { DestinationsCommand } from './cli.ts';
 import { type CommandResult, failure, stopped, success } from './result.ts';
 
@@ -22,9 +24,29 @@ export async function pauseOrResume(db: Database, command: Command<'pause' | 're
   const { name, kind, dryRun } = command;
   const done = kind === 'pause' ? 'paused' : 'resumed';
   if ((await find(db, name)) === null) return notThere(name);
-  if (dryRun) return success(`${name} would be ${done}.`, { name, dryRun });
+  const waiting = await countWaiting(db, name);
+  const json = { name, ...waiting };
+  if (dryRun) return success(`${name} would be ${done}. ${describeWaiting(waiting)}`, { ...json, dryRun });
   const isKnown = await pauseDestination(db, name, kind === 'pause');
-  return isKnown ? success(`${name} is ${done}.`, { name }) : notThere(name);
+  return isKnown ? success(`${name} is ${done}. ${describeWaiting(waiting)}`, json) : notThere(name);
+}
+
+/** What a destination still has to get. */
+interface Waiting {
+  readonly waitingBatches: number;
+  readonly waitingRows: number;
+}
+
+async function countWaiting(db: Database, name: string): Promise<Waiting> {
+  const found = (await findUnfinishedDeliveries(db)).find(({ destination }) => destination === name);
+  if (found === undefined) return { waitingBatches: 0, waitingRows: 0 };
+  const { deliveries, rows } = found;
+  return { waitingBatches: deliveries.sealed + deliveries.sending, waitingRows: rows.sealed + rows.sending };
+}
+
+function describeWaiting({ waitingBatches, waitingRows }: Waiting): string {
+  const verb = waitingBatches === 1 ? 'waits' : 'wait';
+  return `${counted(waitingBatches, 'batch', 'batches')} (${counted(waitingRows, 'row')}) ${verb}.`;
 }
 
 /** What failed or was rejected, and with a range also what was sent. Requests keep their keys and bytes. */
@@ -114,11 +136,17 @@ export async function remove(
   if (name === 's3') return failure('s3 cannot be removed.');
   if (isConfigured)
     return failure(`${name} is in the configuration; an exporter would add it again. Remove it there first.`);
-  if ((await find(db, name)) === null && !(await hasLeftovers(db, name))) return notThere(name);
+  const known = await find(db, name);
   if (dryRun || !isConfirmed) {
-    const line = `${name} and its deliveries would be removed. Events that wait for it would not be sent.`;
-    return dryRun ? success(line, { name, dryRun }) : failure(`${line} Repeat it with --yes.`);
+    const [rows, waiting] = [await countLeftovers(db, name), await countWaiting(db, name)];
+    if (known === null && rows === 0) return notThere(name);
+    const line =
+      `${name} would be removed, with ${counted(rows, 'delivery or rejection', 'deliveries and rejections')}. ` +
+      `${describeWaiting(waiting)} They would not be sent.`;
+    const json = { name, rows, ...waiting };
+    return dryRun ? success(line, { ...json, dryRun }) : failure(`${line} Repeat it with --yes.`, json);
   }
+  if (known === null && (await countLeftovers(db, name, 1)) === 0) return notThere(name);
   let rows = 0;
   for (let step = -1; step !== 0 && !taking.aborted; ) {
     step = await removeDestination(db, name, rowsPerStep);

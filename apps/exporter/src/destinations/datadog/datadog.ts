@@ -54,7 +54,8 @@ export const datadog: DestinationType<typeof options> = {
     return {
       limits: {
         maxRows: Math.min(maxRows ?? 1_000, 1_000),
-        maxBytes: Math.min(maxBytes ?? usualBytes, usualBytes),
+        // An array has a byte more than a comma for each row.
+        maxBytes: Math.min(maxBytes ?? usualBytes, usualBytes) - 1,
         maxRowBytes: mostRowBytes,
         maxAgeMs,
         rowBytes: (row) => Buffer.byteLength(write(row)) + 1,

@@ -1,33 +1,50 @@
 import { isIP } from 'node:net';
-import { callerOf, type EventMembers, jsonObject, jsonText, presentMember, textMember } from './event-members.ts';
+import {
+  addressText,
+  callerOf,
+  contextText,
+  type EventMembers,
+  isOwnRequest,
+  jsonObject,
+  jsonText,
+  presentMember,
+  textMember,
+} from './event-members.ts';
 
 const ecsVersion = '9.5.0';
 
-const address = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
+const email = /^[^\s@]+@[^\s@]+\.[^\s@]+$/;
+
+/** Which form of `ecs` a delivery was begun in. In 1 a request to Auditbox was a change that succeeded. */
+export type EcsForm = 1 | 2;
 
 /**
  * An event in the Elastic Common Schema, mapped as Elastic's package for LiteLLM maps it. Both values stay whole under
- * `auditbox`; map them as `flattened`, because their fields are arbitrary.
+ * `auditbox`; map them as `flattened`, because their fields are arbitrary. A request to Auditbox that it recorded itself is an access,
+ * or a denied one.
  */
-export function formatEcs(members: EventMembers): string {
-  const { ip, userAgent } = callerOf(members);
+export function formatEcs(members: EventMembers, form: EcsForm = 2): string {
+  const { userAgent } = callerOf(members);
   const changedBy = textMember(members, 'changed_by');
+  const request = form === 2 && isOwnRequest(members) ? members : null;
+  const user = { id: jsonText(changedBy), email: email.test(changedBy) ? members.changed_by : undefined };
+  const ip = form === 1 ? callerOf(members).ip : addressText(members);
+  // The type of the field knows no zone.
+  const isAddress = isIP(ip) !== 0 && (form === 1 || !ip.includes('%'));
   return jsonObject({
     '@timestamp': members.updated_at,
     ecs: jsonObject({ version: JSON.stringify(ecsVersion) }),
     event: jsonObject({
       id: members.id,
       kind: '"event"',
-      category: '["configuration"]',
-      type: JSON.stringify(typesOf(textMember(members, 'action'))),
-      action: members.action,
+      ...(request === null ? changeOf(members) : accessOf(request)),
       created: members.recorded_at,
-      outcome: '"success"',
     }),
-    user: jsonObject({ id: jsonText(changedBy), email: address.test(changedBy) ? members.changed_by : undefined }),
+    user: form === 2 && changedBy === '' ? undefined : jsonObject(user),
     related: changedBy === '' ? undefined : jsonObject({ user: `[${members.changed_by}]` }),
-    source: isIP(ip) === 0 ? undefined : jsonObject({ ip: JSON.stringify(ip) }),
+    source: isAddress ? jsonObject({ ip: JSON.stringify(ip) }) : undefined,
     user_agent: userAgent === '' ? undefined : jsonObject({ original: JSON.stringify(userAgent) }),
+    ...(request && partsOf(request)),
     labels: labelsOf(members),
     auditbox: jsonObject({
       table: members.table_name,
@@ -39,6 +56,33 @@ export function formatEcs(members: EventMembers): string {
       redacted: presentMember(members, 'redacted'),
     }),
   });
+}
+
+function changeOf(members: EventMembers) {
+  const type = JSON.stringify(typesOf(textMember(members, 'action')));
+  return { category: '["configuration"]', type, action: members.action, outcome: '"success"' };
+}
+
+function accessOf(members: EventMembers) {
+  const isDenied = textMember(members, 'action') === 'denied';
+  return {
+    category: '["api"]',
+    type: isDenied ? '["denied"]' : '["access"]',
+    action: members.action,
+    outcome: isDenied ? '"failure"' : '"success"',
+    reason: jsonText(contextText(members, 'reason')),
+  };
+}
+
+/** The request itself. Its object is the route: `GET /audit`. */
+function partsOf(members: EventMembers) {
+  const [method = ''] = textMember(members, 'object_id').split(' ');
+  const path = jsonText(contextText(members, 'path'));
+  const isMethod = /^[A-Z]+$/.test(method);
+  return {
+    http: isMethod ? jsonObject({ request: jsonObject({ method: JSON.stringify(method) }) }) : undefined,
+    url: path && jsonObject({ path, query: jsonText(contextText(members, 'query')) }),
+  };
 }
 
 function typesOf(action: string): string[] {

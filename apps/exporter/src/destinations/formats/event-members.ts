@@ -46,3 +46,13 @@ export function contextText(members: EventMembers, name: string): string {
   const value = (context as Record<string, unknown> | null)?.[name];
   return typeof value === 'string' ? value : '';
 }
+
+/** Whether the api recorded a request to itself: a read, or a denied one. Anybody may write an event that looks alike. */
+export function isOwnRequest(members: EventMembers): boolean {
+  return textMember(members, 'table_name') === 'auditbox.request' && textMember(members, 'recorded_by') === 'api';
+}
+
+/** The address of the caller. The api has another name for it in its own events. */
+export function addressText(members: EventMembers): string {
+  return isOwnRequest(members) ? contextText(members, 'address') : callerOf(members).ip;
+}

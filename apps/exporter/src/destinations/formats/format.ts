@@ -1,4 +1,4 @@
-import { formatEcs } from './ecs.ts';
+import { type EcsForm, formatEcs } from './ecs.ts';
 import { type EventMembers, eventMembers, jsonObject } from './event-members.ts';
 import { formatLitellm } from './litellm.ts';
 import { formatOcsf, type OcsfForm } from './ocsf.ts';
@@ -12,28 +12,37 @@ export type FormatName = (typeof formatNames)[number];
 export const omissibleFields = ['before_value', 'updated_values', 'context'] as const;
 export type OmissibleField = (typeof omissibleFields)[number];
 
-const formatters: { readonly [Name in FormatName]: (members: EventMembers) => string } = {
-  auditbox: jsonObject,
-  litellm: formatLitellm,
-  ecs: formatEcs,
-  ocsf: ocsfFormatter(3),
-};
+/** The forms of formats that have changed. */
+export interface Forms {
+  readonly ecs: EcsForm;
+  readonly ocsf: OcsfForm;
+}
 
-/**
- * Turns an event's line into the line of a format. An omitted field is null. A delivery goes on in the form of `ocsf` that it was
- * begun in.
- */
+const newestForms: Forms = { ecs: 2, ocsf: 3 };
+
+/** Turns an event's line into the line of a format. An omitted field is null. A delivery goes on in the form that it was begun in. */
 export function createFormatter(
   name: FormatName,
   omitted: readonly OmissibleField[],
-  ocsfForm: OcsfForm = 3,
+  forms = newestForms,
 ): (line: string) => string {
   if (name === 'auditbox' && omitted.length === 0) return (line) => line;
   const nulls = Object.fromEntries(omitted.map((field) => [field, 'null']));
-  const format = name === 'ocsf' ? ocsfFormatter(ocsfForm) : formatters[name];
+  const format = formatterOf(name, forms);
   return (line) => format({ ...eventMembers(line), ...nulls });
 }
 
-function ocsfFormatter(form: OcsfForm): (members: EventMembers) => string {
-  return form === 1 ? formatOcsfBefore : (members) => formatOcsf(members, form);
+function formatterOf(name: FormatName, { ecs, ocsf }: Forms): (members: EventMembers) => string {
+  switch (name) {
+    case 'auditbox':
+      return jsonObject;
+    case 'litellm':
+      return formatLitellm;
+    case 'ecs':
+      return (members) => formatEcs(members, ecs);
+    case 'ocsf':
+      return ocsf === 1 ? formatOcsfBefore : (members) => formatOcsf(members, ocsf);
+    default:
+      return name satisfies never;
+  }
 }

@@ -1,8 +1,10 @@
 import { isIP } from 'node:net';
 import {
+  addressText,
   callerOf,
   contextText,
   type EventMembers,
+  isOwnRequest,
   jsonObject,
   jsonText,
   presentMember,
@@ -63,9 +65,8 @@ interface Derived {
  * if the caller and its address are known, because the class requires both. Every other event is Entity Management (class 3004).
  */
 export function formatOcsf(members: EventMembers, form: Exclude<OcsfForm, 1> = 3): string {
-  const isRequest =
-    textMember(members, 'table_name') === 'auditbox.request' && textMember(members, 'recorded_by') === 'api';
-  const ip = addressOf(isRequest ? contextText(members, 'address') : callerOf(members).ip);
+  const isRequest = isOwnRequest(members);
+  const ip = addressOf(addressText(members));
   const actor = actorOf(textMember(members, 'changed_by'));
   const additions = form === 2 ? {} : findAdditions(members, isRequest);
   if (isRequest && ip !== undefined && actor !== undefined) return formatRequest(members, { actor, ip, additions });

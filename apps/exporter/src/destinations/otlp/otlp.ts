@@ -1,8 +1,7 @@
-import type { DeliveryRequest, Destination, Outcome, Row } from '@auditbox/destination-kit/destination.ts';
+import type { DeliveryRequest, Destination, Finding, Outcome, Row } from '@auditbox/destination-kit/destination.ts';
 import { z } from 'zod';
 import type { DestinationType } from '../configured/destination-type.ts';
 import { baseUrl, headersOption, requestLimits, tlsOptions } from '../configured/options.ts';
-import { checkByHead } from '../http/check-by-head.ts';
 import { classifyAnswer, describeAnswer } from '../http/classify-answer.ts';
 import { createHttpClient, type HttpAnswer } from '../http/http-client.ts';
 import { isFromReceiver, jsonAnswer } from '../http/json-answer.ts';
@@ -28,20 +27,36 @@ export const otlp: DestinationType<typeof options> = {
     const endpoint = `${url.replace(/(\/v1\/logs)?\/*$/, '')}/v1/logs`;
     const client = createHttpClient({ tls: createTlsFiles(tls, log), env });
     const resource = `{"attributes":[${attribute('service.name', service)}]}`;
+    const head = `{"resourceLogs":[{"resource":${resource},"scopeLogs":[{"scope":{"name":"auditbox"},"logRecords":[`;
+    const tail = ']}]}]}';
+    const envelopeBytes = Buffer.byteLength(head) + tail.length;
+    const sent = { url: endpoint, headers: { ...headers, 'content-type': 'application/json' } };
+    let warning = '';
+    /** A collector may take everything and warn. Each warning is logged once, until another one comes. */
+    const warn = (message: string) => {
+      if (message !== '' && message !== warning) log('warn', `The collector took all records and said: ${message}`);
+      warning = message;
+    };
     return {
       limits: {
         maxRows: maxRows ?? 1_000,
-        maxBytes: maxBytes ?? usualBytes,
-        maxRowBytes: usualBytes,
+        maxBytes: Math.max(1, (maxBytes ?? usualBytes) - envelopeBytes),
+        maxRowBytes: Math.max(1, usualBytes - envelopeBytes),
         rowBytes: (row) => Buffer.byteLength(logRecord(row)) + 1,
       },
       async deliver({ rows }: DeliveryRequest, signal): Promise<Outcome> {
-        const scope = `{"scope":{"name":"auditbox"},"logRecords":[${rows.map(logRecord).join(',')}]}`;
-        const body = `{"resourceLogs":[{"resource":${resource},"scopeLogs":[${scope}]}]}`;
-        const sent = { url: endpoint, headers: { ...headers, 'content-type': 'application/json' }, body };
-        return classifyOtlpAnswer(await client.send(sent, signal), rows.length);
+        const body = `${head}${rows.map(logRecord).join(',')}${tail}`;
+        const answer = await client.send({ ...sent, body }, signal);
+        const outcome = classifyOtlpAnswer(answer, rows.length);
+        if (outcome.kind === 'taken') warn(readPartialSuccess(answer).message);
+        return outcome;
       },
-      check: (signal) => checkByHead(client, endpoint, signal),
+      /** No records store nothing, and show whether the headers are accepted. A collector may refuse them as empty. */
+      async check(signal): Promise<readonly Finding[]> {
+        const answer = await client.send({ ...sent, body: '{"resourceLogs":[]}' }, signal);
+        const works = answer.status === 400 || classifyOtlpAnswer(answer, 1).kind === 'taken';
+        return works ? [] : [{ says: describeAnswer(answer.status, answer.text), stopsDelivery: true }];
+      },
       close: async () => client.close(),
     };
   },

@@ -23,7 +23,7 @@ const options = z.strictObject({
   ...requestLimits,
 });
 
-/** A call is at most 1 MB, also before compression. */
+/** A call is at most 1 MB, also before compression. Its rows have a byte less, because an array has one more than a comma for each row. */
 const mostBytes = 1_000_000;
 /** A longer text is cut and answered with success, so such a row is rejected here. */
 const mostRowBytes = 64_000;
@@ -55,7 +55,7 @@ export const sentinel: DestinationType<typeof options> = {
     return {
       limits: {
         maxRows: maxRows ?? 1_000,
-        maxBytes: Math.min(maxBytes ?? mostBytes, mostBytes),
+        maxBytes: Math.min(maxBytes ?? mostBytes, mostBytes) - 1,
         maxRowBytes: mostRowBytes,
         rowBytes: (row) => Buffer.byteLength(writeRow(row)) + 1,
       },

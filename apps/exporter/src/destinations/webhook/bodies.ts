@@ -8,6 +8,8 @@ export type BodyName = (typeof bodyNames)[number];
 export interface WebhookBody {
   readonly contentType: string;
   readonly maxRows: number;
+  /** What a body of several rows has in addition to them. */
+  readonly envelopeBytes: number;
   /** What a row adds to a body in addition to its line. */
   readonly extraBytes: (row: Row) => number;
   /** The body, as texts that follow each other. */
@@ -15,6 +17,8 @@ export interface WebhookBody {
 }
 
 const manyRows = 1_000;
+/** An array has a byte more than a comma for each row. */
+const arrayBytes = 1;
 
 export function createBody(name: BodyName, source: string): WebhookBody {
   switch (name) {
@@ -22,6 +26,7 @@ export function createBody(name: BodyName, source: string): WebhookBody {
       return {
         contentType: 'application/json',
         maxRows: 1,
+        envelopeBytes: 0,
         extraBytes: () => 0,
         write: (rows) => rows.map(standardEvent),
       };
@@ -29,6 +34,7 @@ export function createBody(name: BodyName, source: string): WebhookBody {
       return {
         contentType: 'application/json',
         maxRows: manyRows,
+        envelopeBytes: arrayBytes,
         extraBytes: () => 1,
         write: (rows) => jsonArray(rows.map(({ line }) => line)),
       };
@@ -36,6 +42,7 @@ export function createBody(name: BodyName, source: string): WebhookBody {
       return {
         contentType: 'application/x-ndjson',
         maxRows: manyRows,
+        envelopeBytes: 0,
         extraBytes: () => 1,
         write: (rows) => rows.flatMap(({ line }) => [line, '\n']),
       };
@@ -43,6 +50,7 @@ export function createBody(name: BodyName, source: string): WebhookBody {
       return {
         contentType: 'application/cloudevents-batch+json',
         maxRows: manyRows,
+        envelopeBytes: arrayBytes,
         extraBytes: (row) => Buffer.byteLength(cloudEvent(row, source)) - Buffer.byteLength(row.line) + 1,
         write: (rows) => jsonArray(rows.map((row) => cloudEvent(row, source))),
       };

@@ -68,7 +68,7 @@ export const webhook: DestinationType<typeof options> = {
     return {
       limits: {
         maxRows: Math.min(maxRows ?? body.maxRows, bodyName === 'event' ? 1 : Number.POSITIVE_INFINITY),
-        maxBytes: maxBytes ?? usualBytes,
+        maxBytes: (maxBytes ?? usualBytes) - body.envelopeBytes,
         maxRowBytes: mostBytes,
         rowBytes: (row) => Buffer.byteLength(row.line) + body.extraBytes(row),
       },

@@ -6,13 +6,14 @@ import { copyDeliveryRows, type DeliveryRow } from '@auditbox/db/export/copy-del
 import { findBadRows } from '@auditbox/db/export/find-bad-rows.ts';
 import type { Destination } from '@auditbox/destination-kit/destination.ts';
 import { createFormatter } from '../../destinations/formats/format.ts';
+import { describeAge } from '../../status/describe-status.ts';
 import { watchLease } from '../watch-lease.ts';
 import { type CutRequest, createCutter, type PlacedRow } from './cut-requests.ts';
 import { createProgress, type Progress } from './progress.ts';
 import { readThrown } from './read-outcome.ts';
 import type { RequestLedger } from './request-ledger.ts';
 import { type SendParts, type SendStop, sendRequest } from './send-request.ts';
-import { formatSentAs, isMeant, ocsfFormOf, parseSentAs, type Selection } from './sent-as.ts';
+import { formatSentAs, formsOf, isMeant, parseSentAs, type Selection } from './sent-as.ts';
 
 /** What an attempt works with. */
 export interface DeliverParts extends Omit<SendParts, 'delivery' | 'keyParts' | 'progress' | 'signal'> {
@@ -85,7 +86,7 @@ async function sendRows(
   const { destination: name, batchId } = delivery;
   const sealedAt = sentAs.hasSealInKey ? begun.sealedAt : null;
   const keyParts = { cell, destination: name, batchId, sealedAt, namesParts: sentAs.namesParts === true };
-  const format = createFormatter(sentAs.format, sentAs.omit, ocsfFormOf(sentAs));
+  const format = createFormatter(sentAs.format, sentAs.omit, formsOf(sentAs));
   const cutter = createCutter(sentAs);
   const ageLimit = ageLimitOf(destination);
   const send = (cut: CutRequest) => sendRequest({ ...parts, keyParts }, cut);
@@ -157,9 +158,6 @@ function tooLarge(bytes: number, most: number): string {
 /** Why a row is too old for the destination, or null. */
 function ageLimitOf({ limits: { maxAgeMs } }: Destination): (row: DeliveryRow) => string | null {
   if (maxAgeMs === undefined) return () => null;
-  const hours = Math.round(maxAgeMs / 360_000) / 10;
-  return ({ occurredAt }) =>
-    Date.now() - Date.parse(occurredAt) > maxAgeMs
-      ? `The event is older than the ${hours} hours that the destination accepts.`
-      : null;
+  const reason = `The event is older than ${describeAge(maxAgeMs / 1_000)}. The destination accepts no older ones.`;
+  return ({ occurredAt }) => (Date.now() - Date.parse(occurredAt) > maxAgeMs ? reason : null);
 }

@@ -1,7 +1,6 @@
 import type { DeliveryRow } from '@auditbox/db/export/copy-delivery-rows.ts';
 import type { DestinationLimits } from '@auditbox/destination-kit/destination.ts';
-import type { FormatName, OmissibleField } from '../../destinations/formats/format.ts';
-import type { OcsfForm } from '../../destinations/formats/ocsf.ts';
+import type { FormatName, Forms, OmissibleField } from '../../destinations/formats/format.ts';
 
 /** Which events a destination gets, by exact values. An event must match each key that `only` has, and none of `except`. */
 interface EventFilter {
@@ -35,6 +34,8 @@ export interface SentAs extends Selection {
   readonly followsOcsf18?: true;
   /** The form of `ocsf`. Missing in a delivery that was begun in the first or second form; `followsOcsf18` tells them apart. */
   readonly ocsfForm?: 3;
+  /** The form of `ecs`. Missing in a delivery that was begun in the first form. */
+  readonly ecsForm?: 2;
 }
 
 export function formatSentAs(selection: Selection, limits: DestinationLimits): string {
@@ -51,6 +52,7 @@ export function formatSentAs(selection: Selection, limits: DestinationLimits): s
     hasSealInKey: true,
     namesParts: true,
     ...(format === 'ocsf' && { followsOcsf18: true, ocsfForm: 3 }),
+    ...(format === 'ecs' && { ecsForm: 2 }),
   } satisfies SentAs);
 }
 
@@ -59,9 +61,9 @@ export function parseSentAs(text: string): SentAs {
   return JSON.parse(text) as SentAs;
 }
 
-/** The form of `ocsf` that a delivery was begun in. */
-export function ocsfFormOf({ followsOcsf18, ocsfForm }: SentAs): OcsfForm {
-  return ocsfForm ?? (followsOcsf18 ? 2 : 1);
+/** The forms of formats that a delivery was begun in. */
+export function formsOf({ followsOcsf18, ocsfForm, ecsForm }: SentAs): Forms {
+  return { ocsf: ocsfForm ?? (followsOcsf18 ? 2 : 1), ecs: ecsForm ?? 1 };
 }
 
 /** Whether an event is meant for the destination. */
