@@ -1,7 +1,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -53,6 +53,73 @@ test.each(names)('%s --help describes it without a setting and exits with 0', as
   const { code, output } = await run([name, '--help'], { AUDITBOX_COMMAND: 'auditbox' });
   expect({ code, output }).toEqual({ code: 0, output: expect.stringMatching(new RegExp(`auditbox ${name}.*--`, 's')) });
   expect(output).not.toContain('npm run');
+});
+
+/** The commands below a command, as its help lists them. */
+function listVerbs(help: string): string[] {
+  const [, list = ''] = /^Commands:\n((?: .*\n)+)/m.exec(help) ?? [];
+  return [...list.matchAll(/^ {2}([a-z]+)\b/gm)].map(([, verb = '']) => verb).filter((verb) => verb !== 'help');
+}
+
+test.each(names)('%s has --json, and so has each command below it', async (name) => {
+  const help = (await run([name, '--help'])).output;
+  const verbs = listVerbs(help);
+  if (verbs.length === 0) return expect(help).toMatch(/^ +--json\b/m);
+  for (const verb of verbs) expect((await run([name, verb, '--help'])).output, verb).toMatch(/^ +--json\b/m);
+});
+
+test('the commands below a command are found in its help', async () => {
+  expect(listVerbs((await run(['keys', '--help'])).output)).toEqual(['create', 'list', 'rotate', 'revoke']);
+  expect(listVerbs((await run(['status', '--help'])).output)).toEqual([]);
+});
+
+test('each command has an npm script that runs it through the program, which reads .env', async () => {
+  const { scripts } = JSON.parse(await readFile(new URL('../../../package.json', import.meta.url), 'utf8'));
+  for (const { name, file } of subcommands) {
+    const script = name === 'verify' ? 'verify-archive' : name;
+    expect(scripts[script], script).toMatch(new RegExp(`^(exec )?node .*packages/cli/src/main\\.ts ${name}$`));
+    const path = /(packages|apps)\/.*$/.exec(file.pathname)?.[0] ?? '';
+    expect(Object.values(scripts).filter((text) => String(text).includes(path))).toEqual([]);
+  }
+});
+
+test('the check of an archive reads .env too', async () => {
+  const args = ['verify', '--s3', 'b', '--key', 'log.example/a+00000000+AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'];
+  expect((await run(args)).output).toContain('AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set.');
+  const settings = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b', S3_ENDPOINT: 'http://127.0.0.1:1' };
+  const lines = Object.entries(settings).map(([variable, value]) => `${variable}=${value}\n`);
+  await writeFile(join(folder, '.env'), lines.join(''));
+  const { code, output } = await run(args);
+  expect({ code, output }).toEqual({ code: 1, output: expect.stringContaining('127.0.0.1:1') });
+});
+
+/** Links the package as `npm link` does, and runs `npx auditbox` there with the Node of this machine. */
+async function runLinked(args: readonly string[], path: string | undefined) {
+  const bin = join(folder, 'node_modules/.bin');
+  await mkdir(bin, { recursive: true });
+  await symlink(fileURLToPath(new URL('../src/auditbox.js', import.meta.url)), join(bin, 'auditbox'));
+  await writeFile(join(folder, 'package.json'), '{}');
+  const app = spawnProgram('npx', ['--no', 'auditbox', ...args], {
+    cwd: folder,
+    env: { HOME: folder, ...(path !== undefined && { PATH: path }) },
+  });
+  return { code: await app.ended, output: app.output() };
+}
+
+/** Without folders of modules, which have the Node of this clone. */
+const machinePath = (process.env.PATH ?? '').split(':').filter((path) => !path.includes('node_modules'));
+
+test('npx auditbox works in a folder that links the package, also with a Node that cannot run TypeScript', async () => {
+  const { version } = JSON.parse(await readFile(new URL('../../../package.json', import.meta.url), 'utf8'));
+  await writeFile(join(folder, '.env'), `DATABASE_URL=${db.url}\n`);
+  expect(await runLinked(['--version'], machinePath.join(':'))).toEqual({ code: 0, output: `${version}\n` });
+});
+
+test('npx auditbox ends with the exit code of the command', async () => {
+  expect(await runLinked(['docter'], machinePath.join(':'))).toEqual({
+    code: 1,
+    output: 'There is no command docter. Did you mean doctor?\n',
+  });
 });
 
 test('a second start compiles no TypeScript', async () => {

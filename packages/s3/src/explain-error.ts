@@ -57,7 +57,11 @@ export function explainS3Error(error: S3Error, place: Place, permission: string 
   }
   if (status === 412)
     return `${store} refuses to create an object that is not there (If-None-Match). Use another store, or a version that supports it. ${message}`;
-  if (message === 'Region is missing') return 'The region of the bucket is not known: set S3_REGION (or AWS_REGION).';
+  // An empty AWS_REGION, as a compose file makes it, is not a region either.
+  if (message === 'Region is missing' || message.startsWith('Region not accepted: region=""'))
+    return 'The region of the bucket is not known: set S3_REGION (or AWS_REGION).';
+  if (message.startsWith('Region not accepted'))
+    return `The region of the bucket is not valid: correct S3_REGION (or AWS_REGION). ${message}`;
   if (status === 413) return explainTooLarge(store, message);
   if (/object ?lock/i.test(message) && code === 'InvalidRequest')
     return `S3_OBJECT_LOCK_MODE is set, but the bucket "${bucket}" has no Object Lock: enable it there, or unset S3_OBJECT_LOCK_MODE and S3_OBJECT_LOCK_DAYS. ${message}`;

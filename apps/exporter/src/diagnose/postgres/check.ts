@@ -5,20 +5,22 @@ import { type Finding, unknown } from '../finding.ts';
 /** One check of the database. `what` is the name of its finding. */
 export interface Check {
   readonly what: string;
+  /** Whether a role that may not read this knows too little. Otherwise the finding is unknown, and changes no exit code. */
+  readonly isEssential?: true;
   run(db: Database): Promise<Finding>;
 }
 
 const insufficientPrivilege = '42501';
 
 /** A check that fails to run is a finding too, and the other checks still run. */
-export async function runCheck({ what, run }: Check, db: Database): Promise<Finding> {
+export async function runCheck({ what, isEssential, run }: Check, db: Database): Promise<Finding> {
   try {
     return await run(db);
   } catch (error) {
     if (!(error instanceof DatabaseError)) throw error;
     const isForbidden = error.code === insufficientPrivilege;
     return unknown(what, error.sentence, {
-      needed: !isForbidden,
+      needed: isEssential ?? !isForbidden,
       permission: isForbidden ? 'the right to read this' : null,
     });
   }
