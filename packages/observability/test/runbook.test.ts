@@ -47,9 +47,13 @@ test('the address of the runbook in alerts is a setting of docker-compose.yml, a
 
 test.skipIf(!hasPrometheus)('Prometheus serves the runbook under that address (needs prometheus)', async () => {
   const prometheus = await startPrometheus({}, { assets: fileURLToPath(new URL('../../../docs', import.meta.url)) });
-  const answer = await fetch(`${prometheus.url}/user/RUNBOOK.md`).finally(prometheus.close);
-  expect(answer.status).toBe(200);
-  expect(await answer.text()).toBe(runbook);
+  try {
+    const answer = await fetch(`${prometheus.url}/user/RUNBOOK.md`);
+    expect(answer.status).toBe(200);
+    expect(await answer.text()).toBe(runbook);
+  } finally {
+    await prometheus.close();
+  }
 });
 
 test('every chapter about an alert belongs to an existing alert', () => {
