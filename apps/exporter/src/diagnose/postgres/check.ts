@@ -1,11 +1,15 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
+import { readRole } from '@auditbox/db/doctor/read-role.ts';
 import { type Finding, unknown } from '../finding.ts';
 
 /** One check of the database. `what` is the name of its finding. */
 export interface Check {
   readonly what: string;
-  /** Whether a role that may not read this knows too little. Otherwise the finding is unknown, and changes no exit code. */
+  /**
+   * Whether a login that may not read this knows too little. Otherwise, and for the login of retention, the finding is unknown and changes no
+   * exit code.
+   */
   readonly isEssential?: true;
   run(db: Database): Promise<Finding>;
 }
@@ -20,7 +24,7 @@ export async function runCheck({ what, isEssential, run }: Check, db: Database):
     if (!(error instanceof DatabaseError)) throw error;
     const isForbidden = error.code === insufficientPrivilege;
     return unknown(what, error.sentence, {
-      needed: isEssential ?? !isForbidden,
+      needed: !isForbidden || (isEssential === true && !(await readRole(db)).isForRetention),
       permission: isForbidden ? 'the right to read this' : null,
     });
   }
