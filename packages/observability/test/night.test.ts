@@ -37,7 +37,7 @@ test('wrong credentials: status names the cause and the setting, and the alert e
   await eventually(async () => {
     const { code, output } = await type('npm run status', rig.env);
     expect(output).toMatch(
-      /It refuses everything: .*access key.*\n.*→ Fix what it names\. Exporters go on by themselves/,
+      /It refuses everything: .*AWS_ACCESS_KEY_ID.*\n.*→ Fix what it names\. Exporters go on by themselves/,
     );
     expect(code).toBe(1);
   });
