@@ -9,10 +9,17 @@ import { defineConfig } from 'vitepress';
 
 const repository = process.env.REPOSITORY_URL?.replace(/\/$/, '');
 const index = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
-const pages = [...index.matchAll(/^\| \[([^\]]+)\]\(([^)]+\.md)\) \|/gm)].map(([, text = '', file = '']) => ({
-  text,
-  link: `/${file.replace(/README\.md$/, '').replace(/\.md$/, '')}`,
-}));
+/** The pages below each heading of docs/README.md. */
+const groups = index
+  .split(/^## /m)
+  .slice(1)
+  .map((chapter) => ({
+    text: /^.*/.exec(chapter)?.[0] ?? '',
+    items: [...chapter.matchAll(/^\| \[([^\]]+)\]\(([^)]+\.md)\) \|/gm)].map(([, text = '', file = '']) => ({
+      text,
+      link: `/${file.replace(/README\.md$/, '').replace(/\.md$/, '')}`,
+    })),
+  }));
 
 interface LinkToken {
   attrGet(name: string): string | null;
@@ -35,7 +42,7 @@ export default defineConfig({
   themeConfig: {
     search: { provider: 'local' },
     outline: [2, 3],
-    sidebar: [{ text: 'Documentation', link: '/', items: pages }],
+    sidebar: [{ text: 'All pages', link: '/' }, ...groups],
     docFooter: { prev: false, next: false },
   },
   // They are addresses of a system that the reader runs.

@@ -22,7 +22,7 @@ export type ArchiveCommand =
   | RestoreCommand
   | CompactCommand
   | HoursCommand
-  | { readonly kind: 'erase' };
+  | { readonly kind: 'erase'; readonly json: boolean };
 
 // The command line's library breaks the lines.
 const description = `Reads the archive: the objects in the bucket. Needs the exporter's settings about S3, and the permissions s3:ListBucket and s3:GetObject. No object of events is changed.
@@ -70,7 +70,8 @@ export function parseArchiveCommand(argv: readonly string[]): ArchiveCommand {
     .description('says why nothing can be erased, and what to do instead')
     .allowExcessArguments(false)
     .option('--subject <who>', 'whose data')
-    .action(() => set({ kind: 'erase' }));
+    .option('--json', 'print the refusal as one JSON object')
+    .action(({ json }: { json?: true }) => set({ kind: 'erase', json: json === true }));
   cli.parse([...argv], { from: 'user' });
   return command ?? cli.error('error: name a command', { exitCode: exitCodes.failed });
 }
@@ -106,10 +107,12 @@ function addGet(cli: Command, set: Set): void {
       .description(
         'prints one event as it stands in its object. With DATABASE_URL it asks the database for the object first',
       ),
-  ).action((id: string, times: Times) => {
-    if (!/^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i.test(id)) cli.error(`error: ${id} is not a UUID`);
-    set({ kind: 'get', id: id.toLowerCase(), range: toRange(cli, times) });
-  });
+  )
+    .option('--json', 'the event is JSON with this option and without it')
+    .action((id: string, times: Times) => {
+      if (!/^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i.test(id)) cli.error(`error: ${id} is not a UUID`);
+      set({ kind: 'get', id: id.toLowerCase(), range: toRange(cli, times) });
+    });
 }
 
 interface FindFlags extends Times {

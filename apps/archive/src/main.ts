@@ -21,8 +21,10 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.
 // Progress that nobody reads must not end the command.
 process.stderr.on('error', () => {});
 
+const write = (text: string) => void process.stdout.write(text);
+
 const command = parseArchiveCommand(process.argv.slice(2));
-process.exit(command.kind === 'erase' ? erase(say) : await run(command, readSettings()));
+process.exit(command.kind === 'erase' ? erase({ say, write, json: command.json }) : await run(command, readSettings()));
 
 function readSettings(): ArchiveSettings {
   try {
@@ -34,7 +36,6 @@ function readSettings(): ArchiveSettings {
 
 async function run(given: Exclude<ArchiveCommand, { kind: 'erase' }>, settings: ArchiveSettings): Promise<number> {
   const stop = stopBySignals(say);
-  const write = (text: string) => void process.stdout.write(text);
   const parts = createParts(settings, { write, say, signal: stop });
   try {
     return await perform(parts, given);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createStack } from '@auditbox/embedded/stack/stack.ts';
+import { welcomeText } from '@auditbox/embedded/stack/welcome.ts';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import type { Page } from 'playwright-core';
 import { buildPage } from '../build.ts';
@@ -125,6 +126,7 @@ async function startSystem() {
     environment: process.env,
     demo: true,
     reset: false,
+    welcome: welcomeText,
     showLine: () => {},
     onGivenUp: () => process.exit(1),
   });

@@ -45,6 +45,7 @@ export interface EvidenceCommand {
   readonly to: string | null;
   /** The folder to make. */
   readonly output: string;
+  readonly json: boolean;
 }
 
 /** What `npm run exporter -- --reconcile` was told to do. */
@@ -122,7 +123,7 @@ export function parseCommand(argv: readonly string[]): ExporterCommand {
     .option('--dry-run', 'replay, retention: print what would be done, change nothing')
     .option(
       '--json',
-      'once, replay, check, doctor, retention, verify, reconcile, make-bucket: print the result as one JSON object',
+      'print the result as one JSON object; the log of a process that runs on is JSON with this option and without it',
     )
     .addHelpText(
       'after',
@@ -159,11 +160,6 @@ export function parseCommand(argv: readonly string[]): ExporterCommand {
   if (batch !== null && !replayFailed) cli.error('error: --batch needs --replay-failed');
   if (repair && !verify) cli.error('error: --repair needs --verify');
   if (dryRun && !replayFailed && !retention) cli.error('error: --dry-run needs --replay-failed or --retention');
-  if (
-    json &&
-    (log || evidence || !(once || makeBucket || replayFailed || check || doctor || retention || verify || reconcile))
-  )
-    cli.error('error: --json needs a command that ends with a result, such as --once or --check');
   if (maxOpen !== undefined && !doctor) cli.error('error: --max-open needs --doctor');
   if (
     [once, check, doctor, retention, makeBucket, replayFailed, verify, reconcile, evidence, log].filter(Boolean)
@@ -178,7 +174,7 @@ export function parseCommand(argv: readonly string[]): ExporterCommand {
   if (evidence) {
     if (output === undefined) return cli.error('error: --evidence needs --output');
     if (object === null && !isRange) cli.error('error: --evidence needs --object, --from or --to');
-    return { kind: 'evidence', object, from, to, output };
+    return { kind: 'evidence', object, from, to, output, json: json === true };
   }
   if (reconcile) return { kind: 'reconcile', json: json === true };
   if (makeBucket) return { kind: 'make-bucket', json: json === true };

@@ -2,7 +2,6 @@ import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import type { Shutdown } from '@auditbox/process/shutdown.ts';
 import { type Context, start } from '@auditbox/process/start.ts';
 import { type DoctorCommand, type ExporterCommand, parseCommand, type RetentionCommand } from './cli.ts';
-import { check } from './commands/check.ts';
 import { drain } from './commands/drain.ts';
 import { evidence } from './commands/evidence.ts';
 import { makeBucket } from './commands/make-bucket.ts';
@@ -45,7 +44,7 @@ start({
 
 async function examine(given: DoctorCommand, { settings, shutdown }: Context<ExporterSettings>): Promise<number> {
   const composed = composeDoctor(settings);
-  // Imported here because only the doctor needs drizzle, which is slow to load.
+  // Imported here because it needs drizzle, which is slow to load.
   const { doctor } = await import('./commands/doctor.ts');
   const exitCode = await doctor(composed, given, shutdown.taking);
   await composed.close();
@@ -83,8 +82,11 @@ async function perform(
     switch (given.kind) {
       case 'make-bucket':
         return await makeBucket(exporter, given, shutdown.taking);
-      case 'check':
+      case 'check': {
+        // Imported here because it needs drizzle, which is slow to load.
+        const { check } = await import('./commands/check.ts');
         return await check(exporter, given, shutdown.taking);
+      }
       case 'verify':
         return await verify(exporter, given, shutdown.taking);
       case 'evidence':

@@ -11,7 +11,10 @@ const namedCommands: Readonly<Record<string, { readonly about: string; readonly 
       'Prints what is wrong with the database, the exports and the bucket, and what to do. It writes nothing. Exit codes: 0 no check failed; 1 a check failed; 2 a required check could not be done.',
     options: [jsonOption, ['--max-open <seconds>', 'how long a transaction may be open (default: 1800)']],
   },
-  '--log': { about: 'Numbers, signs and publishes the log of batches, until it is stopped.', options: [] },
+  '--log': {
+    about: 'Numbers, signs and publishes the log of batches, until it is stopped.',
+    options: [['--json', 'its log is JSON, one object on each line, with this option and without it']],
+  },
   '--retention': {
     about:
       'Removes the months that are past AUDIT_RETENTION_DAYS, once their objects were read back. With RETENTION_SCHEDULE it keeps running.',

@@ -183,8 +183,8 @@ export interface ExporterSettings {
 }
 
 /** How long an event may wait for its export in seconds: as long as the alert allows, and no less than the linger. */
-export function longestWaitS({ seal }: Pick<ExporterSettings, 'seal'>): number {
-  return 300 + seal.lingerMs / 1000;
+export function longestWaitS({ lingerMs }: Pick<SealLimits, 'lingerMs'>): number {
+  return 300 + lingerMs / 1000;
 }
 
 /** Reads the settings. Throws a SettingsError that names all wrong ones. */

@@ -1,5 +1,5 @@
-import { checkDatabase, explainUnready } from '@auditbox/db/database/check-database.ts';
 import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
+import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import { countExporterConnections } from '@auditbox/db/observe/count-exporters.ts';
 import { hasDiskSpace } from '@auditbox/db/observe/has-disk-space.ts';
 import { cellName, cellRelations, cellSettings, nestCells } from '@auditbox/process/cell-settings.ts';
@@ -8,8 +8,10 @@ import { exitWith } from '@auditbox/process/exit-with.ts';
 import { readSettings } from '@auditbox/process/settings.ts';
 import { start } from '@auditbox/process/start.ts';
 import { withCommands } from '@auditbox/process/with-commands.ts';
-import { exitCodes } from './diagnose/finding.ts';
+import { checkDatabaseState } from './diagnose/database.ts';
+import { bySeverity, exitCodes, type Finding, findFailed } from './diagnose/finding.ts';
 import { diskIsFull } from './diagnose/postgres/disk.ts';
+import { exporterSettings, longestWaitS } from './settings.ts';
 import { parseStatusCommand } from './status/cli.ts';
 import { describeReason, describeStatus } from './status/describe-status.ts';
 import type { DestinationStatus } from './status/destination-status.ts';
@@ -19,26 +21,28 @@ import { readStatus } from './status/read-status.ts';
 
 const { json, maxBehind } = parseStatusCommand(process.argv.slice(2));
 const { DATABASE_SCHEMA, LOG_LEVEL } = commonSettings;
+const { EXPORT_LINGER_MS } = exporterSettings;
 
 start({
   service: 'exporter',
   read() {
-    const table = { ...cellSettings, CELL_NAME: cellName, DATABASE_SCHEMA, LOG_LEVEL };
+    const table = { ...cellSettings, CELL_NAME: cellName, DATABASE_SCHEMA, LOG_LEVEL, EXPORT_LINGER_MS };
     const values = readSettings(table, process.env, cellRelations);
     return {
       places: nestCells(values),
       chosen: values.CELL_NAME,
       schema: values.DATABASE_SCHEMA,
+      maxBehindS: maxBehind ?? longestWaitS({ lingerMs: values.EXPORT_LINGER_MS }),
       logLevel: values.LOG_LEVEL,
     };
   },
   logTo: 'stderr',
   exitCodeOfStop: exitCodes.unknown,
-  async run({ settings: { places, chosen, schema } }) {
+  async run({ settings: { places, chosen, schema, maxBehindS } }) {
     const all = places.kind === 'one' ? [{ name: '', url: places.url }] : places.cells;
     const cells = places.kind === 'one' || chosen === undefined ? all : all.filter(({ name }) => name === chosen);
     if (cells.length === 0) exitWith(`CELL_NAME is ${chosen}; DATABASE_CELLS has no such cell.`);
-    const reports = await Promise.all(cells.map((cell) => reportCell(cell, schema)));
+    const reports = await Promise.all(cells.map((cell) => reportCell(cell, { schema, maxBehindS })));
     const [only] = reports;
     // One database has the form that it had before there were cells.
     const shown =
@@ -47,73 +51,97 @@ start({
         : reports.map(({ name, report }) => showOfCell(name, report)).join(json ? ',' : '\n');
     const text = json && places.kind === 'cells' ? `{"cells":[${shown}]}` : shown;
     process.stdout.write(withCommands(`${text}\n`));
-    return Math.max(...reports.map(({ report }) => report.exitCode));
+    return exitCodes[worst(reports.map(({ report: { state } }) => state))];
   },
 });
 
-type Report =
-  | { readonly kind: 'known'; readonly exitCode: number; readonly json: object; readonly lines: readonly string[] }
-  | { readonly kind: 'unknown'; readonly exitCode: number; readonly says: string };
+type State = Finding['state'];
 
-async function reportCell({ name, url }: { readonly name: string; readonly url: string }, schema: string) {
+interface Report {
+  readonly state: State;
+  /** What `--json` prints, without the state. */
+  readonly json: object;
+  readonly lines: readonly string[];
+}
+
+interface Limits {
+  readonly schema: string;
+  /** An event that waits for longer is late. */
+  readonly maxBehindS: number;
+}
+
+async function reportCell({ name, url }: { readonly name: string; readonly url: string }, limits: Limits) {
   const db = connectDatabase({
-    ...{ url, schema },
+    ...{ url, schema: limits.schema },
     application: 'auditbox status',
     maxConnections: 1,
     statementTimeoutMs: 10_000,
     onlyReads: 'any',
   });
-  const found = await report(db);
+  const found = await report(db, limits);
   await db.close(1_000);
   return { name, report: found };
 }
 
-async function report(db: Database): Promise<Report> {
+async function report(db: Database, { maxBehindS }: Limits): Promise<Report> {
+  const { findings } = await checkDatabaseState(db);
+  const [problem] = findFailed(findings);
+  if (problem !== undefined) return describeProblem(problem);
   try {
-    await checkDatabase(db);
-    const destinations = await readStatus(db, maxBehind);
-    const connections = await countExporterConnections(db);
-    const isFull = !(await hasDiskSpace(db));
-    const state = isFull ? 'fail' : worst(destinations);
-    const processes =
-      connections === 0
-        ? 'No exporter is connected to the database. If none runs behind a pooler, start one.'
-        : `Exporters are connected to the database (${connections} connections).`;
-    return {
-      kind: 'known',
-      exitCode: exitCodes[state],
-      json: { state, exporterConnections: connections, isDiskFull: isFull, destinations },
-      lines: [
-        processes,
-        ...sortBySeverity(destinations).map(describeStatus),
-        ...(isFull ? [describeReason('fail', 'disk', diskIsFull)] : []),
-      ],
-    };
+    return describeDatabase(
+      await readStatus(db, maxBehindS),
+      await countExporterConnections(db),
+      !(await hasDiskSpace(db)),
+    );
   } catch (error) {
-    return { kind: 'unknown', exitCode: exitCodes.unknown, says: explainUnready(error) };
+    if (!(error instanceof DatabaseError)) throw error;
+    return describeProblem({ what: 'exports', state: 'unknown', says: error.sentence, advice: null });
   }
 }
 
+/** Why nothing is known about the destinations. */
+function describeProblem({ what, state, says, advice }: Pick<Finding, 'what' | 'state' | 'says' | 'advice'>): Report {
+  const todo = advice ?? 'Run `npm run doctor`, which checks everything.';
+  return { state, json: { says, todo }, lines: [describeReason(state, what, { says, todo })] };
+}
+
+function describeDatabase(
+  destinations: readonly DestinationStatus[],
+  connections: number,
+  isDiskFull: boolean,
+): Report {
+  const processes =
+    connections === 0
+      ? 'No exporter is connected to the database. If none runs behind a pooler, start one.'
+      : `Exporters are connected to the database (${connections} connections).`;
+  return {
+    state: isDiskFull ? 'fail' : worst(destinations.map(({ state }) => state)),
+    json: { exporterConnections: connections, isDiskFull, destinations },
+    lines: [
+      processes,
+      ...sortBySeverity(destinations).map(describeStatus),
+      ...(isDiskFull ? [describeReason('fail', 'disk', diskIsFull)] : []),
+    ],
+  };
+}
+
 function show(found: Report): string {
-  if (json) return JSON.stringify(toJson(found));
-  return found.kind === 'known' ? found.lines.join('\n') : `unknown  ${found.says}`;
+  return json ? JSON.stringify(toJson(found)) : found.lines.join('\n');
 }
 
 function showOfCell(name: string, found: Report): string {
   return json ? JSON.stringify({ cell: name, ...toJson(found) }) : `Cell ${name}:\n${show(found)}`;
 }
 
-function toJson(found: Report): object {
-  return found.kind === 'known' ? found.json : { state: 'unknown', says: found.says };
+function toJson({ state, json: members }: Report): object {
+  return { state, ...members };
 }
 
-const order = ['pass', 'warn', 'fail'] as const;
-
-function worst(destinations: readonly DestinationStatus[]): DestinationStatus['state'] {
-  return order.findLast((state) => destinations.some((one) => one.state === state)) ?? 'pass';
+function worst(states: readonly State[]): State {
+  return bySeverity.findLast((state) => states.includes(state)) ?? 'pass';
 }
 
 /** What needs a person is last on the screen. */
 function sortBySeverity(destinations: readonly DestinationStatus[]): readonly DestinationStatus[] {
-  return [...destinations].sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state));
+  return [...destinations].sort((a, b) => bySeverity.indexOf(a.state) - bySeverity.indexOf(b.state));
 }

@@ -40,14 +40,20 @@ test('when everything works it reports so, in words and in JSON, leaves one obje
   const words = rig.start(['--check'], { LOG_LEVEL: 'fatal' });
   expect(await words.ended).toBe(0);
   expect(words.output()).toContain('pass     credentials: Found in the environment (AWS_ACCESS_KEY_ID).');
-  expect(words.output()).toMatch(/\nwarn: 11 pass, 1 unknown, 2 warn\n$/);
+  expect(words.output()).toMatch(/\nwarn: 17 pass, 1 unknown, 2 warn\n$/);
   const { code, ok, findings, about, output } = await check();
   expect({ code, ok }).toEqual({ code: 0, ok: true });
   expect(findings.filter(({ needed, state }) => needed && state !== 'pass')).toEqual([]);
   expect(findings.map(({ what }) => what)).toEqual([
     'database',
     'schema',
+    'disk',
+    'tables',
+    'triggers',
+    'tampering',
+    'captured tables',
     'exports',
+    'months',
     'credentials',
     'bucket',
     'create',
@@ -164,6 +170,20 @@ test('a bucket that does not exist is named, and no other request is sent to it'
   expect(about('bucket')).toMatchObject({ state: 'fail', says: expect.stringContaining('does not exist') });
   expect(about('create')).toMatchObject({ state: 'unknown', needed: true });
   expect(rig.proxy.requests.filter(isPut)).toHaveLength(0);
+});
+
+test.each([
+  [{}, 'The region of the bucket is not known: set S3_REGION (or AWS_REGION).'],
+  [{ AWS_REGION: '' }, 'The region of the bucket is not known: set S3_REGION (or AWS_REGION).'],
+  [{ AWS_REGION: 'no region' }, 'The region of the bucket is not valid: correct S3_REGION (or AWS_REGION).'],
+])('a bucket at AWS without a valid region is reported with the setting that names it: %j', async (settings, says) => {
+  const { code, about } = await check({ S3_ENDPOINT: '', S3_REGION: '', ...(settings as Record<string, string>) });
+  expect(code).toBe(1);
+  expect(about('bucket')).toMatchObject({
+    state: 'fail',
+    says: expect.stringContaining(says),
+  });
+  expect(about('create')).toMatchObject({ state: 'unknown', needed: true });
 });
 
 test('a bucket in another region is reported with the region to set', async () => {

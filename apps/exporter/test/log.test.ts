@@ -436,6 +436,13 @@ test('an evidence pack has the events of a selection, and the auditor’s comman
   const names = readdirSync(join(output, 'events'));
   expect(names.map((name) => name.slice(6, -5)).sort()).toEqual(ids.slice(4, 8).sort());
 
+  const second = rig.start(['--evidence', ...selection.slice(0, -1), `${output}-2`, '--json'], {
+    ...logged,
+    LOG_LEVEL: 'fatal',
+  });
+  expect(await second.ended).toBe(2);
+  expect(JSON.parse(second.output())).toEqual({ ok: false, folder: `${output}-2`, events: 4, unlogged: 1 });
+
   const program = fileURLToPath(new URL('../../../packages/verify/src/main.ts', import.meta.url));
   const check = () =>
     spawnProgram(process.execPath, [program, '--pack', output, '--key', join(output, 'key.txt')], { env: {} });

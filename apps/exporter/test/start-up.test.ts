@@ -47,7 +47,6 @@ test.each([
   [['--help'], 0, '--replay-failed'],
   [['--nonsense'], 1, "unknown option '--nonsense'"],
   [['--from', '2026-07-03'], 1, 'need --replay-failed, --verify or --evidence'],
-  [['--json'], 1, '--json needs a command that ends with a result'],
   [['--check', '--once'], 1, 'exclude each other'],
   [['--doctor', '--check'], 1, 'exclude each other'],
   [['--max-open', '5'], 1, 'needs --doctor'],

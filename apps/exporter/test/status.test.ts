@@ -148,12 +148,16 @@ test('a paused destination is a warning with the command that ends it', async ()
   expect(s3.stuck[0]?.todo).toContain('npm run destinations -- resume s3');
 });
 
-test('a database that does not answer or has no schema is unknown, with exit code 2', async () => {
-  const down = await status(['--json'], { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing' });
-  expect({ code: down.code, ...JSON.parse(down.output) }).toMatchObject({ code: 2, state: 'unknown' });
+test('a database that does not answer or has no schema is named, with what to do', async () => {
+  const down = await status([], { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing' });
+  expect(down).toMatchObject({
+    code: 1,
+    output: expect.stringMatching(
+      /^fail {5}database: The database is not available now.*\n {9}→ Check that Postgres runs, and that DATABASE_URL names it\.\n$/,
+    ),
+  });
   const empty = await status([], { DATABASE_SCHEMA: 'nowhere' });
-  expect(empty.code).toBe(2);
-  expect(empty.output).toContain('`npm run migrate`');
+  expect(empty).toMatchObject({ code: 1, output: expect.stringMatching(/^fail {5}schema: .*\n.*`npm run migrate`/) });
 });
 
 test.each([

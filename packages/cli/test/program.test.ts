@@ -1,11 +1,13 @@
 import { execFileSync, spawn } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { formatVerifierKey, verifierKeyOf } from '@auditbox/evidence/signed-note.ts';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { endApps, spawnProgram } from '@auditbox/testing/servers/spawn-app.ts';
 import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
@@ -53,6 +55,71 @@ test.each(names)('%s --help describes it without a setting and exits with 0', as
   const { code, output } = await run([name, '--help'], { AUDITBOX_COMMAND: 'auditbox' });
   expect({ code, output }).toEqual({ code: 0, output: expect.stringMatching(new RegExp(`auditbox ${name}.*--`, 's')) });
   expect(output).not.toContain('npm run');
+});
+
+/** The commands below a command, as its help lists them. */
+function listVerbs(help: string): string[] {
+  const [, list = ''] = /^Commands:\n((?: .*\n)+)/m.exec(help) ?? [];
+  return [...list.matchAll(/^ {2}([a-z]+)\b/gm)].map(([, verb = '']) => verb).filter((verb) => verb !== 'help');
+}
+
+test.each(names)('%s has --json, and so has each command below it', async (name) => {
+  const help = (await run([name, '--help'])).output;
+  const verbs = listVerbs(help);
+  if (verbs.length === 0) return expect(help).toMatch(/^ +--json\b/m);
+  for (const verb of verbs) expect((await run([name, verb, '--help'])).output, verb).toMatch(/^ +--json\b/m);
+});
+
+test('the commands below a command are found in its help', async () => {
+  expect(listVerbs((await run(['keys', '--help'])).output)).toEqual(['create', 'list', 'rotate', 'revoke']);
+  expect(listVerbs((await run(['status', '--help'])).output)).toEqual([]);
+});
+
+test('each command has an npm script that runs it through the program, which reads .env', async () => {
+  const { scripts } = JSON.parse(await readFile(new URL('../../../package.json', import.meta.url), 'utf8'));
+  for (const { name, file } of subcommands) {
+    const script = name === 'verify' ? 'verify-archive' : name;
+    expect(scripts[script], script).toMatch(new RegExp(`^(exec )?node .*packages/cli/src/main\\.ts ${name}$`));
+    const path = /(packages|apps)\/.*$/.exec(file.pathname)?.[0] ?? '';
+    expect(Object.values(scripts).filter((text) => String(text).includes(path))).toEqual([]);
+  }
+});
+
+test('the check of an archive reads .env too', async () => {
+  const key = formatVerifierKey(verifierKeyOf('log.example', generateKeyPairSync('ed25519').publicKey));
+  const args = ['verify', '--s3', 'b', '--key', key];
+  expect((await run(args)).output).toContain('AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set.');
+  const settings = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'b', S3_ENDPOINT: 'http://127.0.0.1:1' };
+  const lines = Object.entries(settings).map(([variable, value]) => `${variable}=${value}\n`);
+  await writeFile(join(folder, '.env'), lines.join(''));
+  const { code, output } = await run(args);
+  expect({ code, output }).toEqual({ code: 1, output: expect.stringContaining('127.0.0.1:1') });
+});
+
+/** Links the package as `npm link` does, and runs `npx auditbox` there with the Node of this machine. */
+async function runLinked(...args: readonly string[]) {
+  const bin = join(folder, 'node_modules/.bin');
+  await mkdir(bin, { recursive: true });
+  await symlink(fileURLToPath(new URL('../src/auditbox.js', import.meta.url)), join(bin, 'auditbox'));
+  await writeFile(join(folder, 'package.json'), '{}');
+  // Without folders of modules, which have the Node of this clone.
+  const path = (process.env.PATH ?? '').split(':').filter((one) => !one.includes('node_modules'));
+  const quiet = { npm_config_offline: 'true', npm_config_update_notifier: 'false' };
+  const env = { HOME: folder, AUDITBOX_DATA: join(folder, 'data'), PATH: path.join(':'), ...quiet };
+  const app = spawnProgram('npx', ['auditbox', ...args], { cwd: folder, env });
+  return { code: await app.ended, output: app.output() };
+}
+
+test('npx auditbox works in a folder that links the package, also with a Node that cannot run TypeScript', async () => {
+  await writeFile(join(folder, '.env'), `DATABASE_URL=${db.url}\n`);
+  expect(await runLinked('keys', 'list', '--json')).toEqual({ code: 0, output: '[]\n' });
+});
+
+test('npx auditbox ends with the exit code of the command', async () => {
+  expect(await runLinked('docter')).toEqual({
+    code: 1,
+    output: 'There is no command docter. Did you mean doctor?\n',
+  });
 });
 
 test('a second start compiles no TypeScript', async () => {

@@ -10,6 +10,8 @@ export interface StartCommand {
   readonly reset: boolean;
   /** Whether to store a week of example events. */
   readonly demo: boolean;
+  /** Whether to print one JSON object once everything works, and all lines to standard error. */
+  readonly json: boolean;
 }
 
 /** Reads the command line; on `--help` or an error commander prints and ends the process. */
@@ -17,7 +19,7 @@ export function parseCommand(argv: readonly string[], environment: NodeJS.Proces
   const root = resolve(import.meta.dirname, '../../..');
   const folder = environment.AUDITBOX_DATA || join(root, '.auditbox');
   const name = environment.AUDITBOX_COMMAND ? withCommands('npm run start --') : 'npm start --';
-  const { data, reset, demo } = new Command(name)
+  const { data, reset, demo, json } = new Command(name)
     .description('Runs Postgres, an object store, the api and the exporter on this machine, for trying Auditbox out.')
     .option(
       '--data <folder>',
@@ -27,10 +29,15 @@ export function parseCommand(argv: readonly string[], environment: NodeJS.Proces
     )
     .option('--reset', 'delete all data of an earlier start first', false)
     .option('--demo', 'store a week of example events', false)
+    .option(
+      '--json',
+      'print the addresses as one JSON object once everything works, and the logs to standard error',
+      false,
+    )
     .allowExcessArguments(false)
     .parse([...argv], { from: 'user' })
     .opts<StartCommand>();
-  return { data: resolve(data), reset, demo };
+  return { data: resolve(data), reset, demo, json };
 }
 
 /** An empty name would be the current folder, whose files are not ours. */

@@ -4,6 +4,7 @@ import { optional, readSettings, wholeNumber } from '@auditbox/process/settings.
 import { parseCommand } from './cli.ts';
 import { createLinePrinter } from './stack/show-line.ts';
 import { createStack } from './stack/stack.ts';
+import { welcomeJson, welcomeText } from './stack/welcome.ts';
 
 /*
  * `npm start`: the whole system on this machine, with nothing else installed. Postgres, the object store, the api and
@@ -12,10 +13,11 @@ import { createStack } from './stack/stack.ts';
 
 const port = optional(wholeNumber(portRange, { meaning: '' }));
 const settings = { PORT: port, METRICS_PORT: port };
-const { data, reset, demo } = parseCommand(process.argv.slice(2), process.env);
+const { data, reset, demo, json } = parseCommand(process.argv.slice(2), process.env);
 // Keys, rows and objects are nobody else's.
 process.umask(0o077);
-const showLine = createLinePrinter((text) => void process.stdout.write(text), process.stdout.isTTY);
+const lines = json ? process.stderr : process.stdout;
+const showLine = createLinePrinter((text) => void lines.write(text), lines.isTTY);
 let exitCode: number | null = null;
 
 const stack = createStack({
@@ -23,6 +25,7 @@ const stack = createStack({
   given: readGiven(),
   environment: process.env,
   ...{ demo, reset },
+  welcome: json ? welcomeJson : welcomeText,
   showLine,
   onGivenUp: () => void exit(1),
 });

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { chmod, cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
@@ -195,6 +195,25 @@ test('AUDIT_MASTER_KEY, METRICS_PORT, --data, --demo and --reset are honoured, a
   expect((await call(address, masterKey, '/audit')).body.total).toBe(0);
   again.signal('SIGTERM');
   expect(await again.ended).toBe(0);
+});
+
+test('--json prints the addresses as one object, and the logs to standard error', async () => {
+  const child = spawn('npm', ['--silent', 'start', '--', '--json'], {
+    cwd: clone,
+    env: { PATH: process.env.PATH, HOME: clone, NODE_COMPILE_CACHE: join(clone, 'compiled') },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  child.stderr.resume();
+  const ended = once(child, 'close');
+  let output = '';
+  child.stdout.on('data', (text) => (output += text));
+  await eventually(() => expect(output).toMatch(/\n$/));
+  const { api, keyFile, page } = JSON.parse(output);
+  expect(page).toBe(`${api}/ui`);
+  expect((await call(api, readFileSync(keyFile, 'utf8').trim(), '/audit')).status).toBe(200);
+  child.kill('SIGTERM');
+  await ended;
+  expect(JSON.parse(output)).toMatchObject({ api });
 });
 
 test('while it runs, the other commands work with it without a setting; afterwards they name what is missing', async () => {

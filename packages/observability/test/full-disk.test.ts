@@ -105,7 +105,7 @@ describe.skipIf(firstDisk === null)('a full disk', () => {
       await readApi('auditbox_http_request_seconds_count{method="POST",route="/audit/batch",status="503"}'),
     ).toBeDefined();
     expect(await readApi('auditbox_event_writes_rejected_total{reason="database"}')).toMatch(/ [1-9]/);
-    expect(readChapterOf('AuditboxApiErrors')).toContain('It says `disk`: see [The disk fills](#the-disk-fills)');
+    expect(readChapterOf('AuditboxApiErrors')).toContain('It names `disk`: see [The disk fills](#the-disk-fills)');
     expect(readChapterOf('AuditboxDiskFills')).toContain('[The disk fills](#the-disk-fills)');
     const { code, output } = await status();
     expect(output).toMatch(/fail {5}disk: Postgres's disk is full\..*\n +→ Enlarge the disk first/);
@@ -127,12 +127,12 @@ describe.skipIf(firstDisk === null)('a full disk', () => {
     await eventually(async () => expect((await post()).status).toBe(503));
     isStoreDown = false;
     expect(await status()).toMatchObject({
-      code: 2,
-      output: expect.stringMatching(/^unknown {2}The database is not available now/),
+      code: 1,
+      output: expect.stringMatching(/^fail {5}database: The database is not available now/),
     });
     await eventually(async () => expect(await readApi('auditbox_database_up')).toMatch(/ 0$/));
     expect(readChapter('The first five minutes')).toContain(
-      'It says `unknown`: the database is the problem. Go to [AuditboxDatabaseDown]',
+      'It names `database` or `schema`: the database is the problem. Go to [AuditboxDatabaseDown]',
     );
     expect(readChapterOf('AuditboxDatabaseDown')).toContain(
       '`No space left on device`: [The disk fills](#the-disk-fills)',

@@ -32,11 +32,12 @@ test('wrong credentials: status names the cause and the setting, and the alert e
   let isWrong = true;
   const read = await startExporter(() => (isWrong ? { status: 403, code: 'InvalidAccessKeyId' } : undefined));
   await eventually(async () => expect(await read('auditbox_destination_blocked{destination="s3"}')).toMatch(/ 1$/));
+  expect(readChapterOf('AuditboxExportBlocked')).toContain('1. Run `npm run status`.');
   expect(readChapterOf('AuditboxExportBlocked')).toContain('[Wrong credentials](#wrong-credentials)');
   await eventually(async () => {
     const { code, output } = await type('npm run status', rig.env);
     expect(output).toMatch(
-      /It refuses everything: .*access key.*\n.*→ Fix what it names\. Exporters go on by themselves/,
+      /It refuses everything: .*AWS_ACCESS_KEY_ID.*\n.*→ Fix what it names\. Exporters go on by themselves/,
     );
     expect(code).toBe(1);
   });

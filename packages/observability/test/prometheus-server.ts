@@ -16,31 +16,62 @@ export interface Series {
   readonly values: readonly (readonly [seconds: number, value: string])[];
 }
 
+/** An alert that fires, with its texts as people get them. */
+export interface FiringAlert {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
 export interface Prometheus {
+  readonly url: string;
   /** The series of a query between two times, in seconds since 1970. Throws what Prometheus says is wrong with it. */
   queryRange(
     query: string,
     range: { readonly start: number; readonly end: number; readonly step: number },
   ): Promise<Series[]>;
+  /** The alerts that fire now and have this name. */
+  listFiring(name: string): Promise<FiringAlert[]>;
   close(): Promise<void>;
 }
 
+interface PrometheusOptions {
+  /** The content of a file of rules, which are evaluated each second. */
+  readonly rules?: object;
+  readonly runbookUrl?: string;
+  /** The folder of the files that it serves at /user. */
+  readonly assets?: string;
+}
+
 /** A Prometheus that asks these targets each second, under the names of jobs that the dashboard uses. */
-export async function startPrometheus(targets: Readonly<Record<string, string>>): Promise<Prometheus> {
+export async function startPrometheus(
+  targets: Readonly<Record<string, string | readonly string[]>>,
+  { rules = { groups: [] }, runbookUrl = 'https://docs.example/RUNBOOK.html', assets = '' }: PrometheusOptions = {},
+): Promise<Prometheus> {
   const folder = await mkdtemp(join(tmpdir(), 'prometheus-'));
   const jobs = Object.entries(targets).map(([job_name, target]) => ({
     job_name,
-    static_configs: [{ targets: [target] }],
+    static_configs: [{ targets: [target].flat() }],
   }));
+  await writeFile(join(folder, 'rules.yml'), JSON.stringify(rules));
   await writeFile(
     join(folder, 'config.yml'),
-    JSON.stringify({ global: { scrape_interval: '1s' }, scrape_configs: jobs }),
+    JSON.stringify({
+      global: {
+        scrape_interval: '1s',
+        evaluation_interval: '1s',
+        external_labels: { auditbox_runbook: runbookUrl },
+      },
+      rule_files: ['rules.yml'],
+      scrape_configs: jobs,
+    }),
   );
   const url = `http://127.0.0.1:${await findPort()}`;
   const options = [
     `--config.file=${join(folder, 'config.yml')}`,
     `--storage.tsdb.path=${join(folder, 'data')}`,
     `--web.listen-address=${new URL(url).host}`,
+    `--web.user-assets=${assets}`,
   ];
   const child = spawn(program, options, { stdio: 'ignore' });
   const ended = once(child, 'close');
@@ -48,6 +79,16 @@ export async function startPrometheus(targets: Readonly<Record<string, string>>)
     if ((await fetch(`${url}/-/ready`)).status !== 200) throw new Error('Prometheus is not ready.');
   });
   return {
+    url,
+    async listFiring(name) {
+      const answer = await fetch(`${url}/api/v1/alerts`);
+      const { data } = (await answer.json()) as {
+        data: { alerts: (Omit<FiringAlert, 'value'> & { state: string; value: string })[] };
+      };
+      return data.alerts
+        .filter(({ labels, state }) => labels.alertname === name && state === 'firing')
+        .map(({ labels, annotations, value }) => ({ labels, annotations, value: Number(value) }));
+    },
     async queryRange(query, { start, end, step }) {
       const body = new URLSearchParams({ query, start: String(start), end: String(end), step: String(step) });
       const answer = await fetch(`${url}/api/v1/query_range`, { method: 'POST', body });

@@ -1,8 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
 import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { hasPrometheus, startPrometheus } from './prometheus-server.ts';
 import { readAlerts } from './queries.ts';
 
 const runbook = readFileSync(new URL('../../../docs/RUNBOOK.md', import.meta.url), 'utf8');
@@ -21,18 +23,37 @@ test.each(alerts)(
   ({ labels, annotations }) => {
     expect(['page', 'ticket']).toContain(labels.severity);
     expect(annotations.impact).toMatch(/\.$/);
+    if (labels.severity === 'page') expect(annotations.first_step).toMatch(/\.$/);
     const [file, anchor = ''] = (annotations.runbook_url ?? '').split('#');
     expect(file).toBe('{{ $externalLabels.auditbox_runbook }}');
     expect(anchors).toContain(anchor);
   },
 );
 
-test('the address of the runbook in alerts is a setting of docker-compose.yml, and without it the file of the clone', () => {
+test('the address of the runbook in alerts is a setting of docker-compose.yml, and without it a page of its Prometheus', () => {
   const { global } = parse(readFileSync(new URL('../prometheus/prometheus.yml', import.meta.url), 'utf8'));
   expect(global.external_labels.auditbox_runbook).toMatch(/^\$\{RUNBOOK_URL\}$/);
   const { services } = parse(readFileSync(new URL('../../../docker-compose.yml', import.meta.url), 'utf8'));
-  const [, path = ''] = /^\$\{RUNBOOK_URL:-(.+)\}$/.exec(services.prometheus.environment.RUNBOOK_URL) ?? [];
-  expect(existsSync(new URL(`../../../${path}`, import.meta.url))).toBe(true);
+  const { environment, volumes, command, ports } = services.prometheus;
+  const [, fallback = ''] = /^\$\{RUNBOOK_URL:-(.+)\}$/.exec(environment.RUNBOOK_URL) ?? [];
+  const { protocol, host, pathname } = new URL(fallback);
+  expect(protocol).toBe('http:');
+  const published = ports.map((port: string) => port.replace(/\$\{\w+:-(\d+)\}/, '$1'));
+  expect(published).toEqual([`${host}:9090`]);
+  const [, name = ''] = /^\/user\/(.+)$/.exec(pathname) ?? [];
+  expect(volumes).toContain(`./docs/${name}:/etc/auditbox/${name}:ro`);
+  expect(command).toContain('--web.user-assets=/etc/auditbox');
+});
+
+test.skipIf(!hasPrometheus)('Prometheus serves the runbook under that address (needs prometheus)', async () => {
+  const prometheus = await startPrometheus({}, { assets: fileURLToPath(new URL('../../../docs', import.meta.url)) });
+  try {
+    const answer = await fetch(`${prometheus.url}/user/RUNBOOK.md`);
+    expect(answer.status).toBe(200);
+    expect(await answer.text()).toBe(runbook);
+  } finally {
+    await prometheus.close();
+  }
 });
 
 test('every chapter about an alert belongs to an existing alert', () => {

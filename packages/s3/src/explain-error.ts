@@ -21,15 +21,15 @@ export function explainS3Error(error: S3Error, place: Place, permission: string 
       return `The bucket "${bucket}" does not exist at ${store} (S3_BUCKET).`;
     case 'InvalidAccessKeyId':
     case 'InvalidClientTokenId':
-      return `${store} rejects the access key id: it does not exist there.`;
+      return `${store} rejects the access key id: it does not exist there (AWS_ACCESS_KEY_ID, or the profile or role that gives it).`;
     case 'SignatureDoesNotMatch':
-      return `${store} rejects the signature: the secret key is wrong, or a proxy changes requests.`;
+      return `${store} rejects the signature: the secret key is wrong (AWS_SECRET_ACCESS_KEY, or the profile that gives it), or a proxy changes requests.`;
     case 'RequestTimeTooSkewed':
       return `This machine's clock differs too much from the clock of ${store}: ${message}`;
     case 'ExpiredToken':
     case 'ExpiredTokenException':
     case 'TokenRefreshRequired':
-      return 'The credentials have expired.';
+      return 'The credentials have expired. Check what renews them. A token in the environment (AWS_SESSION_TOKEN) is never renewed.';
     case 'InvalidIdentityToken':
     case 'IDPRejectedClaim':
       return `STS rejects the web identity (AWS_WEB_IDENTITY_TOKEN_FILE): ${message}`;
@@ -57,7 +57,11 @@ export function explainS3Error(error: S3Error, place: Place, permission: string 
   }
   if (status === 412)
     return `${store} refuses to create an object that is not there (If-None-Match). Use another store, or a version that supports it. ${message}`;
-  if (message === 'Region is missing') return 'The region of the bucket is not known: set S3_REGION (or AWS_REGION).';
+  // An empty AWS_REGION, as a compose file makes it, is not a region either.
+  if (message === 'Region is missing' || message.startsWith('Region not accepted: region=""'))
+    return 'The region of the bucket is not known: set S3_REGION (or AWS_REGION).';
+  if (message.startsWith('Region not accepted'))
+    return `The region of the bucket is not valid: correct S3_REGION (or AWS_REGION). ${message}`;
   if (status === 413) return explainTooLarge(store, message);
   if (/object ?lock/i.test(message) && code === 'InvalidRequest')
     return `S3_OBJECT_LOCK_MODE is set, but the bucket "${bucket}" has no Object Lock: enable it there, or unset S3_OBJECT_LOCK_MODE and S3_OBJECT_LOCK_DAYS. ${message}`;

@@ -20,8 +20,14 @@ export type Command =
       readonly json: boolean;
     }
   | { readonly kind: 'pack'; readonly folder: string; readonly key: VerifierKey; readonly json: boolean }
-  | NamedKey
-  | { readonly kind: 'tlog'; readonly source: ArchiveSource; readonly folder: string; readonly key: VerifierKey }
+  | (NamedKey & { readonly json: boolean })
+  | {
+      readonly kind: 'tlog';
+      readonly source: ArchiveSource;
+      readonly folder: string;
+      readonly key: VerifierKey;
+      readonly json: boolean;
+    }
   | { readonly kind: 'help' };
 
 /** An archive, and what its log is checked with. */
@@ -100,8 +106,8 @@ checked; 3 it is broken.
 export function parseCommand(argv: readonly string[], environment: NodeJS.ProcessEnv): Command {
   const options = parse(argv);
   if (options.help || argv.length === 0) return { kind: 'help' };
-  if (options['public-key'] !== undefined) return readNamedKey(options['public-key'], options.name);
   const json = options.json === true;
+  if (options['public-key'] !== undefined) return { ...readNamedKey(options['public-key'], options.name), json };
   if (options.event !== undefined || options.proof !== undefined) {
     if (options.event === undefined || options.proof === undefined)
       throw new UsageError('--event and --proof are given together.');
@@ -109,7 +115,10 @@ export function parseCommand(argv: readonly string[], environment: NodeJS.Proces
   }
   if (options.pack !== undefined) return { kind: 'pack', folder: options.pack, key: readOnlyKey(options), json };
   if (options.tlog !== undefined)
-    return { kind: 'tlog', key: readOnlyKey(options), source: readSource(options, environment), folder: options.tlog };
+    return {
+      ...{ kind: 'tlog', key: readOnlyKey(options), source: readSource(options, environment) },
+      ...{ folder: options.tlog, json },
+    };
   const cells = (options.cell ?? []).map(readCell);
   const key = cells.length > 0 && options.key === undefined ? null : readKey(options.key);
   const source = readSource(options, environment);

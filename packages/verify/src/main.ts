@@ -16,7 +16,7 @@ import { writeTlog } from './write-tlog.ts';
 
 /*
  * `npm run verify-archive`: checks a copy of the bucket. It imports nothing but this folder, packages/evidence and Node, so
- * an auditor can run it from a checkout without `npm install`.
+ * an auditor can run this file from a checkout without `npm install`. Then it reads no `.env`.
  */
 
 // Only a verdict may change it. A run that ends in any other way has not checked the archive.
@@ -48,12 +48,18 @@ async function main(): Promise<number> {
       return checkEvent(command);
     case 'pack':
       return judgePack(command);
-    case 'key':
-      process.stdout.write(`${formatVerifierKey(verifierKeyOf(command.name, command.publicKey))}\n`);
+    case 'key': {
+      const key = formatVerifierKey(verifierKeyOf(command.name, command.publicKey));
+      process.stdout.write(`${command.json ? JSON.stringify({ key }) : key}\n`);
       return 0;
+    }
     case 'tlog': {
       const size = await writeTlog(openArchive(command.source), command.key, command.folder);
-      process.stdout.write(`The log of ${size} batches is in ${command.folder}.\n`);
+      process.stdout.write(
+        command.json
+          ? `${JSON.stringify({ batches: size, folder: command.folder })}\n`
+          : `The log of ${size} batches is in ${command.folder}.\n`,
+      );
       return 0;
     }
     case 'archive':

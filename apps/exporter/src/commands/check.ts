@@ -3,11 +3,9 @@ import type { Destination } from '../destinations/destination.ts';
 import type { S3Inspector } from '../destinations/s3/s3-inspector.ts';
 import { checkBucket } from '../diagnose/bucket.ts';
 import { compareClocks } from '../diagnose/clocks.ts';
-import { checkDatabaseState } from '../diagnose/database.ts';
 import { notChecked, reportFindings } from '../diagnose/finding.ts';
 import { checkObjects } from '../diagnose/objects.ts';
-import { runCheck } from '../diagnose/postgres/check.ts';
-import { exports } from '../diagnose/postgres/exports.ts';
+import { examineDatabase } from '../diagnose/postgres/examine.ts';
 import { type ExporterSettings, longestWaitS } from '../settings.ts';
 
 /**
@@ -24,14 +22,13 @@ export async function check(
   { json }: { json: boolean },
   signal: AbortSignal,
 ): Promise<number> {
-  const { s3 } = settings;
-  const database = await checkDatabaseState(db);
-  const waiting = database.time === null ? notChecked('exports') : await runCheck(exports(longestWaitS(settings)), db);
+  const { s3, seal, databaseSchema: schema } = settings;
+  const database = await examineDatabase(db, { maxBehindS: longestWaitS(seal), schema, upkeep: null });
   const bucket = await checkBucket(inspector, s3, signal);
   const storedAt = database.time ?? new Date().toISOString();
   const objects = bucket.isUsable
     ? await checkObjects({ destination, inspector, s3 }, storedAt, signal)
     : [notChecked('create')];
   const clocks = compareClocks(database.aheadMs, bucket.aheadMs);
-  return reportFindings([...database.findings, waiting, ...bucket.findings, ...objects, clocks], { json });
+  return reportFindings([...database.findings, ...bucket.findings, ...objects, clocks], { json });
 }

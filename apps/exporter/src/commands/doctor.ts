@@ -31,9 +31,9 @@ export async function examine(
   signal: AbortSignal,
 ): Promise<readonly Finding[]> {
   const database = await examineDatabase(db, {
-    maxOpenS,
-    maxBehindS: longestWaitS(settings),
+    maxBehindS: longestWaitS(settings.seal),
     schema: settings.databaseSchema,
+    upkeep: { maxOpenS },
   });
   const bucket = await examineBucket(inspector, settings.s3, signal);
   const clocks = compareClocks(database.aheadMs, bucket.aheadMs);

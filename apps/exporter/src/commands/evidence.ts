@@ -63,7 +63,9 @@ export async function evidence(parts: EvidenceParts, command: EvidenceCommand, s
   await writeFile(join(command.output, 'key.txt'), `${key}\n`);
   await writeFile(join(command.output, 'README.txt'), readme);
   process.stdout.write(
-    `${written} events with their proofs are in ${command.output}.${unlogged === 0 ? '' : ` ${unlogged} are not in the signed log yet.`}\n`,
+    command.json
+      ? `${JSON.stringify({ ok: unlogged === 0, folder: command.output, events: written, unlogged })}\n`
+      : `${written} events with their proofs are in ${command.output}.${unlogged === 0 ? '' : ` ${unlogged} are not in the signed log yet.`}\n`,
   );
   return unlogged === 0 ? 0 : 2;
 }

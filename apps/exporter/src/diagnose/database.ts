@@ -23,8 +23,12 @@ export async function checkDatabaseState(db: Database): Promise<DatabaseChecked>
     return { findings: [works('database', 'It answers.'), await checkSchema(db)], time, aheadMs };
   } catch (error) {
     if (!(error instanceof DatabaseError)) throw error;
+    const advice =
+      error.kind === 'misconfigured'
+        ? 'Correct DATABASE_URL, or the rights of its login.'
+        : 'Check that Postgres runs, and that DATABASE_URL names it.';
     const findings = [
-      fails('database', error.sentence, { advice: 'Check DATABASE_URL.' }),
+      fails('database', error.sentence, { advice }),
       unknown('schema', 'Not checked, because the database did not answer.', { needed: true }),
     ];
     return { findings, time: null, aheadMs: null };

@@ -71,6 +71,9 @@ export function findFailed(findings: readonly Finding[]): readonly Finding[] {
 /** What all findings together mean, and the exit code of a command that reports them. */
 export const exitCodes = { pass: 0, warn: 0, fail: 1, unknown: 2 } as const;
 
+/** The worst is last. `unknown` is that of something required. */
+export const bySeverity: readonly Finding['state'][] = ['pass', 'warn', 'unknown', 'fail'];
+
 /**
  * `fail` if a check fails, else `unknown` if a required one could not be done, else `warn` or `pass`. An unknown that is not
  * required, such as a right to read about the bucket, changes nothing.
@@ -92,6 +95,7 @@ export function reportFindings(findings: readonly Finding[], { json }: { json: b
   return exitCodes[state];
 }
 
+/** Most findings that are unknown are not required. */
 const order: readonly Finding['state'][] = ['pass', 'unknown', 'warn', 'fail'];
 
 const indent = ' '.repeat(9);

@@ -1,3 +1,4 @@
+import type { Finding } from '../diagnose/finding.ts';
 import type { DestinationStatus } from './destination-status.ts';
 
 const indent = ' '.repeat(9);
@@ -14,7 +15,7 @@ export function describeStatus({ destination, state, behind, stuck }: Destinatio
 
 /** What is wrong with the database itself, in the form of a destination's line. */
 export function describeReason(
-  state: DestinationStatus['state'],
+  state: Finding['state'],
   what: string,
   { says, todo }: { readonly says: string; readonly todo: string },
 ): string {

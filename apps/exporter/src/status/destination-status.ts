@@ -76,7 +76,7 @@ function findStuck(
     stuck.push({
       kind: 'blocked',
       says: `It refuses everything: ${retry.error}`,
-      todo: 'Fix what it names. Exporters go on by themselves; changed settings need a restart.',
+      todo: 'Fix what it names. Exporters go on by themselves. Only a changed environment needs a new start of the exporters.',
     });
   if (isPaused)
     stuck.push({

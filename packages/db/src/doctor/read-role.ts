@@ -8,6 +8,8 @@ export interface Role {
   /** UPDATE, DELETE or TRUNCATE on audit_log, separated by commas; empty if none. Without the DELETE of the retention role. */
   readonly mayChangeRecord: string;
   readonly seesOthers: boolean;
+  /** Whether it is a login for retention alone, which may not read how far the exports are. */
+  readonly isForRetention: boolean;
 }
 
 /**
@@ -27,7 +29,9 @@ export async function readRole(db: Database): Promise<Role> {
           case when has_table_privilege(audit_log, 'delete')
             and not coalesce(pg_has_role(to_regrole('auditbox_retention'), 'usage'), false) then 'DELETE' end,
           case when has_table_privilege(audit_log, 'truncate') then 'TRUNCATE' end) as "mayChangeRecord",
-        pg_has_role('pg_read_all_stats', 'usage') as "seesOthers"
+        pg_has_role('pg_read_all_stats', 'usage') as "seesOthers",
+        coalesce(pg_has_role(to_regrole('auditbox_retention'), 'usage'), false)
+          and not coalesce(pg_has_role(to_regrole('auditbox_exporter'), 'usage'), false) as "isForRetention"
       from pg_roles r cross join coalesce(to_regclass('auditbox.audit_log')::oid, 0) as audit_log
       where r.rolname = current_user`,
   );

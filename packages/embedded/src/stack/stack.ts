@@ -25,7 +25,7 @@ import {
 } from './services.ts';
 import { startReaper } from './start-reaper.ts';
 import { type Service, type ServiceSpec, supervise } from './supervise.ts';
-import { welcomeText } from './welcome.ts';
+import type { Started } from './welcome.ts';
 
 export interface StackOptions {
   /** The folder of all data. */
@@ -37,6 +37,8 @@ export interface StackOptions {
   readonly demo: boolean;
   /** Whether to delete the data of an earlier start. */
   readonly reset: boolean;
+  /** What is shown once everything works. */
+  readonly welcome: (plan: StackPlan, started: Started) => string;
   /** Shows a line of a service or of the stack itself. */
   readonly showLine: (service: string, text: string) => void;
   /** Called when a service ended too often and is not restarted any more. */
@@ -118,7 +120,7 @@ export function createStack(options: StackOptions): Stack {
       const { created } = await sendDemo(`http://127.0.0.1:${plan.apiPort}`, plan.masterKey.value);
       say(`Stored ${created} example events of the last week. Each has "demo": true in its context.`);
     }
-    return welcomeText(plan, { home, readyMs: performance.now() - startedAt });
+    return options.welcome(plan, { home, readyMs: performance.now() - startedAt });
   }
 
   async function startStores(runner: PostgresRunner, plan: StackPlan): Promise<void> {

@@ -18,18 +18,22 @@ import { triggers, triggersOfShards } from './triggers.ts';
 import { vacuumChecks } from './vacuum.ts';
 
 interface ExamineOptions {
-  /** A transaction that is open for longer is a problem. */
-  readonly maxOpenS: number;
   /** An event that waits for longer is late. */
   readonly maxBehindS: number;
   readonly schema: string;
+  /** Null checks only what exports need. */
+  readonly upkeep: {
+    /** A transaction that is open for longer is a problem. */
+    readonly maxOpenS: number;
+  } | null;
 }
 
-/** Every check of a database that answers. It writes a temporary file, to see whether the disk is full, and nothing else. */
-export async function examineDatabase(
-  db: Database,
-  { maxOpenS, maxBehindS, schema }: ExamineOptions,
-): Promise<DatabaseChecked> {
+/**
+ * Every check of a database that answers: what exports need, and unless `upkeep` is null how the server is kept. It writes a temporary
+ * file, to see whether the disk is full, and nothing else.
+ */
+export async function examineDatabase(db: Database, options: ExamineOptions): Promise<DatabaseChecked> {
+  const { maxBehindS, schema, upkeep } = options;
   const checks: readonly Check[] = [
     disk,
     drift,
@@ -38,33 +42,33 @@ export async function examineDatabase(
     captures,
     exports(maxBehindS),
     months,
-    role,
-    durability,
-    ...vacuumChecks(expectedTables.map(({ name }) => name)),
-    oldTransactions(maxOpenS),
+    ...(upkeep === null
+      ? []
+      : [
+          role,
+          ...upkeepChecks(
+            expectedTables.map(({ name }) => name),
+            upkeep,
+          ),
+        ]),
   ];
   const database = await checkDatabaseState(db);
   const findings: Finding[] = [...database.findings];
   for (const check of checks)
     findings.push(database.time === null ? notChecked(check.what) : await runCheck(check, db));
-  if (database.time !== null) findings.push(...(await examineShards(db, { maxOpenS, schema })));
+  if (database.time !== null) findings.push(...(await examineShards(db, options)));
   return { ...database, findings };
 }
 
+function upkeepChecks(tables: readonly string[], { maxOpenS }: { maxOpenS: number }): readonly Check[] {
+  return [durability, ...vacuumChecks(tables), oldTransactions(maxOpenS)];
+}
+
 /** What the checks above do not see in a distributed schema of Citus: the node that has the rows. Nothing on Postgres. */
-async function examineShards(
-  db: Database,
-  { maxOpenS, schema }: Pick<ExamineOptions, 'maxOpenS' | 'schema'>,
-): Promise<readonly Finding[]> {
+async function examineShards(db: Database, { schema, upkeep }: ExamineOptions): Promise<readonly Finding[]> {
   if (!(await isDistributed(db))) return [];
   const node = await findNodeOfShards(db, schema);
-  const checks = [
-    disk,
-    triggersOfShards(node.triggers),
-    durability,
-    ...vacuumChecks(node.tables),
-    oldTransactions(maxOpenS),
-  ];
+  const checks = [disk, triggersOfShards(node.triggers), ...(upkeep === null ? [] : upkeepChecks(node.tables, upkeep))];
   const findings: Finding[] = [];
   for (const check of checks) findings.push(await runCheck(check, node.db));
   return findings.map((finding) => ({ ...finding, what: `${finding.what} of the shards` }));

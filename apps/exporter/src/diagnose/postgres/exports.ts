@@ -1,31 +1,22 @@
 import { describeAge } from '../../status/describe-status.ts';
+import type { DestinationStatus } from '../../status/destination-status.ts';
 import { readStatus } from '../../status/read-status.ts';
-import { fails, listSome, works } from '../finding.ts';
+import { type Finding, fails, listSome, works } from '../finding.ts';
 import type { Check } from './check.ts';
 
 const what = 'exports';
 
-/** Whether every destination has what it should have: nothing failed, rejected, blocked, unlogged or late. */
+/** Whether every destination has what it should have, in the words and states of `status`. */
 export function exports(maxBehindS: number): Check {
   return {
     what,
+    isEssential: true,
     async run(db) {
       const statuses = await readStatus(db, maxBehindS);
       const failing = statuses.filter(({ state }) => state === 'fail');
-      const stuck = failing.flatMap(({ destination, stuck: reasons }) =>
-        reasons.map((reason) => ({ destination, ...reason })),
-      );
-      if (stuck.length > 0)
-        return fails(
-          what,
-          listSome(
-            stuck.map(({ destination, says }) => `${destination}: ${says}`),
-            ' ',
-          ),
-          {
-            advice: listSome([...new Set(stuck.map(({ todo }) => todo))], ' '),
-          },
-        );
+      if (failing.length > 0) return describeStuck(failing, { needed: true });
+      const warning = statuses.filter(({ state }) => state === 'warn');
+      if (warning.length > 0) return describeStuck(warning, { needed: false });
       const behind = statuses.filter((one) => one.behind.rows > 0);
       if (behind.length === 0) return works(what, 'Every destination has every event.');
       const list = behind.map(
@@ -35,4 +26,11 @@ export function exports(maxBehindS: number): Check {
       return works(what, `${listSome(list, '; ')}. Nothing is stuck.`);
     },
   };
+}
+
+function describeStuck(statuses: readonly DestinationStatus[], { needed }: { needed: boolean }): Finding {
+  const reasons = statuses.flatMap(({ destination, stuck }) => stuck.map((reason) => ({ destination, ...reason })));
+  const says = reasons.map((reason) => `${reason.destination}: ${reason.says}`);
+  const advice = listSome([...new Set(reasons.map(({ todo }) => todo))], ' ');
+  return fails(what, listSome(says, ' '), { needed, advice });
 }
