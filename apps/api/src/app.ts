@@ -41,7 +41,8 @@ export function createApp(parts: ApiParts, door: Door): Express {
       removePrefix(settings.pathPrefix, firstParts),
       identifyRequest,
       logRequest(parts),
-      setCommonHeaders(settings.tls !== null),
+      // The port for operators speaks plain HTTP.
+      setCommonHeaders(settings.tls !== null && door !== 'operators'),
       offerGzip(settings.compresses),
     ),
   );
@@ -96,7 +97,7 @@ function mountRoutes(app: Express, parts: ApiParts, served: readonly Route[]): v
     ...(route.access === 'public'
       ? []
       : [strangers, requireScope(route.access), checkpoint, use('requests', () => 1), answerHead]),
-    ...(route.access === 'audit:read' && parts.settings.recordsReads ? [recordReads(parts)] : []),
+    ...(isRead(route.access) && parts.settings.recordsReads ? [recordReads(route.access, parts)] : []),
     ...(route.body
       ? [
           ...readBody(route.body, parts),
@@ -112,6 +113,10 @@ function mountRoutes(app: Express, parts: ApiParts, served: readonly Route[]): v
     for (const route of routesAtPath) place[route.method](...handle(route));
     place.all(rejectMethod(routesAtPath.map(({ method }) => method.toUpperCase()).sort()));
   }
+}
+
+function isRead(access: Route['access']): access is 'audit:read' | 'export:read' {
+  return access === 'audit:read' || access === 'export:read';
 }
 
 /** A HEAD tells that a key may read here. Nothing is read: the answer would be thrown away. */

@@ -18,6 +18,11 @@ start({ service: 'api', read: () => readApiSettings(process.env), run: serve });
 /** Answers requests until a signal stops the process. */
 async function serve({ settings, logger, tracing, shutdown }: Context<ApiSettings>): Promise<number> {
   const { main, admin, log, checkReady, close } = composeApi(settings, logger, tracing);
+  const servers = admin === null ? [main] : [main, admin];
+  // Whatever ends the process: an answer that is not complete must not look complete over HTTP/1.0.
+  process.once('exit', () => {
+    for (const { breakConnections } of servers) breakConnections();
+  });
   log.listening(await listen(main.server, settings.listen));
   if (admin !== null && settings.admin !== null) log.adminListening(await listen(admin.server, settings.admin));
   if (settings.masterKey !== null) log.masterKeyIsOn();
@@ -28,7 +33,7 @@ async function serve({ settings, logger, tracing, shutdown }: Context<ApiSetting
   );
 
   await untilAborted(shutdown.taking);
-  await Promise.all([main, ...(admin === null ? [] : [admin])].map((server) => stop(server, shutdown.working)));
+  await Promise.all(servers.map((server) => stop(server, shutdown.working)));
   await close();
   log.stopped();
   return 0;

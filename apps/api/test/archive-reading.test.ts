@@ -361,3 +361,38 @@ test('over cells, pages have the events of every cell once', async () => {
   await endApps();
   for (const db of databases) await db.close(1_000);
 });
+
+test('pages of long values end at 8 MiB, lists and histories with their changes, and have every event once', async () => {
+  const long = (n: number) => `${'ü'.repeat(90_000)}${n}`;
+  await rig.db.store(
+    Array.from({ length: 45 }, (_, n) =>
+      anEvent({
+        object_id: 'long',
+        updated_at: `2026-05-15T11:00:${String(n).padStart(2, '0')}Z`,
+        before_value: long(n),
+        updated_values: long(n + 1),
+      }),
+    ),
+  );
+  expect(await (await rig.drain()).ended).toBe(0);
+  const own = await startApi(urlAs('api', rig.db.url), archiveSettings());
+  const mostBytes = 8 * 1024 * 1024;
+  for (const path of [
+    '/audit/objects/teams/long?',
+    '/audit?object_id=long&',
+    '/audit?object_id=long&sort_order=asc&',
+  ]) {
+    const [sizes, ids]: [number[], string[]] = [[], []];
+    for (let cursor: string | null = ''; cursor !== null; ) {
+      const days = 'start_date=2026-05-15&end_date=2026-05-15';
+      const { status, text, body } = await own.request(`${path}archive=true&${days}&page_size=100&cursor=${cursor}`);
+      expect(status, text.slice(0, 1_000)).toBe(200);
+      sizes.push(Buffer.byteLength(text));
+      ids.push(...body.audit_logs.map(({ id }: { id: string }) => id));
+      cursor = body.next_cursor;
+    }
+    expect([ids.length, new Set(ids).size]).toEqual([45, 45]);
+    expect(Math.max(...sizes)).toBeLessThan(mostBytes + 4_000);
+    expect(sizes.filter((size) => size > 0.9 * mostBytes).length).toBeGreaterThan(0);
+  }
+});

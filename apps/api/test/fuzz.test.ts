@@ -6,13 +6,14 @@ import { createChecks, type Place } from './fuzz/checks.ts';
 import { hostileText } from './fuzz/hostile-text.ts';
 import { type Parameter, parameters } from './fuzz/parameters.ts';
 import { fuzzedEvents, type ListedEvent } from './fuzz/recorded-events.ts';
+import { type AnswerWatch, watchAnswers } from './fuzz/watch-answers.ts';
 import { createWriteChecks } from './fuzz/write-checks.ts';
 import { writtenEvent } from './fuzz/written-events.ts';
 
 /*
  * Every query gets the answer that a model of the filters computes, or a 400 that names the mistake. FUZZ_REQUESTS=100000
  * sends more queries. One in FUZZ_WRITES requests is a write: a valid or nearly valid event, alone or in a batch. What is
- * accepted is read back equal. A failure prints the seed and the query.
+ * accepted is read back equal. No answer takes longer than ten seconds, and memory is flat. A failure prints the seed and the query.
  */
 
 const requests = Number(process.env.FUZZ_REQUESTS ?? 2_000);
@@ -21,6 +22,7 @@ const atOnce = 25;
 
 let api: ApiFixture;
 let checks: ReturnType<typeof createChecks>;
+let watch: AnswerWatch;
 const statuses = new Map<string, number>();
 
 beforeAll(async () => {
@@ -32,11 +34,13 @@ beforeAll(async () => {
     .split('\n')
     .map((line) => JSON.parse(line));
   expect(events).toHaveLength(fuzzedEvents.length);
-  checks = createChecks(api.url, events, statuses);
+  watch = watchAnswers(api.app.pid);
+  checks = createChecks(api.url, events, statuses, watch);
 });
 afterAll(async () => {
   await api.close();
   if (process.env.FUZZ_REQUESTS) console.table([...statuses].sort());
+  if (process.env.FUZZ_REQUESTS) console.log(watch.slowest());
 });
 
 const { filter, dates, unknown, sort, page, pageSize, format, interval, groupBy, partial } = parameters;
@@ -90,7 +94,8 @@ async function fuzz<T>(share: number, given: fc.Arbitrary<T>, check: (given: T) 
       throw new Error(`Asked for ${fc.stringify(one)}`, { cause });
     });
   const property = fc.asyncProperty(together, async (all) => void (await Promise.all(all.map(printed))));
-  await fc.assert(property, { numRuns: Math.ceil((requests * share) / atOnce), endOnFailure: true });
+  const numRuns = Math.ceil((requests * share) / 2 / atOnce);
+  await watch.inHalves(async () => void (await fc.assert(property, { numRuns, endOnFailure: true })));
 }
 const timeout = 300_000 + requests * 20;
 
@@ -152,7 +157,7 @@ test('POST /audit and POST /audit/batch', { timeout }, async () => {
     await api.request('/audit', {
       body: anEvent({ updated_at: new Date(Date.now() - days * 86_400_000).toISOString() }),
     });
-  const writes = createWriteChecks(api, statuses);
+  const writes = createWriteChecks(api, statuses, watch);
   const several = fc.tuple(fc.array(writtenEvent, { minLength: 1, maxLength: 4 }), fc.boolean());
   await fuzz(0.7 / oneWriteIn, writtenEvent, (event) => writes.checkEvent(event));
   await fuzz(0.3 / oneWriteIn, several, ([events, isPartial]) => writes.checkBatch(events, isPartial));
@@ -162,4 +167,8 @@ test('POST /audit and POST /audit/batch', { timeout }, async () => {
 test('most queries get an answer', () => {
   const answered = [...statuses].filter(([kind]) => kind.endsWith(' 200')).reduce((sum, [, count]) => sum + count, 0);
   expect(answered).toBeGreaterThan(requests / 4);
+});
+
+test('the memory of the api is flat', () => {
+  watch.expectFlatMemory();
 });

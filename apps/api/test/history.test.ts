@@ -139,6 +139,37 @@ test('pages of every size hold the same steps, ties in time included', async () 
 });
 
 test.each([
+  ['letters', 'x'],
+  ['letters of two bytes', 'ü'],
+])(
+  'a page of a history of long values of %s ends at 8 MiB with its changes, and all pages together have every step once',
+  async (name, letter) => {
+    const long = (n: number) => `${letter.repeat(90_000)}${n}`;
+    const path = await record(
+      `8 MiB of ${name}`,
+      Array.from({ length: 45 }, (_, n) => ({ before_value: long(n), updated_values: long(n + 1) })),
+    );
+    const mostBytes = 8 * 1024 * 1024;
+    const sizes: number[] = [];
+    const ids: string[] = [];
+    for (let cursor: string | null = ''; cursor !== null; ) {
+      const { status, text, body } = await api.request(`${path}?page_size=100&cursor=${cursor}`);
+      expect(status).toBe(200);
+      for (const { changes, updated_values } of body.audit_logs)
+        expect(changes).toEqual([{ op: 'replace', path: '', value: updated_values }]);
+      sizes.push(Buffer.byteLength(text));
+      ids.push(...body.audit_logs.map(({ id }: WireEvent) => id));
+      cursor = body.next_cursor;
+    }
+    expect(ids).toHaveLength(45);
+    expect(new Set(ids).size).toBe(45);
+    // What stands around the steps is short.
+    expect(Math.max(...sizes)).toBeLessThan(mostBytes + 1_000);
+    expect(sizes.slice(0, -1).filter((size) => size > 0.9 * mostBytes).length).toBeGreaterThan(0);
+  },
+);
+
+test.each([
   ['keys', 'a/b'],
   ['keys', '100%'],
   ['keys', '%2F'],

@@ -398,12 +398,11 @@ test('replays that wait for the database delay no request of another key', async
 });
 
 test.each(['http://?x', 'http://', 'http://[::1', 'http://a:99999999/audit', '*', '//', '/%', '/audit\u00ff'])(
-  'the request target %s gets a problem or no answer at all',
+  'the request target %s gets a problem',
   async (target) => {
     const received = await talk(api.url, `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`);
     expect(received).toMatch(/^HTTP\/1\.1 4\d\d /);
-    // What Node cannot parse it answers by itself.
-    expect(received).toMatch(/content-type: application\/problem\+json|^HTTP\/1\.1 400 Bad Request\r\nConnection/i);
+    expect(received).toMatch(/content-type: application\/problem\+json/i);
     expect((await api.request('/livez')).status).toBe(200);
   },
 );

@@ -134,6 +134,69 @@ test('answers have the headers that a browser needs, and none about TLS over pla
   }
 });
 
+/** Sends text over a connection, and resolves to the answer that came until the other side closed it. */
+async function sendRaw(url: string, sent: string): Promise<{ status: number; headers: Headers; text: string }> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => {});
+  let received = '';
+  socket.on('data', (data) => (received += data.toString('latin1')));
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  socket.write(sent);
+  await closed;
+  const [head = '', body = ''] = received.split('\r\n\r\n');
+  const [first = '', ...lines] = head.split('\r\n');
+  const headers = new Headers(lines.map((line) => line.split(/: (.*)/, 2) as [string, string]));
+  return { status: Number(first.split(' ')[1]), headers, text: body };
+}
+
+const posted = `POST /audit HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${masterKey}\r\nContent-Type: application/json\r\n`;
+
+test.each([
+  ['text that is not HTTP', 'hello\r\n\r\n', 400, 'bad-request'],
+  ['a header without a name', 'GET /livez HTTP/1.1\r\nHost: x\r\n: y\r\n\r\n', 400, 'bad-request'],
+  ['no Host', 'GET /livez HTTP/1.1\r\n\r\n', 400, 'bad-request'],
+  ['two lengths', `${posted}Content-Length: 1\r\nContent-Length: 2\r\n\r\n`, 400, 'bad-request'],
+  ['a chunk without a length', `${posted}Transfer-Encoding: chunked\r\n\r\nx\r\n`, 400, 'bad-request'],
+  [
+    'a chunk with a long extension',
+    `${posted}Transfer-Encoding: chunked\r\n\r\n1;${'x'.repeat(20_000)}`,
+    413,
+    'too-large',
+  ],
+  ['a URL of 20 kB', `GET /${'x'.repeat(20_000)} HTTP/1.1\r\n`, 431, 'headers-too-large'],
+  ['a header of 20 kB', `GET /livez HTTP/1.1\r\nX: ${'x'.repeat(20_000)}`, 431, 'headers-too-large'],
+  ['201 headers', `GET /livez HTTP/1.1\r\nHost: x\r\n${'X: y\r\n'.repeat(200)}\r\n`, 431, 'headers-too-large'],
+  ['another expectation', 'GET /livez HTTP/1.1\r\nHost: x\r\nExpect: more\r\n\r\n', 417, 'expectation-failed'],
+  ['headers that do not end', 'GET /livez HTTP/1.1\r\nHost: x\r\n', 408, 'request-timeout'],
+  ['a body that does not end', `${posted}Content-Length: 9\r\n\r\n{`, 408, 'request-timeout'],
+])(
+  'what does not reach the app (%s) gets a problem with the headers of every answer',
+  async (_what, sent, status, code) => {
+    const own = await start({ HTTP_HEADERS_TIMEOUT_MS: '1000', HTTP_REQUEST_TIMEOUT_MS: '1000' });
+    const usual = await own.request('/nothing');
+    const answer = await sendRaw(own.url, sent);
+    expect(answer.status).toBe(status);
+    const common = [...usual.headers.keys()].filter(
+      (name) => !['connection', 'keep-alive', 'date', 'vary'].includes(name),
+    );
+    for (const name of common)
+      if (name !== 'content-length' && name !== 'x-request-id')
+        expect([name, answer.headers.get(name)]).toEqual([name, usual.headers.get(name)]);
+    expect(common).toEqual(expect.arrayContaining(['referrer-policy', 'cache-control', 'content-security-policy']));
+    expect(answer.headers.get('connection')).toBe('close');
+    expect(Number(answer.headers.get('content-length'))).toBe(answer.text.length);
+    expect(JSON.parse(answer.text)).toMatchObject({ status, code, request_id: answer.headers.get('x-request-id') });
+  },
+);
+
+test('text that is not HTTP behind a whole request changes nothing of its answer, and closes the connection', async () => {
+  const event = anEvent();
+  const body = JSON.stringify(event);
+  const request = `${posted}Content-Length: ${body.length}\r\n\r\n${body}`;
+  const answer = await sendRaw(api.url, `${request}hello\r\n\r\n`);
+  expect([answer.status, answer.headers.get('connection')]).toEqual([201, 'close']);
+  expect(JSON.parse(answer.text)).toMatchObject({ id: event.id });
+});
+
 test('HEAD is answered while nothing of the table can be read', async () => {
   const unlock = await lockAuditLog(api.db);
   const ask = async (path: string, key = masterKey) =>
@@ -225,7 +288,10 @@ test('the api speaks TLS, and uses changed certificates without a restart', asyn
     await writeFile(key, pems.private);
   };
   await install('first.example.com');
-  const own = await start({ TLS_CERT_FILE: cert, TLS_KEY_FILE: key });
+  const own = await start({ TLS_CERT_FILE: cert, TLS_KEY_FILE: key, ADMIN_PORT: '0' });
+  // The port for operators speaks plain HTTP.
+  const { port } = await own.app.event('admin-listening');
+  expect((await fetch(`http://127.0.0.1:${port}/livez`)).headers.get('strict-transport-security')).toBeNull();
   const ask = () =>
     new Promise<{ name: unknown; hsts: unknown }>((resolve, reject) => {
       const url = `${own.url.replace('http:', 'https:')}/livez`;

@@ -60,6 +60,58 @@ test('a rotated key keeps its id and rights; both secrets work during the overla
   expect(await status(last.key)).toBe(200);
 });
 
+test('by the command line a key is rotated with an overlap, at whose end the old secret ends', async () => {
+  const secretOf = (output: string) => /^abx_live_\w+$/m.exec(output)?.[0] ?? '';
+  const name = 'rotated-by-command';
+  const old = secretOf((await keys('create', '--name', name, '--scope', 'read')).output);
+  const before = Date.now();
+  const fresh = secretOf((await keys('rotate', '--name', name, '--overlap', '1h')).output);
+  expect(fresh).not.toBe(old);
+  expect([await status(old), await status(fresh)]).toEqual([200, 200]);
+  const listed: { name: string; replaced_at: string | null; expires_at: string | null }[] = JSON.parse(
+    (await keys('list', '--json')).output,
+  );
+  const [first, second] = listed.filter((one) => one.name === name);
+  const ends = Date.parse(first?.expires_at ?? '');
+  expect(ends).toBeGreaterThanOrEqual(before + 3_600_000);
+  expect(ends).toBeLessThanOrEqual(Date.now() + 3_600_000);
+  expect(second).toMatchObject({ replaced_at: null, expires_at: null });
+  const last = secretOf((await keys('rotate', '--name', name, '--overlap', '1s')).output);
+  await eventually(async () => expect(await status(fresh)).toBe(401));
+  // The end of the first overlap stays as it was.
+  expect([await status(old), await status(last)]).toEqual([200, 200]);
+});
+
+test('a change of a key whose event cannot be stored changes nothing, by the api and by the command line', async () => {
+  const { body: made } = await makeKey({ name: 'unchanged', scopes: ['read'] });
+  await api.db.sql`insert into auditbox.destination (name) values ('unchanged') on conflict do nothing`;
+  const stored = async () => ({
+    keys: await api.db
+      .sql`select to_jsonb(k) - 'last_used_at' - 'last_used_address' from auditbox.api_key k order by id`,
+    destinations: await api.db.sql`select to_jsonb(d) from auditbox.destination d order by name`,
+  });
+  const before = await stored();
+  const byApi = [
+    () => makeKey({ name: 'never', scopes: ['read'] }),
+    () => api.request(`/keys/${made.id}/rotate`, { body: { overlap_seconds: 0 } }),
+    () => api.request(`/keys/${made.id}`, { method: 'DELETE' }),
+    () => api.request('/destinations/unchanged/pause', { method: 'POST' }),
+  ];
+  const byCommand = [
+    ['create', '--name', 'never', '--scope', 'read'],
+    ['rotate', '--name', 'unchanged', '--overlap', '0s'],
+    ['revoke', '--name', 'unchanged'],
+  ];
+  await api.db.sql`
+    alter table auditbox.audit_log add constraint no_own_events check (table_name not like 'auditbox.%') not valid`;
+  for (const change of byApi) expect((await change()).status).toBe(500);
+  for (const args of byCommand) expect((await keys(...args)).code).toBe(1);
+  await api.db.sql`alter table auditbox.audit_log drop constraint no_own_events`;
+  expect(await stored()).toEqual(before);
+  expect(await status(made.key)).toBe(200);
+  for (const change of byApi) expect((await change()).status).toBeLessThan(300);
+});
+
 test.each(['0d', '0s', '-1d', '1e3d', '0x10d', '1 d', '90'])(
   'a key that would live for %s is not made',
   async (time) => {

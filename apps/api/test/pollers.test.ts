@@ -33,6 +33,61 @@ async function inTurn(count: number, write: (n: number) => Promise<readonly stri
   return ids;
 }
 
+test.each(['', '&table_name=begun'])(
+  'a poller that begins before there is an event (%j) has a cursor, and what commits later comes behind it, each once',
+  async (filter) => {
+    const table_name = 'begun';
+    const page = async (cursor: string) => {
+      const { status, body } = await api.request(
+        `/audit?recorded_after=2020-01-01${filter}&page_size=2&cursor=${encodeURIComponent(cursor)}`,
+      );
+      expect(status).toBe(200);
+      expect(body.next_cursor).toEqual(expect.any(String));
+      return body as { audit_logs: { id: string }[]; next_cursor: string; caught_up: boolean };
+    };
+    /** Reads on until the feed is at its end. */
+    const readOn = async (cursor: string) => {
+      const seen: string[] = [];
+      for (let at = cursor; ; ) {
+        const { audit_logs, next_cursor, caught_up } = await page(at);
+        seen.push(...audit_logs.map(({ id }) => id));
+        at = next_cursor;
+        if (caught_up) return { seen, cursor: at };
+      }
+    };
+    let { audit_logs: found, next_cursor: cursor } = await page('');
+    // The first poller begins in an empty database, the second one in front of events of other kinds.
+    if (filter === '') expect(found).toEqual([]);
+    else ({ cursor } = await readOn(cursor));
+    const before = await readOn(cursor);
+    expect(before.seen).toEqual([]);
+    const early = randomUUID();
+    const { promise: committed, resolve: commit } = Promise.withResolvers<void>();
+    const { promise: inserted, resolve: reportInserted } = Promise.withResolvers<void>();
+    const open = api.db.sql.begin(async (tx) => {
+      await tx`
+        insert into auditbox.audit_log (id, changed_by, action, table_name, object_id)
+        values (${early}, 'raw', 'updated', ${table_name}, 'early')`;
+      reportInserted();
+      await committed;
+    });
+    await inserted;
+    ({ audit_logs: found, next_cursor: cursor } = await page(before.cursor));
+    expect(found).toEqual([]);
+    const later = await client.write(anEvent({ table_name }));
+    ({ audit_logs: found, next_cursor: cursor } = await page(cursor));
+    expect(found).toEqual([]);
+    commit();
+    await open;
+    const after = await readOn(cursor);
+    expect(after.seen.sort()).toEqual([early, later.id].sort());
+    const { ids } = await client.writeBatch(someEvents(5, { table_name }));
+    const last = await readOn(after.cursor);
+    expect(last.seen.sort()).toEqual([...ids].sort());
+    expect((await readOn(last.cursor)).seen).toEqual([]);
+  },
+);
+
 test('a poller by recording sees every event exactly once, even of transactions that commit late and out of order', async () => {
   const table_name = 'recorded';
   const last = anEvent({ table_name });

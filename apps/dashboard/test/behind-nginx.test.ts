@@ -1,12 +1,8 @@
-import { spawnSync } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFile } from 'node:fs/promises';
 import { findFreePort } from '@auditbox/embedded/stack/free-port.ts';
-import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { createApiFixture, masterKey, startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
 import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
-import { spawnProgram } from '@auditbox/testing/servers/spawn-app.ts';
+import { hasNginx, startNginx } from '@auditbox/testing/servers/own-nginx.ts';
 import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
 import { expect, test } from 'vitest';
 import { buildPage } from '../build.ts';
@@ -16,48 +12,10 @@ import { openTab } from './page-fixture.ts';
 /* The page below a path of a real nginx, which is configured as docs/operate.md says. */
 
 const browser = await launchBrowser();
-const hasNginx = spawnSync('nginx', ['-v']).status === 0;
 if (browser === null || !hasNginx)
   process.stderr.write(
     '\nSKIPPED: the page behind nginx. It needs chromium, and nginx: apt-get install nginx-light.\n\n',
   );
-
-/** The blocks of the document, with our ports. */
-async function readDocumented(apiPort: string): Promise<{ upstream: string; location: string }> {
-  const text = await readFile(join(import.meta.dirname, '../../../docs/operate.md'), 'utf8');
-  const block = /```nginx\n(.*?)```/s.exec(text)?.[1] ?? '';
-  const at = block.indexOf('location ');
-  return { upstream: block.slice(0, at).replace('127.0.0.1:4000', `127.0.0.1:${apiPort}`), location: block.slice(at) };
-}
-
-async function startNginx(apiPort: string, port: number) {
-  const folder = await mkdtemp(join(tmpdir(), 'auditbox-nginx-'));
-  const { upstream, location } = await readDocumented(apiPort);
-  await writeFile(
-    join(folder, 'nginx.conf'),
-    `daemon off; worker_processes 1; pid ${folder}/pid; error_log stderr;
-events {}
-http {
-  access_log off;
-  client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy; fastcgi_temp_path ${folder}/fastcgi;
-  uwsgi_temp_path ${folder}/uwsgi; scgi_temp_path ${folder}/scgi;
-  ${upstream}
-  server {
-    listen 127.0.0.1:${port};
-    ${location}
-    location / { return 404; }
-  }
-}
-`,
-  );
-  const nginx = spawnProgram('nginx', ['-p', folder, '-e', 'stderr', '-c', join(folder, 'nginx.conf')], { env: {} });
-  await eventually(async () => expect((await fetch(`http://127.0.0.1:${port}/auditbox/livez`)).status).toBe(200));
-  return async () => {
-    nginx.signal('SIGTERM');
-    await nginx.ended;
-    await rm(folder, { recursive: true });
-  };
-}
 
 test.skipIf(browser === null || !hasNginx)(
   'below a path of nginx every screen, link, live event and download works, and nothing asks outside of the path (needs chromium and nginx)',
@@ -71,7 +29,7 @@ test.skipIf(browser === null || !hasNginx)(
       PUBLIC_URL: address,
       TRUSTED_PROXIES: '127.0.0.1',
     });
-    const stop = await startNginx(new URL(url).port, port);
+    const nginx = await startNginx(url, 'documented', port);
     const event = anEvent({ changed_by: 'ana', object_id: 'prod-42' });
     await request('/audit/batch', { body: [event, ...someEvents(150)] });
     const page = await openTab(browser);
@@ -111,7 +69,7 @@ test.skipIf(browser === null || !hasNginx)(
     expect((await readFile(await download.path(), 'utf8')).trimEnd().split('\n')).toHaveLength(152);
     expect(wrong).toEqual([]);
     await browser.close();
-    await stop();
+    await nginx.close();
     await fixture.close();
   },
 );

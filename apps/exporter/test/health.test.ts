@@ -53,6 +53,28 @@ test('a role that cannot read the list of migrations makes the exporter ready wi
   await eventually(async () => expect(await rig.db.states()).toEqual({ done: 2 }));
 });
 
+test.each([
+  ['is down', { port: '1' }],
+  ['has another password', { password: 'wrong-password' }],
+  ['has no such login', { username: 'nobody_of_that_name' }],
+  ['is not there', { pathname: '/no_database_of_that_name' }],
+  ['has a name that does not resolve', { hostname: 'database.invalid' }],
+])(
+  'when the database %s, /readyz says so without its address, login or name, which the log has',
+  async (_what, wrong) => {
+    const url = new URL(rig.env.DATABASE_URL ?? '');
+    Object.assign(url, wrong);
+    const app = rig.start([], { DATABASE_URL: url.href });
+    const { msg } = await app.event('database-not-ready');
+    const named = [url.hostname, `:${url.port}`, url.username, url.password, url.pathname.slice(1)];
+    expect(named.filter((name) => msg.includes(name))).not.toEqual([]);
+    const { status, text } = await ask(app, '/readyz');
+    expect(status).toBe(503);
+    expect(text).toMatch(/^The database (is not available now|is not set up correctly) \([A-Z0-9_]+\)\.\n$/);
+    expect(named.filter((name) => text.includes(name))).toEqual([]);
+  },
+);
+
 test('an exporter stays ready while the store is down or refuses everything', async () => {
   await rig.db.store(someEvents(2));
   rig.proxy.intervene = { before: () => ({ status: 403, code: 'AccessDenied' }) };

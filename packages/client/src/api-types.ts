@@ -589,7 +589,7 @@ export interface components {
              * @description Stable, for programs. docs/errors.md explains each.
              * @enum {string}
              */
-            code: "bad-request" | "unauthorized" | "forbidden" | "not-found" | "method-not-allowed" | "not-acceptable" | "conflict" | "too-large" | "unsupported-media-type" | "invalid-event" | "quota-exceeded" | "too-many-bytes" | "internal-error" | "database-unavailable" | "database-busy" | "database-timeout" | "database-misconfigured" | "issuer-unavailable" | "archive-not-configured" | "archive-damaged" | "archive-refused" | "archive-too-dense" | "archive-unavailable" | "unavailable";
+            code: "bad-request" | "unauthorized" | "forbidden" | "not-found" | "method-not-allowed" | "not-acceptable" | "request-timeout" | "conflict" | "too-large" | "unsupported-media-type" | "expectation-failed" | "invalid-event" | "headers-too-large" | "quota-exceeded" | "too-many-bytes" | "internal-error" | "database-unavailable" | "database-busy" | "database-timeout" | "database-misconfigured" | "issuer-unavailable" | "archive-not-configured" | "archive-damaged" | "archive-refused" | "archive-too-dense" | "archive-unavailable" | "unavailable";
             /** @description The `X-Request-Id` of the answer. The log of the api has it too. */
             request_id: string;
             /** @description What is wrong, in a sentence. */

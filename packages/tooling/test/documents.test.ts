@@ -38,6 +38,28 @@ test.each(documents.filter((path) => path !== 'CHANGELOG.md'))('every setting th
   expect(named.filter((name) => !known.has(name))).toEqual([]);
 });
 
+const testFiles = globSync('{apps,packages}/*/test/**/*.test.ts', {
+  cwd: root,
+  exclude: (path) => path.includes('node_modules'),
+});
+
+test('every test that docs/THREATS.md names exists, and each attack has one', () => {
+  const rows = read('docs/THREATS.md')
+    .split('\n')
+    .filter((line) => /^\|(?! attack \||---)/.test(line))
+    .map((line) => line.split('|')[3] ?? '');
+  expect(rows.length).toBeGreaterThan(25);
+  const named = rows.map((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name as string));
+  expect(rows.filter((_cell, row) => named[row]?.length === 0)).toEqual([]);
+  const exists = (name: string) => testFiles.some((path) => `/${path}`.endsWith(`/${name}.test.ts`));
+  expect(named.flat().filter((name) => !exists(name))).toEqual([]);
+});
+
+test.each(documents.filter((path) => path !== 'CHANGELOG.md'))('every test file that %s names exists', (document) => {
+  const named = [...read(document).matchAll(/`((?:[\w-]+\/)*[\w-]+\.test\.ts)`/g)].map(([, name]) => name as string);
+  expect(named.filter((name) => !testFiles.some((path) => `/${path}`.endsWith(`/${name}`)))).toEqual([]);
+});
+
 test('.nvmrc, devEngines and the package `node` name the same Node', () => {
   const { dependencies, devEngines } = JSON.parse(read('package.json'));
   expect(devEngines.runtime.version).toBe(dependencies.node);

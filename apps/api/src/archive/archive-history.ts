@@ -111,9 +111,11 @@ async function addSteps(
   for (const [index, { text }] of lines.entries()) {
     await rest(text.length);
     const step = history.addChanges(text);
+    const stepBytes = Buffer.byteLength(step);
+    // A step that is larger than a page has a page to itself.
+    if (index > 0 && bytes + stepBytes > maxPageBytes) return index;
     if (!(await answer.add(index === 0 ? beginning : ',', step))) return 'caller left';
-    bytes += step.length;
-    if (bytes >= maxPageBytes) return index + 1;
+    bytes += stepBytes;
   }
   return lines.length;
 }

@@ -113,9 +113,9 @@ function createEarliest(mostLines: number, mostBytes: number): Earliest {
       // What comes behind a dropped event must not be kept, or the next page would begin behind the dropped one.
       if (dropped && later === lines.length) return;
       lines.splice(later, 0, line);
-      bytes += line.text.length;
+      bytes += Buffer.byteLength(line.text);
       while (lines.length > mostLines || (bytes > mostBytes && lines.length > 1)) {
-        bytes -= lines.pop()?.text.length ?? 0;
+        bytes -= Buffer.byteLength(lines.pop()?.text ?? '');
         dropped = true;
       }
     },

@@ -85,7 +85,7 @@ export async function readArchivePage(query: ArchiveQuery, source: ArchiveSource
       const { found, more } = taken.result();
       for (const matched of found) {
         lines.push({ ...matched, object });
-        lineBytes += matched.line.length;
+        lineBytes += Buffer.byteLength(matched.line);
       }
       if (more !== null) return end({ ...batch, line: more });
     }
@@ -111,14 +111,14 @@ interface Taker {
 
 /** Keeps the lines of an object that match and fit: the first ones from `line` on, or the last ones before it. */
 function createTaker({ match, direction }: ArchiveQuery, line: number | null, room: Room): Taker {
-  const kept: { readonly index: number; readonly matched: MatchedLine }[] = [];
+  const kept: { readonly index: number; readonly matched: MatchedLine; readonly bytes: number }[] = [];
   let keptBytes = 0;
   let more: number | null = null;
   const isOver = () => kept.length > room.lines || (keptBytes > room.bytes && !(room.isEmpty && kept.length === 1));
 
   function drop(one: (typeof kept)[number] | undefined): void {
     if (one === undefined) return;
-    keptBytes -= one.matched.line.length;
+    keptBytes -= one.bytes;
     more = direction === 'asc' ? one.index : one.index + 1;
   }
 
@@ -127,8 +127,8 @@ function createTaker({ match, direction }: ArchiveQuery, line: number | null, ro
       if (direction === 'asc' ? more !== null || index < (line ?? 0) : line !== null && index >= line) return;
       const matched = match(bytes);
       if (matched === null) return;
-      kept.push({ index, matched });
-      keptBytes += matched.line.length;
+      kept.push({ index, matched, bytes: bytes.length });
+      keptBytes += bytes.length;
       while (isOver()) drop(direction === 'asc' ? kept.pop() : kept.shift());
     },
     result() {

@@ -1,4 +1,4 @@
-import { checkDatabase, explainUnready } from '@auditbox/db/database/check-database.ts';
+import { checkDatabase, explainUnreadyToAnybody } from '@auditbox/db/database/check-database.ts';
 import type { Cell } from './cell.ts';
 
 /**
@@ -13,7 +13,8 @@ export async function checkCells(cells: readonly Cell[]): Promise<string | null>
   if (failed?.status === 'rejected' && outcomes.every(({ status }) => status === 'rejected')) throw failed.reason;
   const warnings = outcomes.flatMap((outcome, index) => {
     const name = cells[index]?.name;
-    if (outcome.status === 'rejected') return [`The cell ${name} is not ready: ${explainUnready(outcome.reason)}`];
+    if (outcome.status === 'rejected')
+      return [`The cell ${name} is not ready: ${explainUnreadyToAnybody(outcome.reason)}`];
     return outcome.value === null ? [] : [`The cell ${name}: ${outcome.value}`];
   });
   return warnings.length === 0 ? null : warnings.join(' ');

@@ -27,13 +27,18 @@ const securityHeaders = (overTls: boolean) =>
     xXssProtection: false,
   });
 
-/** Sets the headers that all answers have. They are the same for each request, so helmet is called once. */
-export function setCommonHeaders(overTls: boolean): RequestStep {
+/** The headers that all answers have. They are the same for each request, so helmet is called once. */
+export function listCommonHeaders(overTls: boolean): ReadonlyMap<string, string> {
   const sample = new ServerResponse(new IncomingMessage(new Socket()));
   securityHeaders(overTls)(sample.req, sample, () => {});
   // Answers are for one caller and change with every event.
   sample.setHeader('cache-control', 'no-store');
-  const headers = new Map(Object.entries(sample.getHeaders() as Record<string, string>));
+  return new Map(Object.entries(sample.getHeaders() as Record<string, string>));
+}
+
+/** Sets them. */
+export function setCommonHeaders(overTls: boolean): RequestStep {
+  const headers = new Map(listCommonHeaders(overTls));
   return (_request, response) => {
     response.setHeaders(headers);
   };

@@ -17,6 +17,11 @@ export const errorCodes = {
     retry: false,
   },
   'not-acceptable': { status: 406, meaning: '`Accept` names no media type that the route has.', retry: false },
+  'request-timeout': {
+    status: 408,
+    meaning: 'The request took longer to arrive than `HTTP_HEADERS_TIMEOUT_MS` or `HTTP_REQUEST_TIMEOUT_MS`.',
+    retry: true,
+  },
   conflict: { status: 409, meaning: 'The id or name is taken.', retry: false },
   'too-large': { status: 413, meaning: 'The body is too large, as it is or inflated.', retry: false },
   'unsupported-media-type': {
@@ -24,7 +29,9 @@ export const errorCodes = {
     meaning: 'The route does not accept this content type, charset or encoding.',
     retry: false,
   },
+  'expectation-failed': { status: 417, meaning: '`Expect` names something other than `100-continue`.', retry: false },
   'invalid-event': { status: 422, meaning: 'An event is not valid. Nothing was stored.', retry: false },
+  'headers-too-large': { status: 431, meaning: 'The headers, or the URL, are too long or too many.', retry: false },
   'quota-exceeded': {
     status: 429,
     meaning: 'A limit for a time is used up. `RateLimit` names it, `Retry-After` says when to try again.',
@@ -104,16 +111,22 @@ export function defaultCode(status: number): ErrorCode {
       return 'method-not-allowed';
     case 406:
       return 'not-acceptable';
+    case 408:
+      return 'request-timeout';
     case 409:
       return 'conflict';
     case 413:
       return 'too-large';
     case 415:
       return 'unsupported-media-type';
+    case 417:
+      return 'expectation-failed';
     case 422:
       return 'invalid-event';
     case 429:
       return 'quota-exceeded';
+    case 431:
+      return 'headers-too-large';
     case 503:
       return 'unavailable';
     default:

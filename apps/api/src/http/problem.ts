@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { maxProblems, type Problem } from '@auditbox/core/event/audit-event.ts';
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
-import { isSequenceBehind } from '@auditbox/db/events/event-refused-error.ts';
+import { needsOperator, publicSentence } from '@auditbox/db/database/public-sentence.ts';
 import { withCommands } from '@auditbox/process/with-commands.ts';
 import type { ErrorRequestHandler } from 'express';
 import { z } from 'zod';
@@ -95,7 +95,8 @@ const quotaExceeded = 'https://iana.org/assignments/http-problem-types#quota-exc
 /** Express's last handler: answers every error with a problem document, and logs those that are not the caller's. */
 export function answerProblems(log: ApiLog): ErrorRequestHandler {
   return (error: unknown, request, response, _next) => {
-    const { status, code, message: detail, errors, headers, violatedPolicies } = toProblem(error);
+    const problem = toProblem(error);
+    const { status, headers } = problem;
     const requestId = getRequestId(response);
     if (status >= 500)
       log.requestFailed(error, { method: request.method, path: hideSecrets(request.path), status, requestId });
@@ -103,25 +104,32 @@ export function answerProblems(log: ApiLog): ErrorRequestHandler {
       breakConnection(response.socket);
       return;
     }
-    const isQuota = violatedPolicies.length > 0;
-    const document = {
-      type: isQuota ? quotaExceeded : 'about:blank',
-      title: STATUS_CODES[status],
-      status,
-      code,
-      request_id: requestId,
-      // Answers end up in the logs of callers.
-      detail: hideSecrets(withCommands(detail)),
-      errors: errors.map(hideSecretsOf),
-      ...(isQuota && { 'violated-policies': violatedPolicies }),
-    };
     try {
-      response.status(status).set(headers).type('application/problem+json').send(JSON.stringify(document));
+      response.status(status).set(headers).type('application/problem+json').send(printProblem(problem, requestId));
     } catch {
       // A header that the handler left does not fit. An error that nobody catches would end the process.
       breakConnection(response.socket);
     }
   };
+}
+
+/** The problem document as JSON. */
+export function printProblem(
+  { status, code, message: detail, errors, violatedPolicies }: HttpProblem,
+  requestId: string,
+): string {
+  const isQuota = violatedPolicies.length > 0;
+  return JSON.stringify({
+    type: isQuota ? quotaExceeded : 'about:blank',
+    title: STATUS_CODES[status],
+    status,
+    code,
+    request_id: requestId,
+    // Answers end up in the logs of callers.
+    detail: hideSecrets(withCommands(detail)),
+    errors: errors.map(hideSecretsOf),
+    ...(isQuota && { 'violated-policies': violatedPolicies }),
+  });
 }
 
 /** An error handler for routes that record events: counts each rejected request by its reason. */
@@ -136,33 +144,19 @@ function toProblem(error: unknown): HttpProblem {
   if (error instanceof HttpProblem) return error;
   if (isClientError(error)) return new HttpProblem(error.status, describeClientError(error));
   if (error instanceof DatabaseError && (error.retry || needsOperator(error))) {
-    // Addresses and names of databases are for the log, not for callers.
-    const place = error.cell === null ? 'The database' : `The cell ${error.cell}`;
-    const detail = `${place} ${describeState(error)} (${error.code}).`;
     const rejectReason = error.kind === 'busy' ? 'overload' : 'database';
-    return new HttpProblem(503, detail, { headers: { 'retry-after': '1' }, rejectReason, code: databaseCode(error) });
+    const headers = { 'retry-after': '1' };
+    return new HttpProblem(503, publicSentence(error), { headers, rejectReason, code: databaseCode(error) });
   }
   if (error instanceof CellsDifferError)
     return new HttpProblem(503, error.message, { rejectReason: 'database', code: 'database-misconfigured' });
   return new HttpProblem(500, 'Internal error. This request stored nothing.');
 }
 
-/** A person must change the login, the rights, the tables, the sequence or this version first. */
-function needsOperator(error: DatabaseError): boolean {
-  return ['misconfigured', 'schema', 'newer schema'].includes(error.kind) || isSequenceBehind(error);
-}
-
 function databaseCode(error: DatabaseError): ErrorCode {
   if (needsOperator(error)) return 'database-misconfigured';
   if (error.kind === 'timeout') return 'database-timeout';
   return error.kind === 'busy' ? 'database-busy' : 'database-unavailable';
-}
-
-function describeState(error: DatabaseError): string {
-  if (error.kind === 'newer schema') return 'has a schema that is too new for this version of Auditbox';
-  if (needsOperator(error)) return 'is not set up correctly';
-  if (error.code === '53100') return 'cannot write, because its disk is full';
-  return error.kind === 'timeout' ? 'did not answer in time' : 'is not available now';
 }
 
 function defaultRejectReason(status: number): RejectReason {

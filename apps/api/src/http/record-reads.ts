@@ -9,38 +9,46 @@ import { type Caller, getCaller } from './caller.ts';
 import { ownRecordedBy, requestTable } from './denials.ts';
 import { routeTemplate } from './route-template.ts';
 
-/** The pages of a feed are one event an hour: otherwise a poller would find its own reads for ever. */
-const feedEventEveryMs = 3_600_000;
+/** What is polled is one event an hour: otherwise the poller of a feed would find its own reads for ever. */
+const polledEveryMs = 3_600_000;
 /** Only this route has feeds. Others may ignore its parameters, and a read of them would be hidden by one. */
 const feedRoute = 'GET /audit';
-const maxFeeds = 10_000;
+const maxPolled = 10_000;
 
 /**
- * With AUDIT_READS: makes an audit event of each read and export. The event is on disk before the answer begins, so nothing
- * is read without it.
+ * With AUDIT_READS: makes an audit event of each read and export of a route. The event is on disk before the answer begins, so
+ * nothing is read without it.
  */
-export function recordReads({ coalescer, redactor }: Pick<ApiParts, 'coalescer' | 'redactor'>): RequestHandler {
-  const feeds = new Map<string, number>();
+export function recordReads(
+  access: 'audit:read' | 'export:read',
+  { coalescer, redactor }: Pick<ApiParts, 'coalescer' | 'redactor'>,
+): RequestHandler {
+  const polled = new Map<string, number>();
 
-  /** Whether this is a further page of a feed whose reading was recorded within the hour. */
-  function isRecorded(caller: Caller, route: string, search: URLSearchParams): boolean {
-    if (route !== feedRoute || !search.has('recorded_after')) return false;
+  /** What is asked by a page of a feed, or about the export; null for other reads. A hash, because a query may be as long as a URL. */
+  function findPolled(caller: Caller, route: string, search: URLSearchParams): string | null {
+    const isFeed = route === feedRoute && search.has('recorded_after');
+    if (!isFeed && access === 'audit:read') return null;
     const filters = [...search].filter(([name]) => name !== 'cursor').sort();
-    // A hash, because a query may be as long as a URL.
-    const feed = hash('sha256', JSON.stringify([caller.id, filters]), 'base64');
-    const now = performance.now();
-    const last = feeds.get(feed);
-    if (last !== undefined && now - last < feedEventEveryMs) return true;
-    if (feeds.size >= maxFeeds) feeds.clear();
-    feeds.set(feed, now);
-    return false;
+    return hash('sha256', JSON.stringify([caller.id, filters]), 'base64');
+  }
+
+  function isRecorded(question: string): boolean {
+    return performance.now() - (polled.get(question) ?? Number.NEGATIVE_INFINITY) < polledEveryMs;
+  }
+
+  /** After the event is stored: a read whose event failed is not recorded. */
+  function noteRecorded(question: string): void {
+    if (polled.size >= maxPolled) polled.clear();
+    polled.set(question, performance.now());
   }
 
   return async (request, response, next) => {
     const caller = getCaller(response);
     const route = `${request.method} ${routeTemplate(request)}`;
     const search = new URLSearchParams(request.originalUrl.split('?').slice(1).join('?'));
-    if (!isRecorded(caller, route, search)) {
+    const question = findPolled(caller, route, search);
+    if (question === null || !isRecorded(question)) {
       const event = createAuditEvent({
         changed_by: caller.name,
         changed_by_api_key: caller.id,
@@ -53,6 +61,7 @@ export function recordReads({ coalescer, redactor }: Pick<ApiParts, 'coalescer' 
       const { event: safe, redacted } =
         redactor === null ? { event, redacted: null } : finish(redactor.redactEvent(event));
       await coalescer.write({ ...safe, origin: { recordedBy: ownRecordedBy, contentHash: null, redacted } });
+      if (question !== null) noteRecorded(question);
     }
     next();
   };

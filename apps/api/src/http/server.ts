@@ -9,9 +9,11 @@ import { createServer as createHttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { readKnownFile, rereadFiles, rereadMs } from '@auditbox/process/reread-files.ts';
 import { breakConnection } from './break-connection.ts';
+import { listCommonHeaders } from './common-headers.ts';
 import type { ConnectionLimits } from './http-settings.ts';
 import { noteArrival } from './long-work.ts';
 import { readCertificates, type TlsFiles } from './tls-files.ts';
+import { type Exchange, type Refuser, refuseUnreadable } from './unreadable-requests.ts';
 
 /** Node looks for slow requests this often. Its default is 30 s, longer than some of the limits. */
 const checkSlowRequestsMs = 5_000;
@@ -40,6 +42,8 @@ export function createServer(app: RequestListener, limits: ConnectionLimits, tls
     connectionsCheckingInterval: checkSlowRequestsMs,
     // Otherwise Node keeps the first of two keys or types, where a proxy in front may have checked the second one.
     joinDuplicateHeaders: true,
+    // A request without one is refused below, with the headers of all answers.
+    requireHostHeader: false,
   };
   const server =
     tls === null
@@ -55,7 +59,9 @@ export function createServer(app: RequestListener, limits: ConnectionLimits, tls
   server.maxHeadersCount = maxHeaders + 1;
   server.timeout = limits.stallMs;
   server.on('connection', noteArrival);
-  const exchanges = serveInTurn(server, app);
+  const exchanges = new Map<Socket, Exchange>();
+  const refuser = refuseUnreadable(server, listCommonHeaders(tls !== null), exchanges);
+  serveInTurn(server, app, exchanges, refuser);
   // Nothing has moved on the connection. That is the caller's doing if a part of its body or of its answer is missing.
   server.on('timeout', (socket: Socket) => {
     const exchange = exchanges.get(socket);
@@ -84,21 +90,17 @@ function toOriginForm(target: string): string {
   return URL.canParse(target) ? `/${path}` : `/${target}`;
 }
 
-/** A request that is being answered, and those that wait behind it on its connection. */
-interface Exchange {
-  request: IncomingMessage;
-  response: ServerResponse;
-  readonly waiting: (readonly [IncomingMessage, ServerResponse])[];
-}
-
 /**
  * Gives the app one request of each connection at a time. Node gives it all requests that arrive together: 2,000 small ones
  * in one read hold the process for 200 ms, and all of their answers are in memory before the first one is read. A connection
  * with more requests than may wait is broken.
  */
-function serveInTurn(server: Server, app: RequestListener): ReadonlyMap<Socket, Exchange> {
-  const exchanges = new Map<Socket, Exchange>();
-
+function serveInTurn(
+  server: Server,
+  app: RequestListener,
+  exchanges: Map<Socket, Exchange>,
+  { refuse }: Refuser,
+): void {
   function serve(socket: Socket, exchange: Exchange): void {
     const { request, response } = exchange;
     response.on('close', () => {
@@ -117,11 +119,10 @@ function serveInTurn(server: Server, app: RequestListener): ReadonlyMap<Socket, 
     const { socket } = request;
     // The other requests of a packet still arrive after the connection was broken.
     if (socket.destroyed) return;
-    if (request.rawHeaders.length > 2 * maxHeaders) {
-      // As Node answers headers that are too long.
-      response.writeHead(431, { connection: 'close' }).end();
-      return;
-    }
+    if (request.rawHeaders.length > 2 * maxHeaders)
+      return refuse(response, 431, `The request has more than ${maxHeaders} headers.`);
+    if (request.httpVersion === '1.1' && request.headers.host === undefined)
+      return refuse(response, 400, 'The request is unreadable: it has no header Host.');
     const exchange = exchanges.get(socket);
     if (exchange === undefined) {
       const first: Exchange = { request, response, waiting: [] };
@@ -130,7 +131,6 @@ function serveInTurn(server: Server, app: RequestListener): ReadonlyMap<Socket, 
     } else if (exchange.waiting.length < maxWaiting) exchange.waiting.push([request, response]);
     else breakConnection(socket);
   });
-  return exchanges;
 }
 
 /**

@@ -124,13 +124,17 @@ async function addSteps(
 ): Promise<EventPosition | null | 'caller left'> {
   const rest = createRest();
   let sent = 0;
+  let last: EventPosition | null = null;
   for await (const part of reads.readPageEvents(events)) {
     for (const event of part) {
       await rest(event.json.length);
       const step = history.addChanges(event.json);
-      if (!(await answer.add(sent === 0 ? beginning : ',', step))) return 'caller left';
-      sent += step.length;
-      if (sent >= maxPageBytes && event.id !== events.at(-1)?.id) return event.position;
+      const bytes = Buffer.byteLength(step);
+      // A step that is larger than a page has a page to itself.
+      if (last !== null && sent + bytes > maxPageBytes) return last;
+      if (!(await answer.add(last === null ? beginning : ',', step))) return 'caller left';
+      sent += bytes;
+      last = event.position;
     }
   }
   return null;

@@ -3,6 +3,7 @@ import { getIds, getRaw, isExact, isRejected, isUnbounded, isUnindexed, ordered,
 import type { Parameter } from './parameters.ts';
 import type { ListedEvent } from './recorded-events.ts';
 import { type RawAnswer, sendRaw } from './send-raw.ts';
+import type { AnswerWatch } from './watch-answers.ts';
 
 /** A place in a cursor, and the text that replaces it or is appended to it. */
 export interface Place {
@@ -12,16 +13,21 @@ export interface Place {
 }
 
 /** Queries to an api that holds `events`. Each check fails when the answer differs from the model. */
-export function createChecks(url: string, events: readonly ListedEvent[], statuses: Map<string, number>) {
+export function createChecks(
+  url: string,
+  events: readonly ListedEvent[],
+  statuses: Map<string, number>,
+  watch: AnswerWatch,
+) {
   const matching = (given: readonly Parameter[]) =>
     events.filter((event) => given.every(({ matches }) => matches(event)));
 
   async function send(path: string, headers?: Record<string, string>): Promise<RawAnswer> {
-    const answer = await sendRaw(url, path, headers);
+    const answer = await watch.time(sendRaw(url, path, headers));
     const kind = `${/^\/audit\/?(export|stats|objects)?/.exec(path)?.[0]} ${answer.status}`;
     statuses.set(kind, (statuses.get(kind) ?? 0) + 1);
     expect(answer.status, answer.text).toBeLessThan(500);
-    if (answer.status >= 400 && answer.status !== 431) {
+    if (answer.status >= 400) {
       expect(answer.type).toBe('application/problem+json; charset=utf-8');
       expect(JSON.parse(answer.text)).toMatchObject({ status: answer.status, detail: expect.any(String) });
     }

@@ -2,15 +2,16 @@ import { parseEventTime } from '@auditbox/core/event/event-time.ts';
 import { compactText, objectMembers } from '@auditbox/core/json/json-text.ts';
 import type { ApiFixture } from '@auditbox/testing/fixtures/api-fixture.ts';
 import { expect } from 'vitest';
+import type { AnswerWatch } from './watch-answers.ts';
 import { plantedSecret, type WrittenText } from './written-events.ts';
 
 /** Writes to an api. Each check fails when an event that was accepted is not there, or is another one. */
-export function createWriteChecks(api: ApiFixture, statuses: Map<string, number>) {
+export function createWriteChecks(api: ApiFixture, statuses: Map<string, number>, watch: AnswerWatch) {
   /** What was sent for each stored event. */
   const accepted = new Map<string, string>();
 
   async function send(path: string, body: string) {
-    const answer = await api.request(path, { body });
+    const answer = await watch.time(api.request(path, { body }));
     const kind = `POST ${path} ${answer.status}`;
     statuses.set(kind, (statuses.get(kind) ?? 0) + 1);
     expect(answer.status, answer.text).toBeLessThan(500);
@@ -22,7 +23,7 @@ export function createWriteChecks(api: ApiFixture, statuses: Map<string, number>
   }
 
   async function readBack(id: string, sent: string): Promise<void> {
-    const { status, text } = await api.request(`/audit/${id}`);
+    const { status, text } = await watch.time(api.request(`/audit/${id}`));
     expect(status).toBe(200);
     expectSame(sent, text);
     accepted.set(id, sent);

@@ -1,4 +1,3 @@
-import { checkDatabase, explainUnready } from '@auditbox/db/database/check-database.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { serveHealth } from '@auditbox/process/health-server.ts';
 import type { Shutdown } from '@auditbox/process/shutdown.ts';
@@ -8,6 +7,7 @@ import type { LogKeeper } from '../log/log-keeper.ts';
 import type { ExporterLog } from '../log.ts';
 import { createExporterScrape } from '../metrics/scrape.ts';
 import type { ExporterSettings } from '../settings.ts';
+import { checkReadiness } from './check-readiness.ts';
 
 interface RunLogParts {
   readonly settings: ExporterSettings;
@@ -35,12 +35,4 @@ export async function runLog(parts: RunLogParts, { taking }: Shutdown): Promise<
   await scrape.close();
   log.exporterStopped();
   return 0;
-}
-
-async function checkReadiness(db: Database): Promise<string | null> {
-  try {
-    return await checkDatabase(db);
-  } catch (error) {
-    throw new Error(explainUnready(error));
-  }
 }

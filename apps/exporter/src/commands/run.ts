@@ -19,6 +19,7 @@ import type { ExporterLog } from '../log.ts';
 import type { ExportMetrics } from '../metrics/export-metrics.ts';
 import { createExporterScrape } from '../metrics/scrape.ts';
 import type { ExporterSettings } from '../settings.ts';
+import { checkReadiness } from './check-readiness.ts';
 
 interface RunParts {
   readonly settings: ExporterSettings;
@@ -93,14 +94,5 @@ async function checkAtStart(
       log.databaseNotReady(explainUnready(error));
       await sleep(settings.pollIntervalMs, taking);
     }
-  }
-}
-
-/** Does not check the destination: routing around an exporter, or restarting it, does not fix a store that is down. */
-async function checkReadiness(db: Database): Promise<string | null> {
-  try {
-    return await checkDatabase(db);
-  } catch (error) {
-    throw new Error(explainUnready(error));
   }
 }

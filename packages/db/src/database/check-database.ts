@@ -2,6 +2,7 @@ import type { Sql } from 'postgres';
 import { listTags } from '../migrate/migrations.ts';
 import type { Database } from './connect.ts';
 import { DatabaseError, toDatabaseError } from './database-error.ts';
+import { publicSentence } from './public-sentence.ts';
 import { isTooNew } from './schema-guard.ts';
 
 /** How the database's schema compares to the one that this version was written for. */
@@ -47,12 +48,20 @@ export async function checkDatabase(db: Database): Promise<string | null> {
   }
 }
 
-/** One sentence for the operator about why checkDatabase threw. Rethrows an error that is not the database's. */
+/** One sentence for the operator, for the log, about why checkDatabase threw. Rethrows an error that is not the database's. */
 export function explainUnready(error: unknown): string {
   if (error instanceof SchemaOutdatedError) return error.message;
   const databaseError = toDatabaseError(error);
   if (databaseError === null) throw error;
   return databaseError.sentence;
+}
+
+/** The same in a sentence that anybody may read. The log has the other one. */
+export function explainUnreadyToAnybody(error: unknown): string {
+  if (error instanceof SchemaOutdatedError) return error.message;
+  const databaseError = toDatabaseError(error);
+  if (databaseError === null) throw error;
+  return publicSentence(databaseError);
 }
 
 /** Throws inside of `query`, which gets new connections then. */

@@ -1,0 +1,49 @@
+import { readFileSync } from 'node:fs';
+import { expect } from 'vitest';
+
+/** No answer may take longer, also on a slow and busy machine. */
+const longestMs = 10_000;
+/** The memory of the second half of the requests, compared with that of the first half. */
+const maxGrowthBytes = 100 * 1024 * 1024;
+
+/** Watches how long answers take, and whether the memory of the api is flat. */
+export function watchAnswers(pid: number) {
+  let slowestMs = 0;
+  let grownBytes = 0;
+
+  /** 0 on a system without /proc. */
+  function residentBytes(): number {
+    try {
+      return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
+    } catch {
+      return 0;
+    }
+  }
+
+  return {
+    /** Fails when the answer takes too long. */
+    async time<T>(answer: Promise<T>): Promise<T> {
+      const startedAt = performance.now();
+      const late = Promise.withResolvers<never>();
+      const timer = setTimeout(() => late.reject(new Error(`There is no answer after ${longestMs} ms.`)), longestMs);
+      try {
+        return await Promise.race([answer, late.promise]);
+      } finally {
+        clearTimeout(timer);
+        slowestMs = Math.max(slowestMs, performance.now() - startedAt);
+      }
+    },
+    /** Sends a half of the requests, and then the other half. */
+    async inHalves(half: () => Promise<void>): Promise<void> {
+      await half();
+      const before = residentBytes();
+      await half();
+      grownBytes += residentBytes() - before;
+    },
+    /** Of all halves so far. */
+    expectFlatMemory: () => expect(grownBytes).toBeLessThan(maxGrowthBytes),
+    slowest: () => `The slowest answer took ${slowestMs.toFixed(0)} ms.`,
+  };
+}
+
+export type AnswerWatch = ReturnType<typeof watchAnswers>;
