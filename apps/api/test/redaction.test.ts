@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { type ApiFixture, createApiFixture, startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { leakyJson, leakyText } from '@auditbox/testing/fixtures/planted-secrets.ts';
 import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
 import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
+import fc from 'fast-check';
+import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 /* Secrets in events, on their way from a request to the table. The rules themselves are tested in packages/core. */
@@ -126,4 +129,36 @@ test('settings choose the mode and the rules', async () => {
     password: expect.stringMatching(/^\[redacted:password:hmac:/),
     t: expect.stringMatching(/^\[redacted:token:hmac:/),
   });
+});
+
+test('auditbox.record stores of any event what POST /audit stores of it', async () => {
+  const writer = postgres(urlAs('writer', api.db.url), { max: 1, onnotice: () => {} });
+  const value = leakyJson.filter((text) => text !== 'null');
+  const event = fc.record({ objectId: leakyText, before: value, updated: value, context: value });
+  const row = async (id: string) =>
+    (
+      await api.db.sql`
+        select object_id, before_value::text, updated_values::text, context::text, redacted::text
+        from auditbox.audit_log where id = ${id}::uuid`
+    )[0];
+  let redacted = 0;
+  await fc.assert(
+    fc.asyncProperty(event, async ({ objectId, before, updated, context }) => {
+      const given = { changed_by: 'ana', action: 'updated', table_name: 't', object_id: `o${objectId}`.slice(0, 500) };
+      const values = `"before_value":${before},"updated_values":${updated},"context":{"c":${context}}`;
+      const { status, body } = await api.request('/audit', {
+        body: `${JSON.stringify(given).slice(0, -1)},${values}}`,
+      });
+      expect(status).toBe(201);
+      const [recorded] = await writer<{ id: string }[]>`
+        select auditbox.record('ana', 'updated', 't', ${given.object_id}, before_value => ${before}::text::json,
+          updated_values => ${updated}::text::json, context => ${`{"c":${context}}`}::text::json) as id`;
+      const byApi = await row(body.id);
+      expect(await row(recorded?.id ?? '')).toEqual(byApi);
+      if (byApi?.redacted !== null) redacted += 1;
+    }),
+    { numRuns: 300 },
+  );
+  expect(redacted).toBeGreaterThan(100);
+  await writer.end();
 });

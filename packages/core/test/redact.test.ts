@@ -89,6 +89,7 @@ test.each([
   ['assignment', String.raw`a\"b c`, '{"password": "', '", "cut": tr'],
   ['assignment', 'hunter two', '{"rpm": 1, "password": "', ''],
   ['assignment', '12345678', '{"rpm": 1, "secret_key": ', ', "cut'],
+  ['assignment', 'hunter2', '{"rpm":1,"signature":"', '"'],
   ['assignment', 'hunter2', 'user: ana\npassword: ', '\nport: 5432'],
   ['assignment', 'hunter two', 'user: ana\npassword: "', '"\nport: 5432'],
   ['assignment', 'hunter two', "connection_string='", "' # comment"],

@@ -5,7 +5,8 @@ import { type FoundSecret, findEnd, maxSecrets, testAt } from './found-secret.ts
  * linear time, as those of secret-values.ts.
  */
 
-const secretNames =
+/** The names to which texts assign secrets, as a pattern. */
+export const secretNames =
   'pass(?:word|wd|phrase|code)|pwd|secrets?|(?:api|access|private|secret|signing|encryption|master|hmac|ssh)[_-]?keys?' +
   '|token|jwt|authorization|signature|credentials?|cookies?|conn(?:ection)?[_-]?str(?:ing)?';
 /** The letters with which these names end. */
@@ -17,11 +18,11 @@ const notKept = '(?!\\[redacted:|[0-9a-f]{64}(?![0-9a-f])|\\*{3}|os\\.environ/)'
 const bare = '[^\\s&;,"\'<>\\\\]';
 
 /** How far the secret goes: to the quote that ends it, or as long as there are characters of a word. */
-const assignedRests: Readonly<Record<string, RegExp>> = {
+export const assignedRests: Readonly<Record<string, RegExp>> = {
   '"': /(?:[^"\\]|\\[\s\S])*/y,
   "'": /(?:[^'\\]|\\[\s\S])*/y,
 };
-const bareRest = /[^\s&;,"'<>\\]*/y;
+export const bareRest = /[^\s&;,"'<>\\]*/y;
 
 /** How a text assigns a secret to a name. */
 export interface AssignedRules {
@@ -35,6 +36,8 @@ export interface AssignedRules {
   endsNameBefore(text: string, at: number): boolean;
   /** The characters with which secret names end. */
   readonly lastCharacters: string;
+  /** Ends where an assigned secret begins. Case does not count. */
+  readonly pattern: string;
 }
 
 /** `added` are further names, in lower case. They are whole names: the letters before them are not of a longer one. */
@@ -87,5 +90,6 @@ export function createAssignedRules(added: readonly string[]): AssignedRules {
     },
     endsNameBefore: (text, at) => testAt(nameBefore, text, at),
     lastCharacters,
+    pattern: assigned.source,
   };
 }

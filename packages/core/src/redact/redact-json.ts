@@ -143,8 +143,9 @@ export function* redactText(
   if (kind !== null)
     return isHarmless(text, kind) ? null : { text: rules.replacement(kind, text), redactions: [{ path: [], kind }] };
   if (textsInTexts > 0 && beginsLikeJson(text)) {
-    // The text may only begin like JSON, and then it is read as it is written.
-    if (!spaceBeforeColon.test(text) && !rules.values.mayHold(text) && isClean(text, rules)) return null;
+    const isCleanJson = !spaceBeforeColon.test(text) && !rules.values.mayHold(text) && isClean(text, rules);
+    // The text may only begin like JSON, and then more names count, and it is read as it is written.
+    if (isCleanJson && rules.values.find(text).length === 0) return null;
     if (isJson(text)) return yield* redactTokens(text, rules, textsInTexts - 1);
   }
   const found = rules.values.find(text);

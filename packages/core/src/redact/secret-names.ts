@@ -4,7 +4,7 @@
  */
 
 /** A name is secret if it is one of these, or ends with one of these. */
-const endings: Readonly<Record<string, readonly string[]>> = {
+export const endings: Readonly<Record<string, readonly string[]>> = {
   password: ['password', 'passwd', 'pwd', 'passphrase', 'passwordhash', 'passcode'],
   secret: ['secret', 'secrets', 'signingkey', 'encryptionkey', 'masterkey', 'hmackey'],
   'api-key': ['apikey', 'apikeys', 'accesskey', 'secretkey', 'subscriptionkey'],
@@ -17,7 +17,7 @@ const endings: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Short names, which other words end with: `shipping`, `laptop`. */
-const wholeNames: Readonly<Record<string, readonly string[]>> = {
+export const wholeNames: Readonly<Record<string, readonly string[]>> = {
   password: ['pass', 'pin', 'otp', 'mfacode', 'recoverycodes', 'backupcodes'],
   'card-number': ['cvv', 'cvc', 'cardnumber'],
   'connection-string': ['dsn'],
@@ -27,7 +27,7 @@ const wholeNames: Readonly<Record<string, readonly string[]>> = {
 export const nameKinds: readonly string[] = [...new Set([...Object.keys(endings), ...Object.keys(wholeNames)])];
 
 /** Names of this length and more are compared by their end. */
-const maxNameLength = 64;
+export const maxNameLength = 64;
 /** Callers choose names, so the memory of verdicts has an end. */
 const maxVerdicts = 10_000;
 
@@ -121,8 +121,10 @@ function normalizeSlowly(name: string): string {
   return name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, '');
 }
 
-const hashOrMask = /^(?:[0-9a-fA-F]{64}|[\w-]{0,12}\.{3}[\w-]{0,8})$/;
-const masked = /^(?:.{0,4}\*{3,}.{0,4}|\[redacted:[^\]]*\]|os\.environ\/\w+)$/;
+/** A hash or a masked name of a key. */
+export const hashOrMask = /^(?:[0-9a-fA-F]{64}|[\w-]{0,12}\.{3}[\w-]{0,8})$/;
+/** What was masked before, and a reference to a variable. */
+export const masked = /^(?:.{0,4}\*{3,}.{0,4}|\[redacted:[^\]]*\]|os\.environ\/\w+)$/;
 
 /**
  * Whether a text under a secret name is no secret: empty, masked already, a reference to a variable; or the SHA-256 of a key

@@ -6,7 +6,7 @@ import { type FoundSecret, findEnd, maxSecrets, testAt } from './found-secret.ts
  * begins, so no run is read again from its middle, and what it repeats has one way to match.
  */
 
-interface ValueRule {
+export interface ValueRule {
   readonly kind: string;
   /** Every match begins with one of these. The pass over the bytes of an event looks for them. */
   readonly beginnings: readonly string[];
@@ -20,7 +20,8 @@ interface ValueRule {
 /** The character before a token is not of a token. */
 const start = '(?<![A-Za-z0-9_-])';
 
-const rules: readonly ValueRule[] = [
+/** The forms of secrets. */
+export const valueRules: readonly ValueRule[] = [
   // Not lower-case words with hyphens: names of things begin with sk- too.
   { kind: 'api-key', beginnings: ['sk-'], secret: `${start}sk-(?=[a-z-]*[A-Z0-9_])[A-Za-z0-9_-]{16,}` },
   {
@@ -68,7 +69,7 @@ const rules: readonly ValueRule[] = [
 ];
 
 /** The kinds of secrets that a form shows. */
-export const valueKinds: readonly string[] = [...new Set([...rules.map(({ kind }) => kind), 'assignment'])];
+export const valueKinds: readonly string[] = [...new Set([...valueRules.map(({ kind }) => kind), 'assignment'])];
 
 export interface ValueRules {
   /** Whether a text may hold a secret. The text may be JSON, if it has no escapes of ASCII characters. */
@@ -95,7 +96,7 @@ export function createValueRules(
   skipped: ReadonlySet<string>,
 ): ValueRules {
   const used: ValueRule[] = [
-    ...rules.filter(({ kind }) => !skipped.has(kind)),
+    ...valueRules.filter(({ kind }) => !skipped.has(kind)),
     ...prefixes.map((prefix) => ({
       kind: 'token',
       beginnings: [prefix],
