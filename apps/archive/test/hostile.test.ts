@@ -206,6 +206,23 @@ test('events of a megabyte need no more memory than small ones, in compact and i
   }
 });
 
+test('get gives a slow reader a large event to its end', async () => {
+  const slow = await createArchiveFixture();
+  try {
+    const id = randomUUID();
+    await slow.insert([{ id, at: at(11), before: JSON.stringify({ text: `begin${'x'.repeat(900_000)}end` }) }]);
+    expect(await (await slow.drain()).ended).toBe(0);
+    const app = slow.spawnInShell(`archive get ${id} | {
+      IFS= read -r line; case $line in *begin*xend*) echo "length: \${#line}";; esac
+    }; exit \${PIPESTATUS[0]}`);
+    expect(await app.ended, app.output()).toBe(0);
+    expect(app.output()).toMatch(/^length: 9\d{5}$/m);
+  } finally {
+    await endApps();
+    await slow.close();
+  }
+});
+
 test.each(['find --json', "query 'select * from events' --json", "query 'select * from events'"])(
   '%s gives a slow reader every line, and its exit code is that of a whole answer',
   async (command) => {
