@@ -1,4 +1,5 @@
 import { cellOf } from '@auditbox/db/cells/cell-of.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
 import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import { endApps } from '@auditbox/testing/servers/spawn-app.ts';
@@ -150,6 +151,41 @@ test('while cells are added step by step, pollers get each event, and an id that
   expect([...byEventTime.seen].sort()).toEqual(sent.toSorted());
   for (const db of Object.values(databases))
     expect((await db.sql`select from auditbox.audit_log where table_name = 'grown'`).length).toBeGreaterThan(0);
+});
+
+test('while cells are added, ids that are sent again and again to apis of both lists are stored once, and each is in every list', async () => {
+  let apis: readonly Api[] = [await (growth[0] as () => Promise<Api>)()];
+  let isOver = false;
+  const sent: string[] = [];
+  /** Each of its ids is answered before it is sent again, as a caller that got no answer in time does. */
+  async function write(): Promise<void> {
+    while (!isOver) {
+      const [id = ''] = idsForAll(1).sort(() => Math.random() - 0.5);
+      sent.push(id);
+      for (let n = 0; n < 4; n += 1) {
+        const api = apis[Math.floor(Math.random() * apis.length)] as Api;
+        const asBatch = Math.random() < 0.5;
+        const body = anEvent({ id, table_name: 'grown' });
+        const answer = await api.request(asBatch ? '/audit/batch' : '/audit', { body: asBatch ? [body] : body });
+        expect([answer.status, n === 0], answer.text).toEqual([n === 0 ? 201 : 200, n === 0]);
+      }
+      expect((await (apis.at(-1) as Api).request(`/audit/${id}`)).status).toBe(200);
+    }
+  }
+  const writers = Array.from({ length: 4 }, write);
+  for (const startNext of growth.slice(1)) {
+    const next = await startNext();
+    apis = [apis.at(-1) as Api, next];
+    const count = sent.length;
+    await eventually(() => expect(sent.length).toBeGreaterThan(count + 40));
+    apis = [next];
+  }
+  isOver = true;
+  await Promise.all(writers);
+  expect(await storedIds()).toEqual(sent.toSorted());
+  const poller = pollByRecording();
+  await poller.poll(apis.at(-1) as Api);
+  expect(poller.seen.toSorted()).toEqual(sent.toSorted());
 });
 
 test('a cursor of a feed keeps its place in cells that the api which answers does not have', async () => {

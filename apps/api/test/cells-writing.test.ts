@@ -216,7 +216,8 @@ test('a batch with an old event of a cell that is only read now, and with new ev
 test('a cell that is down takes its share and no more, and comes back', async () => {
   const { proxy, list } = await withProxy('birch');
   const api = await start({ DATABASE_CELLS: list });
-  expect((await api.request('/audit/batch', { body: someEvents(30) })).status).toBe(201);
+  const stored = await api.request('/audit/batch', { body: someEvents(30) });
+  expect(stored.status, stored.text).toBe(201);
   await proxy.down();
 
   const own = await api.request('/audit', { body: anEvent({ id: idOf('birch') }) });
@@ -320,6 +321,43 @@ test('a key is in every cell under the same id; it works and is revoked while th
   const event = anEvent({ id: idOf('cedar') });
   expect((await api.request('/audit', { body: event, key })).status).toBe(201);
   expect((await api.request(`/audit/${event.id}`, { key })).status).toBe(200);
+});
+
+test('a key that is revoked while the first cell is down works nowhere when that cell is back, and is revoked there too', async () => {
+  const { proxy, list } = await withProxy('ash');
+  const api = await start({ DATABASE_CELLS: list });
+  const { body: made } = await api.request('/keys', { body: { name: 'leaked', scopes: ['read'] } });
+  await proxy.down();
+  const half = await api.request(`/keys/${made.id}`, { method: 'DELETE' });
+  expect([half.status, half.body.detail]).toEqual([503, expect.stringContaining('The cell ash')]);
+  await proxy.up();
+  // Each new api has looked up nothing before.
+  for (const list of [listOf(...names), listOf('ash', 'cedar')]) {
+    const other = await startApi('', { DATABASE_CELLS: list });
+    await eventually(async () => expect((await other.request('/audit')).status).toBe(200));
+    expect((await other.request('/audit', { key: made.key })).status).toBe(401);
+  }
+  await eventually(async () => {
+    const rows = await databases.ash.sql`select from auditbox.api_key where revoked_at is not null`;
+    expect(rows).toHaveLength(1);
+  });
+  const alone = await startApi(urlAs('api', databases.ash.url));
+  expect((await alone.request('/audit', { key: made.key })).status).toBe(401);
+  expect((await api.request('/keys', { body: { name: 'leaked', scopes: ['read'] } })).status).toBe(201);
+});
+
+test('a key that cannot be made in all cells is in none, and its name stays free', async () => {
+  const { proxy, list } = await withProxy('birch');
+  const api = await start({ DATABASE_CELLS: list });
+  await proxy.down();
+  const refused = await api.request('/keys', { body: { name: 'new', scopes: ['read'] } });
+  expect([refused.status, refused.body.detail]).toEqual([503, expect.stringContaining('The cell birch')]);
+  for (const db of Object.values(databases))
+    expect(await db.sql`select from auditbox.api_key where revoked_at is null`).toHaveLength(0);
+  await proxy.up();
+  await eventually(async () =>
+    expect((await api.request('/keys', { body: { name: 'new', scopes: ['read'] } })).status).toBe(201),
+  );
 });
 
 test('a list of keys goes on in the cell in which it began, although the others answer', async () => {

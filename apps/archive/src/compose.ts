@@ -5,13 +5,14 @@ import { openArchive } from './bucket/archive.ts';
 import type { CommandParts } from './command-parts.ts';
 import { createProgress } from './progress.ts';
 import type { ArchiveSettings } from './settings.ts';
+import type { Write } from './write-to.ts';
 
 /** Requests at once. */
 const maxRequests = 8;
 
 interface Streams {
   /** The result. */
-  readonly write: (text: string) => void;
+  readonly write: Write;
   /** For people. */
   readonly say: (text: string) => void;
   readonly signal: AbortSignal;

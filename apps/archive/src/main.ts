@@ -2,6 +2,7 @@ import { tmpdir } from 'node:os';
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import { printableLines } from '@auditbox/evidence/printable.ts';
 import { exitWith } from '@auditbox/process/exit-with.ts';
+import { untilWritten } from '@auditbox/process/until-written.ts';
 import { withCommands } from '@auditbox/process/with-commands.ts';
 import { ArchiveError, exitCodes } from './archive-error.ts';
 import { type ArchiveCommand, parseArchiveCommand } from './cli.ts';
@@ -10,6 +11,7 @@ import { createParts } from './compose.ts';
 import { perform } from './perform.ts';
 import { type ArchiveSettings, readArchiveSettings } from './settings.ts';
 import { stopBySignals } from './stop-by-signals.ts';
+import { writeTo } from './write-to.ts';
 
 /* `npm run archive`: the commands about what is in the bucket. Standard output has the result, standard error the rest. */
 
@@ -24,7 +26,10 @@ process.stderr.on('error', () => {});
 const write = (text: string) => void process.stdout.write(text);
 
 const command = parseArchiveCommand(process.argv.slice(2));
-process.exit(command.kind === 'erase' ? erase({ say, write, json: command.json }) : await run(command, readSettings()));
+const exitCode =
+  command.kind === 'erase' ? erase({ say, write, json: command.json }) : await run(command, readSettings());
+await untilWritten(process.stdout);
+process.exit(exitCode);
 
 function readSettings(): ArchiveSettings {
   try {
@@ -36,7 +41,7 @@ function readSettings(): ArchiveSettings {
 
 async function run(given: Exclude<ArchiveCommand, { kind: 'erase' }>, settings: ArchiveSettings): Promise<number> {
   const stop = stopBySignals(say);
-  const parts = createParts(settings, { write, say, signal: stop });
+  const parts = createParts(settings, { write: writeTo(process.stdout, stop), say, signal: stop });
   try {
     return await perform(parts, given);
   } catch (thrown) {
@@ -51,6 +56,8 @@ function explain(error: unknown): string {
   if (error instanceof ArchiveError) return error.message;
   if (error instanceof DatabaseError) return error.sentence;
   const { message, stack } = error as Error;
+  if (/\b(?:ENOSPC|EDQUOT)\b|No space left on device|Disk quota exceeded/.test(message))
+    return `The disk of the cache is full, or your share of it (${message}). Free some space, or set ARCHIVE_CACHE_DIR to a folder elsewhere.`;
   if (message.startsWith('Out of Memory Error'))
     return 'DuckDB needs more memory: set a larger ARCHIVE_MEMORY_MB, or give a smaller --file-mb to compact.';
   return stack ?? message;

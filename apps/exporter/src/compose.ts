@@ -47,6 +47,7 @@ export function composeExporter(settings: ExporterSettings, logger: Logger, trac
     statementTimeoutMs,
     avoidSeqScans: true,
     guardsSchema: true,
+    cell: settings.cell ?? undefined,
   });
   const watchdog = startWatchdog(
     { canary: () => db.sql`select 1`, answeredAt: () => db.answeredAt },
@@ -173,6 +174,7 @@ export function composeRetention(settings: ExporterSettings, logger: Logger) {
     maxConnections: 1,
     statementTimeoutMs: retentionTimeoutMs,
     guardsSchema: true,
+    cell: settings.cell ?? undefined,
   });
   const access = createS3Access(createS3Client(settings.s3, settings.send.concurrency), settings.s3);
   const destination = createS3Destination(access, settings.s3);

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { type CellAddress, CellListError, parseCells } from '@auditbox/core/cells/cell-list.ts';
 import { exitWith } from '@auditbox/process/exit-with.ts';
+import { untilWritten } from '@auditbox/process/until-written.ts';
 
 /*
  * Commands about one database, for several cells: with DATABASE_CELLS each cell has a separate process of the same command. Its
@@ -36,6 +37,7 @@ export async function runOverCells(command: CellsCommand): Promise<void> {
   if (command.runsOn) ends.push(...(await Promise.all(cells.map((cell) => runCell(cell, command)))));
   else for (const cell of cells) ends.push(await runCell(cell, command));
   if (command.json) process.stdout.write(`{"cells":[${ends.map(toJson).join(',')}]}\n`);
+  await untilWritten(process.stdout);
   process.exit(worst(ends.map(({ exitCode }) => exitCode)));
 }
 

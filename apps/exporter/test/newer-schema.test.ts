@@ -1,3 +1,4 @@
+import { markCell } from '@auditbox/db/migrate/mark-cell.ts';
 import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
 import { parseMigration, readMigrations } from '@auditbox/db/migrate/migrations.ts';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
@@ -88,6 +89,20 @@ test('after an incompatible migration a running api answers 503 with a sentence,
       expect(response.body?.detail).toBe(sentence);
   });
   expect([...statuses].sort()).toEqual([200, 201, 503]);
+});
+
+test('an exporter with the name of another cell than its database has says it, and writes no object', async () => {
+  await markCell({ name: 'ash', url: rig.db.url });
+  await rig.db.store([anEvent()]);
+  const wrong = rig.start(['--once'], { CELL_NAME: 'birch' });
+  expect(await wrong.ended).toBe(1);
+  expect(wrong.output()).toContain('call this database the cell birch, and it is the cell ash');
+  expect(await rig.bucket.objects()).toEqual([]);
+  // The exporter of a cell that was the only database may have no name.
+  expect(await (await rig.drain({ CELL_NAME: 'ash' })).ended).toBe(0);
+  await rig.db.store([anEvent()]);
+  expect(await (await rig.drain()).ended).toBe(0);
+  expect(await rig.bucket.objects()).toHaveLength(2);
 });
 
 test('an exporter in front of an incompatible schema says it and waits, and a command ends with the sentence', async () => {

@@ -6,6 +6,7 @@ import { toDatabaseError } from './database/database-error.ts';
 import { checkSchemaName, defaultSchema } from './database/schema-name.ts';
 import { parseCommand } from './migrate/cli.ts';
 import { copyToCell, readCommonRows } from './migrate/copy-to-cell.ts';
+import { markCell } from './migrate/mark-cell.ts';
 import { migrateDatabase } from './migrate/migrate.ts';
 import { MigrationError } from './migrate/migration-error.ts';
 import { dropSearchIndex, makeSearchIndex } from './migrate/search-index.ts';
@@ -32,6 +33,7 @@ const onProgress = () => {
 };
 for (const { name, url } of cells) await migrate(name, url);
 try {
+  for (const cell of cells) await mark(cell);
   for (const { name, url } of cells) await setUp(name, url);
   await copyToCells();
   if (json) process.stdout.write(`${JSON.stringify({ ok: true, schema, did: [...printed] })}\n`);
@@ -56,6 +58,14 @@ async function migrate(name: string, url: string): Promise<void> {
       await delay(500);
     }
   }
+}
+
+/** Before anything is copied from one cell to another. */
+async function mark(cell: CellAddress): Promise<void> {
+  if (cell.name === '' || (await markCell(cell, schema))) return;
+  reportFor(cell.name)(
+    `The schema has a comment already, so it does not get the name of the cell. Nobody notices then when DATABASE_CELLS has another name for this database.`,
+  );
 }
 
 async function setUp(name: string, url: string): Promise<void> {

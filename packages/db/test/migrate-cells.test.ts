@@ -52,6 +52,33 @@ test('migrate makes all cells, and copies the keys of the first one to cells tha
   expect(kept).not.toBeNull();
 });
 
+test('migrate writes the name of each cell into its database, and refuses another name and a database that is given twice', async () => {
+  const [ash, birch] = [await makeEmpty(), await makeEmpty()];
+  expect(await migrate(`ash=${ash.url} birch=${birch.url}`)).toMatchObject({ code: 0 });
+  const swapped = await migrate(`ash=${birch.url} birch=${ash.url}`);
+  expect(swapped).toMatchObject({
+    code: 1,
+    output: expect.stringContaining('The database of the cell ash is the cell birch already.'),
+  });
+  const alias = new URL(birch.url);
+  alias.hostname = alias.hostname === 'localhost' ? '127.0.0.1' : 'localhost';
+  expect(await migrate(`birch=${birch.url} cedar=${alias.href}`)).toMatchObject({
+    code: 1,
+    output: expect.stringContaining('The database of the cell cedar is the cell birch already.'),
+  });
+  expect(await migrate(`ash=${ash.url} birch=${birch.url}`)).toMatchObject({ code: 0 });
+});
+
+test('a comment of the schema that somebody else wrote stays', async () => {
+  const ash = await makeEmpty();
+  expect(await migrate(`ash=${ash.url}`)).toMatchObject({ code: 0 });
+  await ash.db.sql`comment on schema auditbox is 'ask ana'`;
+  const again = await migrate(`ash=${ash.url}`);
+  expect(again).toMatchObject({ code: 0, output: expect.stringContaining('ash: The schema has a comment already') });
+  const [row] = await ash.db.sql`select obj_description('auditbox'::regnamespace, 'pg_namespace') as comment`;
+  expect(row).toEqual({ comment: 'ask ana' });
+});
+
 test('a database in which an api stored events by itself joins only as a cell that is read', async () => {
   const used = await openTestDatabase(server);
   try {

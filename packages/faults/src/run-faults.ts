@@ -1,4 +1,5 @@
 import { type OwnPostgres, type OwnPostgresOptions, startOwnPostgres } from '@auditbox/testing/servers/own-postgres.ts';
+import { serverClockEnvironment } from '@auditbox/testing/servers/server-clock.ts';
 import { mountSmallDisk } from '@auditbox/testing/servers/small-disk.ts';
 import { createTemplate } from '@auditbox/testing/servers/template-database.ts';
 import { migrateWithRoles } from '@auditbox/testing/servers/test-roles.ts';
@@ -7,7 +8,6 @@ import { createJudge } from './oracle/judge.ts';
 import { playRound, type RoundResult } from './play-round.ts';
 import type { Pace } from './scene/pace.ts';
 import { openScene, type Scene, type Store } from './scene/scene.ts';
-import { serverClockEnvironment } from './scene/server-clock.ts';
 
 export interface RunPlan {
   readonly faults: readonly Fault[];

@@ -5,6 +5,7 @@ import { createLogger } from './logger.ts';
 import { listenForShutdown, type Shutdown, untilAborted } from './shutdown.ts';
 import { startTracing, type Tracing } from './tracing.ts';
 import { findUnknownSettings } from './unknown-settings.ts';
+import { untilWritten } from './until-written.ts';
 
 /** Less than the ten seconds after which Docker kills a container. */
 const stopGraceMs = 8_000;
@@ -62,11 +63,6 @@ export function start<Settings extends StartSettings>({
     // An open handle, such as a request for credentials without an answer, must not keep the process alive.
     process.exit(exitCode);
   });
-}
-
-/** An error of the output has a handler, which ends the process. It must not end as if all were written. */
-function untilWritten(output: NodeJS.WriteStream): Promise<void> {
-  return new Promise((resolve) => output.write('', (error) => void (error ? null : resolve())));
 }
 
 function readOrExit<Settings>(read: () => Settings): Settings {

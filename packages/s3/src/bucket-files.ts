@@ -1,6 +1,5 @@
-import { createWriteStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { GetObjectCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { listPage } from './list-page.ts';
 import { getPermissions, missingOrError, type ReadOutcome, readObject } from './read-object.ts';
@@ -25,7 +24,7 @@ export interface BucketFiles {
   listFolders(prefix: string, after: string, signal: AbortSignal): Promise<FoldersOutcome>;
   /** Reads an object of events. */
   readLines(key: string, signal: AbortSignal, onLines?: (part: Buffer) => void): Promise<ReadOutcome>;
-  /** Copies an object into a new file. */
+  /** Copies an object into a new file. Throws when the file cannot be written. */
   download(key: string, path: string, signal: AbortSignal): Promise<{ readonly kind: 'downloaded' } | MissingOrError>;
   /** A small object. */
   read(key: string, signal: AbortSignal): Promise<{ readonly kind: 'read'; readonly body: Buffer } | MissingOrError>;
@@ -50,6 +49,19 @@ export interface NewFile {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** A full disk is not the store's fault, and trying again does not help. */
+class LocalFileError extends Error {
+  override readonly name = 'LocalFileError';
+}
+
+async function local<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw new LocalFileError('A file cannot be written.', { cause: error });
+  }
+}
+
 export function createBucketFiles(access: S3Access, settings: S3Settings): BucketFiles {
   const { client, bucket, bounded, toDestinationError } = access;
 
@@ -60,6 +72,7 @@ export function createBucketFiles(access: S3Access, settings: S3Settings): Bucke
         return ETag ? await use(Body as Readable) : toDestinationError(noStoreError, getPermissions);
       });
     } catch (thrown) {
+      if (thrown instanceof LocalFileError) throw thrown.cause;
       return missingOrError(access, thrown);
     }
   }
@@ -90,7 +103,12 @@ export function createBucketFiles(access: S3Access, settings: S3Settings): Bucke
 
     download: (key, path, signal) =>
       get(key, signal, async (body) => {
-        await pipeline(body, createWriteStream(path, { flags: 'wx' }));
+        const file = await local(open(path, 'wx'));
+        try {
+          for await (const part of body) await local(file.appendFile(part as Buffer));
+        } finally {
+          await local(file.close());
+        }
         return { kind: 'downloaded' };
       }),
 

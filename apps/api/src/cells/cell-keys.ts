@@ -1,35 +1,79 @@
 import { randomUUID } from 'node:crypto';
 import { allTenants } from '@auditbox/core/keys/tenant-scope.ts';
+import { within } from '@auditbox/core/within.ts';
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
+import type { ValidKey } from '@auditbox/db/keys/find-keys.ts';
 import type { KeyStore } from '../keys/key-store.ts';
 import type { CellHealth } from './cell-health.ts';
 import { CellsDifferError } from './cells-differ-error.ts';
+import { firstAnswers, type Outcome } from './first-answers.ts';
 
 export interface CellKeys {
   readonly name: string;
   readonly keys: KeyStore;
 }
 
+/** A cell may answer this much later than the first one. */
+const graceMs = 1_000;
+
 /**
  * The keys of several cells. Each cell has every key under the same id. A change is made in all cells, in the first one last:
- * the first cell that answers decides what a key may do, so that a key which is revoked there is revoked.
+ * the first cell that answers decides what a key may do. But a key that is revoked in one cell works nowhere: a cell may have
+ * been down when the key was revoked.
  */
 export function createCellKeyStore(cells: readonly CellKeys[], health: CellHealth): KeyStore {
   const firstIsLast = cells.toReversed();
 
-  /** Asks the cells one after the other until one answers. */
-  async function ask<T>(question: (keys: KeyStore, name: string) => Promise<T>): Promise<T> {
+  /** The cells that may be asked now: those that answer, or all if none does. */
+  function listUp(): readonly CellKeys[] {
     const up = cells.filter(({ name }) => health.isUp(name));
-    let failure: unknown;
+    return up.length > 0 ? up : cells;
+  }
+
+  /** Asks the cells in their order, the next one when one fails or does not answer for a second. The first answer counts. */
+  async function ask<T>(question: (keys: KeyStore, name: string) => Promise<T>): Promise<T> {
+    const up = listUp();
+    const asked: Promise<T>[] = [];
     for (const { name, keys } of [...up, ...cells.filter((cell) => !up.includes(cell))]) {
-      try {
-        return await health.watch(name, question(keys, name));
-      } catch (error) {
-        if (!(error instanceof DatabaseError)) throw error;
-        failure ??= error;
+      asked.push(health.watch(name, question(keys, name)));
+      const outcomes = await within<readonly Outcome<T>[]>(graceMs, firstAnswers(asked, 0), () => []);
+      const answer = outcomes.find((outcome) => outcome?.status === 'fulfilled');
+      if (answer?.status === 'fulfilled') return answer.value;
+      for (const outcome of outcomes)
+        if (outcome?.status === 'rejected' && !(outcome.reason instanceof DatabaseError)) throw outcome.reason;
+    }
+    return Promise.any(asked).catch((error: AggregateError) => {
+      throw error.errors[0];
+    });
+  }
+
+  async function findEverywhere(keyHash: string): Promise<ValidKey | 'revoked' | null> {
+    const up = listUp();
+    let failure: unknown;
+    // Those that failed a moment ago may answer when the others do not.
+    for (const group of [up, cells.filter((cell) => !up.includes(cell))]) {
+      const lookUps = group.map(({ name, keys }) => health.watch(name, keys.find(keyHash)));
+      const outcomes = await firstAnswers(lookUps, graceMs);
+      const answers = group.flatMap(({ keys }, index) => {
+        const outcome = outcomes[index];
+        if (outcome?.status === 'rejected') failure ??= outcome.reason;
+        return outcome?.status === 'fulfilled' ? [{ keys, found: outcome.value }] : [];
+      });
+      if (answers.some(({ found }) => found === 'revoked')) {
+        for (const { keys, found } of answers) revokeLate(keys, found);
+        return 'revoked';
       }
+      const [first] = answers;
+      if (first !== undefined) return first.found;
     }
     throw failure;
+  }
+
+  /** In a cell that was down when the key was revoked. */
+  function revokeLate(keys: KeyStore, found: ValidKey | 'revoked' | null): void {
+    if (found === null || found === 'revoked') return;
+    // It works nowhere in any case; the next look-up tries again.
+    keys.revoke(found.keyId, null).catch(() => {});
   }
 
   async function revokeEverywhere(keyId: string, by: Parameters<KeyStore['revoke']>[1]): Promise<boolean> {
@@ -41,7 +85,7 @@ export function createCellKeyStore(cells: readonly CellKeys[], health: CellHealt
   }
 
   return {
-    find: (keyHash) => ask((keys) => keys.find(keyHash)),
+    find: findEverywhere,
     findNamed: (name) => ask((keys) => keys.findNamed(name)),
     findStored: (keyId, tenant) => ask((keys) => keys.findStored(keyId, tenant)),
     list(query) {

@@ -59,7 +59,7 @@ function openCells(
   const [first, ...others] = addresses.map((address) => openCell({ ...options, ...address, replicaUrl: null }));
   if (first === undefined) throw new TypeError('There is no cell.');
   const cells = [first, ...others] as const;
-  const health = createCellHealth();
+  const health = createCellHealth(cells);
   const router = createEventRouter({ cells, before, health });
   const coalescers = new Map(cells.map((cell) => [cell, openCoalescer(cell, options)]));
   // The first step to cells gives the only database a name. Cursors of feeds have no name then.

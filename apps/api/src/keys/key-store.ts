@@ -23,7 +23,7 @@ import {
 
 /** Where keys are, whether in one database or in each of several. The functions of packages/db say more. */
 export interface KeyStore {
-  find(keyHash: string): Promise<ValidKey | null>;
+  find(keyHash: string): Promise<ValidKey | 'revoked' | null>;
   findNamed(name: string): Promise<readonly NamedKey[]>;
   findStored(keyId: string, tenant: TenantScope): Promise<StoredKey | null>;
   list(query: KeyListQuery): Promise<KeyPage>;

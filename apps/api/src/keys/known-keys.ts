@@ -34,7 +34,7 @@ export function createKnownKeys({ find }: Pick<KeyStore, 'find'>): KnownKeys {
   const entries = new Map<string, Entry>();
 
   function look(keyHash: string, now: number): Promise<KnownKey | null> {
-    const key = find(keyHash).then((found) => (found === null ? null : toKnownKey(found)));
+    const key = find(keyHash).then((found) => (found === null || found === 'revoked' ? null : toKnownKey(found)));
     if (entries.size >= maxCached) entries.clear();
     const entry = { at: now, key };
     entries.set(keyHash, entry);

@@ -16,13 +16,13 @@ export function openKeys(places: DatabasePlaces, schema: string): { readonly key
       maxConnections: 1,
       statementTimeoutMs: 10_000,
     });
-    return { name, db, keys: createKeyStore(db) };
+    return { name, changesDb: db, keys: createKeyStore(db) };
   });
   const [first] = open;
   return {
-    keys: places.kind === 'one' && first !== undefined ? first.keys : createCellKeyStore(open, createCellHealth()),
+    keys: places.kind === 'one' && first !== undefined ? first.keys : createCellKeyStore(open, createCellHealth(open)),
     async close() {
-      await Promise.all(open.map(({ db }) => db.close(1_000)));
+      await Promise.all(open.map(({ changesDb }) => changesDb.close(1_000)));
     },
   };
 }

@@ -23,7 +23,10 @@ export type PollEnd = (filter: EventFilter) => Promise<string | null>;
  * The result resolves to the end of the query, in ISO 8601; null if the query is not such a poll.
  */
 export function createPollEnd(primary: Database): PollEnd {
-  /** Every event whose time came from the database before this is visible. Later pages of a poll need no wait. */
+  /**
+   * Every event whose time came from the database before this is visible. Later pages of a poll need no wait. It is never behind
+   * the end of a poll: the clock of the database may be ahead by hours, and callers have their own.
+   */
   let completeUntil = '';
   // Polls that wait share each look at the running transactions.
   const shareWriters = gather(async (asked: readonly null[]) => {
@@ -39,10 +42,15 @@ export function createPollEnd(primary: Database): PollEnd {
       return null;
     if (occurredTo <= completeUntil) return occurredTo;
     const { now } = await findWriters();
+    // At least as much as the clock of the database is ahead; a little more, for the way there.
+    const aheadMs = Math.max(0, Date.parse(now) - startedAt);
     const isComplete = await awaitWriters(findWriters, startedAt + longestWaitMs);
-    if (isComplete && now > completeUntil) completeUntil = now;
-    const end = isComplete ? now : await oldestStart(primary);
-    return end === null || occurredTo < end ? occurredTo : end;
+    const oldest = isComplete ? now : await oldestStart(primary);
+    // Of two clocks the earlier one: events have the time of the database, or that of their caller.
+    const end = isComplete || oldest === null ? oldest : setBack(oldest, aheadMs);
+    const last = end === null || occurredTo < end ? occurredTo : end;
+    if (isComplete && last > completeUntil) completeUntil = last;
+    return last;
   };
 }
 
@@ -56,6 +64,11 @@ async function awaitWriters(findWriters: () => Promise<RunningWriters>, deadline
     running = (await findWriters()).writers.intersection(writers);
   }
   return true;
+}
+
+/** An instant with six fraction digits, `ms` earlier. Zero returns it unchanged. */
+function setBack(instant: string, ms: number): string {
+  return ms === 0 ? instant : new Date(Date.parse(instant) - ms).toISOString().replace('Z', '000Z');
 }
 
 async function wait(ms: number): Promise<void> {

@@ -1,20 +1,22 @@
 import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { isInCellFolder } from '@auditbox/core/cells/cell-folder.ts';
 import { readArchivedLines } from '@auditbox/s3/archived-lines.ts';
 import type { BucketFiles, NewFile } from '@auditbox/s3/bucket-files.ts';
 import type { ObjectContent } from '@auditbox/s3/read-content.ts';
 import type { StoreError } from '@auditbox/s3/s3-access.ts';
 import { BrokenLineError } from '@auditbox/s3/split-lines.ts';
 import { ArchiveError, exitCodes } from '../archive-error.ts';
-import { type ArchiveObject, toArchiveObject } from './archive-object.ts';
+import { type ArchiveObject, beginsWith, toArchiveObject } from './archive-object.ts';
 import { mayHold, type TimeRange } from './time-range.ts';
 
 /** The objects of a bucket. Throws ArchiveError when the store cannot be read. */
 export interface Archive {
   readonly prefix: string;
   /**
-   * The objects whose folders may hold events of the range. Those of all tenants come first, then those of each tenant; each
-   * group in the order of its keys, which is the order of time.
+   * The objects whose folders may hold events of the range: those of all tenants, then those of each tenant, then the same of
+   * each cell; each group in the order of its keys, which is the order of time. Throws an ArchiveError when an object is there
+   * twice.
    */
   list(range: TimeRange): AsyncIterable<ArchiveObject>;
   /**
@@ -57,32 +59,43 @@ export function openArchive(files: BucketFiles, prefix: string, signal: AbortSig
     const from = range.from === null ? '' : `${folder}dt=${range.from.slice(0, 10)}/`;
     // Keys sort by time, so the listing ends at the first day behind the range.
     const lastDay = range.to?.slice(0, 10) ?? null;
+    const refuseCopies = createCopyCheck();
     for await (const file of listFiles(`${folder}dt=`, from)) {
       const object = toArchiveObject(file, prefix);
       if (object === null) continue;
       if (lastDay !== null && object.day > lastDay) return;
-      if (mayHold(range, object.partition)) yield object;
+      if (!mayHold(range, object.partition)) continue;
+      refuseCopies(object);
+      yield object;
     }
+  }
+
+  async function* listBelow(folder: string, range: TimeRange) {
+    yield* listDays(folder, range);
+    for await (const tenant of listFolders(`${folder}tenant=`)) yield* listDays(tenant, range);
   }
 
   return {
     prefix,
 
     async *list(range) {
-      yield* listDays(prefix, range);
-      for await (const folder of listFolders(`${prefix}tenant=`)) yield* listDays(folder, range);
+      yield* listBelow(prefix, range);
+      for await (const folder of listFolders(`${prefix}cell=`))
+        if (isInCellFolder(folder.slice(prefix.length))) yield* listBelow(folder, range);
     },
 
     async readLines(object, onLine, stop) {
       const signals = stop === undefined ? signal : AbortSignal.any([signal, stop]);
       // A second try would give the first lines twice, so it skips as many as the first has given.
       let given = 0;
+      let isPlaced = true;
       const read = await insist(
         async () => {
           let seen = 0;
           const giveNew = (line: Buffer) => {
             seen += 1;
             if (seen <= given) return;
+            if (seen === 1) isPlaced = beginsWith(object, line);
             given = seen;
             onLine(line);
           };
@@ -97,6 +110,10 @@ export function openArchive(files: BucketFiles, prefix: string, signal: AbortSig
       if (read.kind === 'altered')
         throw altered(
           `${object.key} does not hold the lines that its name promises. Check the archive with \`npm run verify-archive\`.`,
+        );
+      if (!isPlaced)
+        throw altered(
+          `${object.key} begins with an event of another time than its name says, so it was copied or renamed. Check the archive with \`npm run verify-archive\`.`,
         );
       return read.content;
     },
@@ -122,12 +139,32 @@ export function openArchive(files: BucketFiles, prefix: string, signal: AbortSig
         signal,
         cannotBeRead(key),
       );
-      if (done.kind === 'missing') throw new ArchiveError(`${key} is missing.`);
+      if (done.kind === 'missing')
+        throw altered(`${key} is missing, and its manifest names it. --no-parquet reads only the objects.`);
     },
 
     async create(file) {
       return (await insist(() => files.create(file, signal), signal, `${file.key} cannot be stored. `)).kind;
     },
+  };
+}
+
+/**
+ * A function that throws an ArchiveError for an object with the lines of one before it. Copies in a folder have the same
+ * second, and keys are in the order of the seconds, so memory holds the objects of one second.
+ */
+function createCopyCheck(): (object: ArchiveObject) => void {
+  let second = '';
+  let keys = new Map<string, string>();
+  return ({ key, partition, begin, hash }) => {
+    if (second !== partition + begin) keys = new Map();
+    second = partition + begin;
+    const first = keys.get(hash);
+    if (first !== undefined)
+      throw altered(
+        `${first} and ${key} have the same lines, so one of them is a copy. \`npm run verify-archive\` names the one that is not in the log.`,
+      );
+    keys.set(hash, key);
   };
 }
 

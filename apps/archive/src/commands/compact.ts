@@ -52,7 +52,9 @@ export async function compact(
     const duckdb = await openDuckDb({ folder: cache.folder, memoryMb: settings.memoryMb });
     const writer = await createParquetWriter(duckdb);
     const { folder } = cache;
-    const given = { day, maxFileBytes, parquetPrefix: settings.parquetPrefix };
+    // While it is written, a row group takes several times its bytes.
+    const maxGroupBytes = (settings.memoryMb * 1024 * 1024) / 5;
+    const given = { day, maxFileBytes, maxGroupBytes, parquetPrefix: settings.parquetPrefix };
     const findPlaces = (objects: readonly ArchiveObject[]) => askDatabase(settings, objects);
     const tools: CompactParts = { archive, duckdb, writer, folder, progress, signal, findLogPlaces: findPlaces };
     try {
@@ -81,6 +83,7 @@ export async function compact(
 interface DayToCompact {
   readonly day: string;
   readonly maxFileBytes: number;
+  readonly maxGroupBytes: number;
   readonly parquetPrefix: string;
 }
 
@@ -89,7 +92,7 @@ interface DayToCompact {
  * number that another run has taken.
  */
 async function makeNext(tools: CompactParts, given: DayToCompact, lost = 0): Promise<string | null> {
-  const { day, maxFileBytes, parquetPrefix } = given;
+  const { day, maxFileBytes, maxGroupBytes, parquetPrefix } = given;
   const { archive } = tools;
   const manifests = await readManifests(archive, parquetPrefix, () => true, day);
   const objects = await listDay(archive, day);
@@ -111,7 +114,7 @@ async function makeNext(tools: CompactParts, given: DayToCompact, lost = 0): Pro
     maxFileBytes,
   );
   if (group.length === 0) return null;
-  const checked = await writeFile(tools, group);
+  const checked = await writeFile(tools, group, maxGroupBytes);
   const number = manifests.length + 1;
   const name = `${String(number).padStart(4, '0')}_${hashObjects(checked.covered).slice(0, 12)}`;
   const manifest: Manifest = {

@@ -18,6 +18,7 @@ export async function find(
   const match = createMatcher(filter);
   const full = new AbortController();
   let [found, objects] = [0, 0];
+  let written: unknown;
   try {
     for await (const object of archive.list(filter.range)) {
       objects += 1;
@@ -29,11 +30,13 @@ export async function find(
           const one = match(bytes);
           if (one === null) return;
           found += 1;
-          write(json ? `${one.line}\n` : describe(one.event));
+          written = write(json ? `${one.line}\n` : describe(one.event));
           if (found === limit) full.abort();
         },
         full.signal,
       );
+      // A slow reader: memory holds what one object has.
+      await written;
     }
   } catch (error) {
     signal.throwIfAborted();

@@ -43,12 +43,17 @@ export async function restore(parts: CommandParts, { range, url, json }: Restore
   });
   const counts = { objects: 0, inserted: 0, present: 0 };
   const conflicts: string[] = [];
+  const cells = new Set<string>();
   try {
     if (!(await mayAdopt(db)))
       throw new ArchiveError(
         'This login may not restore: --into needs a member of the owner of the schema, which `npm run migrate` has made.',
       );
     for await (const object of archive.list(range)) {
+      if (object.cell !== '') {
+        cells.add(object.cell);
+        continue;
+      }
       const { found, lines } = await readWhole(parts, object);
       await makeMonths(db, [new Date(partitionEndMs(object.partition) - 1).toISOString()]);
       const restored = await insist(db, found, lines, parts.signal);
@@ -64,6 +69,12 @@ export async function restore(parts: CommandParts, { range, url, json }: Restore
     if (counts.inserted > 0) await repairFrontier(db);
   } finally {
     await db.close(1_000);
+  }
+  if (cells.size > 0) {
+    // Batches of several cells have the same numbers, and one database cannot have both.
+    const sentence = `The objects of the cells ${[...cells].join(', ')} were not restored. Restore each cell into its own database, with S3_PREFIX=${archive.prefix}cell=NAME/.`;
+    if (counts.objects === 0) throw new ArchiveError(sentence, exitCodes.refused);
+    say(`${sentence}\n`);
   }
   for (const key of conflicts)
     say(`${key} was not restored: this database has one of its events at another time, or in another batch.\n`);

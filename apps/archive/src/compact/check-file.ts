@@ -1,7 +1,8 @@
 import { createHash, type Hash } from 'node:crypto';
 import { eventColumns, toLine } from '@auditbox/core/event/event-columns.ts';
 import { ArchiveError } from '../archive-error.ts';
-import { type DuckDb, literal } from '../duckdb/open-duckdb.ts';
+import { type DuckDb, parquetTable } from '../duckdb/open-duckdb.ts';
+import { readRows } from '../duckdb/read-rows.ts';
 import type { CoveredObject } from './manifest.ts';
 
 interface Progress {
@@ -19,9 +20,10 @@ export async function checkFile(duckdb: DuckDb, file: string, objects: readonly 
   const connection = await duckdb.connect();
   try {
     const result = await connection.stream(`
-      select object, line, ${eventColumns.map(({ name }) => name).join(', ')} from read_parquet(${literal(file)})`);
+      select object, line, ${eventColumns.map(({ name }) => name).join(', ')} from ${parquetTable(file)}`);
     for await (const chunk of result) {
-      for (const [path, line, ...row] of chunk.getRows() as [string, number, ...(string | null)[]][]) {
+      for (const one of readRows(chunk)) {
+        const [path, line, ...row] = one as [string, number, ...(string | null)[]];
         const object = made.get(path);
         if (object === undefined || object.rows !== line) throw differs(path);
         object.hash.update(`${toLine(row)}\n`);

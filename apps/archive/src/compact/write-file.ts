@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Archive } from '../bucket/archive.ts';
 import type { ArchiveObject } from '../bucket/archive-object.ts';
 import type { DuckDb } from '../duckdb/open-duckdb.ts';
-import type { ParquetWriter } from '../parquet/parquet-writer.ts';
+import { type ParquetWriter, rowGroupRows } from '../parquet/parquet-writer.ts';
 import type { Progress } from '../progress.ts';
 import { checkFile } from './check-file.ts';
 import type { CoveredObject } from './manifest.ts';
@@ -28,17 +28,29 @@ export interface CheckedFile {
   readonly rows: number;
 }
 
-/** Writes the events of objects to one file, and compares it with them. Nothing is stored. */
-export async function writeFile(parts: CompactParts, objects: readonly ArchiveObject[]): Promise<CheckedFile> {
+/**
+ * Writes the events of objects to one file, and compares it with them. Nothing is stored. The file ends early, behind an object,
+ * where a row group would have `maxGroupBytes`: DuckDB holds it in memory.
+ */
+export async function writeFile(
+  parts: CompactParts,
+  objects: readonly ArchiveObject[],
+  maxGroupBytes = Number.POSITIVE_INFINITY,
+): Promise<CheckedFile> {
   const { archive, duckdb, writer, folder, progress, signal } = parts;
   await writer.discard();
   const contents = [];
+  let [lines, bytes] = [0, 0];
   for (const [at, object] of objects.entries()) {
     progress(() => `Read ${at} of ${objects.length} objects.`);
     writer.startObject(object.path);
-    contents.push({ object, content: await archive.readLines(object, writer.addLine) });
+    const content = await archive.readLines(object, writer.addLine);
+    contents.push({ object, content });
+    lines += content.rows;
+    bytes += content.ndjsonBytes;
+    if (bytes * Math.min(1, rowGroupRows / lines) >= maxGroupBytes) break;
   }
-  const places = await parts.findLogPlaces(objects);
+  const places = await parts.findLogPlaces(contents.map(({ object }) => object));
   const covered = contents.map(({ object, content }) => ({
     path: object.path,
     rows: content.rows,

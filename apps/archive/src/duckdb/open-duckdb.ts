@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { basename, dirname } from 'node:path';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { ArchiveError } from '../archive-error.ts';
 
@@ -27,7 +28,7 @@ export async function openDuckDb({ folder, memoryMb }: DuckDbOptions): Promise<D
   });
   const connection = await instance.connect();
   await connection.run(`set TimeZone = 'UTC'`);
-  await connection.run(`set allowed_directories = [${literal(folder)}]`);
+  await connection.run(`set allowed_directories = [${literal(folder)}, ${literal(asPattern(folder))}]`);
   // A statement from elsewhere must not read other files of this machine or send anything.
   await connection.run('set enable_external_access = false');
   await connection.run('set lock_configuration = true');
@@ -43,9 +44,25 @@ export function literal(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;
 }
 
+/**
+ * A file of Parquet, or those that a `*` names, as a table. The folders on the way have names that the user chose: `[` is no
+ * pattern, and `tenant=acme` no column.
+ */
+export function parquetTable(path: string): string {
+  return `read_parquet(${literal(asPattern(dirname(path)))} || ${literal(`/${basename(path)}`)}, hive_partitioning = false)`;
+}
+
+/** A pattern that only this path matches. */
+function asPattern(path: string): string {
+  return path.replaceAll(/[[*?]/g, '[$&]');
+}
+
 async function loadLibrary() {
   try {
-    return await import('@duckdb/node-api');
+    const library = await import('@duckdb/node-api');
+    // A timestamptz is printed in UTC, as events are, wherever the command runs.
+    library.DuckDBTimestampTZValue.timezoneOffsetInMinutes = 0;
+    return library;
   } catch (error) {
     throw new ArchiveError(
       `DuckDB cannot be loaded on this platform (${process.platform}-${process.arch}): ${(error as Error).message}. The commands get, find and restore work without it.`,

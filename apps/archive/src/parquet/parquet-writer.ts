@@ -18,10 +18,12 @@ export interface ParquetWriter {
 }
 
 /** DuckDB holds this many rows of each thread in memory while it writes. Events are a kilobyte, and may be a megabyte. */
-const rowGroupRows = 20_480;
+export const rowGroupRows = 20_480;
 
 /** A vector of DuckDB. */
 const chunkRows = 2048;
+/** Lines of a megabyte are given to DuckDB sooner: two thousand of them would need gigabytes here. */
+const chunkBytes = 16 * 1024 * 1024;
 
 const names = ['object', 'line', ...eventColumns.map(({ name }) => name)];
 
@@ -32,6 +34,7 @@ export async function createParquetWriter(duckdb: DuckDb): Promise<ParquetWriter
   const types = names.map((name) => (name === 'line' ? INTEGER : VARCHAR));
   let appender = await connection.createAppender('incoming');
   let rows: (string | number | null)[][] = [];
+  let rowBytes = 0;
   let object = '';
   let line = 0;
 
@@ -45,10 +48,12 @@ export async function createParquetWriter(duckdb: DuckDb): Promise<ParquetWriter
       );
     appender.appendDataChunk(chunk);
     rows = [];
+    rowBytes = 0;
   }
 
   async function restart(): Promise<void> {
     rows = [];
+    rowBytes = 0;
     appender.closeSync();
     await startTable(connection);
     appender = await connection.createAppender('incoming');
@@ -62,7 +67,8 @@ export async function createParquetWriter(duckdb: DuckDb): Promise<ParquetWriter
     addLine(bytes) {
       rows.push([object, line, ...toRow(bytes.toString())]);
       line += 1;
-      if (rows.length === chunkRows) flush();
+      rowBytes += bytes.length;
+      if (rows.length === chunkRows || rowBytes >= chunkBytes) flush();
     },
     async write(file, about = {}) {
       flush();

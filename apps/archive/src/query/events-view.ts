@@ -1,7 +1,7 @@
 import { eventColumns } from '@auditbox/core/event/event-columns.ts';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { TimeRange } from '../bucket/time-range.ts';
-import { literal } from '../duckdb/open-duckdb.ts';
+import { literal, parquetTable } from '../duckdb/open-duckdb.ts';
 
 /** Makes the view `events` over the files of a folder. With no file it is empty. */
 export async function createEventsView(
@@ -21,7 +21,7 @@ export async function createEventsView(
     ...(to === null ? [] : [`occurred_at <= ${literal(to)}::timestamptz`]),
   ];
   const source = hasFiles
-    ? `select ${columns.map(([name]) => name).join(', ')} from read_parquet(${literal(`${folder}/*.parquet`)})
+    ? `select ${columns.map(([name]) => name).join(', ')} from ${parquetTable(`${folder}/*.parquet`)}
        where ${['true', ...conditions].join(' and ')}`
     : `select ${columns.map(([name, type]) => `null::${type} as ${name}`).join(', ')} where false`;
   await connection.run(`create view events as ${source}`);

@@ -1,16 +1,14 @@
 import { type CsvField, csvRow } from '@auditbox/core/text/csv-row.ts';
 import { printable, printableLines } from '@auditbox/evidence/printable.ts';
 import type { DuckDBResult, DuckDBValue } from '@duckdb/node-api';
+import { type Row, readRows } from '../duckdb/read-rows.ts';
+import type { Write } from '../write-to.ts';
 
 /** `table`: columns for people. `json`: one object for each row, on a line. */
 export type RowFormat = 'table' | 'json' | 'csv';
 
 /** Prints rows as they come, in flat memory. Resolves to their number. */
-export async function printRows(
-  result: DuckDBResult,
-  format: RowFormat,
-  write: (text: string) => void,
-): Promise<number> {
+export async function printRows(result: DuckDBResult, format: RowFormat, write: Write): Promise<number> {
   const names = result.deduplicatedColumnNames();
   const numeric = result
     .columnTypes()
@@ -18,19 +16,28 @@ export async function printRows(
   const print = printers[format](names, numeric);
   let rows = 0;
   for await (const chunk of result) {
-    const values = chunk.getRows();
-    if (values.length === 0) continue;
-    write((rows === 0 ? print.head(values) : '') + values.map(print.row).join(''));
-    rows += values.length;
+    if (chunk.rowCount === 0) continue;
+    if (rows === 0) await write(print.head(readRows(chunk)));
+    // In pieces: a text has 512 MiB at most, and two thousand events may have gigabytes.
+    let text = '';
+    for (const row of readRows(chunk)) {
+      text += print.row(row);
+      if (text.length < writtenAtOnce) continue;
+      await write(text);
+      text = '';
+    }
+    await write(text);
+    rows += chunk.rowCount;
   }
-  if (rows === 0) write(print.head([]));
+  if (rows === 0) await write(print.head([]));
   return rows;
 }
 
-type Row = readonly DuckDBValue[];
+/** Characters. */
+const writtenAtOnce = 1024 * 1024;
 
 interface Printer {
-  readonly head: (first: readonly Row[]) => string;
+  readonly head: (first: Iterable<Row>) => string;
   readonly row: (row: Row) => string;
 }
 
@@ -58,9 +65,13 @@ const printers: Record<RowFormat, (names: readonly string[], numeric: readonly b
         .trimEnd()}\n`;
     return {
       head(first) {
-        widths = widths.map((width, at) => Math.max(width, ...first.map((row) => shown(row[at]).length)));
+        let isEmpty = true;
+        for (const row of first) {
+          isEmpty = false;
+          widths = widths.map((width, at) => Math.max(width, shown(row[at]).length));
+        }
         const rule = line(widths.map((width) => '-'.repeat(width)));
-        return line(names) + rule + (first.length === 0 ? '(no rows)\n' : '');
+        return line(names) + rule + (isEmpty ? '(no rows)\n' : '');
       },
       row: (row) => line(row.map(shown)),
     };

@@ -1,5 +1,6 @@
 import type { DuckDBConnection, StatementType } from '@duckdb/node-api';
 import { ArchiveError } from '../archive-error.ts';
+import type { Write } from '../write-to.ts';
 import { printRows, type RowFormat } from './print-rows.ts';
 
 /*
@@ -26,7 +27,7 @@ export async function runStatement(
   connection: DuckDBConnection,
   sql: string,
   format: RowFormat,
-  write: (text: string) => void,
+  write: Write,
 ): Promise<void> {
   try {
     const statements = await connection.extractStatements(sql);

@@ -3,7 +3,7 @@ import type { Sql } from 'postgres';
 import { DatabaseError, toDatabaseError } from './database-error.ts';
 import { readDatabaseUrl } from './database-url.ts';
 import { beginTransaction, connectTimeoutS, greet, openPool } from './postgres-js.ts';
-import { createSchemaGuard, readOldestReader } from './schema-guard.ts';
+import { createSchemaGuard, readSchemaFacts, type SchemaFacts } from './schema-guard.ts';
 import { defaultSchema } from './schema-name.ts';
 import { commonSettings, setLocally } from './session-settings.ts';
 
@@ -53,9 +53,9 @@ export interface DatabaseOptions {
    * index of words has no order, so queries for words need `any`.
    */
   readonly onlyReads?: 'in order' | 'any';
-  /** Send nothing while the schema is too new for this version. For the processes. */
+  /** Send nothing while the schema is too new for this version, or the database is another cell. For the processes. */
   readonly guardsSchema?: boolean;
-  /** The name of the cell, for errors. */
+  /** The name of the cell, for errors and for the guard. */
   readonly cell?: string | undefined;
   /** False leaves synchronous_commit to the server, to read the server's own value. Nothing may be written then. */
   readonly ownCommit?: boolean;
@@ -73,7 +73,7 @@ export function connectDatabase(options: DatabaseOptions): Database {
   const prologue = setLocally({ ...commonSettings, ...sessionSettings(options) });
   /** Pools whose first connection has its settings. */
   const greeted = new WeakMap<Sql, Promise<void> | 'done'>();
-  const guard = createSchemaGuard(() => sendAsAsked(sql, readOldestReader) as Promise<string | null>);
+  const guard = createSchemaGuard(() => sendAsAsked(sql, readSchemaFacts) as Promise<SchemaFacts>, options.cell);
   let waiting = 0;
   let answeredAt = performance.now();
   const inCell = (error: DatabaseError) => Object.assign(error, { cell: options.cell ?? null });

@@ -64,6 +64,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
   CONNECT: { kind: 'unreachable', name: 'connection failure', retry: true },
   DATABASE_BUSY: { kind: 'busy', name: 'too many statements wait', retry: true },
   DATABASE_SILENT: { kind: 'timeout', name: 'no answer', retry: true },
+  ANOTHER_CELL: { kind: 'misconfigured', name: 'another cell', retry: false },
   SCHEMA_TOO_NEW: { kind: 'newer schema', name: 'newer schema', retry: false },
   UNSAFE_TRANSACTION: { kind: 'unreachable', name: 'connection in an unknown state', retry: true },
   SASL: { kind: 'misconfigured', name: 'login refused', retry: false },
@@ -94,10 +95,13 @@ interface Details {
   readonly isNetwork?: boolean;
 }
 
+/** The code of `DatabaseError.anotherCell`. */
+export const anotherCellCode = 'ANOTHER_CELL';
+
 /** A statement failed, or could not be sent. Made by `Database.query` alone; `cause` is what the driver threw. */
 export class DatabaseError extends Error {
   override readonly name = 'DatabaseError';
-  /** An SQLSTATE, a code of the driver or of Node, `DATABASE_SILENT` or `DATABASE_BUSY`. */
+  /** An SQLSTATE, a code of the driver or of Node, or one that is listed above. */
   readonly code: string;
   readonly kind: DatabaseErrorKind;
   /** Whether the same statement may succeed later without a person's help. */
@@ -134,6 +138,14 @@ export class DatabaseError extends Error {
     return new DatabaseError(
       'SCHEMA_TOO_NEW',
       `The database's schema is too new for this version of Auditbox, which does not know its migration ${tag}`,
+    );
+  }
+
+  /** The settings have another name for the database than it has. Nothing was sent. */
+  static anotherCell(found: string, expected: string): DatabaseError {
+    return new DatabaseError(
+      anotherCellCode,
+      `The settings call this database the cell ${expected}, and it is the cell ${found}. Swap the names or the URLs`,
     );
   }
 

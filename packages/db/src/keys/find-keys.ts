@@ -33,6 +33,7 @@ type KeyRow = Omit<ValidKey, 'grants' | 'bounds' | 'expiresAtMs'> & {
   readonly scopes: string;
   readonly bounds: string;
   readonly expiresAtMs: string | null;
+  readonly isRevoked: boolean;
 };
 
 /** What a key may do. */
@@ -50,22 +51,23 @@ export interface ValidKey {
 }
 
 /**
- * What the key with this hash may do, or null if there is no valid key.
+ * What the key with this hash may do; null if there is no such key, or it has expired.
  *
  * Caller: the api, for requests whose key is not cached.
  * Locks: none.
  * Crash: nothing is written.
  */
-export async function findKey(db: Database, keyHash: string): Promise<ValidKey | null> {
+export async function findKey(db: Database, keyHash: string): Promise<ValidKey | 'revoked' | null> {
   const [row] = await db.query(
     (sql) => sql<KeyRow[]>`
       select id as "rowId", key_id as "keyId", name, array_to_json(scopes)::text as scopes, tenant, bounds::text as bounds,
-        (extract(epoch from expires_at) * 1000)::bigint::text as "expiresAtMs"
+        (extract(epoch from expires_at) * 1000)::bigint::text as "expiresAtMs", revoked_at is not null as "isRevoked"
       from auditbox.api_key
-      where key_hash = ${keyHash} and revoked_at is null and (expires_at is null or expires_at > now())`,
+      where key_hash = ${keyHash} and (revoked_at is not null or expires_at is null or expires_at > now())`,
   );
   if (!row) return null;
-  const { scopes, bounds, expiresAtMs, ...key } = row;
+  const { scopes, bounds, expiresAtMs, isRevoked, ...key } = row;
+  if (isRevoked) return 'revoked';
   return {
     ...key,
     grants: JSON.parse(scopes) as Grant[],

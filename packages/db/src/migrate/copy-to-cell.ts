@@ -84,7 +84,8 @@ async function setContentKey(tx: Sql, cell: string, contentKey: string): Promise
   await tx`update auditbox.secret set value = ${contentKey} where name = 'content-hash'`;
 }
 
-async function withOwner<T>(url: string, schema: string, work: (tx: Sql) => Promise<T>): Promise<T> {
+/** Works in one transaction as the owner of the schema. */
+export async function withOwner<T>(url: string, schema: string, work: (tx: Sql) => Promise<T>): Promise<T> {
   const sql = openMigrator(url, schema);
   try {
     await greetAsMigrator(sql);

@@ -5,8 +5,8 @@ import {
   startOwnReplica,
   waitForStandbyInCommits,
 } from '@auditbox/testing/servers/own-replica.ts';
+import { setServerClock } from '@auditbox/testing/servers/server-clock.ts';
 import type { Scene } from '../scene/scene.ts';
-import { setServerClock } from '../scene/server-clock.ts';
 import type { Fault } from './fault.ts';
 
 const portOf = (url: string) => Number(new URL(url).port);

@@ -20,10 +20,10 @@ export function serverClockEnvironment(folder: string): Record<string, string> |
   };
 }
 
-/** Sets the clock ahead by this number of seconds. */
+/** Sets the clock ahead by this number of seconds; back, if it is negative. */
 export async function setServerClock(folder: string, aheadS: number): Promise<void> {
   const path = join(folder, fileName);
-  await writeFile(`${path}.new`, `+${aheadS}\n`);
+  await writeFile(`${path}.new`, `${aheadS < 0 ? '' : '+'}${aheadS}\n`);
   // A server that reads now gets one file or the other.
   await rename(`${path}.new`, path);
 }
