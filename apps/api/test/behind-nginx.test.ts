@@ -91,21 +91,24 @@ test.skipIf(!hasNginx).each([
     const nginx = await startNginx(own.url, form);
     const [{ whole, tail }, { outcome }] = await Promise.all([beginExport(nginx.url), beginByClient(nginx.url)]);
     const unlock = await lockAuditLog(api.db);
-    const sessions = await eventually(async () => {
-      const found = await waiting();
-      expect(found).toHaveLength(2);
-      return found;
-    });
-    if (breaks === 'api (stopped)') await stopAtOnce(own.app);
-    else if (breaks === 'api (killed)') own.app.signal('SIGKILL');
-    else for (const { pid } of sessions) await api.db.sql`select pg_terminate_backend(${pid}::int)`;
-    expect(await outcome).toBeInstanceOf(Error);
-    const isWhole = await whole;
-    // Over HTTP/1.0 a process that is killed cannot reset its connections. Then only the closing line is missing.
-    if (form === 'documented' || breaks !== 'api (killed)') expect(isWhole).toBe(false);
-    expect(tail()).not.toContain('export_rows');
-    await unlock();
-    await nginx.close();
+    try {
+      const sessions = await eventually(async () => {
+        const found = await waiting();
+        expect(found).toHaveLength(2);
+        return found;
+      });
+      if (breaks === 'api (stopped)') await stopAtOnce(own.app);
+      else if (breaks === 'api (killed)') own.app.signal('SIGKILL');
+      else for (const { pid } of sessions) await api.db.sql`select pg_terminate_backend(${pid}::int)`;
+      expect(await outcome).toBeInstanceOf(Error);
+      const isWhole = await whole;
+      // Over HTTP/1.0 a process that is killed cannot reset its connections. Then only the closing line is missing.
+      if (form === 'documented' || breaks !== 'api (killed)') expect(isWhole).toBe(false);
+      expect(tail()).not.toContain('export_rows');
+    } finally {
+      await unlock();
+      await nginx.close();
+    }
   },
 );
 
