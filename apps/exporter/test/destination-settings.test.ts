@@ -124,6 +124,17 @@ test.each([
   expect(parse(content).problems.join()).toMatch(said);
 });
 
+test.each([
+  ['logs-audit-{month}', true],
+  ['{month}', false],
+  ['audit-{day}', false],
+  ['audit-{month', false],
+  ['Audit', false],
+])('the index %j of Elasticsearch is accepted: %j', (index, isAccepted) => {
+  const problems = problemsOf({ name: 'siem', type: 'elastic', url: 'https://es.example', index });
+  expect(problems).toEqual(isAccepted ? [] : [expect.stringMatching(/index is .* must be lower-case letters/)]);
+});
+
 describe('what would only fail later is named at the start', () => {
   const hec = { name: 'hec', type: 'splunk-hec', url: 'https://hec.example:8088', token: 't0k' };
 
