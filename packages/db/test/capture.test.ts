@@ -907,14 +907,16 @@ test('the check names a trigger that has a condition, or not the changed rows', 
   expect(await lines()).toEqual(['deleted 1 {"id":1}']);
 });
 
-test('npm run capture adds, lists, checks and removes', async () => {
-  const cli = async (...args: string[]) => {
-    const url = new URL(db.url);
-    url.username = ownerName;
-    url.password = 'p';
-    const app = spawnApp(new URL('../src/capture/main.ts', import.meta.url), { DATABASE_URL: url.href }, args);
-    return { code: await app.ended, output: app.output() };
-  };
+/** Runs `npm run capture` as the owner of the tables. */
+async function cli(...args: string[]) {
+  const url = new URL(db.url);
+  url.username = ownerName;
+  url.password = 'p';
+  const command = spawnApp(new URL('../src/capture/main.ts', import.meta.url), { DATABASE_URL: url.href }, args);
+  return { code: await command.ended, output: command.output() };
+}
+
+test('npm run capture adds, lists and removes', async () => {
   await run(owner, 'create table shop.by_command (id int primary key, secret text, seen int)');
   expect(await cli('add', 'shop.by_command', '--exclude', 'nothing')).toEqual({
     code: 1,
@@ -937,4 +939,43 @@ test('a virtual column has no value in a trigger and is left out', async () => {
   await capture('computed', `id int primary key, twice int generated always as (id * 2) ${kind}`);
   await run(app, 'insert into shop.computed values (1)');
   expect(await lines()).toEqual([kind === 'virtual' ? 'created 1 {"id":1}' : 'created 1 {"id":1,"twice":2}']);
+});
+
+test.each([
+  [
+    'drop trigger auditbox_capture_insert on shop.checked',
+    'the trigger auditbox_capture_insert on shop.checked is missing',
+  ],
+  ['alter table shop.checked add b int', 'the new column b of shop.checked is not recorded'],
+  [
+    'alter table shop.checked disable trigger auditbox_capture_update',
+    'the trigger auditbox_capture_update on shop.checked is disabled',
+  ],
+])('after %s, npm run capture -- check ends with 1 and names it', async (statement, problem) => {
+  await capture('checked', 'id int primary key');
+  const nothing = await cli('check');
+  expect(nothing.output).not.toContain('shop.checked');
+  await run(owner, statement);
+  const { code, output } = await cli('check');
+  expect(code).toBe(1);
+  expect(output).toContain(problem);
+  await run(owner, `select auditbox.recapture('shop.checked')`);
+  expect((await cli('check')).output).toBe(nothing.output);
+  await run(owner, `select auditbox.uncapture('shop.checked'); drop table shop.checked`);
+});
+
+test('the function of a captured table runs no text as SQL', async () => {
+  const functions = await db.sql<{ name: string; body: string; language: string }[]>`
+    select p.proname as name, p.prosrc as body, l.lanname as language
+    from auditbox.captured_table t join pg_catalog.pg_proc p on p.proname = t.function_name
+    join pg_catalog.pg_language l on l.oid = p.prolang
+    where p.pronamespace = 'auditbox'::regnamespace order by 1`;
+  expect(functions.length).toBeGreaterThan(10);
+  for (const { name, body, language } of functions) {
+    expect(language, name).toBe('plpgsql');
+    // Names of columns and literals may hold the word.
+    const code = body.replace(/--[^\n]*|'(?:[^']|'')*'|"(?:[^"]|"")*"/g, '');
+    expect(code, name).toMatch(/\binsert\s+into\s+auditbox\.audit_log\b[^']*\bend\s*$/);
+    expect(code, name).not.toMatch(/\b(?:execute|query_to_xml\w*|dblink\w*)\b/i);
+  }
 });

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
-import type { Sql } from 'postgres';
+import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
+import postgres, { type Sql } from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 /* What a service that writes by SQL, as a member of auditbox_writer, may expect. */
@@ -202,4 +203,56 @@ test('an event that would fill the memory of an exporter is refused, and one of 
     );
   await insertOf(4_000_000);
   await expect(insertOf(16_777_216)).rejects.toMatchObject({ code: '23514', constraint_name: 'audit_log_event_fits' });
+});
+
+/** Calls `record` as a member of this role, with other arguments than a valid event has. */
+async function failToRecord(given: Readonly<Record<string, string>>, role = 'auditbox_writer') {
+  const valid = { changed_by: `'ana'`, action: `'updated'`, table_name: `'t'`, object_id: `'1'` };
+  const named = Object.entries({ ...valid, ...given }).map(([name, value]) => `${name} => ${value}`);
+  const attempt: Promise<unknown> = db.sql.begin(async (tx) => {
+    await tx.unsafe(`set local role ${role}`);
+    await tx.unsafe(`select auditbox.record(${named.join(', ')})`);
+  });
+  const error = await attempt.then(
+    () => undefined,
+    (reason: { code?: string; constraint_name?: string }) => reason,
+  );
+  return [error?.code, error?.constraint_name ?? ''];
+}
+
+test.each([
+  [{ updated_at: `now() + interval '10 minutes'` }, '23514', 'audit_log_occurred_at_not_future'],
+  [{ updated_at: `now() + interval '2 years'` }, '23514', ''],
+  [{ changed_by: `repeat('x', 2049)` }, '23514', 'audit_log_texts_fit_an_index'],
+  [{ context: `json_build_object('a', repeat('x', 16777216))` }, '23514', 'audit_log_event_fits'],
+  [{ context: `'[]'` }, '23514', 'audit_log_context_is_an_object'],
+  [{ updated_values: `'{"a":"\\u0000"}'` }, '23514', 'audit_log_values_are_readable'],
+  [{ changed_by: `''` }, '23514', 'audit_log_names_are_plain'],
+  [{ table_name: `e'a\\u200b'` }, '23514', 'audit_log_names_are_plain'],
+  [{ action: 'null' }, '23502', ''],
+  [{ updated_values: `'{'` }, '22P02', ''],
+  [{ id: `'x'` }, '22P02', ''],
+])('record() with %o fails with %s %s', async (given, code, constraint) => {
+  expect(await failToRecord(given as Readonly<Record<string, string>>)).toEqual([code, constraint]);
+});
+
+test('record() refuses an event of more than 400 days ago to the login of a service', async () => {
+  const service = postgres(urlAs('writer', db.url), { max: 1, onnotice: () => {} });
+  try {
+    await expect(
+      service`select auditbox.record('ana', 'updated', 't', '1', updated_at => now() - interval '401 days')`,
+    ).rejects.toMatchObject({ code: '23514', constraint_name: 'audit_log_occurred_at_too_old' });
+  } finally {
+    await service.end();
+  }
+});
+
+test('record() is refused to a login without the right', async () => {
+  expect(await failToRecord({}, 'auditbox_api')).toEqual(['42501', '']);
+});
+
+test('record() cannot compare a number that is too large for numeric', async () => {
+  const given = { id: `'${randomUUID()}'`, updated_values: `'{"n":1e999999}'` };
+  expect(await failToRecord(given)).toEqual([undefined, '']);
+  expect(await failToRecord(given)).toEqual(['22003', '']);
 });

@@ -14,7 +14,20 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 const root = resolve(import.meta.dirname, '../../..');
 const modules = join(root, 'node_modules');
 const execute = promisify(execFile);
-const libraries = ['postgres.js', 'drizzle', 'kysely', 'knex', 'typeorm', 'sequelize', 'mikro-orm', 'prisma', 'pg'];
+const libraries = [
+  ...[
+    'postgres.js',
+    'drizzle',
+    'drizzle, postgres.js',
+    'kysely',
+    'knex',
+    'typeorm',
+    'sequelize',
+    'mikro-orm',
+    'prisma',
+  ],
+  'pg',
+];
 /** What an outside service installs for them. */
 const modulesOfLibraries = [
   ...[

@@ -19,6 +19,7 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import { PrismaPg } from '@prisma/adapter-pg';
 import { sql as drizzleSql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
+import { drizzle as drizzleOnPostgresJs } from 'drizzle-orm/postgres-js';
 import knexModule from 'knex';
 import { Kysely, sql as kyselySql, PostgresDialect } from 'kysely';
 import pg from 'pg';
@@ -78,6 +79,7 @@ for await (const { events } of audit.poll(
 const byPostgresJs = postgres(DATABASE_URL);
 const pool = new pg.Pool({ connectionString: DATABASE_URL });
 const byDrizzle = drizzle(pool);
+const byDrizzleOnPostgresJs = drizzleOnPostgresJs(byPostgresJs);
 const byKysely = new Kysely<Record<string, never>>({ dialect: new PostgresDialect({ pool }) });
 const byKnex = knexModule.knex({ client: 'pg', connection: DATABASE_URL });
 const byTypeOrm = await new DataSource({ type: 'postgres', url: DATABASE_URL }).initialize();
@@ -92,6 +94,8 @@ const byPrisma = new PrismaClient({ adapter: new PrismaPg({ connectionString: DA
 const transactions: Record<string, (fails: boolean) => Promise<unknown>> = {
   'postgres.js': (fails) => byPostgresJs.begin((tx) => change(withPostgresJs(tx), 'postgres.js', fails)),
   drizzle: (fails) => byDrizzle.transaction((tx) => change(withDrizzle(tx, drizzleSql), 'drizzle', fails)),
+  'drizzle, postgres.js': (fails) =>
+    byDrizzleOnPostgresJs.transaction((tx) => change(withDrizzle(tx, drizzleSql), 'drizzle, postgres.js', fails)),
   kysely: (fails) => byKysely.transaction().execute((trx) => change(withKysely(trx, kyselySql), 'kysely', fails)),
   knex: (fails) => byKnex.transaction((trx) => change(withKnex(trx), 'knex', fails)),
   typeorm: (fails) => byTypeOrm.transaction((manager) => change(withTypeOrm(manager), 'typeorm', fails)),
