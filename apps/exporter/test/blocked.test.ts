@@ -40,6 +40,18 @@ test('a store that refuses everything blocks the destination before the first ev
   await quiet.close();
 });
 
+test('a quiet exporter without a region blocks its destination before the first event, and names the setting', async () => {
+  const quiet = await createExporterFixture();
+  const app = quiet.start([], { S3_ENDPOINT: '', S3_REGION: '', AWS_REGION: '' });
+  const { port } = await app.event('exporter-running');
+  await eventually(async () => {
+    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    expect(metrics).toContain('auditbox_destination_blocked{destination="s3"} 1\n');
+  });
+  expect(app.output()).toContain('S3_REGION');
+  await quiet.close();
+});
+
 test.each(causes)(
   '%s for a while: no attempt used, no hot loop, one log line, ready, metric, resumes without a restart',
   async (_what, answer, said) => {

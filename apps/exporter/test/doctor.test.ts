@@ -370,6 +370,9 @@ test('one rejected event fails the doctor while 50,000 others wait, and the drai
   const { says } = await findProblem('exports');
   expect(says).toContain('1 event rejected');
   expect((await runDoctor()).code).toBe(1);
+  const check = rig.start(['--check', '--json'], { LOG_LEVEL: 'fatal' });
+  expect(await check.ended).toBe(1);
+  expect(check.output()).toContain('1 event rejected');
   expect(await (await rig.drain({ LOG_LEVEL: 'fatal' })).ended).toBe(2);
   expect(await rig.db.states()).toEqual({ done: 50_000, rejected: 1 });
   expect((await findProblem('exports')).says).toContain('1 event rejected');

@@ -51,6 +51,8 @@ async function askAll(settings: Record<string, string> = {}) {
     states: [status, doctor, check].map(({ state }) => state),
     /** What the doctor and the check say about the exports. */
     exports: [doctor, check].map(exportsOf),
+    /** What the doctor and the check say about what somebody changed in the schema. */
+    tampered: [doctor, check].map(({ findings = [] }) => findings.find(({ what }) => what === 'tampering')?.says),
     failed: [doctor, check].map(({ findings = [] }) =>
       findings.filter(({ state }) => state === 'fail').map(({ what }) => what),
     ),
@@ -161,8 +163,12 @@ test('a replaced function, a month without a partition and a missing grant fail 
   next.setUTCDate(1);
   next.setUTCMonth(next.getUTCMonth() + 1);
   await sql.unsafe(`drop table auditbox.audit_log_${next.toISOString().slice(0, 7).replace('-', '_')}`);
-  const { codes, failed } = await askAll();
+  const { codes, failed, tampered } = await askAll();
   expect(codes).toEqual([0, 1, 1]);
+  for (const says of tampered) {
+    expect(says).toContain('refuse_change');
+    expect(says).toContain('auditbox_api');
+  }
   expect(failed).toEqual([
     ['tampering', 'months'],
     ['tampering', 'months'],

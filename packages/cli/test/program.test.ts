@@ -266,7 +266,7 @@ test('in a container messages name the commands of the container', async () => {
   expect((await run(['keys', 'list'], { ...env, AUDITBOX_COMMAND: '' })).output).toContain('`npm run migrate`');
 });
 
-test('keys, capture and migrate print one JSON object with --json', async () => {
+test('keys, capture and migrate print JSON with --json', async () => {
   const env = { DATABASE_URL: db.url };
   const created = JSON.parse(
     (await run(['keys', 'create', '--name', 'siem', '--scope', 'read', '--json'], env)).output,
@@ -274,6 +274,8 @@ test('keys, capture and migrate print one JSON object with --json', async () => 
   expect(created).toMatchObject({ name: 'siem', scopes: expect.arrayContaining(['read']), key: expect.any(String) });
   const revoked = await run(['keys', 'revoke', '--name', 'siem', '--json'], env);
   expect(JSON.parse(revoked.output)).toEqual({ id: created.id, name: 'siem' });
+  const captured = await run(['capture', 'list', '--json'], env);
+  expect(JSON.parse(captured.output)).toEqual([]);
   const migrated = await run(['migrate', '--json'], env);
   expect(JSON.parse(migrated.output)).toMatchObject({ ok: true, schema: 'auditbox' });
 });

@@ -94,6 +94,7 @@ test('the printed commands work, the page and the object appear, and a restart k
   await rm(join(clone, 'apps/dashboard/dist'), { recursive: true, force: true });
   const first = await running(npmStart());
   expect(first.app.output()).toContain(`${first.key}   (shown only now`);
+  expect(first.app.output()).toContain(`${first.api}/docs\n`);
   const page = / {2}page +(\S+)/.exec(first.app.output())?.[1] ?? '';
   const [script = ''] = /(?<=<script [^>]*src=")[^"]+/.exec(await (await fetch(page)).text()) ?? [];
   expect((await fetch(new URL(script, page))).status).toBe(200);
@@ -236,6 +237,8 @@ test('while it runs, the other commands work with it without a setting; afterwar
   expect(await run('keys', '--', 'create', '--name', 'siem', '--scope', 'read')).toMatchObject({ code: 0 });
   const check = await run('exporter', '--', '--check');
   expect(check.output).toContain('pass     create:');
+  expect((await run('doctor')).output).toContain('Every destination has every event.');
+  expect(await run('exporter', '--', '--replay-failed')).toMatchObject({ code: 0 });
   app.signal('SIGTERM');
   expect(await app.ended).toBe(0);
   expect((await run('status')).output).toContain('DATABASE_URL is not set');
