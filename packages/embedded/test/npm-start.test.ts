@@ -95,6 +95,7 @@ test('the printed commands work, the page and the object appear, and a restart k
   const first = await running(npmStart());
   expect(first.app.output()).toContain(`${first.key}   (shown only now`);
   expect(first.app.output()).toContain(`${first.api}/docs\n`);
+  expect(first.app.output()).toContain('accepts any credentials and overwrites');
   const page = / {2}page +(\S+)/.exec(first.app.output())?.[1] ?? '';
   const [script = ''] = /(?<=<script [^>]*src=")[^"]+/.exec(await (await fetch(page)).text()) ?? [];
   expect((await fetch(new URL(script, page))).status).toBe(200);
