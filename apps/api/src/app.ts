@@ -1,6 +1,7 @@
 import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler } from 'express';
 import { createAuth } from './http/auth.ts';
 import { readBody } from './http/body.ts';
+import { countAnswers } from './http/bytes-in-flight.ts';
 import { setCommonHeaders } from './http/common-headers.ts';
 import { offerGzip } from './http/compress.ts';
 import { allowOrigins } from './http/cors.ts';
@@ -44,6 +45,7 @@ export function createApp(parts: ApiParts, door: Door): Express {
       // The port for operators speaks plain HTTP.
       setCommonHeaders(settings.tls !== null && door !== 'operators'),
       offerGzip(settings.compresses),
+      countAnswers(parts.bytesInFlight),
     ),
   );
   if (parts.tracing !== null) app.use('/audit', traceRequests(parts.tracing));

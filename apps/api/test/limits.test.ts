@@ -28,17 +28,17 @@ async function makeKey(): Promise<string> {
 test('bytes in flight are limited over all keys together, and are given back', async () => {
   const least = String(16 * 1024 * 1024);
   const own = await start({ HTTP_BYTES_IN_FLIGHT: least, HTTP_BYTES_IN_FLIGHT_PER_KEY: least });
-  const half = Buffer.alloc(7_500_000, ' ');
-  /** Holds half of a body open. It is sent again while it is refused, because another body was there first. */
-  const holdHalf = (key: string): { release(): void } => {
-    const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json', 'content-length': 8_000_000 };
+  /** Holds an unfinished body open. It is sent again while it is refused, because another body was there first. */
+  const holdBody = (key: string, bytes: number): { release(): void } => {
+    const part = Buffer.alloc(bytes, ' ');
+    const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json', 'content-length': bytes + 1 };
     let isHeld = true;
     let request: ClientRequest;
     const begin = () => {
       request = send(`${own.url}/audit/batch`, { method: 'POST', agent: false, headers });
       request.on('error', () => {}).once('close', () => isHeld && begin());
       request.on('response', () => request.destroy());
-      request.write(half);
+      request.write(part);
     };
     begin();
     return {
@@ -51,18 +51,26 @@ test('bytes in flight are limited over all keys together, and are given back', a
   const large = someEvents(5, { updated_values: 'x'.repeat(900_000) });
   const key = await makeKey();
   const post = () => own.request('/audit/batch', { key, body: large });
-  const halves = [holdHalf(await makeKey()), holdHalf(await makeKey())];
+  const one = anEvent({ updated_values: 'x'.repeat(1_000_000) });
+  expect((await own.request('/audit', { key, body: one })).status).toBe(201);
+  const held = await Promise.all([7_500_000, 7_500_000, 900_000].map(async (size) => holdBody(await makeKey(), size)));
   await eventually(async () => {
     const { status, headers, body } = await post();
     expect(status).toBe(429);
     expect(headers.get('retry-after')).toBe('1');
     expect(body).toMatchObject({ code: 'too-many-bytes', detail: expect.stringContaining('of all requests') });
   });
+  // An answer counts as a body does, whichever route gives it.
+  for (const path of [`/audit/${one.id}`, '/audit?page_size=1&cursor=']) {
+    const { status, body } = await own.request(path, { key });
+    expect({ path, status, code: body.code }).toEqual({ path, status: 429, code: 'too-many-bytes' });
+  }
   // What fits is answered, for the same key too.
   expect((await own.request('/audit', { key, body: anEvent() })).status).toBe(201);
   expect((await own.request('/audit?page_size=1', { key })).status).toBe(200);
-  for (const { release } of halves) release();
+  for (const { release } of held) release();
   await eventually(async () => expect([200, 201]).toContain((await post()).status));
+  expect((await own.request(`/audit/${one.id}`, { key })).status).toBe(200);
   // Nothing of an answer or a body stays counted.
   for (let n = 0; n < 10; n += 1) expect((await post()).status).toBe(200);
 });

@@ -1,6 +1,7 @@
 import type { Response } from 'express';
 import type { FlightLimits } from './http-settings.ts';
 import { HttpProblem } from './problem.ts';
+import type { RequestStep } from './request-step.ts';
 
 /**
  * Counts the bytes of bodies and answers that this process holds: a body from its arrival, an answer until its caller has
@@ -9,7 +10,8 @@ import { HttpProblem } from './problem.ts';
 export interface BytesInFlight {
   /**
    * Counts more bytes for a request, until its connection is done with it. Throws a 429 if too many are in flight for the
-   * key, or for all keys; then they are not counted.
+   * key, or for all keys. Then nothing of the request is counted any more, so that those that ask next have its place: requests
+   * that each got a part of what they need would otherwise all be refused.
    */
   hold(response: Response, bytes: number): void;
   /** The same for bytes that a request can do without: false, and not counted, if they would leave others less than half. */
@@ -48,13 +50,21 @@ export function createBytesInFlight(limits: FlightLimits, holderOf: (response: R
     add(held ?? open(response, holder), bytes);
   }
 
+  function refuse(response: Response, whose: string, limit: number): never {
+    const held = response.locals.bytesInFlight as Held | undefined;
+    if (held) add(held, -held.bytes);
+    throw tooMany(whose, limit);
+  }
+
   return {
     hold(response, bytes) {
       const holder = holderOf(response);
-      if (total + bytes > limits.totalBytes) throw tooMany('all requests', limits.totalBytes);
-      if ((byHolder.get(holder) ?? 0) + bytes > limits.bytesPerKey)
-        throw tooMany('the requests of this key', limits.bytesPerKey);
-      count(response, bytes, holder);
+      // One event that is larger, which only SQL can write, is answered when nothing else is in flight.
+      const counted = Math.min(bytes, limits.bytesPerKey, limits.totalBytes);
+      if (total + counted > limits.totalBytes) refuse(response, 'all requests', limits.totalBytes);
+      if ((byHolder.get(holder) ?? 0) + counted > limits.bytesPerKey)
+        refuse(response, 'the requests of this key', limits.bytesPerKey);
+      count(response, counted, holder);
     },
     tryHold(response, bytes) {
       const holder = holderOf(response);
@@ -64,6 +74,18 @@ export function createBytesInFlight(limits: FlightLimits, holderOf: (response: R
       return true;
     },
   };
+}
+
+/** Lets `holdAnswer` count the answers to reads. A writer's body is counted until the answer is taken, and is the larger one. */
+export function countAnswers(bytesInFlight: BytesInFlight): RequestStep {
+  return (request, response) => {
+    if (request.method === 'GET') response.locals.answersInFlight = bytesInFlight;
+  };
+}
+
+/** Counts an answer that is about to be sent whole. Throws a 429 if too many bytes are in flight. */
+export function holdAnswer(response: Response, bytes: number): void {
+  (response.locals.answersInFlight as BytesInFlight | undefined)?.hold(response, bytes);
 }
 
 function tooMany(whose: string, limit: number): HttpProblem {

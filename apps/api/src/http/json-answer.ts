@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream';
 import type { Response } from 'express';
 import type { BytesInFlight } from './bytes-in-flight.ts';
 import { gzipBytes, openAnswer } from './compress.ts';
-import { sendJson } from './json.ts';
+import { sendHeldJson } from './json.ts';
 import { awaitTurn } from './long-work.ts';
 
 /** An answer of this size is sent as it grows; a smaller one at once. */
@@ -12,6 +12,8 @@ const heldBytes = 3 * partBytes + gzipBytes;
 
 /** A JSON answer that is made of parts. */
 export interface JsonAnswer {
+  /** Counts what memory has of the answer before the first `add`. Throws a 429 if too many bytes are in flight. */
+  reserve(bytes: number): void;
   /** Adds texts. Resolves to false when the caller has closed the connection. */
   add(...texts: readonly string[]): Promise<boolean>;
   /** Adds the last text and ends the answer. */
@@ -29,15 +31,22 @@ export function createJsonAnswer(
 ): JsonAnswer {
   let waiting: string[] = [];
   let waitingLength = 0;
+  let heldSoFar = 0;
+  const holdUpTo = (bytes: number) => {
+    if (bytes <= heldSoFar) return;
+    bytesInFlight.hold(response, bytes - heldSoFar);
+    heldSoFar = bytes;
+  };
   /** Null until a part is sent. */
   let body: Writable | null = null;
   return {
+    reserve: holdUpTo,
     async add(...texts) {
       waiting.push(...texts);
       waitingLength += texts.reduce((sum, { length }) => sum + length, 0);
       if (waitingLength < partBytes) return !response.destroyed;
       if (body === null) {
-        bytesInFlight.hold(response, Math.max(heldBytes, waitingLength));
+        holdUpTo(Math.max(heldBytes, waitingLength));
         body = openAnswer(response, { 'content-type': 'application/json; charset=utf-8', ...headers });
       }
       const parts = waiting;
@@ -53,8 +62,8 @@ export function createJsonAnswer(
         return;
       }
       const json = waiting.join('');
-      bytesInFlight.hold(response, json.length);
-      sendJson(response, 200, json, headers);
+      holdUpTo(json.length);
+      sendHeldJson(response, 200, json, headers);
     },
   };
 }

@@ -10,6 +10,7 @@ import {
 import { abortWith, archiveRead, requireArchive } from '../archive/list-archive.ts';
 import { getCaller } from '../http/caller.ts';
 import { sendJson } from '../http/json.ts';
+import { createJsonAnswer } from '../http/json-answer.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
 import { auditEventFields, recordBeginsAt } from './event-answer.ts';
@@ -104,7 +105,7 @@ export const getEvent: Route = {
     },
   }),
   createHandler:
-    ({ sources, archive }) =>
+    ({ sources, archive, bytesInFlight }) =>
     async (request, response) => {
       const id = z.guid().safeParse(request.params.id);
       if (!id.success)
@@ -115,11 +116,15 @@ export const getEvent: Route = {
       const reads = await sources.choose(request, response);
       const found = await reads.locateEvent(id.data, tenant);
       if (search !== null) {
-        const json =
-          found === null
-            ? await findArchivedEvent(search.query, search.store, reads, abortWith(response))
-            : printArchivedEvent(found.event.json, found.event.exported, await reads.getRecordBegin());
-        return sendJson(response, 200, json);
+        if (found === null)
+          return sendJson(
+            response,
+            200,
+            await findArchivedEvent(search.query, search.store, reads, abortWith(response)),
+          );
+        const answer = createJsonAnswer(response, bytesInFlight);
+        answer.reserve(found.event.json.length);
+        return answer.end(printArchivedEvent(found.event.json, found.event.exported, await reads.getRecordBegin()));
       }
       if (!found) throw new HttpProblem(404, `Audit log with ID ${id.data} not found.`);
       const { json, exported, deliveries } = found.event;

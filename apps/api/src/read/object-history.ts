@@ -1,7 +1,7 @@
 import { createObjectHistory, type ObjectHistory } from '@auditbox/core/history/object-states.ts';
 import type { EventPosition } from '@auditbox/db/queries/event-order.ts';
 import type { PositionedEvent } from '@auditbox/db/queries/find-events.ts';
-import { type FoundEvent, maxPageBytes } from '@auditbox/db/queries/page-bytes.ts';
+import { type FoundEvent, maxPageBytes, sumInline } from '@auditbox/db/queries/page-bytes.ts';
 import { z } from 'zod';
 import { answerArchiveHistory } from '../archive/archive-history.ts';
 import { archiveRead } from '../archive/list-archive.ts';
@@ -84,9 +84,11 @@ export const objectHistory: Route = {
       const { list, after, pageSize: limit, partial } = query;
       const reads = await sources.choose(request, response);
       const { events, next } = await reads.findEvents({ ...list, after, offset: 0, limit, countUpTo: null });
+      const inline = sumInline(events);
+      bytesInFlight.hold(response, inline);
       const earlier = after === null ? [] : await findEarlier(reads, list, after);
       // The state after the events is at most as large as they are.
-      bytesInFlight.hold(response, sum([...earlier, ...events]));
+      bytesInFlight.hold(response, sum([...earlier, ...events]) - inline);
       const history = createObjectHistory(partial);
       await readState(reads, earlier, history);
       const begin = JSON.stringify(await reads.getRecordBegin());

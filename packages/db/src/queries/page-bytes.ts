@@ -25,6 +25,11 @@ export interface FoundEvent {
   readonly json: string | null;
 }
 
+/** How much of the events is in memory already, in characters of JSON. */
+export function sumInline(events: readonly FoundEvent[]): number {
+  return events.reduce((sum, { json }) => sum + (json?.length ?? 0), 0);
+}
+
 /** About the bytes of row `a` as JSON. The names around the values are short. */
 export const estimatedBytes = `(600 + coalesce(octet_length(a.before_value::text), 0)::bigint
   + coalesce(octet_length(a.updated_values::text), 0) + coalesce(octet_length(a.context::text), 0))::float8`;
