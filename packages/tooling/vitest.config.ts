@@ -22,6 +22,8 @@ const hasEngine = process.env.DOCKER_HOST !== undefined || existsSync('/var/run/
 export default defineConfig({
   test: {
     maxWorkers: 2,
+    // Tests of one file that wait at the same time.
+    maxConcurrency: 10,
     projects: [
       {
         test: {

@@ -56,9 +56,8 @@ async function listen(server: Server, { host, port: wantedPort }: Address): Prom
 }
 
 /** Waits for the requests in progress until `working` is aborted. */
-async function stop({ server, breakConnections }: ApiServer, working: AbortSignal): Promise<void> {
+async function stop({ server, close, breakConnections }: ApiServer, working: AbortSignal): Promise<void> {
   working.addEventListener('abort', breakConnections);
-  server.close();
-  server.closeIdleConnections();
+  close();
   await once(server, 'close');
 }

@@ -48,7 +48,8 @@ export async function serveArchive({ folder }: TestArchive, options: Serving = {
     return response.end(`<ListVersionsResult><IsTruncated>false</IsTruncated>${rows.join('')}</ListVersionsResult>`);
   }
 
-  const server = createServer(({ url = '' }, response) => {
+  // Connections are kept until the store is closed: a test may pause between two requests for as long as it likes.
+  const server = createServer({ keepAliveTimeout: 0 }, ({ url = '' }, response) => {
     const { pathname, searchParams } = new URL(url, 'http://store');
     const path = decodeURIComponent(pathname).replace('/bucket/', '');
     if (intervene(response, { path, query: searchParams })) return response;

@@ -30,6 +30,8 @@ const maxHeaders = 200;
 /** The server of the api. It does not listen yet. */
 export interface ApiServer {
   readonly server: Server;
+  /** Takes no new connection, and closes each one once it has its answer. A caller that keeps its connection would hold up the end. */
+  close(): void;
   /** Ends every connection. An answer that is not complete looks broken to its caller. */
   breakConnections(): void;
 }
@@ -72,6 +74,12 @@ export function createServer(app: RequestListener, limits: ConnectionLimits, tls
   });
   return {
     server,
+    close() {
+      server.close();
+      server.closeIdleConnections();
+      for (const { response, waiting } of exchanges.values())
+        if (waiting.length === 0 && !response.headersSent) response.shouldKeepAlive = false;
+    },
     breakConnections() {
       for (const socket of exchanges.keys()) breakConnection(socket);
       server.closeAllConnections();
@@ -105,8 +113,10 @@ function serveInTurn(
     const { request, response } = exchange;
     response.on('close', () => {
       const next = socket.destroyed ? undefined : exchange.waiting.shift();
-      if (next === undefined) exchanges.delete(socket);
-      else {
+      if (next === undefined) {
+        exchanges.delete(socket);
+        if (!server.listening) socket.destroySoon();
+      } else {
         [exchange.request, exchange.response] = next;
         serve(socket, exchange);
       }

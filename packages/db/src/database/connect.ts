@@ -178,8 +178,7 @@ function sessionSettings({ statementTimeoutMs, avoidSeqScans, onlyReads, ownComm
     // A 2xx promises that the commit is on disk.
     ...(ownCommit && { synchronous_commit: 'on' }),
     default_transaction_read_only: onlyReads ? 'on' : 'off',
-    // A plan that avoids sequential scans has a high estimated cost, so it would be compiled.
-    ...(avoidSeqScans && { enable_seqscan: 'off', jit: 'off' }),
+    ...(avoidSeqScans && { enable_seqscan: 'off' }),
     ...(onlyReads && {
       plan_cache_mode: 'force_custom_plan',
       // The default of 4 is for spinning disks. Without statistics it makes sorting all matches look cheaper than

@@ -22,6 +22,8 @@ export const commonSettings: SessionSettings = {
   transform_null_equals: 'off',
   // With a limit, the index of words returns some of the matches.
   gin_fuzzy_search_limit: '0',
+  // Our statements are short, however high the planner puts their cost. To compile one takes seconds.
+  jit: 'off',
   default_transaction_isolation: 'read committed',
   default_transaction_deferrable: 'off',
   // A pool keeps idle connections, and an event that is refused must not cost the connection.

@@ -32,19 +32,23 @@ export async function checkInThreads(
   const iterator = entries[Symbol.asyncIterator]();
   let isOver = false;
 
-  async function work({ check, end }: Checker): Promise<void> {
+  /** Starts a checker only for an entry: few objects need few workers. */
+  async function work(start: (task: WorkerTask) => Checker): Promise<void> {
+    let checker: Checker | null = null;
     try {
-      for (let next = await iterator.next(); !next.done && !isOver; next = await iterator.next())
-        onChecked(next.value, await check(next.value, wantedIn(next.value)));
+      for (let next = await iterator.next(); !next.done && !isOver; next = await iterator.next()) {
+        checker ??= start({ source, filter });
+        onChecked(next.value, await checker.check(next.value, wantedIn(next.value)));
+      }
     } finally {
       // After an error of one of them, nobody waits for the others.
       isOver = true;
-      await end();
+      await checker?.end();
     }
   }
 
-  const workers = Array.from({ length: objectsAtOnce[source.kind] - 1 }, () => startWorker({ source, filter }));
-  await Promise.all([checkHere({ source, filter }), ...workers].map(work));
+  const workers = Array.from({ length: objectsAtOnce[source.kind] - 1 }, () => startWorker);
+  await Promise.all([checkHere, ...workers].map(work));
 }
 
 /** Checks one object at a time. */

@@ -1,0 +1,38 @@
+import { once } from 'node:events';
+import { Agent, get, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, test } from 'vitest';
+import { createServer } from '../src/http/server.ts';
+
+/* A caller that keeps its connection does not hold up the end of an api. */
+
+/** Nothing here ends by itself. */
+const hourMs = 3_600_000;
+const limits = {
+  ...{ headersMs: hourMs, requestMs: hourMs, keepAliveMs: hourMs, stallMs: hourMs },
+  ...{ max: 10, maxPerAddress: 10 },
+};
+
+test.each([
+  ['before its answer begins', false, 'close'],
+  ['in the middle of its answer', true, 'keep-alive'],
+])('a server that closes %s ends the connection behind the answer', async (_when, hasBegun, connection) => {
+  const { promise: asked, resolve: ask } = Promise.withResolvers<ServerResponse>();
+  const api = createServer((_request, response) => ask(response), limits, null);
+  api.server.listen(0);
+  await once(api.server, 'listening');
+  const agent = new Agent({ keepAlive: true });
+  const answered = once(get({ port: (api.server.address() as AddressInfo).port, agent }), 'response');
+  const response = await asked;
+  if (hasBegun) {
+    response.write('begin');
+    await answered;
+  }
+  const closed = once(api.server, 'close');
+  api.close();
+  response.end('end');
+  const [received] = await answered;
+  expect(received.resume().headers.connection).toBe(connection);
+  await closed;
+  agent.destroy();
+});
