@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises';
 /*
  * Fails when an entry of a lock file has no `integrity`. npm installs such a package without comparing its content
  * to anything. npm itself leaves the hash out at times, for example when it moves a package to another folder. Fails too
- * when `npm ci --omit=dev` would install what only tests and benchmarks use.
+ * when `npm ci --omit=dev` would install what only tests use, or `npm ci` the
+ * alternatives that the benchmark measures.
  */
 
 /** Of these workspaces every package from outside is a devDependency. */
@@ -24,8 +25,9 @@ async function readLock(path: string): Promise<Record<string, LockEntry>> {
   return (JSON.parse(await readFile(file, 'utf8')) as { packages: Record<string, LockEntry> }).packages;
 }
 
-/** The second one is installed to build the documentation. */
-const files = ['package-lock.json', 'docs/package-lock.json'];
+/** The second one is installed to build the documentation, the third one to run the benchmark. */
+const peersLock = 'packages/bench/src/peers/package-lock.json';
+const files = ['package-lock.json', 'docs/package-lock.json', peersLock];
 
 for (const file of files) {
   const withoutHash = Object.entries(await readLock(file))
@@ -50,6 +52,16 @@ const installedForUse = toolWorkspaces.flatMap((path) =>
 if (installedForUse.length > 0) {
   process.stderr.write(
     `Make these devDependencies, so that users do not install them: ${installedForUse.join(', ')}.\n`,
+  );
+  process.exitCode = 1;
+}
+
+const peers = Object.entries((await readLock(peersLock))['']?.dependencies ?? {});
+const installedByAll = peers.map(([name]) => name).filter((name) => `node_modules/${name}` in packages);
+const unpinned = peers.filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version)).map(([name]) => name);
+if (installedByAll.length > 0 || unpinned.length > 0) {
+  process.stderr.write(
+    `Only packages/bench/src/peers/package.json names what the benchmark compares with, each in one exact version: ${[...installedByAll, ...unpinned].join(', ')}.\n`,
   );
   process.exitCode = 1;
 }

@@ -1,4 +1,5 @@
 import { exec } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 
@@ -23,6 +24,8 @@ const checks = [
 ];
 
 const root = resolve(import.meta.dirname, '../..');
+// With the types of the alternatives that the benchmark measures, where `npm run bench` has installed them.
+if (existsSync(join(root, 'packages/bench/src/peers/node_modules'))) checks.push('tsc --project packages/bench');
 const env = {
   ...process.env,
   PATH: [join(root, 'node_modules/.bin'), process.env.PATH].join(delimiter),

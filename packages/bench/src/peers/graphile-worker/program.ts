@@ -20,13 +20,13 @@ const runner = await run({
       completeJobBatchDelay: 0,
       failJobBatchDelay: 0,
       // The default logger prints a line per job.
-      logger: new Logger(() => (level, message) => {
+      logger: new Logger(() => (level: string, message: string) => {
         if (level === 'error') process.stderr.write(`${message}\n`);
       }),
     },
   },
   noHandleSignals: true,
-  taskList: { [jobName]: (event) => buffer.add(event) },
+  taskList: { [jobName]: (event: unknown) => buffer.add(event) },
 });
 process.once('SIGTERM', () => runner.stop());
 process.stdout.write('ready\n');

@@ -10,7 +10,7 @@ export const pgBoss: DrainPeer = {
   name: 'pg-boss',
   async prefill(databaseUrl, rows) {
     const boss = new PgBoss({ connectionString: databaseUrl, supervise: false, schedule: false });
-    boss.on('error', (error) => process.stderr.write(`${error}\n`));
+    boss.on('error', (error: Error) => process.stderr.write(`${error}\n`));
     await boss.start();
     // A separate table, as the documentation recommends for queues with many jobs.
     await boss.createQueue(jobName, { partition: true });

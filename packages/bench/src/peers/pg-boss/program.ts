@@ -8,7 +8,7 @@ const workers = 4;
 
 const upload = connectStore();
 const boss = new PgBoss({ connectionString: setting('DATABASE_URL'), schedule: false });
-boss.on('error', (error) => process.stderr.write(`${error}\n`));
+boss.on('error', (error: Error) => process.stderr.write(`${error}\n`));
 await boss.start();
 process.once('SIGTERM', () => boss.stop());
 
@@ -22,5 +22,5 @@ await boss.work(
     burstWhenBatchFull: true,
     pollingIntervalSeconds: 0.5,
   },
-  (jobs) => upload(jobs.map(({ data }) => data)),
+  (jobs: readonly { readonly data: unknown }[]) => upload(jobs.map(({ data }) => data)),
 );

@@ -1,11 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PoolConfig } from 'pg';
-import {
-  getDisabledLogger,
-  IsolationLevel,
-  initializePollingMessageListener,
-  type PollingListenerConfig,
-} from 'pg-transactional-outbox';
+import { getDisabledLogger, IsolationLevel, initializePollingMessageListener } from 'pg-transactional-outbox';
 import { createObjectBuffer } from '../object-buffer.ts';
 import { setting } from '../setting.ts';
 import { connectStore } from '../upload-lines.ts';
@@ -28,12 +23,12 @@ const buffer = createObjectBuffer({ upload: connectStore(), size: connections, w
 process.stdout.write('ready\n');
 const [shutdown] = initializePollingMessageListener(
   listenerConfig(setting('DATABASE_URL'), connections),
-  { handle: ({ payload }) => buffer.add(payload) },
+  { handle: ({ payload }: { readonly payload: unknown }) => buffer.add(payload) },
   getDisabledLogger(),
   {
     messageProcessingTransactionLevelStrategy: () => IsolationLevel.ReadCommitted,
     // The default strategy starts with single messages. 0 means "do not fetch now"; without the delay the listener would spin.
-    batchSizeStrategy: async (inFlight) => {
+    batchSizeStrategy: async (inFlight: number) => {
       if (inFlight <= maxInFlight - minBatch) return maxInFlight;
       await delay(5);
       return 0;
@@ -46,7 +41,10 @@ process.once('SIGTERM', async () => {
 });
 
 /** Settings of the polling listener. Each message in progress uses one of the `connections`. */
-function listenerConfig(connectionString: string, connections: number): PollingListenerConfig {
+function listenerConfig(
+  connectionString: string,
+  connections: number,
+): Parameters<typeof initializePollingMessageListener>[0] {
   const listener: PoolConfig = { connectionString, max: 1 };
   const handler: PoolConfig = { connectionString, max: connections };
   return {
