@@ -664,6 +664,7 @@ CREATE OR REPLACE FUNCTION auditbox.capture(target regclass, key text[] DEFAULT 
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
+  perform auditbox.require_capturable(target);
   perform auditbox.follow_rename(target);
   perform auditbox.install_capture(target, json_build_object('key', key, 'exclude', exclude, 'mask', mask, 'ignore', ignore,
     'max_value', max_value, 'require_actor', require_actor, 'on_truncate', on_truncate, 'name', name));
@@ -1223,6 +1224,41 @@ end $function$;
 revoke execute on function auditbox.create_key(json,json) from public;
 grant execute on function auditbox.create_key(json,json) to auditbox_api;
 
+CREATE OR REPLACE FUNCTION auditbox.cut_windows(blocks text[], breaks text, OUT windows text[], OUT after integer[], OUT until integer[], OUT last_blocks integer[])
+ RETURNS record
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET standard_conforming_strings TO 'on'
+AS $function$
+declare
+  piece text collate "C" := '';
+  piece_after integer := 0;
+  piece_until integer := 1;
+  place integer;
+begin
+  for block in 1..cardinality(blocks) loop
+    piece := piece || blocks[block];
+    if block = cardinality(blocks) then
+      place := piece_after + length(piece) + 1;
+    else
+      continue when blocks[block] collate "C" !~ breaks;
+      place := piece_after + length(substring(piece from '^.*' || breaks)) - 100;
+      continue when place <= piece_until;
+    end if;
+    piece_until := place;
+    windows := windows || piece;
+    after := after || piece_after;
+    until := until || piece_until;
+    last_blocks := last_blocks || block;
+    -- What stands before a match counts.
+    place := greatest(piece_until - piece_after - 100, 0);
+    piece := substr(piece, place + 1);
+    piece_after := piece_after + place;
+  end loop;
+end $function$;
+revoke execute on function auditbox.cut_windows(text[],text) from public;
+
 CREATE OR REPLACE FUNCTION auditbox.define_capture(target regclass, options json)
  RETURNS text
  LANGUAGE plpgsql
@@ -1422,6 +1458,30 @@ begin
 end $function$;
 revoke execute on function auditbox.find_awaiting_history(text) from public;
 grant execute on function auditbox.find_awaiting_history(text) to auditbox_retention;
+
+CREATE OR REPLACE FUNCTION auditbox.find_secret_end(given text, pattern text, blocks text[], last integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET standard_conforming_strings TO 'on'
+AS $function$
+declare
+  more integer := 1;
+  characters integer;
+begin
+  loop
+    characters := length(substring(given collate "C" from pattern));
+    -- An escape may be cut in two.
+    if characters < length(given) - 1 or last >= cardinality(blocks) then
+      return characters;
+    end if;
+    given := given || array_to_string(blocks[last + 1:last + more], '');
+    last := last + more;
+    more := more * 2;
+  end loop;
+end $function$;
+revoke execute on function auditbox.find_secret_end(text,text,text[],integer) from public;
 
 CREATE OR REPLACE FUNCTION auditbox.follow_rename(target regclass)
  RETURNS void
@@ -1725,7 +1785,7 @@ CREATE OR REPLACE FUNCTION auditbox.kind_of_name(name text)
  RETURNS text
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN auditbox.kind_of_plain_name(CASE WHEN ((name COLLATE "C") ~ '[^A-Za-z0-9_. -]'::text) THEN regexp_replace(lower(("right"(translate(name, 'Kİ'::text, 'ki'::text), 64) COLLATE "C")), '[\u0001-/:-`{-\u007f\u0080-\u00a9\u00ab-\u00b1\u00b4\u00b6-\u00b8\u00bb\u00bf\u00d7\u00f7\u02c2-\u02c5\u02d2-\u02df\u02e5-\u02eb\u02ed\u02ef-\u036f\u2000-\u206f\u2072-\u2073\u207a-\u207e\u208a-\u208f\u209d-\u2101\u2103-\u2106\u2108-\u2109\u2114\u2116-\u2118\u211e-\u2123\u2125\u2127\u2129\u212e\u213a-\u213b\u2140-\u2144\u214a-\u214d\u214f\u218a-\u245f\u249c-\u24e9\u2500-\u2775\u2794-\u2bff\u3000-\u3004\u3008-\u3020\u302a-\u3030\u3036-\u3037\u303d-\u303f\ufe00-\ufe6f\ufefd-\uff0f\U0001f000-\U0001f0ff\U0001f10d-\U0001faff]+'::text, ''::text, 'g'::text) ELSE auditbox.plain_names("right"(name, 64)) END);
+RETURN auditbox.kind_of_plain_name(CASE WHEN ((name COLLATE "C") ~ '[^A-Za-z0-9_. -]'::text) THEN regexp_replace(lower(("right"(translate(name, 'Kİ'::text, 'ki'::text), 64) COLLATE "C")), '[\u0001-/:-`{-\u007f\u0080-\u00a9\u00ab-\u00b1\u00b4\u00b6-\u00b8\u00bb\u00bf\u00d7\u00f7\u02c2-\u02c5\u02d2-\u02df\u02e5-\u02eb\u02ed\u02ef-\u036f\u2000-\u206f\u2072-\u2073\u207a-\u207e\u208a-\u208f\u209d-\u2101\u2103-\u2106\u2108-\u2109\u2114\u2116-\u2118\u211e-\u2123\u2125\u2127\u2129\u212e\u213a-\u213b\u2140-\u2144\u214a-\u214d\u214f\u218a-\u245f\u249c-\u24e9\u2500-\u2775\u2794-\u2bff\u3000-\u3004\u3008-\u3020\u302a-\u3030\u3036-\u3037\u303d-\u303f\ufe00-\ufe6f\ufefd-\uff0f\U0001f000-\U0001f0ff\U0001f10d-\U0001faff\U0010d800-\U0010e000]+'::text, ''::text, 'g'::text) ELSE auditbox.plain_names("right"(name, 64)) END);
 revoke execute on function auditbox.kind_of_name(text) from public;
 
 CREATE OR REPLACE FUNCTION auditbox.kind_of_plain_name(plain text)
@@ -2048,6 +2108,7 @@ AS $function$
 declare
   stored json;
 begin
+  perform auditbox.require_capturable(target);
   perform auditbox.follow_rename(target);
   stored := auditbox.capture_options(target);
   if stored is null then
@@ -2356,55 +2417,99 @@ declare
     || '|[:=](?<=[a-z"''\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff][:=])(?<=(?:pass(?:word|wd|phrase|code)|pwd|secrets?|(?:api|access|private|secret|signing|encryption|master|hmac|ssh)[_-]?keys?|token|jwt|authorization|signature|credentials?|cookies?|conn(?:ection)?[_-]?str(?:ing)?)[\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]{0,8}[:=])[\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]{0,8}["''](?!\[redacted:|[0-9a-f]{64}(?![0-9a-f])|\*{3}|os\.environ/)(?=[^"''\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]{4})'
     || '|[=](?<=[a-z"''\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff][=])(?<=(?:pass(?:word|wd|phrase|code)|pwd|secrets?|(?:api|access|private|secret|signing|encryption|master|hmac|ssh)[_-]?keys?|token|jwt|authorization|signature|credentials?|cookies?|conn(?:ection)?[_-]?str(?:ing)?)["'']?[\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]{0,8}=)(?!\[redacted:|[0-9a-f]{64}(?![0-9a-f])|\*{3}|os\.environ/)(?=[^\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff&;,"''<>\\]{6})'
     || '|[:=](?<=[a-z"''\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff][:=])(?<=(?:pass(?:word|wd|phrase|code)|pwd|secrets?|(?:api|access|private|secret|signing|encryption|master|hmac|ssh)[_-]?keys?|token|jwt|authorization|signature|credentials?|cookies?|conn(?:ection)?[_-]?str(?:ing)?)["'']?[\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]{0,8}[:=])[\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]{1,8}(?!\[redacted:|[0-9a-f]{64}(?![0-9a-f])|\*{3}|os\.environ/)(?=[^\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff&;,"''<>\\]{6})(?=[^\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff&;,"''<>\\][a-z]*[^a-z\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff&;,"''<>\\.:!?)])';
-  plain constant text collate "C" := given;
   whole constant integer := length(given) + 1;
+  -- The text in pieces of one length.
+  block_length integer := whole;
+  blocks text[] := array[given];
+  windows text[] collate "C" := blocks;
+  windows_after integer[] := '{0}';
+  windows_until integer[] := array[whole];
+  last_blocks integer[] := '{1}';
+  after integer;
+  until integer := 1;
+  piece text collate "C";
+  -- A character that the text does not hold, around a match.
+  mark text := chr(57344);
   starts integer[] := '{}';
   ends integer[] := '{}';
   kinds text[] := '{}';
   here integer;
   stop integer := 1;
+  match text collate "C";
   groups text[];
   place integer;
   kept integer := 1;
   it record;
-  redacted text := '';
+  redacted text[] := '{}';
 begin
-  while stop < whole loop
-    place := greatest(stop - 1, 1);
-    here := regexp_instr(plain, forms, place, 1, 0);
-    exit when here = 0;
-    stop := regexp_instr(plain, forms, place, 1, 1);
-    groups := regexp_match(substr(plain, here, stop - here), lead);
-    place := 1;
-    while groups[place] is null loop
-      place := place + 1;
-    end loop;
-    here := here + case when place > 5 then length(groups[place])
-      else strpos(substr(plain, here, 2), left(groups[place], 1)) - 1 end;
-    if kind_of_form[place] in ('private-key') then
-      stop := coalesce(nullif(regexp_instr(plain, '-----END [^-]{0,60}-----', stop, 1, 1), 0), whole);
-    end if;
-    -- Of very many secrets no list is kept.
-    if cardinality(starts) >= 500 then
-      stop := whole;
-    end if;
-    starts := starts || here;
-    ends := ends || stop;
-    kinds := kinds || kind_of_form[place];
+  if whole > 8160 then
+    block_length := 4080;
+    blocks := array(
+      select string_agg(cell.match[1], '' order by cell.place)
+      from regexp_matches(given, '.{1,255}', 'g') with ordinality as cell (match, place)
+      group by (cell.place - 1) / 16 order by (cell.place - 1) / 16);
+    select * into windows, windows_after, windows_until, last_blocks from auditbox.cut_windows(blocks,
+      case when strpos(given, '://') > 0 then '[\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"''<>]' else '[^A-Za-z0-9._~+/=-]' end);
+  end if;
+  while strpos(given, mark) > 0 loop
+    mark := chr(ascii(mark) + 1);
   end loop;
-  if plain ~ '[:=]' then
-    stop := 1;
-    while stop < whole loop
-      here := regexp_instr(plain, assigned, stop, 1, 1, 'i');
-      exit when here = 0;
-      stop := case when cardinality(starts) >= 2 * 500 then whole
-        else here + length(substring(substr(plain, here) from case substr(plain, here - 1, 1)
-          when '"' then '^(?:[^"\\]|\\.)*'
-          when '''' then '^(?:[^''\\]|\\.)*'
-          else '^[^\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff&;,"''<>\\]*' end)) end;
+  for number in 1..cardinality(windows) loop
+    after := windows_after[number];
+    while stop < windows_until[number] loop
+      place := greatest(greatest(stop, until) - 1 - after, 1);
+      piece := regexp_replace(windows[number], forms, mark || '\&' || mark, place, 1);
+      here := strpos(piece, mark);
+      exit when here = 0 or after + here >= windows_until[number];
+      match := split_part(piece, mark, 2);
+      stop := here + length(match);
+      groups := regexp_match(match, lead);
+      place := 1;
+      while groups[place] is null loop
+        place := place + 1;
+      end loop;
+      here := after + here + case when place > 5 then length(groups[place])
+        else strpos(left(match, 2), left(groups[place], 1)) - 1 end;
+      if kind_of_form[place] in ('private-key') then
+        stop := coalesce(after + stop + auditbox.find_secret_end(substr(windows[number], stop),
+          '^.*?(?:-----END [^-]{0,60}-----)', blocks, last_blocks[number]), whole);
+      else
+        stop := after + stop;
+      end if;
+      -- Of very many secrets no list is kept.
+      if cardinality(starts) >= 500 then
+        stop := whole;
+      end if;
       starts := starts || here;
       ends := ends || stop;
-      kinds := kinds || 'assignment'::text;
+      kinds := kinds || kind_of_form[place];
+    end loop;
+    until := windows_until[number];
+  end loop;
+  if given ~ '[:=]' then
+    if cardinality(blocks) > 1 then
+      select * into windows, windows_after, windows_until, last_blocks from auditbox.cut_windows(blocks, '[^A-Za-z]');
+    end if;
+    until := 1;
+    stop := 1;
+    for number in 1..cardinality(windows) loop
+      after := windows_after[number];
+      while stop < windows_until[number] loop
+        piece := regexp_replace(windows[number], assigned, mark || '\&' || mark, greatest(stop, until) - after, 1, 'i');
+        here := strpos(piece, mark);
+        exit when here = 0 or after + here >= windows_until[number];
+        match := split_part(piece, mark, 2);
+        here := here + length(match);
+        stop := case when cardinality(starts) >= 2 * 500 then whole
+          else after + here + auditbox.find_secret_end(substr(windows[number], here), case right(match, 1)
+            when '"' then '^(?:[^"\\]|\\.)*'
+            when '''' then '^(?:[^''\\]|\\.)*'
+            else '^[^\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff&;,"''<>\\]*' end, blocks, last_blocks[number]) end;
+        starts := starts || (after + here);
+        ends := ends || stop;
+        kinds := kinds || 'assignment'::text;
+      end loop;
+      until := windows_until[number];
     end loop;
   end if;
   if cardinality(starts) = 0 then
@@ -2412,15 +2517,22 @@ begin
   end if;
   -- Of two that overlap, the one that begins first stays, to the end of both.
   for it in
-    select found.* from unnest(starts, ends, kinds) with ordinality as found (start, stop, kind, place)
+    select found.* from unnest(starts || whole, ends || whole, kinds || ''::text) with ordinality as found (start, stop, kind, place)
     order by found.start, found.place
   loop
     if it.start >= kept then
-      redacted := redacted || substr(given, kept, it.start - kept) || '[redacted:' || it.kind || ']';
+      while kept < it.start loop
+        place := (kept - 1) % block_length;
+        redacted := redacted || substr(blocks[(kept - 1) / block_length + 1], place + 1, least(it.start - kept, block_length - place));
+        kept := kept + least(it.start - kept, block_length - place);
+      end loop;
+      if it.start < whole then
+        redacted := redacted || ('[redacted:' || it.kind || ']');
+      end if;
     end if;
     kept := greatest(kept, it.stop);
   end loop;
-  return redacted || substr(given, kept);
+  return array_to_string(redacted, '');
 end $function$;
 revoke execute on function auditbox.redact_forms(text) from public;
 
@@ -2483,14 +2595,14 @@ begin
         select r.redacted, r.count into replacement, more from auditbox.redact_text(names[depth], null, texts_in_texts) r;
         if replacement is not null then
           names[depth] := replacement;
-          replacement := to_json(replacement)::text || substr(token, length(string) + 1);
+          replacement := auditbox.to_json_text(replacement, string) || substr(token, length(string) + 1);
         end if;
       end if;
     else
       if left(token, 1) = '"' then
         if kind is not null or may_hold_plainly or strpos(token, '\') > 0 then
           string := case when strpos(token, '\') > 0 then auditbox.unescape(token) else substr(token, 2, length(token) - 2) end;
-          select to_json(r.redacted)::text, r.count into replacement, more from auditbox.redact_text(string, kind, texts_in_texts) r;
+          select auditbox.to_json_text(r.redacted, token), r.count into replacement, more from auditbox.redact_text(string, kind, texts_in_texts) r;
         end if;
       elsif token in ('}', ']') then
         depth := depth - 1;
@@ -2667,6 +2779,34 @@ begin
 end $function$;
 revoke execute on function auditbox.replay_rejections(text,bigint[]) from public;
 grant execute on function auditbox.replay_rejections(text,bigint[]) to auditbox_exporter;
+
+CREATE OR REPLACE FUNCTION auditbox.require_capturable(target regclass)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  it record;
+begin
+  if to_regclass('pg_catalog.pg_dist_partition') is null then
+    return;
+  end if;
+  execute 'select n.nspname, c.relname,
+      exists (select from pg_catalog.pg_dist_partition p where p.logicalrelid = c.oid and p.colocationid <> 0) as is_distributed,
+      exists (select from pg_catalog.pg_dist_partition p where p.logicalrelid = $2) as is_ours_distributed
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = $1'
+    into it using target, 'auditbox.outbox'::regclass;
+  if it.is_ours_distributed then
+    raise exception '%.% cannot be captured: Citus distributes the schema of Auditbox, and capture does not work there', it.nspname, it.relname
+      using errcode = 'wrong_object_type', hint = 'Let the application write the events of the table: POST /audit, or an INSERT into '
+        || 'audit_log. Or use an Auditbox in a database or a schema that is not distributed.';
+  elsif it.is_distributed then
+    raise exception '%.% cannot be captured: Citus distributes it, and its triggers would make each write fail', it.nspname, it.relname
+      using errcode = 'wrong_object_type', hint = 'Let the application write the events of the table: POST /audit, or an INSERT into audit_log.';
+  end if;
+end $function$;
+revoke execute on function auditbox.require_capturable(regclass) from public;
+grant execute on function auditbox.require_capturable(regclass) to auditbox_writer;
 
 CREATE OR REPLACE FUNCTION auditbox.require_fresh_snapshots()
  RETURNS void
@@ -3092,6 +3232,29 @@ end $function$;
 revoke execute on function auditbox.seal_in_steps(text,integer,bigint,double precision,integer,boolean) from public;
 grant execute on function auditbox.seal_in_steps(text,integer,bigint,double precision,integer,boolean) to auditbox_exporter;
 
+CREATE OR REPLACE FUNCTION auditbox.to_json_text(given text, instead_of text)
+ RETURNS text
+ LANGUAGE plpgsql
+ IMMUTABLE STRICT
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET standard_conforming_strings TO 'on'
+AS $function$
+declare
+  string text := to_json(given)::text;
+  found_one text;
+begin
+  if not auditbox.is_unreadable(instead_of::json) then
+    return string;
+  end if;
+  loop
+    found_one := substring(string collate "C" from '[\U0010d800-\U0010e000]');
+    exit when found_one is null;
+    string := replace(string, found_one, '\u' || case ascii(found_one) when 1105920 then '0000' else to_hex(ascii(found_one) - 1048576) end);
+  end loop;
+  return string;
+end $function$;
+revoke execute on function auditbox.to_json_text(text,text) from public;
+
 CREATE OR REPLACE FUNCTION auditbox.type_under(type_oid oid)
  RETURNS text
  LANGUAGE plpgsql
@@ -3170,10 +3333,19 @@ CREATE OR REPLACE FUNCTION auditbox.unescape(string text)
  SET search_path TO 'pg_catalog', 'pg_temp'
  SET standard_conforming_strings TO 'on'
 AS $function$
+declare
+  half record;
 begin
   return string::json #>> '{}';
 exception when others then
-  return replace(replace(replace(replace(string, '\\', '\u005c'), '\u0000', '\ufffd'), '\ud', '\u1'), '\uD', '\u1')::json #>> '{}';
+  string := replace(replace(string, '\\', '\u005c'), '\u0000', '\udbf8\udc00');
+  string := regexp_replace(string, '(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F])', '\\udbf7\\u\1', 'g');
+  for half in
+    select * from (values ('8', 'c'), ('9', 'd'), ('[aA]', 'e'), ('[bB]', 'f')) as halves (given, low)
+  loop
+    string := regexp_replace(string, '\\u[dD]' || half.given || '([0-9a-fA-F]{2})(?!\\u[dD][c-fC-F])', '\\udbf6\\ud' || half.low || '\1', 'g');
+  end loop;
+  return string::json #>> '{}';
 end $function$;
 revoke execute on function auditbox.unescape(text) from public;
 

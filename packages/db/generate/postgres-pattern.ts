@@ -54,6 +54,8 @@ const blocksWithSigns = [
   [0xfe00, 0xfe6f],
   [0xfef0, 0xff0f],
   [0x1f000, 0x1faff],
+  // What `unescape` makes of U+0000 and of halves of surrogate pairs.
+  [0x10d800, 0x10e000],
 ] as const;
 
 /** What does not count in a name in lower case, as a class of characters. */

@@ -96,6 +96,20 @@ const kindCases = kinds.map((kind) => {
 const assigned = toPostgres(createAssignedRules([]).pattern);
 const restOf = (pattern: RegExp) => quote(`^${toPostgres(pattern.source)}`);
 
+/** The longest text that Postgres repeats a dot for. */
+const cellLength = 255;
+const blockLength = 16 * cellLength;
+/** Matches may hold characters of `breaks` in their first characters: in names, and in blanks behind them. */
+const maxMatchWithBreak = 100;
+/** What no run of a match holds, as patterns of JavaScript. Of the forms, only an address has runs of more characters than the others. */
+export const breaks = {
+  usual: '[^A-Za-z0-9._~+/=-]',
+  withAddress: '[\\s"\'<>]',
+  assigned: '[^A-Za-z]',
+};
+/** The first character for private use. */
+const mark = 0xe000;
+
 /** The statements that make the functions, in an order in which they can run. */
 export const redactionFunctions: readonly string[] = [
   `-- The kind of secret that a name shows. The name has no separators and is in lower case.
@@ -138,6 +152,57 @@ return ${certain.join('\n  or ')}
   or given collate "C" ~ '[^A-Za-z0-9_. "-][A-Za-z0-9_. -]*"[ \\t\\n\\r]*:'
   or (${uncertain.join('\n    or ')})
     and given collate "C" ~* ${quote(members.join('|'))}`,
+  `-- How many characters of a text a pattern finds, which begins with ^. The text may go on in the blocks behind \`last\`. Null if it finds
+-- nothing to the end.
+create or replace function auditbox.find_secret_end(given text, pattern text, blocks text[], last integer) returns integer
+language plpgsql immutable set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
+declare
+  more integer := 1;
+  characters integer;
+begin
+  loop
+    characters := length(substring(given collate "C" from pattern));
+    -- An escape may be cut in two.
+    if characters < length(given) - 1 or last >= cardinality(blocks) then
+      return characters;
+    end if;
+    given := given || array_to_string(blocks[last + 1:last + more], '');
+    last := last + more;
+    more := more * 2;
+  end loop;
+end $$`,
+  `-- A search reads its text from the beginning, so a long text is searched in windows. \`windows\` are parts of it that overlap: \`after\` says
+-- how many characters are before each, and \`until\` before which character the matches begin that are looked for in it. \`last_blocks\`
+-- says with which block of the text each ends. A match holds a character of \`breaks\` only in its first ${maxMatchWithBreak} characters.
+create or replace function auditbox.cut_windows(blocks text[], breaks text,
+  out windows text[], out after integer[], out until integer[], out last_blocks integer[])
+language plpgsql immutable set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
+declare
+  piece text collate "C" := '';
+  piece_after integer := 0;
+  piece_until integer := 1;
+  place integer;
+begin
+  for block in 1..cardinality(blocks) loop
+    piece := piece || blocks[block];
+    if block = cardinality(blocks) then
+      place := piece_after + length(piece) + 1;
+    else
+      continue when blocks[block] collate "C" !~ breaks;
+      place := piece_after + length(substring(piece from '^.*' || breaks)) - ${maxMatchWithBreak};
+      continue when place <= piece_until;
+    end if;
+    piece_until := place;
+    windows := windows || piece;
+    after := after || piece_after;
+    until := until || piece_until;
+    last_blocks := last_blocks || block;
+    -- What stands before a match counts.
+    place := greatest(piece_until - piece_after - ${maxMatchWithBreak}, 0);
+    piece := substr(piece, place + 1);
+    piece_after := piece_after + place;
+  end loop;
+end $$`,
   `-- Replaces the secrets that a text shows by their form, or assigns to a name. Null if it holds no secret.
 create or replace function auditbox.redact_forms(given text) returns text
 language plpgsql immutable strict set search_path = pg_catalog, pg_temp set standard_conforming_strings = on as $$
@@ -151,55 +216,99 @@ declare
   -- Ends where the secret begins. It looks behind at a sign alone, and signs are rare.
   assigned constant text :=
     ${lines(splitAlternatives(assigned), '    ')};
-  plain constant text collate "C" := given;
   whole constant integer := length(given) + 1;
+  -- The text in pieces of one length.
+  block_length integer := whole;
+  blocks text[] := array[given];
+  windows text[] collate "C" := blocks;
+  windows_after integer[] := '{0}';
+  windows_until integer[] := array[whole];
+  last_blocks integer[] := '{1}';
+  after integer;
+  until integer := 1;
+  piece text collate "C";
+  -- A character that the text does not hold, around a match.
+  mark text := chr(${mark});
   starts integer[] := '{}';
   ends integer[] := '{}';
   kinds text[] := '{}';
   here integer;
   stop integer := 1;
+  match text collate "C";
   groups text[];
   place integer;
   kept integer := 1;
   it record;
-  redacted text := '';
+  redacted text[] := '{}';
 begin
-  while stop < whole loop
-    place := greatest(stop - 1, 1);
-    here := regexp_instr(plain, forms, place, 1, 0);
-    exit when here = 0;
-    stop := regexp_instr(plain, forms, place, 1, 1);
-    groups := regexp_match(substr(plain, here, stop - here), lead);
-    place := 1;
-    while groups[place] is null loop
-      place := place + 1;
-    end loop;
-    here := here + case when place > ${byForm.led} then length(groups[place])
-      else strpos(substr(plain, here, 2), left(groups[place], 1)) - 1 end;
-    if kind_of_form[place] in (${byForm.untilKinds.map(quote).join(', ')}) then
-      stop := coalesce(nullif(regexp_instr(plain, ${quote(toPostgres(byForm.until))}, stop, 1, 1), 0), whole);
-    end if;
-    -- Of very many secrets no list is kept.
-    if cardinality(starts) >= ${maxSecrets} then
-      stop := whole;
-    end if;
-    starts := starts || here;
-    ends := ends || stop;
-    kinds := kinds || kind_of_form[place];
+  if whole > ${2 * blockLength} then
+    block_length := ${blockLength};
+    blocks := array(
+      select string_agg(cell.match[1], '' order by cell.place)
+      from regexp_matches(given, '.{1,${cellLength}}', 'g') with ordinality as cell (match, place)
+      group by (cell.place - 1) / ${blockLength / cellLength} order by (cell.place - 1) / ${blockLength / cellLength});
+    select * into windows, windows_after, windows_until, last_blocks from auditbox.cut_windows(blocks,
+      case when strpos(given, '://') > 0 then ${quote(toPostgres(breaks.withAddress))} else ${quote(breaks.usual)} end);
+  end if;
+  while strpos(given, mark) > 0 loop
+    mark := chr(ascii(mark) + 1);
   end loop;
-  if plain ~ '[:=]' then
-    stop := 1;
-    while stop < whole loop
-      here := regexp_instr(plain, assigned, stop, 1, 1, 'i');
-      exit when here = 0;
-      stop := case when cardinality(starts) >= 2 * ${maxSecrets} then whole
-        else here + length(substring(substr(plain, here) from case substr(plain, here - 1, 1)
-          when '"' then ${restOf(assignedRests['"'] as RegExp)}
-          when '''' then ${restOf(assignedRests["'"] as RegExp)}
-          else ${restOf(bareRest)} end)) end;
+  for number in 1..cardinality(windows) loop
+    after := windows_after[number];
+    while stop < windows_until[number] loop
+      place := greatest(greatest(stop, until) - 1 - after, 1);
+      piece := regexp_replace(windows[number], forms, mark || '\\&' || mark, place, 1);
+      here := strpos(piece, mark);
+      exit when here = 0 or after + here >= windows_until[number];
+      match := split_part(piece, mark, 2);
+      stop := here + length(match);
+      groups := regexp_match(match, lead);
+      place := 1;
+      while groups[place] is null loop
+        place := place + 1;
+      end loop;
+      here := after + here + case when place > ${byForm.led} then length(groups[place])
+        else strpos(left(match, 2), left(groups[place], 1)) - 1 end;
+      if kind_of_form[place] in (${byForm.untilKinds.map(quote).join(', ')}) then
+        stop := coalesce(after + stop + auditbox.find_secret_end(substr(windows[number], stop),
+          ${quote(`^.*?(?:${toPostgres(byForm.until)})`)}, blocks, last_blocks[number]), whole);
+      else
+        stop := after + stop;
+      end if;
+      -- Of very many secrets no list is kept.
+      if cardinality(starts) >= ${maxSecrets} then
+        stop := whole;
+      end if;
       starts := starts || here;
       ends := ends || stop;
-      kinds := kinds || 'assignment'::text;
+      kinds := kinds || kind_of_form[place];
+    end loop;
+    until := windows_until[number];
+  end loop;
+  if given ~ '[:=]' then
+    if cardinality(blocks) > 1 then
+      select * into windows, windows_after, windows_until, last_blocks from auditbox.cut_windows(blocks, ${quote(breaks.assigned)});
+    end if;
+    until := 1;
+    stop := 1;
+    for number in 1..cardinality(windows) loop
+      after := windows_after[number];
+      while stop < windows_until[number] loop
+        piece := regexp_replace(windows[number], assigned, mark || '\\&' || mark, greatest(stop, until) - after, 1, 'i');
+        here := strpos(piece, mark);
+        exit when here = 0 or after + here >= windows_until[number];
+        match := split_part(piece, mark, 2);
+        here := here + length(match);
+        stop := case when cardinality(starts) >= 2 * ${maxSecrets} then whole
+          else after + here + auditbox.find_secret_end(substr(windows[number], here), case right(match, 1)
+            when '"' then ${restOf(assignedRests['"'] as RegExp)}
+            when '''' then ${restOf(assignedRests["'"] as RegExp)}
+            else ${restOf(bareRest)} end, blocks, last_blocks[number]) end;
+        starts := starts || (after + here);
+        ends := ends || stop;
+        kinds := kinds || 'assignment'::text;
+      end loop;
+      until := windows_until[number];
     end loop;
   end if;
   if cardinality(starts) = 0 then
@@ -207,14 +316,21 @@ begin
   end if;
   -- Of two that overlap, the one that begins first stays, to the end of both.
   for it in
-    select found.* from unnest(starts, ends, kinds) with ordinality as found (start, stop, kind, place)
+    select found.* from unnest(starts || whole, ends || whole, kinds || ''::text) with ordinality as found (start, stop, kind, place)
     order by found.start, found.place
   loop
     if it.start >= kept then
-      redacted := redacted || substr(given, kept, it.start - kept) || '[redacted:' || it.kind || ']';
+      while kept < it.start loop
+        place := (kept - 1) % block_length;
+        redacted := redacted || substr(blocks[(kept - 1) / block_length + 1], place + 1, least(it.start - kept, block_length - place));
+        kept := kept + least(it.start - kept, block_length - place);
+      end loop;
+      if it.start < whole then
+        redacted := redacted || ('[redacted:' || it.kind || ']');
+      end if;
     end if;
     kept := greatest(kept, it.stop);
   end loop;
-  return redacted || substr(given, kept);
+  return array_to_string(redacted, '');
 end $$`,
 ];

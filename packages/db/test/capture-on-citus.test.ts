@@ -4,7 +4,7 @@ import postgres, { type Sql } from 'postgres';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 /*
- * Captured tables in a database with Citus: either a capture works, or the command refuses it and changes nothing. TEST_CITUS_URL is
+ * Captured tables in a database with Citus: either a capture works, or the command and the function refuse it and change nothing. TEST_CITUS_URL is
  * the URL of a superuser at the coordinator. The fixture permits triggers on distributed tables.
  */
 
@@ -66,12 +66,18 @@ describe.skipIf(citusUrl === '').each([true, false])('with the schema of Auditbo
       });
       continue;
     }
-    test(`${what} is not captured: the command names the cause, changes nothing, and writes work`, async () => {
+    test(`${what} is not captured: the command and the function name the cause and change nothing, and writes work`, async () => {
       await make();
       const { code, says } = await capture('add', `${shop}.t`);
       expect(code).toBe(1);
       expect(says).toContain(`${shop}.t cannot be captured: Citus distributes ${isDistributed ? 'the schema' : 'it'}`);
       expect(says).toContain('Let the application write the events of the table');
+      for (const install of ['capture', 'recapture'])
+        await expect(citus.db.sql.unsafe(`select auditbox.${install}('${shop}.t')`)).rejects.toMatchObject({
+          code: '42809',
+          message: expect.stringContaining(`${shop}.t cannot be captured: Citus distributes`),
+          hint: expect.stringContaining('Let the application write'),
+        });
       expect(await listTriggers()).toEqual([]);
       expect(await listCaptureEvents()).toEqual([]);
       await write();

@@ -567,6 +567,46 @@ test('only the owner of a table may capture it, and only an ordinary table can b
     });
 });
 
+test('a table that the catalog of Citus lists as distributed is refused before anything is changed', async () => {
+  await run(
+    owner,
+    'create table shop.spread (id int primary key); create table shop.at_coordinator (id int primary key)',
+  );
+  const refused = (says: string) => ({
+    code: '42809',
+    message: expect.stringMatching(`^shop\\.spread cannot be captured: Citus distributes ${says}`),
+    hint: expect.stringContaining('Let the application write the events of the table'),
+  });
+  const undo = new Error('undo');
+  await expect(
+    db.sql.begin(async (tx) => {
+      // The columns of Citus's table that are read. A login that is a member of the owner may read them.
+      await tx.unsafe(
+        `set local allow_system_table_mods = on;
+         create table pg_catalog.pg_dist_partition (logicalrelid regclass, colocationid integer);
+         grant select on pg_catalog.pg_dist_partition to public;
+         insert into pg_catalog.pg_dist_partition values ('shop.spread', 1), ('shop.at_coordinator', 0);
+         set local role ${ownerName}`,
+      );
+      const install = (how: string) => tx.savepoint((part) => part.unsafe(`select auditbox.${how}('shop.spread')`));
+      for (const how of ['capture', 'recapture']) await expect(install(how)).rejects.toMatchObject(refused('it, and'));
+      await tx`select auditbox.capture('shop.at_coordinator')`;
+      await tx.unsafe(
+        `reset role; insert into pg_catalog.pg_dist_partition values ('auditbox.outbox', 2); set local role ${ownerName}`,
+      );
+      for (const how of ['capture', 'recapture'])
+        await expect(install(how)).rejects.toMatchObject(refused('the schema of Auditbox'));
+      const captured = await tx`
+        select distinct tgrelid::regclass::text as table from pg_trigger where tgname like 'auditbox%' and tgrelid::regclass::text like 'shop.%'`;
+      expect(captured.map(({ table }) => table)).toContain('shop.at_coordinator');
+      expect(captured.map(({ table }) => table)).not.toContain('shop.spread');
+      throw undo;
+    }),
+  ).rejects.toBe(undo);
+  await owner`select auditbox.capture('shop.spread')`;
+  await run(owner, `select auditbox.uncapture('shop.spread'); drop table shop.spread; drop table shop.at_coordinator`);
+});
+
 describe('the owner of a captured table', () => {
   test('cannot run code as the owner of Auditbox by a type with casts', async () => {
     await run(

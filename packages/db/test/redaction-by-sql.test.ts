@@ -1,7 +1,9 @@
 import { hash, randomUUID } from 'node:crypto';
 import type { NewAuditEvent } from '@auditbox/core/event/audit-event.ts';
 import type { JsonText } from '@auditbox/core/json/json-text.ts';
+import { createAssignedRules } from '@auditbox/core/redact/assigned-secrets.ts';
 import { createRedactor } from '@auditbox/core/redact/redact-event.ts';
+import { valueRules } from '@auditbox/core/redact/secret-values.ts';
 import { finish } from '@auditbox/core/steps.ts';
 import { leakyJson, leakyText } from '@auditbox/testing/fixtures/planted-secrets.ts';
 import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
@@ -9,7 +11,7 @@ import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
 import fc from 'fast-check';
 import postgres, { type Sql } from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { redactionFunctions } from '../generate/redaction-functions.ts';
+import { breaks, redactionFunctions } from '../generate/redaction-functions.ts';
 
 /* Secrets in events that a service writes by `auditbox.record`. The api does the same before it writes. */
 
@@ -102,6 +104,76 @@ test('what record() stores of any event is what the api stores of it', async () 
   expect(Math.min(secrets, clean)).toBeGreaterThan(100);
 });
 
+/** Between secrets: runs that are longer than a window of `redact_forms`, and shorter. */
+const filler = fc
+  .tuple(
+    fc.constantFrom(
+      ' ',
+      'a',
+      'B9',
+      '=',
+      '-',
+      ',',
+      '\\',
+      '日',
+      'of words, ',
+      '\n',
+      'a@',
+      '"',
+      '\ue000',
+      ' KEY',
+      'Bearer ',
+    ),
+    fc.oneof(fc.nat(150), fc.nat(5_000)),
+  )
+  .map(([one, length]) => one.repeat(length / one.length));
+
+test('secrets in a long text are replaced as in a short one', async () => {
+  let secrets = 0;
+  const long = fc
+    .tuple(fc.array(fc.oneof(leakyText, filler), { minLength: 4, maxLength: 60 }), fc.nat(4))
+    .map(([all, times]) => all.join('').repeat(times + 1));
+  await fc.assert(
+    fc.asyncProperty(long, async (text) => {
+      const [row] = await db.sql<[{ found: string | null }]>`select auditbox.redact_forms(${text}) as found`;
+      const { texts, redacted } = redactAsTheApi({ texts: ['', '', '', text], values: [] });
+      if (redacted !== null) secrets += 1;
+      expect(row.found ?? text).toBe(texts[3]);
+    }),
+    { numRuns: 50 },
+  );
+  expect(secrets).toBeGreaterThan(10);
+});
+
+test('no run of a match holds what ends a window', () => {
+  const characters = Array.from({ length: 0x10000 }, (_, code) => String.fromCharCode(code)).join('');
+  const listSources = (isAddress: boolean) =>
+    valueRules
+      .filter(({ beginnings }) => beginnings.includes('://') === isAddress)
+      .map(({ before = '', secret }) => before + secret);
+  for (const [sources, ends] of [
+    [listSources(false), breaks.usual],
+    [listSources(true), breaks.withAddress],
+    [[createAssignedRules([]).pattern], breaks.assigned],
+  ] as const)
+    for (const source of sources) {
+      // Escapes; sets of characters, with what repeats them without a limit; and all else that is repeated so.
+      const parts = source.matchAll(/\\[\s\S]|(\[(?:\\.|[^\]\\])+\])([*+]|\{\d+,\})?|([*+]|\{\d+,\})/g);
+      for (const [, set, isRun, repeatsOther] of parts) {
+        expect(repeatsOther, source).toBeUndefined();
+        if (isRun) expect(new RegExp(`(?=${set})${ends}`, 'i').exec(characters), `${set} in ${source}`).toBeNull();
+      }
+    }
+});
+
+test('a text of 256 KiB that consists of secrets takes no longer than a statement may', async () => {
+  for (const one of ['sk-A1b2C3d4E5f6G7h8,', 'api_key=hunter2-x&', 'redis://:p-w0rd!@cache:6379 ']) {
+    const text = one.repeat(262_144 / one.length);
+    const [row] = await db.sql<[{ found: string }]>`select auditbox.redact_forms(${text}) as found`;
+    expect(row.found).toBe(redactAsTheApi({ texts: ['', '', '', text], values: [] }).texts[3]);
+  }
+});
+
 /** The arguments of `record` that hold JSON, by name. */
 type Values = Partial<Record<'before_value' | 'updated_values' | 'context', string>>;
 
@@ -181,10 +253,22 @@ test.each([
   });
 });
 
-test('JSON text in a text may hold what Postgres cannot read', async () => {
-  const inner = '{"password":"hunter2","a":"\\u0000","b":"\\ud800"}';
+test('JSON text in a text may hold what Postgres cannot read, also next to a secret', async () => {
+  const inner = `{"password":"hunter2","a":"\\u0000","b":"\\uD800","c":"\\u0000 ${key} \\udc00\\ud83d\\ude00\\udbff","d\\udfff ${key}":1}`;
   const { updated_values: value } = (await stored(await record('1', { updated_values: JSON.stringify(inner) }))) ?? {};
-  expect(JSON.parse(value)).toBe(inner.replace('hunter2', '[redacted:password]'));
+  expect(JSON.parse(value)).toBe(
+    inner
+      .replace('hunter2', '[redacted:password]')
+      .replaceAll(key, '[redacted:api-key]')
+      .replace('\\ud83d\\ude00', '😀'),
+  );
+});
+
+test('a character for private use stays next to a secret', async () => {
+  const value = JSON.stringify({ a: `\u{10d800} \u{10e000} ${key}` });
+  expect(await stored(await record('1', { updated_values: value }))).toMatchObject({
+    updated_values: value.replace(key, '[redacted:api-key]'),
+  });
 });
 
 test('many secrets do not make the value or the list of places large', async () => {

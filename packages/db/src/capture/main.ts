@@ -6,7 +6,6 @@ import { checkSchemaName, defaultSchema } from '../database/schema-name.ts';
 import { findCaptureProblems } from '../doctor/find-capture-problems.ts';
 import { addCapture, type CaptureOptions, listCaptures, removeCapture } from './captured-tables.ts';
 import { type CaptureCommand, parseCommand } from './cli.ts';
-import { CaptureRefusedError } from './on-citus.ts';
 
 /* `npm run capture`: which tables are captured. */
 
@@ -77,7 +76,7 @@ function describe({ key, exclude, mask, ignore, require_actor, on_truncate }: Ca
 
 function explain(error: unknown): string {
   if (error instanceof DatabaseUrlError) return `DATABASE_URL is wrong: ${error.message}`;
-  if (error instanceof TypeError || error instanceof CaptureRefusedError) return error.message;
+  if (error instanceof TypeError) return error.message;
   const found = toDatabaseError(error);
   if (found === null) return String(error);
   // What our functions refuse says it in its message; its sentence is about the kind of error.

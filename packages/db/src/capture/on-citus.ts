@@ -3,45 +3,12 @@ import { hasCitus, isDistributed } from '../database/is-distributed.ts';
 
 /*
  * Citus runs the triggers of a distributed table on the node that has the rows. That node does not have the tables of Auditbox, so each
- * write would fail. A table that Citus manages at the coordinator alone is not distributed, and is captured like any other.
+ * write would fail: `auditbox.capture` refuses it. A table that Citus manages at the coordinator alone is not distributed, and is captured
+ * like any other.
  */
 
-/** A table cannot be captured. The message is for a person. */
-export class CaptureRefusedError extends Error {
-  override readonly name = 'CaptureRefusedError';
-  readonly code = 'CAPTURE_REFUSED';
-}
-
-const instead = 'Let the application write the events of the table: POST /audit, or an INSERT into audit_log.';
-
-/** Throws CaptureRefusedError before anything is changed, if changes of the table could not be recorded because of Citus. */
-export async function requireCapturable(db: Database, table: string): Promise<void> {
-  if (await isDistributed(db))
-    throw new CaptureRefusedError(
-      `${table} cannot be captured: Citus distributes the schema of Auditbox, and capture does not work there. ${instead} Or use an Auditbox in a database or a schema that is not distributed.`,
-    );
-  if ((await hasCitus(db)) && (await isTableDistributed(db, table)))
-    throw new CaptureRefusedError(
-      `${table} cannot be captured: Citus distributes it, and its triggers would make each write fail. ${instead}`,
-    );
-}
-
 /**
- * Caller: `npm run capture -- add`, where there is Citus.
- * Locks: none.
- * Crash: nothing is written.
- */
-async function isTableDistributed(db: Database, table: string): Promise<boolean> {
-  const rows = await db.query(
-    // Tables that only the coordinator has are in no group of colocated tables.
-    (sql) => sql`
-      select 1 from pg_catalog.pg_dist_partition where logicalrelid = ${table}::text::regclass and colocationid <> 0`,
-  );
-  return rows.length > 0;
-}
-
-/**
- * Captured tables that Citus distributes. They were captured by SQL, or distributed afterwards.
+ * Captured tables that Citus distributes. They were distributed after their capture, or an older version captured them.
  *
  * Caller: the doctor, and `npm run capture -- check`.
  * Locks: none.

@@ -105,7 +105,8 @@ const writer = `
       auditbox.recapture(regclass), auditbox.uncapture(regclass), auditbox.install_capture(regclass, json),
       auditbox.define_capture(regclass, json), auditbox.hide_capture(regclass), auditbox.capture_options(regclass),
       auditbox.capture_columns(regclass), auditbox.capture_body(regclass, json), auditbox.capture_tree(regclass), auditbox.type_under(oid),
-      auditbox.forget_capture(text, text), auditbox.follow_rename(regclass) to auditbox_writer;
+      auditbox.forget_capture(text, text), auditbox.follow_rename(regclass),
+      auditbox.require_capturable(regclass) to auditbox_writer;
     grant select on auditbox.captured_table to auditbox_writer;`;
 
 /** One right that a role has: on a relation, a column of it, or a function. */
