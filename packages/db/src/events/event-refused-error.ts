@@ -1,4 +1,4 @@
-import { type DatabaseError, toDatabaseError } from '../database/database-error.ts';
+import { DatabaseError, toDatabaseError } from '../database/database-error.ts';
 import type { MonthOutcome } from '../months/month-maker.ts';
 import { conflictMessage } from './repeated-event.ts';
 
@@ -137,7 +137,7 @@ export class UnreadableValueError extends OneEventError {
   }
 }
 
-/** Names the cell in an error about one event. */
+/** Names the cell in an error of its database, or about one event. */
 export function nameCell(error: unknown, cell: string): void {
-  if (error instanceof OneEventError) error.cell = cell;
+  if (error instanceof OneEventError || error instanceof DatabaseError) error.cell ??= cell;
 }
