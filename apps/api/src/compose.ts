@@ -1,4 +1,5 @@
 import { within } from '@auditbox/core/within.ts';
+import { answerWithinMs } from '@auditbox/db/database/connect.ts';
 import { shareConnections } from '@auditbox/process/share-connections.ts';
 import type { Tracing } from '@auditbox/process/tracing.ts';
 import { startWatchdog } from '@auditbox/process/watchdog.ts';
@@ -35,6 +36,7 @@ const coalescerLimits = {
   maxBytesPerFlush: 4 * 1024 * 1024,
   maxWaiting: 5_000,
   maxWaitingBytes: 32 * 1024 * 1024,
+  deadlineMs: answerWithinMs(statementTimeoutMs),
 };
 
 /** Makes all parts of the api. The server does not listen yet; `close` ends the parts in the reverse order. */

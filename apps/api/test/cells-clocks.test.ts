@@ -1,5 +1,6 @@
 import { cellOf } from '@auditbox/db/cells/cell-of.ts';
 import { setUpRoles } from '@auditbox/db/migrate/set-up-roles.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
 import { anEvent, type WireEvent } from '@auditbox/testing/fixtures/test-events.ts';
 import { type OwnPostgres, startOwnPostgres } from '@auditbox/testing/servers/own-postgres.ts';
@@ -164,5 +165,77 @@ describe.runIf(canSetClocks)('cells with wrong clocks', () => {
     } finally {
       await open.end({ timeout: 1 });
     }
+  });
+
+  test('a cell whose clock is behind answers 503 to an event that is right, and the others go on', async () => {
+    const api = await start();
+    const count = async (name: Name) => {
+      const [row] = await servers[name].sql<[{ count: number }]>`
+        select count(*)::int from auditbox.audit_log where table_name = 'late clock'`;
+      return row.count;
+    };
+    const event = (id: string | undefined, aheadMs = 0) =>
+      anEvent({ ...(id !== undefined && { id }), table_name: 'late clock', updated_at: isoNow(aheadMs) });
+    const ours = {
+      status: 503,
+      detail: 'The clock of the cell birch is more than 5 minutes behind the clock of this process.',
+      code: 'database-misconfigured',
+      errors: [],
+    };
+    const expectOurs = ({ body, headers }: Awaited<ReturnType<Api['request']>>) => {
+      expect(body).toMatchObject(ours);
+      expect(headers.get('retry-after')).toBe('1');
+    };
+    const [ash, birch, cedar] = [event(idOf('ash')), event(idOf('birch')), event(idOf('cedar'))];
+    expectOurs(await api.request('/audit', { body: birch }));
+    expect((await api.request('/audit', { body: ash })).status).toBe(201);
+    // Nothing is stored of a batch, and every other event of a partial one.
+    expectOurs(await api.request('/audit/batch', { body: [cedar, birch] }));
+    expect(await count('cedar')).toBe(0);
+    expectOurs(await api.request('/audit/batch?partial=true', { body: [birch] }));
+    expectOurs(await api.request('/audit/batch?partial=true', { body: [birch, cedar, { no: 'event' }] }));
+    expect(await count('cedar')).toBe(1);
+    // The same request again would store an event without an id twice.
+    const mixed = await api.request('/audit/batch?partial=true', { body: [event(undefined), birch] });
+    expect(mixed.body).toMatchObject({
+      created: 1,
+      ids: [expect.any(String), null],
+      errors: [{ path: '[1].updated_at', message: expect.stringContaining('send it again') }],
+    });
+    // Events of the future are a mistake of the writer, also in this cell.
+    for (const name of ['birch', 'cedar'] as const)
+      expect((await api.request('/audit', { body: event(idOf(name), 600_000) })).body).toMatchObject({
+        status: 422,
+        errors: [{ path: 'updated_at' }],
+      });
+    for (let n = 0; n < 20; n += 1) expect((await api.request('/audit', { body: event(undefined) })).status).toBe(201);
+    expect(await count('birch')).toBe(0);
+    await setServerClock(servers.birch.folder, 0);
+    try {
+      expect((await api.request('/audit', { body: birch })).status).toBe(201);
+      await eventually(async () => {
+        expect((await api.request('/audit', { body: event(undefined) })).status).toBe(201);
+        expect(await count('birch')).toBeGreaterThan(1);
+      });
+    } finally {
+      await setServerClock(servers.birch.folder, aheadS.birch);
+    }
+  });
+
+  test('a key that has ended by the clock of the first cell alone is a 503, and no 401', async () => {
+    const api = await start();
+    const { body: made } = await api.request('/keys', {
+      body: { name: 'an hour', scopes: ['write'], expires_at: isoNow(3_600_000) },
+    });
+    expect((await api.request('/audit', { body: anEvent({ id: idOf('cedar') }), key: made.key })).body).toMatchObject({
+      status: 503,
+      detail: expect.stringContaining('has a valid key that the cell ash does not have, or that has ended there'),
+    });
+    // It ends by the clock of this process, whatever a cell says whose clock is behind.
+    await servers.birch.sql`update auditbox.api_key set expires_at = now() + interval '1 hour' where name = 'an hour'`;
+    await servers.cedar
+      .sql`update auditbox.api_key set expires_at = now() - interval '1 second' where name = 'an hour'`;
+    const other = await start();
+    expect((await other.request('/audit', { body: anEvent(), key: made.key })).status).toBe(401);
   });
 });

@@ -64,6 +64,11 @@ test('a cell that goes silent delays no key, no write and no read of the others,
   const { body: reader } = await api.request('/keys', { body: { name: 'reader', scopes: ['read', 'write'] } });
   const known = anEvent({ id: idOf('cedar') });
   expect((await api.request('/audit', { body: known, key: reader.key })).status).toBe(201);
+  // A service wrote it into cedar by itself. By its id it would be in the cell that is silent.
+  const elsewhere = idOf('ash');
+  await databases.cedar.sql`
+    insert into auditbox.audit_log (id, changed_by, action, table_name, object_id)
+    values (${elsewhere}::uuid, 'ana', 'updated', 'teams', '1')`;
   proxy.swallow(true);
   const own = time(() => api.request('/audit', { body: anEvent({ id: idOf('ash') }) }));
   // Orchestrators give a health check a few seconds.
@@ -85,11 +90,12 @@ test('a cell that goes silent delays no key, no write and no read of the others,
       batch: () => api.request('/audit/batch', { body: [withoutId(), withoutId()] }),
       'of cedar': () => api.request('/audit', { body: anEvent({ id: idOf('cedar') }), key: reader.key }),
       'one event': () => api.request(`/audit/${known.id}`, { key: reader.key }),
+      'one event elsewhere': () => api.request(`/audit/${elsewhere}`, { key: reader.key }),
     };
     while (performance.now() < endAt)
       for (const [name, request] of Object.entries(requests)) {
         const { ms, answer } = await time(request);
-        expect([name, answer.status], answer.text).toEqual([name, name === 'one event' ? 200 : 201]);
+        expect([name, answer.status], answer.text).toEqual([name, name.startsWith('one event') ? 200 : 201]);
         if (ms > promptMs) slow.push(`${name}: ${Math.round(ms)} ms`);
       }
   }

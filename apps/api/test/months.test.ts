@@ -102,6 +102,44 @@ test('a batch that needs more than two new months is a 422 that names the place,
   await own.db.close(1_000);
 });
 
+test('an event that is right is a 503 where its month was detached by hand, or closed before it was over', async () => {
+  const now = new Date();
+  const monthAgo = (months: number) => new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - months, 1));
+  const tableOf = (month: Date) => `auditbox.audit_log_${month.toISOString().slice(0, 7).replace('-', '_')}`;
+  const eventOf = (month: Date) => anEvent({ updated_at: month.toISOString() });
+  const [current, closed, detached] = [monthAgo(0), monthAgo(2), monthAgo(3)];
+  for (const month of [closed, detached]) await api.db.sql`select auditbox.make_month(${month.toISOString()})`;
+  await api.db.sql.unsafe(`alter table auditbox.audit_log detach partition ${tableOf(detached)}`);
+  const isClosed = 'constraint audit_log_month_closed';
+  for (const month of [current, closed])
+    await api.db.sql.unsafe(`alter table ${tableOf(month)} add ${isClosed} check (false) not valid`);
+  try {
+    const reasons = [
+      { event: eventOf(detached), detail: expect.stringContaining('was detached by hand') },
+      { event: eventOf(current), detail: expect.stringContaining('retention is removing a month that is not over') },
+    ];
+    for (const { event, detail } of reasons) {
+      const good = anEvent({ updated_at: '2026-01-05T00:00:00Z' });
+      for (const [path, body] of [
+        ['/audit', event],
+        ['/audit/batch', [good, event]],
+        // Callers drop what a partial batch refuses.
+        ['/audit/batch?partial=true', [event]],
+        ['/audit/batch?partial=true', [good, event]],
+      ] as const) {
+        const answer = await api.request(path, { body });
+        expect(answer.body).toMatchObject({ status: 503, detail, code: 'database-misconfigured' });
+        expect(answer.headers.get('retry-after')).toBe('1');
+      }
+      expect((await api.request(`/audit/${good.id}`)).status).toBe(200);
+    }
+    // Retention is right to remove a month that is over.
+    expect((await api.request('/audit', { body: eventOf(closed) })).status).toBe(422);
+  } finally {
+    await api.db.sql.unsafe(`alter table ${tableOf(current)} drop ${isClosed}`);
+  }
+});
+
 async function countMonths(fixture: ApiFixture): Promise<number> {
   return (await fixture.db.sql`select from auditbox.list_months()`).length;
 }

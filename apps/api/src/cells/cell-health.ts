@@ -1,21 +1,34 @@
 import { checkDatabase } from '@auditbox/db/database/check-database.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
+import { databaseTime } from '@auditbox/db/database/database-time.ts';
+import { FutureEventError, nameCell } from '@auditbox/db/events/event-refused-error.ts';
 
-/** Which cells answer. Events without an id are sent to those. */
+/** Which cells answer. */
 export interface CellHealth {
   isUp(name: string): boolean;
-  /** Passes the outcome of a statement in a cell on, and remembers whether the cell answered. */
+  /** Whether its clock is so far behind that it refuses events of now. Known only once it has refused one. */
+  isBehind(name: string): boolean;
+  /** Passes the outcome of a statement in a cell on, and remembers whether the cell answered. Names the cell in an error. */
   watch<T>(name: string, outcome: Promise<T>): Promise<T>;
+  /** Remembers why a cell refused one of several events, and names the cell in the error. */
+  noteRefusal(name: string, error: Error): void;
 }
 
 /** A cell that failed is tried again after this long. */
 const restMs = 5_000;
 /** A cell that has answered nothing for this long, although it was asked, counts as down: the deadlines are much longer. */
 const silentMs = 2_000;
+/** A cell whose clock is this much behind refuses events of now. */
+const mostBehindMs = 300_000;
 
 interface CellState {
   readonly check: () => Promise<unknown>;
+  /** ISO 8601 in UTC. */
+  readonly readClock: () => Promise<string>;
+  isBehind: boolean;
+  /** By performance.now(): when the clock was last read. */
+  clockReadAt: number;
   /** By performance.now(); null while the cell answers. */
   retryAt: number | null;
   isChecking: boolean;
@@ -35,7 +48,16 @@ export function createCellHealth(
   const states = new Map(
     cells.map(({ name, changesDb }): [string, CellState] => [
       name,
-      { check: () => checkDatabase(changesDb), retryAt: null, isChecking: false, waiting: 0, since: 0 },
+      {
+        check: () => checkDatabase(changesDb),
+        readClock: () => databaseTime(changesDb),
+        isBehind: false,
+        clockReadAt: Number.NEGATIVE_INFINITY,
+        retryAt: null,
+        isChecking: false,
+        waiting: 0,
+        since: 0,
+      },
     ]),
   );
   const stateOf = (name: string) => states.get(name) as CellState;
@@ -54,7 +76,32 @@ export function createCellHealth(
     }
   }
 
+  /** Compares the clock of a cell with that of this process, at most once in a while. */
+  function compareClock(state: CellState): void {
+    const now = performance.now();
+    if (now - state.clockReadAt < restMs) return;
+    state.clockReadAt = now;
+    state.readClock().then(
+      (time) => {
+        state.isBehind = Date.parse(time) < Date.now() - mostBehindMs;
+      },
+      // What is down is found out elsewhere.
+      () => {},
+    );
+  }
+
+  function noteRefusal(name: string, error: unknown): void {
+    nameCell(error, name);
+    if (error instanceof FutureEventError) compareClock(stateOf(name));
+  }
+
   return {
+    noteRefusal,
+    isBehind(name) {
+      const state = stateOf(name);
+      if (state.isBehind) compareClock(state);
+      return state.isBehind;
+    },
     isUp(name) {
       const state = stateOf(name);
       const now = performance.now();
@@ -73,6 +120,7 @@ export function createCellHealth(
         return result;
       } catch (error) {
         if (error instanceof DatabaseError && isDown(error)) state.retryAt = performance.now() + restMs;
+        noteRefusal(name, error);
         throw error;
       } finally {
         state.waiting -= 1;

@@ -19,7 +19,8 @@ const graceMs = 1_000;
 /**
  * The keys of several cells. Each cell has every key under the same id. A change is made in all cells, in the first one last:
  * the first cell that answers decides what a key may do. But a key that is revoked in one cell works nowhere: a cell may have
- * been down when the key was revoked.
+ * been down when the key was revoked. A key that the first cell does not have, and another one has, is no caller's mistake: the
+ * first one was restored from a backup, or its clock is ahead. Nobody may use such a key, because it may be one that was replaced.
  */
 export function createCellKeyStore(cells: readonly CellKeys[], health: CellHealth): KeyStore {
   const firstIsLast = cells.toReversed();
@@ -57,13 +58,18 @@ export function createCellKeyStore(cells: readonly CellKeys[], health: CellHealt
       const answers = group.flatMap(({ keys }, index) => {
         const outcome = outcomes[index];
         if (outcome?.status === 'rejected') failure ??= outcome.reason;
-        return outcome?.status === 'fulfilled' ? [{ keys, found: outcome.value }] : [];
+        return outcome?.status === 'fulfilled' ? [{ name: group[index]?.name ?? '', keys, found: outcome.value }] : [];
       });
       if (answers.some(({ found }) => found === 'revoked')) {
         for (const { keys, found } of answers) revokeLate(keys, found);
         return 'revoked';
       }
-      const [first] = answers;
+      const [first, ...others] = answers;
+      const elsewhere = others.find(({ found }) => found !== null && found !== 'revoked' && isAlive(found));
+      if (first?.found === null && elsewhere !== undefined)
+        throw new CellsDifferError(
+          `The cell ${elsewhere.name} has a valid key that the cell ${first.name} does not have, or that has ended there. If their clocks are right, run \`npm run migrate\` with a DATABASE_CELLS that begins with ${elsewhere.name}; it copies the keys.`,
+        );
       if (first !== undefined) return first.found;
     }
     throw failure;
@@ -87,7 +93,13 @@ export function createCellKeyStore(cells: readonly CellKeys[], health: CellHealt
   return {
     find: findEverywhere,
     findNamed: (name) => ask((keys) => keys.findNamed(name)),
-    findStored: (keyId, tenant) => ask((keys) => keys.findStored(keyId, tenant)),
+    async findStored(keyId, tenant) {
+      const found = await ask((keys) => keys.findStored(keyId, tenant));
+      if (found !== null) return found;
+      // The first cell may have lost it.
+      const all = await Promise.all(cells.map(({ keys }) => keys.findStored(keyId, tenant)));
+      return all.find((key) => key !== null) ?? null;
+    },
     list(query) {
       const read = async (keys: KeyStore, cell: string) => {
         const { next, ...page } = await keys.list(query);
@@ -113,7 +125,7 @@ export function createCellKeyStore(cells: readonly CellKeys[], health: CellHealt
     async rotate(keyId, secret, overlapS, by) {
       const known = await Promise.all(cells.map(({ keys }) => keys.findStored(keyId, allTenants)));
       const isValid = known.map((key) => key !== null && key.revokedAt === null);
-      if (!isValid[0]) return false;
+      if (!isValid.includes(true)) return false;
       for (const [index, { name }] of cells.entries()) requireChange(name, isValid[index]);
       for (const { name, keys } of firstIsLast) requireChange(name, await keys.rotate(keyId, secret, overlapS, by));
       return true;
@@ -126,6 +138,11 @@ export function createCellKeyStore(cells: readonly CellKeys[], health: CellHealt
       if (failed?.status === 'rejected') throw failed.reason;
     },
   };
+}
+
+/** By the clock of this process. In a cell whose clock is behind, a key lives longer. */
+function isAlive({ expiresAtMs }: ValidKey): boolean {
+  return expiresAtMs === null || expiresAtMs > Date.now();
 }
 
 function requireChange(cell: string, done: string | boolean | null | undefined): void {

@@ -66,20 +66,24 @@ export function createEventRouter({ cells, before, health }: RoutedCells): Event
     }
   }
 
-  const areAllDown = () => !names.some((name) => health.isUp(name));
+  /** The cells for events without ids. */
+  function listBest(): readonly string[] {
+    const up = names.filter(health.isUp);
+    const best = up.filter((name) => !health.isBehind(name));
+    return [best, up, names].find((list) => list.length > 0) ?? names;
+  }
 
   return {
     placesOf,
     findCells,
     pickCell() {
-      const up = names.filter((name) => health.isUp(name));
-      const from = up.length > 0 ? up : names;
+      const from = listBest();
       return get(from[Math.floor(Math.random() * from.length)] as string);
     },
     identify(event, cell) {
       if (cell !== undefined) return identifyIn(event, (name) => name === cell.name);
-      const isAny = areAllDown();
-      return identifyIn(event, (name) => isAny || health.isUp(name));
+      const from = listBest();
+      return identifyIn(event, (name) => from.includes(name));
     },
   };
 }

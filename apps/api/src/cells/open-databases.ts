@@ -75,7 +75,7 @@ function openCells(
     sources: createCellSources(cells, router, oldest.length === 1 ? (oldest[0] ?? null) : null),
     store,
     ownStore: store,
-    coalescer: createRoutedCoalescer(router, coalescers, health),
+    coalescer: createRoutedCoalescer({ router, coalescers, health, deadlineMs: options.coalescerLimits.deadlineMs }),
   };
 }
 

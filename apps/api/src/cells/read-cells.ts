@@ -1,3 +1,4 @@
+import { within } from '@auditbox/core/within.ts';
 import { listArchiveStates } from '@auditbox/db/events/archive-states.ts';
 import { getEvent } from '@auditbox/db/events/get-event.ts';
 import { findEvents } from '@auditbox/db/queries/find-events.ts';
@@ -105,9 +106,12 @@ function readCells(cells: readonly Cell[], router: EventRouter, { origins, onlyB
   };
 }
 
+/** A cell is waited for this long before the next ones are asked as well. */
+const graceMs = 1_000;
+
 /**
- * Looks in the cells that may have the id, then in all others, because services write into cells by themselves. Throws the
- * error of a cell that is down only if no other cell has the event.
+ * Looks in the cells that may have the id, then in all others, because services write into cells by themselves. A cell that does
+ * not answer delays the others for a moment. Throws the error of a cell that is down only if no other cell has the event.
  */
 async function locate(
   cells: readonly Cell[],
@@ -117,16 +121,26 @@ async function locate(
 ): Promise<LocatedEvent | null> {
   const likely = router.placesOf(id.toLowerCase());
   const others = cells.filter((cell) => !likely.includes(cell));
-  let failure: { readonly error: unknown } | null = null;
+  const asked: Promise<LocatedEvent | null>[] = [];
+  const getIn = async (cell: Cell): Promise<LocatedEvent | null> => {
+    const event = await get(cell);
+    return event && { event, reader: cell.readers.primary };
+  };
   for (const group of [...likely.map((cell) => [cell]), others]) {
-    const outcomes = await Promise.allSettled(group.map(get));
-    for (const [index, outcome] of outcomes.entries()) {
-      if (outcome.status === 'rejected') failure ??= { error: outcome.reason };
-      else if (outcome.value !== null) return { event: outcome.value, reader: (group[index] as Cell).readers.primary };
-    }
+    asked.push(...group.map(getIn));
+    const found = await within(graceMs, firstFound(asked), () => null);
+    if (found !== null) return found;
   }
-  if (failure !== null) throw failure.error;
-  return null;
+  const found = await firstFound(asked);
+  // The first error of a cell that could have it.
+  if (found === null) await Promise.all(asked);
+  return found;
+}
+
+/** The first value that is not null; null if all others were null or failed. */
+async function firstFound<T>(promises: readonly Promise<T | null>[]): Promise<T | null> {
+  const values = promises.map(async (promise) => (await promise) ?? Promise.reject(new Error('null')));
+  return Promise.any(values).catch(() => null);
 }
 
 interface Run<T> {

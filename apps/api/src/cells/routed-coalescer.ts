@@ -5,15 +5,19 @@ import type { Cell } from './cell.ts';
 import type { CellHealth } from './cell-health.ts';
 import type { EventRouter } from './event-router.ts';
 
+interface RoutedCoalescerParts {
+  readonly router: EventRouter;
+  readonly coalescers: ReadonlyMap<Cell, Coalescer>;
+  readonly health: CellHealth;
+  /** From the call to the answer. */
+  readonly deadlineMs: number;
+}
+
 /** Single events of several cells: each cell has its own coalescer, so a slow cell makes no other one wait. */
-export function createRoutedCoalescer(
-  router: EventRouter,
-  coalescers: ReadonlyMap<Cell, Coalescer>,
-  health: CellHealth,
-): Coalescer {
+export function createRoutedCoalescer({ router, coalescers, health, deadlineMs }: RoutedCoalescerParts): Coalescer {
   const all = [...coalescers.values()];
-  const writeTo = (cell: Cell, event: TracedEvent): Promise<AcceptedEvent> =>
-    health.watch(cell.name, (coalescers.get(cell) as Coalescer).write(event));
+  const writeTo = (cell: Cell, event: TracedEvent, endsAt?: number): Promise<AcceptedEvent> =>
+    health.watch(cell.name, (coalescers.get(cell) as Coalescer).write(event, endsAt));
 
   return {
     get waitingEvents() {
@@ -22,12 +26,13 @@ export function createRoutedCoalescer(
     get waitingBytes() {
       return all.reduce((sum, { waitingBytes }) => sum + waitingBytes, 0);
     },
-    async write(given) {
+    async write(given, endsAt = performance.now() + deadlineMs) {
       const event = router.identify(given);
       const [owner, ...former] = router.placesOf(event.id);
-      if (given.id === null || former.length === 0) return writeTo(owner, event);
+      if (given.id === null || former.length === 0) return writeTo(owner, event, endsAt);
       const cell = (await router.findCells([event.id])).get(event.id) as Cell;
-      return writeTo(cell, event);
+      // The look-up and the write have one deadline: nothing is written behind the answer.
+      return writeTo(cell, event, endsAt);
     },
   };
 }

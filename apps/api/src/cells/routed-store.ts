@@ -115,7 +115,10 @@ function openRoutedParts(router: EventRouter, health: CellHealth): PartStore {
       const storeGroup = async ([cell, placed]: [Cell, readonly Placed[]]) => {
         const list = placed.map(({ event }) => event);
         const stored = await health.watch(cell.name, storeEachEvent(cell.batchesDb, list, cell.months));
-        for (const [at, one] of stored.entries()) outcomes.set(placed[at]?.index ?? -1, one);
+        for (const [at, one] of stored.entries()) {
+          if (!one.stored) health.noteRefusal(cell.name, one.error);
+          outcomes.set(placed[at]?.index ?? -1, one);
+        }
       };
       const isLast = ([cell]: [Cell, readonly Placed[]]) => cell === anonymous;
       await settleAll([...groups].filter((group) => !isLast(group)).map(storeGroup));

@@ -61,7 +61,8 @@ export const errorCodes = {
   },
   'database-misconfigured': {
     status: 503,
-    meaning: 'The schema, the login or a right is wrong. An operator must change something; the log says what.',
+    meaning:
+      'The schema, a month, the login, a right or a clock is wrong, or cells have different keys. An operator must change something; the log says what.',
     retry: true,
   },
   'issuer-unavailable': {

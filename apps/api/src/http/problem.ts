@@ -148,8 +148,10 @@ function toProblem(error: unknown): HttpProblem {
     const headers = { 'retry-after': '1' };
     return new HttpProblem(503, publicSentence(error), { headers, rejectReason, code: databaseCode(error) });
   }
-  if (error instanceof CellsDifferError)
-    return new HttpProblem(503, error.message, { rejectReason: 'database', code: 'database-misconfigured' });
+  if (error instanceof CellsDifferError) {
+    const headers = { 'retry-after': '1' };
+    return new HttpProblem(503, error.message, { headers, rejectReason: 'database', code: 'database-misconfigured' });
+  }
   return new HttpProblem(500, 'Internal error. This request stored nothing.');
 }
 

@@ -1,11 +1,15 @@
+import { within } from '@auditbox/core/within.ts';
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import { type IdentifiedEvent, identify, type TracedEvent } from '@auditbox/db/events/event-record.ts';
 import type { AcceptedEvent, AcceptOutcome } from './receipts.ts';
 
 /** Writes single events of concurrent requests together. */
 export interface Coalescer {
-  /** Resolves when the event is on disk; rejects with the error of the event or of the database. */
-  write(event: TracedEvent): Promise<AcceptedEvent>;
+  /**
+   * Resolves when the event is on disk; rejects with the error of the event or of the database. `endsAt`, by
+   * performance.now(), is when the caller gets an error in any case. An event that still waits then is not stored.
+   */
+  write(event: TracedEvent, endsAt?: number): Promise<AcceptedEvent>;
   /** Events that wait for a statement now. */
   readonly waitingEvents: number;
   readonly waitingBytes: number;
@@ -19,6 +23,8 @@ export interface CoalescerLimits {
   /** Above either limit writes are rejected: the queue is the only part that could grow. One key's events may be half of each. */
   readonly maxWaiting: number;
   readonly maxWaitingBytes: number;
+  /** From the call to the answer: that an event waits for others which get no answer must not add a deadline to its own. */
+  readonly deadlineMs: number;
 }
 
 /** The events of one key that wait. */
@@ -108,6 +114,18 @@ export function createCoalescer(
     return batch;
   }
 
+  /** Does nothing if the event is being written. */
+  function remove(holder: string, waiting: Waiting): void {
+    const line = lines.get(holder);
+    const at = line?.queue.indexOf(waiting) ?? -1;
+    if (line === undefined || at === -1) return;
+    line.queue.splice(at, 1);
+    line.bytes -= waiting.bytes;
+    queued -= 1;
+    queuedBytes -= waiting.bytes;
+    if (line.queue.length === 0) lines.delete(holder);
+  }
+
   async function flush(batch: readonly Waiting[]): Promise<void> {
     flushes += 1;
     const startedAt = performance.now();
@@ -136,20 +154,26 @@ export function createCoalescer(
     get waitingBytes() {
       return queuedBytes;
     },
-    write(event) {
+    write(event, endsAt = performance.now() + limits.deadlineMs) {
+      const leftMs = endsAt - performance.now();
+      if (leftMs <= 0) return Promise.reject(DatabaseError.silent(limits.deadlineMs));
       const bytes = estimateBytes(event);
       const holder = event.origin?.recordedBy ?? '';
       const line = lines.get(holder) ?? { queue: [], bytes: 0 };
       const isFull = queued >= limits.maxWaiting || queuedBytes + bytes > limits.maxWaitingBytes;
       const isShareUsed = line.queue.length >= limits.maxWaiting / 2 || line.bytes + bytes > limits.maxWaitingBytes / 2;
       if (isFull || isShareUsed) return Promise.reject(DatabaseError.busy(line.queue.length));
-      return new Promise((resolve, reject) => {
-        line.queue.push({ event: identify(event), bytes, resolve, reject });
-        line.bytes += bytes;
-        lines.set(holder, line);
-        queued += 1;
-        queuedBytes += bytes;
-        schedule();
+      const { promise, resolve, reject } = Promise.withResolvers<AcceptedEvent>();
+      const waiting = { event: identify(event), bytes, resolve, reject };
+      line.queue.push(waiting);
+      line.bytes += bytes;
+      lines.set(holder, line);
+      queued += 1;
+      queuedBytes += bytes;
+      schedule();
+      return within(leftMs, promise, () => {
+        remove(holder, waiting);
+        throw DatabaseError.silent(limits.deadlineMs);
       });
     },
   };

@@ -134,7 +134,7 @@ export const postBatch: Route = {
       const written = await recordEvents(
         () => store.storeAll(events, { maxNewMonths }),
         printPath,
-        (index) => events[index]?.origin?.isExact === true,
+        (index) => events[index],
       );
       metrics.stored(written);
       const created = written.filter(({ outcome }) => outcome === 'created').length;

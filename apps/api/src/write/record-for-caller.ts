@@ -1,5 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Problem } from '@auditbox/core/event/audit-event.ts';
+import type { EventTime } from '@auditbox/core/event/event-time.ts';
+import type { TracedEvent } from '@auditbox/db/events/event-record.ts';
 import {
   AuditConflictError,
   ClosedMonthError,
@@ -8,6 +10,7 @@ import {
   TooManyMonthsError,
   UnreadableValueError,
 } from '@auditbox/db/events/event-refused-error.ts';
+import { toMonth } from '@auditbox/db/months/make-months.ts';
 import { crashPoint } from '@auditbox/process/crash-point.ts';
 import type { Request, Response } from 'express';
 import { getCaller } from '../http/caller.ts';
@@ -54,7 +57,7 @@ export function toWriteProblem({ kind }: Refused, errors: readonly Problem[]): H
   }
 }
 
-/** Why the database refused one event, as HTTP says it. */
+/** Why the database refused one event, as HTTP says it. From 500 on, nothing is wrong with the event. */
 export interface RefusedEvent {
   readonly status: number;
   readonly index: number;
@@ -63,33 +66,62 @@ export interface RefusedEvent {
   readonly rejectReason: RejectReason;
 }
 
-/** Null for an error that is not about an event. */
-export function explainRefusal(error: unknown): RefusedEvent | null {
+/** Null for an error that is not about an event. `timeAt` gives the time of the event at an index, if it has one. */
+export function explainRefusal(error: unknown, timeAt: (index: number) => EventTime | null): RefusedEvent | null {
   const refuse = (
     status: number,
     field: string,
     { index, message }: { readonly index: number; readonly message: string },
     rejectReason: RejectReason,
   ): RefusedEvent => ({ status, index, field, message, rejectReason });
+  const blame = (index: number, message: string) => refuse(503, 'updated_at', { index, message }, 'database');
   if (error instanceof AuditConflictError) return refuse(409, 'id', error, 'conflict');
-  if (error instanceof FutureEventError) return refuse(422, 'updated_at', error, 'in the future');
-  if (error instanceof ClosedMonthError || error instanceof TooManyMonthsError)
-    return refuse(422, 'updated_at', error, 'invalid');
+  if (error instanceof FutureEventError) {
+    const { index, cell } = error;
+    // A caller must not lose an event because the clock of a database is wrong.
+    return isAhead(timeAt(index))
+      ? refuse(422, 'updated_at', error, 'in the future')
+      : blame(index, `The clock of ${nameDatabase(cell)} is more than 5 minutes behind the clock of this process.`);
+  }
+  if (error instanceof ClosedMonthError) {
+    const { index, cell } = error;
+    return isOfOverMonth(timeAt(index))
+      ? refuse(422, 'updated_at', error, 'invalid')
+      : blame(index, `In ${nameDatabase(cell)}, retention is removing a month that is not over. Its clock was ahead.`);
+  }
+  if (error instanceof TooManyMonthsError) return refuse(422, 'updated_at', error, 'invalid');
   if (error instanceof UnreadableValueError) return refuse(422, error.path, error, 'invalid');
   if (error instanceof DetachedMonthError) return refuse(503, 'updated_at', error, 'database');
   return null;
+}
+
+const mostAheadMs = 300_000;
+
+/** Whether the event is too far in the future for this process too. An event without a time has the database's. */
+function isAhead(time: EventTime | null): boolean {
+  return time !== null && Date.parse(time.utc) > Date.now() + mostAheadMs;
+}
+
+/** Retention is at least a day, so it removes no month before. */
+function isOfOverMonth(time: EventTime | null): boolean {
+  return time !== null && toMonth(time.utc) < toMonth(new Date().toISOString());
+}
+
+function nameDatabase(cell: string | null): string {
+  return cell === null ? 'the database' : `the cell ${cell}`;
 }
 
 const reusedKey = 'The header Idempotency-Key was sent before with another body.';
 
 /**
  * Runs a write. An event that the database refuses becomes a 409 or 422 that names its place in the body; `printPath`
- * prints that place in the form of the route. `isDerived` is whether the event at an index has its id from the header.
+ * prints that place in the form of the route. It becomes a 503 if nothing is wrong with the event. `eventAt` gives the
+ * event at an index.
  */
 export async function recordEvents<T>(
   write: () => Promise<T>,
   printPath: (index: number, field: string) => string,
-  isDerived: (index: number) => boolean,
+  eventAt: (index: number) => TracedEvent | undefined,
 ): Promise<T> {
   try {
     crashPoint('api before the write');
@@ -97,13 +129,20 @@ export async function recordEvents<T>(
     crashPoint('api after the commit');
     return written;
   } catch (error) {
-    const refused = explainRefusal(error);
+    const refused = explainRefusal(error, (index) => eventAt(index)?.occurredAt ?? null);
     if (refused === null) throw error;
     const { status, index, field, message, rejectReason } = refused;
-    if (status === 409 && isDerived(index)) {
+    if (status === 409 && eventAt(index)?.origin?.isExact === true) {
       const errors = [{ path: 'Idempotency-Key', message: 'was sent before with another body' }];
       throw new HttpProblem(422, reusedKey, { errors, rejectReason });
     }
+    if (status >= 500) throw toDatabaseProblem(refused);
     throw new HttpProblem(status, message, { errors: [{ path: printPath(index, field), message }], rejectReason });
   }
+}
+
+/** The problem of an event that is right, and that the database refused. */
+export function toDatabaseProblem({ message, rejectReason }: RefusedEvent): HttpProblem {
+  const headers = { 'retry-after': '1' };
+  return new HttpProblem(503, message, { headers, rejectReason, code: 'database-misconfigured' });
 }

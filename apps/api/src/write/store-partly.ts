@@ -6,7 +6,7 @@ import type { ApiParts } from '../parts.ts';
 import { hideSecretsOf } from '../redact/redact.ts';
 import type { PartStore } from './event-store.ts';
 import { prepareEvent, type WriteRequest } from './prepare-event.ts';
-import { explainRefusal } from './record-for-caller.ts';
+import { explainRefusal, type RefusedEvent, toDatabaseProblem } from './record-for-caller.ts';
 
 /** One event of a batch whose events stand for themselves. */
 export type PartOutcome =
@@ -18,8 +18,9 @@ export type PartOutcome =
 const eventsPerStatement = 500;
 
 /**
- * Stores every event that can be stored, and says of each what became of it, in order. Throws only errors that concern all
- * events, such as a database that is down; some may be stored then.
+ * Stores every event that can be stored, and says of each what became of it, in order. Throws errors that concern all
+ * events, such as a database that is down, and a 503 if the database refused an event that is right: callers drop events
+ * that are refused. Some may be stored then. The 503 is not thrown if the same request again would store an event twice.
  */
 export async function storePartly(
   { store }: Pick<ApiParts, 'store'>,
@@ -28,12 +29,20 @@ export async function storePartly(
 ): Promise<PartOutcome[]> {
   const parts = store.openParts();
   const { outcomes, ready } = await runInPieces(prepareEach(given, request, parts));
+  let isRepeatable = true;
+  let wrong: RefusedEvent | null = null;
   for (let at = 0; at < ready.length; at += eventsPerStatement) {
     const part = ready.slice(at, at + eventsPerStatement);
     const stored = await parts.storeEach(part.map(({ event }) => event));
-    for (const [place, { index, event }] of part.entries())
-      outcomes.set(index, toOutcome(stored[place] as EachOutcome, index, event));
+    for (const [place, { index, event }] of part.entries()) {
+      const outcome = stored[place] as EachOutcome;
+      const refused = outcome.stored ? null : requireRefusal(outcome.error, event);
+      if (refused !== null && refused.status >= 500) wrong ??= refused;
+      if (outcome.stored && given[index]?.ok && !hasLastingId(given[index].value, request)) isRepeatable = false;
+      outcomes.set(index, toOutcome(outcome, refused, index, event));
+    }
   }
+  if (wrong !== null && isRepeatable) throw toDatabaseProblem(wrong);
   return given.map((_event, index) => outcomes.get(index) as PartOutcome);
 }
 
@@ -66,13 +75,27 @@ function refuse(index: number, read: Checked<NewAuditEvent>, problems: readonly 
   return { kind: 'refused', problem: hideSecretsOf(first ?? { path: `[${index}]`, message: 'is refused' }) };
 }
 
-function toOutcome(outcome: EachOutcome, index: number, event: TracedEvent): PartOutcome {
+/** Whether the event gets the same id when it is sent again. */
+function hasLastingId({ id }: NewAuditEvent, { repeatable }: WriteRequest): boolean {
+  return id !== null || repeatable !== null;
+}
+
+/** Throws an error that is not about an event. */
+function requireRefusal(error: Error, { occurredAt }: IdentifiedEvent): RefusedEvent {
+  const refused = explainRefusal(error, () => occurredAt);
+  if (refused === null) throw error;
+  return refused;
+}
+
+function toOutcome(outcome: EachOutcome, refused: RefusedEvent | null, index: number, event: TracedEvent): PartOutcome {
   if (outcome.stored) return { kind: 'stored', event: outcome.event };
-  const refused = explainRefusal(outcome.error);
   if (refused === null) throw outcome.error;
-  const message =
-    refused.status === 409 && event.origin?.isExact === true
-      ? 'The header Idempotency-Key was sent before with another body.'
-      : refused.message;
-  return { kind: 'refused', problem: hideSecretsOf({ path: `[${index}].${refused.field}`, message }) };
+  const path = `[${index}].${refused.field}`;
+  return { kind: 'refused', problem: hideSecretsOf({ path, message: describeRefusal(refused, event) }) };
+}
+
+function describeRefusal({ status, message }: RefusedEvent, { origin }: TracedEvent): string {
+  if (status === 409 && origin?.isExact === true)
+    return 'The header Idempotency-Key was sent before with another body.';
+  return status >= 500 ? `${message} Nothing is wrong with the event; send it again.` : message;
 }

@@ -64,10 +64,15 @@ export interface DatabaseOptions {
 /** We cannot cancel statements in the driver's queue, so the queue is kept short. */
 const waitingPerConnection = 50;
 
+/** The deadline of an answer: the server may connect and work that long. */
+export function answerWithinMs(statementTimeoutMs: number): number {
+  return statementTimeoutMs + connectTimeoutS * 1000;
+}
+
 /** Opens no connection yet; the first statement does. */
 export function connectDatabase(options: DatabaseOptions): Database {
   const { maxConnections, statementTimeoutMs } = options;
-  const deadlineMs = statementTimeoutMs + connectTimeoutS * 1000;
+  const deadlineMs = answerWithinMs(statementTimeoutMs);
   let sql = openConfiguredPool(options);
   const { isPooled } = readDatabaseUrl(options.url, { writes: false });
   const prologue = setLocally({ ...commonSettings, ...sessionSettings(options) });

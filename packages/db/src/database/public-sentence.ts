@@ -1,9 +1,12 @@
 import { isSequenceBehind } from '../events/event-refused-error.ts';
+import { isMonthMissing } from '../months/make-months.ts';
 import type { DatabaseError } from './database-error.ts';
 
-/** A person must change the login, the rights, the tables, the sequence or this version first. */
+/** A person must change the login, the rights, the tables, the months, the sequence, the clock or this version first. */
 export function needsOperator(error: DatabaseError): boolean {
-  return ['misconfigured', 'schema', 'newer schema'].includes(error.kind) || isSequenceBehind(error);
+  const isSetUpWrong = ['misconfigured', 'schema', 'newer schema'].includes(error.kind);
+  // Months are made when an event needs them. Only a clock that is months ahead finds none.
+  return isSetUpWrong || isSequenceBehind(error) || isMonthMissing(error);
 }
 
 /**

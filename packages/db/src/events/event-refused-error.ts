@@ -1,4 +1,4 @@
-import { type DatabaseError, toDatabaseError } from '../database/database-error.ts';
+import { DatabaseError, toDatabaseError } from '../database/database-error.ts';
 import type { MonthOutcome } from '../months/month-maker.ts';
 import { conflictMessage } from './repeated-event.ts';
 
@@ -69,71 +69,75 @@ export function isSequenceBehind(error: unknown): boolean {
   return toDatabaseError(error)?.constraint === 'outbox_pkey';
 }
 
-/** The event's id is taken: by another writer, with other content, or by an event that was removed. Nothing was written. */
-export class AuditConflictError extends Error {
-  override readonly name = 'AuditConflictError';
-  readonly code = 'AUDIT_CONFLICT';
+/** One event of a statement was refused. Nothing was written. */
+abstract class OneEventError extends Error {
   readonly index: number;
+  /** The cell that refused it; null where there is one database. */
+  cell: string | null = null;
   constructor(index: number, message: string, options?: ErrorOptions) {
     super(message, options);
     this.index = index;
   }
 }
 
-/** An event's time is more than 5 minutes ahead of the database's clock. Nothing was written. */
-export class FutureEventError extends Error {
+/** The event's id is taken: by another writer, with other content, or by an event that was removed. */
+export class AuditConflictError extends OneEventError {
+  override readonly name = 'AuditConflictError';
+  readonly code = 'AUDIT_CONFLICT';
+}
+
+/** An event's time is more than 5 minutes ahead of the database's clock. */
+export class FutureEventError extends OneEventError {
   override readonly name = 'FutureEventError';
   readonly code = 'AUDIT_EVENT_IN_FUTURE';
-  readonly index: number;
   constructor(index: number, options: ErrorOptions) {
-    super("The event's time is more than 5 minutes in the future.", options);
-    this.index = index;
+    super(index, "The event's time is more than 5 minutes in the future.", options);
   }
 }
 
-/** Retention is removing the event's month, so the event would be removed at once. Nothing was written. */
-export class ClosedMonthError extends Error {
+/** Retention is removing the event's month, so the event would be removed at once. */
+export class ClosedMonthError extends OneEventError {
   override readonly name = 'ClosedMonthError';
   readonly code = 'AUDIT_MONTH_CLOSED';
-  readonly index: number;
   constructor(index: number, options: ErrorOptions) {
-    super("The event's time is in a month that retention is removing.", options);
-    this.index = index;
+    super(index, "The event's time is in a month that retention is removing.", options);
   }
 }
 
-/** Somebody detached the table of the event's month by hand. Nothing was written. */
-export class DetachedMonthError extends Error {
+/** Somebody detached the table of the event's month by hand. */
+export class DetachedMonthError extends OneEventError {
   override readonly name = 'DetachedMonthError';
   readonly code = 'AUDIT_MONTH_DETACHED';
-  readonly index: number;
   constructor(index: number, options: ErrorOptions) {
-    super("The table of the event's month was detached by hand. The operator must attach it again.", options);
-    this.index = index;
+    super(index, "The table of the event's month was detached by hand. The operator must attach it again.", options);
   }
 }
 
-/** One call may make only a few months, because each is a table. Nothing was written. */
-export class TooManyMonthsError extends Error {
+/** One call may make only a few months, because each is a table. */
+export class TooManyMonthsError extends OneEventError {
   override readonly name = 'TooManyMonthsError';
   readonly code = 'AUDIT_TOO_MANY_MONTHS';
-  readonly index: number;
   constructor(index: number, most: number) {
-    super(`The events need more than ${most} months that do not exist yet. Send each month in a separate request.`);
-    this.index = index;
+    super(
+      index,
+      `The events need more than ${most} months that do not exist yet. Send each month in a separate request.`,
+    );
   }
 }
 
-/** A value holds text that Postgres stores and other programs cannot read. Nothing was written. */
-export class UnreadableValueError extends Error {
+/** A value holds text that Postgres stores and other programs cannot read. */
+export class UnreadableValueError extends OneEventError {
   override readonly name = 'UnreadableValueError';
   readonly code = 'AUDIT_VALUE_UNREADABLE';
-  readonly index: number;
   /** The place: `updated_values.notes[3]`. */
   readonly path: string;
   constructor(index: number, path: string, options: ErrorOptions) {
-    super('contains U+0000 or half of a surrogate pair, which cannot be stored', options);
-    this.index = index;
+    super(index, 'contains U+0000 or half of a surrogate pair, which cannot be stored', options);
     this.path = path;
   }
+}
+
+/** Names the cell in an error of its database, or about one event. */
+export function nameCell(error: unknown, cell: string): void {
+  if (error instanceof OneEventError || error instanceof DatabaseError) error.cell ??= cell;
 }
