@@ -1,9 +1,15 @@
 import { execFile } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { type ApiFixture, createApiFixture, masterKey } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { checkEventProof, parseEventProof } from '@auditbox/evidence/event-proof.ts';
+import { createKeySigner } from '@auditbox/evidence/signed-note.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
+import { masterKey, startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
+import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 /*
@@ -44,8 +50,10 @@ const modulesOfLibraries = [
   ...['@prisma/adapter-pg', 'prisma-client', '@types/pg', '@types/node'],
 ];
 
-let api: ApiFixture;
+let rig: ExporterFixture;
+let api: Awaited<ReturnType<typeof startApi>>;
 let folder: string;
+let installS: number;
 
 async function run(program: string, args: readonly string[], env: Record<string, string> = {}): Promise<void> {
   // npm hands down its own settings; an outside project has none of them.
@@ -57,7 +65,8 @@ async function run(program: string, args: readonly string[], env: Record<string,
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'auditbox-outside-'));
-  api = await createApiFixture();
+  rig = await createExporterFixture();
+  api = await startApi(urlAs('api', rig.db.url));
   await run(process.execPath, [join(root, 'packages/tooling/build-packages.ts')]);
   const packed = [
     ...['client', 'writer', 'destination-kit'].map((name) => join(root, 'dist', name)),
@@ -67,14 +76,16 @@ beforeAll(async () => {
   await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'outside', private: true, type: 'module' }));
   await run('npm', ['pack', '--ignore-scripts', ...packed]);
   const tarballs = (await readdir(folder)).filter((name) => name.endsWith('.tgz')).map((name) => `./${name}`);
+  const began = performance.now();
   await run('npm', ['install', '--offline', '--ignore-scripts', '--no-audit', '--no-fund', ...tarballs]);
+  installS = (performance.now() - began) / 1_000;
   for (const name of modulesOfLibraries) {
     await mkdir(dirname(join(folder, 'node_modules', name)), { recursive: true });
     await symlink(join(modules, name), join(folder, 'node_modules', name));
   }
 });
 afterAll(async () => {
-  await api?.close();
+  await rig?.close();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -115,15 +126,15 @@ test('their types are sound by themselves', async () => {
 });
 
 test('a program writes with each library in its own transaction, and a rollback leaves no event', async () => {
-  await api.db.sql.unsafe(
+  await rig.db.sql.unsafe(
     `create table public.captured_thing (id int primary key generated always as identity, name text);
      grant all on public.captured_thing to auditbox_writer; select auditbox.capture('public.captured_thing')`,
   );
   await cp(join(import.meta.dirname, 'outside'), folder, { recursive: true });
   await compile('program.ts', { skipLibCheck: true });
-  await run(process.execPath, ['program.js'], { API_URL: api.url, API_KEY: masterKey, DATABASE_URL: api.db.url });
+  await run(process.execPath, ['program.js'], { API_URL: api.url, API_KEY: masterKey, DATABASE_URL: rig.db.url });
   expect(
-    await api.db.sql`
+    await rig.db.sql`
       select a.object_id, a.before_value::text as before, a.updated_values::text as after
       from auditbox.audit_log a join auditbox.outbox o on o.audit_id = a.id
       where a.table_name = 'things' and a.changed_by <> 'client' order by o.id`,
@@ -136,10 +147,74 @@ test('a program writes with each library in its own transaction, and a rollback 
   );
   // The actor of each transaction, on the captured table.
   expect(
-    await api.db.sql`
+    await rig.db.sql`
       select a.changed_by, a.context ->> 'library' as library from auditbox.audit_log a join auditbox.outbox o on o.audit_id = a.id
       where a.table_name = 'public.captured_thing' order by o.id`,
   ).toEqual(libraries.map((library) => ({ changed_by: library, library })));
+});
+
+/** What a newcomer writes for the first event. The name of the program is in its `object_id`. */
+const firstPrograms = {
+  client: `
+    import { createClient } from '@auditbox/client';
+    const audit = createClient({ baseUrl: process.env.API_URL, key: process.env.API_KEY });
+    await audit.write({ changed_by: 'ana', action: 'created', table_name: 'invoices', object_id: 'first by client' });`,
+  writer: `
+    import { recordEvents, withPostgresJs } from '@auditbox/writer';
+    import postgres from 'postgres';
+    const sql = postgres(process.env.WRITER_URL);
+    await sql.begin((tx) => recordEvents(withPostgresJs(tx), [
+      { changed_by: 'ana', action: 'created', table_name: 'invoices', object_id: 'first by writer' },
+    ]));
+    await sql.end();`,
+  sql: `
+    import postgres from 'postgres';
+    const sql = postgres(process.env.WRITER_URL);
+    await sql\`select auditbox.record('ana', 'created', 'invoices', 'first by sql')\`;
+    await sql.end();`,
+  capture: `
+    import postgres from 'postgres';
+    const sql = postgres(process.env.OWNER_URL, { max: 1 });
+    await sql\`create table public.invoices (id text primary key, amount numeric)\`;
+    await sql\`select auditbox.capture('public.invoices')\`;
+    await sql\`insert into public.invoices values ('first by capture', 9.90)\`;
+    await sql.end();`,
+} as const;
+
+test('a newcomer has the first event in the bucket with its proof: by client, writer, SQL alone, and a captured table', async () => {
+  const pem = generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }).toString();
+  const { key } = createKeySigner('audit.example.com/newcomer', pem);
+  await writeFile(join(folder, 'log-key.pem'), pem);
+  const exporter = rig.start([], {
+    EXPORT_LOG_ORIGIN: key.name,
+    EXPORT_LOG_KEY_FILE: join(folder, 'log-key.pem'),
+    EXPORT_LOG_INTERVAL_MS: '100',
+  });
+  await exporter.event('exporter-running');
+  const seconds = [`npm install ${installS.toFixed(1)} s`];
+  for (const [way, program] of Object.entries(firstPrograms)) {
+    await writeFile(join(folder, `${way}.mjs`), program);
+    const began = performance.now();
+    await run(process.execPath, [`${way}.mjs`], {
+      API_URL: api.url,
+      API_KEY: masterKey,
+      WRITER_URL: urlAs('writer', rig.db.url),
+      OWNER_URL: rig.db.url,
+    });
+    await eventually(async () => {
+      const lines = (await rig.bucket.objects()).flatMap(({ text, events }) =>
+        text.split('\n').map((line, index) => ({ line, event: events[index] })),
+      );
+      const found = lines.filter(({ event }) => event?.object_id === `first by ${way}`);
+      expect(found).toHaveLength(1);
+      const answer = await api.request(`/audit/${found[0]?.event?.id}/proof`);
+      const proof = parseEventProof(answer.text);
+      if (proof === null) throw new Error(`There is no proof yet: ${answer.text}`);
+      expect(checkEventProof(Buffer.from(found[0]?.line ?? ''), proof, key)).toMatchObject({ kind: 'holds' });
+    });
+    seconds.push(`${way} ${((performance.now() - began) / 1_000).toFixed(1)} s`);
+  }
+  process.stdout.write(`From an empty folder to a proof: ${seconds.join(', ')}.\n`);
 });
 
 test('an author of a destination tests it with the suite, which finds what breaks the contract', async () => {
