@@ -143,10 +143,10 @@ const withoutBegin = (text: string) => text.replace(/"record_begins_at":(null|"[
 
 beforeAll(async () => {
   rig = await createExporterFixture();
-  // In several parts, so that the objects of an hour overlap.
-  for (let at = 0; at < events.length; at += 60) {
-    await rig.db.store(events.slice(at, at + 60));
-    expect(await (await rig.drain({ EXPORT_BATCH_MAX_ROWS: '9' })).ended).toBe(0);
+  // In four parts, so that four objects of an hour overlap.
+  for (let at = 0; at < events.length; at += 105) {
+    await rig.db.store(events.slice(at, at + 105));
+    expect(await (await rig.drain({ EXPORT_BATCH_MAX_ROWS: '14' })).ended).toBe(0);
   }
   before = await startApi(urlAs('api', rig.db.url), archiveSettings());
   tenantKey = (await before.request('/keys', { body: { name: 'acme', scopes: ['read'], tenant: 'acme' } })).body.key;

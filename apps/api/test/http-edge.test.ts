@@ -14,12 +14,15 @@ import { generate } from 'selfsigned';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 let api: ApiFixture;
+/** Gives a request one second to arrive. */
+let impatient: Awaited<ReturnType<typeof start>>;
 beforeAll(async () => {
   api = await createApiFixture({
     PUBLIC_URL: 'https://audit.example.com/auditbox/',
     CORS_ORIGINS: 'https://app.example.com, http://localhost:3000',
     SECURITY_CONTACT: 'mailto:security@example.com',
   });
+  impatient = await start({ HTTP_HEADERS_TIMEOUT_MS: '1000', HTTP_REQUEST_TIMEOUT_MS: '1000' });
 });
 afterAll(() => api.close());
 
@@ -150,7 +153,7 @@ async function sendRaw(url: string, sent: string): Promise<{ status: number; hea
 
 const posted = `POST /audit HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${masterKey}\r\nContent-Type: application/json\r\n`;
 
-test.each([
+test.concurrent.each([
   ['text that is not HTTP', 'hello\r\n\r\n', 400, 'bad-request'],
   ['a header without a name', 'GET /livez HTTP/1.1\r\nHost: x\r\n: y\r\n\r\n', 400, 'bad-request'],
   ['no Host', 'GET /livez HTTP/1.1\r\n\r\n', 400, 'bad-request'],
@@ -171,9 +174,8 @@ test.each([
 ])(
   'what does not reach the app (%s) gets a problem with the headers of every answer',
   async (_what, sent, status, code) => {
-    const own = await start({ HTTP_HEADERS_TIMEOUT_MS: '1000', HTTP_REQUEST_TIMEOUT_MS: '1000' });
-    const usual = await own.request('/nothing');
-    const answer = await sendRaw(own.url, sent);
+    const usual = await impatient.request('/nothing');
+    const answer = await sendRaw(impatient.url, sent);
     expect(answer.status).toBe(status);
     const common = [...usual.headers.keys()].filter(
       (name) => !['connection', 'keep-alive', 'date', 'vary'].includes(name),
@@ -279,7 +281,7 @@ test('behind a trusted proxy the address of the caller counts', async () => {
 
 const makeCertificate = async (name: string) => generate([{ name: 'commonName', value: name }]);
 
-test('the api speaks TLS, and uses changed certificates without a restart', async () => {
+test.concurrent('the api speaks TLS, and uses changed certificates without a restart', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'tls-'));
   const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
   const install = async (name: string) => {
@@ -310,7 +312,7 @@ test('the api speaks TLS, and uses changed certificates without a restart', asyn
   await eventually(async () => expect(await ask()).toMatchObject({ name: 'second.example.com' }));
 });
 
-test('with TLS_CLIENT_CA_FILE a caller without a certificate gets no answer, also after the certificates have changed', async () => {
+test.concurrent('with TLS_CLIENT_CA_FILE a caller without a certificate gets no answer, also after the certificates have changed', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'tls-'));
   const path = (name: string) => join(folder, name);
   const server = await makeCertificate('server.example.com');
@@ -344,12 +346,12 @@ test('with TLS_CLIENT_CA_FILE a caller without a certificate gets no answer, als
   await expectGuarded();
 });
 
-test('an idle connection stays open for HTTP_KEEP_ALIVE_MS, which callers are told', async () => {
+test.concurrent('an idle connection stays open for HTTP_KEEP_ALIVE_MS, which callers are told', async () => {
   const own = await start({ HTTP_KEEP_ALIVE_MS: '91000' });
   expect((await own.request('/livez')).headers.get('keep-alive')).toBe('timeout=91');
 });
 
-test.each(['plain HTTP', 'TLS'])(
+test.concurrent.each(['plain HTTP', 'TLS'])(
   'over %s a connection that sends nothing, or half of a beginning, is closed after the time for headers',
   async (over) => {
     const folder = await mkdtemp(join(tmpdir(), 'tls-'));

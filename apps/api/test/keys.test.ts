@@ -47,7 +47,7 @@ test('a change by the command line is an event of the login', async () => {
   ]);
 });
 
-test('a rotated key keeps its id and rights; both secrets work during the overlap and write as one writer', async () => {
+test.concurrent('a rotated key keeps its id and rights; both secrets work during the overlap and write as one writer', async () => {
   const { body: old } = await makeKey({ name: 'rotating', scopes: ['read', 'write'] });
   const event = anEvent();
   expect((await api.request('/audit', { key: old.key, body: event })).status).toBe(201);
@@ -60,7 +60,7 @@ test('a rotated key keeps its id and rights; both secrets work during the overla
   expect(await status(last.key)).toBe(200);
 });
 
-test('by the command line a key is rotated with an overlap, at whose end the old secret ends', async () => {
+test.concurrent('by the command line a key is rotated with an overlap, at whose end the old secret ends', async () => {
   const secretOf = (output: string) => /^abx_live_\w+$/m.exec(output)?.[0] ?? '';
   const name = 'rotated-by-command';
   const old = secretOf((await keys('create', '--name', name, '--scope', 'read')).output);

@@ -75,7 +75,7 @@ test('bytes in flight are limited over all keys together, and are given back', a
   for (let n = 0; n < 10; n += 1) expect((await post()).status).toBe(200);
 });
 
-test.each(['of a declared length', 'in chunks'])(
+test.concurrent.each(['of a declared length', 'in chunks'])(
   'a body %s that comes byte by byte is cut off after HTTP_REQUEST_TIMEOUT_MS, and stores nothing',
   async (form) => {
     const own = await start({ HTTP_REQUEST_TIMEOUT_MS: '1000', HTTP_HEADERS_TIMEOUT_MS: '1000' });

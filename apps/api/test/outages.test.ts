@@ -8,9 +8,11 @@ import { endApps, spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
 import { createTestDatabase } from '@auditbox/testing/servers/template-database.ts';
 import { openTestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import { migrateWithRoles, urlAs } from '@auditbox/testing/servers/test-roles.ts';
-import { afterEach, expect, inject, test } from 'vitest';
+import { afterAll, expect, inject, test } from 'vitest';
 
-afterEach(endApps);
+/* The tests that wait for a time-out run at the same time. */
+
+afterAll(endApps);
 
 const post = (url: string, event: unknown) =>
   fetch(`${url}/audit`, {
@@ -85,7 +87,7 @@ test('an api that is killed at random moments keeps every event that it acknowle
   await fixture.close();
 });
 
-test('after SIGTERM the api answers every running request and exits with 0', async () => {
+test.concurrent('after SIGTERM the api answers every running request and exits with 0', async () => {
   const fixture = await createApiFixture();
   const unlock = await lockAuditLog(fixture.db);
   const answers = someEvents(8).map((event) => fixture.request('/audit/batch', { body: [event] }));
@@ -100,10 +102,10 @@ test('after SIGTERM the api answers every running request and exits with 0', asy
   await unlock();
   expect((await Promise.all(answers)).map(({ status }) => status)).toEqual(Array(8).fill(201));
   expect(await fixture.app.ended).toBe(0);
-  await fixture.close();
+  await fixture.db.close(1_000);
 });
 
-test('SIGTERM during the start stops the api', async () => {
+test.concurrent('SIGTERM during the start stops the api', async () => {
   const db = await openTestDatabase();
   const { hostname: host, port } = new URL(db.url);
   const proxy = await startTcpProxy({ host, port: Number(port) });
@@ -117,7 +119,7 @@ test('SIGTERM during the start stops the api', async () => {
   await db.close(1_000);
 });
 
-test('slow reads are a 503 and do not end the process', async () => {
+test.concurrent('slow reads are a 503 and do not end the process', async () => {
   const fixture = await createApiFixture();
   const unlock = await lockAuditLog(fixture.db);
   const answers = await Promise.all(Array.from({ length: 40 }, () => fixture.request('/audit')));
@@ -125,10 +127,10 @@ test('slow reads are a 503 and do not end the process', async () => {
   await unlock();
   await eventually(async () => expect((await fixture.request('/audit')).status).toBe(200));
   expect(fixture.app.output()).not.toContain('database-driver-hung');
-  await fixture.close();
+  await fixture.db.close(1_000);
 });
 
-test('a half-open database connection: 503, and writes work again after the connection does', async () => {
+test.concurrent('a half-open database connection: 503, and writes work again after the connection does', async () => {
   const db = await openTestDatabase();
   const { hostname: host, port } = new URL(db.url);
   const proxy = await startTcpProxy({ host, port: Number(port) });

@@ -181,7 +181,7 @@ test('events of a megabyte need no more memory than small ones, in compact and i
   try {
     // Compresses well, so that a file covers many of them.
     const before = JSON.stringify({ text: 'x'.repeat(1_000_000) });
-    const count = 240;
+    const count = 160;
     for (let from = 0; from < count; from += 20)
       await large.db.sql`
         insert into auditbox.audit_log (occurred_at, changed_by, action, table_name, object_id, before_value)

@@ -8,7 +8,7 @@ import { startThreadTime } from './thread-time.ts';
  * docs/page.md, which are those of PAGE_ROWS=100000.
  */
 
-const events = Number(process.env.PAGE_ROWS ?? 20_000);
+const events = Number(process.env.PAGE_ROWS ?? 8_000);
 const fixture = await createPageFixture({ RATE_LIMIT_REQUESTS: '0' });
 if (fixture === null) process.stderr.write('\nSKIPPED: the page with many rows. It needs chromium.\n\n');
 
@@ -81,8 +81,9 @@ test.skipIf(fixture === null)(
     const costOf = (half: string) =>
       Object.entries(halves).reduce((sum, [name, { threadMs }]) => sum + (name.endsWith(half) ? threadMs : 0), 0);
     expect(Math.max(...Object.values(halves).map(({ mostRows }) => mostRows))).toBeLessThan(80);
-    // On a busy machine each task is long on the clock. A list that works on all rows for each page costs three times as much here.
-    expect(costOf('older half') / costOf('newer half')).toBeLessThan(2);
+    // On a busy machine each task is long on the clock. A list that works on all rows for each page costs three times as much here. A
+    // part of the cost is the same for each row, so a ratio of 1.5 shows 40 microseconds for each row and page.
+    expect(costOf('older half') / costOf('newer half')).toBeLessThan(1.5);
     expect(costOf('half') / events).toBeLessThan(8);
     await close();
   },

@@ -47,7 +47,8 @@ test.skipIf(fixture === null).each(names)(
     await page.reload();
     await page.locator(`.event-row[data-id="${body.id}"]`).waitFor();
 
-    await page.goto(`${api.url}/ui/events/${body.id}`);
+    // Back to the event, without loading the page again.
+    await page.evaluate(() => history.go(-2));
     await page.locator('#event-title a').nth(1).click();
     await expect.poll(() => page.locator('.subject h1').textContent()).toContain(name);
     await expect.poll(() => page.locator('.timeline > li').count()).toBe(1);

@@ -4,15 +4,22 @@ import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/f
 import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import { startTcpProxy } from '@auditbox/testing/proxies/tcp-proxy.ts';
 import type { App } from '@auditbox/testing/servers/spawn-app.ts';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 
-let rig: ExporterFixture;
-beforeEach(async () => {
-  rig = await createExporterFixture();
+/* Most tests wait until an exporter reads values from the database again, which it keeps for some seconds. So they run at the same time. */
+
+const rigs: ExporterFixture[] = [];
+afterAll(async () => {
+  for (const rig of rigs) await rig.close();
 });
-afterEach(() => rig.close());
 
-const refuse = (status: number, code: string) => {
+async function openRig(): Promise<ExporterFixture> {
+  const rig = await createExporterFixture();
+  rigs.push(rig);
+  return rig;
+}
+
+const refuse = (rig: ExporterFixture, status: number, code: string) => {
   rig.proxy.intervene = { before: () => ({ status, code }) };
 };
 
@@ -22,7 +29,38 @@ async function shows(app: App, expected: (metrics: Metrics) => void): Promise<vo
   await eventually(async () => expected(await readMetrics(`http://127.0.0.1:${port}`)));
 }
 
-test('exported rows, objects and bytes are counted, and each stage is timed', async () => {
+test('a store that invents error codes does not create endless series', async () => {
+  const rig = await openRig();
+  let asked = 0;
+  rig.proxy.intervene = { before: () => ({ status: 500, code: `MadeUp${++asked}` }) };
+  await rig.db.store(someEvents(1));
+  await shows(rig.start([], { EXPORT_RETRY_CAP_MS: '10' }), (metrics) => {
+    expect(metrics.value('auditbox_destination_errors_total{class="transient",code="other"}')).toBeGreaterThan(5);
+    expect(metrics.text.match(/^auditbox_destination_errors_total/gm)?.length).toBeLessThanOrEqual(51);
+  });
+});
+
+// Alone, because a transaction that is held open holds up the seals of every database of the server.
+test('the age of a transaction that is held open is shown, and the difference of the clocks', async () => {
+  const rig = await openRig();
+  const app = rig.start();
+  const { promise: go, resolve: letGo } = Promise.withResolvers<void>();
+  const held = rig.db.sql.begin('isolation level repeatable read', async (tx) => {
+    await tx`select 1`;
+    await go;
+  });
+  await shows(app, (metrics) => {
+    expect(metrics.value('auditbox_database_horizon_held_seconds')).toBeGreaterThan(2);
+    // The same machine.
+    expect(Math.abs(metrics.value('auditbox_database_clock_skew_seconds') ?? 9)).toBeLessThan(1);
+  });
+  letGo();
+  await held;
+  await shows(app, (metrics) => expect(metrics.value('auditbox_database_horizon_held_seconds')).toBeLessThan(2));
+});
+
+test.concurrent('exported rows, objects and bytes are counted, and each stage is timed', async () => {
+  const rig = await openRig();
   await rig.db.store(someEvents(7, { updated_at: '2026-07-03T11:00:00Z' }));
   const app = rig.start();
   await shows(app, (metrics) => {
@@ -44,7 +82,8 @@ test('exported rows, objects and bytes are counted, and each stage is timed', as
   });
 });
 
-test('rows of an hour that ended long ago count as late; rows of an hour that is not over do not', async () => {
+test.concurrent('rows of an hour that ended long ago count as late; rows of an hour that is not over do not', async () => {
+  const rig = await openRig();
   // A few minutes ahead, as the database allows: the hour of now may end before the export.
   const [soon] = await rig.db.sql`
     select to_char((clock_timestamp() + interval '4 minutes') at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as at`;
@@ -55,9 +94,10 @@ test('rows of an hour that ended long ago count as late; rows of an hour that is
   });
 });
 
-test('rows that linger are pending; their age counts from when the database recorded the event', async () => {
+test.concurrent('rows that linger are pending; their age counts from when the database recorded the event', async () => {
+  const rig = await openRig();
   await rig.db.store(someEvents(5, { updated_at: '2026-07-03T11:00:00Z' }));
-  await moveRecordedTime("- interval '1 hour'", 'where id = (select min(id) from auditbox.outbox)');
+  await moveRecordedTime(rig, "- interval '1 hour'", 'where id = (select min(id) from auditbox.outbox)');
   const app = rig.start([], { EXPORT_LINGER_MS: '86400000' });
   await shows(app, (metrics) => {
     expect(metrics.value('auditbox_outbox_pending_rows')).toBe(5);
@@ -66,10 +106,11 @@ test('rows that linger are pending; their age counts from when the database reco
   });
 });
 
-test('while the store is down, rows are sealed, not pending, and the age of the oldest unexported row grows', async () => {
-  refuse(503, 'SlowDown');
+test.concurrent('while the store is down, rows are sealed, not pending, and the age of the oldest unexported row grows', async () => {
+  const rig = await openRig();
+  refuse(rig, 503, 'SlowDown');
   await rig.db.store(someEvents(6, { updated_at: '2026-07-03T11:00:00Z' }));
-  await moveRecordedTime("- interval '1 hour'");
+  await moveRecordedTime(rig, "- interval '1 hour'");
   const app = rig.start([], { EXPORT_RETRY_CAP_MS: '100' });
   await shows(app, (metrics) => {
     expect(metrics.value('auditbox_outbox_pending_rows')).toBe(0);
@@ -84,8 +125,9 @@ test('while the store is down, rows are sealed, not pending, and the age of the 
   });
 });
 
-test('the metrics tell a blocked destination from one that is down, with the time since when', async () => {
-  refuse(403, 'AccessDenied');
+test.concurrent('the metrics tell a blocked destination from one that is down, with the time since when', async () => {
+  const rig = await openRig();
+  refuse(rig, 403, 'AccessDenied');
   await rig.db.store(someEvents(1));
   await shows(rig.start([], { EXPORT_RETRY_CAP_MS: '100' }), (metrics) => {
     expect(metrics.value('auditbox_destination_blocked{destination="s3"}')).toBe(1);
@@ -94,18 +136,9 @@ test('the metrics tell a blocked destination from one that is down, with the tim
   });
 });
 
-test('a store that invents error codes does not create endless series', async () => {
-  let asked = 0;
-  rig.proxy.intervene = { before: () => ({ status: 500, code: `MadeUp${++asked}` }) };
-  await rig.db.store(someEvents(1));
-  await shows(rig.start([], { EXPORT_RETRY_CAP_MS: '10' }), (metrics) => {
-    expect(metrics.value('auditbox_destination_errors_total{class="transient",code="other"}')).toBeGreaterThan(5);
-    expect(metrics.text.match(/^auditbox_destination_errors_total/gm)?.length).toBeLessThanOrEqual(51);
-  });
-});
-
-test('failed deliveries, their rows, and rejected rows are counted by destination', async () => {
-  refuse(400, 'EntityTooLarge');
+test.concurrent('failed deliveries, their rows, and rejected rows are counted by destination', async () => {
+  const rig = await openRig();
+  refuse(rig, 400, 'EntityTooLarge');
   const broken = anEvent({ updated_at: '2026-07-03T11:00:00Z' });
   await rig.db.store([...someEvents(4, { updated_at: '2026-07-03T11:00:00Z' }), broken]);
   await rig.db.sql.unsafe('alter table auditbox.audit_log disable trigger audit_log_append_only').simple();
@@ -122,10 +155,11 @@ test('failed deliveries, their rows, and rejected rows are counted by destinatio
   });
 });
 
-test('a row that was recorded ahead of the clock is an age too, and is exported at once', async () => {
-  refuse(503, 'SlowDown');
+test.concurrent('a row that was recorded ahead of the clock is an age too, and is exported at once', async () => {
+  const rig = await openRig();
+  refuse(rig, 503, 'SlowDown');
   await rig.db.store(someEvents(3, { updated_at: '2026-07-03T11:00:00Z' }));
-  await moveRecordedTime("+ interval '1 day'");
+  await moveRecordedTime(rig, "+ interval '1 day'");
   const app = rig.start([], { EXPORT_LINGER_MS: '600000', EXPORT_RETRY_CAP_MS: '100' });
   await shows(app, (metrics) => {
     expect(metrics.value('auditbox_delivery_oldest_age_seconds{destination="s3"}')).toBeGreaterThan(80_000);
@@ -133,30 +167,15 @@ test('a row that was recorded ahead of the clock is an age too, and is exported 
   });
 });
 
-test('the age of a transaction that is held open is shown, and the difference of the clocks', async () => {
-  const app = rig.start();
-  const { promise: go, resolve: letGo } = Promise.withResolvers<void>();
-  const held = rig.db.sql.begin('isolation level repeatable read', async (tx) => {
-    await tx`select 1`;
-    await go;
-  });
-  await shows(app, (metrics) => {
-    expect(metrics.value('auditbox_database_horizon_held_seconds')).toBeGreaterThan(2);
-    // The same machine.
-    expect(Math.abs(metrics.value('auditbox_database_clock_skew_seconds') ?? 9)).toBeLessThan(1);
-  });
-  letGo();
-  await held;
-  await shows(app, (metrics) => expect(metrics.value('auditbox_database_horizon_held_seconds')).toBeLessThan(2));
-});
-
-test('an exporter whose clock is an hour ahead reports it', async () => {
+test.concurrent('an exporter whose clock is an hour ahead reports it', async () => {
+  const rig = await openRig();
   const hourAhead = 'data:text/javascript,Date.now=(now=>()=>now()+36e5)(Date.now)';
   const app = rig.start([], { NODE_OPTIONS: `--import=${hourAhead}` });
   await shows(app, (metrics) => expect(metrics.value('auditbox_database_clock_skew_seconds')).toBeLessThan(-3500));
 });
 
-test('while the database is down, scrapes are answered, report it as down, and omit old values', async () => {
+test.concurrent('while the database is down, scrapes are answered, report it as down, and omit old values', async () => {
+  const rig = await openRig();
   const url = new URL(rig.env.DATABASE_URL ?? '');
   const proxy = await startTcpProxy({ host: url.hostname, port: Number(url.port) });
   url.port = String(proxy.port);
@@ -179,7 +198,7 @@ test('while the database is down, scrapes are answered, report it as down, and o
 });
 
 /** As if the rows had been recorded at another time. */
-async function moveRecordedTime(by: string, which = ''): Promise<void> {
+async function moveRecordedTime(rig: ExporterFixture, by: string, which = ''): Promise<void> {
   await rig.db.sql
     .unsafe(
       `alter table auditbox.outbox disable trigger outbox_no_update;

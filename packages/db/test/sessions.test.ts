@@ -130,7 +130,7 @@ test.each(['', '?prepare=false'])(
   },
 );
 
-test.each(['', '?prepare=false'])(
+test.concurrent.each(['', '?prepare=false'])(
   'with "%s" a statement may last longer than the transaction_timeout of the database, on every connection',
   async (suffix) => {
     for (let pools = 0; pools < 2; pools += 1) {
@@ -148,7 +148,7 @@ test.each(['', '?prepare=false'])(
   },
 );
 
-test('a migrator may need longer than the transaction_timeout of the database', async () => {
+test.concurrent('a migrator may need longer than the transaction_timeout of the database', async () => {
   await asOwnerOutsideTransactions(url, 'auditbox', async (migrator) => {
     expect(await migrator`select pg_sleep(3.3)::text as slept`).toHaveLength(1);
   });

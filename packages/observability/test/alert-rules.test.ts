@@ -10,7 +10,8 @@ const run = (...args: string[]) => spawnSync(promtool, args, { encoding: 'utf8' 
 const isThere = run('--version').status === 0;
 
 test.skipIf(!isThere)('the alerts fire in their situations and in no other (needs promtool)', () => {
-  const { status, stdout, stderr } = run('test', 'rules', resolveFile('alerts.test.yml'));
+  const files = ['alerts.test.yml', 'alerts-over-days.test.yml'].map(resolveFile);
+  const { status, stdout, stderr } = run('test', 'rules', ...files);
   expect(status, stdout + stderr).toBe(0);
 });
 

@@ -15,7 +15,7 @@ import { readAlerts } from './queries.ts';
 
 /*
  * The alerts about states that no request shows, fired by a real Prometheus from the metrics of real processes in these states. How long a state
- * must last is left out; alerts.test.yml tests it. Needs prometheus (or TEST_PROMETHEUS).
+ * must last is left out; the tests for promtool test it. Needs prometheus (or TEST_PROMETHEUS).
  */
 
 const runbookUrl = 'https://docs.example/RUNBOOK.html';
