@@ -24,6 +24,9 @@ test('erase ends with exit code 4, says what to do instead, sends nothing to the
     for (const part of ['Nothing was erased.', 'destroy the key', 'docs/archive.md'])
       expect(shown.output()).toContain(part);
   }
+  const asJson = fixture.spawn(['erase', '--json']);
+  expect(await asJson.ended).toBe(4);
+  expect(JSON.parse(asJson.output())).toEqual({ erased: 0, says: expect.stringContaining('Nothing was erased.') });
   expect(fixture.proxy.requests.length).toBe(sent);
   expect(await fixture.bucket.objects()).toEqual(objects);
   expect(before).toBeGreaterThan(0);

@@ -1,10 +1,15 @@
 import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
 import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import { type OwnPostgres, startOwnPostgres } from '@auditbox/testing/servers/own-postgres.ts';
 import { spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
 import { createTemplate, createTestDatabase } from '@auditbox/testing/servers/template-database.ts';
 import { migrateWithRoles } from '@auditbox/testing/servers/test-roles.ts';
+import { startHttpReceiver } from '@auditbox/testing/stubs/http-receiver.ts';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Finding } from '../src/diagnose/finding.ts';
 import type { DestinationStatus } from '../src/status/destination-status.ts';
@@ -144,6 +149,40 @@ test('a paused destination: warn, exit code 0', async () => {
       says: 's3: It is paused. Its deliveries wait.',
       advice: expect.stringContaining('npm run destinations -- resume s3'),
     });
+});
+
+test('a second destination that refuses everything: fail, exit code 1, though the first one has every event', async () => {
+  const receiver = await startHttpReceiver();
+  const folder = await mkdtemp(join(tmpdir(), 'auditbox-same-answer-'));
+  try {
+    receiver.answer = () => ({ status: 401 });
+    const secrets = [`whsec_${Buffer.alloc(32, 1).toString('base64')}`];
+    const soc = { name: 'soc', type: 'webhook', url: receiver.url, secrets, body: 'ndjson', since: 'all' };
+    const DESTINATIONS_FILE = join(folder, 'destinations.json');
+    await writeFile(DESTINATIONS_FILE, JSON.stringify({ destinations: [soc] }));
+    await rig.db.store(someEvents(2));
+    const exporter = rig.start([], { DESTINATIONS_FILE, EXPORT_RETRY_CAP_MS: '200' });
+    await exporter.event('destination-blocked');
+    await eventually(async () =>
+      expect(await rig.db.sql`select state from auditbox.delivery where destination = 's3'`).toEqual([
+        { state: 'done' },
+      ]),
+    );
+    exporter.signal('SIGTERM');
+    await exporter.ended;
+    const { codes, states, exports, status, failed } = await askAll({ DESTINATIONS_FILE });
+    expect({ codes, states }).toEqual({ codes: [1, 1, 1], states: ['fail', 'fail', 'fail'] });
+    expect(failed).toEqual([['exports'], ['exports']]);
+    expect(status.destinations).toMatchObject([
+      { destination: 's3', state: 'pass', behind: { rows: 0 } },
+      { destination: 'soc', state: 'fail', behind: { rows: 2 }, stuck: [{ kind: 'blocked' }] },
+    ]);
+    for (const finding of exports)
+      expect(finding).toMatchObject({ says: expect.stringMatching(/^soc: It refuses everything: .*401/) });
+  } finally {
+    await receiver.close();
+    await rm(folder, { recursive: true });
+  }
 });
 
 test('events are late at the same age, which grows with EXPORT_LINGER_MS', async () => {

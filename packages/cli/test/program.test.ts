@@ -272,6 +272,8 @@ test('keys, capture and migrate print JSON with --json', async () => {
     (await run(['keys', 'create', '--name', 'siem', '--scope', 'read', '--json'], env)).output,
   );
   expect(created).toMatchObject({ name: 'siem', scopes: expect.arrayContaining(['read']), key: expect.any(String) });
+  const rotated = JSON.parse((await run(['keys', 'rotate', '--name', 'siem', '--json'], env)).output);
+  expect(rotated).toMatchObject({ id: created.id, name: 'siem', key: expect.any(String) });
   const revoked = await run(['keys', 'revoke', '--name', 'siem', '--json'], env);
   expect(JSON.parse(revoked.output)).toEqual({ id: created.id, name: 'siem' });
   const captured = await run(['capture', 'list', '--json'], env);

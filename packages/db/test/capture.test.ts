@@ -962,13 +962,16 @@ test('npm run capture adds, lists and removes', async () => {
     code: 1,
     output: 'shop.by_command: exclude has no column nothing\n',
   });
-  expect(await cli('add', 'shop.by_command', '--mask', 'secret', '--ignore', 'seen', '--require-actor')).toMatchObject({
-    code: 0,
-  });
+  const options = ['--mask', 'secret', '--ignore', 'seen', '--require-actor'];
+  const added = await cli('add', 'shop.by_command', ...options, '--json');
+  expect(added.code).toBe(0);
+  expect(JSON.parse(added.output)).toMatchObject({ table: 'shop.by_command' });
   expect((await cli('list')).output).toContain('shop.by_command  key id; mask secret; ignore seen; require-actor\n');
   await expect(run(app, 'insert into shop.by_command values (1)')).rejects.toMatchObject({ code: '42501' });
   expect(await cli('remove', 'by_command')).toEqual({ code: 1, output: 'Name the schema too: public.by_command\n' });
-  expect(await cli('remove', 'shop.by_command')).toMatchObject({ code: 0 });
+  const removed = await cli('remove', 'shop.by_command', '--json');
+  expect(removed.code).toBe(0);
+  expect(JSON.parse(removed.output)).toMatchObject({ table: 'shop.by_command' });
   await run(app, 'insert into shop.by_command values (1)');
   expect(await lines()).toEqual([]);
 });
@@ -996,9 +999,10 @@ test.each([
   const nothing = await cli('check');
   expect(nothing.output).not.toContain('shop.checked');
   await run(owner, statement);
-  const { code, output } = await cli('check');
+  const { code, output } = await cli('check', '--json');
   expect(code).toBe(1);
-  expect(output).toContain(problem);
+  const problems: readonly { says: string }[] = JSON.parse(output);
+  expect(problems.map(({ says }) => says)).toContainEqual(expect.stringContaining(problem));
   await run(owner, `select auditbox.recapture('shop.checked')`);
   expect((await cli('check')).output).toBe(nothing.output);
   await run(owner, `select auditbox.uncapture('shop.checked'); drop table shop.checked`);

@@ -120,10 +120,12 @@ describe.skipIf(!hasGo)('examples/helm (needs Go)', () => {
     }
   });
 
-  test('the chart has the version of the project', () => {
+  test('the chart has what Helm requires, and the version of the project', () => {
     const { version } = JSON.parse(read('package.json'));
-    const { version: own, appVersion } = parse(read('examples/helm/auditbox/Chart.yaml'));
+    const { version: own, appVersion, ...others } = parse(read('examples/helm/auditbox/Chart.yaml'));
     expect([own, appVersion]).toEqual([version, version]);
+    // What Helm requires of a chart, in addition to its version.
+    expect(others).toMatchObject({ apiVersion: 'v2', name: 'auditbox', type: 'application' });
     expect(Object.values(defaults.images)).toEqual([
       ...[`registry.example/auditbox-api:${version}`, `registry.example/auditbox-exporter:${version}`],
     ]);

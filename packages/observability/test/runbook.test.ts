@@ -76,6 +76,35 @@ test('every service, deployment and command in the forms for containers and Kube
   expect(commands.filter((name) => !program.includes(`subcommand('${name}'`))).toEqual([]);
 });
 
+test('every command of the runbook is in the table of the three forms, with one for containers and one for Kubernetes', () => {
+  const [, rows = ''] = /^\| in a clone, .*\n\|---.*\n((?:\|.*\n)+)/m.exec(runbook) ?? [];
+  const forms = rows
+    .trim()
+    .split('\n')
+    .map((row) => row.split(' | ').map((cell) => cell.replace(/^\| | \|$/g, '').trim()));
+  expect(forms.length).toBeGreaterThan(10);
+  for (const cells of forms)
+    expect(
+      cells.filter((cell) => cell !== ''),
+      cells[0],
+    ).toHaveLength(3);
+  const inTable = forms.flatMap(([clone = '']) => [...clone.matchAll(/npm run ([a-z-]+)/g)].map(([, name]) => name));
+  const named = [...runbook.matchAll(/npm run ([a-z-]+)/g)].map(([, name]) => name);
+  expect([...new Set(named)].filter((name) => !inTable.includes(name))).toEqual([]);
+  // A row whose command runs as it is elsewhere names the same command there.
+  for (const [clone = '', ...elsewhere] of forms) {
+    const own = [...clone.matchAll(/npm run ([a-z-]+)/g)].map(([, name]) =>
+      name === 'verify-archive' ? 'verify' : name,
+    );
+    const others = elsewhere.flatMap((cell) => [...cell.matchAll(/ auditbox ([a-z]+)/g)].map(([, name]) => name));
+    if (own.length > 0)
+      expect(
+        others.filter((name) => !own.includes(name)),
+        clone,
+      ).toEqual([]);
+  }
+});
+
 test('every reason in the tables of reasons is a part of what the exporter writes', () => {
   const sources = ['packages/s3/src/explain-error.ts', 'packages/core/src/export/error-class.ts'].concat(
     'apps/exporter/src/export/compare-existing.ts',

@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +7,7 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { checkpointPath } from '../../evidence/src/log-files.ts';
+import { formatVerifierKey, verifierKeyOf } from '../../evidence/src/signed-note.ts';
 import { makeArchive, someLines, type TestArchive } from './make-archive.ts';
 import { withoutProgress } from './without-progress.ts';
 
@@ -130,6 +132,20 @@ describe('exit codes 0, 2 and 3: it holds, it holds in part, it is broken', () =
     }
   });
 
+  test('what makes a key or a copy of the log prints one JSON object', () => {
+    const file = join(aFolder(), 'public.pem');
+    const { publicKey } = generateKeyPairSync('ed25519');
+    writeFileSync(file, publicKey.export({ type: 'spki', format: 'pem' }));
+    const made = program(['--public-key', file, '--name', 'log.example', '--json']);
+    expect([made.status, JSON.parse(made.stdout)]).toEqual([
+      0,
+      { key: formatVerifierKey(verifierKeyOf('log.example', publicKey)) },
+    ]);
+    const folder = join(aFolder(), 'tlog');
+    const copied = program([...whole(), '--tlog', folder, '--json']);
+    expect([copied.status, JSON.parse(copied.stdout)]).toEqual([0, { batches: 2, folder }]);
+  });
+
   test('help', () => {
     expect(program(['--help'])).toMatchObject({ status: 0, stdout: expect.stringContaining('Exit codes:') });
   });
@@ -141,6 +157,8 @@ describe('exit codes 0, 2 and 3: it holds, it holds in part, it is broken', () =
     const run = () => program(['--pack', pack, '--key', archive.key]);
     const { status, stdout } = run();
     expect([status, stdout]).toEqual([2, expect.stringMatching(/^NOT CHECKED\t1\.json\tIt cannot be read: EIO/)]);
+    const { stdout: json } = program(['--pack', pack, '--key', archive.key, '--json']);
+    expect(JSON.parse(json)).toMatchObject({ broken: [], unread: [{ name: '1.json' }] });
     writeFileSync(join(pack, 'events', '2.json'), '{}');
     expect(run()).toMatchObject({ status: 3, stdout: expect.stringMatching(/^BROKEN\t2\.json\tIt has no proof/m) });
     chmodSync(pack, 0o755);

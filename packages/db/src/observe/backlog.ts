@@ -69,6 +69,8 @@ export interface UnfinishedDeliveries {
   readonly oldestAgeS: number;
   /** Rejected rows that wait for a person. */
   readonly rejectedRows: number;
+  /** Those of them whose delivery is done. The other deliveries count their rejected rows too. */
+  readonly rejectedOfDone: number;
   /** The same for the batches of failed deliveries and of rejected rows. */
   readonly oldestStuckAgeS: number;
   /** Whether old batches still have to get a delivery. Their rows are in no count. */
@@ -91,14 +93,17 @@ interface DeliveryCounts {
 export async function findUnfinishedDeliveries(db: Database): Promise<UnfinishedDeliveries[]> {
   const rows = await db.query(
     (sql) => sql<
-      (Record<`${keyof DeliveryCounts}${'' | 'Rows'}` | 'oldestAgeS' | 'rejectedRows' | 'oldestStuckAgeS', number> & {
+      (Record<
+        `${keyof DeliveryCounts}${'' | 'Rows'}` | 'oldestAgeS' | 'rejectedRows' | 'rejectedOfDone' | 'oldestStuckAgeS',
+        number
+      > & {
         destination: string;
         isPaused: boolean;
         addsHistory: boolean;
       })[]
     >`
       select d.name as destination, d.is_paused as "isPaused", d.history_behind is not null as "addsHistory",
-        waiting.*, failed.failed, failed."failedRows", rejected."rejectedRows",
+        waiting.*, failed.failed, failed."failedRows", rejected."rejectedRows", rejected."rejectedOfDone",
         coalesce(extract(epoch from clock_timestamp() - least(failed.oldest, rejected.oldest)), 0)::float8 as "oldestStuckAgeS"
       from auditbox.destination d
       cross join lateral (
@@ -124,11 +129,14 @@ export async function findUnfinishedDeliveries(db: Database): Promise<Unfinished
         ) v join auditbox.batch b on b.id = v.batch_id
       ) failed
       cross join lateral (
-        select count(*)::int as "rejectedRows", min(b.first_recorded_at) as oldest
+        select count(*)::int as "rejectedRows", min(b.first_recorded_at) as oldest,
+          count(*) filter (where v.state is null or v.state = 'done')::int as "rejectedOfDone"
         from (
           select batch_id from auditbox.rejection r
           where r.destination = d.name and r.replayed_in is null limit ${countLimit}
-        ) r left join auditbox.batch b on b.id = r.batch_id
+        ) r
+        left join auditbox.batch b on b.id = r.batch_id
+        left join auditbox.delivery v on v.destination = d.name and v.batch_id = r.batch_id
       ) rejected
       order by d.name`,
   );
@@ -140,6 +148,7 @@ export async function findUnfinishedDeliveries(db: Database): Promise<Unfinished
       oldestAgeS,
       oldestStuckAgeS,
       rejectedRows,
+      rejectedOfDone,
       sealed,
       sending,
       failed,
@@ -153,6 +162,7 @@ export async function findUnfinishedDeliveries(db: Database): Promise<Unfinished
       oldestAgeS,
       oldestStuckAgeS,
       rejectedRows,
+      rejectedOfDone,
       deliveries: { sealed, sending, failed },
       rows: { sealed: sealedRows, sending: sendingRows, failed: failedRows },
     }),
@@ -170,9 +180,9 @@ export interface Unexported {
 /** One number of a destination, from its readings. */
 export function sumUnexported(
   pending: PendingRows,
-  { rows, rejectedRows, oldestAgeS, oldestStuckAgeS, addsHistory }: UnfinishedDeliveries,
+  { rows, rejectedOfDone, oldestAgeS, oldestStuckAgeS, addsHistory }: UnfinishedDeliveries,
 ): Unexported {
-  const known = pending.rows + rows.sealed + rows.sending + rows.failed + rejectedRows;
+  const known = pending.rows + rows.sealed + rows.sending + rows.failed + rejectedOfDone;
   return {
     // Nobody counts a history in advance.
     rows: addsHistory ? Math.max(1, known) : known,
