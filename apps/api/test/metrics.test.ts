@@ -7,7 +7,7 @@ import { startTcpProxy, type TcpProxy } from '@auditbox/testing/proxies/tcp-prox
 import { endApps, spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
 import { openTestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const requests = (metrics: Metrics, method: string, route: string, status: string) =>
   metrics.value(`auditbox_http_request_seconds_count{method="${method}",route="${route}",status="${status}"}`);
@@ -120,7 +120,7 @@ describe('an api at work', () => {
 });
 
 describe('with other settings', () => {
-  afterEach(endApps);
+  afterAll(endApps);
 
   test('with METRICS_TOKEN, /metrics rejects every other key, including the master key', async () => {
     const api = await createApiFixture({ METRICS_TOKEN: 'a-token-for-prometheus' });
@@ -131,7 +131,7 @@ describe('with other settings', () => {
     await api.close();
   });
 
-  test.each<[state: string, breakIt: (proxy: TcpProxy) => unknown, repair: (proxy: TcpProxy) => unknown]>([
+  test.concurrent.each<[state: string, breakIt: (proxy: TcpProxy) => unknown, repair: (proxy: TcpProxy) => unknown]>([
     ['down', (proxy) => proxy.down(), (proxy) => proxy.up()],
     [
       'silent',
@@ -153,7 +153,8 @@ describe('with other settings', () => {
     await eventually(async () => expect((await readMetrics(api)).value('auditbox_database_up')).toBe(0));
     await repair(proxy);
     await eventually(async () => expect((await readMetrics(api)).value('auditbox_database_up')).toBe(1));
-    await endApps();
+    app.signal('SIGKILL');
+    await app.ended;
     await proxy.down();
     await db.close(1_000);
   });

@@ -1,7 +1,7 @@
 import { readPathPart } from '@auditbox/core/text/path-part.ts';
 import { lazy, type ReactNode, Suspense } from 'react';
 import { FaultBoundary } from './fault/fault-boundary.tsx';
-import { loadScreen } from './fault/load-screen.ts';
+import { loadScreen, useArrivedScreens } from './fault/load-screen.ts';
 import { LogScreen } from './log/log-screen.tsx';
 import { Notice } from './parts/notice.tsx';
 import { follow, usePlace, withSearch } from './place/place.ts';
@@ -23,6 +23,7 @@ const ActorScreen = lazy(loadScreen(() => import('./actor/actor-screen.tsx')));
 export function App() {
   const { path, search } = usePlace();
   const session = useSession();
+  useArrivedScreens();
   if (path === answerPath && signInIssuer !== null) return <SignedIn issuer={signInIssuer} />;
   if (session === null) return <SignIn />;
   return (
