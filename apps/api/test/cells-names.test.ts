@@ -93,7 +93,11 @@ test('a database that is given twice, by two addresses, shows no event twice', a
 test('a cell with another name than before is refused, and databases without a name are not', async () => {
   const plain = await start({ ash: urlOf('ash'), birch: urlOf('birch') });
   expect((await plain.request('/audit')).status).toBe(200);
+  expect((await plain.request('/readyz', { key: null })).text).toMatch(
+    /^ready\nThe cell ash: Its database does not have its name.* The cell birch: .*run `npm run migrate`/,
+  );
   await markAll();
+  await eventually(async () => expect((await plain.request('/readyz', { key: null })).text).toBe('ready\n'));
   // Also by an api that runs.
   const renamed = await start({ ash: urlOf('ash'), beech: urlOf('birch') });
   await eventually(async () => expect((await renamed.request('/audit')).status).toBe(503));

@@ -200,7 +200,7 @@ test('events behind statements without an answer get an error at their own deadl
 });
 
 test('an event whose look-up in former cells took its whole deadline is not written behind the answer', async () => {
-  const { coalescer, statements, makeEvent } = createHeldCoalescer();
+  const { coalescer, statements, makeEvent } = createHeldCoalescer({ deadlineMs: 500 });
   const [cell, former] = [{ name: 'ash' } as Cell, { name: 'birch' } as Cell];
   const lookUp = Promise.withResolvers<ReadonlyMap<string, Cell>>();
   let lookUps = 0;

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { markCell } from '@auditbox/db/migrate/mark-cell.ts';
 import { endApps } from '@auditbox/testing/servers/spawn-app.ts';
 import { openTestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -75,6 +76,16 @@ test('restore brings back the objects of one cell, and names the other cells', a
     expect(rows.map(({ id }) => id).sort()).toEqual([ofNone, ofBirch].sort());
     const none = await fixture.archive(['restore', '--into', into.url, '--from', '2026-07-04']);
     expect(none).toMatchObject({ exitCode: 0 });
+    // The api would look for the events of birch in birch, and store them there again.
+    await markCell({ name: 'ash', url: into.url });
+    const foreign = await restore('audit_logs/cell=birch/');
+    expect(foreign).toMatchObject({
+      exitCode: 4,
+      said: expect.stringContaining('--into is the database of the cell ash'),
+    });
+    expect((await restore('audit_logs/cell=ash/')).exitCode).toBe(0);
+    // The first cell may have had no name when it exported.
+    expect((await restore('audit_logs/')).exitCode).toBe(0);
   } finally {
     await into.close(1_000);
   }

@@ -194,3 +194,35 @@ test('a manifest that is not one is refused and named, and --no-parquet reads wi
   }
   expect(await fixture.archive(['query', 'select 1', '--no-parquet'])).toMatchObject({ exitCode: 0 });
 });
+
+test('a file is zstd, sorted by event time and id, with statistics, and Bloom filters of what repeats', async () => {
+  const other = '2026-07-05';
+  const at = (n: number) => `${other}T${String((n * 7) % 24).padStart(2, '0')}:00:00Z`;
+  await fixture.insert(
+    Array.from({ length: 400 }, (_, n) => ({ id: randomUUID(), at: at(n), actor: `a${n % 9}`, object: `o${n % 40}` })),
+  );
+  await fixture.drain();
+  const { output } = await fixture.archive(['compact', '--day', other, '--json']);
+  const [Key] = JSON.parse(output).files;
+  const { Body } = await fixture.bucket.client.send(new GetObjectCommand({ Bucket: fixture.bucket.name, Key }));
+  const file = join(fixture.cache, 'one.parquet');
+  await writeFile(file, (await Body?.transformToByteArray()) ?? '');
+  const duckdb = await (await DuckDBInstance.create()).connect();
+  try {
+    const ask = async (sql: string) => (await duckdb.runAndReadAll(sql)).getRowObjectsJson();
+    const columns = await ask(`
+      select path_in_schema as name, compression, stats_min_value is not null as stats,
+        bloom_filter_offset is not null as bloom
+      from parquet_metadata('${file}') where path_in_schema in ('id', 'changed_by', 'object_id') order by name`);
+    expect(columns).toEqual([
+      { name: 'changed_by', compression: 'ZSTD', stats: true, bloom: true },
+      { name: 'id', compression: 'ZSTD', stats: true, bloom: false },
+      { name: 'object_id', compression: 'ZSTD', stats: true, bloom: true },
+    ]);
+    const ids = await ask(`select id from '${file}'`);
+    expect(ids).toHaveLength(400);
+    expect(ids).toEqual(await ask(`select id from '${file}' order by occurred_at, id`));
+  } finally {
+    duckdb.closeSync();
+  }
+});

@@ -1,4 +1,4 @@
-import { cellFolder } from '@auditbox/core/cells/cell-folder.ts';
+import { cellFolder, cellOfPrefix } from '@auditbox/core/cells/cell-folder.ts';
 import type { Compression } from '@auditbox/core/export/compression.ts';
 import type { Backoff } from '@auditbox/core/export/retry-delay.ts';
 import type { SealLimits } from '@auditbox/db/export/seal-batches.ts';
@@ -134,6 +134,14 @@ const relations: readonly Relation<typeof exporterSettings>[] = [
     problem: ({ CELL_NAME: cell, EXPORT_LOG_ORIGIN: origin }) =>
       cell !== undefined && origin !== undefined && !origin.endsWith(`/${cell}`)
         ? `EXPORT_LOG_ORIGIN is ${origin}; with CELL_NAME=${cell} it must end with /${cell}, because each cell has its own log.`
+        : null,
+  },
+  {
+    between: ['CELL_NAME', 'S3_PREFIX'],
+    // The commands of the archive look for no cell in the folder of a cell, and would answer without its events.
+    problem: ({ CELL_NAME: cell, S3_PREFIX: prefix }) =>
+      cell !== undefined && cellOfPrefix(prefix) !== null
+        ? `S3_PREFIX is ${prefix}, the folder of a cell; with CELL_NAME=${cell} keys get the folder by themselves. Leave \`cell=${cellOfPrefix(prefix)}/\` out.`
         : null,
   },
   {

@@ -1,3 +1,4 @@
+import { markCell } from '@auditbox/db/migrate/mark-cell.ts';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
 import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
 import { spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
@@ -36,8 +37,15 @@ function resultOf(output: string) {
   return JSON.parse(output.split('\n').find((line) => line.startsWith('{"cells"')) ?? 'null')?.cells;
 }
 
+/** What a command about one cell finds about its name. */
+function resultFinding(output: string) {
+  const found = JSON.parse(output.split('\n').find((line) => line.startsWith('{"ok"')) ?? 'null');
+  return found?.findings.find(({ what }: { what: string }) => what === 'cell name');
+}
+
 test('the doctor examines every cell and names the cell in each line and result', async () => {
   const DATABASE_CELLS = listFor('exporter');
+  await markCell({ name: 'ash', url: rig.db.url });
   await birch.sql`alter table auditbox.audit_log disable trigger audit_log_append_only`;
   const { code, output } = await run('main', ['--doctor'], { DATABASE_CELLS });
   // The server of the tests does not wait for the disk, which the doctor reports in each cell.
@@ -49,7 +57,23 @@ test('the doctor examines every cell and names the cell in each line and result'
     findings.filter(({ state }) => state === 'fail').map(({ what }) => what),
   );
   expect(ash).toEqual(['durability']);
-  expect(other).toEqual(expect.arrayContaining(['triggers', 'durability']));
+  expect(other).toEqual(expect.arrayContaining(['cell name', 'triggers', 'durability']));
+  // Exports need nothing else that is wrong here.
+  await birch.sql`alter table auditbox.audit_log enable always trigger audit_log_append_only`;
+  const check = async () =>
+    run('main', ['--check', '--json'], { DATABASE_URL: urlAs('exporter', birch.url), CELL_NAME: 'birch' });
+  const nameless = await check();
+  expect(nameless.code).toBe(1);
+  expect(resultFinding(nameless.output)).toMatchObject({
+    state: 'fail',
+    advice: 'Run `npm run migrate` with DATABASE_CELLS once.',
+  });
+  await birch.sql`comment on schema auditbox is 'ask ana'`;
+  expect(resultFinding((await check()).output).advice).toContain('`comment on schema auditbox is null`');
+  await birch.sql`comment on schema auditbox is null`;
+  await markCell({ name: 'birch', url: birch.url });
+  const named = await check();
+  expect([named.code, resultFinding(named.output).state]).toEqual([0, 'pass']);
 });
 
 test('retention removes the expired months of every cell, under the keys of each', async () => {

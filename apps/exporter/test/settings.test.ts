@@ -75,3 +75,12 @@ test('cells never write the same key, and each has its own log', () => {
     'with CELL_NAME=ash it must end with /ash',
   );
 });
+
+test('the folder of a cell is no prefix for a cell, because no command would find its objects there', () => {
+  const inFolder = { ...required, S3_PREFIX: 'audit/cell=ash/' };
+  expect(() => readExporterSettings({ ...inFolder, CELL_NAME: 'ash' })).toThrow(
+    'S3_PREFIX is audit/cell=ash/, the folder of a cell; with CELL_NAME=ash keys get the folder by themselves. Leave `cell=ash/` out.',
+  );
+  expect(readExporterSettings(inFolder).s3.prefix).toBe('audit/cell=ash/');
+  expect(readExporterSettings({ ...required, S3_PREFIX: 'barcell=ash/', CELL_NAME: 'ash' }).cell).toBe('ash');
+});

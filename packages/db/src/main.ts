@@ -9,6 +9,7 @@ import { copyToCell, readCommonRows } from './migrate/copy-to-cell.ts';
 import { markCell } from './migrate/mark-cell.ts';
 import { migrateDatabase } from './migrate/migrate.ts';
 import { MigrationError } from './migrate/migration-error.ts';
+import { refuseCopies } from './migrate/refuse-copies.ts';
 import { dropSearchIndex, makeSearchIndex } from './migrate/search-index.ts';
 import { setUpLogins } from './migrate/set-up-logins.ts';
 import { RolesForbiddenError, setUpRoles } from './migrate/set-up-roles.ts';
@@ -79,6 +80,7 @@ async function setUp(name: string, url: string): Promise<void> {
 async function copyToCells(): Promise<void> {
   const [first, ...others] = cells;
   if (first === undefined || others.length === 0) return;
+  await refuseCopies(cells, schema);
   const common = await readCommonRows(first.url, schema);
   for (const cell of others) {
     const changed = await copyToCell(cell, common, schema);

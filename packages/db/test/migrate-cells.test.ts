@@ -1,6 +1,6 @@
 import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
 import { createKey, revokeKey } from '@auditbox/db/keys/change-keys.ts';
-import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
+import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import { endApps, spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
 import { createTestDatabase, dropTestDatabase } from '@auditbox/testing/servers/template-database.ts';
 import { openTestDatabase } from '@auditbox/testing/servers/test-database.ts';
@@ -89,5 +89,25 @@ test('a database in which an api stored events by itself joins only as a cell th
     expect(await migrate(`ash=${ash.url} birch:read=${used.url}`)).toMatchObject({ code: 0 });
   } finally {
     await used.close(1_000);
+  }
+});
+
+test('a copy of a cell is no other cell, whatever its name; one id that two cells have is no copy', async () => {
+  const [ash, birch] = [await openTestDatabase(server), await openTestDatabase(server)];
+  try {
+    const events = someEvents(5);
+    await ash.store(events.slice(0, 4));
+    // An id that was stored twice by swapped names, before cells had names.
+    await birch.store([...events.slice(3), anEvent()]);
+    expect((await migrate(`ash=${ash.url} birch:read=${birch.url}`)).code).toBe(0);
+    await birch.store(events.slice(1, 3));
+    for (const cells of [`ash=${ash.url} birch:read=${birch.url}`, `birch=${birch.url} ash:read=${ash.url}`])
+      expect(await migrate(cells)).toMatchObject({
+        code: 1,
+        output: expect.stringMatching(/The cells \w+ and \w+ have the same events: one is a copy of the other/),
+      });
+  } finally {
+    await ash.close(1_000);
+    await birch.close(1_000);
   }
 });

@@ -1,5 +1,8 @@
 import { within } from '@auditbox/core/within.ts';
+import { readCellMark } from '@auditbox/db/cells/cell-mark.ts';
+import { readSchemaComment } from '@auditbox/db/cells/read-schema-comment.ts';
 import { checkDatabase, explainUnreadyToAnybody } from '@auditbox/db/database/check-database.ts';
+import type { Database } from '@auditbox/db/database/connect.ts';
 import { anotherCellCode, DatabaseError } from '@auditbox/db/database/database-error.ts';
 import type { Cell } from './cell.ts';
 
@@ -14,7 +17,7 @@ const cellDeadlineMs = 2_000;
 export async function checkCells(cells: readonly Cell[]): Promise<string | null> {
   const [only] = cells;
   if (only !== undefined && cells.length === 1) return checkDatabase(only.db);
-  const outcomes = await Promise.allSettled(cells.map(({ name, db }) => checkInTime(name, checkDatabase(db))));
+  const outcomes = await Promise.allSettled(cells.map(({ name, db }) => checkInTime(name, checkCell(db))));
   const reasons = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []));
   const wrong = reasons.find((reason) => reason instanceof DatabaseError && reason.code === anotherCellCode);
   if (wrong !== undefined) throw wrong;
@@ -27,6 +30,12 @@ export async function checkCells(cells: readonly Cell[]): Promise<string | null>
     return outcome.value === null ? [] : [`The cell ${name}: ${outcome.value}`];
   });
   return warnings.length === 0 ? null : warnings.join(' ');
+}
+
+async function checkCell(db: Database): Promise<string | null> {
+  const warning = await checkDatabase(db);
+  if (warning !== null || readCellMark(await readSchemaComment(db)) !== null) return warning;
+  return 'Its database does not have its name, so swapped names would not be noticed; run `npm run migrate` with DATABASE_CELLS once.';
 }
 
 function checkInTime(name: string, check: Promise<string | null>): Promise<string | null> {

@@ -1,7 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { cellOfPrefix } from '@auditbox/core/cells/cell-folder.ts';
 import { archiveDestination } from '@auditbox/core/export/archive-destination.ts';
 import { partitionEndMs } from '@auditbox/core/export/partition.ts';
 import { restoreObject } from '@auditbox/db/archive/restore-object.ts';
+import { readCellMark } from '@auditbox/db/cells/cell-mark.ts';
+import { readSchemaComment } from '@auditbox/db/cells/read-schema-comment.ts';
 import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import { type FoundObject, mayAdopt, repairFrontier } from '@auditbox/db/log/adopt-batch.ts';
@@ -49,6 +52,7 @@ export async function restore(parts: CommandParts, { range, url, json }: Restore
       throw new ArchiveError(
         'This login may not restore: --into needs a member of the owner of the schema, which `npm run migrate` has made.',
       );
+    await requireOwnCell(db, cellOfPrefix(archive.prefix));
     for await (const object of archive.list(range)) {
       if (object.cell !== '') {
         cells.add(object.cell);
@@ -85,6 +89,16 @@ export async function restore(parts: CommandParts, { range, url, json }: Restore
       : `${counts.inserted} events inserted and ${counts.present} were there, from ${counts.objects} objects; ${conflicts.length} objects conflict.\n`,
   );
   return exitCode;
+}
+
+/** The api looks an id up in the cell that its hash names. In another one it would not be found there, and be stored again. */
+async function requireOwnCell(db: Database, cell: string | null): Promise<void> {
+  const found = readCellMark(await readSchemaComment(db));
+  if (cell === null || found === null || found === cell) return;
+  throw new ArchiveError(
+    `S3_PREFIX is the folder of the cell ${cell}, and --into is the database of the cell ${found}. Restore into the database of ${cell}, or into one that is no cell.`,
+    exitCodes.refused,
+  );
 }
 
 async function readWhole(

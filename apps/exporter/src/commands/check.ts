@@ -22,8 +22,8 @@ export async function check(
   { json }: { json: boolean },
   signal: AbortSignal,
 ): Promise<number> {
-  const { s3, seal, databaseSchema: schema } = settings;
-  const database = await examineDatabase(db, { maxBehindS: longestWaitS(seal), schema, upkeep: null });
+  const { s3, seal, databaseSchema: schema, cell } = settings;
+  const database = await examineDatabase(db, { maxBehindS: longestWaitS(seal), schema, cell, upkeep: null });
   const bucket = await checkBucket(inspector, s3, signal);
   const storedAt = database.time ?? new Date().toISOString();
   const objects = bucket.isUsable

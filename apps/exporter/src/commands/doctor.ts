@@ -33,6 +33,7 @@ export async function examine(
   const database = await examineDatabase(db, {
     maxBehindS: longestWaitS(settings.seal),
     schema: settings.databaseSchema,
+    cell: settings.cell,
     upkeep: { maxOpenS },
   });
   const bucket = await examineBucket(inspector, settings.s3, signal);

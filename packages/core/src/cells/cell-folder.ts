@@ -11,3 +11,10 @@ const folderForm = new RegExp(`^cell=${cellNamePattern}/`);
 export function isInCellFolder(path: string): boolean {
   return folderForm.test(path);
 }
+
+const prefixForm = new RegExp(`(?:^|/)cell=(${cellNamePattern})/$`);
+
+/** The cell whose folder a prefix of keys is; null if it is no such folder. */
+export function cellOfPrefix(prefix: string): string | null {
+  return prefixForm.exec(prefix)?.[1] ?? null;
+}

@@ -22,7 +22,7 @@ export async function markCell(
     if (known === name) return true;
     if (known !== null)
       throw new MigrationError(
-        `The database of the cell ${name} is the cell ${known} already. A cell keeps its name for ever, because the name decides which events it has. If this is a copy that shall be a new cell, run \`comment on schema ${schema} is null\` there.`,
+        `The database of the cell ${name} is the cell ${known} already. A cell keeps its name for ever, because the name decides which events it has. A copy of it cannot be another cell of the same list. If this is a copy for other apis, run \`comment on schema ${schema} is null\` there.`,
       );
     if (row.comment !== null) return false;
     // The name has no quotes: its form was checked.

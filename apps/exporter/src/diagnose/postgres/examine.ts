@@ -5,6 +5,7 @@ import { findNodeOfShards } from '@auditbox/db/doctor/node-of-shards.ts';
 import { checkDatabaseState, type DatabaseChecked } from '../database.ts';
 import { type Finding, notChecked } from '../finding.ts';
 import { captures } from './captures.ts';
+import { cellName } from './cell-name.ts';
 import { type Check, runCheck } from './check.ts';
 import { disk } from './disk.ts';
 import { drift } from './drift.ts';
@@ -21,6 +22,8 @@ interface ExamineOptions {
   /** An event that waits for longer is late. */
   readonly maxBehindS: number;
   readonly schema: string;
+  /** Null: there are no other cells. */
+  readonly cell: string | null;
   /** Null checks only what exports need. */
   readonly upkeep: {
     /** A transaction that is open for longer is a problem. */
@@ -33,8 +36,9 @@ interface ExamineOptions {
  * file, to see whether the disk is full, and nothing else.
  */
 export async function examineDatabase(db: Database, options: ExamineOptions): Promise<DatabaseChecked> {
-  const { maxBehindS, schema, upkeep } = options;
+  const { maxBehindS, schema, cell, upkeep } = options;
   const checks: readonly Check[] = [
+    ...(cell === null ? [] : [cellName(cell, schema)]),
     disk,
     drift,
     triggers,
