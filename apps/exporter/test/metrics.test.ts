@@ -156,29 +156,32 @@ test.concurrent('failed deliveries, their rows, and rejected rows are counted by
   });
 });
 
-test.concurrent.each(['failed', 'rejected'])('with nothing but %s events the number of missing events is not 0', async (state) => {
-  const rig = await openRig();
-  const events = someEvents(2, { updated_at: '2026-07-03T11:00:00Z' });
-  await rig.db.store(events);
-  // The other events of a rejected one arrive.
-  if (state === 'rejected') await rig.db.store(someEvents(3, { updated_at: '2026-07-03T11:00:00Z' }));
-  if (state === 'failed') refuse(rig, 400, 'EntityTooLarge');
-  else {
-    await rig.db.sql.unsafe('alter table auditbox.audit_log disable trigger audit_log_append_only').simple();
-    await rig.db.sql`delete from auditbox.audit_log where id in ${rig.db.sql(events.map(({ id }) => id))}`;
-  }
-  await shows(rig.start(), (metrics) => {
-    expect(metrics.value('auditbox_delivery_rows{destination="s3",state="failed"}')).toBe(state === 'failed' ? 2 : 0);
-    expect(metrics.value('auditbox_rejected_rows{destination="s3"}')).toBe(state === 'rejected' ? 2 : 0);
-    expect(metrics.value('auditbox_destination_unexported_rows{destination="s3"}')).toBe(2);
-    expect(metrics.value('auditbox_destination_oldest_unexported_age_seconds{destination="s3"}')).toBeGreaterThan(0);
-  });
-  const status = spawnApp('exporter/src/status-main.ts', { DATABASE_URL: rig.env.DATABASE_URL ?? '' }, ['--json']);
-  expect(await status.ended).toBe(1);
-  const { destinations } = JSON.parse(status.output());
-  expect(destinations).toMatchObject([{ destination: 's3', behind: { rows: 2 }, stuck: [{ kind: state }] }]);
-  expect(destinations[0].behind.oldestAgeS).toBeGreaterThan(0);
-});
+test.concurrent.each(['failed', 'rejected'])(
+  'with nothing but %s events the number of missing events is not 0',
+  async (state) => {
+    const rig = await openRig();
+    const events = someEvents(2, { updated_at: '2026-07-03T11:00:00Z' });
+    await rig.db.store(events);
+    // The other events of a rejected one arrive.
+    if (state === 'rejected') await rig.db.store(someEvents(3, { updated_at: '2026-07-03T11:00:00Z' }));
+    if (state === 'failed') refuse(rig, 400, 'EntityTooLarge');
+    else {
+      await rig.db.sql.unsafe('alter table auditbox.audit_log disable trigger audit_log_append_only').simple();
+      await rig.db.sql`delete from auditbox.audit_log where id in ${rig.db.sql(events.map(({ id }) => id))}`;
+    }
+    await shows(rig.start(), (metrics) => {
+      expect(metrics.value('auditbox_delivery_rows{destination="s3",state="failed"}')).toBe(state === 'failed' ? 2 : 0);
+      expect(metrics.value('auditbox_rejected_rows{destination="s3"}')).toBe(state === 'rejected' ? 2 : 0);
+      expect(metrics.value('auditbox_destination_unexported_rows{destination="s3"}')).toBe(2);
+      expect(metrics.value('auditbox_destination_oldest_unexported_age_seconds{destination="s3"}')).toBeGreaterThan(0);
+    });
+    const status = spawnApp('exporter/src/status-main.ts', { DATABASE_URL: rig.env.DATABASE_URL ?? '' }, ['--json']);
+    expect(await status.ended).toBe(1);
+    const { destinations } = JSON.parse(status.output());
+    expect(destinations).toMatchObject([{ destination: 's3', behind: { rows: 2 }, stuck: [{ kind: state }] }]);
+    expect(destinations[0].behind.oldestAgeS).toBeGreaterThan(0);
+  },
+);
 
 test.concurrent('a row that was recorded ahead of the clock is an age too, and is exported at once', async () => {
   const rig = await openRig();
