@@ -1,9 +1,8 @@
 import { once } from 'node:events';
-import { Agent, get, request as send } from 'node:http';
-import { type AddressInfo, connect, type Socket } from 'node:net';
-import express, { type ErrorRequestHandler } from 'express';
+import { get } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import express from 'express';
 import { afterEach, expect, test } from 'vitest';
-import { readBody } from '../src/http/body.ts';
 import { awaitTurn, noteArrival, spread } from '../src/http/long-work.ts';
 import { type ApiServer, createServer } from '../src/http/server.ts';
 import { sendParts } from '../src/read/send-export.ts';
@@ -111,42 +110,6 @@ test('what is done for thousands of connections at once is done for a few millis
   expect(Math.max(...perTurn)).toBeLessThanOrEqual(5);
   item(0);
   await expect.poll(() => done).toBe(61);
-});
-
-test('bodies that are rejected are read to their end, and a chunk at most in each turn', async () => {
-  isOver = true;
-  const uses = { bytesInFlight: { hold: () => {}, tryHold: () => true } };
-  const app = express()
-    .post('/', ...readBody({ types: ['text/plain'], maxBytes: 1_000 }, uses))
-    .use(((problem, _request, response, _next) => response.status(problem.status).end()) satisfies ErrorRequestHandler);
-  api = createServer(app, limits, null);
-  const sockets: Socket[] = [];
-  api.server.on('connection', (socket: Socket) => sockets.push(socket));
-  api.server.listen(0);
-  await once(api.server, 'listening');
-  const { port } = api.server.address() as AddressInfo;
-  const body = Buffer.alloc(16 * 2 ** 20);
-  // The api closes other connections behind its answer.
-  const agent = new Agent({ keepAlive: true });
-  const answers = Promise.all(
-    Array.from({ length: 4 }, async () => {
-      const request = send({ port, method: 'POST', agent, headers: { 'content-type': 'text/plain' } });
-      request.end(body);
-      const [response] = await once(request, 'response');
-      return response.resume().statusCode;
-    }),
-  );
-  const sum = () => sockets.reduce((bytes, { bytesRead }) => bytes + bytesRead, 0);
-  let most = 0;
-  for (let before = 0; before < 4 * body.length; ) {
-    await new Promise((resolve) => setImmediate(resolve));
-    const now = sum();
-    most = Math.max(most, now - before);
-    before = now;
-  }
-  expect(await answers).toEqual([413, 413, 413, 413]);
-  expect(most).toBeLessThan(2 ** 20);
-  agent.destroy();
 });
 
 test('each part of an export is a piece of long work: in each turn of the event loop there is one at most', async () => {

@@ -84,12 +84,6 @@ function collect(
     request.resume();
   }
 
-  /** Libuv reads up to 2 MiB of each connection in a turn. Of a body that nobody needs, a turn of long work reads a chunk. */
-  function readInTurn(): void {
-    request.pause();
-    void awaitTurn().then(() => request.resume());
-  }
-
   function keep(part: Buffer): void {
     size += part.length;
     if (size > maxBytes) throw tooLarge(maxBytes);
@@ -104,8 +98,7 @@ function collect(
   request.on('data', (chunk: Buffer) => {
     received += chunk.length;
     chunks += 1;
-    if (isRejected) return readInTurn();
-    if (chunks <= freeChunks || received >= chunks * leastMeanChunk) return;
+    if (isRejected || chunks <= freeChunks || received >= chunks * leastMeanChunk) return;
     isRejected = true;
     // Reading it to its end would hold the process.
     breakConnection(request.socket);
