@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { get } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import express from 'express';
 import { afterEach, expect, test } from 'vitest';
-import { awaitTurn, noteArrival } from '../src/http/long-work.ts';
+import { awaitTurn, noteArrival, spread } from '../src/http/long-work.ts';
 import { type ApiServer, createServer } from '../src/http/server.ts';
 import { sendParts } from '../src/read/send-export.ts';
 
@@ -75,6 +75,41 @@ test('connections that never end to arrive do not stop long work', async () => {
   await expect.poll(() => pieces).toBeGreaterThan(20);
   isOver = true;
   await work;
+});
+
+test('a connection with too many requests is broken before Node has made a request of each', async () => {
+  isOver = true;
+  api = createServer((_request, response) => response.end('ok'), limits, null);
+  let requests = 0;
+  api.server.on('request', () => {
+    requests += 1;
+  });
+  api.server.listen(0);
+  await once(api.server, 'listening');
+  const socket = connect((api.server.address() as AddressInfo).port).on('error', () => {});
+  socket.resume().write('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(10_000));
+  await new Promise((resolve) => socket.once('close', resolve));
+  expect(requests).toBeLessThan(50);
+  await answer((api.server.address() as AddressInfo).port);
+});
+
+test('what is done for thousands of connections at once is done for a few milliseconds in each turn', async () => {
+  let done = 0;
+  const item = spread((ms: number) => {
+    done += 1;
+    for (const until = performance.now() + ms; performance.now() < until; );
+  });
+  for (let n = 0; n < 60; n += 1) item(1);
+  expect(done).toBe(0);
+  const perTurn: number[] = [];
+  while (done < 60) {
+    const before = done;
+    await new Promise((resolve) => setImmediate(resolve));
+    perTurn.push(done - before);
+  }
+  expect(Math.max(...perTurn)).toBeLessThanOrEqual(5);
+  item(0);
+  await expect.poll(() => done).toBe(61);
 });
 
 test('each part of an export is a piece of long work: in each turn of the event loop there is one at most', async () => {

@@ -104,3 +104,18 @@ test('a service can pass digits that a JavaScript number cannot hold', () => {
     '{"n":12345678901234567890}',
   );
 });
+
+test('white space as long as a body is passed over in steps, wherever it stands', () => {
+  const blanks = ' '.repeat(4 * 1024 * 1024);
+  const event = `{${least}}`;
+  for (const text of [
+    blanks,
+    `${blanks}0`,
+    `${blanks}[]`,
+    `[${blanks}]`,
+    `[${event}${blanks}]`,
+    `[${event},${blanks}${event}]`,
+    `[${event}]${blanks}`,
+  ])
+    expect(readAll(text, 'array').steps).toBeGreaterThanOrEqual(3);
+});

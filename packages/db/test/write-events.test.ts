@@ -1,7 +1,12 @@
+import { randomUUID } from 'node:crypto';
 import { createAuditEvent } from '@auditbox/core/event/create-audit-event.ts';
-import { allTenants } from '@auditbox/core/keys/tenant-scope.ts';
+import { allTenants, oneTenant } from '@auditbox/core/keys/tenant-scope.ts';
+import type { RunSteps } from '@auditbox/core/steps.ts';
+import type { Database } from '@auditbox/db/database/connect.ts';
+import { identify } from '@auditbox/db/events/event-record.ts';
 import { getEvent } from '@auditbox/db/events/get-event.ts';
-import { storeAuditEvents } from '@auditbox/db/events/store-events.ts';
+import { storeEachEvent } from '@auditbox/db/events/store-each.ts';
+import { storeAuditEvents, storeAuditLines } from '@auditbox/db/events/store-events.ts';
 import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -24,6 +29,28 @@ test('the same event again is the same event', async () => {
   };
   expect(await store(event)).toMatchObject([{ id: event.id, outcome: 'created' }]);
   expect(await store(again)).toMatchObject([{ id: event.id, outcome: 'existing' }]);
+});
+
+test('repeated events with large values are compared in steps, in a batch and alone', async () => {
+  const numbers = Array<number>(20_000).fill(0);
+  const events = someEvents(3, { updated_values: { a: numbers, b: 1 } });
+  await store(...events);
+  const again = events.map((event) => identify(createAuditEvent({ ...event, updated_values: { b: 1, a: numbers } })));
+  let steps = 0;
+  const run: RunSteps = (given) => {
+    for (let step = given.next(); ; step = given.next()) {
+      if (step.done) return step.value;
+      steps += 1;
+    }
+  };
+  const existing = events.map(({ id }) => expect.objectContaining({ id, outcome: 'existing' }));
+  expect(await storeAuditLines(db, again, { run })).toEqual(existing);
+  // One between events, and at least four in each of the two texts of an event.
+  const least = 3 * (1 + 2 * 4);
+  expect(steps).toBeGreaterThanOrEqual(least);
+  steps = 0;
+  expect((await storeEachEvent(db, again, undefined, run)).map(({ stored }) => stored)).toEqual([true, true, true]);
+  expect(steps).toBeGreaterThanOrEqual(least);
 });
 
 test('an event without a time can be sent again', async () => {
@@ -151,4 +178,22 @@ test.each([
   expect(rows).toHaveLength(2);
   expect(rows).toContainEqual({ id: event.id, traceparent: kept });
   expect(rows).toContainEqual({ id: neighbour.id, traceparent: null });
+});
+
+test('an id of another tenant and an id of nobody cost the same statements', async () => {
+  const [written] = await store(anEvent());
+  const count = async (id: string | undefined) => {
+    let statements = 0;
+    const counted: Database = {
+      ...db,
+      query(send) {
+        statements += 1;
+        return db.query(send);
+      },
+    };
+    expect(await getEvent(counted, id ?? '', oneTenant('another'))).toBeNull();
+    return statements;
+  };
+  expect(await count(written?.id)).toBe(2);
+  expect(await count(randomUUID())).toBe(2);
 });

@@ -3,6 +3,7 @@ import type { IdentifiedEvent } from '@auditbox/db/events/event-record.ts';
 import { storeEachEvent } from '@auditbox/db/events/store-each.ts';
 import type { NoteSigner } from '@auditbox/evidence/signed-note.ts';
 import type { DatabasePlaces } from '@auditbox/process/cell-settings.ts';
+import { runInPieces } from '../http/long-work.ts';
 import { createKeyStore } from '../keys/key-store.ts';
 import type { ApiParts } from '../parts.ts';
 import { createSources } from '../read/one-database.ts';
@@ -81,6 +82,6 @@ function openCells(
 
 function openCoalescer(cell: Cell, { coalescerLimits, onFlushed, receiptSigner }: DatabasesOptions) {
   const flush = async (events: readonly IdentifiedEvent[]) =>
-    giveReceipts(await storeEachEvent(cell.db, events, cell.months), receiptSigner);
+    giveReceipts(await storeEachEvent(cell.db, events, cell.months, runInPieces), receiptSigner);
   return createCoalescer(flush, coalescerLimits, onFlushed);
 }

@@ -12,12 +12,8 @@ import { getHolder } from '@auditbox/db/database/holder.ts';
  */
 
 const pieceMs = 10;
-/**
- * Pieces wait this long at most for connections that arrive. Then they go on for `afterArrivalsMs` at least: who opens
- * connections all the time must not stop long work.
- */
-const arrivalsMs = 200;
-const afterArrivalsMs = 100;
+/** Each piece waits this long at most for connections that arrive: who opens connections all the time must not stop long work. */
+const arrivalsMs = 40;
 /** Work on less text than this is one piece that needs no turn. */
 export const shortText = 16_384;
 
@@ -27,7 +23,6 @@ let isScheduled = false;
 let hasArrival = false;
 /** When the pieces began to wait for connections; null: they do not. */
 let waitsSince: number | null = null;
-let goesOnUntil = Number.NEGATIVE_INFINITY;
 
 /** Says that a connection was accepted in this turn. More may wait behind it. */
 export function noteArrival(): void {
@@ -81,14 +76,9 @@ function mustWait(): boolean {
   const now = performance.now();
   const hadArrival = hasArrival;
   hasArrival = false;
-  if (!hadArrival || now < goesOnUntil) {
-    waitsSince = null;
-    return false;
-  }
   waitsSince ??= now;
-  if (now - waitsSince < arrivalsMs) return true;
+  if (hadArrival && now - waitsSince < arrivalsMs) return true;
   waitsSince = null;
-  goesOnUntil = now + afterArrivalsMs;
   return false;
 }
 
@@ -107,4 +97,33 @@ export async function runInPieces<T>(steps: Iterator<void, T>): Promise<T> {
 /** Runs a generator in pieces if the text that it works on is long, else at once. */
 export function runSteps<T>(steps: Steps<T>, textLength: number): T | Promise<T> {
   return textLength <= shortText ? finish(steps) : runInPieces(steps);
+}
+
+/** Items of `spread` are worked on for this long in a turn: half as long as a piece, because closing what they close comes after. */
+const spreadMs = pieceMs / 2;
+
+/**
+ * Does something for each item, one after the other, and for a few milliseconds at most in each turn of the event loop. Node calls
+ * the timers of thousands of connections in one turn.
+ */
+export function spread<T>(work: (item: T) => void): (item: T) => void {
+  let items: T[] = [];
+  let done = 0;
+
+  function workOn(): void {
+    const until = performance.now() + spreadMs;
+    while (done < items.length && performance.now() < until) {
+      done += 1;
+      work(items[done - 1] as T);
+    }
+    if (done < items.length) setImmediate(workOn);
+    else {
+      items = [];
+      done = 0;
+    }
+  }
+
+  return (item) => {
+    if (items.push(item) === 1) setImmediate(workOn);
+  };
 }

@@ -11,7 +11,7 @@ import { readKnownFile, rereadFiles, rereadMs } from '@auditbox/process/reread-f
 import { breakConnection } from './break-connection.ts';
 import { listCommonHeaders } from './common-headers.ts';
 import type { ConnectionLimits } from './http-settings.ts';
-import { noteArrival } from './long-work.ts';
+import { noteArrival, spread } from './long-work.ts';
 import { readCertificates, type TlsFiles } from './tls-files.ts';
 import { type Exchange, type Refuser, refuseUnreadable } from './unreadable-requests.ts';
 
@@ -65,13 +65,15 @@ export function createServer(app: RequestListener, limits: ConnectionLimits, tls
   const refuser = refuseUnreadable(server, listCommonHeaders(tls !== null), exchanges);
   serveInTurn(server, app, exchanges, refuser);
   // Nothing has moved on the connection. That is the caller's doing if a part of its body or of its answer is missing.
-  server.on('timeout', (socket: Socket) => {
+  const endStalled = spread((socket: Socket) => {
     const exchange = exchanges.get(socket);
+    if (socket.destroyed) return;
     if (exchange === undefined) socket.destroy();
     else if (!exchange.request.complete || exchange.response.writableLength > 0 || socket.writableLength > 0)
       breakConnection(socket);
     else socket.setTimeout(limits.stallMs);
   });
+  server.on('timeout', endStalled);
   return {
     server,
     close() {
@@ -139,8 +141,28 @@ function serveInTurn(
       exchanges.set(socket, first);
       serve(socket, first);
     } else if (exchange.waiting.length < maxWaiting) exchange.waiting.push([request, response]);
-    else breakConnection(socket);
+    else {
+      stopParsing(socket);
+      breakConnection(socket);
+    }
   });
+}
+
+/** What Node keeps at a connection, of which `onIncoming` gets each request. */
+interface Parsed {
+  readonly parser?: { onIncoming: () => number } | null;
+}
+
+/** What `onIncoming` returns to end the parsing, as it does for an upgrade to another protocol. */
+const parseNoMore = 2;
+
+/**
+ * Ends the parsing of what has arrived on a connection. Otherwise Node makes a request of each of the thousands that one read
+ * holds, and aborts each of them: that holds the process for 60 ms.
+ */
+function stopParsing(socket: Socket): void {
+  const { parser } = socket as Parsed;
+  if (parser) parser.onIncoming = () => parseNoMore;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { skipSpace, sliceValue } from '../json/json-text.ts';
+import { sliceValue } from '../json/json-text.ts';
 import { type Checked, maxProblems, type NewAuditEvent } from './audit-event.ts';
 import { maxEventBytes, type ReadEvent } from './read-event.ts';
 
@@ -54,10 +54,10 @@ function* readEvents(
   most: number,
 ): Generator<void, Checked<Checked<NewAuditEvent>[]>> {
   const slices: EventSlice[] = [];
-  if (form === 'array' && text.charCodeAt(skipSpace(text, 0)) !== openArray) return notAnArray(text);
+  if (form === 'array' && text.charCodeAt(yield* skipBlanks(text, 0)) !== openArray) return notAnArray(text);
   for (const slice of form === 'array' ? sliceArray(text) : sliceLines(text)) {
     yield;
-    if (slice === null) continue;
+    if (slice === undefined) continue;
     if (slices.length >= maxEvents) return wrong('', `holds more than ${maxEvents} events`);
     slices.push(slice);
     // The batch is wrong as a whole, so the end of the large event is not looked for.
@@ -104,6 +104,8 @@ const closeArray = 0x5d;
 const openObject = 0x7b;
 const closeObject = 0x7d;
 const comma = 0x2c;
+/** No character of JSON is below it outside of strings, except for other white space. */
+const blank = 0x20;
 /** A body that is not a list is parsed only to name the mistake in it. */
 const maxNotAnArray = 65_536;
 
@@ -125,37 +127,53 @@ function wrong(path: string, message: string): Checked<never> {
 }
 
 /**
- * The elements of an array, and null between the steps in which the end of a large one is found. A text that is not JSON gives
+ * The elements of an array, and undefined between the steps in which the end of a large one is found. A text that is not JSON gives
  * at least one element that is not JSON, or throws SyntaxError.
  */
-function* sliceArray(text: string): Generator<EventSlice | null> {
-  let at = skipSpace(text, skipSpace(text, 0) + 1);
+function* sliceArray(text: string): Generator<EventSlice | undefined> {
+  let at = yield* skipBlanks(text, (yield* skipBlanks(text, 0)) + 1);
   if (text.charCodeAt(at) !== closeArray) {
     for (let index = 0; ; index += 1) {
       // Longer than that it is too large, wherever it ends.
       const slice = sliceValue(text, at, at + maxEventBytes + 1);
       yield slice;
-      at = skipSpace(text, isTooLarge(slice) ? yield* skipLongValue(text, at) : slice.end);
+      at = isTooLarge(slice) ? yield* skipLongValue(text, at) : slice.end;
+      if (isBlank(text, at)) at = yield* skipBlanks(text, at);
       if (text.charCodeAt(at) === closeArray) break;
       if (text.charCodeAt(at) !== comma) throw new SyntaxError(`a comma or ] is missing after event [${index}]`);
-      at = skipSpace(text, at + 1);
+      at += 1;
+      if (isBlank(text, at)) at = yield* skipBlanks(text, at);
     }
   }
-  if (skipSpace(text, at + 1) < text.length) throw new SyntaxError('text follows the end of the array');
+  if ((yield* skipBlanks(text, at + 1)) < text.length) throw new SyntaxError('text follows the end of the array');
 }
 
 /** Characters of a step. */
 const stepLength = 1024 * 1024;
 
+/** Where the white space that starts here ends. It may be as long as the body, so it is passed over in steps. */
+function* skipBlanks(text: string, start: number): Generator<undefined, number> {
+  for (let at = start; at < text.length; at += stepLength) {
+    if (at > start) yield;
+    const length = text.slice(at, at + stepLength).search(notSpace);
+    if (length !== -1) return at + length;
+  }
+  return text.length;
+}
+
+function isBlank(text: string, at: number): boolean {
+  return text.charCodeAt(at) <= blank;
+}
+
 /** Where a long value ends. It may be as long as the body, so it is passed over in steps. */
-function* skipLongValue(text: string, start: number): Generator<null, number> {
+function* skipLongValue(text: string, start: number): Generator<undefined, number> {
   let open = 0;
   let isInString = false;
   let nextStep = start + stepLength;
   for (let at = start; at < text.length; at += 1) {
     if (at >= nextStep) {
       nextStep += stepLength;
-      yield null;
+      yield;
     }
     const code = text.charCodeAt(at);
     if (isInString) {

@@ -1,8 +1,11 @@
+import type { RunSteps, Steps } from '@auditbox/core/steps.ts';
 import type { Database } from '../database/connect.ts';
 import type { IdentifiedEvent } from './event-record.ts';
 import { AuditConflictError, FutureEventError } from './event-refused-error.ts';
 import { conflictMessage, isRepeated, type StoredContent } from './repeated-event.ts';
 import { findTaken } from './where-taken.ts';
+
+type Found = Omit<StoredContent, 'json'> & { readonly id: string; readonly json: string | null };
 
 /**
  * Throws what would refuse one of the events: AuditConflictError and FutureEventError, with its index. Nothing is written.
@@ -12,11 +15,11 @@ import { findTaken } from './where-taken.ts';
  * Locks: none.
  * Crash: nothing is written.
  */
-export async function checkEvents(db: Database, events: readonly IdentifiedEvent[]): Promise<void> {
+export async function checkEvents(db: Database, events: readonly IdentifiedEvent[], run: RunSteps): Promise<void> {
   const ids = JSON.stringify(events.map(({ id }) => id));
   const [taken, [clock]] = await Promise.all([
     db.query((sql) =>
-      sql.unsafe<(Omit<StoredContent, 'json'> & { id: string; json: string | null })[]>(findTaken, [ids], {
+      sql.unsafe<Found[]>(findTaken, [ids], {
         prepare: true,
       }),
     ),
@@ -25,13 +28,17 @@ export async function checkEvents(db: Database, events: readonly IdentifiedEvent
         select to_char((clock_timestamp() + interval '5 minutes') at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as latest`,
     ),
   ]);
-  const found = new Map(taken.map((row) => [row.id, row]));
+  await run(checkAll(events, new Map(taken.map((row) => [row.id, row])), clock.latest));
+}
+
+function* checkAll(events: readonly IdentifiedEvent[], found: ReadonlyMap<string, Found>, latest: string): Steps<void> {
   for (const [index, event] of events.entries()) {
+    yield;
     const { json, ...stored } = found.get(event.id) ?? { json: undefined };
     if (json === undefined) {
       // Only a time that is surely too late: the insert looks at the clock again.
-      if (event.occurredAt !== null && event.occurredAt.utc > clock.latest) throw new FutureEventError(index, {});
-    } else if (json === null || !isRepeated(event, { ...(stored as Omit<StoredContent, 'json'>), json }))
+      if (event.occurredAt !== null && event.occurredAt.utc > latest) throw new FutureEventError(index, {});
+    } else if (json === null || !(yield* isRepeated(event, { ...(stored as Omit<StoredContent, 'json'>), json })))
       throw new AuditConflictError(index, conflictMessage(event.id));
   }
 }

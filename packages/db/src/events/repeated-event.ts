@@ -1,3 +1,4 @@
+import type { Steps } from '@auditbox/core/steps.ts';
 import type { IdentifiedEvent } from './event-record.ts';
 import { sameContent } from './same-content.ts';
 
@@ -22,12 +23,12 @@ export const storedContent = `a.recorded_by as "recordedBy",
  * Whether an event is the stored one again: of the same writer, with the same content. The hash decides almost always. Where
  * it differs, the texts may still be equal JSON. A redacted value cannot be compared, so there only the hash counts.
  */
-export function isRepeated(event: IdentifiedEvent, stored: StoredContent): boolean {
+export function* isRepeated(event: IdentifiedEvent, stored: StoredContent): Steps<boolean> {
   const { origin } = event;
-  if (origin === undefined) return stored.isByLogin && sameContent(event, stored.json);
+  if (origin === undefined) return stored.isByLogin && (yield* sameContent(event, stored.json));
   if (stored.recordedBy !== origin.recordedBy && stored.recordedBy !== '') return false;
   if (stored.contentHash !== null && stored.contentHash === origin.contentHash) return true;
-  return origin.isExact !== true && !stored.isRedacted && sameContent(event, stored.json);
+  return origin.isExact !== true && !stored.isRedacted && (yield* sameContent(event, stored.json));
 }
 
 /** The words are the same for every reason, so that nobody learns what another writer's event holds. */

@@ -1,3 +1,4 @@
+import { finish, type RunSteps, type Steps } from '@auditbox/core/steps.ts';
 import type { Database } from '../database/connect.ts';
 import { toDatabaseError } from '../database/database-error.ts';
 import { isMonthMissing, toMonth } from '../months/make-months.ts';
@@ -58,25 +59,26 @@ type Taken = ReadonlyMap<string, Omit<StoredContent, 'json'> & { readonly json: 
 /**
  * Writes events, whose ids must all differ, in one transaction; they are on disk when it resolves. Each has its own outcome,
  * in the order of `events`: a refused event does not prevent the others. Missing months are made by `months`, on its own
- * connection. Throws only errors that concern all events, such as a database that is down.
+ * connection. `run` compares events with those that are stored. Throws only errors that concern all events, such as a database that is down.
  */
 export async function storeEachEvent(
   db: Database,
   events: readonly IdentifiedEvent[],
   months: MonthMaker = createMonthMaker(db),
+  run: RunSteps = finish,
   triesLeft = 5,
 ): Promise<EachOutcome[]> {
   if (events.length === 0) return [];
-  const again: Store = (all) => storeEachEvent(db, all, months, triesLeft - 1);
+  const again: Store = (all) => storeEachEvent(db, all, months, run, triesLeft - 1);
   // Fewer events than now, so this ends.
-  const storeRest: Store = (rest) => storeEachEvent(db, rest, months);
+  const storeRest: Store = (rest) => storeEachEvent(db, rest, months, run);
   try {
     const created = await insert(db, events);
     const others = events.filter(({ id }) => !created.has(id));
-    const taken = await findEvents(db, others);
+    const compared = others.length === 0 ? null : await run(compareAll(others, await findEvents(db, others)));
     return events.map((event) => {
       const row = created.get(event.id);
-      if (row === undefined) return compare(event, taken);
+      if (row === undefined) return compared?.get(event) as EachOutcome;
       return { stored: true, event: { id: event.id, outcome: 'created', json: eventLine(event, row) } };
     });
   } catch (error) {
@@ -85,7 +87,13 @@ export async function storeEachEvent(
     if (isMonthMissing(error)) return storeByMonth(events, months, again);
     if (isIdTaken(error)) {
       const taken = await findEvents(db, events);
-      return storeApart(events, again, (event) => (taken.has(event.id) ? compare(event, taken) : null));
+      const compared = await run(
+        compareAll(
+          events.filter(({ id }) => taken.has(id)),
+          taken,
+        ),
+      );
+      return storeApart(events, again, (event) => compared.get(event) ?? null);
     }
     // Two statements waited for each other's ids.
     if (toDatabaseError(error)?.code === '40P01') return again(events);
@@ -156,10 +164,22 @@ async function storeOthers(events: readonly IdentifiedEvent[], error: unknown, s
   );
 }
 
-function compare(event: IdentifiedEvent, taken: Taken): EachOutcome {
+function* compareAll(
+  events: readonly IdentifiedEvent[],
+  taken: Taken,
+): Steps<ReadonlyMap<IdentifiedEvent, EachOutcome>> {
+  const outcomes = new Map<IdentifiedEvent, EachOutcome>();
+  for (const event of events) {
+    yield;
+    outcomes.set(event, yield* compare(event, taken));
+  }
+  return outcomes;
+}
+
+function* compare(event: IdentifiedEvent, taken: Taken): Steps<EachOutcome> {
   const found = taken.get(event.id);
   const json = found?.json ?? null;
-  if (found !== undefined && json !== null && isRepeated(event, { ...found, json }))
+  if (found !== undefined && json !== null && (yield* isRepeated(event, { ...found, json })))
     return { stored: true, event: { id: event.id, outcome: 'existing', json } };
   return { stored: false, error: new AuditConflictError(0, conflictMessage(event.id)) };
 }

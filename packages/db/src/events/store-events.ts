@@ -1,3 +1,4 @@
+import { finish, type RunSteps } from '@auditbox/core/steps.ts';
 import type { Database } from '../database/connect.ts';
 import { isMonthMissing } from '../months/make-months.ts';
 import { createMonthMaker, type MonthMaker } from '../months/month-maker.ts';
@@ -11,6 +12,8 @@ export interface StoreOptions {
   readonly months?: MonthMaker;
   /** The call is refused if it needs more new months. Imports have no limit. */
   readonly maxNewMonths?: number;
+  /** Compares events with those that are stored. The default does it at once. */
+  readonly run?: RunSteps;
 }
 
 /**
@@ -33,11 +36,11 @@ export async function storeAuditEvents(
 export async function storeAuditLines(
   db: Database,
   events: readonly TracedEvent[],
-  { months = createMonthMaker(db), maxNewMonths = Number.POSITIVE_INFINITY }: StoreOptions = {},
+  { months = createMonthMaker(db), maxNewMonths = Number.POSITIVE_INFINITY, run = finish }: StoreOptions = {},
 ): Promise<WrittenLine[]> {
   for (let triesLeft = 5; ; triesLeft -= 1) {
     try {
-      return await db.query((sql) => writeAuditLines(sql, events));
+      return await db.query((sql) => writeAuditLines(sql, events, run));
     } catch (error) {
       if (triesLeft === 0) throw error;
       if (isMonthMissing(error)) await makeMonths(events, months, maxNewMonths);

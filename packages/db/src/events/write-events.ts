@@ -1,3 +1,4 @@
+import { finish, type RunSteps, type Steps } from '@auditbox/core/steps.ts';
 import type { SQL } from 'drizzle-orm';
 import { eventLine, micros } from './event-line.ts';
 import {
@@ -81,8 +82,12 @@ export async function writeAuditEvents(executor: Executor, events: readonly Trac
   return written.map(({ id, outcome }) => ({ id, outcome }));
 }
 
-/** As writeAuditEvents, for a caller that may also print what was stored. */
-export async function writeAuditLines(executor: Executor, events: readonly TracedEvent[]): Promise<WrittenLine[]> {
+/** As writeAuditEvents, for a caller that may also print what was stored. `run` compares the events with those that are stored. */
+export async function writeAuditLines(
+  executor: Executor,
+  events: readonly TracedEvent[],
+  run: RunSteps = finish,
+): Promise<WrittenLine[]> {
   const identified = events.map(identify);
   const indexOf = new Map(identified.map(({ id }, index) => [id, index]));
   if (indexOf.size < events.length) throw new Error('Two events of one call have the same id.');
@@ -96,13 +101,8 @@ export async function writeAuditLines(executor: Executor, events: readonly Trace
       recordedAt = first.recordedAt;
       break;
     }
-    for (const { id, json, ...stored } of await findStored(executor, answers)) {
-      const index = indexOf.get(id) ?? -1;
-      const event = identified[index];
-      if (json === null || (event && !isRepeated(event, { ...stored, json })))
-        throw new AuditConflictError(index, conflictMessage(id));
-      existing.set(id, json);
-    }
+    const found = await findStored(executor, answers);
+    for (const [id, json] of await run(compareAll(found, identified, indexOf))) existing.set(id, json);
     missing = missing.filter(({ id }) => !existing.has(id));
   }
   return identified.map((event) => {
@@ -111,6 +111,24 @@ export async function writeAuditLines(executor: Executor, events: readonly Trace
     if (json !== undefined) return { id, outcome: 'existing', line: () => json };
     return { id, outcome: 'created', line: () => printNew(event, recordedAt) };
   });
+}
+
+/** The lines of the events that are stored, by their ids. Throws AuditConflictError for the first one that differs. */
+function* compareAll(
+  found: readonly Found[],
+  events: readonly IdentifiedEvent[],
+  indexOf: ReadonlyMap<string, number>,
+): Steps<Map<string, string>> {
+  const lines = new Map<string, string>();
+  for (const { id, json, ...stored } of found) {
+    yield;
+    const index = indexOf.get(id) ?? -1;
+    const event = events[index];
+    if (json === null || (event && !(yield* isRepeated(event, { ...stored, json }))))
+      throw new AuditConflictError(index, conflictMessage(id));
+    lines.set(id, json);
+  }
+  return lines;
 }
 
 function printNew(event: IdentifiedEvent, recordedAt: string | null): string {
@@ -129,7 +147,7 @@ async function insertUnlessAnyExists(
 ): Promise<Answer[]> {
   const kind = insertKind(events);
   try {
-    return await run(executor, insertUnlessTaken[kind], eventInserts[kind].encodeMany(events));
+    return await query(executor, insertUnlessTaken[kind], eventInserts[kind].encodeMany(events));
   } catch (error) {
     throw toEventRefusedError(error, all) ?? error;
   }
@@ -137,10 +155,10 @@ async function insertUnlessAnyExists(
 
 /** Events never change, so they may be read by a second statement. */
 function findStored(executor: Executor, taken: readonly { readonly id: string | null }[]): Promise<Found[]> {
-  return run(executor, findTaken, [JSON.stringify(taken.map(({ id }) => id))]);
+  return query(executor, findTaken, [JSON.stringify(taken.map(({ id }) => id))]);
 }
 
-async function run<Row>(executor: Executor, statement: string, parameters: string[]): Promise<Row[]> {
+async function query<Row>(executor: Executor, statement: string, parameters: string[]): Promise<Row[]> {
   const result = await send(executor, statement, parameters);
   return (Array.isArray(result) ? result : (result as { rows: Row[] }).rows) as Row[];
 }

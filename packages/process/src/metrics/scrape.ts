@@ -1,4 +1,8 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Registry } from 'prom-client';
+
+/** Metrics are printed for this long in a turn of the event loop. Some of them count the connections and files of the process. */
+const turnMs = 5;
 
 /** All metrics of a process, for Prometheus. */
 export interface Scrape {
@@ -13,7 +17,15 @@ export function createScrape(registry: Registry, beforeText: () => Promise<void>
     contentType: registry.contentType,
     async text() {
       await beforeText();
-      return registry.metrics();
+      const texts: string[] = [];
+      let until = performance.now() + turnMs;
+      for (const { name } of registry.getMetricsAsArray()) {
+        texts.push(await registry.getSingleMetricAsString(name));
+        if (performance.now() < until) continue;
+        await setImmediate();
+        until = performance.now() + turnMs;
+      }
+      return `${texts.join('\n\n')}\n`;
     },
   };
 }
