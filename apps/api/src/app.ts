@@ -1,10 +1,10 @@
 import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler } from 'express';
 import { createAuth } from './http/auth.ts';
 import { readBody } from './http/body.ts';
-import { countAnswers } from './http/bytes-in-flight.ts';
 import { setCommonHeaders } from './http/common-headers.ts';
 import { offerGzip } from './http/compress.ts';
 import { allowOrigins } from './http/cors.ts';
+import { countAnswers } from './http/json.ts';
 import { openapiDocument } from './http/openapi.ts';
 import { removePrefix } from './http/path-prefix.ts';
 import { answerProblems, countRejects, HttpProblem } from './http/problem.ts';

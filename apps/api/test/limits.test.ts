@@ -75,6 +75,19 @@ test('bytes in flight are limited over all keys together, and are given back', a
   for (let n = 0; n < 10; n += 1) expect((await post()).status).toBe(200);
 });
 
+test('an event of nearly the limit of bytes in flight, which only SQL can write, is answered on each route', async () => {
+  const limit = 16 * 1024 * 1024;
+  const own = await start({ HTTP_BYTES_IN_FLIGHT: String(limit), HTTP_BYTES_IN_FLIGHT_PER_KEY: String(limit) });
+  const [row] = await api.db.sql<[{ id: string }]>`
+    insert into auditbox.audit_log (occurred_at, changed_by, action, table_name, object_id, before_value)
+    values (now(), 'ana', 'updated', 'huge', '1', json_build_object('text', repeat('x', ${limit - 500}::int)))
+    returning id::text`;
+  for (const path of [`/audit/${row.id}`, '/audit?table_name=huge&cursor=', '/audit/objects/huge/1']) {
+    const { status, text } = await own.request(path);
+    expect({ path, status, isWhole: text.length > limit - 500 }).toEqual({ path, status: 200, isWhole: true });
+  }
+});
+
 test.concurrent.each(['of a declared length', 'in chunks'])(
   'a body %s that comes byte by byte is cut off after HTTP_REQUEST_TIMEOUT_MS, and stores nothing',
   async (form) => {

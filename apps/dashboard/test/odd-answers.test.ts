@@ -1,9 +1,9 @@
 import { afterAll, expect, test } from 'vitest';
 import { createPageFixture } from './page-fixture.ts';
 
-/* The page never turns white: an odd address, and an odd answer of something between it and the api, are shown as errors. */
+/* The page never turns white: an odd address, and an odd answer of something between it and the api, are shown as errors. It names commands as its api's container has them. */
 
-const fixture = await createPageFixture();
+const fixture = await createPageFixture({ AUDITBOX_COMMAND: 'auditbox' });
 if (fixture === null) process.stderr.write('\nSKIPPED: odd answers on the page. They need chromium.\n\n');
 afterAll(() => fixture?.close());
 
@@ -47,3 +47,13 @@ test
   await page.getByRole('button', { name: 'Try again' }).first().click();
   await expect.poll(() => page.getByRole('button', { name: 'Try again' }).count()).toBe(0);
 });
+
+test.skipIf(fixture === null)(
+  'the page of an api in a container names the commands of the container (needs chromium)',
+  async () => {
+    const page = await fixture?.open('/export');
+    const text = () => page?.locator('main').textContent();
+    await expect.poll(text).toContain('Run auditbox exporter --verify on a schedule.');
+    expect(await text()).not.toContain('npm');
+  },
+);

@@ -44,9 +44,11 @@ test('the comparison of the first cell does not call the objects of another cell
   // A folder that no cell can have is not left out.
   const Key = (keys[0] ?? '').replace(/^audit_logs\/(cell=birch\/)?/, 'audit_logs/cell=Birch/');
   await rig.bucket.client.send(new PutObjectCommand({ Bucket: rig.bucket.name, Key, Body: 'x' }));
-  const strange = rig.start(['--verify'], log);
+  const strange = rig.start(['--verify'], { ...log, AUDITBOX_COMMAND: 'auditbox' });
   expect(await strange.ended, strange.output()).toBe(3);
   expect(strange.output()).toContain('object-unknown');
+  // What to do, as it is called in a container.
+  expect(strange.output()).toContain('`auditbox exporter --reconcile`');
 });
 
 test('a reconciliation of the first cell takes no object of another cell into its log', async () => {

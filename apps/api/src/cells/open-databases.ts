@@ -1,9 +1,11 @@
+import type { RunSteps } from '@auditbox/core/steps.ts';
+import { workForAll } from '@auditbox/db/database/holder.ts';
 import { createContentHasher } from '@auditbox/db/events/content-key.ts';
 import type { IdentifiedEvent } from '@auditbox/db/events/event-record.ts';
 import { storeEachEvent } from '@auditbox/db/events/store-each.ts';
 import type { NoteSigner } from '@auditbox/evidence/signed-note.ts';
 import type { DatabasePlaces } from '@auditbox/process/cell-settings.ts';
-import { runInPieces } from '../http/long-work.ts';
+import { startInPieces } from '../http/long-work.ts';
 import { createKeyStore } from '../keys/key-store.ts';
 import type { ApiParts } from '../parts.ts';
 import { createSources } from '../read/one-database.ts';
@@ -82,6 +84,9 @@ function openCells(
 
 function openCoalescer(cell: Cell, { coalescerLimits, onFlushed, receiptSigner }: DatabasesOptions) {
   const flush = async (events: readonly IdentifiedEvent[]) =>
-    giveReceipts(await storeEachEvent(cell.db, events, cell.months, runInPieces), receiptSigner);
+    giveReceipts(await storeEachEvent(cell.db, events, cell.months, runForAll), receiptSigner);
   return createCoalescer(flush, coalescerLimits, onFlushed);
 }
+
+/** The events of a flush are of several callers, so the share of none of them holds it up. */
+const runForAll: RunSteps = (steps) => workForAll(() => startInPieces(steps));

@@ -3,7 +3,7 @@ import type { IdentifiedEvent, TracedEvent } from '@auditbox/db/events/event-rec
 import { type EachOutcome, storeEachEvent } from '@auditbox/db/events/store-each.ts';
 import { storeAuditLines } from '@auditbox/db/events/store-events.ts';
 import type { WrittenLine } from '@auditbox/db/events/write-events.ts';
-import { awaitTurn, runInPieces } from '../http/long-work.ts';
+import { awaitTurn, startInPieces } from '../http/long-work.ts';
 import type { EventStore, PartStore } from '../write/event-store.ts';
 import type { Cell } from './cell.ts';
 import type { CellHealth } from './cell-health.ts';
@@ -31,7 +31,7 @@ export function createRoutedStore(router: EventRouter, health: CellHealth): Even
       storeAuditLines(
         cell.batchesDb,
         placed.map(({ event }) => event),
-        { months: cell.months, maxNewMonths, run: runInPieces },
+        { months: cell.months, maxNewMonths, run: startInPieces },
       ),
     );
 
@@ -82,7 +82,7 @@ export function createRoutedStore(router: EventRouter, health: CellHealth): Even
             const check = checkEvents(
               cell.batchesDb,
               placed.map(({ event }) => event),
-              runInPieces,
+              startInPieces,
             );
             return withPlaces(placed, () => health.watch(cell.name, check));
           }),
@@ -115,7 +115,7 @@ function openRoutedParts(router: EventRouter, health: CellHealth): PartStore {
       const outcomes = new Map<number, EachOutcome>();
       const storeGroup = async ([cell, placed]: [Cell, readonly Placed[]]) => {
         const list = placed.map(({ event }) => event);
-        const stored = await health.watch(cell.name, storeEachEvent(cell.batchesDb, list, cell.months, runInPieces));
+        const stored = await health.watch(cell.name, storeEachEvent(cell.batchesDb, list, cell.months, startInPieces));
         for (const [at, one] of stored.entries()) {
           if (!one.stored) health.noteRefusal(cell.name, one.error);
           outcomes.set(placed[at]?.index ?? -1, one);

@@ -1,7 +1,6 @@
 import type { Response } from 'express';
 import type { FlightLimits } from './http-settings.ts';
 import { HttpProblem } from './problem.ts';
-import type { RequestStep } from './request-step.ts';
 
 /**
  * Counts the bytes of bodies and answers that this process holds: a body from its arrival, an answer until its caller has
@@ -10,8 +9,9 @@ import type { RequestStep } from './request-step.ts';
 export interface BytesInFlight {
   /**
    * Counts more bytes for a request, until its connection is done with it. Throws a 429 if too many are in flight for the
-   * key, or for all keys. Then nothing of the request is counted any more, so that those that ask next have its place: requests
-   * that each got a part of what they need would otherwise all be refused.
+   * key, or for all keys. Then nothing of the request is counted any more. Otherwise several requests that each hold a part
+   * would all be refused. A request that needs more than the limit counts as the limit: an event of that size, which only SQL can
+   * write, is answered while nothing else is in flight.
    */
   hold(response: Response, bytes: number): void;
   /** The same for bytes that a request can do without: false, and not counted, if they would leave others less than half. */
@@ -59,8 +59,8 @@ export function createBytesInFlight(limits: FlightLimits, holderOf: (response: R
   return {
     hold(response, bytes) {
       const holder = holderOf(response);
-      // One event that is larger, which only SQL can write, is answered when nothing else is in flight.
-      const counted = Math.min(bytes, limits.bytesPerKey, limits.totalBytes);
+      const already = (response.locals.bytesInFlight as Held | undefined)?.bytes ?? 0;
+      const counted = Math.min(bytes, limits.bytesPerKey - already, limits.totalBytes - already);
       if (total + counted > limits.totalBytes) refuse(response, 'all requests', limits.totalBytes);
       if ((byHolder.get(holder) ?? 0) + counted > limits.bytesPerKey)
         refuse(response, 'the requests of this key', limits.bytesPerKey);
@@ -74,18 +74,6 @@ export function createBytesInFlight(limits: FlightLimits, holderOf: (response: R
       return true;
     },
   };
-}
-
-/** Lets `holdAnswer` count the answers to reads. A writer's body is counted until the answer is taken, and is the larger one. */
-export function countAnswers(bytesInFlight: BytesInFlight): RequestStep {
-  return (request, response) => {
-    if (request.method === 'GET') response.locals.answersInFlight = bytesInFlight;
-  };
-}
-
-/** Counts an answer that is about to be sent whole. Throws a 429 if too many bytes are in flight. */
-export function holdAnswer(response: Response, bytes: number): void {
-  (response.locals.answersInFlight as BytesInFlight | undefined)?.hold(response, bytes);
 }
 
 function tooMany(whose: string, limit: number): HttpProblem {

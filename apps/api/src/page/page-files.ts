@@ -44,6 +44,7 @@ export function pageFiles(pathPrefix: string, oidc: OidcSettings | null, folder 
   const document = readFileSync(index, 'utf8')
     .replaceAll('"./assets/', `"${pathPrefix}/ui/assets/`)
     .replace('data-prefix=""', `data-prefix="${pathPrefix}"`)
+    .replace('data-program=""', `data-program="${process.env.AUDITBOX_COMMAND ?? ''}"`)
     .replace('data-sign-in=""', () => `data-sign-in="${describeSignIn(oidc)}"`);
   // Shared by all answers, also by those that nobody reads.
   const bytes = Buffer.from(document);

@@ -88,7 +88,7 @@ export const objectHistory: Route = {
       bytesInFlight.hold(response, inline);
       const earlier = after === null ? [] : await findEarlier(reads, list, after);
       // The state after the events is at most as large as they are.
-      bytesInFlight.hold(response, sum([...earlier, ...events]) - inline);
+      bytesInFlight.hold(response, Math.max(0, sum([...earlier, ...events]) - inline));
       const history = createObjectHistory(partial);
       await readState(reads, earlier, history);
       const begin = JSON.stringify(await reads.getRecordBegin());

@@ -4,7 +4,7 @@ import { type EachOutcome, storeEachEvent } from '@auditbox/db/events/store-each
 import { storeAuditLines } from '@auditbox/db/events/store-events.ts';
 import type { WrittenLine } from '@auditbox/db/events/write-events.ts';
 import type { MonthMaker } from '@auditbox/db/months/month-maker.ts';
-import { runInPieces } from '../http/long-work.ts';
+import { startInPieces } from '../http/long-work.ts';
 
 /** Where events of a batch are stored, whether in one database or in several. */
 export interface EventStore {
@@ -28,7 +28,7 @@ export interface PartStore {
 /** The store of one database. */
 export function createEventStore({ db, months }: { readonly db: Database; readonly months: MonthMaker }): EventStore {
   return {
-    storeAll: (events, options) => storeAuditLines(db, events, { ...options, months, run: runInPieces }),
-    openParts: () => ({ identify, storeEach: (events) => storeEachEvent(db, events, months, runInPieces) }),
+    storeAll: (events, options) => storeAuditLines(db, events, { ...options, months, run: startInPieces }),
+    openParts: () => ({ identify, storeEach: (events) => storeEachEvent(db, events, months, startInPieces) }),
   };
 }

@@ -2,6 +2,7 @@ import { useEffect } from 'react';
 import { useAnswer } from '../http/use-answer.ts';
 import { Icon } from '../parts/icon.tsx';
 import { ErrorNotice } from '../parts/notice.tsx';
+import { nameCommand } from '../place/name-command.ts';
 import { goWith, usePlace } from '../place/place.ts';
 import { bytes, count, counted, duration, utcMonth } from '../time/format.ts';
 import { ArchiveCalendar } from './calendar.tsx';
@@ -104,7 +105,7 @@ function ArchiveMonth({ month, name, opened }: { month: Month; name: string; ope
           value={share(sum.verified, sum.objects)}
           note={
             verify === null
-              ? 'run npm run exporter -- --verify'
+              ? `run ${nameCommand('npm run exporter -- --verify')}`
               : verify.differences === 0
                 ? 'no difference found'
                 : `${count(verify.differences)} ${verify.differences === 1 ? 'difference' : 'differences'} found`

@@ -1,3 +1,4 @@
+import { nameCommand } from '../place/name-command.ts';
 import { fromBase64, fromHex, toHex } from './bytes.ts';
 import { isIncluded, leafHash } from './inclusion.ts';
 import { type Head, type ProofParts, readEntry, readHead } from './proof-texts.ts';
@@ -68,7 +69,11 @@ async function checkSignature(head: Head, verifierKey: string | null): Promise<P
     const holds = (await Promise.all(signatures.map(verify))).every(Boolean);
     return step(name, holds, [`The log's head is signed by ${keyName}.`, `The signature of ${keyName} is wrong.`]);
   } catch {
-    return { name, state: 'unchecked', sentence: 'This browser cannot verify Ed25519. Use `npm run verify-archive`.' };
+    return {
+      name,
+      state: 'unchecked',
+      sentence: `This browser cannot verify Ed25519. Use ${nameCommand('npm run verify-archive')}.`,
+    };
   }
 }
 

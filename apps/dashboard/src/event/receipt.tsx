@@ -7,6 +7,7 @@ import { CopyButton } from '../parts/copy-button.tsx';
 import { GivenText } from '../parts/given-text.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { FullTime } from '../parts/time.tsx';
+import { nameCommand } from '../place/name-command.ts';
 import { bytes, count, counted } from '../time/format.ts';
 import { checkProof, type ProofStep } from './proof.ts';
 import { type ProofParts, parseProof, readEntry, readHead } from './proof-texts.ts';
@@ -107,7 +108,7 @@ function ProofCheck({ event, proof, error }: { event: AuditEvent; proof: ProofPa
   if (!globalThis.crypto?.subtle)
     return (
       <p className="receipt-note">
-        Browsers check proofs only over https or on this machine. Use `npm run verify-archive`.
+        Browsers check proofs only over https or on this machine. Use {nameCommand('npm run verify-archive')}.
       </p>
     );
   const check = async () => {

@@ -1,6 +1,7 @@
 import { GivenText } from '../parts/given-text.tsx';
 import { Icon } from '../parts/icon.tsx';
 import { Ago } from '../parts/time.tsx';
+import { nameCommand } from '../place/name-command.ts';
 import { eventPath, follow } from '../place/place.ts';
 import { count, counted, duration } from '../time/format.ts';
 import { DestinationActions } from './destination-actions.tsx';
@@ -134,7 +135,7 @@ function Checks({ one: { log, last_verify: verify } }: { one: DestinationState }
           <p>
             <strong>Database and bucket</strong>
             {verify === null
-              ? 'Never compared. Run npm run exporter -- --verify on a schedule.'
+              ? `Never compared. Run ${nameCommand('npm run exporter -- --verify')} on a schedule.`
               : `Compared ${duration(verify.age_seconds)} ago: ${verify.differences === 0 ? 'no difference' : `${count(verify.differences)} differences`}.`}
           </p>
         </li>
@@ -183,6 +184,6 @@ function Failed({ one }: { one: DestinationState }) {
 
 function replayCommand(destination: string): string {
   return destination === archive
-    ? 'npm run exporter -- --replay-failed'
-    : `npm run destinations -- replay ${destination}`;
+    ? nameCommand('npm run exporter -- --replay-failed')
+    : nameCommand(`npm run destinations -- replay ${destination}`);
 }

@@ -1,3 +1,5 @@
+import { withCommands } from '@auditbox/process/with-commands.ts';
+
 /** How database and bucket differ. Codes are stable. */
 export type DifferenceCode =
   | 'object-missing'
@@ -24,14 +26,14 @@ const remedies: { readonly [Code in DifferenceCode]: string } = {
   'object-missing': '--repair sends the batch again, as long as its rows render to the same bytes.',
   'object-changed': 'Find out who wrote it. Read the first version of the object, if the bucket keeps versions.',
   'object-unread': 'Restore it, or permit the exporter to read it, and run the command again.',
-  'object-unknown': 'Find out who put it there. After a restore of the database: npm run exporter -- --reconcile.',
+  'object-unknown': 'Find out who put it there. After a restore of the database: `npm run exporter -- --reconcile`.',
   'row-differs': 'The object is the record. Somebody changed the row with the rights of an owner.',
   'row-not-in-object': 'Somebody inserted the row, or moved it, with the rights of an owner.',
   'row-not-in-database': 'The object is the record. Somebody deleted the row with the rights of an owner.',
-  'rows-not-exported': 'npm run exporter -- --once, or --replay-failed for failed batches and rejected rows.',
+  'rows-not-exported': 'Run `npm run exporter -- --once`, or --replay-failed for failed batches and rejected rows.',
   'log-file-missing': '--repair publishes it again from the database.',
 };
 
 export function difference(code: DifferenceCode, what: string, says: string): Difference {
-  return { code, what, says, remedy: remedies[code], isRepaired: false };
+  return { code, what, says, remedy: withCommands(remedies[code]), isRepaired: false };
 }

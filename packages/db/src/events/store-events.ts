@@ -5,7 +5,7 @@ import { createMonthMaker, type MonthMaker } from '../months/month-maker.ts';
 import type { TracedEvent } from './event-record.ts';
 import { AuditConflictError, isIdTaken, TooManyMonthsError, toMonthError } from './event-refused-error.ts';
 import { toEventMonth } from './store-each.ts';
-import { type WrittenEvent, type WrittenLine, writeAuditLines } from './write-events.ts';
+import { type Executor, type WrittenEvent, type WrittenLine, writeAuditLines } from './write-events.ts';
 
 export interface StoreOptions {
   /** Makes missing months. The default uses the pool of the statement. */
@@ -40,7 +40,7 @@ export async function storeAuditLines(
 ): Promise<WrittenLine[]> {
   for (let triesLeft = 5; ; triesLeft -= 1) {
     try {
-      return await db.query((sql) => writeAuditLines(sql, events, run));
+      return await writeAuditLines(sendEach(db), events, run);
     } catch (error) {
       if (triesLeft === 0) throw error;
       if (isMonthMissing(error)) await makeMonths(events, months, maxNewMonths);
@@ -49,6 +49,14 @@ export async function storeAuditLines(
       else if (!isIdTaken(error)) throw error;
     }
   }
+}
+
+/**
+ * Sends each statement by itself. Between two of them events are compared, which may wait for other work: that must not count
+ * for the deadline of a statement, and must not hold a connection.
+ */
+function sendEach(db: Database): Executor {
+  return { unsafe: (statement, parameters, options) => db.query((sql) => sql.unsafe(statement, parameters, options)) };
 }
 
 async function makeMonths(events: readonly TracedEvent[], months: MonthMaker, most: number): Promise<void> {
