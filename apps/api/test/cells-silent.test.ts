@@ -91,11 +91,13 @@ test('a cell that goes silent delays no key, no write and no read of the others,
       'of cedar': () => api.request('/audit', { body: anEvent({ id: idOf('cedar') }), key: reader.key }),
       'one event': () => api.request(`/audit/${known.id}`, { key: reader.key }),
       'one event elsewhere': () => api.request(`/audit/${elsewhere}`, { key: reader.key }),
+      'unknown key': () => api.request(`/keys/${elsewhere}`, { method: 'DELETE' }),
     };
     while (performance.now() < endAt)
       for (const [name, request] of Object.entries(requests)) {
         const { ms, answer } = await time(request);
-        expect([name, answer.status], answer.text).toEqual([name, name.startsWith('one event') ? 200 : 201]);
+        const expected = name === 'unknown key' ? 404 : name.startsWith('one event') ? 200 : 201;
+        expect([name, answer.status], answer.text).toEqual([name, expected]);
         if (ms > promptMs) slow.push(`${name}: ${Math.round(ms)} ms`);
       }
   }

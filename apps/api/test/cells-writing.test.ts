@@ -348,10 +348,13 @@ test('a key that is revoked while the first cell is down works nowhere when that
 
 test('a key that cannot be made in all cells is in none, and its name stays free', async () => {
   const { proxy, list } = await withProxy('birch');
-  const api = await start({ DATABASE_CELLS: list });
+  const api = await start({ DATABASE_CELLS: list.split(' ').slice(0, 2).join(' ') });
   await proxy.down();
   const refused = await api.request('/keys', { body: { name: 'new', scopes: ['read'] } });
   expect([refused.status, refused.body.detail]).toEqual([503, expect.stringContaining('The cell birch')]);
+  // The first cell may have lost a key that the other one has.
+  const unknown = await api.request(`/keys/${anEvent().id}`, { method: 'DELETE' });
+  expect([unknown.status, unknown.body.detail]).toEqual([503, expect.stringContaining('The cell birch')]);
   for (const db of Object.values(databases))
     expect(await db.sql`select from auditbox.api_key where revoked_at is null`).toHaveLength(0);
   await proxy.up();

@@ -1,17 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
 import { workFor } from '@auditbox/db/database/holder.ts';
-import { identify, type TracedEvent } from '@auditbox/db/events/event-record.ts';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { type ApiFixture, createApiFixture } from '@auditbox/testing/fixtures/api-fixture.ts';
 import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createArchiveStore } from '../src/archive/archive-store.ts';
-import type { Cell } from '../src/cells/cell.ts';
-import { createCellHealth } from '../src/cells/cell-health.ts';
-import { createRoutedCoalescer } from '../src/cells/routed-coalescer.ts';
 import { awaitTurn } from '../src/http/long-work.ts';
-import { createCoalescer } from '../src/write/coalescer.ts';
+import { createHeldCoalescer } from './held-coalescer.ts';
 
 /* What all callers share is given out in shares: no single key can take all of it. */
 
@@ -139,90 +135,6 @@ test.each([
     },
   );
   await Promise.all(answers);
-});
-
-/** A coalescer whose statements are held until they are let go. */
-function createHeldCoalescer(limits: Partial<Parameters<typeof createCoalescer>[1]> = {}) {
-  const statements: { readonly names: string[]; end(): void }[] = [];
-  const coalescer = createCoalescer(
-    (events) =>
-      new Promise((resolve) => {
-        statements.push({
-          names: events.map(({ changedBy }) => changedBy),
-          end: () => resolve(events.map(() => ({ stored: false, error: new Error('ended') }))),
-        });
-      }),
-    {
-      maxFlushes: 1,
-      maxEventsPerFlush: 10,
-      maxBytesPerFlush: 1_000_000,
-      maxWaiting: 100,
-      maxWaitingBytes: 1_000_000,
-      deadlineMs: 600_000,
-      ...limits,
-    },
-  );
-  /** An event of the key `name`, by the actor `by`. */
-  const makeEvent = (name: string, length = 0, by = name) =>
-    ({
-      id: null,
-      occurredAt: null,
-      changedBy: by,
-      changedByApiKey: '',
-      action: 'created',
-      tableName: 't',
-      objectId: '1',
-      beforeValue: null,
-      updatedValues: JSON.stringify('x'.repeat(length)),
-      context: null,
-      tenant: '',
-      origin: { recordedBy: `key:${name}`, contentHash: null, redacted: null },
-    }) as Parameters<typeof coalescer.write>[0];
-  const write = (name: string, length = 0, by = name) => coalescer.write(makeEvent(name, length, by));
-  return { coalescer, statements, makeEvent, write };
-}
-
-test('events behind statements without an answer get an error at their own deadline, and are not stored afterwards', async () => {
-  const { coalescer, statements, write } = createHeldCoalescer({ deadlineMs: 500, maxFlushes: 1, maxWaiting: 20 });
-  const silent = { code: 'DATABASE_SILENT' };
-  const held = write('held');
-  await Promise.all([expect(held).rejects.toMatchObject(silent), eventually(() => expect(statements).toHaveLength(1))]);
-  const waiting = Array.from({ length: 10 }, () => write('waiting'));
-  for (const one of waiting) await expect(one).rejects.toMatchObject(silent);
-  // Their places are free again.
-  expect([coalescer.waitingEvents, coalescer.waitingBytes]).toEqual([0, 0]);
-  statements[0]?.end();
-  const later = write('later');
-  await eventually(() => expect(statements).toHaveLength(2));
-  statements[1]?.end();
-  await expect(later).rejects.toThrow('ended');
-  expect(statements.map(({ names }) => names)).toEqual([['held'], ['later']]);
-});
-
-test('an event whose look-up in former cells took its whole deadline is not written behind the answer', async () => {
-  const { coalescer, statements, makeEvent } = createHeldCoalescer({ deadlineMs: 500 });
-  const [cell, former] = [{ name: 'ash' } as Cell, { name: 'birch' } as Cell];
-  const lookUp = Promise.withResolvers<ReadonlyMap<string, Cell>>();
-  let lookUps = 0;
-  const routed = createRoutedCoalescer({
-    router: {
-      identify: (event: TracedEvent) => identify(event),
-      placesOf: () => [cell, former],
-      findCells: () => {
-        lookUps += 1;
-        return lookUp.promise;
-      },
-      pickCell: () => cell,
-    },
-    coalescers: new Map([[cell, coalescer]]),
-    health: createCellHealth([{ name: 'ash', changesDb: blocker }]),
-    deadlineMs: 600_000,
-  });
-  const { id } = anEvent();
-  const written = routed.write({ ...makeEvent('late'), id }, performance.now());
-  lookUp.resolve(new Map([[id, cell]]));
-  await expect(written).rejects.toMatchObject({ code: 'DATABASE_SILENT' });
-  expect([lookUps, statements.length]).toEqual([1, 0]);
 });
 
 test('a key whose events wait in front of those of others gets no more of a statement than they get', async () => {

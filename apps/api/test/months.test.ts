@@ -107,6 +107,10 @@ test('an event that is right is a 503 where its month was detached by hand, or c
   const monthAgo = (months: number) => new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - months, 1));
   const tableOf = (month: Date) => `auditbox.audit_log_${month.toISOString().slice(0, 7).replace('-', '_')}`;
   const eventOf = (month: Date) => anEvent({ updated_at: month.toISOString() });
+  const countCreated = async () => {
+    const { text } = await api.request('/metrics');
+    return Number(/^auditbox_events_accepted_total\{.*outcome="created".*\} (\d+)$/m.exec(text)?.[1]);
+  };
   const [current, closed, detached] = [monthAgo(0), monthAgo(2), monthAgo(3)];
   for (const month of [closed, detached]) await api.db.sql`select auditbox.make_month(${month.toISOString()})`;
   await api.db.sql.unsafe(`alter table auditbox.audit_log detach partition ${tableOf(detached)}`);
@@ -118,6 +122,7 @@ test('an event that is right is a 503 where its month was detached by hand, or c
       { event: eventOf(detached), detail: expect.stringContaining('was detached by hand') },
       { event: eventOf(current), detail: expect.stringContaining('retention is removing a month that is not over') },
     ];
+    const createdBefore = await countCreated();
     for (const { event, detail } of reasons) {
       const good = anEvent({ updated_at: '2026-01-05T00:00:00Z' });
       for (const [path, body] of [
@@ -133,6 +138,8 @@ test('an event that is right is a 503 where its month was detached by hand, or c
       }
       expect((await api.request(`/audit/${good.id}`)).status).toBe(200);
     }
+    // The good one of each partial batch.
+    expect(await countCreated()).toBe(createdBefore + reasons.length);
     // Retention is right to remove a month that is over.
     expect((await api.request('/audit', { body: eventOf(closed) })).status).toBe(422);
   } finally {

@@ -5,9 +5,8 @@ import { join } from 'node:path';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { type App, endApps } from '@auditbox/testing/servers/spawn-app.ts';
 import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { thisHost } from '../src/cache/run-folder.ts';
-import { createProgress } from '../src/progress.ts';
 import { type ArchiveFixture, createArchiveFixture } from './archive-fixture.ts';
 
 /* Commands of the archive that are stopped, and whose output nobody reads to its end. */
@@ -169,24 +168,6 @@ test.each(['find --json', 'find', "query 'select * from events' --csv", 'shell']
     expect(await readFile(join(folder, 'said'), 'utf8')).not.toMatch(/EPIPE|\n\s+at /);
   },
 );
-
-test('progress is a line every two seconds, and costs nothing in between', () => {
-  const now = vi.spyOn(performance, 'now');
-  const shown: string[] = [];
-  const describe = vi.fn(() => 'at hour=11');
-  try {
-    now.mockReturnValue(1_000);
-    const progress = createProgress((text) => shown.push(text));
-    for (const ms of [1_000, 2_999, 3_000, 3_001, 4_999, 5_000]) {
-      now.mockReturnValue(ms);
-      progress(describe);
-    }
-  } finally {
-    now.mockRestore();
-  }
-  expect(shown).toEqual(['at hour=11\n', 'at hour=11\n']);
-  expect(describe).toHaveBeenCalledTimes(2);
-});
 
 test('a command goes on when nobody reads its progress', async () => {
   const output = join(folder, 'rows');

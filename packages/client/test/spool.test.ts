@@ -133,6 +133,49 @@ test('an event that the api will never take is kept and reported, and holds up n
   expect(await eventFiles()).toEqual([]);
 });
 
+test('events that the database refuses for now hold up no other, and are stored once it takes them', async () => {
+  const { sql } = api.db;
+  const now = new Date();
+  const month = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() - 2, 15)).toISOString();
+  const table = `auditbox.audit_log_${month.slice(0, 7).replace('-', '_')}`;
+  await sql`select auditbox.make_month(${month}::timestamptz)`;
+  const [{ bound }] = await sql<[{ bound: string }]>`
+    select pg_get_expr(relpartbound, oid) as bound from pg_class where oid = ${table}::regclass`;
+  await sql.unsafe(`alter table auditbox.audit_log detach partition ${table}`);
+  const good = () => anEvent({ table_name: 'stuck' });
+  const bad = () => anEvent({ table_name: 'stuck', updated_at: month });
+  const wrong = { ...anEvent({ table_name: 'stuck' }), action: 'exploded' };
+  const away = await open({}, nobody);
+  const add = (spool: Spool, events: readonly ReturnType<typeof good>[]) =>
+    Promise.all(events.map((event) => spool.add(event)));
+  const sent = [good(), good(), bad(), good(), wrong, good()];
+  // One file. All events of the next one are of the month.
+  await add(away, sent);
+  await away.close();
+  const errors: unknown[] = [];
+  const refused: unknown[] = [];
+  const spool = await open({ onError: (error) => errors.push(error), onRefused: (one) => refused.push(one) });
+  const stuck = await add(spool, [bad(), bad(), bad()]);
+  const later = await add(spool, [good()]);
+  await eventually(async () => expect(await storedIds('stuck')).toEqual(expect.arrayContaining(later)));
+  await eventually(() => expect(errors.length).toBeGreaterThan(2));
+  expect(errors[0]).toMatchObject({ status: 503, problemCode: 'database-misconfigured' });
+  expect(await storedIds('stuck')).toHaveLength(5);
+  expect(refused).toHaveLength(1);
+  const stopped = spool.drain({ signal: AbortSignal.abort(new Error('events wait')) });
+  await expect(stopped).rejects.toThrow('events wait');
+  await spool.close();
+  const texts = await Promise.all((await eventFiles()).map((name) => readFile(join(folder, name), 'utf8')));
+  const waiting = texts.join('').match(/(?<="id":")[0-9a-f-]{36}/g) ?? [];
+  expect(waiting.toSorted()).toEqual([sent[2]?.id, ...stuck].toSorted());
+  await sql.unsafe(`alter table auditbox.audit_log attach partition ${table} ${bound}`);
+  const again = await open();
+  expect(again.bytes).toBe(Buffer.byteLength(texts.join('')));
+  await again.drain();
+  expect(await storedIds('stuck')).toEqual(expect.arrayContaining([...waiting, ...later]));
+  expect([await storedIds('stuck').then((ids) => ids.length), await eventFiles(), again.bytes]).toEqual([9, [], 0]);
+});
+
 test('a full spool refuses an event and loses none, also when adds come together', async () => {
   const spool = await open({ maxBytes: 10_000 }, nobody);
   const added = await Promise.allSettled(Array.from({ length: 100 }, () => spool.add(withoutId('full'))));

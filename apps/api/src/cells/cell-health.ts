@@ -1,6 +1,6 @@
 import { checkDatabase } from '@auditbox/db/database/check-database.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
-import { DatabaseError } from '@auditbox/db/database/database-error.ts';
+import { DatabaseError, deadlineOverCode } from '@auditbox/db/database/database-error.ts';
 import { databaseTime } from '@auditbox/db/database/database-time.ts';
 import { FutureEventError, nameCell } from '@auditbox/db/events/event-refused-error.ts';
 
@@ -9,7 +9,10 @@ export interface CellHealth {
   isUp(name: string): boolean;
   /** Whether its clock is so far behind that it refuses events of now. Known only once it has refused one. */
   isBehind(name: string): boolean;
-  /** Passes the outcome of a statement in a cell on, and remembers whether the cell answered. Names the cell in an error. */
+  /**
+   * Passes the outcome of a statement in a cell on, and remembers whether the cell answered. Names the cell in an error, but
+   * not in `DatabaseError.late`: another cell may have used the deadline up.
+   */
   watch<T>(name: string, outcome: Promise<T>): Promise<T>;
   /** Remembers why a cell refused one of several events, and names the cell in the error. */
   noteRefusal(name: string, error: Error): void;
@@ -95,6 +98,11 @@ export function createCellHealth(
     if (error instanceof FutureEventError) compareClock(stateOf(name));
   }
 
+  function noteSilence(state: CellState): void {
+    const now = performance.now();
+    if (state.waiting > 0 && now - state.since > silentMs) state.retryAt ??= now;
+  }
+
   return {
     noteRefusal,
     isBehind(name) {
@@ -104,27 +112,29 @@ export function createCellHealth(
     },
     isUp(name) {
       const state = stateOf(name);
-      const now = performance.now();
-      if (state.waiting > 0 && now - state.since > silentMs) state.retryAt ??= now;
+      noteSilence(state);
       if (state.retryAt === null) return true;
-      if (now >= state.retryAt && !state.isChecking) void check(state);
+      if (performance.now() >= state.retryAt && !state.isChecking) void check(state);
       return false;
     },
     async watch(name, outcome) {
       const state = stateOf(name);
       if (state.waiting === 0) state.since = performance.now();
       state.waiting += 1;
+      let hasAnswered = true;
       try {
         const result = await outcome;
         state.retryAt = null;
         return result;
       } catch (error) {
-        if (error instanceof DatabaseError && isDown(error)) state.retryAt = performance.now() + restMs;
-        noteRefusal(name, error);
+        hasAnswered = !(error instanceof DatabaseError && error.code === deadlineOverCode);
+        if (!hasAnswered) noteSilence(state);
+        else noteRefusal(name, error);
+        if (hasAnswered && error instanceof DatabaseError && isDown(error)) state.retryAt = performance.now() + restMs;
         throw error;
       } finally {
         state.waiting -= 1;
-        state.since = performance.now();
+        if (hasAnswered) state.since = performance.now();
       }
     },
   };

@@ -96,9 +96,15 @@ export function createCellKeyStore(cells: readonly CellKeys[], health: CellHealt
     async findStored(keyId, tenant) {
       const found = await ask((keys) => keys.findStored(keyId, tenant));
       if (found !== null) return found;
-      // The first cell may have lost it.
-      const all = await Promise.all(cells.map(({ keys }) => keys.findStored(keyId, tenant)));
-      return all.find((key) => key !== null) ?? null;
+      // The first cell may have lost it. The others have not, so one of them is enough to know that nobody has it.
+      const lookUps = cells.map(({ name, keys }) => health.watch(name, keys.findStored(keyId, tenant)));
+      const outcomes = await firstAnswers(lookUps, graceMs);
+      for (const outcome of outcomes)
+        if (outcome?.status === 'fulfilled' && outcome.value !== null) return outcome.value;
+      const [first, ...others] = outcomes;
+      if (others.length === 0 || others.some((outcome) => outcome?.status === 'fulfilled')) return null;
+      for (const outcome of [first, ...others]) if (outcome?.status === 'rejected') throw outcome.reason;
+      throw Object.assign(DatabaseError.silent(graceMs), { cell: cells[1]?.name ?? null });
     },
     list(query) {
       const read = async (keys: KeyStore, cell: string) => {

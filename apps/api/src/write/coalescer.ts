@@ -156,7 +156,7 @@ export function createCoalescer(
     },
     write(event, endsAt = performance.now() + limits.deadlineMs) {
       const leftMs = endsAt - performance.now();
-      if (leftMs <= 0) return Promise.reject(DatabaseError.silent(limits.deadlineMs));
+      if (leftMs <= 0) return Promise.reject(DatabaseError.late(limits.deadlineMs));
       const bytes = estimateBytes(event);
       const holder = event.origin?.recordedBy ?? '';
       const line = lines.get(holder) ?? { queue: [], bytes: 0 };
@@ -173,7 +173,7 @@ export function createCoalescer(
       schedule();
       return within(leftMs, promise, () => {
         remove(holder, waiting);
-        throw DatabaseError.silent(limits.deadlineMs);
+        throw DatabaseError.late(limits.deadlineMs);
       });
     },
   };

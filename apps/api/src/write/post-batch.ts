@@ -119,7 +119,6 @@ export const postBatch: Route = {
         const stored = outcomes.flatMap((outcome) => (outcome.kind === 'stored' ? [outcome.event] : []));
         const errors = outcomes.flatMap((outcome) => (outcome.kind === 'refused' ? [outcome.problem] : []));
         if (stored.length === 0) throw invalidBatch(errors);
-        metrics.stored(stored);
         const ids = outcomes.map((outcome) => (outcome.kind === 'stored' ? outcome.event.id : null));
         const created = stored.filter(({ outcome }) => outcome === 'created').length;
         const receipt = await giveBatchReceipt(stored, ({ json }) => json, settings.receiptSigner);

@@ -23,7 +23,7 @@ const eventsPerStatement = 500;
  * that are refused. Some may be stored then. The 503 is not thrown if the same request again would store an event twice.
  */
 export async function storePartly(
-  { store }: Pick<ApiParts, 'store'>,
+  { store, metrics }: Pick<ApiParts, 'store' | 'metrics'>,
   given: readonly Checked<NewAuditEvent>[],
   request: WriteRequest,
 ): Promise<PartOutcome[]> {
@@ -33,9 +33,11 @@ export async function storePartly(
   let wrong: RefusedEvent | null = null;
   for (let at = 0; at < ready.length; at += eventsPerStatement) {
     const part = ready.slice(at, at + eventsPerStatement);
-    const stored = await parts.storeEach(part.map(({ event }) => event));
+    const each = await parts.storeEach(part.map(({ event }) => event));
+    // They are stored, whatever becomes of the request.
+    metrics.stored(each.flatMap((outcome) => (outcome.stored ? [outcome.event] : [])));
     for (const [place, { index, event }] of part.entries()) {
-      const outcome = stored[place] as EachOutcome;
+      const outcome = each[place] as EachOutcome;
       const refused = outcome.stored ? null : requireRefusal(outcome.error, event);
       if (refused !== null && refused.status >= 500) wrong ??= refused;
       if (outcome.stored && given[index]?.ok && !hasLastingId(given[index].value, request)) isRepeatable = false;

@@ -4,7 +4,7 @@ import type { NewAuditEvent } from '../wire.ts';
 import { createBell } from './bell.ts';
 import { type EventWriter, sendEach } from './send-each.ts';
 import type { SpoolFiles } from './spool-files.ts';
-import { readLines } from './spool-line.ts';
+import { printLine, readLines } from './spool-line.ts';
 
 /** What a person should see. */
 export interface SpoolReports {
@@ -41,10 +41,11 @@ export function startSender(files: SpoolFiles, client: EventWriter, { onError, o
       try {
         bell.clear();
         const waitForThis = [...drains];
-        const refused = await sendOldest(files, client, ends.signal);
+        const sent = await sendOldest(files, client, ends.signal);
+        for (const one of sent?.refused ?? []) onRefused(one);
+        if (sent !== null && sent.error !== null) throw sent.error;
         failures = 0;
-        for (const one of refused ?? []) onRefused(one);
-        if (refused !== null) continue;
+        if (sent !== null) continue;
         for (const resolve of waitForThis) resolve();
         await bell.wait();
       } catch (error) {
@@ -84,15 +85,17 @@ export function startSender(files: SpoolFiles, client: EventWriter, { onError, o
   };
 }
 
+interface SentFile {
+  readonly refused: readonly RefusedLine[];
+  /** Why the database refuses an event for now; null if none waits. */
+  readonly error: Error | null;
+}
+
 /**
- * Sends the oldest file. Returns the lines that it had in vain; null if no line waits. A crash before the file is removed
- * sends it again, and the ids make that harmless.
+ * Sends the oldest file; returns null if no line waits. Events that the database refuses for now go to the end of the queue.
+ * A crash before the file is removed sends it again, and the ids make that harmless.
  */
-async function sendOldest(
-  files: SpoolFiles,
-  client: EventWriter,
-  signal: AbortSignal,
-): Promise<readonly RefusedLine[] | null> {
+async function sendOldest(files: SpoolFiles, client: EventWriter, signal: AbortSignal): Promise<SentFile | null> {
   const oldest = await files.takeOldest();
   if (oldest === null) return null;
   const lines = readLines(oldest.text);
@@ -100,9 +103,12 @@ async function sendOldest(
   const damaged = lines.flatMap((line): RefusedLine[] =>
     line.kind === 'damaged' ? [{ event: line.text, reason: 'The disk damaged this line.' }] : [],
   );
-  const refused = [...damaged, ...(await sendEach(client, events, signal))];
+  const sent = await sendEach(client, events, signal);
+  const refused = [...damaged, ...sent.refused];
   // On disk before the events leave the spool.
   if (refused.length > 0) await files.keepRefused(refused.map((one) => `${JSON.stringify(one)}\n`).join(''));
-  await files.remove(oldest.name);
-  return refused;
+  if (sent.error === null) await files.remove(oldest.name);
+  else if (sent.waiting.length === lines.length) await files.postpone(oldest.name);
+  else await files.replace(oldest.name, sent.waiting.map(printLine).join(''));
+  return { refused, error: sent.error };
 }

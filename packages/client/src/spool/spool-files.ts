@@ -14,6 +14,10 @@ export interface SpoolFiles {
   /** The oldest file with its text, which gets no more lines; null if no line waits. */
   takeOldest(): Promise<{ readonly name: string; readonly text: string } | null>;
   remove(name: string): Promise<void>;
+  /** Moves a file to the end of the queue. */
+  postpone(name: string): Promise<void>;
+  /** Puts lines at the end of the queue, in place of a file. A crash in between leaves both. */
+  replace(name: string, lines: string): Promise<void>;
   /** Keeps lines for a person. They count as long as they are there. */
   keepRefused(lines: string): Promise<void>;
   readonly bytes: number;
@@ -49,6 +53,8 @@ export async function openSpoolFiles(folder: string, maxBytes: number): Promise<
   let bytes = full.reduce((sum, { size }) => sum + size, 0);
   let current: OpenFile | null = null;
   let waiting: WaitingLine[] = [];
+
+  const findFull = (name: string) => full.findIndex((file) => file.name === name);
 
   /** What touches the newest file happens one after the other. */
   let last: Promise<unknown> = Promise.resolve();
@@ -142,10 +148,34 @@ export async function openSpoolFiles(folder: string, maxBytes: number): Promise<
     },
     async remove(name) {
       await rm(join(folder, name), { force: true });
-      const index = full.findIndex((file) => file.name === name);
+      const index = findFull(name);
       const [removed] = index === -1 ? [] : full.splice(index, 1);
       bytes -= removed?.size ?? 0;
     },
+    postpone: (name) =>
+      inTurn(async () => {
+        // Newer lines are sent first.
+        await end();
+        const [file] = full.splice(findFull(name), 1);
+        if (file !== undefined) full.push(file);
+      }),
+    replace: (name, lines) =>
+      inTurn(async () => {
+        await end();
+        const file = await begin();
+        try {
+          await file.handle.appendFile(lines);
+          await file.handle.sync();
+        } catch (error) {
+          // The lines are in the other file too.
+          await leave().catch(() => {});
+          throw error;
+        }
+        file.size = Buffer.byteLength(lines);
+        bytes += file.size;
+        await end();
+        await files.remove(name);
+      }),
     async keepRefused(lines) {
       const file = await open(refusedFile, 'a+', 0o600);
       try {

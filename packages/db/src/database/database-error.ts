@@ -64,6 +64,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
   CONNECT: { kind: 'unreachable', name: 'connection failure', retry: true },
   DATABASE_BUSY: { kind: 'busy', name: 'too many statements wait', retry: true },
   DATABASE_SILENT: { kind: 'timeout', name: 'no answer', retry: true },
+  DEADLINE_OVER: { kind: 'timeout', name: 'deadline of the request', retry: true },
   ANOTHER_CELL: { kind: 'misconfigured', name: 'another cell', retry: false },
   SCHEMA_TOO_NEW: { kind: 'newer schema', name: 'newer schema', retry: false },
   UNSAFE_TRANSACTION: { kind: 'unreachable', name: 'connection in an unknown state', retry: true },
@@ -94,6 +95,9 @@ interface Details {
   readonly detail?: string | null;
   readonly isNetwork?: boolean;
 }
+
+/** The code of `DatabaseError.late`. */
+export const deadlineOverCode = 'DEADLINE_OVER';
 
 /** The code of `DatabaseError.anotherCell`. */
 export const anotherCellCode = 'ANOTHER_CELL';
@@ -131,6 +135,11 @@ export class DatabaseError extends Error {
   /** No answer within the deadline: the connection is half open, or the driver's pool hangs. */
   static silent(deadlineMs: number): DatabaseError {
     return new DatabaseError('DATABASE_SILENT', `The database did not answer within ${deadlineMs} ms.`);
+  }
+
+  /** The deadline of a request is over. Several databases may have used it up, so it says nothing about one of them. */
+  static late(deadlineMs: number): DatabaseError {
+    return new DatabaseError(deadlineOverCode, `The request was not done within ${deadlineMs} ms.`);
   }
 
   /** The schema has a migration that this version must know and does not. Nothing was sent. */

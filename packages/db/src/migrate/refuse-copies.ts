@@ -8,10 +8,12 @@ interface NamedDatabase {
 
 /** Of the oldest events of each cell: copies of a database have them in common, also when both were written to since. */
 const sampleSize = 300;
+/** Fewer may be mistakes of earlier times. */
+const leastShared = 3;
 
 /**
- * Throws MigrationError if a cell is a copy of another one: most events of one are in the other. Each would be in every list
- * twice. An id that two cells have by an earlier mistake does not count.
+ * Throws MigrationError if a cell is a copy of another one: most events of one are in the other, and three at least. Each would
+ * be in every list twice. One or two ids that two cells have by an earlier mistake do not count.
  *
  * Caller: `npm run migrate` with DATABASE_CELLS.
  * Locks: none.
@@ -28,7 +30,10 @@ export async function refuseCopies(cells: readonly NamedDatabase[], schema: stri
       others.flatMap(({ ids }) => ids),
       schema,
     );
-    const original = others.find(({ ids }) => ids.filter((id) => shared.has(id)).length * 2 > ids.length);
+    const original = others.find(({ ids }) => {
+      const count = ids.filter((id) => shared.has(id)).length;
+      return count >= leastShared && count * 2 > ids.length;
+    });
     if (original !== undefined)
       throw new MigrationError(
         `The cells ${original.name} and ${name} have the same events: one is a copy of the other, and each event would be in every list twice. A new cell begins with an empty database.`,
