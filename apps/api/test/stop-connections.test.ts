@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { Agent, get, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
-import { createServer } from '../src/http/server.ts';
+import { type ApiServer, createServer } from '../src/http/server.ts';
 
-/* A caller that keeps its connection does not hold up the end of an api. */
+/* A caller that keeps its connection does not hold up the end of an api, and one that is served gets its answer. */
 
 /** Nothing here ends by itself. */
 const hourMs = 3_600_000;
@@ -12,6 +13,8 @@ const limits = {
   ...{ headersMs: hourMs, requestMs: hourMs, keepAliveMs: hourMs, stallMs: hourMs },
   ...{ max: 10, maxPerAddress: 10 },
 };
+
+const portOf = ({ server }: ApiServer) => (server.address() as AddressInfo).port;
 
 test.each([
   ['before its answer begins', false, 'close'],
@@ -22,7 +25,7 @@ test.each([
   api.server.listen(0);
   await once(api.server, 'listening');
   const agent = new Agent({ keepAlive: true });
-  const answered = once(get({ port: (api.server.address() as AddressInfo).port, agent }), 'response');
+  const answered = once(get({ port: portOf(api), agent }), 'response');
   const response = await asked;
   if (hasBegun) {
     response.write('begin');
@@ -35,4 +38,23 @@ test.each([
   expect(received.resume().headers.connection).toBe(connection);
   await closed;
   agent.destroy();
+});
+
+test('a connection on which something moves in the turn of its timeout is not broken', async () => {
+  const { promise: asked, resolve: ask } = Promise.withResolvers<ServerResponse>();
+  const api = createServer((_request, response) => ask(response), limits, null);
+  api.server.listen(0);
+  await once(api.server, 'listening');
+  const agent = new Agent();
+  const answered = once(get({ port: portOf(api), agent }), 'response');
+  const response = await asked;
+  api.server.emit('timeout', response.socket as Socket);
+  // More than the network holds.
+  const body = Buffer.alloc(32 * 1024 * 1024, 'x');
+  response.end(body);
+  const [received] = await answered;
+  expect(await text(received)).toHaveLength(body.length);
+  const closed = once(api.server, 'close');
+  api.close();
+  await closed;
 });

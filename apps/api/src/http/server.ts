@@ -64,16 +64,7 @@ export function createServer(app: RequestListener, limits: ConnectionLimits, tls
   const exchanges = new Map<Socket, Exchange>();
   const refuser = refuseUnreadable(server, listCommonHeaders(tls !== null), exchanges);
   serveInTurn(server, app, exchanges, refuser);
-  // Nothing has moved on the connection. That is the caller's doing if a part of its body or of its answer is missing.
-  const endStalled = spread((socket: Socket) => {
-    const exchange = exchanges.get(socket);
-    if (socket.destroyed) return;
-    if (exchange === undefined) socket.destroy();
-    else if (!exchange.request.complete || exchange.response.writableLength > 0 || socket.writableLength > 0)
-      breakConnection(socket);
-    else socket.setTimeout(limits.stallMs);
-  });
-  server.on('timeout', endStalled);
+  server.on('timeout', endStalled(exchanges, limits));
   return {
     server,
     close() {
@@ -87,6 +78,23 @@ export function createServer(app: RequestListener, limits: ConnectionLimits, tls
       server.closeAllConnections();
     },
   };
+}
+
+/** Ends a connection on which nothing has moved. That is the caller's doing if a part of its body or of its answer is missing. */
+function endStalled(exchanges: ReadonlyMap<Socket, Exchange>, { stallMs }: ConnectionLimits) {
+  const end = spread(({ socket, moved, unsent }: { socket: Socket; moved: number; unsent: number }) => {
+    // In a turn between the timeout and this one, something may have moved.
+    if (socket.destroyed || countMoved(socket) !== moved || socket.writableLength !== unsent) return;
+    const exchange = exchanges.get(socket);
+    if (exchange === undefined) socket.destroy();
+    else if (!exchange.request.complete || exchange.response.writableLength > 0 || unsent > 0) breakConnection(socket);
+    else socket.setTimeout(stallMs);
+  });
+  return (socket: Socket) => end({ socket, moved: countMoved(socket), unsent: socket.writableLength });
+}
+
+function countMoved({ bytesRead, bytesWritten }: Socket): number {
+  return bytesRead + bytesWritten;
 }
 
 /**
