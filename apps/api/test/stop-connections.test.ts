@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Agent, get, type ServerResponse } from 'node:http';
-import { type AddressInfo, type Socket } from 'node:net';
+import { type AddressInfo, connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { type ApiServer, createServer } from '../src/http/server.ts';
@@ -38,6 +38,37 @@ test.each([
   expect(received.resume().headers.connection).toBe(connection);
   await closed;
   agent.destroy();
+});
+
+test.each([
+  ['before the answer begins', true],
+  ['behind the answer', false],
+])('an answer to a body that still arrives is not lost when the server closes %s', async (_when, closesBefore) => {
+  const { promise: asked, resolve: ask } = Promise.withResolvers<ServerResponse>();
+  const api = createServer((_request, response) => ask(response), limits, null);
+  api.server.listen(0);
+  await once(api.server, 'listening');
+  const caller = connect(portOf(api)).on('error', () => {});
+  let received = '';
+  caller.on('data', (part) => {
+    received += part;
+  });
+  const body = Buffer.alloc(1_000_000);
+  caller.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length + 1}\r\n\r\n1`);
+  const response = await asked;
+  const socket = response.socket as Socket;
+  const closed = once(api.server, 'close');
+  if (closesBefore) api.close();
+  const answered = once(response, 'close');
+  response.writeHead(413).end('too large');
+  await answered;
+  if (!closesBefore) api.close();
+  // A connection that closes before it has read this is reset.
+  caller.write(body);
+  await closed;
+  expect(socket.bytesRead).toBeGreaterThan(body.length);
+  await expect.poll(() => received).toMatch(/^HTTP\/1\.1 413 .*too large/s);
+  caller.destroy();
 });
 
 test('a connection on which something moves in the turn of its timeout is not broken', async () => {

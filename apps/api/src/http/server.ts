@@ -62,6 +62,9 @@ export function createServer(app: RequestListener, limits: ConnectionLimits, tls
   server.timeout = limits.stallMs;
   server.on('connection', noteArrival);
   const exchanges = new Map<Socket, Exchange>();
+  server.on(tls === null ? 'connection' : 'secureConnection', (socket: Socket) => {
+    socket.once('close', () => exchanges.delete(socket));
+  });
   const refuser = refuseUnreadable(server, listCommonHeaders(tls !== null), exchanges);
   serveInTurn(server, app, exchanges, refuser);
   server.on('timeout', endStalled(exchanges, limits));
@@ -70,8 +73,7 @@ export function createServer(app: RequestListener, limits: ConnectionLimits, tls
     close() {
       server.close();
       server.closeIdleConnections();
-      for (const { response, waiting } of exchanges.values())
-        if (waiting.length === 0 && !response.headersSent) response.shouldKeepAlive = false;
+      for (const exchange of exchanges.values()) closeBehindAnswer(exchange);
     },
     breakConnections() {
       for (const socket of exchanges.keys()) breakConnection(socket);
@@ -80,13 +82,22 @@ export function createServer(app: RequestListener, limits: ConnectionLimits, tls
   };
 }
 
+/** Closes the connection behind the answer, if that has not begun and no other request waits. */
+function closeBehindAnswer(exchange: Exchange): void {
+  const { request, response, waiting } = exchange;
+  if (waiting.length > 0 || response.headersSent) return;
+  if (request.complete) response.shouldKeepAlive = false;
+  // Closing the connection while the body still arrives would lose the answer.
+  else request.once('end', () => closeBehindAnswer(exchange));
+}
+
 /** Ends a connection on which nothing has moved. That is the caller's doing if a part of its body or of its answer is missing. */
 function endStalled(exchanges: ReadonlyMap<Socket, Exchange>, { stallMs }: ConnectionLimits) {
   const end = spread(({ socket, moved, unsent }: { socket: Socket; moved: number; unsent: number }) => {
     // In a turn between the timeout and this one, something may have moved.
     if (socket.destroyed || countMoved(socket) !== moved || socket.writableLength !== unsent) return;
     const exchange = exchanges.get(socket);
-    if (exchange === undefined) socket.destroy();
+    if (exchange === undefined || exchange.response.writableFinished) socket.destroy();
     else if (!exchange.request.complete || exchange.response.writableLength > 0 || unsent > 0) breakConnection(socket);
     else socket.setTimeout(stallMs);
   });
@@ -122,17 +133,23 @@ function serveInTurn(
   function serve(socket: Socket, exchange: Exchange): void {
     const { request, response } = exchange;
     response.on('close', () => {
-      const next = socket.destroyed ? undefined : exchange.waiting.shift();
-      if (next === undefined) {
-        exchanges.delete(socket);
-        if (!server.listening) socket.destroySoon();
-      } else {
-        [exchange.request, exchange.response] = next;
-        serve(socket, exchange);
-      }
+      // The answer to a rejected body is often complete before the body, and is lost if the connection closes before its end.
+      if (request.complete || socket.destroyed) serveNext(socket, exchange);
+      else request.once('end', () => serveNext(socket, exchange));
     });
     request.url = toOriginForm(request.url ?? '/');
     app(request, response);
+  }
+
+  function serveNext(socket: Socket, exchange: Exchange): void {
+    const next = socket.destroyed ? undefined : exchange.waiting.shift();
+    if (next === undefined) {
+      exchanges.delete(socket);
+      if (!server.listening) socket.destroySoon();
+    } else {
+      [exchange.request, exchange.response] = next;
+      serve(socket, exchange);
+    }
   }
 
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
