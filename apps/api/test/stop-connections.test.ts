@@ -40,6 +40,19 @@ test.each([
   agent.destroy();
 });
 
+test('a connection that was opened in advance and has no request does not hold up the end', async () => {
+  const api = createServer((_request, response) => response.end(), limits, null);
+  api.server.listen(0);
+  await once(api.server, 'listening');
+  const accepted = once(api.server, 'connection');
+  const socket = connect(portOf(api)).on('error', () => {});
+  await accepted;
+  const closed = once(api.server, 'close');
+  api.close();
+  await closed;
+  socket.destroy();
+});
+
 test.each([
   ['before the answer begins', true],
   ['behind the answer', false],

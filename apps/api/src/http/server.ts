@@ -21,6 +21,9 @@ const checkSlowRequestsMs = 5_000;
 /** Requests of one connection that wait for the answer of the one before. No known client sends more than one. */
 const maxWaiting = 16;
 
+/** A new connection has this long for its first request when the server closes: the request may be on its way. */
+const firstRequestMs = 500;
+
 /**
  * Headers of a request. Node drops those behind its limit without a word: one of them may be the X-Forwarded-For of a proxy,
  * behind two thousand of its caller.
@@ -62,9 +65,17 @@ export function createServer(app: RequestListener, limits: ConnectionLimits, tls
   server.timeout = limits.stallMs;
   server.on('connection', noteArrival);
   const exchanges = new Map<Socket, Exchange>();
+  // Connections without a request. Load balancers and browsers open some in advance, and Node does not count them as idle.
+  const unused = new Set<Socket>();
   server.on(tls === null ? 'connection' : 'secureConnection', (socket: Socket) => {
-    socket.once('close', () => exchanges.delete(socket));
+    unused.add(socket);
+    socket.once('close', () => {
+      unused.delete(socket);
+      exchanges.delete(socket);
+    });
   });
+  for (const event of ['request', 'checkExpectation'])
+    server.on(event, ({ socket }: IncomingMessage) => unused.delete(socket));
   const refuser = refuseUnreadable(server, listCommonHeaders(tls !== null), exchanges);
   serveInTurn(server, app, exchanges, refuser);
   server.on('timeout', endStalled(exchanges, limits));
@@ -73,6 +84,10 @@ export function createServer(app: RequestListener, limits: ConnectionLimits, tls
     close() {
       server.close();
       server.closeIdleConnections();
+      const endUnused = setTimeout(() => {
+        for (const socket of unused) socket.destroy();
+      }, firstRequestMs);
+      server.once('close', () => clearTimeout(endUnused));
       for (const exchange of exchanges.values()) closeBehindAnswer(exchange);
     },
     breakConnections() {
