@@ -148,6 +148,8 @@ beforeAll(async () => {
     await rig.db.store(events.slice(at, at + 105));
     expect(await (await rig.drain({ EXPORT_BATCH_MAX_ROWS: '14' })).ended).toBe(0);
   }
+  const hours = Map.groupBy(await rig.bucket.objects(), ({ key }) => key.slice(0, key.lastIndexOf('/')));
+  expect(Math.max(...[...hours.values()].map((objects) => objects.length))).toBeGreaterThanOrEqual(4);
   before = await startApi(urlAs('api', rig.db.url), archiveSettings());
   tenantKey = (await before.request('/keys', { body: { name: 'acme', scopes: ['read'], tenant: 'acme' } })).body.key;
   const answers = {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { get } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import express from 'express';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { awaitTurn, noteArrival, spread } from '../src/http/long-work.ts';
 import { type ApiServer, createServer } from '../src/http/server.ts';
 import { sendParts } from '../src/read/send-export.ts';
@@ -110,6 +110,25 @@ test('what is done for thousands of connections at once is done for a few millis
   expect(Math.max(...perTurn)).toBeLessThanOrEqual(5);
   item(0);
   await expect.poll(() => done).toBe(61);
+});
+
+test('an error of one item does not stop what is done for the others', () => {
+  vi.useFakeTimers({ toFake: ['setImmediate'] });
+  try {
+    const done: string[] = [];
+    const item = spread((name: string) => {
+      if (name === 'wrong') throw new Error('wrong');
+      done.push(name);
+    });
+    for (const name of ['wrong', 'right', 'wrong']) item(name);
+    expect(() => vi.runAllTimers()).toThrow('wrong');
+    expect(() => vi.runAllTimers()).toThrow('wrong');
+    item('later');
+    vi.runAllTimers();
+    expect(done).toEqual(['right', 'later']);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test('each part of an export is a piece of long work: in each turn of the event loop there is one at most', async () => {

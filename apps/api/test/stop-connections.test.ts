@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { Agent, get, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
-import { createServer } from '../src/http/server.ts';
+import { type ApiServer, createServer } from '../src/http/server.ts';
 
-/* A caller that keeps its connection does not hold up the end of an api. */
+/* A caller that keeps its connection does not hold up the end of an api, and one that is served gets its answer. */
 
 /** Nothing here ends by itself. */
 const hourMs = 3_600_000;
@@ -12,6 +13,8 @@ const limits = {
   ...{ headersMs: hourMs, requestMs: hourMs, keepAliveMs: hourMs, stallMs: hourMs },
   ...{ max: 10, maxPerAddress: 10 },
 };
+
+const portOf = ({ server }: ApiServer) => (server.address() as AddressInfo).port;
 
 test.each([
   ['before its answer begins', false, 'close'],
@@ -22,7 +25,7 @@ test.each([
   api.server.listen(0);
   await once(api.server, 'listening');
   const agent = new Agent({ keepAlive: true });
-  const answered = once(get({ port: (api.server.address() as AddressInfo).port, agent }), 'response');
+  const answered = once(get({ port: portOf(api), agent }), 'response');
   const response = await asked;
   if (hasBegun) {
     response.write('begin');
@@ -35,4 +38,67 @@ test.each([
   expect(received.resume().headers.connection).toBe(connection);
   await closed;
   agent.destroy();
+});
+
+test('a connection that was opened in advance and has no request does not hold up the end', async () => {
+  const api = createServer((_request, response) => response.end(), limits, null);
+  api.server.listen(0);
+  await once(api.server, 'listening');
+  const accepted = once(api.server, 'connection');
+  const socket = connect(portOf(api)).on('error', () => {});
+  await accepted;
+  const closed = once(api.server, 'close');
+  api.close();
+  await closed;
+  socket.destroy();
+});
+
+test.each([
+  ['before the answer begins', true],
+  ['behind the answer', false],
+])('an answer to a body that still arrives is not lost when the server closes %s', async (_when, closesBefore) => {
+  const { promise: asked, resolve: ask } = Promise.withResolvers<ServerResponse>();
+  const api = createServer((_request, response) => ask(response), limits, null);
+  api.server.listen(0);
+  await once(api.server, 'listening');
+  const caller = connect(portOf(api)).on('error', () => {});
+  let received = '';
+  caller.on('data', (part) => {
+    received += part;
+  });
+  const body = Buffer.alloc(1_000_000);
+  caller.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length + 1}\r\n\r\n1`);
+  const response = await asked;
+  const socket = response.socket as Socket;
+  const closed = once(api.server, 'close');
+  if (closesBefore) api.close();
+  const answered = once(response, 'close');
+  response.writeHead(413).end('too large');
+  await answered;
+  if (!closesBefore) api.close();
+  // A connection that closes before it has read this is reset.
+  caller.write(body);
+  await closed;
+  expect(socket.bytesRead).toBeGreaterThan(body.length);
+  await expect.poll(() => received).toMatch(/^HTTP\/1\.1 413 .*too large/s);
+  caller.destroy();
+});
+
+test('a connection on which something moves in the turn of its timeout is not broken', async () => {
+  const { promise: asked, resolve: ask } = Promise.withResolvers<ServerResponse>();
+  const api = createServer((_request, response) => ask(response), limits, null);
+  api.server.listen(0);
+  await once(api.server, 'listening');
+  const agent = new Agent();
+  const answered = once(get({ port: portOf(api), agent }), 'response');
+  const response = await asked;
+  api.server.emit('timeout', response.socket as Socket);
+  // More than the network holds.
+  const body = Buffer.alloc(32 * 1024 * 1024, 'x');
+  response.end(body);
+  const [received] = await answered;
+  expect(await text(received)).toHaveLength(body.length);
+  const closed = once(api.server, 'close');
+  api.close();
+  await closed;
 });

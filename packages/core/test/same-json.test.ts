@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { JsonText } from '../src/json/json-text.ts';
 import { sameJson } from '../src/json/same-json.ts';
-import { finish } from '../src/steps.ts';
+import { finish, type Steps } from '../src/steps.ts';
 
 test.each([
   ['{"a":1,"b":[2,{}]}', '{"b":[2,{}],"a":1}'],
@@ -28,16 +28,32 @@ test.each([
   expect(finish(sameJson(left as JsonText | null, right as JsonText))).toBe(false);
 });
 
+function countSteps(steps: Steps<boolean>): { readonly count: number; readonly same: boolean } {
+  for (let count = 0; ; count += 1) {
+    const step = steps.next();
+    if (step.done) return { count, same: step.value };
+  }
+}
+
 test('large texts are compared in steps of some thousand values', () => {
   const numbers = `[${Array(100_000).fill('0').join()}]`;
   const steps = sameJson(`{"a":${numbers},"b":1}` as JsonText, `{"b":1,"a":${numbers}}` as JsonText);
-  let count = 0;
-  for (let step = steps.next(); ; step = steps.next()) {
-    if (step.done) {
-      expect(step.value).toBe(true);
-      break;
-    }
-    count += 1;
-  }
+  const { count, same } = countSteps(steps);
+  expect(same).toBe(true);
   expect(count).toBeGreaterThan(40);
+});
+
+test('the members of a large object are sorted in steps, and those with the same name keep their order', () => {
+  const names = Array.from({ length: 20_000 }, (_, n) => ((n * 7_919) % 20_000).toString(36));
+  const print = (members: readonly string[]) => `{${members.join()}}` as JsonText;
+  const members = names.map((name, n) => `"${name}":${n}`);
+  const reversed = countSteps(sameJson(print(members), print(members.toReversed())));
+  expect(reversed.same).toBe(true);
+  // Reading needs 8 steps.
+  expect(reversed.count).toBeGreaterThan(60);
+  const around = (first: string, inner: readonly string[], last: string) =>
+    print([`"1":${first}`, ...inner, `"1":${last}`]);
+  const isSame = (left: JsonText, right: JsonText) => finish(sameJson(left, right));
+  expect(isSame(around('1', members, '2'), around('1', members.toReversed(), '2'))).toBe(true);
+  expect(isSame(around('1', members, '2'), around('2', members, '1'))).toBe(false);
 });

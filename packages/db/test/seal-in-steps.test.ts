@@ -22,7 +22,7 @@ afterEach(async () => {
 
 /** A session in an open transaction. */
 async function begin(): Promise<Sql> {
-  // As in our sessions. To compile both seals again for each call takes half a second.
+  // As in our sessions. Compiling both seals again for each call needs half a second.
   const connection: Record<string, string> = { jit: 'off' };
   const sql = postgres(outbox.url, { max: 1, fetch_types: false, onnotice: () => {}, connection });
   sessions.push(sql);

@@ -12,7 +12,7 @@ import { getHolder } from '@auditbox/db/database/holder.ts';
  */
 
 const pieceMs = 10;
-/** Each piece waits this long at most for connections that arrive: who opens connections all the time must not stop long work. */
+/** Each piece waits this long at most for connections that arrive: a caller that opens connections all the time must not stop long work. */
 const arrivalsMs = 40;
 /** Work on less text than this is one piece that needs no turn. */
 export const shortText = 16_384;
@@ -128,14 +128,17 @@ export function spread<T>(work: (item: T) => void): (item: T) => void {
 
   function workOn(): void {
     const until = performance.now() + spreadMs;
-    while (done < items.length && performance.now() < until) {
-      done += 1;
-      work(items[done - 1] as T);
-    }
-    if (done < items.length) setImmediate(workOn);
-    else {
-      items = [];
-      done = 0;
+    try {
+      while (done < items.length && performance.now() < until) {
+        done += 1;
+        work(items[done - 1] as T);
+      }
+    } finally {
+      if (done < items.length) setImmediate(workOn);
+      else {
+        items = [];
+        done = 0;
+      }
     }
   }
 

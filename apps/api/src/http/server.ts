@@ -21,6 +21,9 @@ const checkSlowRequestsMs = 5_000;
 /** Requests of one connection that wait for the answer of the one before. No known client sends more than one. */
 const maxWaiting = 16;
 
+/** A new connection has this long for its first request when the server closes: the request may be on its way. */
+const firstRequestMs = 500;
+
 /**
  * Headers of a request. Node drops those behind its limit without a word: one of them may be the X-Forwarded-For of a proxy,
  * behind two thousand of its caller.
@@ -62,31 +65,62 @@ export function createServer(app: RequestListener, limits: ConnectionLimits, tls
   server.timeout = limits.stallMs;
   server.on('connection', noteArrival);
   const exchanges = new Map<Socket, Exchange>();
+  // Connections without a request. Load balancers and browsers open some in advance, and Node does not count them as idle.
+  const unused = new Set<Socket>();
+  server.on(tls === null ? 'connection' : 'secureConnection', (socket: Socket) => {
+    unused.add(socket);
+    socket.once('close', () => {
+      unused.delete(socket);
+      exchanges.delete(socket);
+    });
+  });
+  for (const event of ['request', 'checkExpectation'])
+    server.on(event, ({ socket }: IncomingMessage) => unused.delete(socket));
   const refuser = refuseUnreadable(server, listCommonHeaders(tls !== null), exchanges);
   serveInTurn(server, app, exchanges, refuser);
-  // Nothing has moved on the connection. That is the caller's doing if a part of its body or of its answer is missing.
-  const endStalled = spread((socket: Socket) => {
-    const exchange = exchanges.get(socket);
-    if (socket.destroyed) return;
-    if (exchange === undefined) socket.destroy();
-    else if (!exchange.request.complete || exchange.response.writableLength > 0 || socket.writableLength > 0)
-      breakConnection(socket);
-    else socket.setTimeout(limits.stallMs);
-  });
-  server.on('timeout', endStalled);
+  server.on('timeout', endStalled(exchanges, limits));
   return {
     server,
     close() {
       server.close();
       server.closeIdleConnections();
-      for (const { response, waiting } of exchanges.values())
-        if (waiting.length === 0 && !response.headersSent) response.shouldKeepAlive = false;
+      const endUnused = setTimeout(() => {
+        for (const socket of unused) socket.destroy();
+      }, firstRequestMs);
+      server.once('close', () => clearTimeout(endUnused));
+      for (const exchange of exchanges.values()) closeBehindAnswer(exchange);
     },
     breakConnections() {
       for (const socket of exchanges.keys()) breakConnection(socket);
       server.closeAllConnections();
     },
   };
+}
+
+/** Closes the connection behind the answer, if that has not begun and no other request waits. */
+function closeBehindAnswer(exchange: Exchange): void {
+  const { request, response, waiting } = exchange;
+  if (waiting.length > 0 || response.headersSent) return;
+  if (request.complete) response.shouldKeepAlive = false;
+  // Closing the connection while the body still arrives would lose the answer.
+  else request.once('end', () => closeBehindAnswer(exchange));
+}
+
+/** Ends a connection on which nothing has moved. That is the caller's doing if a part of its body or of its answer is missing. */
+function endStalled(exchanges: ReadonlyMap<Socket, Exchange>, { stallMs }: ConnectionLimits) {
+  const end = spread(({ socket, moved, unsent }: { socket: Socket; moved: number; unsent: number }) => {
+    // In a turn between the timeout and this one, something may have moved.
+    if (socket.destroyed || countMoved(socket) !== moved || socket.writableLength !== unsent) return;
+    const exchange = exchanges.get(socket);
+    if (exchange === undefined || exchange.response.writableFinished) socket.destroy();
+    else if (!exchange.request.complete || exchange.response.writableLength > 0 || unsent > 0) breakConnection(socket);
+    else socket.setTimeout(stallMs);
+  });
+  return (socket: Socket) => end({ socket, moved: countMoved(socket), unsent: socket.writableLength });
+}
+
+function countMoved({ bytesRead, bytesWritten }: Socket): number {
+  return bytesRead + bytesWritten;
 }
 
 /**
@@ -114,17 +148,23 @@ function serveInTurn(
   function serve(socket: Socket, exchange: Exchange): void {
     const { request, response } = exchange;
     response.on('close', () => {
-      const next = socket.destroyed ? undefined : exchange.waiting.shift();
-      if (next === undefined) {
-        exchanges.delete(socket);
-        if (!server.listening) socket.destroySoon();
-      } else {
-        [exchange.request, exchange.response] = next;
-        serve(socket, exchange);
-      }
+      // The answer to a rejected body is often complete before the body, and is lost if the connection closes before its end.
+      if (request.complete || socket.destroyed) serveNext(socket, exchange);
+      else request.once('end', () => serveNext(socket, exchange));
     });
     request.url = toOriginForm(request.url ?? '/');
     app(request, response);
+  }
+
+  function serveNext(socket: Socket, exchange: Exchange): void {
+    const next = socket.destroyed ? undefined : exchange.waiting.shift();
+    if (next === undefined) {
+      exchanges.delete(socket);
+      if (!server.listening) socket.destroySoon();
+    } else {
+      [exchange.request, exchange.response] = next;
+      serve(socket, exchange);
+    }
   }
 
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {

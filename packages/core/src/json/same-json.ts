@@ -15,11 +15,13 @@ export function* sameJson(left: JsonText | null, right: JsonText | null): Steps<
 interface OpenValue {
   readonly kind: 'array' | 'object';
   text: string;
-  readonly members: (readonly [string, string])[];
+  readonly members: Member[];
   name: string;
 }
 
-/** A step is about a millisecond of work. */
+type Member = readonly [name: string, value: string];
+
+/** A step is a few milliseconds of work at most. */
 const valuesPerStep = 4_096;
 
 /**
@@ -68,38 +70,79 @@ function* canonicalJson(text: JsonText): Steps<string> {
     return text.slice(at - 2, at);
   }
 
-  /** Adds a value to the one around it, and passes what stands behind it. Returns the whole text at its end. */
-  function add(value: string): string | null {
-    for (let whole = value; ; ) {
-      const around = open.at(-1);
-      if (around === undefined) return whole;
-      if (around.kind === 'array') around.text += `${whole},`;
-      else around.members.push([around.name, whole]);
-      at += 1;
-      if (text[at - 1] === ',') {
-        if (around.kind === 'object') around.name = readName();
-        return null;
-      }
-      open.pop();
-      whole = closeValue(around);
-    }
+  /** Adds a value to the one around it, and passes what stands behind it. Whether that is the end of the value around it. */
+  function add(value: string, around: OpenValue): boolean {
+    if (around.kind === 'array') around.text += `${value},`;
+    else around.members.push([around.name, value]);
+    at += 1;
+    if (text[at - 1] !== ',') return true;
+    if (around.kind === 'object') around.name = readName();
+    return false;
   }
 
   for (let values = 1; ; values += 1) {
     if (values % valuesPerStep === 0) yield;
     if (openValue()) continue;
-    const whole = add(readShort());
-    if (whole !== null) return whole;
+    let whole = readShort();
+    for (;;) {
+      const around = open.at(-1);
+      if (around === undefined) return whole;
+      if (!add(whole, around)) break;
+      open.pop();
+      whole = around.kind === 'array' ? `[${around.text}]` : yield* printObject(around.members);
+    }
   }
 }
 
-function closeValue({ kind, text, members }: OpenValue): string {
-  if (kind === 'array') return `[${text}]`;
+function* printObject(members: Member[]): Steps<string> {
   let object = '{';
-  for (const [name, value] of members.sort(byName)) object += `${name}:${value},`;
+  let printed = 0;
+  for (const [name, value] of yield* sortByName(members)) {
+    object += `${name}:${value},`;
+    printed += 1;
+    if (printed % valuesPerStep === 0) yield;
+  }
   return `${object}}`;
 }
 
-function byName([a]: readonly [string, string], [b]: readonly [string, string]): number {
+/** A step sorts fewer members than it reads, because each of them is compared ten times. */
+const sortedPerStep = 1_024;
+
+/** Sorts parts, and merges them. Members with the same name stay in their order. */
+function* sortByName(members: Member[]): Steps<Member[]> {
+  if (members.length <= sortedPerStep) return members.sort(byName);
+  let parts: Member[][] = [];
+  for (let from = 0; from < members.length; from += sortedPerStep) {
+    parts.push(members.slice(from, from + sortedPerStep).sort(byName));
+    yield;
+  }
+  while (parts.length > 1) {
+    const merged: Member[][] = [];
+    for (let n = 0; n < parts.length; n += 2) {
+      merged.push(yield* merge(parts[n] ?? [], parts[n + 1] ?? []));
+      yield;
+    }
+    parts = merged;
+  }
+  return parts[0] ?? [];
+}
+
+function* merge(left: readonly Member[], right: readonly Member[]): Steps<Member[]> {
+  const merged: Member[] = [];
+  for (let [l, r] = [0, 0]; ; ) {
+    const [a, b] = [left[l], right[r]];
+    if (a === undefined || b === undefined) return merged.concat(left.slice(l), right.slice(r));
+    if (byName(a, b) <= 0) {
+      merged.push(a);
+      l += 1;
+    } else {
+      merged.push(b);
+      r += 1;
+    }
+    if (merged.length % valuesPerStep === 0) yield;
+  }
+}
+
+function byName([a]: Member, [b]: Member): number {
   return a < b ? -1 : Number(a > b);
 }

@@ -22,7 +22,7 @@ export const commonSettings: SessionSettings = {
   transform_null_equals: 'off',
   // With a limit, the index of words returns some of the matches.
   gin_fuzzy_search_limit: '0',
-  // Our statements are short, however high the planner puts their cost. To compile one takes seconds.
+  // Our statements are short, however high the planner puts their cost. Compiling one needs seconds.
   jit: 'off',
   default_transaction_isolation: 'read committed',
   default_transaction_deferrable: 'off',
