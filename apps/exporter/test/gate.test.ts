@@ -66,6 +66,8 @@ test('a block is logged once for each cause, whatever its sentence, and a transi
   (await enter()).report('reached');
   expect(logged).toEqual(['no rights', 'no bucket', 'resumed']);
   expect(gate.blockedReason).toBeNull();
+  (await enter()).report({ ...blocked, code: 'NoSuchBucket', reason: 'no bucket' });
+  expect(logged.at(-1)).toBe('no bucket');
 });
 
 test('a block that lasts is logged again every hour', async () => {

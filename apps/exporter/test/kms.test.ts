@@ -3,6 +3,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createKeySigner, formatVerifierKey, verifierKeyOf } from '@auditbox/evidence/signed-note.ts';
+import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
 import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import { testCredentials } from '@auditbox/testing/servers/bucket.ts';
@@ -99,6 +100,10 @@ test('access denied blocks the log with a sentence that names the rights, and th
   // It is named once, and not at each interval.
   expect(app.output().match(/"log-blocked"/g)).toHaveLength(1);
   expect(app.output().match(/"log-resumed"/g)).toHaveLength(1);
+  // The same reason after the log has gone on is another block.
+  kms.answers = 'denial';
+  await rig.db.store(someEvents(1));
+  await eventually(() => expect(app.output().match(/"log-blocked"/g)).toHaveLength(2));
   app.signal('SIGTERM');
   await app.ended;
 });

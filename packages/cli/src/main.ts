@@ -92,7 +92,7 @@ function help(): string {
   return `Usage: auditbox <command> [options]
 
 ${lines}${elsewhere}
-\`auditbox <command> --help\` lists its options. Most commands print JSON with --json.
+\`auditbox <command> --help\` lists its options. Every command prints JSON with --json.
 Settings come from the environment, and from .env in the current folder.
 `;
 }

@@ -34,6 +34,11 @@ interface Container {
   readonly resources?: { readonly limits?: { readonly memory?: string } };
 }
 
+interface PodMetadata {
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
 /** All values under a key, at any depth. */
 function valuesUnder(value: unknown, key: string): unknown[] {
   if (typeof value !== 'object' || value === null) return [];
@@ -64,6 +69,12 @@ describe('examples/kubernetes', () => {
     (_name, manifest) => validate(manifest),
   );
 
+  test('pods that are scraped are under the jobs that the alerts name', () => {
+    const alerts = read('packages/observability/prometheus/alerts.yml');
+    expect(jobsOf(manifests)).toEqual(['auditbox-api', 'auditbox-exporter']);
+    for (const job of jobsOf(manifests)) expect(alerts).toContain(`job="${job}"`);
+  });
+
   test('containers have settings that exist, a limit of memory, and no right that they do not need', () => {
     expect(containers.length).toBeGreaterThan(3);
     const config = manifests.find(({ kind }) => kind === 'ConfigMap') as Manifest & { data: Record<string, string> };
@@ -79,6 +90,26 @@ describe('examples/kubernetes', () => {
     }
   });
 });
+
+/** The values of `job` that docs/monitor.md gives to pods, by the label that its rule reads. */
+function jobsOf(manifests: readonly Manifest[]): unknown[] {
+  const [, block = ''] = /```yaml\n(- source_labels:.*?)```/s.exec(read('docs/monitor.md')) ?? [];
+  const [
+    {
+      source_labels: [source],
+      regex,
+      target_label: target,
+    },
+  ] = parse(block);
+  expect(target).toBe('job');
+  const isScraped = ({ annotations }: PodMetadata) => annotations?.['prometheus.io/scrape'] === 'true';
+  return (valuesUnder(manifests, 'metadata') as PodMetadata[]).filter(isScraped).map(({ labels = {} }) => {
+    const found = Object.entries(labels).find(
+      ([name]) => `__meta_kubernetes_pod_label_${name.replaceAll(/\W/g, '_')}` === source,
+    );
+    return new RegExp(`^(?:${regex})$`).exec(found?.[1] ?? '')?.[1];
+  });
+}
 
 /** Helm itself is not needed: the renderer uses the same package of Go for templates. */
 const hasGo = spawnSync('go', ['version']).status === 0;
@@ -100,6 +131,7 @@ describe.skipIf(!hasGo)('examples/helm (needs Go)', () => {
 
   test('the chart makes valid manifests, with its own values and with a setting, a role and retention', async () => {
     const plain = render({});
+    expect(jobsOf(plain)).toEqual(['auditbox-api', 'auditbox-exporter']);
     expect(plain.map(({ kind }) => kind).sort()).toEqual([
       ...['Deployment', 'Deployment', 'Job', 'PodDisruptionBudget', 'Service', 'ServiceAccount'],
     ]);

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
+import { createReminder } from './reminder.ts';
 
 /** A file and what it held when it was read. */
 export interface KnownFile {
@@ -19,7 +20,7 @@ interface RotatedFiles<F extends Files, Made> {
   make(files: F): Made;
   /** The files have changed and are in use. */
   onChange?(): void;
-  /** The files have changed and cannot be used. Called once for each message. */
+  /** The files have changed and cannot be used. Called for each new message, and every hour while it stays the same. */
   onMistake?(error: unknown): void;
 }
 
@@ -39,7 +40,7 @@ export function rereadFiles<F extends Files, Made>(
   checkMs = rereadMs,
 ): () => Made {
   let readAt = performance.now();
-  let failed: string | null = null;
+  const reminder = createReminder();
 
   function readAgain(): void {
     try {
@@ -49,12 +50,10 @@ export function rereadFiles<F extends Files, Made>(
       const hasChanged = !isDeepStrictEqual(next, files);
       if (hasChanged) made = make(next);
       files = next;
-      failed = null;
+      reminder.end();
       if (hasChanged) onChange?.();
     } catch (error) {
-      const { message } = error as Error;
-      if (message !== failed) onMistake?.(error);
-      failed = message;
+      if (reminder.isDue((error as Error).message)) onMistake?.(error);
     }
   }
 

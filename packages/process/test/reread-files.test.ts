@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readKnownFile, rereadFiles } from '@auditbox/process/reread-files.ts';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 
 let folder: string;
 let path: string;
@@ -40,6 +40,21 @@ test('a file that cannot be used or is gone leaves the former one in use, and ea
     expect(read()).toBe(text === '2' ? 2 : 1);
   }
   expect(log).toEqual(['one is not a number.', 'ENOENT', 'one is not a number.', 'changed']);
+});
+
+test('a mistake that lasts is reported again every hour', () => {
+  const read = readNumber(0);
+  const now = vi.spyOn(performance, 'now');
+  rmSync(path);
+  read();
+  const later = performance.now() + 3_599_000;
+  now.mockReturnValue(later);
+  read();
+  expect(log).toEqual(['ENOENT']);
+  now.mockReturnValue(later + 2_000);
+  read();
+  expect(log).toEqual(['ENOENT', 'ENOENT']);
+  now.mockRestore();
 });
 
 test('a file is not read again at once', () => {

@@ -1,4 +1,5 @@
 import { type Backoff, retryDelayMs } from '@auditbox/core/export/retry-delay.ts';
+import { createReminder } from '@auditbox/process/reminder.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
 import type { ExporterLog } from '../log.ts';
 
@@ -63,9 +64,6 @@ export function isBlocked(result: SendResult): boolean {
   return typeof result === 'object' && result.class === 'blocked';
 }
 
-/** A block that lasts is logged again, for a person who missed the first line. */
-const remindEveryMs = 3_600_000;
-
 /** Longest nap while waiting at a closed gate. A probe that ends early is noticed this late. */
 const napMs = 100;
 
@@ -79,9 +77,8 @@ export function createGate(
   let nextProbeAt = 0;
   let closedAt = 0;
   let blockedReason: string | null = null;
-  let blockedCode: string | null = null;
   let blockedAt = 0;
-  let loggedAt = 0;
+  const reminder = createReminder();
 
   function close({ class: errorClass, code, reason, afterMs = 0 }: SendError, isProbe: boolean): void {
     if (failures === 0) closedAt = performance.now();
@@ -92,12 +89,8 @@ export function createGate(
     }
     // A transient error in between does not show that the block is over. Only a success does.
     if (errorClass !== 'blocked') return;
-    if (blockedCode !== code || performance.now() - loggedAt >= remindEveryMs) {
-      loggedAt = performance.now();
-      log.exportBlocked(reason);
-    }
+    if (reminder.isDue(code)) log.exportBlocked(reason);
     if (blockedReason === null) blockedAt = performance.now();
-    blockedCode = code;
     blockedReason = reason;
   }
 
@@ -105,7 +98,7 @@ export function createGate(
     if (failures > 0) log.exportResumed();
     failures = 0;
     blockedReason = null;
-    blockedCode = null;
+    reminder.end();
   }
 
   const permit = (isProbe: boolean): Permit => ({

@@ -3,6 +3,7 @@ import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import { openLog } from '@auditbox/db/log/open-log.ts';
 import { formatVerifierKey } from '@auditbox/evidence/signed-note.ts';
 import { SigningError } from '@auditbox/evidence/signing-error.ts';
+import { createReminder } from '@auditbox/process/reminder.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
 import type { Destination, DestinationError } from '../destinations/destination.ts';
 import type { ExporterLog } from '../log.ts';
@@ -79,13 +80,14 @@ export function createLogKeeper({
   const keys = [settings.key, ...(previousSigner === null ? [] : [previousSigner.key])];
   const comparison = createBucketComparison({ db, destination: destinationName, store, keys });
   const reportUnknown = createUnknownReport(log);
+  const reminder = createReminder();
   let holdsExport = true;
   let blocked: { readonly reason: string; readonly isForked: boolean } | null = null;
   let sealsFrom = Number.POSITIVE_INFINITY;
   const isNotCompared = () => holdsExport && blocked === null;
 
   function block(reason: string, { holds, isForked = false }: { holds: boolean; isForked?: boolean }): PassOutcome {
-    if (blocked?.reason !== reason) log.logBlocked({ reason });
+    if (reminder.isDue(reason)) log.logBlocked({ reason });
     blocked = { reason, isForked };
     holdsExport = holds;
     return { kind: 'blocked', reason };
@@ -95,6 +97,7 @@ export function createLogKeeper({
   function resume(): void {
     if (blocked !== null) log.logResumed();
     blocked = null;
+    reminder.end();
   }
 
   async function check(signal: AbortSignal): Promise<PassOutcome> {
