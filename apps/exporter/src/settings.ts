@@ -1,4 +1,4 @@
-import { cellFolder, cellOfPrefix } from '@auditbox/core/cells/cell-folder.ts';
+import { cellFolder, readCellFolder } from '@auditbox/core/cells/cell-folder.ts';
 import type { Compression } from '@auditbox/core/export/compression.ts';
 import type { Backoff } from '@auditbox/core/export/retry-delay.ts';
 import type { SealLimits } from '@auditbox/db/export/seal-batches.ts';
@@ -140,8 +140,8 @@ const relations: readonly Relation<typeof exporterSettings>[] = [
     between: ['CELL_NAME', 'S3_PREFIX'],
     // The commands of the archive look for no cell in the folder of a cell, and would answer without its events.
     problem: ({ CELL_NAME: cell, S3_PREFIX: prefix }) =>
-      cell !== undefined && cellOfPrefix(prefix) !== null
-        ? `S3_PREFIX is ${prefix}, the folder of a cell; with CELL_NAME=${cell} keys get the folder by themselves. Leave \`cell=${cellOfPrefix(prefix)}/\` out.`
+      cell !== undefined && readCellFolder(prefix) !== null
+        ? `S3_PREFIX is ${prefix}, the folder of a cell; with CELL_NAME=${cell} keys get the folder by themselves. Leave \`cell=${readCellFolder(prefix)}/\` out.`
         : null,
   },
   {

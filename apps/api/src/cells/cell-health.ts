@@ -15,7 +15,7 @@ export interface CellHealth {
    */
   watch<T>(name: string, outcome: Promise<T>): Promise<T>;
   /** Remembers why a cell refused one of several events, and names the cell in the error. */
-  noteRefusal(name: string, error: Error): void;
+  noteEventError(name: string, error: Error): void;
 }
 
 /** A cell that failed is tried again after this long. */
@@ -88,12 +88,12 @@ export function createCellHealth(
       (time) => {
         state.isBehind = Date.parse(time) < Date.now() - mostBehindMs;
       },
-      // What is down is found out elsewhere.
+      // Another check finds a cell that is down.
       () => {},
     );
   }
 
-  function noteRefusal(name: string, error: unknown): void {
+  function noteEventError(name: string, error: unknown): void {
     nameCell(error, name);
     if (error instanceof FutureEventError) compareClock(stateOf(name));
   }
@@ -104,7 +104,7 @@ export function createCellHealth(
   }
 
   return {
-    noteRefusal,
+    noteEventError,
     isBehind(name) {
       const state = stateOf(name);
       if (state.isBehind) compareClock(state);
@@ -129,7 +129,7 @@ export function createCellHealth(
       } catch (error) {
         hasAnswered = !(error instanceof DatabaseError && error.code === deadlineOverCode);
         if (!hasAnswered) noteSilence(state);
-        else noteRefusal(name, error);
+        else noteEventError(name, error);
         if (hasAnswered && error instanceof DatabaseError && isDown(error)) state.retryAt = performance.now() + restMs;
         throw error;
       } finally {

@@ -19,7 +19,7 @@ const graceMs = 1_000;
 /**
  * The keys of several cells. Each cell has every key under the same id. A change is made in all cells, in the first one last:
  * the first cell that answers decides what a key may do. But a key that is revoked in one cell works nowhere: a cell may have
- * been down when the key was revoked. A key that the first cell does not have, and another one has, is no caller's mistake: the
+ * been down when the key was revoked. A key that the first cell does not have, and another one has, is not a mistake of the caller: the
  * first one was restored from a backup, or its clock is ahead. Nobody may use such a key, because it may be one that was replaced.
  */
 export function createCellKeyStore(cells: readonly CellKeys[], health: CellHealth): KeyStore {

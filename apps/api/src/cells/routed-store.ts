@@ -117,7 +117,7 @@ function openRoutedParts(router: EventRouter, health: CellHealth): PartStore {
         const list = placed.map(({ event }) => event);
         const stored = await health.watch(cell.name, storeEachEvent(cell.batchesDb, list, cell.months, startInPieces));
         for (const [at, one] of stored.entries()) {
-          if (!one.stored) health.noteRefusal(cell.name, one.error);
+          if (!one.stored) health.noteEventError(cell.name, one.error);
           outcomes.set(placed[at]?.index ?? -1, one);
         }
       };

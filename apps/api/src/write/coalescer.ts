@@ -23,7 +23,10 @@ export interface CoalescerLimits {
   /** Above either limit writes are rejected: the queue is the only part that could grow. One key's events may be half of each. */
   readonly maxWaiting: number;
   readonly maxWaitingBytes: number;
-  /** From the call to the answer: that an event waits for others which get no answer must not add a deadline to its own. */
+  /**
+   * From the call to the answer. An event may wait behind others that get no answer. That wait must not be added to its own
+   * deadline.
+   */
   readonly deadlineMs: number;
 }
 

@@ -67,7 +67,7 @@ export interface RefusedEvent {
 }
 
 /** Null for an error that is not about an event. `timeAt` gives the time of the event at an index, if it has one. */
-export function explainRefusal(error: unknown, timeAt: (index: number) => EventTime | null): RefusedEvent | null {
+export function toRefusedEvent(error: unknown, timeAt: (index: number) => EventTime | null): RefusedEvent | null {
   const refuse = (
     status: number,
     field: string,
@@ -85,7 +85,7 @@ export function explainRefusal(error: unknown, timeAt: (index: number) => EventT
   }
   if (error instanceof ClosedMonthError) {
     const { index, cell } = error;
-    return isOfOverMonth(timeAt(index))
+    return isInPastMonth(timeAt(index))
       ? refuse(422, 'updated_at', error, 'invalid')
       : blame(index, `In ${nameDatabase(cell)}, retention is removing a month that is not over. Its clock was ahead.`);
   }
@@ -103,7 +103,7 @@ function isAhead(time: EventTime | null): boolean {
 }
 
 /** Retention is at least a day, so it removes no month before. */
-function isOfOverMonth(time: EventTime | null): boolean {
+function isInPastMonth(time: EventTime | null): boolean {
   return time !== null && toMonth(time.utc) < toMonth(new Date().toISOString());
 }
 
@@ -129,7 +129,7 @@ export async function recordEvents<T>(
     crashPoint('api after the commit');
     return written;
   } catch (error) {
-    const refused = explainRefusal(error, (index) => eventAt(index)?.occurredAt ?? null);
+    const refused = toRefusedEvent(error, (index) => eventAt(index)?.occurredAt ?? null);
     if (refused === null) throw error;
     const { status, index, field, message, rejectReason } = refused;
     if (status === 409 && eventAt(index)?.origin?.isExact === true) {

@@ -6,7 +6,7 @@ import type { ApiParts } from '../parts.ts';
 import { hideSecretsOf } from '../redact/redact.ts';
 import type { PartStore } from './event-store.ts';
 import { prepareEvent, type WriteRequest } from './prepare-event.ts';
-import { explainRefusal, type RefusedEvent, toDatabaseProblem } from './record-for-caller.ts';
+import { type RefusedEvent, toDatabaseProblem, toRefusedEvent } from './record-for-caller.ts';
 
 /** One event of a batch whose events stand for themselves. */
 export type PartOutcome =
@@ -38,7 +38,7 @@ export async function storePartly(
     metrics.stored(each.flatMap((outcome) => (outcome.stored ? [outcome.event] : [])));
     for (const [place, { index, event }] of part.entries()) {
       const outcome = each[place] as EachOutcome;
-      const refused = outcome.stored ? null : requireRefusal(outcome.error, event);
+      const refused = outcome.stored ? null : requireRefusedEvent(outcome.error, event);
       if (refused !== null && refused.status >= 500) wrong ??= refused;
       if (outcome.stored && given[index]?.ok && !hasLastingId(given[index].value, request)) isRepeatable = false;
       outcomes.set(index, toOutcome(outcome, refused, index, event));
@@ -83,8 +83,8 @@ function hasLastingId({ id }: NewAuditEvent, { repeatable }: WriteRequest): bool
 }
 
 /** Throws an error that is not about an event. */
-function requireRefusal(error: Error, { occurredAt }: IdentifiedEvent): RefusedEvent {
-  const refused = explainRefusal(error, () => occurredAt);
+function requireRefusedEvent(error: Error, { occurredAt }: IdentifiedEvent): RefusedEvent {
+  const refused = toRefusedEvent(error, () => occurredAt);
   if (refused === null) throw error;
   return refused;
 }
@@ -93,10 +93,10 @@ function toOutcome(outcome: EachOutcome, refused: RefusedEvent | null, index: nu
   if (outcome.stored) return { kind: 'stored', event: outcome.event };
   if (refused === null) throw outcome.error;
   const path = `[${index}].${refused.field}`;
-  return { kind: 'refused', problem: hideSecretsOf({ path, message: describeRefusal(refused, event) }) };
+  return { kind: 'refused', problem: hideSecretsOf({ path, message: describeRefusedEvent(refused, event) }) };
 }
 
-function describeRefusal({ status, message }: RefusedEvent, { origin }: TracedEvent): string {
+function describeRefusedEvent({ status, message }: RefusedEvent, { origin }: TracedEvent): string {
   if (status === 409 && origin?.isExact === true)
     return 'The header Idempotency-Key was sent before with another body.';
   return status >= 500 ? `${message} Nothing is wrong with the event; send it again.` : message;

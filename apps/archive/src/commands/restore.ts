@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { cellOfPrefix } from '@auditbox/core/cells/cell-folder.ts';
+import { readCellFolder } from '@auditbox/core/cells/cell-folder.ts';
 import { archiveDestination } from '@auditbox/core/export/archive-destination.ts';
 import { partitionEndMs } from '@auditbox/core/export/partition.ts';
 import { restoreObject } from '@auditbox/db/archive/restore-object.ts';
@@ -52,7 +52,7 @@ export async function restore(parts: CommandParts, { range, url, json }: Restore
       throw new ArchiveError(
         'This login may not restore: --into needs a member of the owner of the schema, which `npm run migrate` has made.',
       );
-    await requireOwnCell(db, cellOfPrefix(archive.prefix));
+    await requireOwnCell(db, readCellFolder(archive.prefix));
     for await (const object of archive.list(range)) {
       if (object.cell !== '') {
         cells.add(object.cell);

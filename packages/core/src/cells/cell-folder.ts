@@ -14,7 +14,7 @@ export function isInCellFolder(path: string): boolean {
 
 const prefixForm = new RegExp(`(?:^|/)cell=(${cellNamePattern})/$`);
 
-/** The cell whose folder a prefix of keys is; null if it is no such folder. */
-export function cellOfPrefix(prefix: string): string | null {
+/** The cell whose folder a prefix of keys is; null if it is not such a folder. */
+export function readCellFolder(prefix: string): string | null {
   return prefixForm.exec(prefix)?.[1] ?? null;
 }

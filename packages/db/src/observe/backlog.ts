@@ -70,7 +70,7 @@ export interface UnfinishedDeliveries {
   /** Rejected rows that wait for a person. */
   readonly rejectedRows: number;
   /** Those of them whose delivery is done. The other deliveries count their rejected rows too. */
-  readonly rejectedOfDone: number;
+  readonly rejectedWithDone: number;
   /** The same for the batches of failed deliveries and of rejected rows. */
   readonly oldestStuckAgeS: number;
   /** Whether old batches still have to get a delivery. Their rows are in no count. */
@@ -94,7 +94,11 @@ export async function findUnfinishedDeliveries(db: Database): Promise<Unfinished
   const rows = await db.query(
     (sql) => sql<
       (Record<
-        `${keyof DeliveryCounts}${'' | 'Rows'}` | 'oldestAgeS' | 'rejectedRows' | 'rejectedOfDone' | 'oldestStuckAgeS',
+        | `${keyof DeliveryCounts}${'' | 'Rows'}`
+        | 'oldestAgeS'
+        | 'rejectedRows'
+        | 'rejectedWithDone'
+        | 'oldestStuckAgeS',
         number
       > & {
         destination: string;
@@ -103,7 +107,7 @@ export async function findUnfinishedDeliveries(db: Database): Promise<Unfinished
       })[]
     >`
       select d.name as destination, d.is_paused as "isPaused", d.history_behind is not null as "addsHistory",
-        waiting.*, failed.failed, failed."failedRows", rejected."rejectedRows", rejected."rejectedOfDone",
+        waiting.*, failed.failed, failed."failedRows", rejected."rejectedRows", rejected."rejectedWithDone",
         coalesce(extract(epoch from clock_timestamp() - least(failed.oldest, rejected.oldest)), 0)::float8 as "oldestStuckAgeS"
       from auditbox.destination d
       cross join lateral (
@@ -130,7 +134,7 @@ export async function findUnfinishedDeliveries(db: Database): Promise<Unfinished
       ) failed
       cross join lateral (
         select count(*)::int as "rejectedRows", min(b.first_recorded_at) as oldest,
-          count(*) filter (where v.state is null or v.state = 'done')::int as "rejectedOfDone"
+          count(*) filter (where v.state is null or v.state = 'done')::int as "rejectedWithDone"
         from (
           select batch_id from auditbox.rejection r
           where r.destination = d.name and r.replayed_in is null limit ${countLimit}
@@ -148,7 +152,7 @@ export async function findUnfinishedDeliveries(db: Database): Promise<Unfinished
       oldestAgeS,
       oldestStuckAgeS,
       rejectedRows,
-      rejectedOfDone,
+      rejectedWithDone,
       sealed,
       sending,
       failed,
@@ -162,7 +166,7 @@ export async function findUnfinishedDeliveries(db: Database): Promise<Unfinished
       oldestAgeS,
       oldestStuckAgeS,
       rejectedRows,
-      rejectedOfDone,
+      rejectedWithDone,
       deliveries: { sealed, sending, failed },
       rows: { sealed: sealedRows, sending: sendingRows, failed: failedRows },
     }),
@@ -180,9 +184,9 @@ export interface Unexported {
 /** One number of a destination, from its readings. */
 export function sumUnexported(
   pending: PendingRows,
-  { rows, rejectedOfDone, oldestAgeS, oldestStuckAgeS, addsHistory }: UnfinishedDeliveries,
+  { rows, rejectedWithDone, oldestAgeS, oldestStuckAgeS, addsHistory }: UnfinishedDeliveries,
 ): Unexported {
-  const known = pending.rows + rows.sealed + rows.sending + rows.failed + rejectedOfDone;
+  const known = pending.rows + rows.sealed + rows.sending + rows.failed + rejectedWithDone;
   return {
     // Nobody counts a history in advance.
     rows: addsHistory ? Math.max(1, known) : known,
