@@ -1,10 +1,10 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { chmod, cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
@@ -45,6 +45,22 @@ async function cleanUp(): Promise<void> {
   if (isRoot) execFileSync('chown', ['-R', '0:0', clone]);
 }
 
+/** Files that an earlier start could have left, and that --reset deletes. */
+const earlierData = ['postgres/PG_VERSION', 's3/object', 'log-key.pem'];
+
+async function leaveData(): Promise<void> {
+  for (const name of earlierData) {
+    const file = join(clone, '.auditbox', name);
+    await mkdir(dirname(file), { recursive: true });
+    // Nothing can be read from them: a reset also replaces damaged files.
+    await writeFile(file, 'damaged');
+  }
+}
+
+async function expectData(): Promise<void> {
+  for (const name of earlierData) expect(await readFile(join(clone, '.auditbox', name), 'utf8'), name).toBe('damaged');
+}
+
 interface Started {
   readonly app: App;
   readonly api: string;
@@ -58,7 +74,12 @@ function npmStart(
 ): App {
   return spawnProgram('npm', ['start', '--', ...args], {
     cwd: clone,
-    env: { HOME: clone, NODE_COMPILE_CACHE: join(clone, 'compiled'), EXPORT_LINGER_MS: '100', ...env },
+    env: {
+      ...{ HOME: clone, NODE_COMPILE_CACHE: join(clone, 'compiled'), EXPORT_LINGER_MS: '100' },
+      // Otherwise the first npm of a new home may end with a line about its newest version.
+      npm_config_update_notifier: 'false',
+      ...env,
+    },
     ...options,
   });
 }
@@ -154,18 +175,20 @@ describe('npm start', () => {
     },
   );
 
-  test('an explicit port that is taken is refused at once, as the last line on the screen', async () => {
+  test('an explicit port that is taken is refused at once, as the last line on the screen, and --reset deletes nothing', async () => {
+    await leaveData();
     for (const name of ['PORT', 'METRICS_PORT']) {
       const other = createServer().listen(0, '127.0.0.1');
       await once(other, 'listening');
       const { port } = other.address() as AddressInfo;
-      const app = npmStart({ [name]: String(port) });
+      const app = npmStart({ [name]: String(port) }, {}, name === 'PORT' ? ['--reset'] : []);
       expect(await app.ended).toBe(1);
       expect(app.output().trimEnd()).toMatch(
         new RegExp(`${name} is ${port}, but another program listens on that port\\.$`),
       );
       other.close();
     }
+    await expectData();
   });
 
   test('AUDIT_MASTER_KEY, METRICS_PORT, --data, --demo and --reset are honoured, and what is ignored is named', async () => {
@@ -212,13 +235,18 @@ describe('npm start', () => {
     expect(JSON.parse(output)).toMatchObject({ api });
   });
 
-  test('wrong settings of both processes are named together before anything is started', async () => {
-    const app = npmStart({ EXPORT_PARTITION: 'week', HTTP_MAX_CONNECTIONS: 'many', AUDIT_MASTER_KEY: 'short' });
-    expect(await app.ended).toBe(1);
-    for (const name of ['EXPORT_PARTITION', 'HTTP_MAX_CONNECTIONS', 'AUDIT_MASTER_KEY'])
-      expect(app.output()).toMatch(new RegExp(`│ +${name}`));
-    expect(app.output()).not.toContain('Starting Postgres');
-    expect(app.output()).not.toContain('Everything has stopped');
+  test('wrong settings of both processes are named together before anything is started, or deleted by --reset', async () => {
+    for (const args of [[], ['--reset']]) {
+      if (args.length > 0) await leaveData();
+      const env = { EXPORT_PARTITION: 'week', HTTP_MAX_CONNECTIONS: 'many', AUDIT_MASTER_KEY: 'short' };
+      const app = npmStart(env, {}, args);
+      expect(await app.ended).toBe(1);
+      for (const name of ['EXPORT_PARTITION', 'HTTP_MAX_CONNECTIONS', 'AUDIT_MASTER_KEY'])
+        expect(app.output()).toMatch(new RegExp(`│ +${name}`));
+      expect(app.output()).not.toContain('Starting Postgres');
+      expect(app.output()).not.toContain('Everything has stopped');
+    }
+    await expectData();
   });
 
   test('a child that keeps ending stops the whole stack, which prints its last lines and exits with 1', async () => {

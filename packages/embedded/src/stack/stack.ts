@@ -1,3 +1,5 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { toDatabaseError } from '@auditbox/db/database/database-error.ts';
 import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
@@ -97,11 +99,14 @@ export function createStack(options: StackOptions): Stack {
     await makeHome(home);
     const lock = await lockFolder(join(home, 'pid'));
     cleanups.push(lock.release);
-    if (options.reset) await resetFolder(home);
     reaper = startReaper();
     const runner = await createPostgresRunner(home);
     cleanups.push(runner.dispose);
     ports = await reservePorts(options.given, cleanups);
+    if (options.reset) {
+      await checkBeforeReset(options, ports);
+      await resetFolder(home);
+    }
     const plan = await makePlan(options, ports);
     checkSettings(plan);
     const ignored = listIgnored(options.environment);
@@ -183,6 +188,19 @@ async function makePlan({ home, environment, given }: StackOptions, ports: Ports
     log: await keepLogKey(home),
     environment,
   };
+}
+
+/**
+ * Throws while a setting is wrong, so that a start that fails deletes nothing. The keys of the plan are made for this check, because
+ * a reset also replaces keys that are damaged.
+ */
+async function checkBeforeReset(options: StackOptions, ports: Ports): Promise<void> {
+  const home = await mkdtemp(join(tmpdir(), 'auditbox-check-'));
+  try {
+    checkSettings(await makePlan({ ...options, home }, ports));
+  } finally {
+    await rm(home, { recursive: true, force: true });
+  }
 }
 
 /** Tries again, because Postgres accepts connections a moment before it serves them. */
