@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -49,6 +49,13 @@ const modulesOfLibraries = [
   ],
   ...['@prisma/adapter-pg', 'prisma-client', '@types/pg', '@types/node'],
 ];
+
+/** A Node of the oldest major version that the packages allow; npm's own Node of this repository is newer. */
+const node20 = [process.env.TEST_NODE_20, '/usr/bin/node'].find(
+  (program) => program && /^v20\./.test(spawnSync(program, ['--version'], { encoding: 'utf8' }).stdout ?? ''),
+);
+if (node20 === undefined)
+  process.stderr.write('SKIPPED: the packages on Node 20, because TEST_NODE_20 and /usr/bin/node are no Node 20.\n');
 
 let rig: ExporterFixture;
 let api: Awaited<ReturnType<typeof startApi>>;
@@ -151,6 +158,34 @@ test('a program writes with each library in its own transaction, and a rollback 
       select a.changed_by, a.context ->> 'library' as library from auditbox.audit_log a join auditbox.outbox o on o.audit_id = a.id
       where a.table_name = 'public.captured_thing' order by o.id`,
   ).toEqual(libraries.map((library) => ({ changed_by: library, library })));
+});
+
+test.skipIf(node20 === undefined)('on Node 20 the packages load, and client and writer store an event', async () => {
+  await writeFile(
+    join(folder, 'node-20.mjs'),
+    `import { createClient } from '@auditbox/client';
+     import { openSpool } from '@auditbox/client/node';
+     import { conformanceTests } from '@auditbox/destination-kit';
+     import { recordEvents, withPostgresJs } from '@auditbox/writer';
+     import postgres from 'postgres';
+     const event = { changed_by: process.version.slice(0, 4), action: 'created', table_name: 'node_20' };
+     const audit = createClient({ baseUrl: process.env.API_URL, key: process.env.API_KEY });
+     await audit.write({ ...event, object_id: 'client' });
+     const spool = await openSpool({ folder: 'spool-20', client: audit });
+     await spool.add({ ...event, object_id: 'spool' });
+     await spool.drain();
+     await spool.close();
+     const sql = postgres(process.env.WRITER_URL);
+     await sql.begin((tx) => recordEvents(withPostgresJs(tx), [{ ...event, object_id: 'writer' }]));
+     await sql.end();
+     if (conformanceTests({ open: async () => {}, received: async () => [] }).length === 0) throw new Error('No tests.');`,
+  );
+  const env = { API_URL: api.url, API_KEY: masterKey, WRITER_URL: urlAs('writer', rig.db.url) };
+  await run(node20 ?? '', ['node-20.mjs'], env);
+  expect(
+    await rig.db
+      .sql`select changed_by, object_id from auditbox.audit_log where table_name = 'node_20' order by object_id`,
+  ).toEqual(['client', 'spool', 'writer'].map((object_id) => ({ changed_by: 'v20.', object_id })));
 });
 
 /** What a newcomer writes for the first event. The name of the program is in its `object_id`. */
