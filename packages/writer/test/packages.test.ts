@@ -1,6 +1,6 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -94,6 +94,39 @@ beforeAll(async () => {
 afterAll(async () => {
   await rig?.close();
   await rm(folder, { recursive: true, force: true });
+});
+
+const entry = (name: string) => ({ types: `./${name}.d.ts`, default: `./${name}.js` });
+
+test.each([
+  ['client', '>=20.3', { '.': entry('index'), './node': entry('node') }],
+  ['writer', '>=20', { '.': entry('index') }],
+  ['destination-kit', '>=20', { '.': entry('index') }],
+])('the packed manifest of %s is complete', async (name, node, exports) => {
+  const installed = join(folder, 'node_modules/@auditbox', name);
+  const source = JSON.parse(await readFile(join(root, 'packages', name, 'package.json'), 'utf8'));
+  expect(JSON.parse(await readFile(join(installed, 'package.json'), 'utf8'))).toEqual({
+    name: `@auditbox/${name}`,
+    version: source.version,
+    private: true,
+    description: source.description,
+    license: 'MIT',
+    type: 'module',
+    sideEffects: false,
+    engines: { node },
+    exports: { ...exports, './package.json': './package.json' },
+    files: ['**/*.js', '**/*.d.ts'],
+    publishConfig: { access: 'public', provenance: true },
+    dependencies: source.dependencies ?? {},
+  });
+  const files = await readdir(installed);
+  expect(files).toEqual(expect.arrayContaining(['LICENSE', 'README.md']));
+  for (const file of Object.values(exports).flatMap((of) => Object.values(of))) expect(files).toContain(file.slice(2));
+});
+
+test('npm refuses to publish a package that has no repository', async () => {
+  const publish = run('npm', ['publish', '--dry-run', '--offline', './node_modules/@auditbox/writer']);
+  await expect(publish).rejects.toThrow('EPRIVATE');
 });
 
 const strict = {
