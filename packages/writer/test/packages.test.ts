@@ -10,7 +10,9 @@ import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { masterKey, startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
 import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
+import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type AuditEvent, recordEvents, withPostgresJs } from '../src/index.ts';
 
 /*
  * The packages as an outside service gets them: packed, installed by npm in an empty folder outside of the repository,
@@ -219,6 +221,20 @@ test.skipIf(node20 === undefined)('on Node 20 the packages load, and client and 
     await rig.db
       .sql`select changed_by, object_id from auditbox.audit_log where table_name = 'node_20' order by object_id`,
   ).toEqual(['client', 'spool', 'writer'].map((object_id) => ({ changed_by: 'v20.', object_id })));
+});
+
+test('a text or a value that Postgres cannot store fails with the code that the SQL contract names', async () => {
+  const event = { changed_by: 'ana', action: 'updated', table_name: 'unreadable', object_id: '1' };
+  const sql = postgres(urlAs('writer', rig.db.url), { max: 1, onnotice: () => {} });
+  const record = (changed: Partial<AuditEvent>) =>
+    sql.begin((tx) => recordEvents(withPostgresJs(tx), [{ ...event, ...changed }]));
+  for (const text of ['a\u0000b', '\ud800'])
+    for (const changed of [{ object_id: text }, { updated_values: { note: [text] } }, { context: { [text]: 1 } }])
+      await expect(record(changed), JSON.stringify(changed)).rejects.toMatchObject({
+        code: text === '\ud800' ? '22P02' : '22P05',
+      });
+  await sql.end();
+  expect(await rig.db.sql`select from auditbox.audit_log where table_name = 'unreadable'`).toEqual([]);
 });
 
 /** What a newcomer writes for the first event. The name of the program is in its `object_id`. */
