@@ -1,10 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
+import { makeManifest, type SourceManifest } from './package-manifest.ts';
 
 /*
  * `npm run build:packages`: makes the packages for npm in `dist/`, each with its JavaScript, types, README and
  * licence. The folder is what `npm publish` gets: inside of the repository a package is used as TypeScript source.
+ *
+ * PACKAGE_REPOSITORY_URL is the address of the repository. Without it the packages are private: they install, and npm refuses to
+ * publish them.
  */
 
 const root = resolve(import.meta.dirname, '../..');
@@ -15,17 +19,12 @@ const packages = [
   { folder: 'destination-kit', entries: ['index'] },
 ] as const;
 
-interface Manifest {
-  readonly name: string;
-  readonly version: string;
-  readonly description: string;
-  readonly license: string;
-  readonly engines: Readonly<Record<string, string>>;
-  readonly dependencies?: Readonly<Record<string, string>>;
-}
-
-const { repository } = readJson<{ repository?: unknown }>(join(root, 'package.json'));
+const repositoryUrl = process.env.PACKAGE_REPOSITORY_URL;
 for (const { folder, entries } of packages) build(join(root, 'packages', folder), join(root, 'dist', folder), entries);
+if (!repositoryUrl)
+  process.stdout.write(
+    'PACKAGE_REPOSITORY_URL is not set, so the packages are private: they can be packed and installed, and not be published.\n',
+  );
 
 function build(folder: string, target: string, entries: readonly string[]): void {
   rmSync(target, { recursive: true, force: true });
@@ -33,36 +32,8 @@ function build(folder: string, target: string, entries: readonly string[]): void
   compile(folder, target, entries);
   cpSync(join(folder, 'README.md'), join(target, 'README.md'));
   cpSync(join(root, 'LICENSE'), join(target, 'LICENSE'));
-  const {
-    name,
-    version,
-    description,
-    license,
-    engines,
-    dependencies = {},
-  } = readJson<Manifest>(join(folder, 'package.json'));
-  const manifest = {
-    name,
-    version,
-    description,
-    license,
-    repository,
-    type: 'module',
-    sideEffects: false,
-    engines,
-    exports: {
-      ...Object.fromEntries(
-        entries.map((entry) => [
-          entry === 'index' ? '.' : `./${entry}`,
-          { types: `./${entry}.d.ts`, default: `./${entry}.js` },
-        ]),
-      ),
-      './package.json': './package.json',
-    },
-    files: ['**/*.js', '**/*.d.ts'],
-    publishConfig: { access: 'public', provenance: true },
-    dependencies,
-  };
+  const source = readJson<SourceManifest>(join(folder, 'package.json'));
+  const manifest = makeManifest(source, { entries, directory: relative(root, folder), repositoryUrl });
   writeFileSync(join(target, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
 }
 

@@ -7,6 +7,7 @@ import { lockAuditLog } from '@auditbox/testing/fixtures/lock-audit-log.ts';
 import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import { hasPgBouncer, type OwnPgBouncer, startOwnPgBouncer } from '@auditbox/testing/servers/own-pgbouncer.ts';
 import { spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
+import postgres from 'postgres';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 /* Apis and exporters behind a real PgBouncer, set up as in docs/pgbouncer.ini, with a pool of five for each. */
@@ -157,5 +158,44 @@ describe.skipIf(!hasPgBouncer)('behind PgBouncer in transaction mode (needs pgbo
     await unlock();
     expect(await rig.db.states()).toEqual({});
     expect((await ask('/audit', events[0])).status).toBe(201);
+  });
+
+  test('auditbox.as() names the actor of its own transaction alone, when clients share one connection', async () => {
+    const single = await startOwnPgBouncer(rig.db.url, { poolSize: 1 });
+    const clients = [1, 2].map(() =>
+      postgres(single.urlOf('auditbox_api'), { max: 1, fetch_types: false, onnotice: () => {} }),
+    );
+    const write = async (script: string) => {
+      // Each client in turn, after the other one.
+      clients.reverse();
+      await clients[0]?.unsafe(script).simple();
+    };
+    const insert = (id: string) => `insert into public.shared select '${id}', pg_backend_pid()`;
+    const as = (actor: string) => `begin; select auditbox.as('${actor}', '{"request_id": "of ${actor}"}')`;
+    await write(`create table public.shared (id text primary key, pid int); select auditbox.capture('public.shared')`);
+    await write(`${as('ana')}; ${insert('1')}; ${insert('2')}; commit`);
+    await write(insert('3'));
+    await write(`${as('ben')}; ${insert('4')}; commit`);
+    await write(`begin; ${insert('5')}; commit`);
+    await write(`${as('cy')}; ${insert('never')}; rollback`);
+    await write(insert('6'));
+    // Outside of a transaction it has no effect.
+    await write(`select auditbox.as('dan')`);
+    await write(insert('7'));
+    const rows = await rig.db.sql`
+      select a.object_id, a.changed_by, a.context ->> 'request_id' as request
+      from auditbox.audit_log a join auditbox.outbox o on o.audit_id = a.id
+      where a.table_name = 'public.shared' order by o.id`;
+    const nobody = { changed_by: `db:${new URL(rig.db.url).username}`, request: null };
+    expect(rows).toEqual([
+      { object_id: '1', changed_by: 'ana', request: 'of ana' },
+      { object_id: '2', changed_by: 'ana', request: 'of ana' },
+      { object_id: '3', ...nobody },
+      { object_id: '4', changed_by: 'ben', request: 'of ben' },
+      ...['5', '6', '7'].map((object_id) => ({ object_id, ...nobody })),
+    ]);
+    expect(await rig.db.sql`select distinct pid from public.shared`).toHaveLength(1);
+    await Promise.all(clients.map((client) => client.end()));
+    await single.close();
   });
 });

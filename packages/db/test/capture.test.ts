@@ -456,7 +456,7 @@ test('a key that differs only for a machine is a changed key', async () => {
   );
   await capture('person', 'name text collate shop.any_case primary key');
   await run(owner, `insert into shop.person values ('ann'); update shop.person set name = 'ANN'`);
-  expect((await recorded()).map(({ context }) => context['new_object_id'])).toEqual([undefined, 'ANN']);
+  expect((await recorded()).map(({ context }) => context.new_object_id)).toEqual([undefined, 'ANN']);
 });
 
 test('no column can take the name that another column has in the function', async () => {
@@ -957,22 +957,38 @@ async function cli(...args: string[]) {
 }
 
 test('npm run capture adds, lists and removes', async () => {
-  await run(owner, 'create table shop.by_command (id int primary key, secret text, seen int)');
+  await run(
+    owner,
+    'create table shop.by_command (id int primary key, code text not null unique, secret text, seen int, note text)',
+  );
   expect(await cli('add', 'shop.by_command', '--exclude', 'nothing')).toEqual({
     code: 1,
     output: 'shop.by_command: exclude has no column nothing\n',
   });
   const options = ['--mask', 'secret', '--ignore', 'seen', '--require-actor'];
-  const added = await cli('add', 'shop.by_command', ...options, '--json');
+  const more = ['--key', 'code', '--max-value', '64', '--on-truncate', 'record', '--name', 'named'];
+  const added = await cli('add', 'shop.by_command', ...options, ...more, '--json');
   expect(added.code).toBe(0);
   expect(JSON.parse(added.output)).toMatchObject({ table: 'shop.by_command' });
-  expect((await cli('list')).output).toContain('shop.by_command  key id; mask secret; ignore seen; require-actor\n');
-  await expect(run(app, 'insert into shop.by_command values (1)')).rejects.toMatchObject({ code: '42501' });
+  expect((await cli('list')).output).toContain(
+    'shop.by_command  key code; mask secret; ignore seen; max-value 64; require-actor; on-truncate record; name named\n',
+  );
+  const insert = `insert into shop.by_command values (1, 'c-1', 'hidden', 7, repeat('x', 65))`;
+  await expect(run(app, insert)).rejects.toMatchObject({ code: '42501' });
+  await run(owner, `begin; select auditbox.as('ana'); ${insert}; truncate shop.by_command; commit`);
+  expect(await lines()).toEqual([
+    expect.stringMatching(
+      /^created c-1 \{"id":1,"code":"c-1","secret":"\[redacted:secret\]","seen":7,"note":\{"length" : 65, "sha256" : "[0-9a-f]{64}"\}\}$/,
+    ),
+    'deleted *',
+  ]);
+  expect((await recorded()).map(({ table_name }) => table_name)).toEqual(['named', 'named']);
+  await forget();
   expect(await cli('remove', 'by_command')).toEqual({ code: 1, output: 'Name the schema too: public.by_command\n' });
   const removed = await cli('remove', 'shop.by_command', '--json');
   expect(removed.code).toBe(0);
   expect(JSON.parse(removed.output)).toMatchObject({ table: 'shop.by_command' });
-  await run(app, 'insert into shop.by_command values (1)');
+  await run(app, insert);
   expect(await lines()).toEqual([]);
 });
 

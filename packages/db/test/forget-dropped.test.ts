@@ -79,3 +79,21 @@ test('when nothing is left to forget, a call reads two batches of a month, howev
     expect((await readBatches()) - before).toBeLessThan(10);
   });
 });
+
+test('an id stays taken until retention has deleted its outbox row, and is free afterwards', async () => {
+  const at = '2019-07-10T00:00:00Z';
+  await archive(at, 1);
+  const [event] = await rig.db.sql<
+    [{ id: string }]
+  >`select id from auditbox.audit_log where occurred_at = ${at}::timestamptz`;
+  const record = () => rig.db.sql`
+    select auditbox.record('ana', 'updated', 't', 'again', updated_at => ${at}::timestamptz, id => ${event.id}::uuid) as id`;
+  await drop({ name: 'audit_log_2019_07' });
+  await expect(record()).rejects.toMatchObject({
+    code: '23505',
+    constraint_name: 'outbox_audit_id',
+    message: expect.stringContaining('retention removed it'),
+  });
+  expect(await forgetAll(100)).toBe(1);
+  expect(await record()).toEqual([{ id: event.id }]);
+});

@@ -77,6 +77,10 @@ test.each([
   ['delete from auditbox.audit_log', '42501'],
   ['select changed_by from auditbox.audit_log', '42501'],
   [
+    `insert into auditbox.audit_log (changed_by, action, table_name, object_id) values ('a', 'b', 'c', 'd') returning changed_by`,
+    '42501',
+  ],
+  [
     'insert into auditbox.outbox (audit_id, occurred_at, recorded_at, bytes) values (gen_random_uuid(), now(), now(), 1)',
     '42501',
   ],
@@ -169,6 +173,8 @@ test.each([
   [`occurred_at => '1969-12-31T00:00:00Z'`, '23514', ''],
   [`occurred_at => (now() + interval '10 minutes')::text`, '23514', 'audit_log_occurred_at_not_future'],
   [`occurred_at => '2001-02-03T00:00:00Z'`, '23514', ''],
+  [`occurred_at_digits => 7`, '23514', 'audit_log_occurred_at_digits_in_range'],
+  [`traceparent => repeat('x', 56)`, '22001', ''],
   [`changed_by => repeat('x', 2049)`, '23514', 'audit_log_texts_fit_an_index'],
   [`context => '[]'`, '23514', 'audit_log_context_is_an_object'],
   [`action => null`, '23502', ''],
@@ -183,6 +189,43 @@ test.each([
   const error = await asWriter((sql) => sql.unsafe(statement)).catch((reason: unknown) => reason);
   expect(error).toMatchObject({ code });
   expect((error as { constraint_name?: string }).constraint_name ?? '').toBe(constraint);
+});
+
+test('an INSERT may return id and occurred_at, and give the digits of the time and the trace', async () => {
+  const id = randomUUID();
+  const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+  const returned = await asWriter(
+    (sql) => sql`
+      insert into auditbox.audit_log (id, occurred_at, occurred_at_digits, traceparent, changed_by, action, table_name, object_id)
+      values (${id}::uuid, '2026-07-15T00:00:00.120Z', 3, ${traceparent}, 'ana', 'updated', 't', 'traced') returning id, occurred_at`,
+  );
+  expect(returned).toEqual([{ id, occurred_at: '2026-07-15 00:00:00.12+00' }]);
+  expect(await db.sql`select occurred_at_digits, traceparent from auditbox.audit_log where id = ${id}::uuid`).toEqual([
+    { occurred_at_digits: 3, traceparent },
+  ]);
+});
+
+test('a time before 1970 is refused also where somebody made a partition for it', async () => {
+  const attempt = db.sql.begin(async (tx) => {
+    await tx.unsafe(
+      `create table auditbox.audit_log_1969_12 partition of auditbox.audit_log
+         for values from ('1969-12-01T00:00:00Z') to ('1970-01-01T00:00:00Z')`,
+    );
+    await tx`set local role auditbox_writer`;
+    await insert(tx as unknown as Sql, randomUUID(), '1969-12-31T00:00:00Z');
+  });
+  await expect(attempt).rejects.toMatchObject({ code: '23514', constraint_name: 'audit_log_occurred_at_in_range' });
+});
+
+test('an action that AUDIT_ACTIONS does not have is stored by INSERT and by record()', async () => {
+  await asWriter(
+    (sql) => sql`insert into auditbox.audit_log (changed_by, action, table_name, object_id)
+      values ('ana', 'exploded', 'any_action', '1')`,
+  );
+  await asWriter((sql) => sql`select auditbox.record('ana', 'imploded', 'any_action', '2')`);
+  expect(
+    await db.sql`select action from auditbox.audit_log where table_name = 'any_action' order by object_id`,
+  ).toEqual([{ action: 'exploded' }, { action: 'imploded' }]);
 });
 
 test('what the writer gives for recorded_at is refused', async () => {

@@ -1,6 +1,6 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -10,7 +10,9 @@ import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { masterKey, startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
 import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
+import postgres from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type AuditEvent, recordEvents, withPostgresJs } from '../src/index.ts';
 
 /*
  * The packages as an outside service gets them: packed, installed by npm in an empty folder outside of the repository,
@@ -50,6 +52,13 @@ const modulesOfLibraries = [
   ...['@prisma/adapter-pg', 'prisma-client', '@types/pg', '@types/node'],
 ];
 
+/** A Node of the oldest major version that the packages allow; npm's own Node of this repository is newer. */
+const node20 = [process.env.TEST_NODE_20, '/usr/bin/node'].find(
+  (program) => program && /^v20\./.test(spawnSync(program, ['--version'], { encoding: 'utf8' }).stdout ?? ''),
+);
+if (node20 === undefined)
+  process.stderr.write('SKIPPED: the packages on Node 20, because TEST_NODE_20 and /usr/bin/node are no Node 20.\n');
+
 let rig: ExporterFixture;
 let api: Awaited<ReturnType<typeof startApi>>;
 let folder: string;
@@ -87,6 +96,39 @@ beforeAll(async () => {
 afterAll(async () => {
   await rig?.close();
   await rm(folder, { recursive: true, force: true });
+});
+
+const entry = (name: string) => ({ types: `./${name}.d.ts`, default: `./${name}.js` });
+
+test.each([
+  ['client', '>=20.3', { '.': entry('index'), './node': entry('node') }],
+  ['writer', '>=20', { '.': entry('index') }],
+  ['destination-kit', '>=20', { '.': entry('index') }],
+])('the packed manifest of %s is complete', async (name, node, exports) => {
+  const installed = join(folder, 'node_modules/@auditbox', name);
+  const source = JSON.parse(await readFile(join(root, 'packages', name, 'package.json'), 'utf8'));
+  expect(JSON.parse(await readFile(join(installed, 'package.json'), 'utf8'))).toEqual({
+    name: `@auditbox/${name}`,
+    version: source.version,
+    private: true,
+    description: source.description,
+    license: 'MIT',
+    type: 'module',
+    sideEffects: false,
+    engines: { node },
+    exports: { ...exports, './package.json': './package.json' },
+    files: ['**/*.js', '**/*.d.ts'],
+    publishConfig: { access: 'public', provenance: true },
+    dependencies: source.dependencies ?? {},
+  });
+  const files = await readdir(installed);
+  expect(files).toEqual(expect.arrayContaining(['LICENSE', 'README.md']));
+  for (const file of Object.values(exports).flatMap((of) => Object.values(of))) expect(files).toContain(file.slice(2));
+});
+
+test('npm refuses to publish a package that has no repository', async () => {
+  const publish = run('npm', ['publish', '--dry-run', '--offline', './node_modules/@auditbox/writer']);
+  await expect(publish).rejects.toThrow('EPRIVATE');
 });
 
 const strict = {
@@ -151,6 +193,48 @@ test('a program writes with each library in its own transaction, and a rollback 
       select a.changed_by, a.context ->> 'library' as library from auditbox.audit_log a join auditbox.outbox o on o.audit_id = a.id
       where a.table_name = 'public.captured_thing' order by o.id`,
   ).toEqual(libraries.map((library) => ({ changed_by: library, library })));
+});
+
+test.skipIf(node20 === undefined)('on Node 20 the packages load, and client and writer store an event', async () => {
+  await writeFile(
+    join(folder, 'node-20.mjs'),
+    `import { createClient } from '@auditbox/client';
+     import { openSpool } from '@auditbox/client/node';
+     import { conformanceTests } from '@auditbox/destination-kit';
+     import { recordEvents, withPostgresJs } from '@auditbox/writer';
+     import postgres from 'postgres';
+     const event = { changed_by: process.version.slice(0, 4), action: 'created', table_name: 'node_20' };
+     const audit = createClient({ baseUrl: process.env.API_URL, key: process.env.API_KEY });
+     await audit.write({ ...event, object_id: 'client' });
+     const spool = await openSpool({ folder: 'spool-20', client: audit });
+     await spool.add({ ...event, object_id: 'spool' });
+     await spool.drain();
+     await spool.close();
+     const sql = postgres(process.env.WRITER_URL);
+     await sql.begin((tx) => recordEvents(withPostgresJs(tx), [{ ...event, object_id: 'writer' }]));
+     await sql.end();
+     if (conformanceTests({ open: async () => {}, received: async () => [] }).length === 0) throw new Error('No tests.');`,
+  );
+  const env = { API_URL: api.url, API_KEY: masterKey, WRITER_URL: urlAs('writer', rig.db.url) };
+  await run(node20 ?? '', ['node-20.mjs'], env);
+  expect(
+    await rig.db
+      .sql`select changed_by, object_id from auditbox.audit_log where table_name = 'node_20' order by object_id`,
+  ).toEqual(['client', 'spool', 'writer'].map((object_id) => ({ changed_by: 'v20.', object_id })));
+});
+
+test('a text or a value that Postgres cannot store fails with the code that the SQL contract names', async () => {
+  const event = { changed_by: 'ana', action: 'updated', table_name: 'unreadable', object_id: '1' };
+  const sql = postgres(urlAs('writer', rig.db.url), { max: 1, onnotice: () => {} });
+  const record = (changed: Partial<AuditEvent>) =>
+    sql.begin((tx) => recordEvents(withPostgresJs(tx), [{ ...event, ...changed }]));
+  for (const text of ['a\u0000b', '\ud800'])
+    for (const changed of [{ object_id: text }, { updated_values: { note: [text] } }, { context: { [text]: 1 } }])
+      await expect(record(changed), JSON.stringify(changed)).rejects.toMatchObject({
+        code: text === '\ud800' ? '22P02' : '22P05',
+      });
+  await sql.end();
+  expect(await rig.db.sql`select from auditbox.audit_log where table_name = 'unreadable'`).toEqual([]);
 });
 
 /** What a newcomer writes for the first event. The name of the program is in its `object_id`. */

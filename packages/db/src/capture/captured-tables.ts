@@ -1,5 +1,8 @@
 import type { Database } from '../database/connect.ts';
 
+/** `max_value` unless given, as in `auditbox.capture`. */
+export const defaultMaxValue = 16_384;
+
 /** How a table is captured: the arguments of `auditbox.capture`. */
 export interface CaptureOptions {
   readonly key: readonly string[];
@@ -50,8 +53,8 @@ export async function removeCapture(db: Database, table: string): Promise<void> 
   );
 }
 
-/** `public.invoices`, or with a quoted part: `public."In.voices"`. */
-function splitName(table: string): string[] {
+/** The parts of `public.invoices`, or of a name with a quoted part: `public."In.voices"`. */
+export function splitName(table: string): string[] {
   return [...table.matchAll(/"((?:[^"]|"")*)"|([^."]+)/g)].map(
     ([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain?.toLowerCase() ?? '',
   );

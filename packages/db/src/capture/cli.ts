@@ -1,6 +1,6 @@
 import { nameCommands } from '@auditbox/core/text/name-commands.ts';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import type { CaptureOptions } from './captured-tables.ts';
+import { type CaptureOptions, defaultMaxValue } from './captured-tables.ts';
 
 /** What `npm run capture` was asked to do. */
 export type CaptureCommand =
@@ -29,7 +29,7 @@ export function parseCommand(argv: readonly string[]): CaptureCommand {
     .addOption(list('--exclude', 'columns that are not recorded'))
     .addOption(list('--mask', 'columns whose value is replaced by [redacted:column]'))
     .addOption(list('--ignore', 'columns whose change alone is not recorded, such as updated_at'))
-    .option('--max-value <bytes>', 'a longer value is replaced by its length and SHA-256', readBytes, 16_384)
+    .option('--max-value <bytes>', 'a longer value is replaced by its length and SHA-256', readBytes, defaultMaxValue)
     .option('--require-actor', 'refuse a change in a transaction that has no auditbox.as(…)')
     .addOption(
       new Option('--on-truncate <mode>', 'refuse TRUNCATE, or record it as one event')

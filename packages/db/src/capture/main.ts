@@ -4,7 +4,14 @@ import { connectDatabase, type Database } from '../database/connect.ts';
 import { toDatabaseError } from '../database/database-error.ts';
 import { checkSchemaName, defaultSchema } from '../database/schema-name.ts';
 import { findCaptureProblems } from '../doctor/find-capture-problems.ts';
-import { addCapture, type CaptureOptions, listCaptures, removeCapture } from './captured-tables.ts';
+import {
+  addCapture,
+  type CaptureOptions,
+  defaultMaxValue,
+  listCaptures,
+  removeCapture,
+  splitName,
+} from './captured-tables.ts';
 import { type CaptureCommand, parseCommand } from './cli.ts';
 
 /* `npm run capture`: which tables are captured. */
@@ -48,7 +55,7 @@ async function run(database: Database, asked: CaptureCommand): Promise<number> {
       const tables = await listCaptures(database);
       if (asked.json) print(JSON.stringify(tables));
       else if (tables.length === 0) print('No table is captured.');
-      else for (const { table, options } of tables) print(`${table}  ${describe(options)}`);
+      else for (const { table, options } of tables) print(`${table}  ${describe(table, options)}`);
       return 0;
     }
     case 'check': {
@@ -65,12 +72,17 @@ function requireSchema(table: string): void {
   if (!table.includes('.')) exitWith(`Name the schema too: public.${table}`);
 }
 
-function describe({ key, exclude, mask, ignore, require_actor, on_truncate }: CaptureOptions): string {
+function describe(
+  table: string,
+  { key, exclude, mask, ignore, max_value, require_actor, on_truncate, name }: CaptureOptions,
+): string {
   const lists = Object.entries({ key, exclude, mask, ignore }).filter(([, columns]) => columns.length > 0);
   return [
-    ...lists.map(([name, columns]) => `${name} ${columns.join(',')}`),
+    ...lists.map(([option, columns]) => `${option} ${columns.join(',')}`),
+    ...(max_value === defaultMaxValue ? [] : [`max-value ${max_value}`]),
     ...(require_actor ? ['require-actor'] : []),
     ...(on_truncate === 'record' ? ['on-truncate record'] : []),
+    ...(name === splitName(table).join('.') ? [] : [`name ${name}`]),
   ].join('; ');
 }
 
