@@ -1,7 +1,10 @@
-import { randomUUID } from 'node:crypto';
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { parseBatchEntry } from '@auditbox/evidence/batch-entry.ts';
+import { decodeBundle } from '@auditbox/evidence/tiles.ts';
 import { endApps } from '@auditbox/testing/servers/spawn-app.ts';
+import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
@@ -43,9 +46,18 @@ async function listKeys(): Promise<string[]> {
 
 const listParquet = async () => (await listKeys()).filter((key) => key.startsWith('parquet/'));
 
-async function readJson(key: string) {
+async function read(key: string): Promise<Buffer> {
   const { Body } = await fixture.bucket.client.send(new GetObjectCommand({ Bucket: fixture.bucket.name, Key: key }));
-  return JSON.parse((await Body?.transformToString()) ?? '');
+  return Buffer.from((await Body?.transformToByteArray()) ?? '');
+}
+
+const readJson = async (key: string) => JSON.parse((await read(key)).toString());
+
+/** The paths of the objects in the log, in its order. */
+async function readLog(): Promise<string[]> {
+  const widthOf = (key: string) => Number(/_log\/tile\/entries\/000\.p\/(\d+)$/.exec(key)?.[1] ?? 0);
+  const newest = (await listKeys()).toSorted((a, b) => widthOf(a) - widthOf(b)).at(-1) ?? '';
+  return (decodeBundle(await read(newest)) ?? []).map((entry) => parseBatchEntry(entry.toString())?.key ?? '');
 }
 
 const lines = async (...more: string[]) =>
@@ -144,9 +156,8 @@ test('no object of the archive was written', () => {
 test('the statements for DuckDB in docs/archive.md and in the README run on a copy of the bucket', async () => {
   const copy = join(fixture.cache, 'copy');
   for (const key of await listKeys()) {
-    const { Body } = await fixture.bucket.client.send(new GetObjectCommand({ Bucket: fixture.bucket.name, Key: key }));
     await mkdir(join(copy, dirname(key)), { recursive: true });
-    await writeFile(join(copy, key), (await Body?.transformToByteArray()) ?? '');
+    await writeFile(join(copy, key), await read(key));
   }
   const page = await readFile(new URL('../../../docs/archive.md', import.meta.url), 'utf8');
   const block = /```sql duckdb\n(.*?)```/s.exec(page)?.[1] ?? '';
@@ -204,9 +215,8 @@ test('a file is zstd, sorted by event time and id, with statistics, and Bloom fi
   await fixture.drain();
   const { output } = await fixture.archive(['compact', '--day', other, '--json']);
   const [Key] = JSON.parse(output).files;
-  const { Body } = await fixture.bucket.client.send(new GetObjectCommand({ Bucket: fixture.bucket.name, Key }));
   const file = join(fixture.cache, 'one.parquet');
-  await writeFile(file, (await Body?.transformToByteArray()) ?? '');
+  await writeFile(file, await read(Key));
   const duckdb = await (await DuckDBInstance.create()).connect();
   try {
     const ask = async (sql: string) => (await duckdb.runAndReadAll(sql)).getRowObjectsJson();
@@ -225,4 +235,29 @@ test('a file is zstd, sorted by event time and id, with statistics, and Bloom fi
   } finally {
     duckdb.closeSync();
   }
+});
+
+test('with DATABASE_URL a manifest names the place of each object in the log, and null where it has none yet', async () => {
+  const other = '2026-07-06';
+  const keyFile = join(fixture.cache, 'log.pem');
+  await writeFile(keyFile, generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }));
+  const logged = { EXPORT_LOG_ORIGIN: 'log.example/compact', EXPORT_LOG_KEY_FILE: keyFile };
+  // The log also gets the older batches, and the hour that is drained first is not the first of the day.
+  const drains: [number, Record<string, string>][] = [
+    [12, logged],
+    [11, logged],
+    [13, {}],
+  ];
+  for (const [hour, settings] of drains) {
+    await fixture.insert([{ id: randomUUID(), at: `${other}T${hour}:00:00Z` }]);
+    expect(await (await fixture.drain(settings)).ended).toBe(0);
+  }
+  const settings = { DATABASE_URL: urlAs('exporter', fixture.db.url) };
+  expect(await fixture.archive(['compact', '--day', other], settings)).toMatchObject({ exitCode: 0 });
+  const { objects } = await readJson(`parquet/audit_logs/_manifests/dt=${other}/0001.json`);
+  const log = await readLog();
+  const places = objects.map(({ path }: { path: string }) => log.indexOf(path));
+  expect(places.map((place: number) => place >= 0)).toEqual([true, true, false]);
+  expect(places[0]).toBe(log.length - 1);
+  expect(objects.map(({ logIndex }: { logIndex: number | null }) => logIndex)).toEqual([...places.slice(0, 2), null]);
 });

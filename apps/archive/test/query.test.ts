@@ -239,6 +239,19 @@ describe('query', () => {
     expect(() => split.add(Buffer.from('67890'))).toThrow('longer than 10 bytes');
   });
 
+  test('a range that is larger than the cache is refused before anything is fetched, with exit code 4', async () => {
+    const { client, name: Bucket } = fixture.bucket;
+    const Key = 'audit_logs/dt=2025-04-01/hour=00/000000_000000000001_0123456789ab.ndjson.gz';
+    await client.send(new PutObjectCommand({ Bucket, Key, Body: Buffer.alloc(1_000_001) }));
+    const before = fixture.proxy.requests.length;
+    const command = ['query', 'select 1', '--from', '2025-04-01', '--to', '2025-04-01'];
+    const ran = await fixture.archive(command, { ARCHIVE_CACHE_MAX_BYTES: '1000000' });
+    expect(ran).toMatchObject({ exitCode: 4, output: '', said: expect.stringContaining('have 1000001 bytes') });
+    expect(requestsSince(before).filter((path) => path.includes('.ndjson'))).toEqual([]);
+    // Other tests read all objects.
+    await client.send(new DeleteObjectCommand({ Bucket, Key }));
+  });
+
   test('the cache stays within its bytes: what was not used for longest goes', async () => {
     const old = join(fixture.cache, `${'0'.repeat(64)}.parquet`);
     await writeFile(old, Buffer.alloc(990_000));

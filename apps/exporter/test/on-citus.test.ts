@@ -237,7 +237,7 @@ describe.skipIf(citusUrl === '')('on Citus', () => {
     expect(changes.body.audit_logs.map((one: { action: string }) => one.action)).toEqual(['created', 'rotated']);
   });
 
-  // It fails until a migration changes auditbox.revoke_key: see docs/SCALE.md.
+  // Citus allows no session_user in COALESCE of an update. The migration 0038 puts it into a variable.
   test('a key is revoked', async () => {
     const api = await start();
     const made = await api.request('/keys', { body: { name: 'writer', scopes: ['read'] } });
@@ -289,9 +289,10 @@ describe.skipIf(citusUrl === '')('on Citus', () => {
     expect(stats.status, stats.text).toBe(200);
     const history = await api.request('/audit/objects/teams/1');
     expect([history.status, history.text.includes('"n"')], history.text).toEqual([200, true]);
-    for (const path of ['/exports', '/audit/archive/hours?month=2026-07', '/readyz', '/metrics']) {
+    const hours = '/exports/hours?start_date=2026-07-03&end_date=2026-07-03';
+    for (const path of ['/exports', hours, '/readyz', '/metrics']) {
       const answer = await api.request(path);
-      expect([path, answer.status < 500], answer.text).toEqual([path, true]);
+      expect([path, answer.status], answer.text).toEqual([path, 200]);
     }
   });
 
