@@ -174,8 +174,10 @@ describe.runIf(canSetClocks)('cells with wrong clocks', () => {
         select count(*)::int from auditbox.audit_log where table_name = 'late clock'`;
       return row.count;
     };
-    const event = (id: string | undefined, aheadMs = 0) =>
-      anEvent({ ...(id !== undefined && { id }), table_name: 'late clock', updated_at: isoNow(aheadMs) });
+    const event = (id: string | undefined, aheadMs = 0) => ({
+      ...anEvent({ table_name: 'late clock', updated_at: isoNow(aheadMs) }),
+      id,
+    });
     const ours = {
       status: 503,
       detail: 'The clock of the cell birch is more than 5 minutes behind the clock of this process.',
