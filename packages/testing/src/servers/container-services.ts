@@ -62,6 +62,8 @@ async function startPostgres(): Promise<StartedTestContainer> {
     .withCommand([
       'postgres',
       '-c',
+      'max_connections=400',
+      '-c',
       'max_prepared_transactions=10',
       '-c',
       'fsync=off',

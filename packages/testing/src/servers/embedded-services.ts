@@ -36,8 +36,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
   };
   await initCluster(runner, cluster, new AbortController().signal);
   // The tests end processes and never a machine, so nothing depends on what reaches the disk. Many tests migrate at the same
-  // time, and each migration locks all tables and indexes of its months.
-  const settings = 'max_prepared_transactions = 10\nfsync = off\nmax_locks_per_transaction = 256\n';
+  // time, and each migration locks all tables and indexes of its months. Tests that run at the same time have a dozen processes with
+  // their own pools.
+  const settings =
+    'max_connections = 400\nmax_prepared_transactions = 10\nfsync = off\nmax_locks_per_transaction = 256\n';
   await appendFile(join(cluster.folder, 'postgresql.conf'), settings);
   const lines: string[] = [];
   const events = {
