@@ -160,7 +160,7 @@ describe.skipIf(!hasPgBouncer)('behind PgBouncer in transaction mode (needs pgbo
     expect((await ask('/audit', events[0])).status).toBe(201);
   });
 
-  test('auditbox.as() names the actor of its own transaction alone, when clients share one connection', async () => {
+  test('auditbox.as() names the actor of one transaction alone, when clients share one connection', async () => {
     const single = await startOwnPgBouncer(rig.db.url, { poolSize: 1 });
     const clients = [1, 2].map(() =>
       postgres(single.urlOf('auditbox_api'), { max: 1, fetch_types: false, onnotice: () => {} }),
