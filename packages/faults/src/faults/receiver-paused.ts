@@ -41,6 +41,8 @@ export const receiverPaused: Fault = {
     const ids = [...early, ...late].map(({ id }) => id);
     expectTaken(receiver, ids);
     expectOneKeyEach(receiver, first);
+    // Retention removes nothing before each batch is given to the destination, also the batches of earlier rounds.
+    await historyAdded(scene);
     // A dry run, because the judge compares the events of this round with the bucket.
     await expectRetention(scene, months, { outcome: 'removed', exitCode: 0, args: ['--dry-run'] });
   },
@@ -77,6 +79,13 @@ async function inState({ db }: Scene, events: readonly WireEvent[], destination:
       select from auditbox.outbox_status
       where destination = ${destination} and state = ${state} and audit_id in ${sql(events.map(({ id }) => id))}
       having count(*) = ${events.length}`,
+  );
+}
+
+async function historyAdded({ db }: Scene): Promise<void> {
+  await waitFor(
+    db.sql,
+    (sql) => sql`select from auditbox.destination where name = ${receiverName} and history_behind is null`,
   );
 }
 
