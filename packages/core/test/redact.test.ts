@@ -292,6 +292,8 @@ test.each([
   ['a name with an odd character', '{"pass\u2061word":"hunter2-x"}'],
   ['a query', '{"url":"/?a=1&token=hunter2-x"}'],
   ['cut JSON under a name that only texts assign to', JSON.stringify('{"signature":"hunter2-x a:"')],
+  ['cut JSON, behind null', JSON.stringify('{"password": null-hunter2-x')],
+  ['cut JSON, behind a number', JSON.stringify('{"token": 12-hunter2-x')],
 ])('an event with a secret in %s is not taken for clean', (_what, json) => {
   const { event, text } = redact(json);
   expect(text).not.toContain('hunter2');
@@ -345,6 +347,8 @@ test('an event that is known to be clean holds nothing that the walk over its to
       ']',
       ',',
       '***',
+      '": null',
+      '": 12',
       '[redacted:x]',
       '\u2061',
       '\u212a',

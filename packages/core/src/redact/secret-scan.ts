@@ -54,7 +54,7 @@ export function createSecretScan({ names, values }: SecretRules): SecretScan {
           bytes[at - 2] ?? 0,
         );
         if ((mayBeSecret || hasEscapes) && !isHarmlessMember(plain, at, hasEscapes || !isAscii)) return false;
-        if (holdsContent && isAssignedOnly(plain, at)) return false;
+        if (holdsContent && isAssignedInText(plain, at)) return false;
       } else if (announced === backslashEscape) {
         if (hidingEscape.test(plain.slice(at, at + longestEscape))) return false;
         hasEscapes = true;
@@ -85,11 +85,14 @@ export function createSecretScan({ names, values }: SecretRules): SecretScan {
   }
 
   /**
-   * Whether the name that ends before this colon is one to which texts assign secrets, and no secret name of JSON, as `signature`
-   * is. The content of a string may be cut off, and is then a text.
+   * Whether a text would assign a secret to the name that ends before this colon. The content of a string may be cut off, and
+   * is then a text. Texts assign to more names than JSON, as to `signature`, and know fewer values that tell nothing: behind
+   * `null` in a text stands whatever follows.
    */
-  function isAssignedOnly(text: string, at: number): boolean {
-    return assigned?.endsNameBefore(text, at - 1) === true && names.kindOf(nameEndingAt(text, at)) === null;
+  function isAssignedInText(text: string, at: number): boolean {
+    if (assigned === null || !assigned.endsNameBefore(text, at - 1)) return false;
+    const isOnlyInTexts = names.kindOf(nameEndingAt(text, at)) === null;
+    return isOnlyInTexts || assigned.isAssignedAt(text, at - 1) || assigned.isAssignedAt(text, at);
   }
 
   /** Whether the name that ends before this colon is not secret, or its value tells nothing. */
