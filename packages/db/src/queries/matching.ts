@@ -71,7 +71,14 @@ function anyIdBranches(sql: Sql, id: string): Fragment[] {
     ...waysToHave(sql, 'team_id', id),
     ...waysToHave(sql, 'key_hash', id),
   ];
-  return ways.map((way, index) =>
-    ways.slice(0, index).reduce((all, before) => sql`${all} and (${before}) is not true`, way),
-  );
+  return ways.map((way, index) => (index === 0 ? way : sql`${way} and ${isFirst(sql, ways.slice(0, index))}`));
+}
+
+/**
+ * Whether none of these conditions holds. The planner looks at conditions that are joined by `and` one by one, for each index of
+ * each month; a `case` is one value to it, which it plans in half of the time.
+ */
+function isFirst(sql: Sql, before: readonly Fragment[]): Fragment {
+  const earlier = before.map((way) => sql`when ${way} then false`).reduce((all, one) => sql`${all} ${one}`);
+  return sql`case ${earlier} else true end`;
 }
