@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 /*
  * Fails when an entry of a lock file has no `integrity`. npm installs such a package without comparing its content
  * to anything. npm itself leaves the hash out at times, for example when it moves a package to another folder. Fails too
- * when `npm ci --omit=dev` would install what only tests use, or `npm ci` the
- * alternatives that the benchmark measures.
+ * when `npm ci --omit=dev` would install what only tests use, or `npm ci` what has a separate lock file: the
+ * alternatives that the benchmark measures, and Azurite.
  */
 
 /** Of these workspaces every package from outside is a devDependency. */
@@ -25,11 +25,14 @@ async function readLock(path: string): Promise<Record<string, LockEntry>> {
   return (JSON.parse(await readFile(file, 'utf8')) as { packages: Record<string, LockEntry> }).packages;
 }
 
-/** The second one is installed to build the documentation, the third one to run the benchmark. */
-const peersLock = 'packages/bench/src/peers/package-lock.json';
-const files = ['package-lock.json', 'docs/package-lock.json', peersLock];
+/** What is installed to run the benchmark, and to test an example with Azurite. */
+const separateLocks = [
+  'packages/bench/src/peers/package-lock.json',
+  'packages/testing/src/servers/azurite/package-lock.json',
+];
 
-for (const file of files) {
+/** The second one is installed to build the documentation. */
+for (const file of ['package-lock.json', 'docs/package-lock.json', ...separateLocks]) {
   const withoutHash = Object.entries(await readLock(file))
     .filter(([path]) => path.includes('node_modules/'))
     .filter(([, { integrity, link, inBundle }]) => !(integrity || link || inBundle))
@@ -56,12 +59,13 @@ if (installedForUse.length > 0) {
   process.exitCode = 1;
 }
 
-const peers = Object.entries((await readLock(peersLock))['']?.dependencies ?? {});
-const installedByAll = peers.map(([name]) => name).filter((name) => `node_modules/${name}` in packages);
-const unpinned = peers.filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version)).map(([name]) => name);
-if (installedByAll.length > 0 || unpinned.length > 0) {
+for (const file of separateLocks) {
+  const separate = Object.entries((await readLock(file))['']?.dependencies ?? {});
+  const installedByAll = separate.map(([name]) => name).filter((name) => `node_modules/${name}` in packages);
+  const unpinned = separate.filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version)).map(([name]) => name);
+  if (installedByAll.length === 0 && unpinned.length === 0) continue;
   process.stderr.write(
-    `Only packages/bench/src/peers/package.json names what the benchmark compares with, each in one exact version: ${[...installedByAll, ...unpinned].join(', ')}.\n`,
+    `Only the package.json next to ${file} may name these packages, each in one exact version: ${[...installedByAll, ...unpinned].join(', ')}.\n`,
   );
   process.exitCode = 1;
 }

@@ -104,6 +104,14 @@ test('otlp: a partial success rejects the record alone where a request has one, 
   expect(double.refusals).toEqual([]);
   expect(await rejections()).toEqual([{ audit_id: bad, reason: expect.stringContaining('no room for it') }]);
   expect(idsIn(double.stored)).toHaveLength(2);
+  const { port } = await app.event('exporter-running');
+  // The number of rejected rows is read from the database, every few seconds.
+  await eventually(async () => {
+    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    expect(metrics).toContain('auditbox_requests_total{destination="siem",outcome="taken-but"} 1\n');
+    expect(metrics).toContain('auditbox_request_rows_total{destination="siem"} 3\n');
+    expect(metrics).toContain('auditbox_rejected_rows{destination="siem"} 1\n');
+  });
   // It comes with each answer.
   const warnings = app.log.filter(({ event, level }) => event === 'destination-log' && level === 'warn');
   expect(warnings).toEqual([expect.objectContaining({ msg: expect.stringContaining('use the other port') })]);

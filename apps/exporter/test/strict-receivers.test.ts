@@ -349,6 +349,21 @@ describe('elastic, item by item', () => {
     await destination.close();
   });
 
+  test('an exporter that starts anew sends the whole request again, and the index has each event once', async () => {
+    const before = await open();
+    failing({ 2: error(429, 'es_rejected_execution_exception') });
+    expect(await deliver(before, rows)).toMatchObject({ kind: 'retry', code: '429' });
+    await before.close();
+    const stored = [...double.stored];
+    failing({});
+    const after = await openDestination(receivers.elastic.entry());
+    expect(await deliver(after, rows)).toEqual({ kind: 'taken' });
+    expect(double.asked.at(-1)).toEqual(rows.map(({ id }) => id));
+    expect(double.stored).toEqual([...stored, expect.objectContaining({ id: idOf(2) })]);
+    expect(stored).toHaveLength(4);
+    await after.close();
+  });
+
   test('what is known of a request outlives an answer that says nothing, and a request that is as long ago as 64 others is sent whole', async () => {
     const destination = await open();
     failing({ 1: error(429, 'es_rejected_execution_exception') });

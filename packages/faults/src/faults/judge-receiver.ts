@@ -45,11 +45,11 @@ export function expectTaken(receiver: Receiver, ids: Iterable<string>): void {
 }
 
 function expectSameBytes({ received }: Receiver): void {
-  const bodies = new Map<string, string>();
-  for (const { key, body } of received) {
+  const hashes = new Map<string, string>();
+  for (const { key, sha256 } of received) {
     if (key === null) continue;
-    if (bodies.has(key) && bodies.get(key) !== body) throw new BrokenPromise(`${key} came with other bytes.`);
-    bodies.set(key, body);
+    if (hashes.has(key) && hashes.get(key) !== sha256) throw new BrokenPromise(`${key} came with other bytes.`);
+    hashes.set(key, sha256);
   }
 }
 

@@ -63,10 +63,12 @@ async function forgetReceiver(scene: Scene): Promise<void> {
 
 const rowsPerStatement = 10_000;
 
-/** Events of a past day, over all of its hours. Returns their ids, which belong to the struck cell. */
+const dayMs = 86_400_000;
+
+/** Events of a past day, evenly over all of its hours. Returns their ids, which belong to the struck cell. */
 async function insertHistory(scene: Scene, rows: number, day: string): Promise<ReadonlySet<string>> {
   const { sql } = scene.db;
-  const start = `${Number(day.slice(0, 4)) - 1}${day.slice(4)}T00:00:00Z`;
+  const start = new Date(Date.parse(day) - 365 * dayMs).toISOString();
   const inserted = new Set<string>();
   await sql`select auditbox.make_month(${start}::text::timestamptz)`;
   while (inserted.size < rows) {
@@ -74,8 +76,8 @@ async function insertHistory(scene: Scene, rows: number, day: string): Promise<R
     await sql`
       insert into auditbox.audit_log
         (id, occurred_at, occurred_at_digits, changed_by, action, table_name, object_id, updated_values)
-      select id, ${start}::text::timestamptz + (n % 86400) * interval '1 second', 0, 'ana@example.com', 'updated', 'teams',
-        n::text, '{"history":true}'
+      select id, ${start}::text::timestamptz + (${inserted.size}::bigint + n) * 86400 / ${rows + 1} * interval '1 second',
+        0, 'ana@example.com', 'updated', 'teams', n::text, '{"history":true}'
       from unnest(${`{${ids.join(',')}}`}::text::uuid[]) with ordinality as event (id, n)`;
     for (const id of ids) inserted.add(id);
   }

@@ -1,10 +1,10 @@
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { copyBatchLines, type LinesOf } from '@auditbox/db/export/copy-batch-lines.ts';
-import type { Archive, ArchivedObject } from './archive.ts';
+import type { Archive, FreshObject } from './archive.ts';
 
 interface Seen {
   readonly archive: Archive;
-  readonly fresh: readonly ArchivedObject[];
+  readonly fresh: readonly FreshObject[];
   /** Number of copies by event id. */
   readonly timesArchived: ReadonlyMap<string, number>;
   readonly rejected: ReadonlySet<string>;
@@ -29,6 +29,7 @@ async function findOddRows(cells: readonly Database[], { timesArchived, rejected
   const rows = (await Promise.all(cells.map(readRows))).flat();
   const problems: string[] = [];
   const recorded = new Set<string>();
+  const idsIn = new Map([...archive.objects].map(([key, { events }]) => [key, new Set(events.map(({ id }) => id))]));
   for (const { id } of rows) {
     if (recorded.has(id)) problems.push(`${id} is recorded in two cells`);
     recorded.add(id);
@@ -43,8 +44,7 @@ async function findOddRows(cells: readonly Database[], { timesArchived, rejected
     if (!timesArchived.has(id)) problems.push(`${id} is recorded (${state ?? 'no outbox row'}), but in no object`);
     if (state === null) problems.push(`${id} has an audit row and no outbox row`);
     else if (state !== 'done') problems.push(`${id} is in the bucket, but ${state} in the view`);
-    else if (!archive.objects.get(key ?? '')?.events.some((event) => event.id === id))
-      problems.push(`${id} is not in ${key}, although the view says so`);
+    else if (!idsIn.get(key ?? '')?.has(id)) problems.push(`${id} is not in ${key}, although the view says so`);
   }
   return problems;
 }

@@ -26,6 +26,8 @@ export interface OwnReceiver {
   readonly folder: string;
   stop(): Promise<void>;
   start(): Promise<void>;
+  /** SIGSTOP lets it accept connections and not answer. */
+  signal(name: NodeJS.Signals): void;
   close(): Promise<void>;
 }
 
@@ -69,23 +71,26 @@ export async function startOwnNats(): Promise<OwnReceiver> {
   return startOwn({ program: 'nats-server', args, port, folder });
 }
 
-async function startOwn({
+/** Starts a program that listens on this port, and waits until it does. */
+export async function startOwn({
   program,
   args,
   port,
   folder,
+  env = {},
 }: {
   program: string;
   args: readonly string[];
   port: number;
   folder: string;
+  env?: Record<string, string>;
 }): Promise<OwnReceiver> {
   let app: App | null = null;
   const receiver: OwnReceiver = {
     port,
     folder,
     async start() {
-      const started = spawnProgram(program, args, { env: {} });
+      const started = spawnProgram(program, args, { env });
       app = started;
       const failed = started.ended.then((code) => {
         throw new Error(`${program} ended with ${code}:\n${started.output()}`);
@@ -96,6 +101,9 @@ async function startOwn({
     async stop() {
       app?.signal('SIGTERM');
       await app?.ended;
+    },
+    signal(name) {
+      app?.signal(name);
     },
     async close() {
       app?.signal('SIGKILL');

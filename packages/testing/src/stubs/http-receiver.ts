@@ -31,8 +31,11 @@ export interface HttpReceiver {
   close(): Promise<void>;
 }
 
-/** Starts a receiver on a free port of loopback. With `tls` it speaks https. */
-export async function startHttpReceiver(tls?: { key: string; certificate: string }): Promise<HttpReceiver> {
+/** Starts a receiver on a free port of loopback. With `tls` it speaks https. One that gets very many requests must not remember them. */
+export async function startHttpReceiver(
+  tls?: { key: string; certificate: string } | null,
+  { remember = true } = {},
+): Promise<HttpReceiver> {
   const requests: ReceivedRequest[] = [];
   const timers = new Set<NodeJS.Timeout>();
   const server = tls ? createTlsServer({ key: tls.key, cert: tls.certificate }) : createServer();
@@ -56,7 +59,7 @@ export async function startHttpReceiver(tls?: { key: string; certificate: string
     const bytes = Buffer.concat(parts);
     const { method = '', url: path = '', headers } = incoming;
     const request = { method, path, headers, body: bytes.toString('utf8'), bytes };
-    requests.push(request);
+    if (remember) requests.push(request);
     give(response, await (receiver as HttpReceiver).answer(request), timers);
   });
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
