@@ -115,6 +115,7 @@ test('wrong lists of cells are refused with a sentence that names the entry and 
     [{}, 'DATABASE_URL is not set'],
   ] as const) {
     const problem = readProblem(settings);
+    expect(problem).toMatch(/^Wrong settings:/);
     expect(problem).toContain(sentence);
     expect(problem).not.toContain(secret);
   }

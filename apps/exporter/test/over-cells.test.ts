@@ -59,7 +59,8 @@ test('the doctor examines every cell, also two schemas of one database, and name
   );
   expect(ash).toEqual(['durability']);
   expect(other).toEqual(expect.arrayContaining(['cell name', 'triggers', 'durability']));
-  await inSchema.sql`update auditbox.destination set is_paused = true where name = 's3'`;
+  const chosen = await run('destinations-main', ['pause', 's3'], { DATABASE_CELLS, CELL_NAME: 'birch' });
+  expect(chosen.code, chosen.output).toBe(0);
   const status = await run('status-main', ['--json'], { DATABASE_CELLS });
   expect(resultOf(status.output)).toMatchObject([
     { cell: 'ash', state: 'pass' },
