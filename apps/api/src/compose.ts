@@ -46,7 +46,6 @@ export function composeApi(settings: ApiSettings, logger: Logger, tracing: Traci
   const metrics = createApiMetrics(registry);
   const { reads } = settings;
   const { ownStore, ...databases } = openDatabases(settings.databases, {
-    schema: settings.databaseSchema,
     replicaUrl: reads.from === 'replica' ? reads.url : null,
     statementTimeoutMs,
     coalescerLimits,

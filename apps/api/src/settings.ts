@@ -101,7 +101,6 @@ export interface ApiSettings extends HttpSettings {
   /** The OTLP endpoint for traces; undefined sends no traces. */
   readonly tracesEndpoint: string | undefined;
   readonly databases: DatabasePlaces;
-  readonly databaseSchema: string;
   /** Which server serves reads that do not need the primary. */
   readonly reads: { readonly from: 'primary' } | { readonly from: 'replica'; readonly url: string };
   /** Null: only stored keys are valid. */
@@ -148,7 +147,6 @@ function nestSettings(values: SettingValues<typeof apiSettingTable>): ApiSetting
     ...nestHttpSettings(values),
     tracesEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
     databases: nestCells(values),
-    databaseSchema: values.DATABASE_SCHEMA,
     reads: Object.freeze(replicaUrl === undefined ? { from: 'primary' } : { from: 'replica', url: replicaUrl }),
     masterKey: values.AUDIT_MASTER_KEY ?? null,
     keyEnvironment: values.AUDIT_KEY_ENV,

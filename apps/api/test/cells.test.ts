@@ -3,14 +3,14 @@ import { cellOf } from '@auditbox/db/cells/cell-of.ts';
 import { hashApiKey, makeApiKey } from '@auditbox/db/keys/key-form.ts';
 import { type ApiFixture, createApiFixture, startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
 import { anEvent, type WireEvent } from '@auditbox/testing/fixtures/test-events.ts';
-import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
-import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
+import { openTestDatabase, openTestSchema, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
+import { listCells } from '@auditbox/testing/servers/test-roles.ts';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 /*
  * One database and several cells hold the same events. Every question must have the same answer. TEST_DATABASE_CELLS says how
- * many cells.
+ * many cells. The first two are schemas of one database.
  */
 
 const names = nameCells(Number(process.env.TEST_DATABASE_CELLS ?? 3));
@@ -75,10 +75,16 @@ const events: WireEvent[] = fc
 beforeAll(async () => {
   one = await createApiFixture();
   for (let at = 0; at < events.length; at += 100) await one.db.store(events.slice(at, at + 100));
-  databases = await Promise.all(names.map(() => openTestDatabase()));
+  const firstDatabase = openTestDatabase();
+  databases = await Promise.all(
+    names.map(async (name, index) => {
+      if (index === 0) return firstDatabase;
+      return index === 1 ? openTestSchema((await firstDatabase).url, `cell_${name}`) : openTestDatabase();
+    }),
+  );
   for (const [index, name] of names.entries()) await copyEvents(one.db, databases[index] as TestDatabase, name);
   cells = await startApi('', {
-    DATABASE_CELLS: databases.map(({ url }, index) => `${names[index]}=${urlAs('api', url)}`).join(' '),
+    DATABASE_CELLS: listCells('api', Object.fromEntries(databases.map((db, index) => [names[index], db]))),
   });
   // Not by the api: it would store an event about the key, with another id in each database.
   for (const { sql } of [one.db, ...databases])
@@ -88,7 +94,8 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await one.close();
-  for (const db of databases) await db.close(1_000);
+  // The first one drops its database.
+  for (const db of databases.toReversed()) await db.close(1_000);
 });
 
 /** Copies the events of a cell with all that the database added to them. */

@@ -1,53 +1,50 @@
-import { connectDatabase } from '@auditbox/db/database/connect.ts';
-import { nameSchema } from '@auditbox/db/database/schema-name.ts';
 import { findTampering } from '@auditbox/db/doctor/find-tampering.ts';
-import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
-import { setUpRoles } from '@auditbox/db/migrate/set-up-roles.ts';
 import { startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
-import { endApps } from '@auditbox/testing/servers/spawn-app.ts';
-import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
-import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
+import { endApps, spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
+import { openTestDatabase, openTestSchema, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
+import { listCells, urlAs } from '@auditbox/testing/servers/test-roles.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 /*
- * Events that Auditbox writes about itself have the table names of the documents, whatever name the schema has
- * (DATABASE_SCHEMA), with one database and with cells.
+ * Events that Auditbox writes about itself have the table names of the documents, whatever names the schemas have, with one
+ * database and with cells.
  */
 
-const names = ['ash', 'birch', 'cedar'] as const;
-const schema = 'cell_x';
 let plain: TestDatabase;
-let cells: readonly TestDatabase[];
+/** Each is a schema, and two of them are in one database. The first one is that of DATABASE_SCHEMA. */
+let cells: readonly [TestDatabase, TestDatabase, TestDatabase];
+let databases: readonly TestDatabase[];
 
 beforeAll(async () => {
   plain = await openTestDatabase();
-  cells = await Promise.all(names.map(() => openTestDatabase()));
-  for (const { url } of cells) {
-    await migrateDatabase(url, { schema });
-    await setUpRoles(url, { schema });
-  }
+  const [first, second] = await Promise.all([openTestDatabase(), openTestDatabase()]);
+  databases = [plain, first, second];
+  cells = [
+    await openTestSchema(first.url, 'cell_x'),
+    await openTestSchema(second.url, 'cell_y'),
+    await openTestSchema(second.url, 'cell_z'),
+  ];
 });
 afterAll(async () => {
   await endApps();
-  for (const db of [plain, ...cells]) await db.close(1_000);
+  for (const db of [...cells, ...databases]) await db.close(1_000);
 });
 
 const inPlain = () => startApi(urlAs('api', plain.url), { AUDIT_READS: 'true' });
-const inCells = () =>
-  startApi('', {
-    DATABASE_CELLS: cells.map(({ url }, index) => `${names[index]}=${urlAs('api', url)}`).join(' '),
-    DATABASE_SCHEMA: schema,
-    AUDIT_READS: 'true',
-  });
+const cellSettings = () => ({
+  DATABASE_CELLS: `ash=${urlAs('api', cells[0].url)} ${listCells('api', { birch: cells[1], cedar: cells[2] })}`,
+  DATABASE_SCHEMA: cells[0].schema,
+});
+const inCells = () => startApi('', { ...cellSettings(), AUDIT_READS: 'true' });
 
 /** Does everything that Auditbox writes an event of. Resolves to the id of a key. */
-async function actEverywhere(start: typeof inPlain, databases: readonly TestDatabase[], of: string): Promise<string> {
-  for (const { sql } of databases) {
-    await sql.unsafe(nameSchema(`insert into auditbox.destination (name) values ('s3') on conflict do nothing`, of));
-    await sql`create schema shop`;
-    await sql`create table shop.orders (id int primary key)`;
+async function actEverywhere(start: typeof inPlain, places: readonly TestDatabase[]): Promise<string> {
+  for (const { sql } of places) {
+    await sql`insert into auditbox.destination (name) values ('s3') on conflict do nothing`;
+    await sql`create schema if not exists shop`;
+    await sql`create table if not exists shop.orders (id int primary key)`;
     for (const change of ['capture', 'recapture', 'uncapture'])
-      await sql.unsafe(nameSchema(`select auditbox.${change}('shop.orders')`, of));
+      await sql.unsafe(`select auditbox.${change}('shop.orders')`);
   }
   const api = await start();
   const { body: made } = await api.request('/keys', { body: { name: 'writer', scopes: ['write'] } });
@@ -93,9 +90,9 @@ async function readOwnEvents(start: typeof inPlain, keyId: string): Promise<OwnE
   };
 }
 
-test('cells in another schema name our tables as one database in the default schema does, and the filters of the documents find them', async () => {
-  const one = await readOwnEvents(inPlain, await actEverywhere(inPlain, [plain], 'auditbox'));
-  const several = await readOwnEvents(inCells, await actEverywhere(inCells, cells, schema));
+test('cells in other schemas name our tables as one database in the default schema does, and the filters of the documents find them', async () => {
+  const one = await readOwnEvents(inPlain, await actEverywhere(inPlain, [plain]));
+  const several = await readOwnEvents(inCells, await actEverywhere(inCells, cells));
   expect(one).toEqual({
     kinds: [
       'created auditbox.api_key',
@@ -118,15 +115,22 @@ test('cells in another schema name our tables as one database in the default sch
   });
 });
 
+test('`npm run keys` works on the keys of every schema', async () => {
+  const keys = async (...args: string[]) => {
+    const app = spawnApp('api/src/keys/main.ts', cellSettings(), [...args, '--json']);
+    return { code: await app.ended, output: app.output() };
+  };
+  const made = await keys('create', '--name', 'siem', '--scope', 'read');
+  expect(made.code, made.output).toBe(0);
+  for (const db of cells)
+    expect(await db.sql`select key_id as id from auditbox.api_key where name = 'siem'`).toEqual([
+      { id: JSON.parse(made.output).id },
+    ]);
+});
+
 test('the doctor finds nothing changed in a schema with another name', async () => {
-  for (const { url } of cells) {
-    const db = connectDatabase({ url, schema, application: 'test', maxConnections: 1, statementTimeoutMs: 60_000 });
-    try {
-      expect((await findTampering(db, schema)).filter(({ says }) => /own_table|record_|capture/.test(says))).toEqual(
-        [],
-      );
-    } finally {
-      await db.close(1_000);
-    }
-  }
+  for (const db of cells)
+    expect((await findTampering(db, db.schema)).filter(({ says }) => /own_table|record_|capture/.test(says))).toEqual(
+      [],
+    );
 });

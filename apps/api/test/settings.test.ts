@@ -82,6 +82,18 @@ function readProblem(settings: Record<string, string>): string {
   }
 }
 
+test('each cell has its schema, or that of DATABASE_SCHEMA', () => {
+  const url = 'postgres://localhost/db';
+  const settings = { DATABASE_CELLS: `a=${url} b@cell_b=${url}`, DATABASE_SCHEMA: 'audit', DATABASE_URL: url };
+  expect(readApiSettings(settings).databases).toMatchObject({
+    kind: 'cells',
+    cells: [
+      { name: 'a', schema: 'audit' },
+      { name: 'b', schema: 'cell_b' },
+    ],
+  });
+});
+
 test('wrong lists of cells are refused with a sentence that names the entry and shows no URL', () => {
   const secret = 'hunter2hunter2';
   const url = `postgres://user:${secret}@localhost/db`;
@@ -92,11 +104,18 @@ test('wrong lists of cells are refused with a sentence that names the entry and 
     [{ DATABASE_CELLS: `a=${url} b=http://${secret}/x` }, 'the URL of the cell b'],
     [{ DATABASE_CELLS: `a=${url} b=${url}` }, 'the cells a and b are the same database'],
     [{ DATABASE_CELLS: `a=${url}`, DATABASE_CELLS_BEFORE: 'b' }, 'the cell b is not in DATABASE_CELLS'],
+    [
+      { DATABASE_CELLS: `a=${url} b@audit=${url}`, DATABASE_SCHEMA: 'audit' },
+      'the cells a and b are the same database',
+    ],
+    [{ DATABASE_CELLS: `a@=${url}` }, 'entry 1 has no valid schema'],
     [{ DATABASE_CELLS: `a=${url}`, DATABASE_URL: `${url}3` }, 'no cell is the database of DATABASE_URL'],
+    [{ DATABASE_CELLS: `a@x=${url}`, DATABASE_URL: url }, 'no cell is the database of DATABASE_URL'],
     [{ DATABASE_CELLS: `a=${url}`, DATABASE_READ_URL: url }, 'replicas do not work with cells yet'],
     [{}, 'DATABASE_URL is not set'],
   ] as const) {
     const problem = readProblem(settings);
+    expect(problem).toMatch(/^Wrong settings:/);
     expect(problem).toContain(sentence);
     expect(problem).not.toContain(secret);
   }

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
-import { type CellAddress, CellListError, parseCells } from '@auditbox/core/cells/cell-list.ts';
+import { type CellAddress, CellListError, parseCells, placeCells } from '@auditbox/core/cells/cell-list.ts';
+import { defaultSchema } from '@auditbox/db/database/schema-name.ts';
 import { exitWith } from '@auditbox/process/exit-with.ts';
 import { untilWritten } from '@auditbox/process/until-written.ts';
 
@@ -21,7 +22,8 @@ export interface CellsCommand {
 
 /**
  * Runs the command for each cell and ends the process, if DATABASE_CELLS is set and CELL_NAME does not choose one of them. The
- * exit code is the worst of all cells. With CELL_NAME and without DATABASE_URL it sets DATABASE_URL to the chosen cell.
+ * exit code is the worst of all cells. With CELL_NAME and without DATABASE_URL it sets DATABASE_URL and DATABASE_SCHEMA to those of
+ * the chosen cell.
  */
 export async function runOverCells(command: CellsCommand): Promise<void> {
   const { DATABASE_CELLS: list, CELL_NAME: name, DATABASE_URL: url } = process.env;
@@ -31,6 +33,7 @@ export async function runOverCells(command: CellsCommand): Promise<void> {
     const chosen = cells.find((cell) => cell.name === name);
     if (chosen === undefined) exitWith(`CELL_NAME is ${name}; DATABASE_CELLS has no such cell.`);
     process.env.DATABASE_URL = chosen.url;
+    process.env.DATABASE_SCHEMA = chosen.schema;
     return;
   }
   const ends: CellEnd[] = [];
@@ -43,7 +46,7 @@ export async function runOverCells(command: CellsCommand): Promise<void> {
 
 function readCells(list: string): readonly CellAddress[] {
   try {
-    return parseCells(list);
+    return placeCells(parseCells(list), process.env.DATABASE_SCHEMA || defaultSchema);
   } catch (error) {
     if (error instanceof CellListError) exitWith(`DATABASE_CELLS: ${error.message}`);
     throw error;
@@ -51,13 +54,14 @@ function readCells(list: string): readonly CellAddress[] {
 }
 
 /** The settings of a cell's exporter. */
-export function cellEnvironment({ name, url }: CellAddress, environment: Environment): Environment {
+export function cellEnvironment({ name, url, schema }: CellAddress, environment: Environment): Environment {
   const { EXPORT_LOG_ORIGIN: origin } = environment;
   return {
     ...environment,
     DATABASE_CELLS: '',
     DATABASE_CELLS_BEFORE: '',
     DATABASE_URL: url,
+    DATABASE_SCHEMA: schema,
     CELL_NAME: name,
     ...(origin && !origin.endsWith(`/${name}`) && { EXPORT_LOG_ORIGIN: `${origin}/${name}` }),
   };

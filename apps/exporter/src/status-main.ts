@@ -1,3 +1,4 @@
+import type { CellAddress } from '@auditbox/core/cells/cell-list.ts';
 import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import { countExporterConnections } from '@auditbox/db/observe/count-exporters.ts';
@@ -20,29 +21,28 @@ import { readStatus } from './status/read-status.ts';
 /* `npm run status`: one screen that says what is behind, what is stuck and what to do. It needs the database alone. */
 
 const { json, maxBehind } = parseStatusCommand(process.argv.slice(2));
-const { DATABASE_SCHEMA, LOG_LEVEL } = commonSettings;
+const { LOG_LEVEL } = commonSettings;
 const { EXPORT_LINGER_MS } = exporterSettings;
 
 start({
   service: 'exporter',
   read() {
-    const table = { ...cellSettings, CELL_NAME: cellName, DATABASE_SCHEMA, LOG_LEVEL, EXPORT_LINGER_MS };
+    const table = { ...cellSettings, CELL_NAME: cellName, LOG_LEVEL, EXPORT_LINGER_MS };
     const values = readSettings(table, process.env, cellRelations);
     return {
       places: nestCells(values),
       chosen: values.CELL_NAME,
-      schema: values.DATABASE_SCHEMA,
       maxBehindS: maxBehind ?? longestWaitS({ lingerMs: values.EXPORT_LINGER_MS }),
       logLevel: values.LOG_LEVEL,
     };
   },
   logTo: 'stderr',
   exitCodeOfStop: exitCodes.unknown,
-  async run({ settings: { places, chosen, schema, maxBehindS } }) {
-    const all = places.kind === 'one' ? [{ name: '', url: places.url }] : places.cells;
+  async run({ settings: { places, chosen, maxBehindS } }) {
+    const all = places.kind === 'one' ? [{ ...places, name: '' }] : places.cells;
     const cells = places.kind === 'one' || chosen === undefined ? all : all.filter(({ name }) => name === chosen);
     if (cells.length === 0) exitWith(`CELL_NAME is ${chosen}; DATABASE_CELLS has no such cell.`);
-    const reports = await Promise.all(cells.map((cell) => reportCell(cell, { schema, maxBehindS })));
+    const reports = await Promise.all(cells.map((cell) => reportCell(cell, maxBehindS)));
     const [only] = reports;
     // One database has the form that it had before there were cells.
     const shown =
@@ -64,33 +64,28 @@ interface Report {
   readonly lines: readonly string[];
 }
 
-interface Limits {
-  readonly schema: string;
-  /** An event that waits for longer is late. */
-  readonly maxBehindS: number;
-}
-
-async function reportCell({ name, url }: { readonly name: string; readonly url: string }, limits: Limits) {
+/** An event that waits for longer than `maxBehindS` is late. */
+async function reportCell({ name, url, schema }: Pick<CellAddress, 'name' | 'url' | 'schema'>, maxBehindS: number) {
   const db = connectDatabase({
-    ...{ url, schema: limits.schema },
+    ...{ url, schema },
     application: 'auditbox status',
     maxConnections: 1,
     statementTimeoutMs: 10_000,
     onlyReads: 'any',
   });
-  const found = await report(db, limits);
+  const found = await report(db, schema, maxBehindS);
   await db.close(1_000);
   return { name, report: found };
 }
 
-async function report(db: Database, { maxBehindS }: Limits): Promise<Report> {
+async function report(db: Database, schema: string, maxBehindS: number): Promise<Report> {
   const { findings } = await checkDatabaseState(db);
   const [problem] = findFailed(findings);
   if (problem !== undefined) return describeProblem(problem);
   try {
     return describeDatabase(
       await readStatus(db, maxBehindS),
-      await countExporterConnections(db),
+      await countExporterConnections(db, schema),
       !(await hasDiskSpace(db)),
     );
   } catch (error) {

@@ -12,14 +12,14 @@ import { startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
 import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import { testCredentials } from '@auditbox/testing/servers/bucket.ts';
-import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
-import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
+import { openTestDatabase, openTestSchema, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
+import { listCells, urlAs } from '@auditbox/testing/servers/test-roles.ts';
 import { runCells } from '@auditbox/verify/run-cells.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 /*
- * Each cell has its own log. A caller of the api gets proofs and receipts without knowing which cell has an event, and an auditor
- * checks receipts without knowing it.
+ * Each cell has its own exporter and its own log, also if two cells are schemas of one database. A caller of the api gets proofs and
+ * receipts without knowing which cell has an event, and an auditor checks receipts without knowing it.
  */
 
 const names = ['ash', 'birch', 'cedar'] as const;
@@ -34,8 +34,8 @@ const logs = Object.fromEntries(names.map((name) => [name, makeKey(`test/${name}
 const receipts = makeKey('receipts');
 
 let rig: ExporterFixture;
-let others: readonly TestDatabase[];
-let urls: readonly string[];
+/** The second one is a schema in the database of the first one. */
+let cells: Readonly<Record<(typeof names)[number], TestDatabase>>;
 let api: Awaited<ReturnType<typeof startApi>>;
 let receipt: string;
 const events = [11, 12].flatMap((hour) => someEvents(12, { updated_at: `2026-07-03T${hour}:46:50Z` }));
@@ -43,10 +43,10 @@ const cellNamed = (id: string) => cellOf(id, names);
 
 beforeAll(async () => {
   rig = await createExporterFixture();
-  others = await Promise.all([openTestDatabase(), openTestDatabase()]);
-  urls = [rig.db, ...others].map(({ url }) => url);
+  const [birch, cedar] = await Promise.all([openTestSchema(rig.db.url, 'cell_b'), openTestDatabase()]);
+  cells = { ash: rig.db, birch, cedar };
   api = await startApi('', {
-    DATABASE_CELLS: urls.map((url, index) => `${names[index]}=${urlAs('api', url)}`).join(' '),
+    DATABASE_CELLS: listCells('api', cells),
     AUDIT_RECEIPTS_ORIGIN: receipts.key.name,
     AUDIT_RECEIPTS_KEY_FILE: receipts.file,
   });
@@ -56,21 +56,26 @@ beforeAll(async () => {
   await exportAll();
 });
 afterAll(async () => {
+  await cells.birch.close(1_000);
   await rig.close();
-  for (const db of others) await db.close(1_000);
+  await cells.cedar.close(1_000);
 });
 
-/** The lines of the objects by the ids of their events, and the cell in the objects' keys. */
+/** The lines of the objects by the ids of their events, each of which is there once, and the cell in the objects' keys. */
 async function readLines(): Promise<Map<string, { line: string; cell: string }>> {
   const lines = new Map<string, { line: string; cell: string }>();
   for (const { key, text } of await rig.bucket.objects())
-    for (const line of text.split('\n').slice(0, -1))
-      lines.set(JSON.parse(line).id, { line, cell: /\bcell=([^/]+)\//.exec(key)?.[1] ?? '' });
+    for (const line of text.split('\n').slice(0, -1)) {
+      const { id } = JSON.parse(line);
+      expect(lines.has(id), `${id} is exported twice`).toBe(false);
+      lines.set(id, { line, cell: /\bcell=([^/]+)\//.exec(key)?.[1] ?? '' });
+    }
   return lines;
 }
 
 test('a proof of each event holds against the log of its cell, and the checkpoint is that of the cell', async () => {
   const lines = await readLines();
+  expect([...lines.keys()].sort()).toEqual(events.map(({ id }) => id).sort());
   expect(new Set(events.map(({ id }) => cellNamed(id))).size).toBe(names.length);
   for (const { id } of events) {
     const name = cellNamed(id);
@@ -140,11 +145,11 @@ async function audit(kept: string, { unreachable = [] as string[] } = {}) {
 /** Each cell exports and logs what it has. */
 async function exportAll(): Promise<void> {
   const ends = await Promise.all(
-    urls.map(async (url, index) => {
-      const name = names[index] as (typeof names)[number];
+    names.map(async (name) => {
+      const { url, schema } = cells[name];
       const { file, key } = logs[name] as ReturnType<typeof makeKey>;
       const app = rig.start(['--once'], {
-        ...{ DATABASE_URL: urlAs('exporter', url), CELL_NAME: name },
+        ...{ DATABASE_URL: urlAs('exporter', url), DATABASE_SCHEMA: schema, CELL_NAME: name },
         ...{ EXPORT_LOG_ORIGIN: key.name, EXPORT_LOG_KEY_FILE: file, EXPORT_LOG_INTERVAL_MS: '100' },
       });
       return [await app.ended, app.output()];
@@ -160,7 +165,7 @@ test('receipts of events in several cells are all found, and an event is missing
   expect(stored.status).toBe(201);
   // Somebody with the rights of the owner keeps an event out before it is sealed.
   const victim = more.find(({ id }) => cellNamed(id) === 'birch')?.id ?? '';
-  await others[0]?.sql.begin(async (sql) => {
+  await cells.birch.sql.begin(async (sql) => {
     for (const [table, column] of [
       ['outbox', 'audit_id'],
       ['audit_log', 'id'],

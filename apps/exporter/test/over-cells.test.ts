@@ -2,8 +2,8 @@ import { markCell } from '@auditbox/db/migrate/mark-cell.ts';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
 import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
 import { spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
-import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
-import { type ProcessRole, urlAs } from '@auditbox/testing/servers/test-roles.ts';
+import { openTestDatabase, openTestSchema, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
+import { listCells, type ProcessRole, urlAs } from '@auditbox/testing/servers/test-roles.ts';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { cellEnvironment } from '../src/over-cells.ts';
 
@@ -43,10 +43,11 @@ function resultFinding(output: string) {
   return found?.findings.find(({ what }: { what: string }) => what === 'cell name');
 }
 
-test('the doctor examines every cell and names the cell in each line and result', async () => {
-  const DATABASE_CELLS = listFor('exporter');
+test('the doctor examines every cell, also two schemas of one database, and names the cell in each line and result', async () => {
+  const inSchema = await openTestSchema(rig.db.url, 'cell_b');
+  const DATABASE_CELLS = listCells('exporter', { ash: rig.db, birch: inSchema });
   await markCell({ name: 'ash', url: rig.db.url });
-  await birch.sql`alter table auditbox.audit_log disable trigger audit_log_append_only`;
+  await inSchema.sql`alter table auditbox.audit_log disable trigger audit_log_append_only`;
   const { code, output } = await run('main', ['--doctor'], { DATABASE_CELLS });
   // The server of the tests does not wait for the disk, which the doctor reports in each cell.
   expect(code, output).toBe(1);
@@ -58,22 +59,33 @@ test('the doctor examines every cell and names the cell in each line and result'
   );
   expect(ash).toEqual(['durability']);
   expect(other).toEqual(expect.arrayContaining(['cell name', 'triggers', 'durability']));
+  const chosen = await run('destinations-main', ['pause', 's3'], { DATABASE_CELLS, CELL_NAME: 'birch' });
+  expect(chosen.code, chosen.output).toBe(0);
+  const status = await run('status-main', ['--json'], { DATABASE_CELLS });
+  expect(resultOf(status.output)).toMatchObject([
+    { cell: 'ash', state: 'pass' },
+    { cell: 'birch', state: 'warn' },
+  ]);
+  await inSchema.sql`update auditbox.destination set is_paused = false where name = 's3'`;
   // Exports need nothing else that is wrong here.
-  await birch.sql`alter table auditbox.audit_log enable always trigger audit_log_append_only`;
+  await inSchema.sql`alter table auditbox.audit_log enable always trigger audit_log_append_only`;
   const check = async () =>
-    run('main', ['--check', '--json'], { DATABASE_URL: urlAs('exporter', birch.url), CELL_NAME: 'birch' });
+    run('main', ['--check', '--json'], {
+      ...{ DATABASE_URL: urlAs('exporter', inSchema.url), DATABASE_SCHEMA: inSchema.schema, CELL_NAME: 'birch' },
+    });
   const nameless = await check();
   expect(nameless.code).toBe(1);
   expect(resultFinding(nameless.output)).toMatchObject({
     state: 'fail',
     advice: 'Run `npm run migrate` with DATABASE_CELLS once.',
   });
-  await birch.sql`comment on schema auditbox is 'ask ana'`;
-  expect(resultFinding((await check()).output).advice).toContain('`comment on schema auditbox is null`');
-  await birch.sql`comment on schema auditbox is null`;
-  await markCell({ name: 'birch', url: birch.url });
+  await inSchema.sql`comment on schema auditbox is 'ask ana'`;
+  expect(resultFinding((await check()).output).advice).toContain('`comment on schema cell_b is null`');
+  await inSchema.sql`comment on schema auditbox is null`;
+  await markCell({ name: 'birch', url: inSchema.url }, inSchema.schema);
   const named = await check();
   expect([named.code, resultFinding(named.output).state]).toEqual([0, 'pass']);
+  await inSchema.close(1_000);
 });
 
 test('retention removes the expired months of every cell, under the keys of each', async () => {
@@ -119,7 +131,7 @@ test('CELL_NAME chooses one cell of the list; a name that is not in the list is 
 });
 
 test('each cell has its own log', () => {
-  const cell = { name: 'ash', url: 'postgres://db/a', takesEvents: true };
+  const cell = { name: 'ash', url: 'postgres://db/a', schema: 'cell_a', takesEvents: true };
   const originFor = (origin: string) => cellEnvironment(cell, { EXPORT_LOG_ORIGIN: origin }).EXPORT_LOG_ORIGIN;
   expect(originFor('example.com/log')).toBe('example.com/log/ash');
   expect(originFor('example.com/log/ash')).toBe('example.com/log/ash');

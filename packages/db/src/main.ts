@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type CellAddress, CellListError, parseCells } from '@auditbox/core/cells/cell-list.ts';
+import { type CellAddress, CellListError, parseCells, placeCells } from '@auditbox/core/cells/cell-list.ts';
 import { DatabaseUrlError } from '@auditbox/core/database-url-parameters.ts';
 import { nameCommands } from '@auditbox/core/text/name-commands.ts';
 import { toDatabaseError } from './database/database-error.ts';
@@ -20,8 +20,8 @@ import { asOwnerOutsideTransactions } from './migrate/turns.ts';
 const waitMs = 60_000;
 
 const { searchIndex, roles, logins, json } = parseCommand(process.argv.slice(2));
-const cells = readCellList();
 const schema = readSchemaName();
+const cells = readCellList();
 let giveUpAt = performance.now() + waitMs;
 const printed = new Set<string>();
 // A second try repeats what it will do.
@@ -32,14 +32,20 @@ const report = (line: string) => {
 const onProgress = () => {
   giveUpAt = performance.now() + waitMs;
 };
-for (const { name, url } of cells) await migrate(name, url);
+for (const cell of cells) await migrate(cell);
 try {
   for (const cell of cells) await mark(cell);
-  for (const { name, url } of cells) await setUp(name, url);
+  for (const cell of cells) await setUp(cell);
   await copyToCells();
-  if (json) process.stdout.write(`${JSON.stringify({ ok: true, schema, did: [...printed] })}\n`);
+  if (json) process.stdout.write(`${JSON.stringify({ ok: true, schema, ...describeCells(), did: [...printed] })}\n`);
 } catch (error) {
   exitWith(explain(error));
+}
+
+/** Each cell may have its own schema. */
+function describeCells(): { readonly cells?: readonly { readonly cell: string; readonly schema: string }[] } {
+  const named = cells.filter(({ name }) => name !== '');
+  return named.length === 0 ? {} : { cells: named.map((cell) => ({ cell: cell.name, schema: cell.schema })) };
 }
 
 /** A line about a cell names it. One database has no name. */
@@ -47,7 +53,7 @@ function reportFor(name: string): (line: string) => void {
   return name === '' ? report : (line) => report(`${name}: ${line}`);
 }
 
-async function migrate(name: string, url: string): Promise<void> {
+async function migrate({ name, url, schema }: CellAddress): Promise<void> {
   for (let isFirst = true; ; isFirst = false) {
     try {
       return await migrateDatabase(url, { schema, report: reportFor(name), onProgress });
@@ -63,40 +69,42 @@ async function migrate(name: string, url: string): Promise<void> {
 
 /** Before anything is copied from one cell to another. */
 async function mark(cell: CellAddress): Promise<void> {
-  if (cell.name === '' || (await markCell(cell, schema))) return;
+  if (cell.name === '' || (await markCell(cell, cell.schema))) return;
   reportFor(cell.name)(
     `The schema has a comment already, so it does not get the name of the cell. Nobody notices then when DATABASE_CELLS has another name for this database.`,
   );
 }
 
-async function setUp(name: string, url: string): Promise<void> {
-  const say = reportFor(name);
-  if (searchIndex !== null) await switchSearchIndex(url, searchIndex, say);
-  if (roles) await makeRoles(url, say);
-  if (logins.length > 0) await makeLogins(url, say);
+async function setUp(cell: CellAddress): Promise<void> {
+  const say = reportFor(cell.name);
+  if (searchIndex !== null) await switchSearchIndex(cell, searchIndex, say);
+  if (roles) await makeRoles(cell, say);
+  if (logins.length > 0) await makeLogins(cell, say);
 }
 
 /** All cells have the keys of the first one. */
 async function copyToCells(): Promise<void> {
   const [first, ...others] = cells;
   if (first === undefined || others.length === 0) return;
-  await refuseCopies(cells, schema);
-  const common = await readCommonRows(first.url, schema);
+  await refuseCopies(cells);
+  const common = await readCommonRows(first.url, first.schema);
   for (const cell of others) {
-    const changed = await copyToCell(cell, common, schema);
+    const changed = await copyToCell(cell, common, cell.schema);
     reportFor(cell.name)(`The keys are those of the cell ${first.name}; ${changed} were copied.`);
   }
 }
 
-async function switchSearchIndex(databaseUrl: string, state: 'on' | 'off', say: (line: string) => void): Promise<void> {
-  await asOwnerOutsideTransactions(databaseUrl, schema, (sql) =>
+type Say = (line: string) => void;
+
+async function switchSearchIndex({ url, schema }: CellAddress, state: 'on' | 'off', say: Say): Promise<void> {
+  await asOwnerOutsideTransactions(url, schema, (sql) =>
     state === 'off' ? dropSearchIndex(sql) : makeSearchIndex(sql, (line) => say(`Indexing words: ${line}`)),
   );
   say(`The index of words is ${state}.`);
 }
 
-async function makeRoles(databaseUrl: string, say: (line: string) => void): Promise<void> {
-  const { owner, seesSessions } = await setUpRoles(databaseUrl, { schema });
+async function makeRoles({ url, schema }: CellAddress, say: Say): Promise<void> {
+  const { owner, seesSessions } = await setUpRoles(url, { schema });
   say(
     'The roles auditbox_api, auditbox_exporter, auditbox_retention and auditbox_writer have their rights in this database.',
   );
@@ -106,12 +114,12 @@ async function makeRoles(databaseUrl: string, say: (line: string) => void): Prom
     );
 }
 
-async function makeLogins(databaseUrl: string, say: (line: string) => void): Promise<void> {
+async function makeLogins({ url, schema }: CellAddress, say: Say): Promise<void> {
   const withPasswords = logins.flatMap((login) => {
     const password = process.env[`${login.name.toUpperCase()}_PASSWORD`];
     return password ? [{ ...login, password }] : [];
   });
-  await setUpLogins(databaseUrl, withPasswords, { schema });
+  await setUpLogins(url, withPasswords, { schema });
   for (const { name, role } of withPasswords) say(`The login ${name} is a member of ${role}.`);
 }
 
@@ -121,14 +129,14 @@ function readCellList(): readonly CellAddress[] {
   const url = process.env.DATABASE_URL;
   if (list) {
     try {
-      return parseCells(list);
+      return placeCells(parseCells(list), schema);
     } catch (error) {
       if (error instanceof CellListError) return exitWith(`DATABASE_CELLS: ${error.message}`);
       throw error;
     }
   }
   if (!url) exitWith('DATABASE_URL is not set. Set it to a URL such as postgres://user:password@host:5432/database.');
-  return [{ name: '', url, takesEvents: true }];
+  return [{ name: '', url, schema, takesEvents: true }];
 }
 
 function readSchemaName(): string {

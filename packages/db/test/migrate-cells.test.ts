@@ -18,13 +18,17 @@ afterEach(async () => {
 async function makeEmpty(): Promise<{ url: string; db: Database }> {
   const url = await createTestDatabase(server, { empty: true });
   urls.push(url);
-  const db = connectDatabase({ url, application: 'test', maxConnections: 1, statementTimeoutMs: 20_000 });
-  open.push(db);
-  return { url, db };
+  return { url, db: connect(url) };
 }
 
-async function migrate(cells: string) {
-  const app = spawnApp(new URL('../src/main.ts', import.meta.url), { DATABASE_CELLS: cells });
+function connect(url: string, schema?: string): Database {
+  const db = connectDatabase({ url, schema, application: 'test', maxConnections: 1, statementTimeoutMs: 20_000 });
+  open.push(db);
+  return db;
+}
+
+async function migrate(cells: string, args: readonly string[] = []) {
+  const app = spawnApp(new URL('../src/main.ts', import.meta.url), { DATABASE_CELLS: cells }, args);
   return { code: await app.ended, output: app.output() };
 }
 
@@ -37,19 +41,36 @@ async function readCommon(db: Database) {
 
 const key = { prefix: 'abx_test_0000', scopes: ['read'], tenant: null, bounds: {}, expiresAt: null } as const;
 
-test('migrate makes all cells, and copies the keys of the first one to cells that join', async () => {
-  const [ash, birch] = [await makeEmpty(), await makeEmpty()];
+test('migrate makes all cells, here two schemas of one database, and copies the keys of the first one to cells that join', async () => {
+  const ash = await makeEmpty();
+  const birch = { db: connect(ash.url, 'cell_b') };
   expect(await migrate(`ash=${ash.url}`)).toMatchObject({ code: 0 });
   const kept = await createKey(ash.db, { ...key, name: 'kept', hash: 'a'.repeat(64) }, null);
   const gone = await createKey(ash.db, { ...key, name: 'gone', hash: 'b'.repeat(64) }, null);
-  const cells = `ash=${ash.url} birch=${birch.url}`;
-  expect(await migrate(cells)).toMatchObject({ code: 0, output: expect.stringContaining('birch: ') });
+  // Enough events for a copy of the cell to be noticed.
+  await ash.db.sql`
+    insert into auditbox.audit_log (changed_by, action, table_name, object_id)
+    select 'ana', 'created', 'teams', n::text from generate_series(1, 9) n`;
+  const cells = `ash=${ash.url} birch@cell_b=${ash.url}`;
+  expect(await migrate(cells, ['--roles'])).toMatchObject({
+    code: 0,
+    output: expect.stringMatching(/^birch: \d+ migrations to apply in the schema cell_b:$/m),
+  });
   expect(await readCommon(birch.db)).toEqual(await readCommon(ash.db));
 
   expect(await revokeKey(ash.db, gone ?? '', null)).toBe(true);
   expect(await migrate(cells)).toMatchObject({ code: 0, output: expect.stringContaining('1 were copied') });
   expect(await readCommon(birch.db)).toEqual(await readCommon(ash.db));
   expect(kept).not.toBeNull();
+  const [row] = await ash.db.sql`
+    select string_agg(obj_description(oid, 'pg_namespace'), ', ' order by nspname) as names,
+      bool_and(has_schema_privilege('auditbox_api', oid, 'usage')) as "areUsable"
+    from pg_namespace where nspname in ('auditbox', 'cell_b')`;
+  expect(row).toEqual({ names: 'Auditbox: the cell ash, Auditbox: the cell birch', areUsable: true });
+  expect(await migrate(`ash@cell_b=${ash.url} birch=${ash.url}`)).toMatchObject({
+    code: 1,
+    output: expect.stringContaining('The database of the cell ash is the cell birch already.'),
+  });
 });
 
 test('migrate writes the name of each cell into its database, and refuses another name and a database that is given twice', async () => {

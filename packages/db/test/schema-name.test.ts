@@ -5,6 +5,7 @@ import { sealBatches } from '@auditbox/db/export/seal-batches.ts';
 import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
 import { setUpRoles } from '@auditbox/db/migrate/set-up-roles.ts';
 import { makeMonths } from '@auditbox/db/months/make-months.ts';
+import { countExporterConnections } from '@auditbox/db/observe/count-exporters.ts';
 import { limits } from '@auditbox/testing/fixtures/outbox-fixture.ts';
 import { createTestDatabase } from '@auditbox/testing/servers/template-database.ts';
 import { drizzle } from 'drizzle-orm/postgres-js';
@@ -48,6 +49,18 @@ test('two schemas in one database each have their own events and batches', async
     expect(await count(schema, 'outbox')).toBe(rows);
     expect(await count(schema, 'delivery')).toBe(1);
     expect((await reconcileOutbox(at(schema), '0', 100)).lostRows).toBe(0);
+  }
+});
+
+test('exporters of another schema of the database are not counted', async () => {
+  const exporter = connectDatabase({
+    ...{ url, schema: 'order', application: 'auditbox exporter', maxConnections: 1, statementTimeoutMs: 20_000 },
+  });
+  try {
+    await exporter.sql`select 1`;
+    expect(await Promise.all(schemas.map((schema) => countExporterConnections(at(schema), schema)))).toEqual([0, 1]);
+  } finally {
+    await exporter.close(1_000);
   }
 });
 

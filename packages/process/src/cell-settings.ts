@@ -1,15 +1,17 @@
 import {
   type CellAddress,
+  type CellEntry,
   CellListError,
-  isSameDatabase,
+  isSamePlace,
   parseCells,
   parseFormerCells,
+  placeCells,
 } from '@auditbox/core/cells/cell-list.ts';
 import { z } from 'zod';
 import { commonSettings } from './common-settings.ts';
 import { optional, type Relation, type Setting, textOf } from './settings.ts';
 
-const cells: Setting<readonly CellAddress[]> = {
+const cells: Setting<readonly CellEntry[]> = {
   schema: z.string().transform((text, context) => {
     try {
       return parseCells(text);
@@ -17,10 +19,10 @@ const cells: Setting<readonly CellAddress[]> = {
       context.addIssue((error as Error).message);
       return z.NEVER;
     }
-  }) as unknown as Setting<readonly CellAddress[]>['schema'],
-  accepts: 'name=url or name:read=url, separated by blanks',
+  }) as unknown as Setting<readonly CellEntry[]>['schema'],
+  accepts: 'name=url, name@schema=url, name:read=url or name@schema:read=url, separated by blanks',
   meaning:
-    'Several databases behind one api, instead of DATABASE_URL; see docs/SCALE.md. `:read` behind a name: the cell gets no events of the api.',
+    'Several databases behind one api, instead of DATABASE_URL; see docs/SCALE.md. `@schema` behind a name: the schema of this cell, instead of DATABASE_SCHEMA. `:read`: the cell gets no events of the api.',
   fallback: 'one database',
   secret: true,
   explain: (text) => explain(() => parseCells(text)),
@@ -39,6 +41,7 @@ function explain(parse: () => unknown): string | null {
 /** The settings of processes that work with all cells. */
 export const cellSettings = {
   DATABASE_URL: optional(commonSettings.DATABASE_URL),
+  DATABASE_SCHEMA: commonSettings.DATABASE_SCHEMA,
   DATABASE_CELLS: optional(cells),
   DATABASE_CELLS_BEFORE: optional(
     textOf(/\S/, 'lists of names of cells, separated by ;', {
@@ -61,14 +64,23 @@ export const cellName = optional(
 /** The conditions between them. */
 export const cellRelations: readonly Relation<typeof cellSettings>[] = [
   {
-    between: ['DATABASE_URL', 'DATABASE_CELLS'],
-    problem: ({ DATABASE_URL: url, DATABASE_CELLS: list }) => {
+    between: ['DATABASE_URL', 'DATABASE_CELLS', 'DATABASE_SCHEMA'],
+    problem: ({ DATABASE_URL: url, DATABASE_CELLS: list, DATABASE_SCHEMA: schema }) => {
       if (url === undefined && list === undefined)
         return `DATABASE_URL is not set; it must be ${commonSettings.DATABASE_URL.accepts}.`;
+      if (url === undefined || list === undefined) return null;
       // Otherwise the events of DATABASE_URL would vanish from every list.
-      return url !== undefined && list !== undefined && !list.some((cell) => isSameDatabase(cell.url, url))
-        ? 'DATABASE_URL and DATABASE_CELLS are both set, and no cell is the database of DATABASE_URL; unset DATABASE_URL, or make it a cell.'
+      const isCell = (cell: CellEntry) => isSamePlace({ ...cell, schema: cell.schema ?? schema }, { url, schema });
+      return !list.some(isCell)
+        ? 'DATABASE_URL and DATABASE_CELLS are both set, and no cell is the database of DATABASE_URL with the schema of DATABASE_SCHEMA; unset DATABASE_URL, or make it a cell.'
         : null;
+    },
+  },
+  {
+    between: ['DATABASE_CELLS', 'DATABASE_SCHEMA'],
+    problem: ({ DATABASE_CELLS: list, DATABASE_SCHEMA: schema }) => {
+      const why = list === undefined ? null : explain(() => placeCells(list, schema));
+      return why === null ? null : `DATABASE_CELLS: ${why}`;
     },
   },
   {
@@ -84,7 +96,7 @@ export const cellRelations: readonly Relation<typeof cellSettings>[] = [
 
 /** The database of a process, or its cells. */
 export type DatabasePlaces =
-  | { readonly kind: 'one'; readonly url: string }
+  | { readonly kind: 'one'; readonly url: string; readonly schema: string }
   | {
       readonly kind: 'cells';
       readonly cells: readonly CellAddress[];
@@ -95,14 +107,16 @@ export type DatabasePlaces =
 /** The settings as one value. They passed `cellRelations`. */
 export function nestCells(values: {
   readonly DATABASE_URL: string | undefined;
-  readonly DATABASE_CELLS: readonly CellAddress[] | undefined;
+  readonly DATABASE_SCHEMA: string;
+  readonly DATABASE_CELLS: readonly CellEntry[] | undefined;
   readonly DATABASE_CELLS_BEFORE: string | undefined;
 }): DatabasePlaces {
-  const { DATABASE_URL: url = '', DATABASE_CELLS: list, DATABASE_CELLS_BEFORE: before } = values;
-  if (list === undefined) return Object.freeze({ kind: 'one', url });
+  const { DATABASE_URL: url = '', DATABASE_SCHEMA: schema, DATABASE_CELLS: list } = values;
+  const before = values.DATABASE_CELLS_BEFORE;
+  if (list === undefined) return Object.freeze({ kind: 'one', url, schema });
   return Object.freeze({
     kind: 'cells',
-    cells: list,
+    cells: placeCells(list, schema),
     before: before === undefined ? [] : parseFormerCells(before, list),
   });
 }

@@ -1,5 +1,6 @@
 import { parseDatabaseUrl } from '@auditbox/core/database-url.ts';
 import { DatabaseUrlError } from '@auditbox/core/database-url-parameters.ts';
+import { acceptedSchemaNames, schemaNameForm } from '@auditbox/core/schema-name.ts';
 import { z } from 'zod';
 import { oneOf, optional, type Setting, textOf, urlOf } from './settings.ts';
 
@@ -32,14 +33,10 @@ export const commonSettings = {
       'The database with the tables; Postgres 15 or newer. Append `?prepare=false` behind a pooler in transaction mode.',
     fallbackShown: 'required',
   }),
-  DATABASE_SCHEMA: textOf(
-    /^(?!pg_)[a-z_][a-z0-9_]{0,62}$/,
-    'a name of at most 63 lower-case letters, digits and _ that begins with no digit and not with pg_',
-    {
-      meaning: 'The schema of the tables, which `npm run migrate` makes. Two in one database work side by side.',
-      fallback: 'auditbox',
-    },
-  ),
+  DATABASE_SCHEMA: textOf(schemaNameForm, acceptedSchemaNames, {
+    meaning: 'The schema of the tables, which `npm run migrate` makes. Two in one database work side by side.',
+    fallback: 'auditbox',
+  }),
   LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal'], {
     meaning: 'The lowest level that is logged.',
     fallback: 'info',

@@ -28,7 +28,6 @@ export type DatabaseParts = Pick<ApiParts, 'cells' | 'keys' | 'contentHasher' | 
 };
 
 export interface DatabasesOptions {
-  readonly schema: string;
   readonly replicaUrl: string | null;
   readonly statementTimeoutMs: number;
   readonly coalescerLimits: CoalescerLimits;
@@ -39,11 +38,11 @@ export interface DatabasesOptions {
 
 /** Opens no connection yet. One database has none of the parts that route and merge. */
 export function openDatabases(places: DatabasePlaces, options: DatabasesOptions): DatabaseParts {
-  return places.kind === 'one' ? openOne(places.url, options) : openCells(places, options);
+  return places.kind === 'one' ? openOne(places, options) : openCells(places, options);
 }
 
-function openOne(url: string, options: DatabasesOptions): DatabaseParts {
-  const cell = openCell({ ...options, name: '', url, takesEvents: true });
+function openOne({ url, schema }: Extract<DatabasePlaces, { kind: 'one' }>, options: DatabasesOptions): DatabaseParts {
+  const cell = openCell({ ...options, name: '', url, schema, takesEvents: true });
   return {
     cells: [cell],
     keys: createKeyStore(cell.changesDb, cell.keysDb),

@@ -2,7 +2,6 @@ import { allTenants } from '@auditbox/core/keys/tenant-scope.ts';
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import type { KeyPlace, StoredKey } from '@auditbox/db/keys/find-keys.ts';
 import { cellRelations, cellSettings, nestCells } from '@auditbox/process/cell-settings.ts';
-import { commonSettings } from '@auditbox/process/common-settings.ts';
 import { exitWith } from '@auditbox/process/exit-with.ts';
 import { readSettings } from '@auditbox/process/settings.ts';
 import { CellsDifferError } from '../cells/cells-differ-error.ts';
@@ -13,13 +12,12 @@ import type { KeyStore } from './key-store.ts';
 import { openKeys } from './open-keys.ts';
 import { showKey } from './show-key.ts';
 
-const { DATABASE_SCHEMA } = commonSettings;
 const { AUDIT_KEY_ENV } = apiSettingTable;
 
 async function withKeys(work: (keys: KeyStore, env: string) => Promise<void>): Promise<void> {
-  const table = { ...cellSettings, DATABASE_SCHEMA, AUDIT_KEY_ENV };
+  const table = { ...cellSettings, AUDIT_KEY_ENV };
   const values = readSettings(table, process.env, cellRelations);
-  const { keys, close } = openKeys(nestCells(values), values.DATABASE_SCHEMA);
+  const { keys, close } = openKeys(nestCells(values));
   try {
     await work(keys, values.AUDIT_KEY_ENV);
   } finally {

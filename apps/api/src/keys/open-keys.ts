@@ -5,9 +5,9 @@ import { createCellKeyStore } from '../cells/cell-keys.ts';
 import { createKeyStore, type KeyStore } from './key-store.ts';
 
 /** The keys for `npm run keys`: of the database, or of all cells. */
-export function openKeys(places: DatabasePlaces, schema: string): { readonly keys: KeyStore; close(): Promise<void> } {
-  const addresses = places.kind === 'one' ? [{ name: '', url: places.url }] : places.cells;
-  const open = addresses.map(({ name, url }) => {
+export function openKeys(places: DatabasePlaces): { readonly keys: KeyStore; close(): Promise<void> } {
+  const addresses = places.kind === 'one' ? [{ ...places, name: '' }] : places.cells;
+  const open = addresses.map(({ name, url, schema }) => {
     const db = connectDatabase({
       url,
       schema,

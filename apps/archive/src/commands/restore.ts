@@ -76,7 +76,7 @@ export async function restore(parts: CommandParts, { range, url, json }: Restore
   }
   if (cells.size > 0) {
     // Batches of several cells have the same numbers, and one database cannot have both.
-    const sentence = `The objects of the cells ${[...cells].join(', ')} were not restored. Restore each cell into its own database, with S3_PREFIX=${archive.prefix}cell=NAME/.`;
+    const sentence = `The objects of the cells ${[...cells].join(', ')} were not restored. Restore each cell into its own database or schema (DATABASE_SCHEMA), with S3_PREFIX=${archive.prefix}cell=NAME/.`;
     if (counts.objects === 0) throw new ArchiveError(sentence, exitCodes.refused);
     say(`${sentence}\n`);
   }

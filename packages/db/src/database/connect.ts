@@ -35,7 +35,7 @@ export interface Database {
 export interface DatabaseOptions {
   /** `?prepare=false` is for a pooler in transaction mode: nothing is prepared or sent ahead. */
   readonly url: string;
-  /** Shown in pg_stat_activity. */
+  /** Shown in pg_stat_activity, with the schema unless it is `auditbox`. */
   readonly application: string;
   readonly maxConnections: number;
   /** The schema of the tables, `auditbox` unless given. */

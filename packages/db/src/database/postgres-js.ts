@@ -1,6 +1,6 @@
 import postgres, { type Options, type Sql } from 'postgres';
 import { readDatabaseUrl } from './database-url.ts';
-import { useSchema } from './schema-name.ts';
+import { nameApplication, useSchema } from './schema-name.ts';
 import { allowLongTransactions, commonSettings, type SessionSettings } from './session-settings.ts';
 
 /*
@@ -37,7 +37,7 @@ export function openPool(url: string, request: PoolOptions): Sql {
   const { isPooled, options: address, connection: asked } = readDatabaseUrl(url, { writes });
   const pooler = isPooled && !isDirect;
   const connection: Record<string, string> = {
-    application_name: application,
+    application_name: nameApplication(application, schema),
     ...asked,
     // A pooler refuses start-up parameters that it does not know; there each transaction sets them.
     ...(!pooler && { ...commonSettings, ...settings }),

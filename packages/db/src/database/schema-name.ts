@@ -1,3 +1,4 @@
+import { schemaNameForm } from '@auditbox/core/schema-name.ts';
 import type { Sql } from 'postgres';
 
 /**
@@ -6,12 +7,19 @@ import type { Sql } from 'postgres';
  */
 export const defaultSchema = 'auditbox';
 
-const form = /^(?!pg_)[a-z_][a-z0-9_]{0,62}$/;
-
 /** Throws a TypeError when a schema cannot have this name. The name needs no other check before it gets into SQL. */
 export function checkSchemaName(name: string): string {
-  if (!form.test(name)) throw new TypeError(`${JSON.stringify(name)} is not a name that DATABASE_SCHEMA accepts.`);
+  if (!schemaNameForm.test(name))
+    throw new TypeError(`${JSON.stringify(name)} is not a name that DATABASE_SCHEMA accepts.`);
   return name;
+}
+
+/** Longer names of connections are cut off by Postgres. */
+const longestApplicationName = 63;
+
+/** The name of a connection. It has the schema, because two cells may be schemas of one database. */
+export function nameApplication(application: string, schema: string): string {
+  return schema === defaultSchema ? application : `${application} in ${schema}`.slice(0, longestApplicationName);
 }
 
 /** `auditbox.`, `"auditbox".`, `'auditbox'`, `in schema auditbox`. Not `auditbox_api`, which is a role. */

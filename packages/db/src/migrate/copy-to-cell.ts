@@ -79,7 +79,7 @@ async function setContentKey(tx: Sql, cell: string, contentKey: string): Promise
   if (row.isSame) return;
   if (row.isUsed)
     throw new MigrationError(
-      `The cell ${cell} has events of an api that ran without the other cells, so an event that is sent again could be stored twice. Make it a cell that is only read: ${cell}:read=….`,
+      `The cell ${cell} has events of an api that ran without the other cells, so an event that is sent again could be stored twice. Make it a cell that is only read, with \`:read\` in front of its \`=\`.`,
     );
   await tx`update auditbox.secret set value = ${contentKey} where name = 'content-hash'`;
 }

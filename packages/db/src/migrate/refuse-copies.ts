@@ -4,6 +4,7 @@ import { MigrationError } from './migration-error.ts';
 interface NamedDatabase {
   readonly name: string;
   readonly url: string;
+  readonly schema: string;
 }
 
 /** Of the oldest events of each cell: copies of a database have them in common, also when both were written to since. */
@@ -19,10 +20,10 @@ const leastShared = 3;
  * Locks: none.
  * Crash: nothing is written.
  */
-export async function refuseCopies(cells: readonly NamedDatabase[], schema: string): Promise<void> {
+export async function refuseCopies(cells: readonly NamedDatabase[]): Promise<void> {
   const samples: { readonly name: string; readonly ids: readonly string[] }[] = [];
-  for (const { name, url } of cells) samples.push({ name, ids: await readOldestIds(url, schema) });
-  for (const { name, url } of cells) {
+  for (const { name, url, schema } of cells) samples.push({ name, ids: await readOldestIds(url, schema) });
+  for (const { name, url, schema } of cells) {
     const others = samples.filter((sample) => sample.name !== name && sample.ids.length > 0);
     if (others.length === 0) continue;
     const shared = await findShared(

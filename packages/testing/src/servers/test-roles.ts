@@ -1,3 +1,4 @@
+import { defaultSchema } from '@auditbox/db/database/schema-name.ts';
 import { migrateDatabase } from '@auditbox/db/migrate/migrate.ts';
 import { setUpRoles } from '@auditbox/db/migrate/set-up-roles.ts';
 import postgres from 'postgres';
@@ -28,6 +29,17 @@ export function urlAs(role: ProcessRole, databaseUrl: string): string {
   url.username = nameOf(role);
   url.password = password;
   return url.href;
+}
+
+/** DATABASE_CELLS for databases and schemas by the names of their cells, with the login of a process. */
+export function listCells(
+  role: ProcessRole,
+  cells: Readonly<Record<string, { readonly url: string; readonly schema: string }>>,
+): string {
+  const entries = Object.entries(cells).map(
+    ([name, { url, schema }]) => `${name}${schema === defaultSchema ? '' : `@${schema}`}=${urlAs(role, url)}`,
+  );
+  return entries.join(' ');
 }
 
 function nameOf(role: ProcessRole): string {
