@@ -94,7 +94,10 @@ export async function makeCallers(
     ['admin'],
     { bounds, expires_at: new Date(endsAt).toISOString() },
     {
-      mayWrite: (row) => isKeyChange(row) || (row.table_name === 'teams' && isByService(row) && isRecent(row)),
+      mayWrite: (row) =>
+        isChangeOf('api_key', row) ||
+        isChangeOf('destination', row) ||
+        (row.table_name === 'teams' && isByService(row) && isRecent(row)),
       mayMake: (made) => isBound(made) && made.expiresAtMs !== null && made.expiresAtMs <= endsAt,
     },
   );
@@ -144,12 +147,13 @@ export async function makeCallers(
 }
 
 function isOfTenant(tenant: string): Pick<Caller, 'tenant' | 'mayWrite' | 'mayMake'> {
-  const mayWrite = (row: WrittenRow) => row.tenant === tenant || isKeyChange(row);
+  const mayWrite = (row: WrittenRow) => row.tenant === tenant || isChangeOf('api_key', row);
   return { tenant, mayWrite, mayMake: (made) => made.tenant === tenant };
 }
 
-/** What the database records of a change of a key. It belongs to no tenant. */
-const isKeyChange = ({ tenant, table_name: table }: WrittenRow) => tenant === '' && table === 'auditbox.api_key';
+/** What the database records of a change of a key or a destination. It belongs to no tenant. */
+const isChangeOf = (name: string, { tenant, table_name: table }: WrittenRow) =>
+  tenant === '' && table === `auditbox.${name}`;
 const isByService = ({ changed_by: by }: WrittenRow) => by.startsWith('svc-');
 /** The days are counted when the event arrives, a little before it is stored. */
 const isRecent = ({ days }: WrittenRow) => days < 10.01;

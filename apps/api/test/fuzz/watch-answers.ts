@@ -12,7 +12,7 @@ const maxGrowthBytes = 100 * 1024 * 1024;
 export function watchAnswers(...pids: number[]) {
   let slowestMs = 0;
   let slow = 0;
-  let grownBytes = 0;
+  const grownBytes = new Map<number, number>();
 
   /** 0 on a system without /proc. */
   const residentBytes = () => pids.reduce((sum, pid) => sum + readResidentBytes(pid), 0);
@@ -43,12 +43,13 @@ export function watchAnswers(...pids: number[]) {
     /** Sends a half of the requests, and then the other half. */
     async inHalves(half: () => Promise<void>): Promise<void> {
       await half();
-      const before = residentBytes();
+      const before = pids.map(readResidentBytes);
       await half();
-      grownBytes += residentBytes() - before;
+      for (const [n, pid] of pids.entries())
+        grownBytes.set(pid, (grownBytes.get(pid) ?? 0) + readResidentBytes(pid) - (before[n] ?? 0));
     },
     /** Of all halves so far. */
-    expectFlatMemory: () => expect(grownBytes).toBeLessThan(maxGrowthBytes),
+    expectFlatMemory: () => expect(Math.max(...grownBytes.values())).toBeLessThan(maxGrowthBytes),
     residentBytes,
     slowest: () => `The slowest answer took ${slowestMs.toFixed(0)} ms; ${slow} took more than ${slowMs} ms.`,
   };
