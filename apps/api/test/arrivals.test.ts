@@ -3,6 +3,7 @@ import { get } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import express from 'express';
 import { afterEach, expect, test, vi } from 'vitest';
+import { readBody } from '../src/http/body.ts';
 import { awaitTurn, noteArrival, spread } from '../src/http/long-work.ts';
 import { type ApiServer, createServer } from '../src/http/server.ts';
 import { sendParts } from '../src/read/send-export.ts';
@@ -158,4 +159,35 @@ test('each part of an export is a piece of long work: in each turn of the event 
   expect(parts - before).toBeLessThanOrEqual(101);
   isOver = true;
   await once(response, 'end');
+});
+
+test('a large body is read in small parts, with a turn for others between them', async () => {
+  const body = Buffer.alloc(4 * 1024 * 1024);
+  const app = express();
+  let inTurn = 0;
+  let most = 0;
+  app.use((request, _response, next) => {
+    request.on('data', ({ length }: Buffer) => {
+      if (inTurn === 0) setImmediate(() => (inTurn = 0));
+      inTurn += length;
+      most = Math.max(most, inTurn);
+    });
+    next();
+  });
+  const rules = { types: ['text/plain'], maxBytes: body.length };
+  const bytesInFlight = { hold: () => {}, tryHold: () => true };
+  app.post('/', ...readBody(rules, { bytesInFlight }), ({ body: read }, response) => {
+    response.end(String(read.length));
+  });
+  api = createServer(app, limits, null);
+  api.server.listen(0);
+  await once(api.server, 'listening');
+  const { port } = api.server.address() as AddressInfo;
+  const posted = await fetch(`http://localhost:${port}/`, {
+    method: 'POST',
+    headers: { 'content-type': 'text/plain' },
+    body,
+  });
+  expect(await posted.text()).toBe(String(body.length));
+  expect(most).toBeLessThan(400_000);
 });

@@ -1,7 +1,11 @@
 import { once } from 'node:events';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { Agent, get, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { generate } from 'selfsigned';
 import { expect, test } from 'vitest';
 import { type ApiServer, createServer } from '../src/http/server.ts';
 
@@ -53,6 +57,24 @@ test('a connection that was opened in advance and has no request does not hold u
   socket.destroy();
 });
 
+test('a TLS handshake that is not finished does not hold up the end', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'auditbox-stop-'));
+  const files = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem'), clientCa: undefined };
+  const pems = await generate([{ name: 'commonName', value: 'audit.example.com' }]);
+  await writeFile(files.cert, pems.cert);
+  await writeFile(files.key, pems.private);
+  const api = createServer((_request, response) => response.end(), limits, files);
+  api.server.listen(0);
+  await once(api.server, 'listening');
+  const accepted = once(api.server, 'connection');
+  const socket = connect(portOf(api)).on('error', () => {});
+  await accepted;
+  const closed = once(api.server, 'close');
+  api.close();
+  await closed;
+  socket.destroy();
+});
+
 test.each([
   ['before the answer begins', true],
   ['behind the answer', false],
@@ -83,6 +105,44 @@ test.each([
   await expect.poll(() => received).toMatch(/^HTTP\/1\.1 413 .*too large/s);
   caller.destroy();
 });
+
+test.each([
+  ['more headers than are read', `Host: x\r\n${'X: y\r\n'.repeat(200)}`, 431],
+  ['no Host', '', 400],
+  ['another expectation', 'Host: x\r\nExpect: more\r\n', 417],
+])(
+  'a request with %s gets its answer while its body still arrives, and what follows is not served',
+  async (_what, lines, status) => {
+    let served = 0;
+    const api = createServer(
+      (_request, response) => {
+        served += 1;
+        response.end();
+      },
+      limits,
+      null,
+    );
+    api.server.listen(0);
+    await once(api.server, 'listening');
+    const accepted = once(api.server, 'connection');
+    const caller = connect({ port: portOf(api), allowHalfOpen: true }).on('error', () => {});
+    const [socket] = (await accepted) as [Socket];
+    const gone = once(socket, 'close');
+    const body = Buffer.alloc(500_000);
+    caller.write(`POST / HTTP/1.1\r\n${lines}Content-Length: ${body.length}\r\n\r\n`);
+    const [answer] = await once(caller, 'data');
+    expect(String(answer)).toMatch(new RegExp(`^HTTP/1.1 ${status} .*"status":${status}`, 's'));
+    caller.resume().end(Buffer.concat([body, Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n')]));
+    await gone;
+    // A connection that closes before it has read the body is reset.
+    expect(socket.bytesRead).toBeGreaterThan(body.length);
+    expect(served).toBe(0);
+    const closed = once(api.server, 'close');
+    api.close();
+    await closed;
+    caller.destroy();
+  },
+);
 
 test('a connection on which something moves in the turn of its timeout is not broken', async () => {
   const { promise: asked, resolve: ask } = Promise.withResolvers<ServerResponse>();

@@ -32,7 +32,7 @@ export function serveInTurn(
   server: Server,
   app: RequestListener,
   exchanges: Map<Socket, Exchange>,
-  { refuse }: Refuser,
+  { refuse, isRefused }: Refuser,
 ): void {
   function serve(socket: Socket, exchange: Exchange): void {
     const { request, response } = exchange;
@@ -59,7 +59,7 @@ export function serveInTurn(
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
     // The other requests of a packet still arrive after the connection was broken.
-    if (socket.destroyed) return;
+    if (socket.destroyed || isRefused(socket)) return;
     if (request.rawHeaders.length > 2 * maxHeaders)
       return refuse(response, 431, `The request has more than ${maxHeaders} headers.`);
     if (request.httpVersion === '1.1' && request.headers.host === undefined)

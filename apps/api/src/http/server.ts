@@ -59,6 +59,16 @@ export function createServer(app: RequestListener, limits: ConnectionLimits, tls
       exchanges.delete(socket);
     });
   });
+  // TLS connections before the end of their handshake, by the address at the other end.
+  const shakingHands = new Map<string, Socket>();
+  if (tls !== null) {
+    server.on('connection', (socket: Socket) => {
+      const peer = nameOf(socket);
+      shakingHands.set(peer, socket);
+      socket.once('close', () => shakingHands.delete(peer));
+    });
+    server.on('secureConnection', (socket: Socket) => shakingHands.delete(nameOf(socket)));
+  }
   for (const event of ['request', 'checkExpectation'])
     server.on(event, ({ socket }: IncomingMessage) => unused.delete(socket));
   const refuser = refuseUnreadable(server, listCommonHeaders(tls !== null), exchanges);
@@ -70,13 +80,14 @@ export function createServer(app: RequestListener, limits: ConnectionLimits, tls
       server.close();
       server.closeIdleConnections();
       const endUnused = setTimeout(() => {
-        for (const socket of unused) socket.destroy();
+        for (const socket of [...unused, ...shakingHands.values()]) socket.destroy();
       }, firstRequestMs);
       server.once('close', () => clearTimeout(endUnused));
       for (const exchange of exchanges.values()) closeBehindAnswer(exchange);
     },
     breakConnections() {
       for (const socket of exchanges.keys()) breakConnection(socket);
+      for (const socket of shakingHands.values()) socket.destroy();
       server.closeAllConnections();
     },
   };
@@ -102,6 +113,10 @@ function endStalled(exchanges: ReadonlyMap<Socket, Exchange>, { stallMs }: Conne
     else socket.setTimeout(stallMs);
   });
   return (socket: Socket) => end({ socket, moved: countMoved(socket), unsent: socket.writableLength });
+}
+
+function nameOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }
 
 function countMoved({ bytesRead, bytesWritten }: Socket): number {

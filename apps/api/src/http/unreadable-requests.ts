@@ -25,8 +25,27 @@ function explain(code: string): readonly [status: number, detail: string] | null
 }
 
 export interface Refuser {
-  /** Answers a request instead of the app, and closes its connection. */
+  /** Answers a request instead of the app, and closes its connection behind it. */
   refuse(response: ServerResponse, status: number, detail: string): void;
+  /** Whether the connection closes behind the answer to a refused request: what follows on it is not answered. */
+  isRefused(socket: Socket): boolean;
+}
+
+/** The body of a refused request may still arrive for this long, and with this many bytes. */
+const lingerMs = 5_000;
+const lingerBytes = 1024 * 1024;
+
+/** Resolves when the body has arrived, or has been waited for. Nothing of it is kept. */
+function awaitBody(request: IncomingMessage): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let bytes = 0;
+  request.on('data', ({ length }: Buffer) => {
+    bytes += length;
+    if (bytes > lingerBytes) resolve();
+  });
+  request.once('close', resolve);
+  const timer = setTimeout(resolve, lingerMs);
+  return promise.finally(() => clearTimeout(timer));
 }
 
 /** A request that the app answers, and those that wait behind it on its connection. */
@@ -42,6 +61,10 @@ export function refuseUnreadable(
   headers: ReadonlyMap<string, string>,
   exchanges: ReadonlyMap<Socket, Exchange>,
 ): Refuser {
+  const refused = new WeakSet<Socket>();
+  /** Connections that were answered and are read on, and up to how many bytes. */
+  const lingering = new WeakMap<Socket, number>();
+
   function print(status: number, detail: string) {
     const requestId = randomUUID();
     const body = printProblem(new HttpProblem(status, detail), requestId);
@@ -60,11 +83,21 @@ export function refuseUnreadable(
 
   function refuse(response: ServerResponse, status: number, detail: string): void {
     const { body, lines } = print(status, detail);
-    response.writeHead(status, lines).end(body);
+    const { req: request } = response;
+    refused.add(request.socket);
+    response.writeHead(status, lines).write(body);
+    // A connection that closes while a body arrives is reset, and the caller may lose the answer.
+    void awaitBody(request).then(() => response.end());
   }
 
   server.on('clientError', ({ code = '' }: NodeJS.ErrnoException, duplex) => {
     const socket = duplex as Socket;
+    const until = lingering.get(socket);
+    if (until !== undefined) {
+      // What the caller sends behind the unreadable text is unreadable too, and so is its end.
+      if (socket.readableEnded || socket.bytesRead > until || explain(code) === null) socket.destroy();
+      return;
+    }
     const explained = explain(code);
     if (explained === null || !socket.writable) return void socket.destroy();
     const exchange = exchanges.get(socket);
@@ -75,9 +108,17 @@ export function refuseUnreadable(
     const [status] = explained;
     const { body, lines } = print(...explained);
     const head = Object.entries(lines).map(([name, value]) => `${name}: ${value}\r\n`);
-    socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head.join('')}\r\n${body}`);
-    socket.destroySoon();
+    const answer = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head.join('')}\r\n${body}`;
+    endAfter(socket, answer);
   });
+
+  /** Answers, and reads on for a while: a connection that closes while its caller still sends is reset, and the answer may be lost. */
+  function endAfter(socket: Socket, answer: string): void {
+    lingering.set(socket, socket.bytesRead + lingerBytes);
+    const timer = setTimeout(() => socket.destroy(), lingerMs);
+    socket.once('close', () => clearTimeout(timer));
+    socket.end(answer);
+  }
 
   /** The unreadable text stands behind a whole request, whose answer must not say that it was not read. */
   function closeAfter(exchange: Exchange): void {
@@ -88,5 +129,5 @@ export function refuseUnreadable(
   server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) =>
     refuse(response, 417, 'Of expectations only 100-continue is met.'),
   );
-  return { refuse };
+  return { refuse, isRefused: (socket) => refused.has(socket) };
 }

@@ -1,4 +1,5 @@
 import { eventReader, maxEventBytes } from '@auditbox/core/event/read-event.ts';
+import { countPatterns } from '@auditbox/core/keys/key-bounds.ts';
 import { z } from 'zod';
 import type { ZodOpenApiResponseObject } from 'zod-openapi';
 import { bodyText, parseBody } from '../http/body.ts';
@@ -63,7 +64,8 @@ export const postEvent: Route = {
       if (!event.ok) throw new HttpProblem(422, 'The body is not a valid audit event.', { errors: event.problems });
       keyLimits.use(response, 'events', 1);
       const write = await readWriteRequest(request, response, text, parts);
-      const prepared = await runSteps(prepareEvent(event.value, write, 0), text.length);
+      const length = text.length + countPatterns(write.caller.bounds);
+      const prepared = await runSteps(prepareEvent(event.value, write, 0), length);
       if (prepared.kind !== 'ready') throw toWriteProblem(prepared, prepared.problems);
       if (isDry === 'true') return sendJson(response, 200, showEvent(prepared.event));
       const { id, outcome, json, receipt } = await recordEvents(

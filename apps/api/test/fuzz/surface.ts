@@ -12,11 +12,11 @@ export interface FuzzedRoute {
   readonly types: readonly string[];
 }
 
-/** What requests may name that exists. */
+/** What requests may name that exists. A long run adds keys, because those that it knows are soon revoked. */
 export interface KnownThings {
   readonly eventIds: readonly string[];
   /** Of keys that may be changed. */
-  readonly keyIds: readonly string[];
+  readonly keyIds: string[];
   readonly cursors: readonly string[];
 }
 
@@ -25,8 +25,12 @@ export interface FuzzedRequest {
   readonly route: FuzzedRoute;
   readonly method: string;
   readonly path: string;
+  /** Whether the path is written in an odd way, which may lead to another route or to none. */
+  readonly isOdd: boolean;
   /** The name of a kind of key. */
   readonly key: string;
+  /** Which one of the keys of that kind. */
+  readonly nth: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string | null;
 }
@@ -98,9 +102,41 @@ const newKey = nearly({
     addresses: fc.constantFrom(['127.0.0.0/8', '::1'], ['10.0.0.0/8'], ['::ffff:0:0/96'], ['0.0.0.0/0']),
   }),
 });
+const texts = (...all: string[]) => fc.constantFrom(...all.map((text) => JSON.stringify(text)));
+const daysAgo = (days: number) => new Date(Date.now() - days * 86_400_000).toISOString();
+/** A member, whose name is sometimes escaped. */
+const member = (name: string, value: fc.Arbitrary<string>) =>
+  fc.tuple(fc.nat(7), value).map(([n, text]) => {
+    const escaped = `\\u00${name.charCodeAt(0).toString(16)}${name.slice(1)}`;
+    return `"${n === 0 ? escaped : name}":${text}`;
+  });
+const boundMembers = fc.tuple(
+  member('table_name', texts('teams', 'teams', 'teams', 'Teams', 'teams ', 'ｔeams', 'team', 'auditbox.api_key')),
+  member('changed_by', texts('svc-1', 'svc-1', 'svc-1', 'svc', 'SVC-1', ' svc-1', 'ceo', 'ana\nsvc-1')),
+  member('action', texts('updated', 'updated', 'updated', 'deleted', 'UPDATED', 'updated,deleted', 'read')),
+  member('object_id', texts('1', '42')),
+  member('tenant', fc.oneof(fc.constant('null'), texts('', '', 'acme', 'other', 'ACME', 'acme '))),
+  member('changed_by_api_key', fc.oneof(fc.constant('null'), texts('', '', '', 'master', 'key:master', 'another'))),
+  member(
+    'updated_at',
+    fc.constantFrom(1, 2, 9, 11, 400).map((days) => JSON.stringify(daysAgo(days))),
+  ),
+  member('recorded_by', texts('key:master', 'api')),
+);
+/** Events that keys with bounds may write, and almost such ones. In some a member stands twice, which two readers may read differently. */
+const boundEvent = fc
+  .tuple(boundMembers, boundMembers, fc.constantFrom(4, 5, 6, 7, 7, 8), fc.nat(39))
+  .map(([members, others, count, twice]) => {
+    const given = [...members.slice(0, count), ...others.slice(twice, twice + 1)];
+    return `{${given.join()}}`;
+  });
+const event = fc.oneof(
+  writtenEvent.map(({ text }) => text),
+  boundEvent,
+);
 const bodies: Readonly<Record<string, fc.Arbitrary<string>>> = {
-  '/audit': writtenEvent.map(({ text }) => text),
-  '/audit/batch': fc.array(writtenEvent, { maxLength: 4 }).map((all) => `[${all.map(({ text }) => text).join()}]`),
+  '/audit': event,
+  '/audit/batch': fc.array(event, { maxLength: 4 }).map((all) => `[${all.join()}]`),
   '/keys': newKey.map((body) => JSON.stringify(body)),
   '/keys/:id/rotate': nearly({ overlap_seconds: fc.constantFrom(0, 60, 2_592_000) }).map((body) =>
     JSON.stringify(body),
@@ -146,6 +182,24 @@ const headers = fc.constantFrom<Readonly<Record<string, string>>>(
   { expect: '100-continue' },
 );
 
+/** The same path, as those write it who want that a check and a route see different paths. */
+const oddPaths: readonly ((path: string) => string)[] = [
+  ...[(path: string) => `/${path}`, (path: string) => `${path}/`, (path: string) => path.toUpperCase()],
+  ...[(path: string) => `/.${path}`, (path: string) => `/%2e${path}`, (path: string) => path.replace('a', '%61')],
+  ...[(path: string) => `${path}%00`, (path: string) => `${path};x=1`, (path: string) => `http://x${path}`],
+  ...[
+    (path: string) => `/livez/..${path}`,
+    (path: string) => `/ui/..${path}`,
+    (path: string) => `/docs/..%2f${path.slice(1)}`,
+  ],
+  ...[
+    (path: string) => `/docs/%2e%2e${path}`,
+    (path: string) => path.replace('/', '/%5c'),
+    (path: string) => `${path}%2f..`,
+  ],
+];
+const oddPath = fc.oneof({ arbitrary: fc.constant(null), weight: 14 }, fc.constantFrom(...oddPaths));
+
 /** Requests to all routes, with each kind of key. */
 export function surfaceRequest(
   routes: readonly FuzzedRoute[],
@@ -154,7 +208,7 @@ export function surfaceRequest(
 ): fc.Arbitrary<FuzzedRequest> {
   const ids = fc.oneof(
     { arbitrary: fc.constantFrom(...known.eventIds), weight: 3 },
-    { arbitrary: fc.constantFrom(...known.keyIds), weight: 3 },
+    { arbitrary: fc.nat().map((n) => known.keyIds[n % known.keyIds.length] as string), weight: 3 },
     fc.uuid(),
     segment,
   );
@@ -184,7 +238,8 @@ export function surfaceRequest(
     );
     return fc.array(part, { maxLength: named.length === 0 ? 1 : 5 }).map((parts) => parts.join('&'));
   };
-  return fc.constantFrom(...routes).chain((route) => {
+  const writes = routes.filter(({ method, path }) => method === 'post' && /^\/(?:audit|keys)/.test(path));
+  return fc.constantFrom(...routes, ...writes, ...writes).chain((route) => {
     const places = route.path.split('/').map((part) => {
       if (!part.startsWith(':')) return fc.constant(part);
       return part === ':id' ? ids : part === ':name' ? names : segment;
@@ -193,8 +248,11 @@ export function surfaceRequest(
     return fc
       .record({
         places: fc.tuple(...places),
-        search: query(route),
+        // An event that is only nearly right says more about the rights of its key than a wrong query.
+        search: hasBody ? fc.oneof({ arbitrary: fc.constant(''), weight: 2 }, query(route)) : query(route),
+        odd: oddPath,
         key: fc.constantFrom(...keys),
+        nth: fc.nat(1_000),
         more: headers,
         isHead: fc.nat(19).map((n) => n === 0 && route.method === 'get'),
         type: fc.oneof(
@@ -203,11 +261,13 @@ export function surfaceRequest(
         ),
         body: fc.oneof({ arbitrary: bodies[route.path] ?? anyBody, weight: 8 }, anyBody),
       })
-      .map(({ places: parts, search, key, more, isHead, type, body }) => ({
+      .map(({ places: parts, search, odd: rewrite, key, nth, more, isHead, type, body }) => ({
         route,
         key,
+        nth,
         method: isHead ? 'HEAD' : route.method.toUpperCase(),
-        path: `${parts.join('/')}${search === '' ? '' : `?${search}`}`,
+        path: `${rewrite === null ? parts.join('/') : rewrite(parts.join('/'))}${search === '' ? '' : `?${search}`}`,
+        isOdd: rewrite !== null,
         headers: hasBody ? { ...more, 'content-type': type } : more,
         body: hasBody ? body.toWellFormed() : null,
       }));

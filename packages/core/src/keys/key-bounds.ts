@@ -50,6 +50,13 @@ export const newKeySchema = z.strictObject({
   expires_at: instantSchema.nullish().describe('Null: never, or when your key expires.'),
 });
 
+/** The characters of all patterns that an event is compared with. */
+export function countPatterns({ changed_by = [], table_name = [], action = [] }: KeyBounds): number {
+  let length = 0;
+  for (const patterns of [changed_by, table_name, action]) for (const pattern of patterns) length += pattern.length;
+  return length;
+}
+
 /** How the events of a key break its bounds: the first problem of each field. */
 export function findBoundsProblems(
   bounds: KeyBounds,

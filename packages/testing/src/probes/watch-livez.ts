@@ -5,6 +5,8 @@ import { Worker } from 'node:worker_threads';
 export interface Felt {
   /** The longest time that /livez took. */
   readonly longestMs: number;
+  /** In that time: how long the main thread of the api ran, and how long it and the watching thread waited for a processor. */
+  readonly longest: { readonly apiRanMs: number; readonly apiWaitedMs: number; readonly ownWaitedMs: number };
   /** The most memory of the process at one moment. */
   readonly mostBytes: number;
   readonly answers: number;
