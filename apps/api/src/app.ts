@@ -1,6 +1,7 @@
 import express, { type ErrorRequestHandler, type Express, type Request, type RequestHandler } from 'express';
 import { createAuth } from './http/auth.ts';
 import { readBody } from './http/body.ts';
+import { getCaller } from './http/caller.ts';
 import { setCommonHeaders } from './http/common-headers.ts';
 import { offerGzip } from './http/compress.ts';
 import { allowOrigins } from './http/cors.ts';
@@ -98,7 +99,14 @@ function mountRoutes(app: Express, parts: ApiParts, served: readonly Route[]): v
   const handle = (route: Route): (RequestHandler | ErrorRequestHandler)[] => [
     ...(route.access === 'public'
       ? []
-      : [strangers, requireScope(route.access), checkpoint, use('requests', () => 1), answerHead]),
+      : [
+          strangers,
+          requireScope(route.access),
+          checkpoint,
+          use('requests', () => 1),
+          ...(route.isOfAllTenants ? [requireAllTenants] : []),
+          answerHead,
+        ]),
     ...(isRead(route.access) && parts.settings.recordsReads ? [recordReads(route.access, parts)] : []),
     ...(route.body
       ? [
@@ -120,6 +128,13 @@ function mountRoutes(app: Express, parts: ApiParts, served: readonly Route[]): v
 function isRead(access: Route['access']): access is 'audit:read' | 'export:read' {
   return access === 'audit:read' || access === 'export:read';
 }
+
+/** The export is of all tenants: its errors and keys of objects say something about each. */
+const requireAllTenants: RequestHandler = (_request, response, next) => {
+  if (getCaller(response).tenant.kind === 'one')
+    throw new HttpProblem(403, 'The export is of all tenants, and this key is bound to one.');
+  next();
+};
 
 /** A HEAD tells that a key may read here. Nothing is read: the answer would be thrown away. */
 const answerHead: RequestHandler = (request, response, next) => {

@@ -210,8 +210,12 @@ test('each route that reads is one of those that this file asks, or shows no eve
       '/readyz',
     ].sort(),
   );
-  expect((await ask(mixed, '/archive')).status).toBe(403);
-  expect((await ask(mixed, '/destinations')).status).toBe(403);
-  expect((await ask(mixed, '/exports')).status).toBe(403);
-  expect((await ask(mixed, '/exports/hours?start_date=2026-07-01&end_date=2026-07-02')).status).toBe(403);
+  for (const path of [
+    '/archive',
+    '/destinations',
+    '/exports',
+    '/exports/hours?start_date=2026-07-01&end_date=2026-07-02',
+  ])
+    for (const method of ['GET', 'HEAD'])
+      expect((await mixed.api.request(path, { key: mixed.key, method })).status, `${method} ${path}`).toBe(403);
 });

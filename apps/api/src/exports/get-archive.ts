@@ -5,11 +5,9 @@ import { type LastVerify, listLastVerifies } from '@auditbox/db/observe/last-ver
 import { findLogBacklogs } from '@auditbox/db/observe/log-backlog.ts';
 import { z } from 'zod';
 import type { Cell } from '../cells/cell.ts';
-import { getCaller } from '../http/caller.ts';
 import { sendJson } from '../http/json.ts';
 import type { Route } from '../http/route.ts';
 import { getSearch, readQuery, requireValid } from '../read/read-query.ts';
-import { requireAllTenants } from './require-all-tenants.ts';
 
 const parameters = z.strictObject({
   month: z
@@ -60,6 +58,7 @@ export const getArchive: Route = {
   method: 'get',
   path: '/archive',
   access: 'export:read',
+  isOfAllTenants: true,
   problems: [403],
   operation: () => ({
     operationId: 'getArchive',
@@ -73,7 +72,6 @@ export const getArchive: Route = {
   createHandler:
     ({ cells }) =>
     async (request, response) => {
-      requireAllTenants(getCaller(response));
       const { named } = requireValid(readQuery(parameters, getSearch(request)));
       const month = named.month ?? new Date().toISOString().slice(0, 7);
       const found = await Promise.all(cells.map((cell) => readCell(cell, month)));

@@ -7,10 +7,8 @@ import { findLogBacklogs } from '@auditbox/db/observe/log-backlog.ts';
 import { z } from 'zod';
 import type { Cell } from '../cells/cell.ts';
 import { ofEachCell } from '../cells/of-each-cell.ts';
-import { getCaller } from '../http/caller.ts';
 import { sendJson } from '../http/json.ts';
 import type { Route } from '../http/route.ts';
-import { requireAllTenants } from './require-all-tenants.ts';
 
 /** Most failed batches and rejected rows that an answer names. */
 const maxNamed = 200;
@@ -66,6 +64,7 @@ export const getExports: Route = {
   method: 'get',
   path: '/exports',
   access: 'export:read',
+  isOfAllTenants: true,
   problems: [403],
   operation: () => ({
     operationId: 'getExports',
@@ -76,7 +75,6 @@ export const getExports: Route = {
   createHandler:
     ({ cells }) =>
     async (_request, response) => {
-      requireAllTenants(getCaller(response));
       const [pending, destinations] = await Promise.all([
         ofEachCell(cells, async (cell) => [await findPendingRows(cell.readers.primary.poolFor())]),
         ofEachCell(cells, describeDestinations),

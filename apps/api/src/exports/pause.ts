@@ -5,7 +5,6 @@ import { sendJson } from '../http/json.ts';
 import type { Route } from '../http/route.ts';
 import { getSearch, readQuery, requireValid } from '../read/read-query.ts';
 import { findDestination } from './find-destination.ts';
-import { requireAllTenants } from './require-all-tenants.ts';
 
 const placeParameters = z.strictObject({
   cell: z.string().optional().describe('With several databases: this cell alone. Default: every cell.'),
@@ -30,6 +29,7 @@ function createRoute(verb: 'pause' | 'resume', summary: string, effect: string):
     method: 'post',
     path: `/destinations/:name/${verb}`,
     access: 'export:replay',
+    isOfAllTenants: true,
     problems: [403, 404],
     operation: () => ({
       operationId: `${verb}Destination`,
@@ -44,7 +44,6 @@ function createRoute(verb: 'pause' | 'resume', summary: string, effect: string):
       ({ cells }) =>
       async (request, response) => {
         const caller = getCaller(response);
-        requireAllTenants(caller);
         const name = String(request.params.name);
         const { cell } = requireValid(readQuery(placeParameters, getSearch(request))).named;
         const isPaused = verb === 'pause';

@@ -7,7 +7,6 @@ import { sendJson } from '../http/json.ts';
 import { invalidBody, readJsonBody, smallBody } from '../http/read-json-body.ts';
 import type { Route } from '../http/route.ts';
 import { findDestination } from './find-destination.ts';
-import { requireAllTenants } from './require-all-tenants.ts';
 
 /** Most failed batches, and most rejected rows, of one request. */
 const maxBatches = 1_000;
@@ -46,6 +45,7 @@ export const postReplay: Route = {
   method: 'post',
   path: '/exports/replay',
   access: 'export:replay',
+  isOfAllTenants: true,
   body: smallBody,
   problems: [403, 404, 422],
   operation: () => ({
@@ -71,7 +71,6 @@ export const postReplay: Route = {
     ({ cells }) =>
     async (request, response) => {
       const caller = getCaller(response);
-      requireAllTenants(caller);
       const asked = readJsonBody(replayRequest, request);
       // It would find nothing, which looks as if nothing had failed.
       if (asked.from !== undefined && asked.to !== undefined && asked.from > asked.to)

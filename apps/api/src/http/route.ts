@@ -13,6 +13,8 @@ export interface Route {
   readonly path: string;
   /** The scope that the caller's key needs; `any key` needs a valid key, `public` needs none. */
   readonly access: Scope | 'any key' | 'public';
+  /** Present: the answer says something about each tenant, so a key that is bound to one gets a 403. */
+  readonly isOfAllTenants?: true;
   /** Missing: the route has no body. */
   readonly body?: BodyRules;
   /** Statuses of this route's own problems. `access` and `body` add theirs. */

@@ -1,8 +1,6 @@
 import { findUnfinishedDeliveries } from '@auditbox/db/observe/backlog.ts';
 import { z } from 'zod';
 import { ofEachCell } from '../cells/of-each-cell.ts';
-import { requireAllTenants } from '../exports/require-all-tenants.ts';
-import { getCaller } from '../http/caller.ts';
 import { sendJson } from '../http/json.ts';
 import type { Route } from '../http/route.ts';
 
@@ -30,6 +28,7 @@ export const listDestinations: Route = {
   method: 'get',
   path: '/destinations',
   access: 'export:read',
+  isOfAllTenants: true,
   problems: [403],
   operation: () => ({
     operationId: 'listDestinations',
@@ -42,7 +41,6 @@ export const listDestinations: Route = {
   createHandler:
     ({ cells }) =>
     async (_request, response) => {
-      requireAllTenants(getCaller(response));
       const found = await ofEachCell(cells, (cell) => findUnfinishedDeliveries(cell.readers.primary.poolFor()));
       const shown = found.map(({ cell, destination, isPaused, deliveries, rows, oldestAgeS, rejectedRows }) => ({
         name: destination,
