@@ -6,7 +6,7 @@ import { fillDisk, mountSmallDisk } from '@auditbox/testing/servers/small-disk.t
 import { endApps } from '@auditbox/testing/servers/spawn-app.ts';
 import { openTestDatabase } from '@auditbox/testing/servers/test-database.ts';
 import { CopyObjectCommand, DeleteObjectCommand, GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type ArchiveFixture, createArchiveFixture } from './archive-fixture.ts';
 
 /* Objects that were copied or vanish, large values, folders with odd names, a full disk, and many runs at once. */
@@ -176,34 +176,73 @@ test('many runs of compact at once cover each object once, and a query counts ea
   expect(JSON.parse(output)).toEqual({ n: 14, ids: 14 });
 });
 
-test('events of a megabyte need no more memory than small ones, in compact and in query', async () => {
-  const large = await createArchiveFixture();
-  try {
-    // Compresses well, so that a file covers many of them.
-    const before = JSON.stringify({ text: 'x'.repeat(1_000_000) });
-    const count = 160;
+describe('events of a megabyte need no more memory than small ones', () => {
+  const count = 160;
+  const valueBytes = 1_000_000;
+  /** All values together have twice as much. */
+  const heapMb = 80;
+  /** All values together have three times as much. */
+  const smallHeapMb = 50;
+
+  let large: ArchiveFixture;
+  beforeAll(async () => {
+    large = await createArchiveFixture();
+    // Compresses well, so that a file covers many of them. Half of them are in each of two hours.
+    const before = JSON.stringify({ text: 'x'.repeat(valueBytes) });
     for (let from = 0; from < count; from += 20)
       await large.db.sql`
         insert into auditbox.audit_log (occurred_at, changed_by, action, table_name, object_id, before_value)
-        select ${at(11)}::timestamptz + (${from}::int + n) * interval '1 s', 'ana', 'updated', 'teams', n::text,
+        select ${at(11)}::timestamptz + (${from}::int + n) * interval '45 s', 'ana', 'updated', 'teams', n::text,
           ${before}::text::json
-        from generate_series(1, 20) n`;
-    expect(await (await large.drain()).ended).toBe(0);
-    // All values together have twice as much as this heap.
-    const heap = { NODE_OPTIONS: '--max-old-space-size=80', ARCHIVE_MEMORY_MB: '1000' };
-    const compacted = large.spawn(['compact', '--day', day], heap);
+        from generate_series(0, 19) n`;
+    // `restore` holds an object several times.
+    const drained = await large.drain({ EXPORT_BATCH_MAX_BYTES: `${4 * 1024 * 1024}` });
+    expect(await drained.ended).toBe(0);
+  });
+  afterAll(() => large.close());
+
+  const limitHeap = (mb: number) => ({ NODE_OPTIONS: `--max-old-space-size=${mb}` });
+
+  /** Runs a command with such a heap, and returns how many lines and bytes it printed. */
+  async function measure(command: string, mb: number): Promise<{ lines: number; bytes: number }> {
+    const app = large.spawnInShell(
+      `NODE_OPTIONS=${limitHeap(mb).NODE_OPTIONS} ${command} | wc -lc; exit \${PIPESTATUS[0]}`,
+    );
+    expect(await app.ended, app.output().slice(-2_000)).toBe(0);
+    const [, lines, bytes] = /^ *(\d+) +(\d+)$/m.exec(app.output()) ?? [];
+    return { lines: Number(lines), bytes: Number(bytes) };
+  }
+
+  test('in compact and in query', async () => {
+    const compacted = large.spawn(['compact', '--day', day], { ...limitHeap(heapMb), ARCHIVE_MEMORY_MB: '1000' });
     expect(await compacted.ended, compacted.output().slice(-2_000)).toBe(0);
     for (const format of ['--json', '--csv']) {
-      const app = large.spawnInShell(
-        `NODE_OPTIONS=--max-old-space-size=80 archive query 'select * from events' ${format} | wc -c; exit \${PIPESTATUS[0]}`,
-      );
-      expect(await app.ended, app.output().slice(-2_000)).toBe(0);
-      expect(Number(/^(\d+)$/m.exec(app.output())?.[1])).toBeGreaterThan(count * 1_000_000);
+      const { bytes } = await measure(`archive query 'select * from events' ${format}`, heapMb);
+      expect(bytes).toBeGreaterThan(count * valueBytes);
     }
-  } finally {
-    await endApps();
-    await large.close();
-  }
+  });
+
+  test('in find, get and restore', async () => {
+    const found = await measure('archive find --actor ana --json', smallHeapMb);
+    expect(found.lines).toBe(count);
+    expect(found.bytes).toBeGreaterThan(count * valueBytes);
+    // The last event, so that every object is read.
+    const [{ id }] = await large.db.sql<[{ id: string }]>`
+      select id from auditbox.audit_log order by occurred_at desc limit 1`;
+    const got = await measure(`archive get ${id}`, smallHeapMb);
+    expect(got.lines).toBe(1);
+    expect(got.bytes).toBeGreaterThan(valueBytes);
+    const into = await openTestDatabase();
+    try {
+      // Slow, and one hour has more than the heap.
+      const args = ['restore', '--from', at(11), '--to', at(11), '--into', into.url, '--json'];
+      const restored = large.spawn(args, limitHeap(smallHeapMb));
+      expect(await restored.ended, restored.output().slice(-2_000)).toBe(0);
+      expect(restored.output()).toContain(`"inserted":${count / 2},"present":0`);
+    } finally {
+      await into.close(1_000);
+    }
+  });
 });
 
 test('get gives a slow reader a large event to its end', async () => {
