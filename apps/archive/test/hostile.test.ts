@@ -195,9 +195,7 @@ describe('events of a megabyte need no more memory than small ones', () => {
         select ${at(11)}::timestamptz + (${from}::int + n) * interval '45 s', 'ana', 'updated', 'teams', n::text,
           ${before}::text::json
         from generate_series(0, 19) n`;
-    // `restore` holds an object several times.
-    const drained = await large.drain({ EXPORT_BATCH_MAX_BYTES: `${4 * 1024 * 1024}` });
-    expect(await drained.ended).toBe(0);
+    expect(await (await large.drain()).ended).toBe(0);
   });
   afterAll(() => large.close());
 
@@ -234,11 +232,11 @@ describe('events of a megabyte need no more memory than small ones', () => {
     expect(got.bytes).toBeGreaterThan(valueBytes);
     const into = await openTestDatabase();
     try {
-      // Slow, and one hour has more than the heap.
-      const args = ['restore', '--from', at(11), '--to', at(11), '--into', into.url, '--json'];
-      const restored = large.spawn(args, limitHeap(smallHeapMb));
+      // It holds an object, which is restored whole.
+      const args = ['restore', '--from', at(11), '--to', at(14), '--into', into.url, '--json'];
+      const restored = large.spawn(args, limitHeap(heapMb));
       expect(await restored.ended, restored.output().slice(-2_000)).toBe(0);
-      expect(restored.output()).toContain(`"inserted":${count / 2},"present":0`);
+      expect(restored.output()).toContain(`"inserted":${count},"present":0`);
     } finally {
       await into.close(1_000);
     }

@@ -9,8 +9,10 @@ export type Restored =
   /** The database has one of the events at another time, or in another batch. Nothing of the object was restored. */
   | { readonly kind: 'conflict' };
 
-/** Lines of one statement. */
+/** A statement has at most this number of lines. */
 const linesAtOnce = 1_000;
+/** It ends with the line that reaches this length: the driver and Postgres hold the text of a statement several times. */
+const charactersAtOnce = 1024 * 1024;
 
 /** Writers wait behind the lock, so that the wait for it is short. The caller tries again. */
 const lockTimeout = '2s';
@@ -43,8 +45,7 @@ export async function restoreObject(
       const batchIds = await findOutboxIds(tx, destination, object);
       await tx`alter table only auditbox.audit_log disable trigger audit_log_to_outbox`;
       let inserted = 0;
-      for (let at = 0; at < lines.length; at += linesAtOnce)
-        inserted += await insertEvents(tx, lines.slice(at, at + linesAtOnce), batchIds);
+      for (const some of takeStatements(lines)) inserted += await insertEvents(tx, some, batchIds);
       await tx`alter table only auditbox.audit_log enable always trigger audit_log_to_outbox`;
       if (inserted > 0 && batchIds === null) await adopt(tx, destination, object);
       return { kind: 'restored', inserted, present: lines.length - inserted };
@@ -52,6 +53,14 @@ export async function restoreObject(
   } catch (error) {
     if (error instanceof Conflict) return { kind: 'conflict' };
     throw toDatabaseError(error) ?? error;
+  }
+}
+
+function* takeStatements(lines: readonly string[]): Generator<readonly string[]> {
+  for (let from = 0, at = 0; at < lines.length; from = at) {
+    for (let length = 0; at < lines.length && at - from < linesAtOnce && length < charactersAtOnce; at += 1)
+      length += (lines[at] as string).length;
+    yield lines.slice(from, at);
   }
 }
 
