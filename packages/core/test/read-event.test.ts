@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import { createAuditEvent } from '../src/event/create-audit-event.ts';
 import { eventReader } from '../src/event/read-event.ts';
-import { type BatchForm, readBatch } from '../src/event/read-events.ts';
+import { readBatch } from '../src/event/read-events.ts';
+import type { BatchForm } from '../src/event/slice-events.ts';
 
 const readEvent = eventReader(['created', 'updated']);
 const read = (text: string) => readEvent(text);
