@@ -51,9 +51,14 @@ test('bytes in flight are limited over all keys together, and are given back', a
   const large = someEvents(5, { updated_values: 'x'.repeat(900_000) });
   const key = await makeKey();
   const post = () => own.request('/audit/batch', { key, body: large });
+  const holders = await Promise.all([makeKey(), makeKey(), makeKey()]);
+  // After the keys, whose events would be the newest of the list.
   const one = anEvent({ updated_values: 'x'.repeat(1_000_000) });
   expect((await own.request('/audit', { key, body: one })).status).toBe(201);
-  const held = await Promise.all([7_500_000, 7_500_000, 900_000].map(async (size) => holdBody(await makeKey(), size)));
+  const sizes = [7_500_000, 7_500_000, 900_000];
+  const held = holders.map((holder, index) => holdBody(holder, sizes[index] ?? 0));
+  // Two of the bodies leave room for this event. So its refusal says that all three are held.
+  await eventually(async () => expect((await own.request('/audit', { key, body: one })).status).toBe(429));
   await eventually(async () => {
     const { status, headers, body } = await post();
     expect(status).toBe(429);
