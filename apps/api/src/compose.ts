@@ -7,7 +7,6 @@ import type { Logger } from 'pino';
 import { Registry } from 'prom-client';
 import { createApp, type Door } from './app.ts';
 import { createArchiveStore } from './archive/archive-store.ts';
-import { checkCells } from './cells/check-cells.ts';
 import { openDatabases } from './cells/open-databases.ts';
 import { createBytesInFlight } from './http/bytes-in-flight.ts';
 import { getCaller } from './http/caller.ts';
@@ -97,7 +96,7 @@ export function composeApi(settings: ApiSettings, logger: Logger, tracing: Traci
     main,
     admin,
     log,
-    checkReady: () => checkCells(cells),
+    checkReady: databases.checkReady,
     close: async () => {
       watchdog.stop();
       stopReloading();

@@ -28,6 +28,8 @@ export interface ApiParts {
   readonly tracing: Tracing | null;
   /** The databases: one, or several cells. For what is told of each by itself. */
   readonly cells: readonly [Cell, ...Cell[]];
+  /** Whether requests can be served now. Resolves to a warning, or null. Throws why not. */
+  readonly checkReady: () => Promise<string | null>;
   readonly keys: KeyStore;
   readonly knownKeys: KnownKeys;
   /** Null: only keys are valid. */

@@ -205,3 +205,29 @@ test('a cursor of a feed goes on while an only cell gets its name, and loses it 
   for (const api of [unnamed, named, unnamed, named, unnamed]) await poller.poll(api);
   expect(poller.seen.toSorted()).toEqual(await storedIds());
 });
+
+test('/readyz names the cells in which a forgotten list of before hides ids, while callers may send them again', async () => {
+  const one = await start('ash');
+  const ids = idsForAll(5);
+  await store(one, ids, 15);
+  const forgotten = await start('ash birch cedar');
+  const { text } = await forgotten.request('/readyz');
+  const [, cell, named = ''] =
+    /The cell (\w+): .*?Of 15 .* events of the last days, 10 have ids that .* other cells, the newest (\S+) of/.exec(
+      text,
+    ) ?? [];
+  expect([cell, cellOf(named, names) === 'ash', ids.includes(named)], text).toEqual(['ash', false, true]);
+  expect((await (await start('ash birch cedar', 'ash')).request('/readyz')).text).not.toContain('have ids');
+});
+
+test('/readyz names no cell for ids that nobody routes, and none for events of more than a week ago', async () => {
+  const one = await start('ash');
+  const old = new Date(Date.now() - 9 * 86_400_000).toISOString();
+  const body = idsForAll(5).map((id) => anEvent({ id, updated_at: old }));
+  expect((await one.request('/audit/batch', { body })).status).toBe(201);
+  expect((await one.request('/keys', { body: { name: 'siem', scopes: ['read'] } })).status).toBe(201);
+  await databases.ash.sql`
+    insert into auditbox.audit_log (id, changed_by, action, table_name, object_id)
+    select id::uuid, 'ana', 'updated', 'grown', '1' from json_array_elements_text(${JSON.stringify(idsForAll(5))}::text::json) as sent (id)`;
+  expect((await (await start('ash birch cedar')).request('/readyz')).text).not.toContain('have ids');
+});

@@ -5,36 +5,62 @@ import { checkDatabase, explainUnreadyToAnybody } from '@auditbox/db/database/ch
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { anotherCellCode, DatabaseError } from '@auditbox/db/database/database-error.ts';
 import type { Cell } from './cell.ts';
+import type { EventRouter } from './event-router.ts';
+import { findMisplaced } from './find-misplaced.ts';
 
 /** A cell that does not answer must not make the api look as if it did not answer. */
 const cellDeadlineMs = 2_000;
 
 /**
- * Whether requests can be served now: by the one database, or by at least one cell. Resolves to a warning, or null. Throws
- * what checkDatabase throws for the first cell if no cell is ready, and if a database is not the cell that the list calls it:
- * then the list is wrong, and with it every place of an event.
+ * Makes the check whether requests can be served now: by the one cell, or by at least one of several. Resolves to a warning, or
+ * null. Throws what checkDatabase throws for the first cell if no cell is ready, and if a database is not the cell that the list
+ * calls it: then the list is wrong, and with it every place of an event.
  */
-export async function checkCells(cells: readonly Cell[]): Promise<string | null> {
+export function createCellsCheck(cells: readonly Cell[], router: EventRouter): () => Promise<string | null> {
   const [only] = cells;
-  if (only !== undefined && cells.length === 1) return checkDatabase(only.db);
-  const outcomes = await Promise.allSettled(cells.map(({ name, db }) => checkInTime(name, checkCell(db))));
+  if (only !== undefined && cells.length === 1) return () => checkDatabase(only.db);
+  const checks = cells.map((cell) => ({ name: cell.name, check: createCellCheck(cell, router) }));
+  return () => checkAll(checks);
+}
+
+interface CellCheck {
+  readonly name: string;
+  readonly check: () => Promise<string | null>;
+}
+
+async function checkAll(checks: readonly CellCheck[]): Promise<string | null> {
+  const outcomes = await Promise.allSettled(checks.map(({ name, check }) => checkInTime(name, check())));
   const reasons = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason as unknown] : []));
   const wrong = reasons.find((reason) => reason instanceof DatabaseError && reason.code === anotherCellCode);
   if (wrong !== undefined) throw wrong;
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
   if (failed?.status === 'rejected' && outcomes.every(({ status }) => status === 'rejected')) throw failed.reason;
   const warnings = outcomes.flatMap((outcome, index) => {
-    const name = cells[index]?.name;
+    const name = checks[index]?.name;
     if (outcome.status === 'rejected')
       return [`The cell ${name} is not ready: ${explainUnreadyToAnybody(outcome.reason)}`];
     return outcome.value === null ? [] : [`The cell ${name}: ${outcome.value}`];
   });
-  return warnings.length === 0 ? null : warnings.join(' ');
+  return joinWarnings(warnings);
 }
 
-async function checkCell(db: Database): Promise<string | null> {
-  const warning = await checkDatabase(db);
-  if (warning !== null || readCellMark(await readSchemaComment(db)) !== null) return warning;
+function joinWarnings(warnings: readonly (string | null)[]): string | null {
+  return warnings.filter((warning) => warning !== null).join(' ') || null;
+}
+
+function createCellCheck(cell: Cell, router: EventRouter): () => Promise<string | null> {
+  /** Looked for once: the lists do not change while the process runs. Undefined until the cell has answered. */
+  let misplaced: string | null | undefined;
+  return async () => {
+    const state = await checkDatabase(cell.db);
+    const name = await checkName(cell.db);
+    if (misplaced === undefined) misplaced = await findMisplaced(cell, router);
+    return joinWarnings([state, name, misplaced]);
+  };
+}
+
+async function checkName(db: Database): Promise<string | null> {
+  if (readCellMark(await readSchemaComment(db)) !== null) return null;
   return 'Its database does not have its name, so swapped names would not be noticed; run `npm run migrate` with DATABASE_CELLS once.';
 }
 

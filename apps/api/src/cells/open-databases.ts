@@ -1,4 +1,5 @@
 import type { RunSteps } from '@auditbox/core/steps.ts';
+import { checkDatabase } from '@auditbox/db/database/check-database.ts';
 import { workForAll } from '@auditbox/db/database/holder.ts';
 import { createContentHasher } from '@auditbox/db/events/content-key.ts';
 import type { IdentifiedEvent } from '@auditbox/db/events/event-record.ts';
@@ -16,13 +17,17 @@ import { type Cell, openCell } from './cell.ts';
 import { createCellContentHasher } from './cell-content-hasher.ts';
 import { createCellHealth } from './cell-health.ts';
 import { createCellKeyStore } from './cell-keys.ts';
+import { createCellsCheck } from './check-cells.ts';
 import { createEventRouter } from './event-router.ts';
 import { createCellSources } from './read-cells.ts';
 import { createRoutedCoalescer } from './routed-coalescer.ts';
 import { createRoutedStore } from './routed-store.ts';
 
 /** The parts of the api that know how many databases there are. */
-export type DatabaseParts = Pick<ApiParts, 'cells' | 'keys' | 'contentHasher' | 'sources' | 'store' | 'coalescer'> & {
+export type DatabaseParts = Pick<
+  ApiParts,
+  'cells' | 'checkReady' | 'keys' | 'contentHasher' | 'sources' | 'store' | 'coalescer'
+> & {
   /** For events of the api itself about denied requests. */
   readonly ownStore: ApiParts['store'];
 };
@@ -45,6 +50,7 @@ function openOne({ url, schema }: Extract<DatabasePlaces, { kind: 'one' }>, opti
   const cell = openCell({ ...options, name: '', url, schema, takesEvents: true });
   return {
     cells: [cell],
+    checkReady: () => checkDatabase(cell.db),
     keys: createKeyStore(cell.changesDb, cell.keysDb),
     contentHasher: createContentHasher(cell.keysDb),
     sources: createSources(cell.readers),
@@ -69,6 +75,7 @@ function openCells(
   const store = createRoutedStore(router, health);
   return {
     cells: [...cells],
+    checkReady: createCellsCheck(cells, router),
     keys: createCellKeyStore(
       cells.map(({ name, changesDb, keysDb }) => ({ name, keys: createKeyStore(changesDb, keysDb) })),
       health,

@@ -1,5 +1,4 @@
 import { SchemaOutdatedError } from '@auditbox/db/database/check-database.ts';
-import { checkCells } from '../cells/check-cells.ts';
 import { HttpProblem } from '../http/problem.ts';
 import type { Route } from '../http/route.ts';
 
@@ -35,8 +34,8 @@ export const readyz: Route = {
     summary: 'Whether requests can be served now',
     responses: { 200: { description: 'Requests can be served. A second line is a warning.', content: plainText } },
   }),
-  createHandler: ({ cells }) => {
-    const check = shareChecks(() => checkCells(cells));
+  createHandler: ({ checkReady }) => {
+    const check = shareChecks(checkReady);
     return async (_request, response) => {
       try {
         const warning = await check();
