@@ -27,7 +27,7 @@ export function parseCommand(argv: readonly string[]): CaptureCommand {
     .description('capture a table, such as public.invoices, or change how it is captured')
     .addOption(list('--key', 'the columns of the object id; the primary key unless given'))
     .addOption(list('--exclude', 'columns that are not recorded'))
-    .addOption(list('--mask', 'columns whose value is replaced by [redacted:column]'))
+    .addOption(list('--mask', 'columns whose value is replaced, by [redacted:iban] for a column iban'))
     .addOption(list('--ignore', 'columns whose change alone is not recorded, such as updated_at'))
     .option('--max-value <bytes>', 'a longer value is replaced by its length and SHA-256', readBytes, defaultMaxValue)
     .option('--require-actor', 'refuse a change in a transaction that has no auditbox.as(…)')
