@@ -8,6 +8,9 @@ import { connect, type NatsConnection } from '@nats-io/transport-node';
  *   { "name": "nats", "type": "module", "module": "./nats-jetstream.ts",
  *     "options": { "servers": "tls://nats.example:4222", "subject": "audit.events", "token": "${NATS_TOKEN}" } }
  *
+ * A server on another host must encrypt: nothing is sent to one that does not, whatever the URL says. Its certificate is checked,
+ * with the option `ca` against the authorities in that file.
+ *
  * The id of the event is its Nats-Msg-Id. So the stream drops an event that comes again within its duplicate_window, which
  * is two minutes unless you set it. Set it longer than an outage that you expect.
  */
@@ -16,6 +19,8 @@ interface Options {
   readonly servers: string;
   readonly subject: string;
   readonly token?: string;
+  /** The path of a file in PEM. */
+  readonly ca?: string;
 }
 
 /** NATS accepts 1 MB unless it is configured otherwise, and the headers count. */
@@ -24,9 +29,18 @@ const maxRowBytes = 1_000_000;
 /** No such stream, or no right to publish: a person must act. */
 const blockedCodes = new Set([400, 401, 403, 404]);
 
+const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
+
 const create: CreateDestination = (given) => {
-  const { servers, subject, token } = given as Options;
+  const { servers, subject, token, ca } = given as Options;
   if (!servers || !subject) throw new Error('The options servers and subject are required.');
+  // The client reads the host and the port alone, so tls:// does not mean TLS to it.
+  const address = `http://${servers.replace(/^\w+:\/\//, '')}`;
+  if (!URL.canParse(address)) throw new Error('The option servers must be the address of a server.');
+  const { hostname } = new URL(address);
+  // Without `host` the client compares the certificate of an IP address with "localhost".
+  const tls = { host: hostname.replace(/^\[|\]$/g, ''), ...(ca && { caFile: ca }) };
+  const encryption = loopback.test(hostname) && !ca ? {} : { tls };
   let connecting: Promise<NatsConnection> | null = null;
 
   /** Connects when it is needed, because a server that is away must not stop the exporter. Calls at once share the connection. */
@@ -40,7 +54,13 @@ const create: CreateDestination = (given) => {
       connecting = null;
     };
     try {
-      const connection = await connect({ servers, ...(token && { token }), reconnect: false, timeout: 5_000 });
+      const connection = await connect({
+        servers,
+        ...encryption,
+        ...(token && { token }),
+        reconnect: false,
+        timeout: 5_000,
+      });
       void connection.closed().then(forget);
       return connection;
     } catch (error) {

@@ -152,7 +152,7 @@ class AuditboxLogger(CustomLogger):
             data=body.encode(),
             headers={"Authorization": f"Bearer {self.key}", "Content-Type": "application/x-ndjson"},
         )
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:
+        with opener.open(request, timeout=TIMEOUT_S) as response:
             return json.load(response)
 
     def _set_aside(self, name, reason):
@@ -162,6 +162,16 @@ class AuditboxLogger(CustomLogger):
             (self.spool / name).rename(self.refused / name)
         except FileNotFoundError:
             pass
+
+
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect makes a GET of a POST, and takes the key to wherever it leads. It is an error here."""
+
+    def redirect_request(self, *_):
+        return None
+
+
+opener = urllib.request.build_opener(NoRedirect)
 
 
 def to_event(audit_log):

@@ -22,6 +22,16 @@ class AuditboxError(Exception):
         self.request_id = problem["request_id"]
 
 
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect makes a GET of a POST, and takes the key to wherever it leads. It is an error here."""
+
+    def redirect_request(self, *_):
+        return None
+
+
+opener = urllib.request.build_opener(NoRedirect)
+
+
 def record(event, url, key, seconds=30.0):
     """Returns the id when the event is on the disk of Auditbox. Sends again for `seconds` while the api is away."""
     # Made before the first try: an event whose answer was lost is stored once.
@@ -34,7 +44,7 @@ def record(event, url, key, seconds=30.0):
         except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
             status = error.code if isinstance(error, urllib.error.HTTPError) else None
             if status is not None and status < 500 and status != 429:
-                raise AuditboxError(json.load(error)) from error
+                raise read_problem(error) from error
             wait = random.uniform(0, longest_wait)
             if time.monotonic() + wait > give_up_at:
                 raise
@@ -42,10 +52,17 @@ def record(event, url, key, seconds=30.0):
             longest_wait = min(longest_wait * 2, 5.0)
 
 
+def read_problem(error):
+    try:
+        return AuditboxError(json.load(error))
+    except (ValueError, KeyError, TypeError):  # A proxy answered, with a page or a redirect.
+        return error
+
+
 def send(event, url, key):
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     request = urllib.request.Request(url.rstrip("/") + "/audit", json.dumps(event).encode(), headers)
-    with urllib.request.urlopen(request, timeout=30) as response:
+    with opener.open(request, timeout=30) as response:
         return json.load(response)
 
 

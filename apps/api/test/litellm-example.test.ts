@@ -181,3 +181,27 @@ test.runIf(hasPython)('while the key is wrong nothing is lost, and a good key se
   right.signal('SIGKILL');
   await right.ended;
 });
+
+test.runIf(hasPython)('a redirect does not take the key to another host, and the event waits', async () => {
+  let asked = 0;
+  const elsewhere = createServer((_request, response) => {
+    asked += 1;
+    response.writeHead(200, { 'content-type': 'application/json' }).end('{"ids":["x"],"errors":[]}');
+  }).listen(0, '127.0.0.1');
+  await once(elsewhere, 'listening');
+  const location = `http://localhost:${(elsewhere.address() as AddressInfo).port}/audit/batch`;
+  for (const status of [301, 302, 303, 307, 308]) {
+    const proxy = createServer((_request, response) => {
+      response.writeHead(status, { location }).end();
+    }).listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    const app = call(`http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, [aPayload()]);
+    await eventually(() => expect(app.output()).toContain(`has not taken the events yet (HTTP ${status})`));
+    app.signal('SIGKILL');
+    await app.ended;
+    proxy.close();
+  }
+  expect(asked).toBe(0);
+  expect(await waiting()).toHaveLength(5);
+  elsewhere.close();
+});

@@ -77,6 +77,7 @@ export function composeExporter(settings: ExporterSettings, logger: Logger, trac
     pace: createPace(pollIntervalMs),
     log,
     concurrency: send.concurrency,
+    takesNewest: false,
     isHeld: () => logKeeper?.holdsExport === true,
     onProgress,
     probe: (signal) => probeForGate(db, destination, signal),

@@ -5,6 +5,7 @@ import { type ConnectProxy, startConnectProxy } from '@auditbox/testing/proxies/
 import { type HttpReceiver, startHttpReceiver } from '@auditbox/testing/stubs/http-receiver.ts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createHttpClient, type HttpClient, type HttpOptions } from '../src/destinations/http/http-client.ts';
+import { askOutside } from '../src/log/ask-outside.ts';
 
 /* Receivers that move, answer early, late or for ever, and what stands between them and us. */
 
@@ -200,4 +201,17 @@ describe('a proxy', () => {
     expect(said).toContain('407');
     expect(said).not.toContain('s3cret');
   });
+});
+
+test('a password in the URL of a witness or a time-stamping authority is not sent in clear to another host', async () => {
+  receive = (socket) => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n');
+  const ask = (address: string) => askOutside(address, { type: 'text/plain', body: '' }, AbortSignal.any([]));
+  // It leads to this machine, and is not loopback to anybody who reads it.
+  const another = url.replace('127.0.0.1', '0.0.0.0');
+  expect(await ask(another.replace('://', '://auditor:hidden@'))).toEqual({
+    ...{ kind: 'failed', reason: 'Its URL has a password, which plain http would show on the way. Use https.' },
+  });
+  expect(opened).toBe(0);
+  for (const address of [another, url.replace('://', '://auditor:hidden@')])
+    expect(await ask(address)).toMatchObject({ kind: 'answered', status: 200 });
 });

@@ -215,10 +215,10 @@ function createExporter(db: TestDatabase, destinationName: string, flaw: Flaw) {
 
   /** The lease expires at once, so that the next attempt can lease the batch of one that died. */
   async function attempt(fate: Fate): Promise<boolean> {
-    const delivery = await ledger.lease(null);
+    const delivery = await ledger.lease(null, false);
     if (!delivery) return false;
     const takeOver = async (othersFate: Fate) => {
-      const other = await ledger.lease(null);
+      const other = await ledger.lease(null, false);
       const destination = store.destinationFor(othersFate, async () => {});
       if (other) await exportBatch({ ...parts, destination }, other, never).catch(expectCrash);
     };

@@ -1,3 +1,6 @@
+import { writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
 import { conformanceTests } from '@auditbox/destination-kit/conformance.ts';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import {
@@ -7,6 +10,7 @@ import {
   startOwnNats,
   startOwnRsyslog,
 } from '@auditbox/testing/servers/own-receivers.ts';
+import { createAuthority } from '@auditbox/testing/servers/test-authority.ts';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -127,5 +131,50 @@ describe.skipIf(!hasNats)('examples/destinations/nats-jetstream.ts and a real na
       { says: 'No stream has the subject nobody.reads.', stopsDelivery: true },
     ]);
     await expect(deliver(destination)).rejects.toThrow();
+  });
+
+  describe('on another host', () => {
+    /** It leads to this machine, and is not loopback to anybody who reads it. */
+    const host = '0.0.0.0';
+    const check = async (more: object) => (await open(more)).check(new AbortController().signal);
+
+    test('a server that does not encrypt gets no event, whatever the URL says', async () => {
+      for (const scheme of ['', 'nats://', 'tls://']) {
+        const servers = `${scheme}${host}:${nats.port}`;
+        await expect(deliver(await open({ servers }))).rejects.toThrow("server does not support 'tls'");
+        await expect(check({ servers })).rejects.toThrow("server does not support 'tls'");
+      }
+    });
+
+    test('a server that does not encrypt gets no token', async () => {
+      let sent = '';
+      const server = createServer((socket) => {
+        socket.on('data', (bytes) => {
+          sent += bytes;
+        });
+        socket.on('error', () => {});
+        socket.write('INFO {"server_id":"x","version":"2.11.0","proto":1,"headers":true,"max_payload":1000000}\r\n');
+      });
+      await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+      const { port } = server.address() as AddressInfo;
+      await expect(check({ servers: `tls://${host}:${port}`, token: 'secret' })).rejects.toThrow();
+      expect(sent).toBe('');
+      await new Promise((closed) => server.close(closed));
+    });
+
+    test('a server that encrypts takes events, if the authority vouches for its address', async () => {
+      const authority = await createAuthority();
+      const secure = await startOwnNats(await authority.issue({ addresses: [host] }));
+      const ca = join(secure.folder, 'ca.pem');
+      await writeFile(ca, authority.certificate);
+      const tls = { ca: authority.certificate, host };
+      const own = await connect({ servers: `${host}:${secure.port}`, tls });
+      await (await jetstreamManager(own)).streams.add({ name: 'AUDIT', subjects: ['audit.>'] });
+      await own.close();
+      expect(await deliver(await open({ servers: `${host}:${secure.port}`, ca }))).toEqual({ kind: 'taken' });
+      await expect(check({ servers: `${host}:${secure.port}` })).rejects.toThrow();
+      await expect(check({ servers: `127.0.0.1:${secure.port}`, ca })).rejects.toThrow();
+      await secure.close();
+    });
   });
 });

@@ -1,4 +1,5 @@
 import type { LeasedDelivery } from '@auditbox/core/export/delivery.ts';
+import { connectDatabase } from '@auditbox/db/database/connect.ts';
 import { addDestination, pauseDestination, removeDestination } from '@auditbox/db/export/destinations.ts';
 import { extendLease } from '@auditbox/db/export/extend-lease.ts';
 import { failDelivery } from '@auditbox/db/export/fail-delivery.ts';
@@ -15,7 +16,7 @@ import { replayProgress } from '@auditbox/db/export/replay-progress.ts';
 import { findUnexported, lastOutboxId } from '@auditbox/db/export/unexported.ts';
 import { findPendingRows, findUnfinishedDeliveries } from '@auditbox/db/observe/backlog.ts';
 import { type OutboxFixture, openOutbox } from '@auditbox/testing/fixtures/outbox-fixture.ts';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 let outbox: OutboxFixture;
 let ids: string[];
@@ -100,6 +101,97 @@ test('a lease or a wait that began before the clock went back is over, however l
   await goBack();
   expect(await extendLease(outbox.db, last, 0)).toBe(true);
   expect(await take()).toMatchObject({ attempts: 4 });
+});
+
+describe('of a destination whose new batches go first', () => {
+  const soc = { destination: 'soc', leaseMs: 60_000, batchIds: null };
+  const lease = async (newestFirst = true) =>
+    (await leaseDelivery(outbox.db, { ...soc, newestFirst })) ?? expect.fail('No delivery is due.');
+  const later = { delayMs: 60_000, countsAsAttempt: true, error: 'later' };
+
+  /** Sent by requests, to the end. */
+  const finish = async (from: number) => {
+    await outbox.db.sql`
+      update auditbox.delivery set state = 'sending', lease_token = gen_random_uuid(), leased_until = now(), sent_as = '{}'
+      where destination = 'soc' and batch_id >= ${from} and state in ('sealed', 'sending')`;
+    await outbox.db.sql`
+      update auditbox.delivery set state = 'done', done_at = now(), lease_token = null, leased_until = null
+      where destination = 'soc' and state = 'sending'`;
+  };
+
+  /** 4,001 old batches, and two new ones, the first of which was sealed before the old ones were added as history. */
+  beforeEach(async () => {
+    await outbox.db.sql`
+      insert into auditbox.batch (partition, outbox_ids, row_count, first_occurred_at, last_occurred_at, first_recorded_at)
+      select partition, int8multirange(int8range(-n, -n + 1)), 1, first_occurred_at, last_occurred_at, first_recorded_at
+      from auditbox.batch, generate_series(1, 4000) n`;
+    await addDestination(outbox.db, 'soc');
+    await outbox.insert(1, '2026-07-03T02:00:00Z');
+    await outbox.sealAll();
+    const history = { destination: 'soc', behind: '0', maxBatches: 5_000, since: null };
+    expect(await addHistory(outbox.db, history)).toMatchObject({ added: 4_001 });
+    await outbox.insert(1, '2026-07-03T03:00:00Z');
+    await outbox.sealAll();
+  });
+
+  test('the newest batch is first, whatever became due later, and is leased once', async () => {
+    expect(await lease(false)).toMatchObject({ batchId: '4002', isNewest: false });
+    const old = await lease(false);
+    expect(old).toMatchObject({ batchId: '1', isNewest: false });
+    await releaseDelivery(outbox.db, old, { ...later, delayMs: 0 });
+    const leased = [await lease(), await lease(), await lease(false)];
+    expect(leased.map(({ batchId, isNewest }) => [batchId, isNewest])).toEqual([
+      ['4003', true],
+      ['4001', true],
+      ['2', false],
+    ]);
+  });
+
+  test('a new batch that waits or has failed is passed over, and a paused destination gets none', async () => {
+    await releaseDelivery(outbox.db, await lease(), later);
+    expect(await failDelivery(outbox.db, await lease(), { error: 'no', keepRender: false })).toBe(true);
+    expect(await lease()).toMatchObject({ batchId: '4001', isNewest: true });
+    await pauseDestination(outbox.db, 'soc', true);
+    expect(await leaseDelivery(outbox.db, { ...soc, newestFirst: true })).toBeNull();
+  });
+
+  test('a new batch whose lease is over is leased again', async () => {
+    for (const batchId of ['4003', '4002']) expect(await lease()).toMatchObject({ batchId });
+    await outbox.db.sql`update auditbox.delivery set leased_until = now() where state = 'sending'`;
+    expect(await lease()).toMatchObject({ batchId: '4003', attempts: 2 });
+  });
+
+  test('the one that has been due the longest is next when the last 1,000 are done, and few rows are read for it', async () => {
+    await finish(3_004);
+    expect(await lease()).toMatchObject({ batchId: '1', isNewest: false });
+    const exporter = connectDatabase({
+      ...{ url: outbox.url, application: 'test', maxConnections: 1, statementTimeoutMs: 60_000, avoidSeqScans: true },
+    });
+    const rowsRead = async () => {
+      await exporter.sql`select pg_stat_force_next_flush()`;
+      const [read] = await exporter.sql<[{ rows: number }]>`
+        select (seq_tup_read + (select sum(idx_tup_read) from pg_stat_user_indexes i where i.relid = t.relid))::int as rows
+        from pg_stat_user_tables t where relid = 'auditbox.delivery'::regclass`;
+      return read.rows;
+    };
+    const readBy = async (newestFirst: boolean, isDue = true) => {
+      const before = await rowsRead();
+      const leased = await leaseDelivery(exporter, { ...soc, newestFirst });
+      expect(leased?.isNewest).toBe(isDue ? false : undefined);
+      return (await rowsRead()) - before;
+    };
+    // An index has an entry for each version of a row until the table is vacuumed.
+    expect(await readBy(true)).toBeLessThan(3_000);
+    expect(await readBy(false)).toBeLessThan(100);
+    await exporter.sql`vacuum analyze auditbox.delivery`;
+    expect(await readBy(true)).toBeLessThan(1_100);
+    expect(await readBy(false)).toBeLessThan(100);
+    // An idle destination is polled all the time.
+    await finish(1);
+    await exporter.sql`vacuum auditbox.delivery`;
+    expect(await readBy(true, false)).toBeLessThan(100);
+    await exporter.close(1_000);
+  });
 });
 
 test('a lease can be narrowed to some batches', async () => {

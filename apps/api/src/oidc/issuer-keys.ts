@@ -1,3 +1,4 @@
+import { isLoopback } from '@auditbox/core/is-loopback.ts';
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose';
 
 /** The issuer's keys cannot be read now, so nobody can say whether a token is valid. */
@@ -88,8 +89,8 @@ async function readKeys(issuer: string): Promise<JSONWebKeySet> {
 /** Plain HTTP is for issuers on the same machine. */
 export function isSafeUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
-  const { protocol, hostname } = new URL(text);
-  return protocol === 'https:' || (protocol === 'http:' && ['localhost', '127.0.0.1', '[::1]'].includes(hostname));
+  const url = new URL(text);
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url));
 }
 
 async function readJson(url: string): Promise<Readonly<Record<string, unknown>>> {

@@ -13,8 +13,11 @@ import { gather } from '@auditbox/process/gather.ts';
 /** The state of one destination's deliveries: every change that an exporter makes. False means that the lease is lost. */
 export interface Ledger {
   readonly leaseMs: number;
-  /** Leases the delivery that has been due the longest, or null. `batchIds` narrows it to what a replay sends. */
-  lease(batchIds: readonly string[] | null): Promise<LeasedDelivery | null>;
+  /**
+   * Leases the delivery that has been due the longest, or null. `newestFirst` prefers those of new batches. `batchIds` narrows
+   * it to what a replay sends.
+   */
+  lease(batchIds: readonly string[] | null, newestFirst: boolean): Promise<LeasedDelivery | null>;
   extendLease(delivery: LeasedDelivery): Promise<boolean>;
   recordObject(delivery: LeasedDelivery, object: DeliveryRender['rendered']): Promise<boolean>;
   markDone(delivery: LeasedDelivery): Promise<boolean>;
@@ -39,7 +42,7 @@ export function createLedger(
   const record = gather((renders: readonly DeliveryRender[]) => recordRender(db, renders, leaseMs));
   return {
     leaseMs,
-    lease: (batchIds) => leaseDelivery(db, { destination, leaseMs, batchIds }),
+    lease: (batchIds, newestFirst) => leaseDelivery(db, { destination, leaseMs, batchIds, newestFirst }),
     extendLease: (delivery) => extendLease(db, delivery, leaseMs),
     recordObject: (delivery, rendered) => record({ delivery, rendered }),
     markDone: gather((deliveries: readonly LeasedDelivery[]) => markDone(db, deliveries)),

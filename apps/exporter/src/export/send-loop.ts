@@ -16,7 +16,12 @@ export interface SendLoop {
   wake(): void;
 }
 
-/** Makes up to `concurrency` attempts at once. A delivery is leased only when there is room, so no lease runs in a queue. */
+/**
+ * Makes up to `concurrency` attempts at once. A delivery is leased only when there is room, so no lease runs in a queue.
+ *
+ * With `takesNewest`, a new batch does not wait behind a backlog: of two leases, one prefers the newest batch. The other one
+ * takes the delivery that has been due the longest, so that new batches, sent or refused, never hold up the backlog.
+ */
 export function createSendLoop({
   ledger,
   attempt,
@@ -24,6 +29,7 @@ export function createSendLoop({
   pace,
   log,
   concurrency,
+  takesNewest,
   isHeld,
   onProgress,
   probe,
@@ -34,6 +40,7 @@ export function createSendLoop({
   readonly pace: Pace;
   readonly log: ExporterLog;
   readonly concurrency: number;
+  readonly takesNewest: boolean;
   /** Whether nothing may be sent for now. */
   readonly isHeld: () => boolean;
   /** Called at each iteration, for the liveness check. */
@@ -45,19 +52,22 @@ export function createSendLoop({
     wake: () => pace.wake(),
     async run({ taking, working }, batchIds = null) {
       const inFlight = new Set<Promise<void>>();
+      const lease = (newestFirst: boolean) =>
+        isHeld() ? null : ledger.lease(batchIds, newestFirst).catch((error: unknown) => logDatabaseError(log, error));
+      let tookNewest = false;
       for (;;) {
         onProgress();
         if (inFlight.size >= concurrency) await Promise.race(inFlight);
         const permit = await gate.enter(taking, onProgress);
         if (!permit) break;
-        const leased = isHeld() ? null : ledger.lease(batchIds).catch((error: unknown) => logDatabaseError(log, error));
-        const delivery = await leased;
+        const delivery = await lease(takesNewest && !tookNewest);
         if (!delivery) {
           // Nobody brings a batch to probe with on a quiet system, or when another exporter sent them all.
           permit.report(gate.closedForMs > 0 ? await tryProbe(probe, working, log) : 'not tried');
           await pace.wait(taking);
           continue;
         }
+        tookNewest = delivery.isNewest;
         crashPoint('exporter after the lease');
         pace.busy();
         const sending = attempt(delivery, working, () => permit.report('reached'))

@@ -1,3 +1,5 @@
+import { isLoopback } from '@auditbox/core/is-loopback.ts';
+
 /** What a service outside of Auditbox answered. `failed`: there was no answer; `reason` is a sentence. */
 export type OutsideAnswer =
   | { readonly kind: 'answered'; readonly status: number; readonly type: string; readonly body: Buffer }
@@ -5,7 +7,10 @@ export type OutsideAnswer =
 
 const mostBytes = 65_536;
 
-/** Sends a body and reads at most 64 KiB of the answer. Follows no redirect. A user and password in the URL are sent as a header. */
+/**
+ * Sends a body and reads at most 64 KiB of the answer. Follows no redirect. A user and password in the URL are sent as a header, and never
+ * in clear to another host.
+ */
 export async function askOutside(
   url: string,
   { type, body }: { readonly type: string; readonly body: Buffer | string },
@@ -13,6 +18,8 @@ export async function askOutside(
 ): Promise<OutsideAnswer> {
   try {
     const { address, authorization } = splitCredentials(url);
+    if (authorization !== null && isReadable(new URL(address)))
+      return { kind: 'failed', reason: 'Its URL has a password, which plain http would show on the way. Use https.' };
     const headers = { 'content-type': type, ...(authorization !== null && { authorization }) };
     const response = await fetch(address, { method: 'POST', headers, body, redirect: 'error', signal });
     const chunks: Uint8Array[] = [];
@@ -28,6 +35,11 @@ export async function askOutside(
     const { message, cause } = error as Error;
     return { kind: 'failed', reason: cause instanceof Error ? `${message}: ${cause.message}` : message };
   }
+}
+
+/** Whether others on the way can read what is sent. */
+function isReadable(url: URL): boolean {
+  return url.protocol === 'http:' && !isLoopback(url);
 }
 
 /** fetch refuses a URL with credentials, in an error that repeats them. */

@@ -24,4 +24,6 @@ export interface LeasedDelivery extends DeliveryLease {
   readonly leasedAt: string;
   /** Of an earlier attempt, whose answer may have been lost. */
   readonly rendered: RenderedObject | null;
+  /** Whether it went before deliveries that have been due for longer, because its batch is new. */
+  readonly isNewest: boolean;
 }

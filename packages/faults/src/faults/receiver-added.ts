@@ -7,7 +7,8 @@ import { BrokenPromise, type Fault } from './fault.ts';
 import { compareLagOfS3, databaseNow, expectOneKeyEach, judgeReceiver, receiverOf, webhook } from './judge-receiver.ts';
 import { waitFor } from './wait-for.ts';
 
-const entry = { ...webhook, maxRows: 500, timeoutMs: 10_000 };
+/** New batches go before the history with two batches at once. */
+const entry = { ...webhook, concurrency: 2, maxRows: 500, timeoutMs: 10_000 };
 
 /**
  * The database knows a long history, all of it exported to S3, when a destination is added that asks for all of it. The writers

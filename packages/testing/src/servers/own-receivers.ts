@@ -63,11 +63,17 @@ action(type="omfile" file="${file('received')}" template="whole")
   };
 }
 
-/** A nats-server with JetStream. */
-export async function startOwnNats(): Promise<OwnReceiver> {
+/** A nats-server with JetStream, which encrypts with a certificate if it gets one. */
+export async function startOwnNats(tls?: { key: string; certificate: string }): Promise<OwnReceiver> {
   const folder = await mkdtemp(join(tmpdir(), 'auditbox-nats-'));
   const port = await findFreePort();
   const args = ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', folder];
+  if (tls !== undefined) {
+    const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')];
+    await writeFile(key, tls.key);
+    await writeFile(certificate, tls.certificate);
+    args.push('--tls', '--tlskey', key, '--tlscert', certificate);
+  }
   return startOwn({ program: 'nats-server', args, port, folder });
 }
 

@@ -41,7 +41,7 @@ export const commonOptions = {
   since: since.default(null),
   /** Whether it waits. Without it, the database decides: `npm run destinations -- pause`. */
   paused: z.boolean().optional(),
-  /** Deliveries at once. With 1, batches come in their order. */
+  /** Deliveries at once. With 1, batches come in their order. With more, new ones do not wait for a backlog. */
   concurrency: z.int().min(1).max(64).default(1),
   timeoutMs: z.int().min(100).max(600_000).default(30_000),
 };

@@ -73,6 +73,8 @@ export function createLane(
     pace: createPace(pollIntervalMs),
     log,
     concurrency,
+    // With one batch at a time, batches come in their order.
+    takesNewest: concurrency > 1,
     isHeld,
     onProgress: () => {},
     probe: probeWithoutBatch,

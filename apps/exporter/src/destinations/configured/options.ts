@@ -1,16 +1,15 @@
+import { isLoopback } from '@auditbox/core/is-loopback.ts';
 import { type KnownFile, readKnownFile } from '@auditbox/process/reread-files.ts';
 import { z } from 'zod';
 
 /** Options that several destinations have. */
-
-const loopback = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 
 /** An https URL. Plain http is accepted on loopback only. */
 export const destinationUrl = z
   .string()
   .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), 'must be an https URL')
   .refine(
-    (text) => !URL.canParse(text) || new URL(text).protocol === 'https:' || loopback.test(new URL(text).hostname),
+    (text) => !URL.canParse(text) || new URL(text).protocol === 'https:' || isLoopback(new URL(text)),
     'must be https; plain http is accepted on loopback only, because events and tokens would be readable on the way',
   )
   .refine(

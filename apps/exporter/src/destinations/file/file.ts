@@ -36,12 +36,14 @@ export const file: DestinationType<typeof options> = {
 
     async function write({ key, rows }: DeliveryRequest): Promise<Outcome> {
       await mkdir(folder, { recursive: true });
-      const { writing, written } = await journal.read();
-      if (writing !== null) await truncateTo(join(folder, writing.file), writing.length);
+      const unfinished = await journal.unfinished();
+      if (unfinished !== null) await truncateTo(join(folder, unfinished.file), unfinished.length);
       // A batch has events of one day.
       const day = `dt=${rows[0]?.occurredAt.slice(0, 10)}.ndjson`;
+      const isThere = existsSync(join(folder, day));
       // A file that somebody took away is begun again.
-      if (written.includes(key) && existsSync(join(folder, day))) return { kind: 'taken' };
+      if (!isThere) await journal.forget(day);
+      if (isThere && (await journal.has(key))) return { kind: 'taken' };
       const text = rows.map(({ line }) => `${line}\n`).join('');
       await appendTo(join(folder, day), text, (length) => journal.begin({ file: day, length }));
       await journal.finish(key);
@@ -58,7 +60,7 @@ export const file: DestinationType<typeof options> = {
       },
       async check(): Promise<readonly Finding[]> {
         await mkdir(folder, { recursive: true });
-        await journal.read();
+        await journal.unfinished();
         return [];
       },
       close: async () => void (await last),
