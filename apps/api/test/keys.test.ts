@@ -47,6 +47,15 @@ test('a change by the command line is an event of the login', async () => {
   ]);
 });
 
+test('a key can be revoked whose tenant no event can have, as a statement may have stored it', async () => {
+  const tenant = 'ac\u200bme';
+  const [{ id }] = await api.db.sql<[{ id: string }]>`
+    insert into auditbox.api_key (key_id, name, key_hash, scopes, tenant)
+    values (gen_random_uuid(), 'odd', ${tenant}, '{read}', ${tenant}) returning key_id::text as id`;
+  expect(await api.db.sql`select auditbox.revoke_key(${id}::uuid) as done`).toEqual([{ done: true }]);
+  expect((await changesOf(id)).body.audit_logs).toMatchObject([{ action: 'deleted', before_value: { tenant } }]);
+});
+
 test.concurrent('a rotated key keeps its id and rights; both secrets work during the overlap and write as one writer', async () => {
   const { body: old } = await makeKey({ name: 'rotating', scopes: ['read', 'write'] });
   const event = anEvent();

@@ -122,6 +122,11 @@ test('with a claim for the tenant a token reads and writes its tenant alone, and
   expect(body.tenant).toBe('acme');
   expect((await request(`/audit/${body.id}`, { key: acme })).status).toBe(200);
   expect((await request(`/audit/${body.id}`, { key: other })).status).toBe(404);
+  const { body: made } = await request('/keys', { body: { name: 'of acme', scopes: ['read'], tenant: 'acme' } });
+  const history = async (key: string) =>
+    (await request(`/audit/objects/auditbox.api_key/${made.id}`, { key })).body.audit_logs;
+  expect(await history(acme)).toMatchObject([{ action: 'created', changed_by: 'master', tenant: 'acme' }]);
+  expect(await history(other)).toEqual([]);
   expect((await list(await issuer.issue(), request)).body.detail).toContain('"org"');
   expect((await list(await issuer.issue({ claims: { org: ['acme'] } }), request)).status).toBe(401);
 });
