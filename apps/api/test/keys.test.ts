@@ -236,6 +236,19 @@ test('a key that expires makes and takes only keys that expire no later', async 
   expect(Math.max(...(await endOf(admin.id)))).toBe(Date.parse(end));
 });
 
+test('a key that ends with the last second of time, or by a statement never, makes keys that end no later', async () => {
+  const { body: last } = await makeKey({ name: 'last', scopes: ['admin'], expires_at: '9999-12-31T23:59:60Z' });
+  const { body: never } = await makeKey({ name: 'never-ends', scopes: ['admin'], expires_at: '9999-12-31T23:59:59Z' });
+  await api.db.sql`update auditbox.api_key set expires_at = 'infinity' where key_id = ${never.id}::uuid`;
+  for (const { key, id } of [last, never]) {
+    const made = await makeKey({ name: `made-by-${id}`, scopes: ['read'] }, key);
+    expect(made.status, made.text).toBe(201);
+    const listed: { id: string; expires_at: string }[] = (await api.request('/keys', { key })).body.keys;
+    const ends = listed.find((one) => one.id === made.body.id)?.expires_at;
+    expect(ends).toBe('9999-12-31 23:59:59.999+00');
+  }
+});
+
 test('the old secret of a rotated key cannot take the new one, and makes no key that outlives the overlap', async () => {
   const { body: old } = await makeKey({ name: 'replaced-admin', scopes: ['keys:admin'] });
   const { request } = await startApi(urlAs('api', api.db.url));
