@@ -2325,12 +2325,22 @@ CREATE OR REPLACE FUNCTION auditbox.record_key_change(act text, key_id uuid, bef
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET standard_conforming_strings TO 'on'
 AS $function$
+declare
+  whose text := coalesce(coalesce(updated_values, before_value) ->> 'tenant', '');
+  -- Those that the trigger of audit_log refuses.
+  odd_characters constant text :=
+    '[\u0001-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]';
 begin
+  -- A statement may have stored a key with a tenant that no event can have. Such a key can be revoked, too.
+  if whose ~ odd_characters then
+    whose := '';
+  end if;
   perform auditbox.make_month(statement_timestamp());
-  insert into auditbox.audit_log (changed_by, action, table_name, object_id, before_value, updated_values, recorded_by)
+  insert into auditbox.audit_log (changed_by, action, table_name, object_id, before_value, updated_values, recorded_by, tenant)
   values (coalesce(by ->> 'changed_by', session_user), act, auditbox.own_table('api_key'), key_id::text, before_value, updated_values,
-    coalesce(by ->> 'recorded_by', 'sql:' || session_user));
+    coalesce(by ->> 'recorded_by', 'sql:' || session_user), whose);
 end $function$;
 revoke execute on function auditbox.record_key_change(text,uuid,json,json,json) from public;
 

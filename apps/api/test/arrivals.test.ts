@@ -1,12 +1,18 @@
 import { once } from 'node:events';
 import { get } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
+import { allTenants } from '@auditbox/core/keys/tenant-scope.ts';
+import { createHasher } from '@auditbox/db/events/content-hash.ts';
+import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
 import express from 'express';
 import { afterEach, expect, test, vi } from 'vitest';
 import { readBody } from '../src/http/body.ts';
+import { type Caller, setCaller } from '../src/http/caller.ts';
 import { awaitTurn, noteArrival, spread } from '../src/http/long-work.ts';
 import { type ApiServer, createServer } from '../src/http/server.ts';
+import type { ApiParts } from '../src/parts.ts';
 import { sendParts } from '../src/read/send-export.ts';
+import { postEvent } from '../src/write/post-event.ts';
 
 /*
  * Node accepts one connection in each turn of the event loop. So the pieces of long work must wait for connections that arrive
@@ -190,4 +196,54 @@ test('a large body is read in small parts, with a turn for others between them',
   });
   expect(await posted.text()).toBe(String(body.length));
   expect(most).toBeLessThan(400_000);
+});
+
+test('of short events of a key with long bounds, one is compared with them in each turn of the event loop', async () => {
+  const arriving = 40;
+  let compared = 0;
+  let inTurn = 0;
+  let most = 0;
+  const patterns = Array.from({ length: 100 }, () => `x${'*a'.repeat(120)}`);
+  const actions = Object.assign([...patterns, 'updated'], {
+    some(matches: (pattern: string) => boolean) {
+      if (inTurn === 0) setImmediate(() => (inTurn = 0));
+      compared += 1;
+      inTurn += 1;
+      most = Math.max(most, inTurn);
+      return [...patterns, 'updated'].some(matches);
+    },
+  });
+  const caller: Caller = {
+    ...{ id: 'k', name: 'k', recordedBy: 'key:k', scopes: new Set(['audit:write']), tenant: allTenants },
+    ...{ bounds: { action: actions }, expiresAtMs: null, isStillValid: async () => true },
+  };
+  const hasher = createHasher('0'.repeat(64));
+  const parts = {
+    settings: { actions: 'any', oldestEventDays: 400 },
+    contentHasher: async () => hasher,
+    redactor: null,
+    metrics: { redacted() {} },
+    keyLimits: { use() {} },
+  };
+  const body = JSON.stringify(anEvent({ action: 'updated' }));
+  const held: (() => void)[] = [];
+  const app = express();
+  app.post('/audit', (request, response, next) => {
+    setCaller(response, caller);
+    request.body = Buffer.from(body);
+    held.push(next);
+    // All are read in one turn.
+    if (held.length === arriving) for (const go of held) go();
+  });
+  app.post('/audit', postEvent.createHandler(parts as unknown as ApiParts));
+  isOver = true;
+  api = createServer(app, limits, null);
+  api.server.listen(0);
+  await once(api.server, 'listening');
+  const url = `http://localhost:${(api.server.address() as AddressInfo).port}/audit?dry_run=true`;
+  const posted = await Promise.all(Array.from({ length: arriving }, () => fetch(url, { method: 'POST' })));
+  for (const one of posted) expect(one.status, await one.text()).toBe(200);
+  expect(compared).toBe(arriving);
+  // The end of a turn may be noticed behind the piece of the next turn.
+  expect(most).toBeLessThanOrEqual(2);
 });

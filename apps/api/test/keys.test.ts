@@ -47,6 +47,15 @@ test('a change by the command line is an event of the login', async () => {
   ]);
 });
 
+test('a key can be revoked whose tenant no event can have, as a statement may have stored it', async () => {
+  const tenant = 'ac\u200bme';
+  const [{ id }] = await api.db.sql<[{ id: string }]>`
+    insert into auditbox.api_key (key_id, name, key_hash, scopes, tenant)
+    values (gen_random_uuid(), 'odd', ${tenant}, '{read}', ${tenant}) returning key_id::text as id`;
+  expect(await api.db.sql`select auditbox.revoke_key(${id}::uuid) as done`).toEqual([{ done: true }]);
+  expect((await changesOf(id)).body.audit_logs).toMatchObject([{ action: 'deleted', before_value: { tenant } }]);
+});
+
 test.concurrent('a rotated key keeps its id and rights; both secrets work during the overlap and write as one writer', async () => {
   const { body: old } = await makeKey({ name: 'rotating', scopes: ['read', 'write'] });
   const event = anEvent();
@@ -225,6 +234,19 @@ test('a key that expires makes and takes only keys that expire no later', async 
   const rotated = await api.request(`/keys/${admin.id}/rotate`, { key: admin.key, body: { overlap_seconds: 60 } });
   expect(rotated.status).toBe(201);
   expect(Math.max(...(await endOf(admin.id)))).toBe(Date.parse(end));
+});
+
+test('a key that ends with the last second of time, or by a statement never, makes keys that end no later', async () => {
+  const { body: last } = await makeKey({ name: 'last', scopes: ['admin'], expires_at: '9999-12-31T23:59:60Z' });
+  const { body: never } = await makeKey({ name: 'never-ends', scopes: ['admin'], expires_at: '9999-12-31T23:59:59Z' });
+  await api.db.sql`update auditbox.api_key set expires_at = 'infinity' where key_id = ${never.id}::uuid`;
+  for (const { key, id } of [last, never]) {
+    const made = await makeKey({ name: `made-by-${id}`, scopes: ['read'] }, key);
+    expect(made.status, made.text).toBe(201);
+    const listed: { id: string; expires_at: string }[] = (await api.request('/keys', { key })).body.keys;
+    const ends = listed.find((one) => one.id === made.body.id)?.expires_at;
+    expect(ends).toBe('9999-12-31 23:59:59.999+00');
+  }
 });
 
 test('the old secret of a rotated key cannot take the new one, and makes no key that outlives the overlap', async () => {

@@ -113,7 +113,9 @@ test('a signature covers the claims', async () => {
 });
 
 test('with a claim for the tenant a token reads and writes its tenant alone, and without the claim it is not valid', async () => {
-  const { request } = await startApi(urlAs('api', api.db.url), { ...settings(), AUDIT_OIDC_TENANT_CLAIM: 'org' });
+  const { request } = await startApi(urlAs('api', api.db.url), {
+    ...{ ...settings(), AUDIT_OIDC_TENANT_CLAIM: 'org', AUDIT_READS: 'true' },
+  });
   const [acme, other] = [
     await issuer.issue({ claims: { org: 'acme' } }),
     await issuer.issue({ claims: { org: 'other' } }),
@@ -122,6 +124,24 @@ test('with a claim for the tenant a token reads and writes its tenant alone, and
   expect(body.tenant).toBe('acme');
   expect((await request(`/audit/${body.id}`, { key: acme })).status).toBe(200);
   expect((await request(`/audit/${body.id}`, { key: other })).status).toBe(404);
+  for (const key of [acme, other, acme, other]) await request('/audit?recorded_after=2026-01-01', { key });
+  expect(
+    await api.db.sql`
+      select tenant from auditbox.audit_log
+      where action = 'read' and context ->> 'query' = 'recorded_after=2026-01-01' order by tenant`,
+  ).toEqual([{ tenant: 'acme' }, { tenant: 'other' }]);
+  const again = { body: { ...anEvent(), id: undefined }, headers: { 'idempotency-key': '"1"' } };
+  for (const status of [201, 200])
+    for (const key of [acme, other])
+      expect(await request('/audit', { key, ...again })).toMatchObject({
+        status,
+        body: { recorded_by: body.recorded_by },
+      });
+  const { body: made } = await request('/keys', { body: { name: 'of acme', scopes: ['read'], tenant: 'acme' } });
+  const history = async (key: string) =>
+    (await request(`/audit/objects/auditbox.api_key/${made.id}`, { key })).body.audit_logs;
+  expect(await history(acme)).toMatchObject([{ action: 'created', changed_by: 'master', tenant: 'acme' }]);
+  expect(await history(other)).toEqual([]);
   expect((await list(await issuer.issue(), request)).body.detail).toContain('"org"');
   expect((await list(await issuer.issue({ claims: { org: ['acme'] } }), request)).status).toBe(401);
 });

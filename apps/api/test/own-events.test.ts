@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 /*
  * Events that Auditbox writes about itself have the table names of the documents, whatever names the schemas have, with one
- * database and with cells.
+ * database and with cells. An event about a key, or about a request of a key, has the tenant of the key.
  */
 
 let plain: TestDatabase;
@@ -47,7 +47,7 @@ async function actEverywhere(start: typeof inPlain, places: readonly TestDatabas
       await sql.unsafe(`select auditbox.${change}('shop.orders')`);
   }
   const api = await start();
-  const { body: made } = await api.request('/keys', { body: { name: 'writer', scopes: ['write'] } });
+  const { body: made } = await api.request('/keys', { body: { name: 'writer', scopes: ['write'], tenant: 'acme' } });
   expect((await api.request(`/keys/${made.id}/rotate`, { body: { overlap_seconds: 60 } })).status).toBe(201);
   // The key may not read, and this request is one of an event about it.
   expect((await api.request('/audit', { key: made.key })).status).toBe(403);
@@ -62,7 +62,7 @@ async function actEverywhere(start: typeof inPlain, places: readonly TestDatabas
 }
 
 interface OwnEvents {
-  /** `created auditbox.api_key`, each kind once. */
+  /** `created auditbox.api_key of acme`, each kind once. */
   readonly kinds: readonly string[];
   /** How many events the filter of the documents finds for each table. */
   readonly found: Readonly<Record<string, number>>;
@@ -75,7 +75,9 @@ const tables = ['auditbox.api_key', 'auditbox.captured_table', 'auditbox.destina
 async function readOwnEvents(start: typeof inPlain, keyId: string): Promise<OwnEvents> {
   const api = await start();
   const list = async (query: string) => (await api.request(`/audit?page_size=100&${query}`)).body.audit_logs;
-  const all: { action: string; table_name: string }[] = await list('');
+  const all: { action: string; table_name: string; tenant?: string }[] = await list('');
+  const kindOf = ({ action, table_name, tenant }: (typeof all)[number]) =>
+    `${action} ${table_name}${tenant === undefined ? '' : ` of ${tenant}`}`;
   const found = await Promise.all(
     tables.map(async (table) => [
       table,
@@ -84,7 +86,7 @@ async function readOwnEvents(start: typeof inPlain, keyId: string): Promise<OwnE
   );
   const history = (await api.request(`/audit/objects/auditbox.api_key/${keyId}`)).body.audit_logs;
   return {
-    kinds: [...new Set(all.map(({ action, table_name }) => `${action} ${table_name}`))].sort(),
+    kinds: [...new Set(all.map(kindOf))].sort(),
     found: Object.fromEntries(found),
     history: [...new Set<string>(history.map(({ action }: { action: string }) => action))],
   };
@@ -95,13 +97,13 @@ test('cells in other schemas name our tables as one database in the default sche
   const several = await readOwnEvents(inCells, await actEverywhere(inCells, cells));
   expect(one).toEqual({
     kinds: [
-      'created auditbox.api_key',
+      'created auditbox.api_key of acme',
       'created auditbox.captured_table',
-      'deleted auditbox.api_key',
+      'deleted auditbox.api_key of acme',
       'deleted auditbox.captured_table',
-      'denied auditbox.request',
+      'denied auditbox.request of acme',
       'read auditbox.request',
-      'rotated auditbox.api_key',
+      'rotated auditbox.api_key of acme',
       'updated auditbox.captured_table',
       'updated auditbox.destination',
     ],

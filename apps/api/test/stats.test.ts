@@ -89,6 +89,31 @@ test('without a matching event there are no counts, even if the dates are in the
     expect(await stats(query)).toMatchObject({ total: 0, counts: [] });
 });
 
+test('days begin by the clocks of the zone, also where Postgres has an abbreviation with the name of the zone', async () => {
+  const table_name = 'zoned';
+  await api.db.store(
+    ['2026-07-02T21:59:59Z', '2026-07-02T22:00:00Z', '2026-01-02T23:00:00Z'].map((updated_at) =>
+      anEvent({ table_name, updated_at }),
+    ),
+  );
+  for (const zone of ['CET', 'Europe/Brussels', 'europe/brussels']) {
+    const { counts } = await stats(
+      `table_name=${table_name}&start_date=2026-01-01&end_date=2026-07-31&time_zone=${zone}`,
+    );
+    expect(counts.map(({ start }) => start)).toEqual([
+      '2026-01-02T23:00:00.000000Z',
+      '2026-07-01T22:00:00.000000Z',
+      '2026-07-02T22:00:00.000000Z',
+    ]);
+  }
+});
+
+test('a zone that this process knows and the database does not is a 400', async () => {
+  // The database has no zone of this name since 2020.
+  const answer = await api.request(`/audit/stats?${range}&time_zone=US/Pacific-New`);
+  expect(answer).toMatchObject({ status: 400, body: { errors: [{ path: 'time_zone' }] } });
+});
+
 test('without dates: the last 30 days, or the last day by hour', async () => {
   await api.db.store([anEvent({ table_name: 'recent', updated_at: new Date(Date.now() - 3_600_000).toISOString() })]);
   for (const [interval, days] of [

@@ -1,5 +1,5 @@
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
-import { type ApiFixture, createApiFixture } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { type ApiFixture, createApiFixture, masterKey } from '@auditbox/testing/fixtures/api-fixture.ts';
 import { anEvent } from '@auditbox/testing/fixtures/test-events.ts';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -218,4 +218,57 @@ test('each route that reads is one of those that this file asks, or shows no eve
   ])
     for (const method of ['GET', 'HEAD'])
       expect((await mixed.api.request(path, { key: mixed.key, method })).status, `${method} ${path}`).toBe(403);
+});
+
+test('each change of a key is an event of the tenant of the key and of no other, also if an operator makes it', async () => {
+  const { request, db } = mixed.api;
+  const tenants = ['acme', 'other', null];
+  const made = async (body: object) => (await request('/keys', { body })).body as { id: string; key: string };
+  const adminOfAll = await made({ name: 'operator', scopes: ['admin'] });
+  const expected = new Map<string | null, object[]>(tenants.map((tenant) => [tenant, []]));
+  const expectChanges = (id: string, tenant: string | null, changed_by: string, recorded_by: string) =>
+    expected.get(tenant)?.push(
+      ...['created', 'rotated', 'deleted'].map((action) => ({
+        action,
+        object_id: id,
+        changed_by,
+        recorded_by,
+        tenant,
+      })),
+    );
+  for (const tenant of tenants) {
+    const own = await made({ name: 'admin', scopes: ['admin'], tenant });
+    const makers = [
+      { key: masterKey, name: 'master', recordedBy: 'key:master' },
+      { key: adminOfAll.key, name: 'operator', recordedBy: `key:${adminOfAll.id}:operator` },
+      { key: own.key, name: 'admin', recordedBy: `key:${own.id}:admin` },
+    ];
+    for (const { key, name, recordedBy } of makers) {
+      const { id } = (await request('/keys', { key, body: { name: `of ${name}`, scopes: ['read'], tenant } })).body;
+      expect((await request(`/keys/${id}/rotate`, { key, body: {} })).status).toBe(201);
+      expect((await request(`/keys/${id}`, { key, method: 'DELETE' })).status).toBe(204);
+      expectChanges(id, tenant, name, recordedBy);
+    }
+    // As commands do.
+    const secret = (n: number) => ({ hash: `${tenant} ${n}`, prefix: '' });
+    const [{ id, login }] = await db.sql<[{ id: string; login: string }]>`
+      select session_user as login,
+        auditbox.create_key(${JSON.stringify({ name: 'by login', scopes: ['read'], tenant, ...secret(1) })}::text::json)::text as id`;
+    await db.sql`select auditbox.rotate_key(${id}::uuid, ${JSON.stringify(secret(2))}::text::json, 0)`;
+    await db.sql`select auditbox.revoke_key(${id}::uuid)`;
+    expectChanges(id, tenant, login, `sql:${login}`);
+  }
+
+  const ids = new Set([...expected.values()].flat().map((one) => (one as { object_id: string }).object_id));
+  const changesFor = async (key: string) => {
+    const { body } = await request('/audit?table_name=auditbox.api_key&page_size=100&sort_order=asc', { key });
+    return (body.audit_logs as Record<string, unknown>[])
+      .filter(({ object_id }) => ids.has(object_id as string))
+      .map(({ action, object_id, changed_by, recorded_by, tenant = null }) => ({
+        ...{ action, object_id, changed_by, recorded_by, tenant },
+      }));
+  };
+  expect(await changesFor(mixed.key)).toEqual(expected.get('acme'));
+  expect(await changesFor(othersKey)).toEqual(expected.get('other'));
+  expect(await changesFor(masterKey)).toEqual([...expected.values()].flat());
 });

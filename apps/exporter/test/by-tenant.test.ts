@@ -79,10 +79,17 @@ async function tenantsByFolder() {
 test('each tenant has a separate folder, each event is in one object, and the log names the tenants', async () => {
   const events = eventsOfAll();
   await rig.db.store(events);
+  for (const tenant of ['acme', null])
+    await rig.db.sql`
+      select auditbox.create_key(json_build_object('name', 'k', 'hash', ${`of ${tenant}`}::text, 'prefix', '',
+        'scopes', json_build_array('read'), 'tenant', ${tenant}::text))`;
+  const changes = await rig.db.sql<{ id: string; tenant: string }[]>`
+    select id::text, tenant from auditbox.audit_log where table_name = 'auditbox.api_key' order by tenant`;
+  expect(changes.map(({ tenant }) => tenant)).toEqual(['', 'acme']);
   expect(await (await rig.drain(byTenant)).ended).toBe(0);
   await expectExactlyOnce(
     rig.bucket,
-    events.map(({ id }) => id),
+    [...events, ...changes].map(({ id }) => id),
   );
   const folders = await tenantsByFolder();
   expect(folders.size).toBe(tenants.length);

@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest';
-import { addOffset, isTimeZone } from '../src/event/zoned-time.ts';
+import { expect, test, vi } from 'vitest';
+import { addOffset, isTimeZone, toDatabaseZone } from '../src/event/zoned-time.ts';
 
 test.each([
   ['2026-07-03', 'UTC', '2026-07-03T00:00:00Z', '2026-07-03T23:59:59.999999Z'],
@@ -39,9 +39,43 @@ test('only names of the time zone database are zones', () => {
     'Europe/Kyiv',
     'America/Argentina/Ushuaia',
     'Etc/GMT+5',
+    'europe/berlin',
+    'cet',
+    'W-SU',
   ];
   expect(zones.filter((zone) => !isTimeZone(zone))).toEqual([]);
   expect(['', 'Berlin', '+02:00', '02:00', "UTC'", ' UTC', 'Europe/', 'a'.repeat(10_000)].filter(isTimeZone)).toEqual(
     [],
   );
+  // Intl takes these.
+  for (const zone of ['BST', 'ist', 'AET', 'SystemV/PST8', 'systemv/pst8']) {
+    expect(() => new Intl.DateTimeFormat('en-US', { timeZone: zone }), zone).not.toThrow();
+    expect(isTimeZone(zone), zone).toBe(false);
+  }
+});
+
+test('a zone without a slash in its name has another name for Postgres', () => {
+  expect(['CET', 'cet', 'Japan', 'EST5EDT', 'GMT0', 'UTC', 'Asia/Kolkata'].map(toDatabaseZone)).toEqual([
+    'Europe/Brussels',
+    'Europe/Brussels',
+    'Asia/Tokyo',
+    'America/New_York',
+    'UTC',
+    'UTC',
+    'Asia/Kolkata',
+  ]);
+});
+
+test('a zone that is named again and again needs no new formatter', () => {
+  const made = vi.spyOn(Intl, 'DateTimeFormat');
+  try {
+    for (let n = 0; n < 100; n += 1) {
+      const zone = n % 2 === 0 ? 'Africa/Windhoek' : 'africa/WINDHOEK';
+      expect(isTimeZone(zone)).toBe(true);
+      expect(addOffset('2026-07-03', zone, 'upper')).toBe('2026-07-03T23:59:59.999999+02:00');
+    }
+    expect(made).toHaveBeenCalledTimes(1);
+  } finally {
+    made.mockRestore();
+  }
 });

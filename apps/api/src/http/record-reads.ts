@@ -30,7 +30,8 @@ export function recordReads(
     const isFeed = route === feedRoute && search.has('recorded_after');
     if (!isFeed && access === 'audit:read') return null;
     const filters = [...search].filter(([name]) => name !== 'cursor').sort();
-    return hash('sha256', JSON.stringify([caller.id, filters]), 'base64');
+    // A person may have tokens of several tenants, and each tenant has its events.
+    return hash('sha256', JSON.stringify([caller.id, caller.tenant, filters]), 'base64');
   }
 
   function isRecorded(question: string): boolean {

@@ -1,5 +1,7 @@
 import type { Checked } from '@auditbox/core/event/audit-event.ts';
+import { toDatabaseZone } from '@auditbox/core/event/zoned-time.ts';
 import type { TenantScope } from '@auditbox/core/keys/tenant-scope.ts';
+import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import { type EventCountQuery, groups } from '@auditbox/db/queries/count-by.ts';
 import { z } from 'zod';
 import { getCaller } from '../http/caller.ts';
@@ -82,7 +84,7 @@ export const eventStats: Route = {
       );
       const { interval, groupBy, filter } = query;
       const reads = await sources.choose(request, response);
-      const counts = await reads.countBy(query);
+      const counts = await reads.countBy(query).catch(throwZoneProblem);
       const total = counts.reduce((sum, { count }) => sum + count, 0);
       const { occurredFrom: start_date, occurredTo: end_date } = filter;
       const record_begins_at = await reads.getRecordBegin();
@@ -113,5 +115,24 @@ function readStatsQuery(
     const message = `must be at most ${most} before end_date when counting by ${interval}`;
     return invalid('start_date', message);
   }
-  return { ok: true, value: { filter: { ...filter, occurredFrom, occurredTo }, interval, zone, groupBy, maxGroups } };
+  return {
+    ok: true,
+    value: {
+      filter: { ...filter, occurredFrom, occurredTo },
+      interval,
+      zone: toDatabaseZone(zone),
+      groupBy,
+      maxGroups,
+    },
+  };
+}
+
+/** The SQLSTATE of a value that a function does not take. Only the zone comes from a caller. */
+const invalidParameter = '22023';
+
+/** The database may have an older list of zones than this process, or a shorter one. */
+function throwZoneProblem(error: unknown): never {
+  if (error instanceof DatabaseError && error.code === invalidParameter)
+    requireValid(invalid('time_zone', 'is not a zone that the database knows'));
+  throw error;
 }

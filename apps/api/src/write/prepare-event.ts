@@ -41,7 +41,7 @@ export function* prepareEvent(given: NewAuditEvent, request: WriteRequest, place
   const isExact = repeatable !== null && given.id === null;
   const event: NewAuditEvent = {
     ...given,
-    id: isExact ? hasher.deriveId(caller.recordedBy, repeatable.key, place) : given.id,
+    id: isExact ? hasher.deriveId(nameWriter(caller), repeatable.key, place) : given.id,
     changedByApiKey: given.changedByApiKey ?? caller.id,
     tenant: caller.tenant.kind === 'one' ? caller.tenant.tenant : given.tenant,
   };
@@ -59,6 +59,11 @@ export function* prepareEvent(given: NewAuditEvent, request: WriteRequest, place
     kind: 'ready',
     event: { ...safe, traceparent, origin: { recordedBy: caller.recordedBy, contentHash, redacted, isExact } },
   };
+}
+
+/** Whose `Idempotency-Key` it is. A key has one tenant; a person may have tokens of several, which must not know of each other. */
+function nameWriter({ recordedBy, tenant }: Caller): string {
+  return tenant.kind === 'one' && recordedBy.startsWith('oidc:') ? `${recordedBy}\n${tenant.tenant}` : recordedBy;
 }
 
 function withoutSecrets(event: NewAuditEvent): RedactedEvent {

@@ -80,13 +80,18 @@ export async function findInDatabase(callers: ReadonlyMap<string, Caller>, { sql
   const found: string[] = [];
   const rows = await sql<(WrittenRow & { by: string; id: string })[]>`
     select id, recorded_by as by, tenant, table_name, changed_by, action,
+      content_hash is null and table_name in ('auditbox.api_key', 'auditbox.destination') as "isChange",
       extract(epoch from recorded_at - occurred_at)::float8 / 86400 as days
     from auditbox.audit_log where recorded_by ~ '^(key|oidc):'`;
-  const changed = await sql<(MadeKey & { by: string; how: string })[]>`
+  const changed = await sql<(MadeKey & { by: string; how: string; ofTenant: string })[]>`
     select k.key_id as id, array_to_json(k.scopes) as scopes, k.tenant, k.bounds,
-      extract(epoch from k.expires_at)::float8 * 1000 as "expiresAtMs", e.recorded_by as by, e.action as how
+      extract(epoch from k.expires_at)::float8 * 1000 as "expiresAtMs", e.recorded_by as by, e.action as how,
+      e.tenant as "ofTenant"
     from auditbox.api_key k join auditbox.audit_log e on e.object_id = k.key_id::text
-    where e.table_name = 'auditbox.api_key' and e.recorded_by ~ '^(key|oidc):'`;
+    where e.table_name = 'auditbox.api_key' and e.content_hash is null and e.recorded_by ~ '^(key|oidc):'`;
+  for (const key of changed)
+    if (key.ofTenant !== (key.tenant ?? ''))
+      found.push(`The event of a key has another tenant than the key: ${JSON.stringify(key)}.`);
   for (const [name, { recordedBy, scopes, tenant, mayWrite, mayMake }] of callers) {
     if (recordedBy === null) continue;
     const isOwn = ({ by }: { by: string }) => by === recordedBy || by.startsWith(`${recordedBy}:`);

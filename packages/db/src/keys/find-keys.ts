@@ -61,7 +61,9 @@ export async function findKey(db: Database, keyHash: string): Promise<ValidKey |
   const [row] = await db.query(
     (sql) => sql<KeyRow[]>`
       select id as "rowId", key_id as "keyId", name, array_to_json(scopes)::text as scopes, tenant, bounds::text as bounds,
-        (extract(epoch from expires_at) * 1000)::bigint::text as "expiresAtMs", revoked_at is not null as "isRevoked"
+        -- Not rounded up, and never in year 10000, which no time of a key can have.
+        floor(extract(epoch from least(expires_at, '9999-12-31T23:59:59.999Z')) * 1000)::bigint::text as "expiresAtMs",
+        revoked_at is not null as "isRevoked"
       from auditbox.api_key
       where key_hash = ${keyHash} and (revoked_at is not null or expires_at is null or expires_at > now())`,
   );
