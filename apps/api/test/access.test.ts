@@ -100,10 +100,14 @@ test('the log never contains a key or its hash, even when the database fails', a
   const key = await createKey('logged', 'read');
   // In the form of a key, so that it is looked up.
   const another = `ab_${'x'.repeat(43)}`;
-  await api.request('/audit?page=0', { key });
+  const wrong = await api.request('/audit?page=0', { key });
   await api.db.sql`alter table auditbox.api_key rename to api_key_away`;
-  expect((await api.request('/audit', { key: another })).status).toBe(503);
+  const failed = await api.request('/audit', { key: another });
+  expect(failed.status).toBe(503);
   await api.db.sql`alter table auditbox.api_key_away rename to api_key`;
+  // A request is logged behind its answer.
+  for (const { headers } of [wrong, failed])
+    await api.app.event('request', ({ requestId }) => requestId === headers.get('x-request-id'));
   for (const presented of [masterKey, key, another]) {
     expect(api.app.output()).not.toContain(presented);
     expect(api.app.output()).not.toContain(createHash('sha256').update(presented).digest('hex'));

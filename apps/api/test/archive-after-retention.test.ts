@@ -441,6 +441,7 @@ test('a cursor that a caller wrote shows no line of another tenant', async () =>
   const { body } = await after.request(`${path}?${new URLSearchParams({ ...query, page_size: '100' })}`, {
     key: tenantKey,
   });
+  expect(body.audit_logs).toHaveLength(own.length);
   expect(body.audit_logs.every(({ tenant }: { tenant?: string }) => tenant === 'acme')).toBe(true);
 });
 

@@ -88,7 +88,7 @@ test('small answers, answers to writes, and all answers with HTTP_COMPRESSION=fa
   });
 });
 
-test('a compressed export whose caller leaves, or whose database fails, is not taken for a whole one', async () => {
+test('a compressed export whose database fails is not taken for a whole one', async () => {
   await api.db.store(someEvents(60, { table_name: 'broken', before_value: randomBytes(300_000).toString('base64') }));
   const headers = { authorization: `Bearer ${masterKey}`, 'accept-encoding': 'gzip' };
   const request = sendPlain(`${api.url}/audit/export?table_name=broken`, { headers, agent: false }).end();

@@ -173,19 +173,16 @@ test.each([
   ['keys', 'a/b'],
   ['keys', '100%'],
   ['keys', '%2F'],
-  ['keys', '..'],
   ['a/b', 'ünï 💥?#&+=;'],
   ['%', '/'],
 ])('the history of %s %s is found by its path, and holds nothing else', async (table, object) => {
   const path = await record(object, [{ before_value: null, updated_values: { n: 1 } }], table);
-  // fetch would take the dots for a way up.
-  const { body } = await api.request(path.replace('/..', '/%252E%252E').replace('%252E%252E', '%2E%2E'));
-  if (object !== '..')
-    expect(body).toMatchObject({
-      table_name: table,
-      object_id: object,
-      audit_logs: [{ table_name: table, object_id: object }],
-    });
+  const { body } = await api.request(path);
+  expect(body).toMatchObject({
+    table_name: table,
+    object_id: object,
+    audit_logs: [{ table_name: table, object_id: object }],
+  });
   expect(
     (await api.request(`/audit?table_name=${encodeURIComponent(table)}&object_id=${encodeURIComponent(object)}`)).body
       .total,

@@ -346,9 +346,22 @@ test.concurrent('with TLS_CLIENT_CA_FILE a caller without a certificate gets no 
   await expectGuarded();
 });
 
-test.concurrent('an idle connection stays open for HTTP_KEEP_ALIVE_MS, which callers are told', async () => {
-  const own = await start({ HTTP_KEEP_ALIVE_MS: '91000' });
-  expect((await own.request('/livez')).headers.get('keep-alive')).toBe('timeout=91');
+test.concurrent('an idle connection stays open for HTTP_KEEP_ALIVE_MS, which callers are told, and is closed then', async () => {
+  const own = await start({ HTTP_KEEP_ALIVE_MS: '1000' });
+  const socket = connect(Number(new URL(own.url).port), '127.0.0.1').on('error', () => {});
+  const closed = new Promise<number>((resolve) => socket.once('close', () => resolve(performance.now())));
+  let received = '';
+  const answered = new Promise<number>((resolve) => {
+    socket.on('data', (data) => {
+      received += data.toString('latin1');
+      if (received.endsWith('alive\n')) resolve(performance.now());
+    });
+  });
+  socket.write('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n');
+  const idleFrom = await answered;
+  expect(received).toContain('Keep-Alive: timeout=1\r\n');
+  // The clocks of two processes differ a little.
+  expect((await closed) - idleFrom).toBeGreaterThan(900);
 });
 
 test.concurrent.each(['plain HTTP', 'TLS'])(

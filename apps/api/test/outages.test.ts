@@ -97,6 +97,8 @@ test.concurrent('after SIGTERM the api answers every running request and exits w
     // The share of a key. The others wait in the process.
     expect(waiting).toHaveLength(5);
   });
+  // Connections are accepted in their order. So all eight requests have arrived.
+  expect((await fixture.request('/livez', { key: null })).status).toBe(200);
   fixture.app.signal('SIGTERM');
   await fixture.app.event('stopping');
   await unlock();

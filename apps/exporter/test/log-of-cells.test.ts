@@ -38,8 +38,12 @@ let rig: ExporterFixture;
 let cells: Readonly<Record<(typeof names)[number], TestDatabase>>;
 let api: Awaited<ReturnType<typeof startApi>>;
 let receipt: string;
-const events = [11, 12].flatMap((hour) => someEvents(12, { updated_at: `2026-07-03T${hour}:46:50Z` }));
 const cellNamed = (id: string) => cellOf(id, names);
+/** Four of each cell in each of two hours. */
+const events = [11, 12].flatMap((hour) => {
+  const many = someEvents(200, { updated_at: `2026-07-03T${hour}:46:50Z` });
+  return names.flatMap((name) => many.filter(({ id }) => cellNamed(id) === name).slice(0, 4));
+});
 
 beforeAll(async () => {
   rig = await createExporterFixture();

@@ -118,6 +118,8 @@ test("a role's token that the store refuses before its end is replaced once, and
   );
   const whenRefused = rig.proxy.requests.findLastIndex(({ headers }) => isRefused(headers));
   for (const signer of signedBy().slice(whenRefused + 1)) expect(signer).toEqual([temporaryKey(2), temporaryToken(2)]);
+  app.signal('SIGTERM');
+  expect(await app.ended).toBe(0);
   expect(app.output()).not.toContain(temporaryToken(2));
 });
 

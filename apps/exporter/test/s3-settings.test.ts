@@ -96,6 +96,7 @@ test('SSE-S3 is requested by its name, without a key', async () => {
 test('a setting that is not set sends no header', async () => {
   expect(await (await rig.drain()).ended).toBe(0);
   const names = Object.keys(uploads()[0]?.headers ?? {}).join();
+  expect(names).toContain('if-none-match');
   expect(names).not.toMatch(/encryption|storage-class|object-lock|bucket-owner/);
 });
 

@@ -126,12 +126,17 @@ test('killed between the request and the mark: the same request comes again, wit
 
 test('a request whose answer was lost comes again with the same key and bytes, and a new signature', async () => {
   await rig.db.store(events);
-  const faults = ['cut', { status: 500 }, { status: 429 }] as const;
+  const faults = ['cut', { status: 500 }, { status: 429, headers: { 'retry-after': '1' } }] as const;
   rig.receiver.answer = () => faults[posts().length - 1] ?? { status: 200 };
-  await rig.serve([soc({ body: 'ndjson' })]);
+  await rig.serve([soc({ body: 'array' })]);
   await done();
   expect(posts()).toHaveLength(4);
   expect([...bodiesByKey()].map(([, bodies]) => bodies.size)).toEqual([1]);
+  for (const { body, headers } of posts())
+    expect(() => new Webhook(secret).verify(body, headers as Record<string, string>)).not.toThrow();
+  // The time is part of what is signed, in seconds.
+  const [, , third, last] = posts().map(({ headers }) => headers);
+  expect(Number(last?.['webhook-timestamp'])).toBeGreaterThan(Number(third?.['webhook-timestamp']));
 });
 
 test('a database that was restored without --reconcile uses no key again for other events', async () => {

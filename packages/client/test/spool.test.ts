@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createClient } from '@auditbox/client/audit-client.ts';
 import { openSpool, type Spool } from '@auditbox/client/spool/spool.ts';
+import { openSpoolFiles } from '@auditbox/client/spool/spool-files.ts';
 import { findFreePort } from '@auditbox/embedded/stack/free-port.ts';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { type ApiFixture, createApiFixture, masterKey, startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
@@ -174,6 +175,30 @@ test('events that the database refuses for now hold up no other, and are stored 
   await again.drain();
   expect(await storedIds('stuck')).toEqual(expect.arrayContaining([...waiting, ...later]));
   expect([await storedIds('stuck').then((ids) => ids.length), await eventFiles(), again.bytes]).toEqual([9, [], 0]);
+});
+
+test('new lines wait for one postponed file, however many there are, and each postponed file has its turn', async () => {
+  const files = await openSpoolFiles(folder, 1_000_000);
+  const waits: number[] = [];
+  const triesOf = new Map<string, number>();
+  const turns = 60;
+  for (let turn = 0; turn < turns; turn += 1) {
+    await Promise.all([files.append(`good ${turn}\n`), files.append(`bad ${turn}\n`)]);
+    const { name, text } = (await files.takeNext()) ?? { name: '', text: '' };
+    const lines = text.split('\n').slice(0, -1);
+    for (const line of lines.filter((one) => one.startsWith('good'))) waits.push(turn - Number(line.slice(5)));
+    const bad = lines.filter((line) => line.startsWith('bad'));
+    for (const line of bad) triesOf.set(line, (triesOf.get(line) ?? 0) + 1);
+    if (bad.length === lines.length) await files.postpone(name);
+    else await files.replace(name, `${bad.join('\n')}\n`);
+  }
+  expect([waits.length >= turns - 1, Math.max(...waits)]).toEqual([true, 1]);
+  // Half of the turns are those of postponed files, the oldest first.
+  expect([...triesOf.values()].filter((tries) => tries > 1).length).toBeGreaterThan(turns / 3);
+  const all = (await Promise.all((await eventFiles()).map((name) => readFile(join(folder, name), 'utf8')))).join('');
+  expect(files.bytes).toBe(Buffer.byteLength(all));
+  expect(all.match(/bad \d+/g)?.toSorted()).toEqual(Array.from({ length: turns }, (_, n) => `bad ${n}`).toSorted());
+  await files.close();
 });
 
 test('a full spool refuses an event and loses none, also when adds come together', async () => {

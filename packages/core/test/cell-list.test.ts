@@ -80,4 +80,13 @@ test('a place is the servers, the database and the schema, whatever the login is
   expect(isSamePlace(place, { url: 'postgresql://ana@db1:5432/audit', schema: 'x' })).toBe(true);
   expect(isSamePlace(place, { url, schema: 'y' })).toBe(false);
   expect(isSamePlace(place, { url: 'postgres://api@db1/other', schema: 'x' })).toBe(false);
+  expect(isSamePlace(place, { url: 'postgres://api@DB1/audit', schema: 'x' })).toBe(true);
+  // Without a database the URL leads to the one that has the name of the login.
+  expect(isSamePlace(place, { url: 'postgres://audit@db1', schema: 'x' })).toBe(true);
+  expect(isSamePlace(place, { url: 'postgres://api@db1', schema: 'x' })).toBe(false);
+  const [ash, birch] = ['ash', 'birch'].map((login) => ({ url: `postgres://${login}@db1`, schema: 'x' })) as [
+    typeof place,
+    typeof place,
+  ];
+  expect(isSamePlace(ash, birch)).toBe(false);
 });

@@ -20,7 +20,7 @@ export interface RefusedLine {
   readonly reason: string;
 }
 
-/** The loop that sends the files of a spool, the oldest first. */
+/** The loop that sends the files of a spool. */
 export interface Sender {
   /** There are new events. */
   wake(): void;
@@ -41,7 +41,7 @@ export function startSender(files: SpoolFiles, client: EventWriter, { onError, o
       try {
         bell.clear();
         const waitForThis = [...drains];
-        const sent = await sendOldest(files, client, ends.signal);
+        const sent = await sendNext(files, client, ends.signal);
         for (const one of sent?.refused ?? []) onRefused(one);
         if (sent !== null && sent.error !== null) throw sent.error;
         failures = 0;
@@ -92,13 +92,13 @@ interface SentFile {
 }
 
 /**
- * Sends the oldest file; returns null if no line waits. Events that the database refuses for now go to the end of the queue.
- * A crash before the file is removed sends it again, and the ids make that harmless.
+ * Sends the next file; returns null if no line waits. Events that the database refuses for now are postponed. A crash before the
+ * file is removed sends it again, and the ids make that harmless.
  */
-async function sendOldest(files: SpoolFiles, client: EventWriter, signal: AbortSignal): Promise<SentFile | null> {
-  const oldest = await files.takeOldest();
-  if (oldest === null) return null;
-  const lines = readLines(oldest.text);
+async function sendNext(files: SpoolFiles, client: EventWriter, signal: AbortSignal): Promise<SentFile | null> {
+  const next = await files.takeNext();
+  if (next === null) return null;
+  const lines = readLines(next.text);
   const events = lines.flatMap((line) => (line.kind === 'event' ? [line.event] : []));
   const damaged = lines.flatMap((line): RefusedLine[] =>
     line.kind === 'damaged' ? [{ event: line.text, reason: 'The disk damaged this line.' }] : [],
@@ -107,8 +107,8 @@ async function sendOldest(files: SpoolFiles, client: EventWriter, signal: AbortS
   const refused = [...damaged, ...sent.refused];
   // On disk before the events leave the spool.
   if (refused.length > 0) await files.keepRefused(refused.map((one) => `${JSON.stringify(one)}\n`).join(''));
-  if (sent.error === null) await files.remove(oldest.name);
-  else if (sent.waiting.length === lines.length) await files.postpone(oldest.name);
-  else await files.replace(oldest.name, sent.waiting.map(printLine).join(''));
+  if (sent.error === null) await files.remove(next.name);
+  else if (sent.waiting.length === lines.length) await files.postpone(next.name);
+  else await files.replace(next.name, sent.waiting.map(printLine).join(''));
   return { refused, error: sent.error };
 }

@@ -11,12 +11,15 @@ import { SpoolFullError } from './spool-errors.ts';
 export interface SpoolFiles {
   /** Resolves when the line is on disk. Lines that wait for the disk share its next sync. Throws SpoolFullError. */
   append(line: string): Promise<void>;
-  /** The oldest file with its text, which gets no more lines; null if no line waits. */
-  takeOldest(): Promise<{ readonly name: string; readonly text: string } | null>;
+  /**
+   * The next file to send with its text, which gets no more lines; null if no line waits. It is the oldest one. Where files were
+   * postponed, it is in turn the first of them and the oldest of the others. So new lines wait for one of them, however many there are.
+   */
+  takeNext(): Promise<{ readonly name: string; readonly text: string } | null>;
   remove(name: string): Promise<void>;
-  /** Moves a file to the end of the queue. */
+  /** Moves a file to the end of those that were postponed. */
   postpone(name: string): Promise<void>;
-  /** Puts lines at the end of the queue, in place of a file. A crash in between leaves both. */
+  /** Puts lines at the end of the postponed files, in place of a file. A crash in between leaves both. */
   replace(name: string, lines: string): Promise<void>;
   /** Keeps lines for a person. They count as long as they are there. */
   keepRefused(lines: string): Promise<void>;
@@ -36,6 +39,12 @@ interface OpenFile {
   size: number;
 }
 
+/** A file that gets no more lines. */
+interface FullFile {
+  readonly name: string;
+  readonly size: number;
+}
+
 const nameForm = /^\d{12}\.events$/;
 /** One request sends a whole file, unless its events are very small. */
 const fullBytes = 1024 * 1024;
@@ -44,8 +53,11 @@ const fullBytes = 1024 * 1024;
 export async function openSpoolFiles(folder: string, maxBytes: number): Promise<SpoolFiles> {
   const refusedFile = join(folder, 'refused.ndjson');
   const sizeOf = async (path: string) => (await stat(path).catch(() => null))?.size ?? 0;
-  /** Files that get no more lines, the oldest first. */
-  const full: { readonly name: string; readonly size: number }[] = [];
+  /** The oldest first. */
+  const full: FullFile[] = [];
+  /** In the order in which they were postponed. */
+  const postponed: FullFile[] = [];
+  let isPostponedNext = false;
   for (const name of (await readdir(folder)).filter((name) => nameForm.test(name)).sort())
     full.push({ name, size: await sizeOf(join(folder, name)) });
   let nextNumber = Number.parseInt(full.at(-1)?.name ?? '0', 10) + 1;
@@ -54,7 +66,14 @@ export async function openSpoolFiles(folder: string, maxBytes: number): Promise<
   let current: OpenFile | null = null;
   let waiting: WaitingLine[] = [];
 
-  const findFull = (name: string) => full.findIndex((file) => file.name === name);
+  /** Takes a file out of the queue; undefined if it is not there. */
+  function drop(name: string): FullFile | undefined {
+    for (const files of [full, postponed]) {
+      const index = files.findIndex((file) => file.name === name);
+      if (index !== -1) return files.splice(index, 1)[0];
+    }
+    return undefined;
+  }
 
   /** What touches the newest file happens one after the other. */
   let last: Promise<unknown> = Promise.resolve();
@@ -137,28 +156,24 @@ export async function openSpoolFiles(folder: string, maxBytes: number): Promise<
       });
       await Promise.all([onDisk, inTurn(writeWaiting)]);
     },
-    async takeOldest() {
+    async takeNext() {
+      const due = isPostponedNext ? postponed[0] : undefined;
       await inTurn(async () => {
-        if (full.length === 0) await end();
+        if (due === undefined && full.length === 0) await end();
       });
-      const [oldest] = full;
-      return oldest === undefined
-        ? null
-        : { name: oldest.name, text: await readFile(join(folder, oldest.name), 'utf8') };
+      const next = due ?? full[0] ?? postponed[0];
+      if (next === undefined) return null;
+      isPostponedNext = !postponed.includes(next);
+      return { name: next.name, text: await readFile(join(folder, next.name), 'utf8') };
     },
     async remove(name) {
       await rm(join(folder, name), { force: true });
-      const index = findFull(name);
-      const [removed] = index === -1 ? [] : full.splice(index, 1);
-      bytes -= removed?.size ?? 0;
+      bytes -= drop(name)?.size ?? 0;
     },
-    postpone: (name) =>
-      inTurn(async () => {
-        // Newer lines are sent first.
-        await end();
-        const [file] = full.splice(findFull(name), 1);
-        if (file !== undefined) full.push(file);
-      }),
+    async postpone(name) {
+      const file = drop(name);
+      if (file !== undefined) postponed.push(file);
+    },
     replace: (name, lines) =>
       inTurn(async () => {
         await end();
@@ -174,6 +189,7 @@ export async function openSpoolFiles(folder: string, maxBytes: number): Promise<
         file.size = Buffer.byteLength(lines);
         bytes += file.size;
         await end();
+        await files.postpone(file.name);
         await files.remove(name);
       }),
     async keepRefused(lines) {

@@ -97,10 +97,11 @@ export function isSamePlace(one: Place, other: Place): boolean {
   return describePlace(one) === describePlace(other);
 }
 
-/** Servers, database and schema, without login. */
+/** Servers, database and schema, without login. Without a database in the URL it is the one that has the name of the login. */
 function describePlace({ url, schema }: Place): string {
-  const { servers, socket, database } = parseDatabaseUrl(url);
-  return JSON.stringify([servers, socket, database, schema]);
+  const { servers, socket, user, database } = parseDatabaseUrl(url);
+  const hosts = servers.map(({ host, port }) => [host.toLowerCase(), port]);
+  return JSON.stringify([hosts, socket, database ?? user, schema]);
 }
 
 /**
