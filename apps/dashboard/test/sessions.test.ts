@@ -19,7 +19,7 @@ interface Parts {
   readonly browser: Browser;
   readonly page: Page;
   signIn(page: Page, key: string): Promise<void>;
-  /** A key of a tenant that has one event, by an actor of the tenant's name. */
+  /** A key of a tenant that has two events: one by an actor of the tenant's name, and then the one of the key. */
   makeTenant(tenant: string): Promise<{ readonly id: string; readonly key: string }>;
 }
 
@@ -47,6 +47,8 @@ function sessionTest(name: string, run: (parts: Parts) => Promise<void>): void {
 }
 
 const actors = (page: Page) => page.locator('.event-row .cell-actor').allTextContents();
+/** Of the events of a tenant, newest first. */
+const actorsOf = (tenant: string) => ['master', `${tenant}-ana`];
 const ended = (page: Page) => page.getByRole('alert').filter({ hasText: 'Your sign-in has ended' });
 
 sessionTest(
@@ -89,7 +91,7 @@ sessionTest('the rows that a revoked key has read are not shown to the next key'
   const [mine, other] = [await makeTenant('north'), await makeTenant('south')];
   await page.goto(`${api.url}/ui/?range=24h`);
   await signIn(page, mine.key);
-  await expect.poll(() => actors(page)).toEqual(['north-ana']);
+  await expect.poll(() => actors(page)).toEqual(actorsOf('north'));
   await page.getByLabel('Search or filter').fill('a secret of north');
   await api.request(`/keys/${mine.id}`, { method: 'DELETE' });
   await ended(page).waitFor();
@@ -102,7 +104,7 @@ sessionTest('the rows that a revoked key has read are not shown to the next key'
     watcher.observe(document.body, { subtree: true, childList: true, characterData: true });
   });
   await signIn(page, other.key);
-  await expect.poll(() => actors(page)).toEqual(['south-ana']);
+  await expect.poll(() => actors(page)).toEqual(actorsOf('south'));
   expect(seen.join('\n')).not.toContain('north-ana');
   expect(await page.getByLabel('Search or filter').inputValue()).toBe('');
 });
@@ -125,12 +127,12 @@ sessionTest('a late refusal of the last key does not end the session of the next
   await asked;
   await page.getByRole('button', { name: 'Sign out' }).click();
   await signIn(page, other.key);
-  await expect.poll(() => actors(page)).toEqual(['west-ana']);
+  await expect.poll(() => actors(page)).toEqual(actorsOf('west'));
   const answered = page.waitForResponse((response) => response.status() === 401);
   refuse();
   await answered;
   await page.reload();
-  await expect.poll(() => actors(page)).toEqual(['west-ana']);
+  await expect.poll(() => actors(page)).toEqual(actorsOf('west'));
 });
 
 sessionTest('two tabs with different keys see what their key may see, also after a reload', async (parts) => {
@@ -145,12 +147,12 @@ sessionTest('two tabs with different keys see what their key may see, also after
     for (const [n, tab] of tabs.entries()) {
       await tab.bringToFront();
       if (reload) await tab.reload();
-      await expect.poll(() => actors(tab)).toEqual([`${['left', 'right'][n]}-ana`]);
+      await expect.poll(() => actors(tab)).toEqual(actorsOf(['left', 'right'][n] ?? ''));
     }
   }
   await page.getByRole('button', { name: 'Sign out' }).click();
   await tabs[1]?.reload();
-  await expect.poll(() => actors(tabs[1] as Page)).toEqual(['right-ana']);
+  await expect.poll(() => actors(tabs[1] as Page)).toEqual(actorsOf('right'));
 });
 
 sessionTest(
