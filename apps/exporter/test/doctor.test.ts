@@ -10,6 +10,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vi
 import { examine } from '../src/commands/doctor.ts';
 import { composeDoctor } from '../src/compose.ts';
 import { describeObjectLock } from '../src/diagnose/bucket.ts';
+import { adviseOn } from '../src/diagnose/database.ts';
 import { type Finding, findFailed } from '../src/diagnose/finding.ts';
 import { readExporterSettings } from '../src/settings.ts';
 
@@ -491,6 +492,15 @@ test('a bucket that cannot be reached does not hide the database, and vice versa
   expect(noDatabase.output).not.toContain('hidden-word');
   expect(noStore.wrong).toContain('bucket');
   expect(noDatabase.wrong).toContain('database');
+});
+
+test.each([
+  ['53100', 'full', 'Enlarge the disk'],
+  ['53300', 'full', 'max_connections'],
+  ['28P01', 'misconfigured', 'Correct DATABASE_URL'],
+  ['ECONNREFUSED', 'unreachable', 'Check that Postgres runs'],
+] as const)('a database that answers a login with %s: the advice is about that', (code, kind, advice) => {
+  expect(adviseOn({ code, kind })).toContain(advice);
 });
 
 test('a database without the schema is reported by each check, not by a crash', async () => {

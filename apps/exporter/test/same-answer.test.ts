@@ -178,7 +178,9 @@ test('a second destination that refuses everything: fail, exit code 1, though th
       { destination: 'soc', state: 'fail', behind: { rows: 2 }, stuck: [{ kind: 'blocked' }] },
     ]);
     for (const finding of exports)
-      expect(finding).toMatchObject({ says: expect.stringMatching(/^soc: It refuses everything: .*401/) });
+      expect(finding).toMatchObject({
+        says: expect.stringMatching(/^soc: It gets nothing until this is repaired: .*401/),
+      });
   } finally {
     await receiver.close();
     await rm(folder, { recursive: true });

@@ -108,7 +108,7 @@ describe.skipIf(firstDisk === null)('a full disk', () => {
     expect(readChapterOf('AuditboxApiErrors')).toContain('It names `disk`: see [The disk fills](#the-disk-fills)');
     expect(readChapterOf('AuditboxDiskFills')).toContain('[The disk fills](#the-disk-fills)');
     const { code, output } = await status();
-    expect(output).toMatch(/fail {5}disk: Postgres's disk is full\..*\n +→ Enlarge the disk first/);
+    expect(output).toMatch(/fail {5}disk: Postgres's disk is full\..*\n +→ Enlarge the disk, or remove files/);
     expect(code).toBe(1);
     expect((await type('npm run doctor', env)).output).toMatch(/fail {5}disk: Postgres's disk is full/);
     expect(readChapter('The disk fills')).toMatch(/^1\. No space is left: \*\*enlarge the disk\*\*/m);

@@ -1,3 +1,4 @@
+import { writeSync } from 'node:fs';
 import pino, { type Logger, type LoggerOptions } from 'pino';
 import { withCommands } from './with-commands.ts';
 
@@ -20,21 +21,47 @@ export function createLogger(service: string, level: string, output: 'stdout' | 
 /** What waits while the log cannot be written. Later lines are dropped. */
 const mostWaiting = 1_048_576;
 
+/** How long the end of a process waits for a reader of the log that does not read. */
+const flushMs = 1_000;
+
 /**
  * A log that cannot be written, on a full disk or a terminal that was closed, must not end the process: its work goes on, and so do
- * its lines once they can be written again.
+ * its lines once they can be written again. It must not hold up the end of the process either.
  */
 function openOutput(dest: 1 | 2): pino.DestinationStream {
   const output = pino.destination({ dest, maxLength: mostWaiting });
-  const { flushSync } = output;
-  output.on('error', () => {
-    // At the end of the process it would throw the error again.
-    output.flushSync = () => {};
-  });
-  output.on('write', () => {
-    output.flushSync = flushSync;
-  });
+  output.on('error', () => {});
+  // At the end of the process sonic-boom would try for ever when nobody reads, or when the disk is full.
+  output.flushSync = () => writeAll(dest, takeWaiting(output as unknown as Waiting));
   return output;
+}
+
+/** What sonic-boom has not written yet. */
+interface Waiting {
+  readonly _writing: boolean;
+  _writingBuf: string;
+  _bufs: string[];
+}
+
+function takeWaiting(waiting: Waiting): string {
+  // What is being written now reaches the log by itself.
+  const text = (waiting._writing ? '' : waiting._writingBuf) + waiting._bufs.join('');
+  if (!waiting._writing) waiting._writingBuf = '';
+  waiting._bufs = [];
+  return text;
+}
+
+function writeAll(dest: number, text: string): void {
+  const endsAt = performance.now() + flushMs;
+  for (let left = Buffer.from(text); left.length > 0; ) {
+    try {
+      left = left.subarray(writeSync(dest, left));
+    } catch (error) {
+      const isFull = (error as NodeJS.ErrnoException).code === 'EAGAIN';
+      if (!isFull || performance.now() > endsAt) return;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+    }
+  }
 }
 
 interface SafeError {

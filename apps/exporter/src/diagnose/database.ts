@@ -3,6 +3,7 @@ import type { Database } from '@auditbox/db/database/connect.ts';
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import { databaseTime } from '@auditbox/db/database/database-time.ts';
 import { type Finding, fails, unknown, works } from './finding.ts';
+import { diskIsFull } from './postgres/disk.ts';
 
 export interface DatabaseChecked {
   readonly findings: readonly Finding[];
@@ -23,16 +24,20 @@ export async function checkDatabaseState(db: Database): Promise<DatabaseChecked>
     return { findings: [works('database', 'It answers.'), await checkSchema(db)], time, aheadMs };
   } catch (error) {
     if (!(error instanceof DatabaseError)) throw error;
-    const advice =
-      error.kind === 'misconfigured'
-        ? 'Correct DATABASE_URL, or the rights of its login.'
-        : 'Check that Postgres runs, and that DATABASE_URL names it.';
     const findings = [
-      fails('database', error.sentence, { advice }),
+      fails('database', error.sentence, { advice: adviseOn(error) }),
       unknown('schema', 'Not checked, because the database did not answer.', { needed: true }),
     ];
     return { findings, time: null, aheadMs: null };
   }
+}
+
+/** What helps when the database answers with an error. A full disk and too many connections do not even let a login in. */
+export function adviseOn({ kind, code }: Pick<DatabaseError, 'kind' | 'code'>): string {
+  if (code === '53100') return diskIsFull.todo;
+  if (code === '53300') return 'End connections that nobody needs, or raise max_connections of Postgres.';
+  if (kind === 'misconfigured') return 'Correct DATABASE_URL, or the rights of its login.';
+  return 'Check that Postgres runs, and that DATABASE_URL names it.';
 }
 
 async function checkSchema(db: Database): Promise<Finding> {

@@ -72,12 +72,7 @@ function findStuck(
     });
   // A refusal of everything uses up no attempt.
   const isBlocked = retry !== null && retry.attempts === 0;
-  if (isBlocked)
-    stuck.push({
-      kind: 'blocked',
-      says: `It refuses everything: ${retry.error}`,
-      todo: 'Fix what it names. Exporters go on by themselves. Only a changed environment needs a new start of the exporters.',
-    });
+  if (isBlocked) stuck.push({ kind: 'blocked', ...describeBlocked(destination, retry.error) });
   if (isPaused)
     stuck.push({
       kind: 'paused',
@@ -103,4 +98,15 @@ function findStuck(
       todo: 'It is normal for some seconds. If it lasts, check the process that signs.',
     });
   return stuck;
+}
+
+function describeBlocked(destination: string, reason: string): { readonly says: string; readonly todo: string } {
+  const end = 'Exporters go on by themselves. Only a changed environment needs a new start of the exporters.';
+  if (destination === 's3') return { says: `It refuses everything: ${reason}`, todo: `Fix what it names. ${end}` };
+  return {
+    says: `It gets nothing until this is repaired: ${reason}`,
+    todo:
+      `Repair what it names, in its settings or at the receiver; \`npm run destinations -- check ${destination}\` asks it. ${end} ` +
+      'If a webhook refuses one event alone, let it answer 422: this event is rejected then, and the others go on.',
+  };
 }
