@@ -144,7 +144,9 @@ describe('shell commands', () => {
     const values: readonly (readonly [string | RegExp, string])[] = [
       ['http://127.0.0.1:4000', api],
       ['http://127.0.0.1:9464', exporterUrl()],
+      ['http://127.0.0.1:4566', environment.S3_ENDPOINT ?? ''],
       ['audit.example.com/prod/s3+1a2b3c4d+AbCd…', verifierKey],
+      ['npm-start/…', verifierKey],
       ['https://soc.example/audit', receiver.url],
       ['whsec_…', `whsec_${'A'.repeat(32)}`],
       ['AUDIT_MASTER_KEY=…', `AUDIT_MASTER_KEY=${createHash('sha256').update('documents').digest('hex')}`],
