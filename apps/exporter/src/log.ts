@@ -80,7 +80,7 @@ export function createExporterLog(logger: Logger) {
       ),
     exportBlocked: (reason: string) =>
       write('error', 'export-blocked', { reason }, 'Export is blocked. Nothing is lost; it resumes without a restart.'),
-    exportResumed: () => write('info', 'export-resumed', {}, 'The destination accepts objects again.'),
+    exportResumed: () => write('info', 'export-resumed', {}, 'The destination does not refuse every object any more.'),
 
     batchesSealed: (fields: { batches: number; rows: number }) =>
       write('debug', 'batches-sealed', fields, 'Batches were sealed.'),
@@ -129,7 +129,7 @@ export function createExporterLog(logger: Logger) {
         'A destination refuses everything. Nothing is lost; deliveries resume without a restart.',
       ),
     destinationResumed: (fields: { destination: string }) =>
-      write('info', 'destination-resumed', fields, 'The destination accepts requests again.'),
+      write('info', 'destination-resumed', fields, 'The destination does not refuse every request any more.'),
     /** The message names each of them. */
     destinationsWrong: ({ message }: Error) => write('fatal', 'destinations-wrong', {}, message),
     destinationAdded: (fields: { destination: string; since: string | null }) =>
