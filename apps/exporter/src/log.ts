@@ -1,5 +1,6 @@
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import type { Logger } from 'pino';
+import { replayCommand } from './replay-command.ts';
 
 /*
  * Everything that the exporter logs. `event` is stable: tests, the fault suite and the runbook refer to it. The sentence
@@ -102,12 +103,13 @@ export function createExporterLog(logger: Logger) {
       write('info', 'batch-exported', fields, 'The batch was exported.'),
     leaseLost: (fields: AttemptFields) =>
       write('warn', 'lease-lost', fields, 'The lease was lost. Another exporter has the batch.'),
+    /** `reason` never quotes an event. */
     rowsRejected: (fields: AttemptFields & { rejected: number; reason: string }) =>
       write(
         'error',
         'rows-rejected',
         fields,
-        'Rows were rejected and wait for --replay-failed. The other rows of the batch will be exported.',
+        `Rows were rejected and wait for \`${replayCommand(fields.destination)}\`. The other rows of the batch are exported.`,
       ),
     encodingRetried: ({ reason, ...fields }: AttemptFields & { reason: string }) =>
       write('warn', 'encoding-retried', fields, `The batch could not be encoded and will be tried again: ${reason}`),
