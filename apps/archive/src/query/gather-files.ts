@@ -51,7 +51,7 @@ export async function gatherFiles(parts: GatherParts, range: TimeRange): Promise
     usable.reduce((sum, { done }) => sum + (done?.bytes ?? 0), 0);
   if (bytes > parts.maxBytes)
     throw new ArchiveError(
-      `This range has ${counted(objects.length, 'object')} of ${bytes} bytes together, and ARCHIVE_CACHE_MAX_BYTES is ${parts.maxBytes}. Give a narrower --from and --to, or a larger cache.`,
+      `In this range, ${counted(objects.length, 'object has', 'objects have')} ${bytes} bytes, and ARCHIVE_CACHE_MAX_BYTES is ${parts.maxBytes}. Give a narrower --from and --to, or a larger cache.`,
       exitCodes.refused,
     );
   for (const file of usable) await useCompacted(parts, file);
