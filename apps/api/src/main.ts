@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { endSentence } from '@auditbox/core/text/end-sentence.ts';
 import { explainUnready } from '@auditbox/db/database/check-database.ts';
 import { formatVerifierKey, type NoteSigner } from '@auditbox/evidence/signed-note.ts';
 import { exitWith } from '@auditbox/process/exit-with.ts';
@@ -50,7 +51,9 @@ interface Address {
 
 async function listen(server: Server, { host, port: wantedPort }: Address): Promise<Address> {
   server.listen(wantedPort, host);
-  await once(server, 'listening').catch((error: Error) => exitWith(`The api cannot listen: ${error.message}.`));
+  await once(server, 'listening').catch((error: Error) =>
+    exitWith(`The api cannot listen: ${endSentence(error.message)}`),
+  );
   const { port } = server.address() as AddressInfo;
   return { host, port };
 }

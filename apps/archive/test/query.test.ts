@@ -246,7 +246,7 @@ describe('query', () => {
     const before = fixture.proxy.requests.length;
     const command = ['query', 'select 1', '--from', '2025-04-01', '--to', '2025-04-01'];
     const ran = await fixture.archive(command, { ARCHIVE_CACHE_MAX_BYTES: '1000000' });
-    expect(ran).toMatchObject({ exitCode: 4, output: '', said: expect.stringContaining('have 1000001 bytes') });
+    expect(ran).toMatchObject({ exitCode: 4, output: '', said: expect.stringContaining('1 object has 1000001 bytes') });
     expect(requestsSince(before).filter((path) => path.includes('.ndjson'))).toEqual([]);
     // Other tests read all objects.
     await client.send(new DeleteObjectCommand({ Bucket, Key }));

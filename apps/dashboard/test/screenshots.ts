@@ -122,6 +122,7 @@ async function startSystem() {
   const home = await mkdtemp(join(tmpdir(), 'auditbox-screenshots-'));
   const stack = createStack({
     home,
+    isDefaultHome: false,
     given: { apiPort: 0, exporterPort: null, masterKey: null },
     environment: process.env,
     demo: true,

@@ -80,7 +80,7 @@ export function composeExporter(settings: ExporterSettings, logger: Logger, trac
     takesNewest: false,
     isHeld: () => logKeeper?.holdsExport === true,
     onProgress,
-    probe: (signal) => probeForGate(db, destination, signal),
+    probe: (signal) => probeForGate({ db, destination, destinationName }, signal),
   });
   const lanes: Lane[] = [];
   const sealLoop = createSealLoop({

@@ -1,5 +1,6 @@
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import type { Logger } from 'pino';
+import { replayCommand } from './replay-command.ts';
 
 /*
  * Everything that the exporter logs. `event` is stable: tests, the fault suite and the runbook refer to it. The sentence
@@ -80,7 +81,7 @@ export function createExporterLog(logger: Logger) {
       ),
     exportBlocked: (reason: string) =>
       write('error', 'export-blocked', { reason }, 'Export is blocked. Nothing is lost; it resumes without a restart.'),
-    exportResumed: () => write('info', 'export-resumed', {}, 'The destination accepts objects again.'),
+    exportResumed: () => write('info', 'export-resumed', {}, 'The destination does not refuse every object any more.'),
 
     batchesSealed: (fields: { batches: number; rows: number }) =>
       write('debug', 'batches-sealed', fields, 'Batches were sealed.'),
@@ -102,12 +103,13 @@ export function createExporterLog(logger: Logger) {
       write('info', 'batch-exported', fields, 'The batch was exported.'),
     leaseLost: (fields: AttemptFields) =>
       write('warn', 'lease-lost', fields, 'The lease was lost. Another exporter has the batch.'),
+    /** `reason` never quotes an event. */
     rowsRejected: (fields: AttemptFields & { rejected: number; reason: string }) =>
       write(
         'error',
         'rows-rejected',
         fields,
-        'Rows were rejected and wait for --replay-failed. The other rows of the batch will be exported.',
+        `Rows were rejected and wait for \`${replayCommand(fields.destination)}\`. The other rows of the batch are exported.`,
       ),
     encodingRetried: ({ reason, ...fields }: AttemptFields & { reason: string }) =>
       write('warn', 'encoding-retried', fields, `The batch could not be encoded and will be tried again: ${reason}`),
@@ -129,7 +131,7 @@ export function createExporterLog(logger: Logger) {
         'A destination refuses everything. Nothing is lost; deliveries resume without a restart.',
       ),
     destinationResumed: (fields: { destination: string }) =>
-      write('info', 'destination-resumed', fields, 'The destination accepts requests again.'),
+      write('info', 'destination-resumed', fields, 'The destination does not refuse every request any more.'),
     /** The message names each of them. */
     destinationsWrong: ({ message }: Error) => write('fatal', 'destinations-wrong', {}, message),
     destinationAdded: (fields: { destination: string; since: string | null }) =>

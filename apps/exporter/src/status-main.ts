@@ -1,4 +1,5 @@
 import type { CellAddress } from '@auditbox/core/cells/cell-list.ts';
+import { counted } from '@auditbox/core/text/counted.ts';
 import { connectDatabase, type Database } from '@auditbox/db/database/connect.ts';
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import { countExporterConnections } from '@auditbox/db/observe/count-exporters.ts';
@@ -108,7 +109,7 @@ function describeDatabase(
   const processes =
     connections === 0
       ? 'No exporter is connected to the database. If none runs behind a pooler, start one.'
-      : `Exporters are connected to the database (${connections} connections).`;
+      : `Exporters are connected to the database (${counted(connections, 'connection')}).`;
   return {
     state: isDiskFull ? 'fail' : worst(destinations.map(({ state }) => state)),
     json: { exporterConnections: connections, isDiskFull, destinations },

@@ -123,6 +123,33 @@ test('a block ends when the store is well again, also when another exporter has 
   expect(metrics).toMatch(/^auditbox_destination_closed_seconds\{destination="s3"\} 0$/m);
 });
 
+test.each([
+  ['until a repair', { status: 403, code: 'SignatureDoesNotMatch' }, 'export-blocked'],
+  ['for now', { status: 503, code: 'SlowDown' }, 'upload-retried'],
+])('a store that takes the probe and refuses each batch %s is not reported as well', async (_how, answer, closing) => {
+  let refused = 0;
+  const isClosed = Promise.withResolvers<void>();
+  rig.proxy.intervene = {
+    async before({ path }) {
+      if (path.includes('.ndjson')) {
+        refused += 1;
+        return answer;
+      }
+      await isClosed.promise;
+      return undefined;
+    },
+  };
+  const app = rig.start([], { EXPORT_RETRY_CAP_MS: '100', EXPORT_CONCURRENCY: '1' });
+  // The probe of the start ends after a batch was refused.
+  await app.event(closing);
+  isClosed.resolve();
+  await app.event('bucket-checked');
+  await eventually(() => expect(refused).toBeGreaterThan(12));
+  expect(app.log.map(({ event }) => event)).not.toContain('export-resumed');
+  rig.proxy.intervene = {};
+  await app.event('export-resumed');
+});
+
 test('a drain ends when somebody pauses the archive while it runs, and says so', async () => {
   let uploads = 0;
   rig.proxy.intervene = {

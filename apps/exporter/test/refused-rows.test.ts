@@ -79,7 +79,7 @@ test('elastic: an item that failed for now is sent again alone, and one that nev
     return times > 2 ? null : { status: 429, type: 'es_rejected_execution_exception', reason: 'queue is full' };
   };
   await rig.db.store(events);
-  await rig.serve([
+  const app = await rig.serve([
     { name: 'siem', type: 'elastic', url: rig.receiver.url, apiKey: 'k', index: 'logs-audit', since: 'all' },
   ]);
   await settled();
@@ -87,6 +87,10 @@ test('elastic: an item that failed for now is sent again alone, and one that nev
   expect(idsIn(double.stored).sort()).toEqual(events.flatMap(({ id }) => (id === bad ? [] : [id])).sort());
   expect(double.asked.map((ids) => ids.length)).toEqual([6, 1, 1]);
   expect(await rejections()).toEqual([{ audit_id: bad, reason: expect.stringContaining('no such date') }]);
+  // What the receiver quotes may be a value of the event.
+  const rejected = await app.event('rows-rejected');
+  expect(rejected).toMatchObject({ destination: 'siem', rejected: 1, reason: '400 document_parsing_exception…' });
+  expect(app.output()).not.toContain('no such date');
 });
 
 test('otlp: a partial success rejects the record alone where a request has one, and logs a warning of the collector', async () => {
@@ -179,6 +183,13 @@ test('datadog: an event that is older than 18 hours is rejected with that reason
   expect(idsIn(double.stored)).toEqual([young.id]);
   // In the log too.
   expect(app.log.filter(({ event, rejected }) => event === 'batch-delivered' && rejected === 1)).toHaveLength(2);
+  const lines = app.log.filter(({ event }) => event === 'rows-rejected');
+  expect(lines).toHaveLength(2);
+  for (const line of lines)
+    expect(line).toMatchObject({
+      ...{ level: 'error', destination: 'siem', batch: expect.stringMatching(/^\d+$/), rejected: 1, reason },
+      msg: expect.stringContaining('`npm run destinations -- replay siem`'),
+    });
   expect((await look(old)).status?.stuck).toEqual(seen.status?.stuck);
 });
 

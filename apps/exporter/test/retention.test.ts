@@ -93,7 +93,7 @@ test('a month whose object has other content is kept', async () => {
   const { code, months } = await retain();
   expect(code).toBe(2);
   expect(months).toMatchObject([
-    { month: 'audit_log_2020_05', outcome: 'kept', reason: expect.stringContaining('expected 1 rows and') },
+    { month: 'audit_log_2020_05', outcome: 'kept', reason: expect.stringContaining('expected 1 row and') },
     { month: 'audit_log_2020_06', outcome: 'removed' },
   ]);
 });

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
+import { addDestination } from '@auditbox/db/export/destinations.ts';
 import { createExporterFixture, type ExporterFixture } from '@auditbox/testing/fixtures/exporter-fixture.ts';
 import { someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import { spawnApp } from '@auditbox/testing/servers/spawn-app.ts';
@@ -75,6 +76,10 @@ test('when every event is everywhere it exits with 0 and says so', async () => {
 test('events that wait are counted before and after they are sealed, and are late after --max-behind', async () => {
   await rig.db.store(someEvents(3));
   expect(await readStatus()).toMatchObject({ code: 0, state: 'pass', s3: { behind: { rows: 3 } } });
+  // What is normal does not sound like a failure.
+  expect((await status([])).output).toMatch(
+    /^pass {5}s3: 3 events are on the way; the oldest waits for \d+ s, which is normal\.$/m,
+  );
   await move('1 hour');
   const late = await readStatus();
   expect(late).toMatchObject({ code: 1, state: 'fail', kinds: ['behind'], s3: { behind: { rows: 3 } } });
@@ -85,6 +90,30 @@ test('events that wait are counted before and after they are sealed, and are lat
     /fail {5}s3: 3 events are not there; the oldest waits for 1 h.*\n.*\n.*→ Check that exporters run/,
   );
   expect(words.output).toContain('No exporter is connected to the database.');
+});
+
+test('a destination that no exporter serves is said to wait, with both remedies', async () => {
+  await addDestination(rig.db, 'siem', { isPaused: false, history: null });
+  await rig.db.store(someEvents(3));
+  await move('1 hour');
+  await rig.drain();
+  const { output } = await status();
+  const { destinations } = JSON.parse(output) as { destinations: DestinationStatus[] };
+  expect(destinations).toMatchObject([
+    { destination: 's3', state: 'pass' },
+    {
+      ...{ destination: 'siem', state: 'fail' },
+      stuck: [
+        {
+          kind: 'behind',
+          says: 'Events wait for longer than they should, and no exporter is sending one.',
+          todo: expect.stringMatching(
+            /an exporter runs which has siem in its settings.*`npm run destinations -- remove siem --yes`/,
+          ),
+        },
+      ],
+    },
+  ]);
 });
 
 test('a failed delivery is a failure with its reason and the command, never 0, until it is replayed', async () => {

@@ -1,6 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
+import { quoteForShell } from '@auditbox/core/text/quote-for-shell.ts';
+import { isAlive } from '@auditbox/process/is-alive.ts';
 import { readSecretFiles } from '@auditbox/process/secret-files.ts';
 import type { Subcommand } from './subcommands.ts';
 
@@ -29,10 +31,23 @@ export function loadEnvironment(
   // The other way to say where the database is.
   if (unless === 'DATABASE_URL' && environment.DATABASE_CELLS) return null;
   const file = join(stackFolder, 'env');
-  const stack = readVariables(file);
-  if (stack === null) return null;
+  const stack = isStopped(stackFolder) ? null : readVariables(file);
+  if (stack === null) return unless === 'DATABASE_URL' ? describeStopped(stackFolder, environment) : null;
   Object.assign(environment, stack);
-  return `${unless} is not set; using the Auditbox of npm start (${file}).`;
+  return `Using the Auditbox of npm start (${file}). Set ${unless} to use another.`;
+}
+
+/** A killed `npm start` leaves its files behind. */
+function isStopped(stackFolder: string): boolean {
+  const pid = readText(join(stackFolder, 'pid'));
+  return pid !== null && !isAlive(Number(pid));
+}
+
+/** Null where `npm start` never ran. */
+function describeStopped(stackFolder: string, { AUDITBOX_DATA }: NodeJS.ProcessEnv): string | null {
+  if (!existsSync(stackFolder)) return null;
+  const start = AUDITBOX_DATA ? `npm start -- --data ${quoteForShell(AUDITBOX_DATA)}` : 'npm start';
+  return `The Auditbox of ${stackFolder} does not run. Start it with \`${start}\`, or set DATABASE_URL to use another.`;
 }
 
 /** A value and the file that holds it are two forms of one setting: one in the environment wins over the other in `.env`. */
@@ -42,8 +57,14 @@ function otherForm(variable: string): string {
 
 /** Null when there is no such file. */
 function readVariables(file: string): NodeJS.Dict<string> | null {
+  const text = readText(file);
+  return text === null ? null : parseEnv(text.replace(/^\ufeff/, ''));
+}
+
+/** Null when there is no such file. */
+function readText(file: string): string | null {
   try {
-    return parseEnv(readFileSync(file, 'utf8').replace(/^\ufeff/, ''));
+    return readFileSync(file, 'utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') return null;

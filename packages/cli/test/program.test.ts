@@ -246,10 +246,25 @@ test('without DATABASE_URL a command works with the Auditbox of npm start, and t
   const { code, output } = await run(['keys', 'list', '--json'], { AUDITBOX_DATA: folder });
   expect({ code, output }).toEqual({
     code: 0,
-    output: expect.stringMatching(/using the Auditbox of npm start.*\n\[\]\n$/),
+    output: expect.stringMatching(
+      /^Using the Auditbox of npm start \(.*\)\. Set DATABASE_URL to use another\.\n\[\]\n$/,
+    ),
   });
   const other = await run(['keys', 'list'], { AUDITBOX_DATA: folder, DATABASE_URL: 'postgres://x@127.0.0.1:1/x' });
   expect(other.output).not.toContain('npm start');
+});
+
+test('where npm start does not run, a command says so and how to start it, also after a start that was killed', async () => {
+  const says = `The Auditbox of ${folder} does not run. Start it with \`npm start -- --data ${folder}\`, or set DATABASE_URL`;
+  const begins = { code: 1, output: expect.stringMatching(/^The Auditbox of .*\n.*DATABASE_URL is not set.*\n$/s) };
+  const stopped = await run(['keys', 'list'], { AUDITBOX_DATA: folder });
+  expect(stopped).toEqual(begins);
+  expect(stopped.output).toContain(says);
+  const ended = execFileSync('sh', ['-c', 'echo $$'], { encoding: 'utf8' });
+  await writeFile(join(folder, 'pid'), ended.trim());
+  await writeFile(join(folder, 'env'), 'DATABASE_URL=postgres://x@127.0.0.1:1/x\n');
+  expect(await run(['keys', 'list'], { AUDITBOX_DATA: folder })).toEqual(stopped);
+  expect((await run(['keys', 'list'])).output).not.toContain('does not run');
 });
 
 test('a setting with a typing error is named, with the one that was meant', async () => {

@@ -193,7 +193,7 @@ test.each([
   [
     `insert into auditbox.audit_log (changed_by, action, table_name, object_id) values ('x', 'created', 't', '1');
      select auditbox.seal('hour', 10, 1000, 0, 10); update auditbox.delivery set next_attempt_at = 'infinity'`,
-    '1 deliveries to s3 wait for more than a day',
+    '1 delivery to s3 waits for more than a day',
   ],
   ['grant select on auditbox.secret to test_writer', 'test_writer may read the table secret'],
   ['alter role test_writer superuser', 'test_writer, a member of auditbox_writer, is a superuser'],
@@ -213,7 +213,7 @@ test.each([
   [
     `insert into auditbox.log_head (destination, origin) values ('s3', 'o');
      insert into auditbox.log_entry (destination, index, entry, hashes) values ('s3', 0, 'x', repeat('0', 64))`,
-    'the log of s3 has 1 entries behind its end',
+    'the log of s3 has 1 entry behind its end',
   ],
   ['alter role auditbox_api bypassrls', 'auditbox_api may log in, bypass rules or change other roles'],
 ])('it finds: %s', async (statement, says) => {

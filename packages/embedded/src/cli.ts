@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { withCommands } from '@auditbox/process/with-commands.ts';
 import { Command, InvalidArgumentError } from 'commander';
 
@@ -6,6 +6,8 @@ import { Command, InvalidArgumentError } from 'commander';
 export interface StartCommand {
   /** The folder of all data. */
   readonly data: string;
+  /** Whether that is the folder of a start without a name. */
+  readonly isDefault: boolean;
   /** Whether to delete the data first. */
   readonly reset: boolean;
   /** Whether to store a week of example events. */
@@ -14,10 +16,11 @@ export interface StartCommand {
   readonly json: boolean;
 }
 
+const defaultFolder = resolve(import.meta.dirname, '../../../.auditbox');
+
 /** Reads the command line; on `--help` or an error commander prints and ends the process. */
 export function parseCommand(argv: readonly string[], environment: NodeJS.ProcessEnv): StartCommand {
-  const root = resolve(import.meta.dirname, '../../..');
-  const folder = environment.AUDITBOX_DATA || join(root, '.auditbox');
+  const folder = environment.AUDITBOX_DATA || defaultFolder;
   const name = environment.AUDITBOX_COMMAND ? withCommands('npm run start --') : 'npm start --';
   const { data, reset, demo, json } = new Command(name)
     .description('Runs Postgres, an object store, the api and the exporter on this machine, for trying Auditbox out.')
@@ -37,7 +40,7 @@ export function parseCommand(argv: readonly string[], environment: NodeJS.Proces
     .allowExcessArguments(false)
     .parse([...argv], { from: 'user' })
     .opts<StartCommand>();
-  return { data: resolve(data), reset, demo, json };
+  return { data: resolve(data), isDefault: resolve(data) === defaultFolder, reset, demo, json };
 }
 
 /** An empty name would be the current folder, whose files are not ours. */

@@ -13,7 +13,7 @@ import { welcomeJson, welcomeText } from './stack/welcome.ts';
 
 const port = optional(wholeNumber(portRange, { meaning: '' }));
 const settings = { PORT: port, METRICS_PORT: port };
-const { data, reset, demo, json } = parseCommand(process.argv.slice(2), process.env);
+const { data, isDefault, reset, demo, json } = parseCommand(process.argv.slice(2), process.env);
 // Keys, rows and objects are nobody else's.
 process.umask(0o077);
 const lines = json ? process.stderr : process.stdout;
@@ -22,6 +22,7 @@ let exitCode: number | null = null;
 
 const stack = createStack({
   home: data,
+  isDefaultHome: isDefault,
   given: readGiven(),
   environment: process.env,
   ...{ demo, reset },

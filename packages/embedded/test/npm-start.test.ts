@@ -122,6 +122,10 @@ describe('npm start', () => {
     expect(first.app.output()).toContain(`${first.key}   (shown only now`);
     expect(first.app.output()).toContain(`${first.api}/docs\n`);
     expect(first.app.output()).toContain('accepts any credentials and overwrites');
+    expect(first.app.output()).toContain('\n  npm run status\n');
+    expect(first.app.output()).toContain('"api-listening"');
+    // It made the key itself, and there is nothing to unset.
+    expect(first.app.output()).not.toContain('master-key-on');
     const page = / {2}page +(\S+)/.exec(first.app.output())?.[1] ?? '';
     const [script = ''] = /(?<=<script [^>]*src=")[^"]+/.exec(await (await fetch(page)).text()) ?? [];
     expect((await fetch(new URL(script, page))).status).toBe(200);
@@ -200,6 +204,7 @@ describe('npm start', () => {
     await eventually(() => expect(app.output()).toContain('Ctrl-C stops everything'));
     const api = / {2}api +(\S+)/.exec(app.output())?.[1] ?? '';
     expect(app.output()).toContain('its own database and store: AWS_PROFILE, DATABASE_URL, S3_BUCKET.');
+    expect(app.output()).toContain('master-key-on');
     expect((await call(api, masterKey, '/audit')).body.total).toBeGreaterThan(100);
     expect((await fetch(`http://127.0.0.1:${metricsPort}/livez`)).status).toBe(200);
     // Another user of the machine can read no key and no row.
@@ -264,6 +269,9 @@ describe('npm start', () => {
     await eventually(() => expect(app.output()).toContain('Ctrl-C stops everything'));
     const [get = ''] = app.output().match(/^ {2}curl -sS "http.*$/m) ?? [];
     expect(JSON.parse(execFileSync('sh', ['-c', get], { encoding: 'utf8' }))).toMatchObject({ audit_logs: [] });
+    const [list = ''] = app.output().match(/^ {2}AUDITBOX_DATA=.* npm run keys -- list$/m) ?? [];
+    const env = { PATH: process.env.PATH, HOME: clone };
+    execFileSync('sh', ['-c', `${list} --json`], { cwd: clone, env, encoding: 'utf8' });
     const { EXPORT_LOG_KEY_FILE } = parseEnv(readFileSync(join(data, 'env'), 'utf8'));
     expect(EXPORT_LOG_KEY_FILE).toBe(join(data, 'log-key.pem'));
     app.signal('SIGTERM');
@@ -390,7 +398,9 @@ describe('a stack that starts where a process id was left, while its preferred p
     expect(await run('exporter', '--', '--replay-failed')).toMatchObject({ code: 0 });
     app.signal('SIGTERM');
     expect(await app.ended).toBe(0);
-    expect((await run('status')).output).toContain('DATABASE_URL is not set');
+    const stopped = await run('status');
+    expect(stopped.output).toContain(`The Auditbox of ${clone}/.auditbox does not run. Start it with \`npm start\``);
+    expect(stopped.output).toContain('DATABASE_URL is not set');
   });
 
   test('data of another major version of Postgres is named, with what to do', async () => {

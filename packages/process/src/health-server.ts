@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { endSentence } from '@auditbox/core/text/end-sentence.ts';
 import { exitWith } from './exit-with.ts';
 import type { Scrape } from './metrics/scrape.ts';
 import { shareConnections } from './share-connections.ts';
@@ -34,7 +35,7 @@ export async function serveHealth(
   shareConnections(server, { share: connections.share, isProxy: () => false, onRefused: () => {} });
   server.listen(port, host);
   await once(server, 'listening').catch((error: Error) =>
-    exitWith(`The health server cannot listen: ${error.message}.`),
+    exitWith(`The health server cannot listen: ${endSentence(error.message)}`),
   );
   return { port: (server.address() as AddressInfo).port, close: () => server.close() };
 }

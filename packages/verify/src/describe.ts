@@ -1,3 +1,4 @@
+import { counted } from '../../evidence/src/counted.ts';
 import { printable } from '../../evidence/src/printable.ts';
 import { formatVerifierKey } from '../../evidence/src/signed-note.ts';
 import type { Finding } from './finding.ts';
@@ -25,7 +26,7 @@ export function describeRun(run: Verified, exitCode: number, receipts: FoundRece
     return 'There is no signed checkpoint, so nothing could be verified. Is it the folder that holds _log?\n';
   const { size, origin, root } = log.checkpoint;
   const lines = [
-    `Log ${origin}: ${size} batches, root ${root.toString('base64')}, ${log.checkpoints.length} checkpoints.`,
+    `Log ${origin}: ${counted(size, 'batch', 'batches')}, root ${root.toString('base64')}, ${counted(log.checkpoints.length, 'checkpoint')}.`,
     `New checkpoints are signed by ${formatVerifierKey(log.newestKey)}.`,
     ...describeAttested(run),
     ...(log.newestLogged === null
@@ -33,7 +34,7 @@ export function describeRun(run: Verified, exitCode: number, receipts: FoundRece
       : [
           `Its newest entry was logged ${describeAge(Math.max(0, (Date.now() - Date.parse(log.newestLogged)) / 1000))} ago.`,
         ]),
-    `The log names ${objects} objects with ${rows} events.`,
+    `The log names ${counted(objects, 'object')} with ${counted(rows, 'event')}.`,
     ...describeReading(run),
     ...describeLocks(run),
     describeReceipts(receipts),
@@ -52,7 +53,7 @@ export function describeRun(run: Verified, exitCode: number, receipts: FoundRece
 export function describeReceipts(receipts: FoundReceipts | null): string {
   return receipts === null
     ? ''
-    : `${receipts.found} of ${receipts.events} events with a receipt are in the archive as they were taken.`;
+    : `${receipts.found} of ${counted(receipts.events, 'event')} with a receipt ${receipts.found === 1 ? 'is in the archive as it was' : 'are in the archive as they were'} taken.`;
 }
 
 /** A sentence, or an empty text if nothing could be checked. */
@@ -71,11 +72,11 @@ function describeAttested({ attested }: Verified): string[] {
   return [
     ...(cosigned === null || cosigned.by.length === 0
       ? []
-      : [`Cosigned up to ${cosigned.size} batches by ${cosigned.by.join(', ')}.`]),
+      : [`Cosigned up to ${counted(cosigned.size, 'batch', 'batches')} by ${cosigned.by.join(', ')}.`]),
     ...(stamp === null
       ? []
       : [
-          `An authority stamped ${stamp.size} batches at ${stamp.time}. Check its signature with \`openssl ts -verify\`; see docs/evidence.md.`,
+          `An authority stamped ${counted(stamp.size, 'batch', 'batches')} at ${stamp.time}. Check its signature with \`openssl ts -verify\`; see docs/evidence.md.`,
         ]),
   ];
 }
@@ -102,11 +103,11 @@ function describeRead({ level, readObjects, readRows, trustedObjects }: Verified
   if (level === 'log') return ['No object was looked at (--level log).'];
   if (level === 'head')
     return ['Names and lengths of the objects were compared; their content was not read (--level head).'];
-  const read = `${readObjects} objects with ${readRows} events were read${level === 'events' ? ', each event too' : ''}.`;
+  const read = `${counted(readObjects, 'object')} with ${counted(readRows, 'event')} ${readObjects === 1 ? 'was' : 'were'} read${level === 'events' ? ', each event too' : ''}.`;
   if (trustedObjects === 0) return [read];
   return [
     read,
-    `${trustedObjects} objects were read by an earlier run; only their names and lengths were compared now.`,
+    `${counted(trustedObjects, 'object was', 'objects were')} read by an earlier run; only names and lengths were compared now.`,
     ...(level === 'events'
       ? ['Not proven: that no event is in one of them and in an object of this run: use --full.']
       : []),

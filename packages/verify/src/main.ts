@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { counted } from '../../evidence/src/counted.ts';
 import { checkEventProof, parseEventProof } from '../../evidence/src/event-proof.ts';
 import { printable, printableLines } from '../../evidence/src/printable.ts';
 import { formatVerifierKey, verifierKeyOf } from '../../evidence/src/signed-note.ts';
@@ -58,7 +59,7 @@ async function main(): Promise<number> {
       process.stdout.write(
         command.json
           ? `${JSON.stringify({ batches: size, folder: command.folder })}\n`
-          : `The log of ${size} batches is in ${command.folder}.\n`,
+          : `The log of ${counted(size, 'batch', 'batches')} is in ${command.folder}.\n`,
       );
       return 0;
     }
@@ -115,7 +116,7 @@ async function checkEvent({ eventFile, proofFile, key, json }: Extract<Command, 
   else {
     const { batch, checkpoint } = verdict;
     process.stdout.write(
-      `HOLDS: the event is line ${proof.line + 1} of ${batch.key},\nwhich is entry ${batch.index} of the log ${checkpoint.origin}, logged at ${batch.logged}.\nThe checkpoint of ${checkpoint.size} batches is signed by ${verdict.signedBy.join(', ')}.\nNot proven: that the object is still in the bucket.\n`,
+      `HOLDS: the event is line ${proof.line + 1} of ${batch.key},\nwhich is entry ${batch.index} of the log ${checkpoint.origin}, logged at ${batch.logged}.\nThe checkpoint of ${counted(checkpoint.size, 'batch', 'batches')} is signed by ${verdict.signedBy.join(', ')}.\nNot proven: that the object is still in the bucket.\n`,
     );
   }
   return verdict.kind === 'holds' ? 0 : 3;
@@ -144,10 +145,10 @@ async function judgePack({ folder, key, json }: Extract<Command, { kind: 'pack' 
 }
 
 function describePack({ events, broken, unread }: CheckedPack, log: string): string {
-  if (broken.length > 0) return `BROKEN: ${broken.length} files of a pack of ${events} events.\n`;
+  if (broken.length > 0) return `BROKEN: ${counted(broken.length, 'file')} of a pack of ${counted(events, 'event')}.\n`;
   const what =
     unread.length > 0
-      ? `HOLDS IN PART: ${unread.length} files of a pack of ${events} events cannot be read; the others are in the log ${log}, as they stand here.`
-      : `HOLDS: all ${events} events are in the log ${log}, as they stand here.`;
+      ? `HOLDS IN PART: ${counted(unread.length, 'file')} of a pack of ${counted(events, 'event')} cannot be read; the others are in the log ${log}, as they stand here.`
+      : `HOLDS: ${events === 1 ? '' : 'all '}${counted(events, 'event is', 'events are')} in the log ${log}, as ${events === 1 ? 'it stands' : 'they stand'} here.`;
   return `${what}\nNot proven: that the pack has all events that it should have; that their objects are still in the bucket.\n`;
 }

@@ -1,4 +1,5 @@
 import type { BatchEntry } from '../../evidence/src/batch-entry.ts';
+import { counted } from '../../evidence/src/counted.ts';
 import { logFolder } from '../../evidence/src/log-files.ts';
 import type { VerifierKey } from '../../evidence/src/signed-note.ts';
 import type { WitnessPolicy } from '../../evidence/src/witness-policy.ts';
@@ -86,7 +87,8 @@ export async function verifyArchive(request: VerifyRequest): Promise<Verified> {
   const index = createObjectIndex();
   const log = await walkLog({
     ...{ archive, key, state, report },
-    onProgress: ({ entries, size }) => request.onProgress(`${entries} of ${size} entries of the log read.`),
+    onProgress: ({ entries, size }) =>
+      request.onProgress(`${entries} of ${counted(size, 'entry', 'entries')} of the log read.`),
     onEntry(entry) {
       const finding = index.add(entry);
       if (finding) report(finding);
@@ -136,14 +138,18 @@ export async function verifyArchive(request: VerifyRequest): Promise<Verified> {
     events: level === 'events',
     ...{ receipts, report },
     onProgress: ({ objects, rows, upTo }) =>
-      request.onProgress(`${objects} objects with ${rows} events read, up to entry ${upTo} of ${size} of the log.`),
+      request.onProgress(
+        `${counted(objects, 'object')} with ${counted(rows, 'event')} read, up to entry ${upTo} of ${size} of the log.`,
+      ),
   });
   if (level === 'events') {
     if (checked.suspects === null)
       report(partly('event-twice', 'all', 'There are too many events to look for ids that come twice.'));
     else {
       const again = (objects: number) =>
-        request.onProgress(`${objects} of ${checked.objects} objects read again, for ids that seem to come twice.`);
+        request.onProgress(
+          `${objects} of ${counted(checked.objects, 'object')} read again, for ids that seem to come twice.`,
+        );
       await findTwice(source, readEntries(archive, log, isThere), checked.suspects, { report, onProgress: again });
     }
   }
@@ -213,7 +219,7 @@ async function compareListing(
   let files = 0;
   for await (const file of archive.list('', onUnread)) {
     files += 1;
-    onProgress(`${files} files listed.`);
+    onProgress(`${counted(files, 'file')} listed.`);
     // Names that start with an underscore are the log's, and probes. Readers of the archive skip them.
     if (/(^|\/)_/.test(file.path)) {
       const strange = meetLogFile(file, { size: checkpoint.size, logged });

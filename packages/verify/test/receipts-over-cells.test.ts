@@ -68,7 +68,7 @@ test('an event with a receipt is found in whichever cell it is, and each line na
   expect(status, stdout).toBe(0);
   expect(stdout).toContain('\n20 of 20 events with a receipt are in the archive as they were taken.\nHOLDS: ');
   for (const name of ['ash', 'birch'])
-    expect(stdout).toContain(`${name}: Log audit.example.com/prod/${name}: 1 batches`);
+    expect(stdout).toContain(`${name}: Log audit.example.com/prod/${name}: 1 batch,`);
   // One cell alone does not have the events of the other.
   const alone = JSON.parse(program(given.ash, { json: true }).stdout);
   expect([alone.exitCode, alone.receipts]).toEqual([3, { events: 20, found: 10 }]);
@@ -128,7 +128,7 @@ test('the first cell may have its objects in no folder of a cell: those of the o
   const { status, stdout } = program(['--key', key, ...both()]);
   expect(status, stdout).toBe(0);
   expect(stdout).toContain('25 of 25 events');
-  expect(stdout).toContain('audit.example.com/prod/s3: Log audit.example.com/prod/s3: 1 batches');
+  expect(stdout).toContain('audit.example.com/prod/s3: Log audit.example.com/prod/s3: 1 batch,');
   // A cell that is not named is strange.
   const { stdout: without } = program(['--key', key, ...given.ash], { withReceipts: false });
   expect(without).toMatch(/^audit\.example\.com\/prod\/s3: object-not-in-log\tcell=birch\/dt=/m);

@@ -1,5 +1,6 @@
 import type { Checked } from '@auditbox/core/event/audit-event.ts';
 import type { TenantScope } from '@auditbox/core/keys/tenant-scope.ts';
+import { counted } from '@auditbox/core/text/counted.ts';
 import { HttpProblem } from '../http/problem.ts';
 import { type CursorList, printArchiveCursor, readArchiveCursor } from '../read/cursor.ts';
 import type { EventReads } from '../read/event-reads.ts';
@@ -103,7 +104,10 @@ function notFound(
   skipped: number,
   begin: string | null,
 ): HttpProblem {
-  const waiting = skipped === 0 ? '' : ` ${skipped} batches of this range are not in the archive yet.`;
+  const waiting =
+    skipped === 0
+      ? ''
+      : ` ${counted(skipped, 'batch of this range is', 'batches of this range are')} not in the archive yet.`;
   const record = begin === null ? 'The database has every event.' : `The record in the database begins at ${begin}.`;
   return new HttpProblem(
     404,

@@ -1,4 +1,5 @@
 import { createSecureContext } from 'node:tls';
+import { endSentence } from '@auditbox/core/text/end-sentence.ts';
 import { hideLogin } from '@auditbox/core/text/hide-login.ts';
 import { portRange } from '@auditbox/process/common-settings.ts';
 import {
@@ -151,7 +152,7 @@ function explainTlsFiles(files: TlsFiles): string | null {
     createSecureContext(readCertificates(files));
     return null;
   } catch (error) {
-    return `TLS_CERT_FILE and TLS_KEY_FILE cannot be used together: ${(error as Error).message}.`;
+    return `TLS_CERT_FILE and TLS_KEY_FILE cannot be used together: ${endSentence((error as Error).message)}`;
   }
 }
 

@@ -1,3 +1,4 @@
+import { counted } from '@auditbox/core/text/counted.ts';
 import { printable } from '@auditbox/evidence/printable.ts';
 import { ArchiveError, exitCodes } from '../archive-error.ts';
 import type { CommandParts } from '../command-parts.ts';
@@ -22,7 +23,7 @@ export async function find(
   try {
     for await (const object of archive.list(filter.range)) {
       objects += 1;
-      progress(() => `${objects} objects read, ${found} events found; at ${object.path}.`);
+      progress(() => `${counted(objects, 'object')} read, ${counted(found, 'event')} found; at ${object.path}.`);
       await archive.readLines(
         object,
         (bytes) => {
@@ -42,14 +43,14 @@ export async function find(
     signal.throwIfAborted();
     if (!full.signal.aborted) throw asPart(error, found);
   }
-  say(`${found} events in ${objects} objects.\n`);
+  say(`${counted(found, 'event')} in ${counted(objects, 'object')}.\n`);
   return found > 0 ? exitCodes.done : exitCodes.nothingFound;
 }
 
 /** What was printed must not look like all of it. */
 function asPart(error: unknown, found: number): unknown {
   if (!(error instanceof ArchiveError)) return error;
-  const part = `The search ended there: ${found} events were found before, and there may be more.`;
+  const part = `The search ended there: ${counted(found, 'event was', 'events were')} found before, and there may be more.`;
   return new ArchiveError(`${error.message} ${part}`, error.exitCode);
 }
 

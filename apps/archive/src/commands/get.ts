@@ -1,4 +1,5 @@
 import { archiveDestination } from '@auditbox/core/export/archive-destination.ts';
+import { counted } from '@auditbox/core/text/counted.ts';
 import { findObjectKey } from '@auditbox/db/archive/find-object-key.ts';
 import { connectDatabase } from '@auditbox/db/database/connect.ts';
 import { ArchiveError, exitCodes } from '../archive-error.ts';
@@ -21,7 +22,7 @@ export async function get(parts: CommandParts, { id, range }: GetCommand): Promi
   let objects = 0;
   for await (const object of known === null ? archive.list(range) : [known]) {
     objects += 1;
-    progress(() => `${objects} objects read; at ${object.path}.`);
+    progress(() => `${counted(objects, 'object')} read; at ${object.path}.`);
     const found = new AbortController();
     let line: string | null = null;
     try {
@@ -44,7 +45,7 @@ export async function get(parts: CommandParts, { id, range }: GetCommand): Promi
     say(`In ${object.key}.\n`);
     return exitCodes.done;
   }
-  say(`No event ${id} in ${objects} objects (${describeRange(range)}).\n`);
+  say(`No event ${id} in ${counted(objects, 'object')} (${describeRange(range)}).\n`);
   return exitCodes.nothingFound;
 }
 

@@ -1,5 +1,6 @@
 import { archiveDestination as destination } from '@auditbox/core/export/archive-destination.ts';
 import type { Grain } from '@auditbox/core/export/partition.ts';
+import { counted } from '@auditbox/core/text/counted.ts';
 import { listPartitionStates, type PartitionState } from '@auditbox/db/archive/partition-states.ts';
 import { connectDatabase } from '@auditbox/db/database/connect.ts';
 import { ArchiveError, exitCodes } from '../archive-error.ts';
@@ -48,5 +49,5 @@ function toJson({ partition, openBecause, objects, rows, waitingBatches, lastDon
 
 function describe({ partition, openBecause, objects, rows }: PartitionState): string {
   const state = openBecause === null ? 'complete' : `open (${openBecause})`;
-  return `${partition}  ${state}  ${rows} events in ${objects} objects\n`;
+  return `${partition}  ${state}  ${counted(rows, 'event')} in ${counted(objects, 'object')}\n`;
 }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { readCellFolder } from '@auditbox/core/cells/cell-folder.ts';
 import { archiveDestination } from '@auditbox/core/export/archive-destination.ts';
 import { partitionEndMs } from '@auditbox/core/export/partition.ts';
+import { counted } from '@auditbox/core/text/counted.ts';
 import { restoreObject } from '@auditbox/db/archive/restore-object.ts';
 import { readCellMark } from '@auditbox/db/cells/cell-mark.ts';
 import { readSchemaComment } from '@auditbox/db/cells/read-schema-comment.ts';
@@ -67,7 +68,9 @@ export async function restore(parts: CommandParts, { range, url, json }: Restore
         counts.inserted += restored.inserted;
         counts.present += restored.present;
       }
-      progress(() => `${counts.objects} objects, ${counts.inserted} events inserted; at ${object.path}.`);
+      progress(
+        () => `${counted(counts.objects, 'object')}, ${counted(counts.inserted, 'event')} inserted; at ${object.path}.`,
+      );
     }
     // Rows of adopted batches must not be sealed again.
     if (counts.inserted > 0) await repairFrontier(db);
@@ -86,7 +89,7 @@ export async function restore(parts: CommandParts, { range, url, json }: Restore
   write(
     json
       ? `${JSON.stringify({ exitCode, ...counts, conflicts })}\n`
-      : `${counts.inserted} events inserted and ${counts.present} were there, from ${counts.objects} objects; ${conflicts.length} objects conflict.\n`,
+      : `${counted(counts.inserted, 'event')} inserted and ${counts.present} there before, from ${counted(counts.objects, 'object')}; ${counted(conflicts.length, 'object conflicts', 'objects conflict')}.\n`,
   );
   return exitCode;
 }

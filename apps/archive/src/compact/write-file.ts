@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { counted } from '@auditbox/core/text/counted.ts';
 import type { Archive } from '../bucket/archive.ts';
 import type { ArchiveObject } from '../bucket/archive-object.ts';
 import type { DuckDb } from '../duckdb/open-duckdb.ts';
@@ -42,7 +43,7 @@ export async function writeFile(
   const contents = [];
   let [lines, bytes] = [0, 0];
   for (const [at, object] of objects.entries()) {
-    progress(() => `Read ${at} of ${objects.length} objects.`);
+    progress(() => `Read ${at} of ${counted(objects.length, 'object')}.`);
     writer.startObject(object.path);
     const content = await archive.readLines(object, writer.addLine);
     contents.push({ object, content });
@@ -64,7 +65,7 @@ export async function writeFile(
   signal.throwIfAborted();
   await writer.write(file, { 'auditbox.objects': hashObjects(covered), 'auditbox.rows': String(rows) });
   signal.throwIfAborted();
-  progress(() => `Comparing ${rows} rows with their objects.`);
+  progress(() => `Comparing ${counted(rows, 'row')} with the objects.`);
   await checkFile(duckdb, file, covered);
   signal.throwIfAborted();
   const body = await readFile(file);

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { basename, dirname } from 'node:path';
+import { endSentence } from '@auditbox/core/text/end-sentence.ts';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { ArchiveError } from '../archive-error.ts';
 
@@ -65,7 +66,7 @@ async function loadLibrary() {
     return library;
   } catch (error) {
     throw new ArchiveError(
-      `DuckDB cannot be loaded on this platform (${process.platform}-${process.arch}): ${(error as Error).message}. The commands get, find and restore work without it.`,
+      `DuckDB cannot be loaded on this platform (${process.platform}-${process.arch}): ${endSentence((error as Error).message)} The commands get, find and restore work without it.`,
     );
   }
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { counted } from '@auditbox/core/text/counted.ts';
 import { ArchiveError, exitCodes } from '../archive-error.ts';
 import type { Archive } from '../bucket/archive.ts';
 import type { ArchiveObject } from '../bucket/archive-object.ts';
@@ -50,7 +51,7 @@ export async function gatherFiles(parts: GatherParts, range: TimeRange): Promise
     usable.reduce((sum, { done }) => sum + (done?.bytes ?? 0), 0);
   if (bytes > parts.maxBytes)
     throw new ArchiveError(
-      `The ${objects.length} objects of this range have ${bytes} bytes, and ARCHIVE_CACHE_MAX_BYTES is ${parts.maxBytes}. Give a narrower --from and --to, or a larger cache.`,
+      `In this range, ${counted(objects.length, 'object has', 'objects have')} ${bytes} bytes, and ARCHIVE_CACHE_MAX_BYTES is ${parts.maxBytes}. Give a narrower --from and --to, or a larger cache.`,
       exitCodes.refused,
     );
   for (const file of usable) await useCompacted(parts, file);
@@ -92,7 +93,7 @@ async function useObjects(
         });
         done += 1;
         doneBytes += object.bytes;
-        progress(() => `Fetched ${done} of ${objects.length} objects, ${doneBytes} of ${bytes} bytes.`);
+        progress(() => `Fetched ${done} of ${counted(objects.length, 'object')}, ${doneBytes} of ${bytes} bytes.`);
       }
     } catch (error) {
       hasFailed = true;

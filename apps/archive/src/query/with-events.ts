@@ -1,4 +1,5 @@
 import { readdir } from 'node:fs/promises';
+import { counted } from '@auditbox/core/text/counted.ts';
 import type { DuckDBConnection } from '@duckdb/node-api';
 import type { TimeRange } from '../bucket/time-range.ts';
 import { openObjectCache } from '../cache/object-cache.ts';
@@ -26,7 +27,7 @@ export async function withEvents(
     try {
       const parquetPrefix = usesParquet ? settings.parquetPrefix : null;
       const { objects } = await gatherFiles({ archive, cache, duckdb, maxBytes, progress, parquetPrefix }, range);
-      progress(() => `Fetched ${objects} objects; running the statement.`);
+      progress(() => `Fetched ${counted(objects, 'object')}; running the statement.`);
       const connection = await duckdb.connect();
       const hasFiles = (await readdir(cache.folder)).some((name) => name.endsWith('.parquet'));
       await createEventsView(connection, cache.folder, hasFiles, range);

@@ -1,5 +1,6 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { counted } from '@auditbox/core/text/counted.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { newestCheckpoint } from '@auditbox/db/log/checkpoints.ts';
 import { listLoggedEvents } from '@auditbox/db/log/list-logged-events.ts';
@@ -65,7 +66,7 @@ export async function evidence(parts: EvidenceParts, command: EvidenceCommand, s
   process.stdout.write(
     command.json
       ? `${JSON.stringify({ ok: unlogged === 0, folder: command.output, events: written, unlogged })}\n`
-      : `${written} events with their proofs are in ${command.output}.${unlogged === 0 ? '' : ` ${unlogged} are not in the signed log yet.`}\n`,
+      : `${counted(written, 'event with its proof is', 'events with their proofs are')} in ${command.output}.${unlogged === 0 ? '' : ` ${counted(unlogged, 'event is', 'events are')} not in the signed log yet.`}\n`,
   );
   return unlogged === 0 ? 0 : 2;
 }

@@ -1,3 +1,4 @@
+import { counted } from '@auditbox/core/text/counted.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { type Adoption, adoptBatch, type FoundObject, mayAdopt, repairFrontier } from '@auditbox/db/log/adopt-batch.ts';
 import { fixRoot, markPublished, storeNote } from '@auditbox/db/log/checkpoints.ts';
@@ -59,7 +60,7 @@ export async function reconcile(
   if (json) process.stdout.write(`${JSON.stringify({ exitCode, ...counts })}\n`);
   else
     process.stdout.write(
-      `${counts.adopted} objects are known now. ${counts.unknown} objects have only events that this database does not have. ${counts.conflict} objects have events of another batch, and ${counts.foreign} are not an exporter's.\n`,
+      `${counted(counts.adopted, 'object is', 'objects are')} known now. ${counted(counts.unknown, 'object has', 'objects have')} only events that this database does not have. ${counted(counts.conflict, 'object has', 'objects have')} events of another batch, and ${counts.foreign} are not an exporter's.\n`,
     );
   return exitCode;
 }
@@ -85,7 +86,7 @@ async function reconcileLog(parts: ReconcileParts, counts: Counts, signal: Abort
   }
   for (const [size, { root, note }] of bucket.checkpoints) {
     const fixed = await fixRoot(db, destination, { size, root });
-    if (fixed.root !== root) return `The database has another root for ${size} batches.`;
+    if (fixed.root !== root) return `The database has another root for ${counted(size, 'batch', 'batches')}.`;
     if (fixed.note === null) await storeNote(db, destination, { size, note });
   }
   await markPublished(db, destination, Math.max(0, ...bucket.checkpoints.keys()));

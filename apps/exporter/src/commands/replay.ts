@@ -1,3 +1,4 @@
+import { counted } from '@auditbox/core/text/counted.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { type Failed, findFailed } from '@auditbox/db/export/find-failed.ts';
 import { countReplayed, replayFailed } from '@auditbox/db/export/replay-failed.ts';
@@ -105,16 +106,19 @@ function print(
     return;
   }
   for (const { batchId: id, partition, rows: count, error } of failed.deliveries) {
-    process.stdout.write(`batch ${id}\t${partition}\t${count} rows\t${error}\n`);
+    process.stdout.write(`batch ${id}\t${partition}\t${counted(count, 'row')}\t${error}\n`);
   }
   for (const { auditId, reason } of failed.rows) process.stdout.write(`row ${auditId}\t${reason}\n`);
   const nothing = batchId === null ? 'Nothing has failed.' : `Batch ${batchId} has not failed.`;
   if (found === 0) process.stdout.write(`${nothing}\n`);
-  else process.stdout.write(dryRun ? `${found} rows would be sent again.\n` : `${describe(taken, progress)}\n`);
+  else
+    process.stdout.write(dryRun ? `${counted(found, 'row')} would be sent again.\n` : `${describe(taken, progress)}\n`);
   if (found > taken)
-    process.stdout.write(`${found - taken} rows were taken on by another replay at the same moment.\n`);
+    process.stdout.write(
+      `${counted(found - taken, 'row was', 'rows were')} taken on by another replay at the same moment.\n`,
+    );
 }
 
 function describe(rows: number, { sent, underWay }: ReplayProgress): string {
-  return `${sent} of ${rows} rows sent, ${rows - sent - underWay} failed again, ${underWay} in progress.`;
+  return `${sent} of ${counted(rows, 'row')} sent, ${rows - sent - underWay} failed again, ${underWay} in progress.`;
 }

@@ -1,3 +1,4 @@
+import { counted } from '@auditbox/core/text/counted.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import { type ExpiredMonth, forgetDropped, listExpiredMonths } from '@auditbox/db/months/expired-months.ts';
@@ -97,7 +98,7 @@ function showProgress({ name }: ExpiredMonth): (objects: number) => void {
   return (objects) => {
     if (performance.now() - shownAt < progressEveryMs) return;
     shownAt = performance.now();
-    process.stderr.write(`${name}: ${objects} objects read back.\n`);
+    process.stderr.write(`${name}: ${counted(objects, 'object')} read back.\n`);
   };
 }
 
@@ -121,7 +122,7 @@ function print(
 function sayResult(result: MonthResult, dryRun: boolean): string {
   switch (result.kind) {
     case 'removed':
-      return `${dryRun ? 'would be removed' : 'removed'}: ${result.rows} events are in ${result.objects} objects`;
+      return `${dryRun ? 'would be removed' : 'removed'}: ${counted(result.rows, 'event is', 'events are')} in ${counted(result.objects, 'object')}`;
     case 'kept':
       return `kept: ${result.reason}`;
     case 'gone':

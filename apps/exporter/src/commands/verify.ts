@@ -1,3 +1,4 @@
+import { counted } from '@auditbox/core/text/counted.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
 import type { DoneDelivery } from '@auditbox/db/export/done-delivery.ts';
 import { listDone } from '@auditbox/db/export/list-done.ts';
@@ -5,7 +6,6 @@ import { findUnexported, lastOutboxId } from '@auditbox/db/export/unexported.ts'
 import { beginVerify, recordVerify } from '@auditbox/db/observe/last-verify.ts';
 import { printable } from '@auditbox/evidence/printable.ts';
 import type { VerifyCommand } from '../cli.ts';
-import { counted } from '../counted.ts';
 import type { Destination } from '../destinations/destination.ts';
 import { tryAgain } from '../destinations/try-again.ts';
 import type { LogKeeper } from '../log/log-keeper.ts';

@@ -1,3 +1,4 @@
+import { counted } from '@auditbox/core/text/counted.ts';
 /** What the README of an evidence pack says: for a lawyer, and for the engineer that a lawyer asks. */
 export function readmeText(facts: {
   readonly selection: string;
@@ -11,7 +12,7 @@ export function readmeText(facts: {
   return `EVIDENCE PACK
 
 This folder holds ${events} audit events: ${selection}.
-${unlogged === 0 ? 'No other recorded event was selected.' : `${unlogged} more events were selected and are not in the signed log yet. They are not here.`}
+${unlogged === 0 ? 'No other recorded event was selected.' : `${counted(unlogged, 'more event was selected and is', 'more events were selected and are')} not in the signed log yet, and not here.`}
 
 What each file is
 
@@ -24,7 +25,7 @@ What it shows
 
 Each archived batch of events has a number in an append-only log, and the log is signed with a private key that this folder does
 not contain. If the check below holds, then the text of each event was in the log ${origin} when it had
-${size} batches. Nobody can change a letter of an event, or make a proof for another event, without that private key.
+${counted(size, 'batch', 'batches')}. Nobody can change a letter of an event, or make a proof for another event, without that private key.
 
 How to check it
 

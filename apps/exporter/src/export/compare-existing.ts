@@ -56,7 +56,7 @@ function unknownObject({ key }: RenderedObject, { message }: DestinationError): 
 }
 
 function otherObject({ key, sha256 }: RenderedObject, rowCount: number, theirs: ObjectLabel): DestinationError {
-  const difference = `sha256 ${theirs.sha256}, ${theirs.rows} rows; expected ${sha256}, ${rowCount} rows`;
+  const difference = `sha256 ${theirs.sha256}, rows: ${theirs.rows}; expected ${sha256}, rows: ${rowCount}`;
   return permanent('OtherObject', `The key ${key} holds another object (${difference}). It is not overwritten.`);
 }
 

@@ -1,3 +1,4 @@
+import { counted } from '@auditbox/core/text/counted.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import { openLog } from '@auditbox/db/log/open-log.ts';
@@ -120,12 +121,12 @@ export function createLogKeeper({
         return { kind: 'unavailable', reason: state.message };
       case 'ahead':
         return block(
-          `The bucket has a signed checkpoint of ${state.size} batches that this database does not know: the database was restored from a backup. Nothing is exported, because rows could be exported twice. Run \`npm run exporter -- --reconcile\`.`,
+          `The bucket has a signed checkpoint of ${counted(state.size, 'batch', 'batches')} that this database does not know: the database was restored from a backup. Nothing is exported, because rows could be exported twice. Run \`npm run exporter -- --reconcile\`.`,
           { holds: true },
         );
       case 'behind':
         return block(
-          `The checkpoint of ${state.size} batches was published and is missing in the bucket. Find out who removed it; \`npm run exporter -- --verify --repair\` publishes it again.`,
+          `The checkpoint of ${counted(state.size, 'batch', 'batches')} was published and is missing in the bucket. Find out who removed it; \`npm run exporter -- --verify --repair\` publishes it again.`,
           { holds: false },
         );
       case 'same':

@@ -1,3 +1,4 @@
+import { counted } from '@auditbox/core/text/counted.ts';
 import { linkKeys } from '@auditbox/evidence/key-chain.ts';
 import { checkpointFolder, logFolder, sizeOfCheckpoint } from '@auditbox/evidence/log-files.ts';
 import { growTree, leafHash } from '@auditbox/evidence/merkle.ts';
@@ -74,7 +75,8 @@ export async function readBucketLog(
     }
   }
   for (const [at, { root }] of checkpoints) {
-    if (roots[at] !== root) return unusable(`The entries do not have the root of the checkpoint of ${at} batches.`);
+    if (roots[at] !== root)
+      return unusable(`The entries do not have the root of the checkpoint of ${counted(at, 'batch', 'batches')}.`);
   }
   return { kind: 'read', entries, checkpoints, rootAt: (at) => roots[at] ?? '' };
 }

@@ -1,3 +1,4 @@
+import { counted } from '@auditbox/core/text/counted.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
 import type { DoneDelivery } from '@auditbox/db/export/done-delivery.ts';
 import { type ExpiredMonth, listArchivedObjects } from '@auditbox/db/months/expired-months.ts';
@@ -74,7 +75,7 @@ async function compare(
   const { content } = read;
   if (content === null) return `The object ${key} cannot be decompressed.`;
   if (content.sha256 !== sha256 || content.rows !== rows)
-    return `The object ${key} has ${content.rows} rows and the sha256 ${content.sha256}; expected ${rows} rows and ${sha256}.`;
+    return `The object ${key} has ${counted(content.rows, 'row')} and the sha256 ${content.sha256}; expected ${counted(rows, 'row')} and ${sha256}.`;
   const compared = await tryAgain(() => compareRows(parts, delivery, signal), signal);
   if (compared.kind === 'error') return compared;
   const [first] = compared.differences;

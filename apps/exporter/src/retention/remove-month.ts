@@ -1,3 +1,4 @@
+import { counted } from '@auditbox/core/text/counted.ts';
 import { DatabaseError } from '@auditbox/db/database/database-error.ts';
 import {
   closeMonth,
@@ -90,7 +91,7 @@ function describeAwaiting(destination: string): string {
 function describe(events: number): string {
   return events === 1
     ? '1 event is not archived at every destination.'
-    : `${events} events are not archived at every destination.`;
+    : `${counted(events, 'event is', 'events are')} not archived at every destination.`;
 }
 
 async function untilUnlocked<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {

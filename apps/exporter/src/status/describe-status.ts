@@ -1,3 +1,4 @@
+import { counted } from '@auditbox/core/text/counted.ts';
 import type { Finding } from '../diagnose/finding.ts';
 import type { DestinationStatus } from './destination-status.ts';
 
@@ -5,10 +6,14 @@ const indent = ' '.repeat(9);
 
 /** A destination in a few lines, with what to do. */
 export function describeStatus({ destination, state, behind, stuck }: DestinationStatus): string {
+  const verb = behind.rows === 1 ? 'is' : 'are';
+  const oldest = `the oldest waits for ${describeAge(behind.oldestAgeS)}`;
   const missing =
     behind.rows === 0
       ? 'every event is there.'
-      : `${behind.rows} ${behind.rows === 1 ? 'event is' : 'events are'} not there; the oldest waits for ${describeAge(behind.oldestAgeS)}.`;
+      : state === 'pass'
+        ? `${counted(behind.rows, 'event')} ${verb} on the way; ${oldest}, which is normal.`
+        : `${counted(behind.rows, 'event')} ${verb} not there; ${oldest}.`;
   const reasons = stuck.flatMap(({ says, todo }) => [`${indent}${says}`, `${indent}→ ${todo}`]);
   return [`${state.padEnd(indent.length)}${destination}: ${missing}`, ...reasons].join('\n');
 }

@@ -1,7 +1,9 @@
+import { archiveDestination } from '@auditbox/core/export/archive-destination.ts';
+import { counted } from '@auditbox/core/text/counted.ts';
 import { type PendingRows, sumUnexported, type UnfinishedDeliveries } from '@auditbox/db/observe/backlog.ts';
 import type { ExportActivity } from '@auditbox/db/observe/export-activity.ts';
 import type { LogBacklog } from '@auditbox/db/observe/log-backlog.ts';
-import { counted } from '../counted.ts';
+import { replayCommand } from '../replay-command.ts';
 
 /** What was read about one destination. */
 export interface DestinationReadings {
@@ -49,13 +51,28 @@ export function judgeDestination(readings: DestinationReadings, maxBehindS: numb
   };
 }
 
-function findStuck(
-  { unfinished, retry, failure, log, pending }: DestinationReadings,
-  isLate: boolean,
-): readonly StuckReason[] {
+/**
+ * The database does not know which destinations the running exporters serve. It knows whether any of them tries: a lane that is
+ * served has a delivery that is being sent, or one that was tried.
+ */
+function explainWait({ unfinished, retry }: DestinationReadings): Pick<StuckReason, 'says' | 'todo'> {
+  const { destination, deliveries } = unfinished;
+  const late = 'Events wait for longer than they should';
+  if (retry !== null) return { says: `${late}. The last try: ${retry.error}`, todo: checkExporters };
+  if (destination === archiveDestination || deliveries.sealed === 0 || deliveries.sending > 0)
+    return { says: `${late}.`, todo: checkExporters };
+  return {
+    says: `${late}, and no exporter is sending one.`,
+    todo: `Check that an exporter runs which has ${destination} in its settings. If nobody needs it any more, \`npm run destinations -- remove ${destination} --yes\` removes it, with what waits for it.`,
+  };
+}
+
+const checkExporters = 'Check that exporters run, and their log.';
+
+function findStuck(readings: DestinationReadings, isLate: boolean): readonly StuckReason[] {
+  const { unfinished, retry, failure, log, pending } = readings;
   const { destination, deliveries, rows, rejectedRows, isPaused, oldestAgeS } = unfinished;
-  const replay =
-    destination === 's3' ? 'npm run exporter -- --replay-failed' : `npm run destinations -- replay ${destination}`;
+  const replay = replayCommand(destination);
   const why = failure === null ? '' : ` The oldest: ${failure}`;
   const stuck: StuckReason[] = [];
   if (deliveries.failed > 0)
@@ -80,11 +97,7 @@ function findStuck(
       todo: `Run \`npm run destinations -- resume ${destination}\` to go on.`,
     });
   if (isLate && !isBlocked && !isPaused && Math.max(oldestAgeS, pending.oldestAgeS) > 0)
-    stuck.push({
-      kind: 'behind',
-      says: `Events wait for longer than they should.${retry === null ? '' : ` The last try: ${retry.error}`}`,
-      todo: 'Check that exporters run, and their log.',
-    });
+    stuck.push({ kind: 'behind', ...explainWait(readings) });
   if (log !== null && log.oldestUnloggedAgeS > longestUnloggedS)
     stuck.push({
       kind: 'unlogged',

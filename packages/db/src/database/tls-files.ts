@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import type { DatabaseTls } from '@auditbox/core/database-tls.ts';
 import { DatabaseUrlError } from '@auditbox/core/database-url-parameters.ts';
+import { endSentence } from '@auditbox/core/text/end-sentence.ts';
 
 type EncryptedTls = Exclude<DatabaseTls, { mode: 'disable' }>;
 
@@ -55,7 +56,7 @@ function openContext(texts: Texts): SecureContext {
     return createSecureContext({ ...texts });
   } catch (error) {
     throw new DatabaseUrlError(
-      `the files of its parameters \`sslrootcert\`, \`sslcert\` and \`sslkey\` cannot be used: ${(error as Error).message}.`,
+      `the files of its parameters \`sslrootcert\`, \`sslcert\` and \`sslkey\` cannot be used: ${endSentence((error as Error).message)}`,
     );
   }
 }
@@ -65,7 +66,7 @@ function readCertificate(parameter: string, path: string): string {
     return readFileSync(path, 'utf8');
   } catch (error) {
     throw new DatabaseUrlError(
-      `the file of its parameter \`${parameter}\` cannot be read: ${(error as Error).message}.`,
+      `the file of its parameter \`${parameter}\` cannot be read: ${endSentence((error as Error).message)}`,
     );
   }
 }

@@ -72,7 +72,9 @@ async function findUndelivered(db: Database): Promise<Tampering[]> {
 async function findPostponed(db: Database): Promise<Tampering[]> {
   return db.query(
     (sql) => sql<Tampering[]>`
-      select format('%s deliveries to %s wait for more than a day', count(*), d.destination) as says,
+      select format(
+          case count(*) when 1 then '%s delivery to %s waits' else '%s deliveries to %s wait' end || ' for more than a day',
+          count(*), d.destination) as says,
         format('update auditbox.delivery set next_attempt_at = now(), state = ''sealed'', lease_token = null, leased_until = null where destination = %L and state in (''sealed'', ''sending'') and (next_attempt_at > now() + interval ''1 day'' or leased_until > now() + interval ''1 day'')', d.destination) as remedy
       from auditbox.destination n join auditbox.delivery d on d.destination = n.name
       where d.state in ('sealed', 'sending')
@@ -91,7 +93,7 @@ async function findPostponed(db: Database): Promise<Tampering[]> {
 async function findPlantedEntries(db: Database): Promise<Tampering[]> {
   return db.query(
     (sql) => sql<Tampering[]>`
-      select format('the log of %s has %s entries behind its end', d.name, count(*)) as says, null as remedy
+      select format('the log of %s has %s %s behind its end', d.name, count(*), case count(*) when 1 then 'entry' else 'entries' end) as says, null as remedy
       from auditbox.destination d left join auditbox.log_head h on h.destination = d.name
       join auditbox.log_entry e on e.destination = d.name and e.index >= coalesce(h.size, 0)
       group by d.name`,

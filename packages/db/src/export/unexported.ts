@@ -61,3 +61,20 @@ export async function findUnexported(
   );
   return row;
 }
+
+/**
+ * Whether a destination has a delivery that an attempt takes sooner or later. One of a paused destination waits for a person.
+ *
+ * Caller: the exporter, before it probes a destination without a batch.
+ * Locks: none.
+ * Crash: nothing is written.
+ */
+export async function hasDeliveryToTry(db: Database, destination: string): Promise<boolean> {
+  const [row] = await db.query(
+    (sql) => sql<[{ found: boolean }]>`
+      select exists (select from auditbox.destination where name = ${destination} and not is_paused) and exists (
+        select from auditbox.delivery where destination = ${destination} and state in ('sealed', 'sending')
+      ) as found`,
+  );
+  return row.found;
+}

@@ -1,3 +1,4 @@
+import { counted } from '@auditbox/core/text/counted.ts';
 import type { Sql } from 'postgres';
 import { defaultSchema } from '../database/schema-name.ts';
 import { listUpcomingMonths, makeMonths } from '../months/make-months.ts';
@@ -77,7 +78,7 @@ const manners: Readonly<Record<Step['kind'], string>> = {
 };
 
 function count(migrations: number): string {
-  return migrations === 1 ? '1 migration' : `${migrations} migrations`;
+  return counted(migrations, 'migration');
 }
 
 interface Context {

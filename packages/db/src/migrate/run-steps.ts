@@ -1,3 +1,4 @@
+import { counted } from '@auditbox/core/text/counted.ts';
 import type { Sql } from 'postgres';
 import { declareForMonths, type MonthsIndex, makeForMonths } from './index-of-months.ts';
 import type { Migration, Step } from './migrations.ts';
@@ -87,7 +88,7 @@ async function runBlock(tx: Sql, statement: string, at: Place): Promise<boolean>
   const next = block?.next ?? null;
   const rows = String(BigInt(before?.rows ?? 0) + BigInt(block?.rows ?? 0));
   await record(tx, at, { place: next, rows, isDone: next === null });
-  at.progress.note(`${rows} rows`);
+  at.progress.note(counted(Number(rows), 'row'));
   return next === null;
 }
 

@@ -32,6 +32,8 @@ import type { Started } from './welcome.ts';
 export interface StackOptions {
   /** The folder of all data. */
   readonly home: string;
+  /** Whether the other commands look there without being told. */
+  readonly isDefaultHome: boolean;
   /** The settings of the environment that the stack decides by. Null was not set. */
   readonly given: GivenSettings;
   readonly environment: NodeJS.ProcessEnv;
@@ -125,7 +127,11 @@ export function createStack(options: StackOptions): Stack {
       const { created } = await sendDemo(`http://127.0.0.1:${plan.apiPort}`, plan.masterKey.value);
       say(`Stored ${created} example events of the last week. Each has "demo": true in its context.`);
     }
-    return options.welcome(plan, { home, readyMs: performance.now() - startedAt });
+    return options.welcome(plan, {
+      home,
+      isDefaultHome: options.isDefaultHome,
+      readyMs: performance.now() - startedAt,
+    });
   }
 
   async function startStores(runner: PostgresRunner, plan: StackPlan): Promise<void> {

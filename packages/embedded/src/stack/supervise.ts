@@ -13,6 +13,8 @@ export interface ServiceSpec {
   readonly stopSignal: NodeJS.Signals;
   /** Whether the service works now. Called until it does. */
   readonly isReady: () => Promise<boolean>;
+  /** Whether a line of its log says nothing here. */
+  readonly isNoise?: (text: string) => boolean;
 }
 
 export interface SuperviseEvents {
@@ -72,7 +74,7 @@ export function supervise(spec: ServiceSpec, events: SuperviseEvents): Service {
   function onLine(text: string): void {
     lastLines.push(text);
     if (lastLines.length > maxLastLines) lastLines.shift();
-    events.line(spec.name, text);
+    if (!spec.isNoise?.(text)) events.line(spec.name, text);
   }
 
   function ended(livedMs: number, how: string): void {

@@ -1,10 +1,13 @@
 import { join } from 'node:path';
+import { quoteForShell } from '@auditbox/core/text/quote-for-shell.ts';
 import { clusterUrl } from '../postgres/cluster.ts';
 import type { StackPlan } from './services.ts';
 
 export interface Started {
   /** The folder of all data. */
   readonly home: string;
+  /** Whether the other commands look there without being told. */
+  readonly isDefaultHome: boolean;
   readonly readyMs: number;
 }
 
@@ -30,7 +33,7 @@ export function welcomeJson(plan: StackPlan, { home, readyMs }: Started): string
 }
 
 /** The text that `npm start` shows once everything runs. A test runs its commands as they are. */
-export function welcomeText(plan: StackPlan, { home, readyMs }: Started): string {
+export function welcomeText(plan: StackPlan, { home, isDefaultHome, readyMs }: Started): string {
   const { s3, masterKey } = plan;
   const { page, api, docs, exporter, postgres, store, objects, logKey } = listAddresses(plan);
   const keyFile = join(home, 'master-key');
@@ -43,6 +46,7 @@ export function welcomeText(plan: StackPlan, { home, readyMs }: Started): string
     new: `${masterKey.value}   (shown only now; stored in ${keyFile})`,
     kept: `in ${keyFile}`,
   }[masterKey.source];
+  const where = isDefaultHome ? '' : `AUDITBOX_DATA=${quoteForShell(home)} `;
   return `
 Auditbox runs (ready after ${(readyMs / 1000).toFixed(1)} s).
 
@@ -71,15 +75,12 @@ log names the object:
 
   S3_ENDPOINT=${store} AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any npm run verify-archive -- --s3 ${s3.bucket} --key '${logKey}'
 
-While it runs, the other commands work with it: npm run status, npm run doctor, npm run keys -- list.
+While it runs, the other commands work with it:
+
+${['status', 'doctor', 'keys -- list'].map((name) => `  ${where}npm run ${name}\n`).join('')}
 The store accepts any credentials and overwrites objects. Use a real one for evidence.
 
 Ctrl-C stops everything.
 
 `;
-}
-
-/** A folder such as /home/o'brien has a quote in its name. */
-function quoteForShell(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { type Checkpoint, formatCheckpoint } from '../../../evidence/src/checkpoint.ts';
+import { counted } from '../../../evidence/src/counted.ts';
 import {
   checkpointFolder,
   cosignatureFolder,
@@ -64,7 +65,7 @@ async function checkCosignatures({ archive, log, policy, report }: Parts): Promi
         partly(
           'quorum',
           log.checkpoint.size,
-          `The newest checkpoint that enough witnesses cosigned has ${size} batches.`,
+          `The newest checkpoint that enough witnesses cosigned has ${counted(size, 'batch', 'batches')}.`,
         ),
       );
     return { size, by: by.map(({ name }) => name) };

@@ -1,3 +1,4 @@
+import { counted } from '../../../evidence/src/counted.ts';
 import {
   checkpointFolder,
   cosignatureFolder,
@@ -28,5 +29,9 @@ export function meetLogFile(
         path,
         'No checkpoint has it yet. It is young, so an exporter may be about to publish one.',
       )
-    : broken('object-not-in-log', path, `The log has ${size} batches, and this file belongs to a larger one.`);
+    : broken(
+        'object-not-in-log',
+        path,
+        `The log has ${counted(size, 'batch', 'batches')}, and this file belongs to a larger one.`,
+      );
 }

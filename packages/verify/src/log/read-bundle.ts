@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { counted } from '../../../evidence/src/counted.ts';
 import { logFolder } from '../../../evidence/src/log-files.ts';
 import { decodeBundle, type Tile, tilePath } from '../../../evidence/src/tiles.ts';
 import { ArchiveError } from '../archive/archive.ts';
@@ -22,7 +23,13 @@ export async function readBundle(parts: ReadParts, tile: Tile): Promise<Bundle> 
   const entries = file ? decodeBundle(file) : null;
   if (file && entries?.length === tile.width) return { kind: 'entries', entries, sha256: hash('sha256', file) };
   if (file !== undefined)
-    parts.report(broken(file === null ? 'tile-missing' : 'tile-differs', path, `${tile.width} entries are expected.`));
+    parts.report(
+      broken(
+        file === null ? 'tile-missing' : 'tile-differs',
+        path,
+        `${counted(tile.width, 'entry is', 'entries are')} expected.`,
+      ),
+    );
   const hashes = await readOrReport(parts, `${logFolder}${tilePath({ ...tile, level: 0 })}`);
   if (hashes?.length === tile.width * hashBytes)
     return {

@@ -1,5 +1,6 @@
 import { type BatchEntry, noPrevious, parseBatchEntry } from '../../../evidence/src/batch-entry.ts';
 import type { Checkpoint } from '../../../evidence/src/checkpoint.ts';
+import { counted } from '../../../evidence/src/counted.ts';
 import { checkpointFolder, checkpointPath, logFolder } from '../../../evidence/src/log-files.ts';
 import { growTree, leafHash } from '../../../evidence/src/merkle.ts';
 import type { VerifierKey } from '../../../evidence/src/signed-note.ts';
@@ -50,14 +51,23 @@ export async function walkLog(parts: WalkParts): Promise<WalkedLog | null> {
   if (newest === undefined) {
     if (unread.length > 0)
       throw new ArchiveError('No checkpoint of the log can be read. Restore the folder _log/, or make it readable.');
-    const says = state === null ? 'No signed checkpoint is there.' : `A log of ${state.size} batches was there before.`;
+    const says =
+      state === null
+        ? 'No signed checkpoint is there.'
+        : `A log of ${counted(state.size, 'batch', 'batches')} was there before.`;
     report(broken(state === null ? 'checkpoint-missing' : 'rolled-back', checkpointFolder, says));
     return null;
   }
   // The checkpoint that an earlier run saw may be one that cannot be read now; that was reported.
   const isShorter = state !== null && newest.size < state.size;
   if (isShorter && !unread.some((path) => liesIn(path, checkpointPath(state.size))))
-    report(broken('rolled-back', newest.size, `An earlier run saw ${state.size} batches; the log is shorter now.`));
+    report(
+      broken(
+        'rolled-back',
+        newest.size,
+        `An earlier run saw ${counted(state.size, 'batch', 'batches')}; the log is shorter now.`,
+      ),
+    );
 
   const roots = rootsToMeet(checkpoints, state);
   const tree = growTree();

@@ -2,6 +2,7 @@ import { createHash, hash as hashOnce } from 'node:crypto';
 import type { Transform } from 'node:stream';
 import { crc32, createInflateRaw, createZstdDecompress } from 'node:zlib';
 import type { BatchEntry } from '../../../evidence/src/batch-entry.ts';
+import { counted } from '../../../evidence/src/counted.ts';
 import { createLineTree } from '../../../evidence/src/line-tree.ts';
 import {
   type Archive,
@@ -155,7 +156,8 @@ async function checkLines(object: Buffer, entry: BatchEntry, lookers: Lookers): 
   const { rows, sha256, root, bytes, extra } = lines;
   if (extra !== 0)
     findings.push(broken('gzip-extra', key, `${extra} bytes follow the first gzip member of the logged object.`));
-  if (rows !== entry.rows) findings.push(broken('rows', key, `It has ${rows} lines; the log says ${entry.rows}.`));
+  if (rows !== entry.rows)
+    findings.push(broken('rows', key, `It has ${counted(rows, 'line')}; the log says ${entry.rows}.`));
   if (sha256 !== entry.sha256 || bytes !== entry.bytes)
     findings.push(broken('object-changed', key, `Its lines have the sha256 ${sha256}; the log says ${entry.sha256}.`));
   if (root !== entry.lines)

@@ -1,3 +1,4 @@
+import { counted } from '@auditbox/core/text/counted.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { databaseTime } from '@auditbox/db/database/database-time.ts';
 import {
@@ -12,8 +13,8 @@ import { askForHistory, countHistory } from '@auditbox/db/export/history.ts';
 import { countReplayable, type ReplayCount, replayDeliveries } from '@auditbox/db/export/replay-deliveries.ts';
 import { countReplayed, replayFailed } from '@auditbox/db/export/replay-failed.ts';
 import { findUnfinishedDeliveries } from '@auditbox/db/observe/backlog.ts';
-import { counted } from '../../counted.ts';
 import type { DestinationsCommand } from './cli.ts';
+import { describeWaiting, type Waiting } from './describe-waiting.ts';
 import { type CommandResult, failure, stopped, success } from './result.ts';
 
 type Command<Kind extends DestinationsCommand['kind']> = Extract<DestinationsCommand, { kind: Kind }>;
@@ -26,15 +27,9 @@ export async function pauseOrResume(db: Database, command: Command<'pause' | 're
   if ((await find(db, name)) === null) return notThere(name);
   const waiting = await countWaiting(db, name);
   const json = { name, ...waiting };
-  if (dryRun) return success(`${name} would be ${done}. ${describeWaiting(waiting)}`, { ...json, dryRun });
+  if (dryRun) return success(`${name} would be ${done}. ${describeWaiting(waiting)}.`, { ...json, dryRun });
   const isKnown = await pauseDestination(db, name, kind === 'pause');
-  return isKnown ? success(`${name} is ${done}. ${describeWaiting(waiting)}`, json) : notThere(name);
-}
-
-/** What a destination still has to get. */
-interface Waiting {
-  readonly waitingBatches: number;
-  readonly waitingRows: number;
+  return isKnown ? success(`${name} is ${done}. ${describeWaiting(waiting)}.`, json) : notThere(name);
 }
 
 async function countWaiting(db: Database, name: string): Promise<Waiting> {
@@ -42,11 +37,6 @@ async function countWaiting(db: Database, name: string): Promise<Waiting> {
   if (found === undefined) return { waitingBatches: 0, waitingRows: 0 };
   const { deliveries, rows } = found;
   return { waitingBatches: deliveries.sealed + deliveries.sending, waitingRows: rows.sealed + rows.sending };
-}
-
-function describeWaiting({ waitingBatches, waitingRows }: Waiting): string {
-  const verb = waitingBatches === 1 ? 'waits' : 'wait';
-  return `${counted(waitingBatches, 'batch', 'batches')} (${counted(waitingRows, 'row')}) ${verb}.`;
 }
 
 /** What failed or was rejected, and with a range also what was sent. Requests keep their keys and bytes. */
@@ -95,7 +85,7 @@ async function replayRange(
     if (batches === 0) break;
     again.batches += batches;
     again.rows += rows;
-    process.stderr.write(`${again.batches} of ${found.batches} batches\n`);
+    process.stderr.write(`${again.batches} of ${counted(found.batches, 'batch', 'batches')}\n`);
   }
   return again;
 }
@@ -108,7 +98,7 @@ interface Counts {
 }
 
 function describe({ failedBatches, rejectedRows, sentBatches, sentRows }: Counts): string {
-  return `${failedBatches} failed batches, ${rejectedRows} rejected rows and ${sentBatches} sent batches (${sentRows} rows)`;
+  return `${counted(failedBatches, 'failed batch', 'failed batches')}, ${counted(rejectedRows, 'rejected row')} and ${counted(sentBatches, 'sent batch', 'sent batches')} (${counted(sentRows, 'row')})`;
 }
 
 function toCounts(failedBatches: number, rejectedRows: number, { batches, rows }: ReplayCount): Counts {
@@ -121,9 +111,17 @@ export async function backfill(db: Database, { name, since, dryRun }: Command<'b
   const count = await countHistory(db, name, since);
   if (known === null || count === null) return notThere(name);
   const from = since === null ? 'the beginning' : since;
-  if (dryRun) return success(`${name} would get ${count} batches from ${from} on.`, { name, batches: count, dryRun });
+  if (dryRun)
+    return success(`${name} would get ${counted(count, 'batch', 'batches')} from ${from} on.`, {
+      name,
+      batches: count,
+      dryRun,
+    });
   if (!(await askForHistory(db, name, since))) return notThere(name);
-  return success(`${name} gets ${count} batches from ${from} on. ${whoSends(known, 'adds')}`, { name, batches: count });
+  return success(`${name} gets ${counted(count, 'batch', 'batches')} from ${from} on. ${whoSends(known, 'adds')}`, {
+    name,
+    batches: count,
+  });
 }
 
 /** What the destination would have got is forgotten, so it must be confirmed. A removal that was interrupted goes on. */
@@ -142,7 +140,7 @@ export async function remove(
     if (known === null && rows === 0) return notThere(name);
     const line =
       `${name} would be removed, with ${counted(rows, 'delivery or rejection', 'deliveries and rejections')}. ` +
-      `${describeWaiting(waiting)} They would not be sent.`;
+      `${describeWaiting(waiting)}. They would not be sent.`;
     const json = { name, rows, ...waiting };
     return dryRun ? success(line, { ...json, dryRun }) : failure(`${line} Repeat it with --yes.`, json);
   }
@@ -151,10 +149,16 @@ export async function remove(
   for (let step = -1; step !== 0 && !taking.aborted; ) {
     step = await removeDestination(db, name, rowsPerStep);
     rows += step;
-    if (step > 0) process.stderr.write(`${rows} rows\n`);
+    if (step > 0) process.stderr.write(`${counted(rows, 'row')}\n`);
   }
-  if (taking.aborted) return stopped(`Stopped. ${rows} deliveries and rejections are removed. Repeat the command.`);
-  return success(`${name} is removed, with ${rows} deliveries and rejections.`, { name, rows });
+  if (taking.aborted)
+    return stopped(
+      `Stopped. ${counted(rows, 'delivery or rejection is', 'deliveries and rejections are')} removed. Repeat the command.`,
+    );
+  return success(`${name} is removed, with ${counted(rows, 'delivery or rejection', 'deliveries and rejections')}.`, {
+    name,
+    rows,
+  });
 }
 
 async function find(db: Database, name: string): Promise<KnownDestination | null> {

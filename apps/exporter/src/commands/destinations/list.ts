@@ -1,7 +1,9 @@
+import { counted } from '@auditbox/core/text/counted.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { listDestinations } from '@auditbox/db/export/destinations.ts';
 import { findUnfinishedDeliveries } from '@auditbox/db/observe/backlog.ts';
 import type { DestinationsSettings } from '../../destinations/configured/configured-destination.ts';
+import { describeWaiting } from './describe-waiting.ts';
 import type { CommandResult } from './result.ts';
 
 /** All destinations: those of the database, and those of the configuration that no exporter has added yet. */
@@ -34,8 +36,8 @@ export async function listAll(db: Database, { all }: DestinationsSettings): Prom
   ];
   const lines = destinations.map(
     ({ name, type, state, ...counts }) =>
-      `${name}\t${type ?? '-'}\t${state}\t${counts.waitingBatches} batches (${counts.waitingRows} rows) wait\t` +
-      `${counts.failedBatches} failed\t${counts.rejectedRows} rows rejected`,
+      `${name}\t${type ?? '-'}\t${state}\t${describeWaiting(counts)}\t` +
+      `${counts.failedBatches} failed\t${counted(counts.rejectedRows, 'row')} rejected`,
   );
   return { lines, json: { ok: true, destinations }, exitCode: 0 };
 }

@@ -15,7 +15,7 @@ export const destinationsEnvironment = {
     }),
   ),
   WEBHOOK_URL: optional(
-    textOf(/\S/, 'an https URL', {
+    textOf(/\S/, 'an https URL, or http on the same machine', {
       meaning: 'Posts each event to this URL, signed as Standard Webhooks: the destination `webhook`.',
       fallbackShown: 'none',
     }),

@@ -1,7 +1,7 @@
 import type { Backoff } from '@auditbox/core/export/retry-delay.ts';
 import type { Database } from '@auditbox/db/database/connect.ts';
 import { continueHistory } from '@auditbox/db/export/history.ts';
-import { findUnexported, lastOutboxId } from '@auditbox/db/export/unexported.ts';
+import { hasDeliveryToTry } from '@auditbox/db/export/unexported.ts';
 import type { Destination, Finding } from '@auditbox/destination-kit/destination.ts';
 import type { Shutdown } from '@auditbox/process/shutdown.ts';
 import { sleep } from '@auditbox/process/sleep.ts';
@@ -82,8 +82,7 @@ export function createLane(
 
   /** A receiver that passes its check may refuse events, so a check ends a block only when no batch could show it. */
   async function probeWithoutBatch(signal: AbortSignal): Promise<SendResult> {
-    const { anyInFlight } = await findUnexported(db, { destination: name, upTo: await lastOutboxId(db) });
-    if (anyInFlight) return 'not tried';
+    if (await hasDeliveryToTry(db, name)) return 'not tried';
     const stopping = (await runCheck(signal)).find(({ stopsDelivery }) => stopsDelivery);
     if (signal.aborted) return 'not tried';
     return stopping === undefined ? 'reached' : { class: 'blocked', code: 'check', reason: stopping.says };

@@ -7,7 +7,10 @@ import { z } from 'zod';
 /** An https URL. Plain http is accepted on loopback only. */
 export const destinationUrl = z
   .string()
-  .refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), 'must be an https URL')
+  .refine(
+    (text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol),
+    'must be an https URL, or http on loopback',
+  )
   .refine(
     (text) => !URL.canParse(text) || new URL(text).protocol === 'https:' || isLoopback(new URL(text)),
     'must be https; plain http is accepted on loopback only, because events and tokens would be readable on the way',

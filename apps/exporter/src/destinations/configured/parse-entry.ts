@@ -1,4 +1,5 @@
 import { printPath } from '@auditbox/core/event/audit-event.ts';
+import { endSentence } from '@auditbox/core/text/end-sentence.ts';
 import { nearestName } from '@auditbox/core/text/nearest-name.ts';
 import { z } from 'zod';
 import { type OmissibleField, omissibleFields } from '../formats/format.ts';
@@ -103,8 +104,8 @@ function describeIssue(
     given,
   );
   if (value === undefined) return [`${at} is not set.`];
-  if (isHidden(issue.path)) return [`${at} (not shown, because it is secret): ${issue.message}.`];
-  return [`${at} is ${JSON.stringify(value).replace(userOfUrl, '//…@').slice(0, 200)}: ${issue.message}.`];
+  if (isHidden(issue.path)) return [`${at} (not shown, because it is secret): ${endSentence(issue.message)}`];
+  return [`${at} is ${JSON.stringify(value).replace(userOfUrl, '//…@').slice(0, 200)}: ${endSentence(issue.message)}`];
 }
 
 /** A password in it may hold any character. */

@@ -137,10 +137,16 @@ function readItem({ status: given, error, failure_store }: GivenItem): Item {
   if (failure_store === 'used')
     return { kind: 'settled', rejected: 'It is in the failure store, because the data stream does not take it.' };
   if (status === 201 || status === 409) return taken;
-  const reason = `${status} ${JSON.stringify(error ?? null).slice(0, 300)}`;
+  const reason = `${status}${typeOf(error)} ${JSON.stringify(error ?? null).slice(0, 300)}`;
   if (status === 429 || status >= 500 || status === 0) return { kind: 'retry', code: String(status), reason };
   const isBlocked = blockedStatuses.has(status) || isAboutIndex(error);
   return isBlocked ? { kind: 'blocked', code: String(status), reason } : { kind: 'settled', rejected: reason };
+}
+
+/** In front of the answer, whose sentence may quote the event: the log has what is before a quote. */
+function typeOf(error: unknown): string {
+  const { type } = (error ?? {}) as { readonly type?: unknown };
+  return typeof type === 'string' && /^\w{1,100}$/.test(type) ? ` ${type}` : '';
 }
 
 /** The key may not write, or the index is not there: a person must change something, and no event is to blame. */

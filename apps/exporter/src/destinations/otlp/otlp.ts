@@ -1,3 +1,4 @@
+import { counted } from '@auditbox/core/text/counted.ts';
 import type { DeliveryRequest, Destination, Finding, Outcome, Row } from '@auditbox/destination-kit/destination.ts';
 import { z } from 'zod';
 import type { DestinationType } from '../configured/destination-type.ts';
@@ -74,7 +75,7 @@ function classifyOtlpAnswer(answer: HttpAnswer, rows: number): Outcome {
     return { kind: 'retry', code: 'NoCollector', reason: 'The answer did not come from an OpenTelemetry collector.' };
   const { rejected, message } = readPartialSuccess(answer);
   if (rejected === 0) return outcome;
-  const reason = `The receiver rejected ${rejected} of the ${rows} records of a request and did not say which: ${message}`;
+  const reason = `The receiver rejected ${rejected} of ${counted(rows, 'record')} of a request and did not say which: ${message}`;
   return { kind: 'taken-but', rejected: Array.from({ length: rows }, (_, index) => ({ index, reason })) };
 }
 

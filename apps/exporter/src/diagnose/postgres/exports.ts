@@ -1,3 +1,4 @@
+import { counted } from '@auditbox/core/text/counted.ts';
 import { describeAge } from '../../status/describe-status.ts';
 import type { DestinationStatus } from '../../status/destination-status.ts';
 import { readStatus } from '../../status/read-status.ts';
@@ -21,7 +22,7 @@ export function exports(maxBehindS: number): Check {
       if (behind.length === 0) return works(what, 'Every destination has every event.');
       const list = behind.map(
         ({ destination, behind: { rows, oldestAgeS } }) =>
-          `${destination} lacks ${rows} events, the oldest for ${describeAge(oldestAgeS)}`,
+          `${counted(rows, 'event')} on the way to ${destination}, the oldest for ${describeAge(oldestAgeS)}`,
       );
       return works(what, `${listSome(list, '; ')}. Nothing is stuck.`);
     },

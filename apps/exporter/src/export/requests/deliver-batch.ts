@@ -9,7 +9,7 @@ import { createFormatter } from '../../destinations/formats/format.ts';
 import { describeAge } from '../../status/describe-status.ts';
 import { watchLease } from '../watch-lease.ts';
 import { type CutRequest, createCutter, type PlacedRow } from './cut-requests.ts';
-import { createProgress, type Progress } from './progress.ts';
+import { createProgress, type Progress, type RecordedRejections } from './progress.ts';
 import { readThrown } from './read-outcome.ts';
 import type { RequestLedger } from './request-ledger.ts';
 import { type SendParts, type SendStop, sendRequest } from './send-request.ts';
@@ -23,6 +23,8 @@ export interface DeliverParts extends Omit<SendParts, 'delivery' | 'keyParts' | 
   readonly destination: Destination;
   readonly selection: Selection;
   readonly ledger: RequestLedger;
+  /** Called once at the end of an attempt that recorded rejected rows. */
+  readonly onRejected: (recorded: RecordedRejections) => void;
 }
 
 /** How an attempt ended. After `stopped`, `not rendered` and `interrupted` the caller still holds the lease. */
@@ -66,6 +68,7 @@ export async function deliverBatch(
   } finally {
     over.abort();
     await watching;
+    if (progress.recorded.rows > 0) parts.onRejected(progress.recorded);
   }
 }
 

@@ -15,7 +15,17 @@ export interface Progress {
   finish(rowCount: number): Promise<SettleResult>;
   readonly taken: number;
   readonly rejected: number;
+  /** The rejections of this attempt that are in the database. */
+  readonly recorded: RecordedRejections;
 }
+
+export interface RecordedRejections {
+  readonly rows: number;
+  /** The first ones that differ, as the log may have them. */
+  readonly reasons: readonly string[];
+}
+
+const mostReasons = 3;
 
 /** After a crash, requests of this long are sent again. Recording each of them would cost a commit for each. */
 const recordEveryMs = 200;
@@ -31,6 +41,8 @@ export function createProgress(
   let recordedAt = now();
   let taken = 0;
   let rejectedRows = 0;
+  let recordedRows = 0;
+  const reasons = new Set<string>();
   let unrecorded: BadRow[] = [];
 
   async function record(isLast: boolean): Promise<SettleResult> {
@@ -39,7 +51,17 @@ export function createProgress(
     unrecorded = [];
     recorded = settled;
     recordedAt = now();
-    return ledger.settle(delivery, { nextRow: settled, rejected, isLast });
+    const result = await ledger.settle(delivery, { nextRow: settled, rejected, isLast });
+    if (result !== 'lost') noteRecorded(rejected);
+    return result;
+  }
+
+  function noteRecorded(rejected: readonly BadRow[]): void {
+    recordedRows += rejected.length;
+    for (const { reason } of rejected) {
+      if (reasons.size === mostReasons) return;
+      reasons.add(withoutQuotes(reason));
+    }
   }
 
   return {
@@ -63,5 +85,17 @@ export function createProgress(
     get rejected() {
       return rejectedRows;
     },
+    get recorded() {
+      return { rows: recordedRows, reasons: [...reasons] };
+    },
   };
+}
+
+/**
+ * What a reason says before it quotes. A receiver often repeats a value of the event, which belongs into the database and not into a
+ * log.
+ */
+function withoutQuotes(reason: string): string {
+  const quote = reason.search(/[:{["`“‘«]|(?<!\w)'/);
+  return quote === -1 ? reason : `${reason.slice(0, quote).trimEnd()}…`;
 }

@@ -4,17 +4,17 @@ import type { SendResult } from '../../destinations/gate.ts';
 import type { ExporterLog } from '../../log.ts';
 import type { Attempt } from '../attempt.ts';
 import { type DeliverOutcome, type DeliverParts, deliverBatch } from './deliver-batch.ts';
+import type { RecordedRejections } from './progress.ts';
 
 /** An attempt at a delivery by requests, and what follows from its outcome: done, or back to sealed. It never fails. */
 export function createRequestAttempt({
   log,
   ...parts
-}: Omit<DeliverParts, 'onReached'> & { readonly log: ExporterLog }): Attempt {
+}: Omit<DeliverParts, 'onReached' | 'onRejected'> & { readonly log: ExporterLog }): Attempt {
   const { ledger, metrics } = parts;
 
   async function conclude(delivery: LeasedDelivery, outcome: DeliverOutcome, ms: number): Promise<SendResult> {
-    const { destination, batchId: batch, partition, rowCount: rows, attempts: attempt } = delivery;
-    const about = { destination, batch, partition, rows, attempt, ms };
+    const about = describe(delivery, ms);
     switch (outcome.kind) {
       case 'done':
         log.batchDelivered({ ...about, sent: outcome.rows, rejected: outcome.rejected });
@@ -62,15 +62,25 @@ export function createRequestAttempt({
 
   return async (delivery, working, onReached) => {
     const startedAt = performance.now();
+    const msSoFar = () => Math.round(performance.now() - startedAt);
+    const onRejected = ({ rows, reasons }: RecordedRejections) =>
+      log.rowsRejected({ ...describe(delivery, msSoFar()), rejected: rows, reason: reasons.join(' ') });
     let outcome: DeliverOutcome;
     try {
-      outcome = await deliverBatch({ ...parts, onReached }, delivery, working);
+      outcome = await deliverBatch({ ...parts, onReached, onRejected }, delivery, working);
     } catch (error) {
       if (error instanceof DatabaseError) await ledger.retryLater(delivery, error.sentence).catch(() => {});
       throw error;
     }
-    return conclude(delivery, outcome, Math.round(performance.now() - startedAt));
+    return conclude(delivery, outcome, msSoFar());
   };
+}
+
+function describe(
+  { destination, batchId: batch, partition, rowCount: rows, attempts: attempt }: LeasedDelivery,
+  ms: number,
+) {
+  return { destination, batch, partition, rows, attempt, ms };
 }
 
 /** A receiver may ask to be left alone for days. It is tried once an hour all the same. */
