@@ -108,7 +108,7 @@ async function sendNext(files: SpoolFiles, client: EventWriter, signal: AbortSig
   // On disk before the events leave the spool.
   if (refused.length > 0) await files.keepRefused(refused.map((one) => `${JSON.stringify(one)}\n`).join(''));
   if (sent.error === null) await files.remove(next.name);
-  else if (sent.waiting.length === lines.length) await files.postpone(next.name);
+  else if (sent.waiting.length === lines.length) files.postpone(next.name);
   else await files.replace(next.name, sent.waiting.map(printLine).join(''));
   return { refused, error: sent.error };
 }

@@ -1,6 +1,7 @@
 import { type FileHandle, mkdir, open, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { syncFolder } from '../sync-folder.ts';
+import { createFileQueue } from './file-queue.ts';
 import { SpoolFullError } from './spool-errors.ts';
 
 /*
@@ -11,14 +12,11 @@ import { SpoolFullError } from './spool-errors.ts';
 export interface SpoolFiles {
   /** Resolves when the line is on disk. Lines that wait for the disk share its next sync. Throws SpoolFullError. */
   append(line: string): Promise<void>;
-  /**
-   * The next file to send with its text, which gets no more lines; null if no line waits. It is the oldest one. Where files were
-   * postponed, it is in turn the first of them and the oldest of the others. So new lines wait for one of them, however many there are.
-   */
+  /** The next file to send with its text, which gets no more lines; null if no line waits. */
   takeNext(): Promise<{ readonly name: string; readonly text: string } | null>;
   remove(name: string): Promise<void>;
   /** Moves a file to the end of those that were postponed. */
-  postpone(name: string): Promise<void>;
+  postpone(name: string): void;
   /** Puts lines at the end of the postponed files, in place of a file. A crash in between leaves both. */
   replace(name: string, lines: string): Promise<void>;
   /** Keeps lines for a person. They count as long as they are there. */
@@ -39,12 +37,6 @@ interface OpenFile {
   size: number;
 }
 
-/** A file that gets no more lines. */
-interface FullFile {
-  readonly name: string;
-  readonly size: number;
-}
-
 const nameForm = /^\d{12}\.events$/;
 /** One request sends a whole file, unless its events are very small. */
 const fullBytes = 1024 * 1024;
@@ -53,27 +45,18 @@ const fullBytes = 1024 * 1024;
 export async function openSpoolFiles(folder: string, maxBytes: number): Promise<SpoolFiles> {
   const refusedFile = join(folder, 'refused.ndjson');
   const sizeOf = async (path: string) => (await stat(path).catch(() => null))?.size ?? 0;
-  /** The oldest first. */
-  const full: FullFile[] = [];
-  /** In the order in which they were postponed. */
-  const postponed: FullFile[] = [];
-  let isPostponedNext = false;
-  for (const name of (await readdir(folder)).filter((name) => nameForm.test(name)).sort())
-    full.push({ name, size: await sizeOf(join(folder, name)) });
-  let nextNumber = Number.parseInt(full.at(-1)?.name ?? '0', 10) + 1;
+  const queue = createFileQueue();
+  const names = (await readdir(folder)).filter((name) => nameForm.test(name)).sort();
+  let nextNumber = Number.parseInt(names.at(-1) ?? '0', 10) + 1;
   let refusedBytes = await sizeOf(refusedFile);
-  let bytes = full.reduce((sum, { size }) => sum + size, 0);
+  let bytes = 0;
+  for (const name of names) {
+    const size = await sizeOf(join(folder, name));
+    queue.add({ name, size });
+    bytes += size;
+  }
   let current: OpenFile | null = null;
   let waiting: WaitingLine[] = [];
-
-  /** Takes a file out of the queue; undefined if it is not there. */
-  function drop(name: string): FullFile | undefined {
-    for (const files of [full, postponed]) {
-      const index = files.findIndex((file) => file.name === name);
-      if (index !== -1) return files.splice(index, 1)[0];
-    }
-    return undefined;
-  }
 
   /** What touches the newest file happens one after the other. */
   let last: Promise<unknown> = Promise.resolve();
@@ -97,7 +80,7 @@ export async function openSpoolFiles(folder: string, maxBytes: number): Promise<
     if (current === null) return;
     const { name, handle, size } = current;
     current = null;
-    full.push({ name, size });
+    queue.add({ name, size });
     await handle.close();
   }
 
@@ -157,23 +140,18 @@ export async function openSpoolFiles(folder: string, maxBytes: number): Promise<
       await Promise.all([onDisk, inTurn(writeWaiting)]);
     },
     async takeNext() {
-      const due = isPostponedNext ? postponed[0] : undefined;
       await inTurn(async () => {
-        if (due === undefined && full.length === 0) await end();
+        if (queue.wantsFile) await end();
       });
-      const next = due ?? full[0] ?? postponed[0];
+      const next = queue.takeNext();
       if (next === undefined) return null;
-      isPostponedNext = !postponed.includes(next);
       return { name: next.name, text: await readFile(join(folder, next.name), 'utf8') };
     },
     async remove(name) {
       await rm(join(folder, name), { force: true });
-      bytes -= drop(name)?.size ?? 0;
+      bytes -= queue.drop(name)?.size ?? 0;
     },
-    async postpone(name) {
-      const file = drop(name);
-      if (file !== undefined) postponed.push(file);
-    },
+    postpone: (name) => queue.postpone(name),
     replace: (name, lines) =>
       inTurn(async () => {
         await end();
@@ -189,7 +167,7 @@ export async function openSpoolFiles(folder: string, maxBytes: number): Promise<
         file.size = Buffer.byteLength(lines);
         bytes += file.size;
         await end();
-        await files.postpone(file.name);
+        queue.postpone(file.name);
         await files.remove(name);
       }),
     async keepRefused(lines) {
