@@ -1,6 +1,7 @@
 import { cellOf } from '@auditbox/db/cells/cell-of.ts';
 import { eventually } from '@auditbox/testing/expectations/eventually.ts';
 import { startApi } from '@auditbox/testing/fixtures/api-fixture.ts';
+import { lockAuditLog } from '@auditbox/testing/fixtures/lock-audit-log.ts';
 import { anEvent, someEvents } from '@auditbox/testing/fixtures/test-events.ts';
 import { endApps } from '@auditbox/testing/servers/spawn-app.ts';
 import { openTestDatabase, type TestDatabase } from '@auditbox/testing/servers/test-database.ts';
@@ -230,4 +231,14 @@ test('/readyz names no cell for ids that nobody routes, and none for events of m
     insert into auditbox.audit_log (id, changed_by, action, table_name, object_id)
     select id::uuid, 'ana', 'updated', 'grown', '1' from json_array_elements_text(${JSON.stringify(idsForAll(5))}::text::json) as sent (id)`;
   expect((await (await start('ash birch cedar')).request('/readyz')).text).not.toContain('have ids');
+});
+
+test('a cell whose events cannot be read now is ready, and what they show is named as soon as they can', async () => {
+  const one = await start('ash');
+  await store(one, idsForAll(5), 15);
+  const unlock = await lockAuditLog(databases.ash);
+  const forgotten = await start('ash birch cedar');
+  expect((await forgotten.request('/readyz')).text).not.toMatch(/not ready|have ids/);
+  await unlock();
+  await eventually(async () => expect((await forgotten.request('/readyz')).text).toContain('10 have ids'));
 });

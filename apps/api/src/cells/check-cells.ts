@@ -10,6 +10,8 @@ import { findMisplaced } from './find-misplaced.ts';
 
 /** A cell that does not answer must not make the api look as if it did not answer. */
 const cellDeadlineMs = 2_000;
+/** A check waits this long for what it looks for in events. A later check has it. */
+const lookMs = 500;
 
 /**
  * Makes the check whether requests can be served now: by the one cell, or by at least one of several. Resolves to a warning, or
@@ -49,12 +51,23 @@ function joinWarnings(warnings: readonly (string | null)[]): string | null {
 }
 
 function createCellCheck(cell: Cell, router: EventRouter): () => Promise<string | null> {
-  /** Looked for once: the lists do not change while the process runs. Undefined until the cell has answered. */
-  let misplaced: string | null | undefined;
+  /** The lists do not change while the process runs, so one look is enough. */
+  let misplaced: string | null = null;
+  let looking: Promise<void> | null = null;
+  const look = async () => {
+    try {
+      misplaced = await findMisplaced(cell, router);
+    } catch (error) {
+      if (!(error instanceof DatabaseError)) throw error;
+      looking = null;
+    }
+  };
   return async () => {
     const state = await checkDatabase(cell.db);
     const name = await checkName(cell.db);
-    if (misplaced === undefined) misplaced = await findMisplaced(cell, router);
+    looking ??= look();
+    // It reads events, which may be locked or slow to read. The cell is ready all the same.
+    await within(lookMs, looking, () => {});
     return joinWarnings([state, name, misplaced]);
   };
 }
