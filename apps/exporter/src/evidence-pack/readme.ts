@@ -1,4 +1,5 @@
 import { counted } from '@auditbox/core/text/counted.ts';
+
 /** What the README of an evidence pack says: for a lawyer, and for the engineer that a lawyer asks. */
 export function readmeText(facts: {
   readonly selection: string;
@@ -11,7 +12,7 @@ export function readmeText(facts: {
   const { selection, events, unlogged, origin, size, key } = facts;
   return `EVIDENCE PACK
 
-This folder holds ${events} audit events: ${selection}.
+This folder holds ${counted(events, 'audit event')}: ${selection}.
 ${unlogged === 0 ? 'No other recorded event was selected.' : `${counted(unlogged, 'more event was selected and is', 'more events were selected and are')} not in the signed log yet, and not here.`}
 
 What each file is

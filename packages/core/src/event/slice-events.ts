@@ -24,6 +24,7 @@ const closeObject = 0x7d;
 const comma = 0x2c;
 /** No character of JSON is below it outside of strings, except for other white space. */
 const blank = 0x20;
+
 export function isTooLarge({ start, end }: EventSlice): boolean {
   return end - start > maxEventBytes;
 }
