@@ -58,8 +58,8 @@ function idsForAll(count: number): string[] {
   );
 }
 
-async function store(api: Api, ids: readonly string[], created: number): Promise<void> {
-  const body = ids.map((id) => anEvent({ id, table_name: 'grown' }));
+async function store(api: Api, ids: readonly string[], created: number, fields: object = {}): Promise<void> {
+  const body = ids.map((id) => anEvent({ id, table_name: 'grown', ...fields }));
   const answer = await api.request('/audit/batch', { body });
   expect([answer.status, answer.body.created], answer.text).toEqual([created === 0 ? 200 : 201, created]);
 }
@@ -210,7 +210,7 @@ test('a cursor of a feed goes on while an only cell gets its name, and loses it 
 test('/readyz names the cells in which a forgotten list of before hides ids, while callers may send them again', async () => {
   const one = await start('ash');
   const ids = idsForAll(5);
-  await store(one, ids, 15);
+  await store(one, ids, 15, { updated_at: new Date(Date.now() - 2 * 3_600_000).toISOString() });
   const forgotten = await start('ash birch cedar');
   const { text } = await forgotten.request('/readyz');
   const [, cell, named = ''] =
