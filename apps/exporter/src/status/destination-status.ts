@@ -115,7 +115,8 @@ function findStuck(readings: DestinationReadings, isLate: boolean): readonly Stu
 
 function describeBlocked(destination: string, reason: string): { readonly says: string; readonly todo: string } {
   const end = 'Exporters go on by themselves. Only a changed environment needs a new start of the exporters.';
-  if (destination === 's3') return { says: `It refuses everything: ${reason}`, todo: `Fix what it names. ${end}` };
+  if (destination === archiveDestination)
+    return { says: `It refuses everything: ${reason}`, todo: `Fix what it names. ${end}` };
   return {
     says: `It gets nothing until this is repaired: ${reason}`,
     todo:
