@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { parseBatchEntry } from '@auditbox/evidence/batch-entry.ts';
@@ -206,11 +206,19 @@ test('a manifest that is not one is refused and named, and --no-parquet reads wi
   expect(await fixture.archive(['query', 'select 1', '--no-parquet'])).toMatchObject({ exitCode: 0 });
 });
 
-test('a file is zstd, sorted by event time and id, with statistics, and Bloom filters of what repeats', async () => {
+const hashOf = (text: string) => createHash('sha256').update(text).digest('hex');
+const idOf = (n: number) => hashOf(`id ${n}`).replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, '$1-$2-4$3-8$4-$5');
+
+test('a file is zstd, sorted by event time and id, with statistics, and Bloom filters on id, object and actor', async () => {
   const other = '2026-07-05';
   const at = (n: number) => `${other}T${String((n * 7) % 24).padStart(2, '0')}:00:00Z`;
   await fixture.insert(
-    Array.from({ length: 400 }, (_, n) => ({ id: randomUUID(), at: at(n), actor: `a${n % 9}`, object: `o${n % 40}` })),
+    Array.from({ length: 400 }, (_, n) => ({
+      id: idOf(n),
+      at: at(n),
+      actor: `a${n % 9}`,
+      object: hashOf(`${n}`),
+    })),
   );
   await fixture.drain();
   const { output } = await fixture.archive(['compact', '--day', other, '--json']);
@@ -226,12 +234,23 @@ test('a file is zstd, sorted by event time and id, with statistics, and Bloom fi
       from parquet_metadata('${file}') where path_in_schema in ('id', 'changed_by', 'object_id') order by name`);
     expect(columns).toEqual([
       { name: 'changed_by', compression: 'ZSTD', stats: true, bloom: true },
-      { name: 'id', compression: 'ZSTD', stats: true, bloom: false },
+      { name: 'id', compression: 'ZSTD', stats: true, bloom: true },
       { name: 'object_id', compression: 'ZSTD', stats: true, bloom: true },
     ]);
     const ids = await ask(`select id from '${file}'`);
     expect(ids).toHaveLength(400);
     expect(ids).toEqual(await ask(`select id from '${file}' order by occurred_at, id`));
+    const isExcluded = async (column: string, value: unknown) => {
+      const probes = await ask(
+        `select bloom_filter_excludes as says_no from parquet_bloom_probe('${file}', '${column}', '${value}')`,
+      );
+      return probes.map(({ says_no }) => says_no);
+    };
+    expect(await isExcluded('id', idOf(7))).toEqual([false]);
+    expect(await isExcluded('object_id', hashOf('7'))).toEqual([false]);
+    // A filter takes one of a hundred other values for its own. All values here are fixed, and it knows these two.
+    expect(await isExcluded('id', idOf(1000))).toEqual([true]);
+    expect(await isExcluded('object_id', hashOf('none'))).toEqual([true]);
   } finally {
     duckdb.closeSync();
   }
