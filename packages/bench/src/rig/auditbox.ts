@@ -8,7 +8,7 @@ export const benchKey = 'key-of-the-benchmark-as-long-as-32-random-bytes';
 /** As in package.json. docs/decisions/small-young-generation.md says why. */
 const nodeArgumentsOf = {
   api: ['--max-semi-space-size=16', '--scavenger-max-new-space-capacity-mb=2'],
-  exporter: ['--max-semi-space-size=8'],
+  exporter: ['--max-semi-space-size=2'],
 } as const;
 
 /** As the program `auditbox` has. */
