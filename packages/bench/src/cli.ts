@@ -13,6 +13,7 @@ const benchmarks = [
   'destinations',
   'log',
   'verify',
+  'archive',
   'size',
 ] as const;
 export type BenchmarkName = (typeof benchmarks)[number];

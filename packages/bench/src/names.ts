@@ -41,6 +41,9 @@ export const names = {
   archive: (events: number) => `${count(events)} events, level content`,
   archiveEvents: (events: number) => `${count(events)} events, level events`,
   archiveAgain: (events: number) => `${count(events)} events, nothing new`,
+  compaction: (events: number) => `compact ${count(events)} events`,
+  inObjects: (events: number) => `${count(events)} events, in objects`,
+  inParquet: (events: number) => `${count(events)} events, compacted`,
   reading: 'read and check an event',
   hashing: 'hash its content',
   redacting: 'look for secrets',
@@ -56,7 +59,7 @@ export const names = {
   captureCpu: 'CPU of Postgres, µs a row',
   updateRate: 'updates/s',
   exportRate: 'export, rows/s',
-  exportPeak: 'peak MB of the api',
+  exportPeak: 'peak MB of the api that exports',
   smallEvents: (events: number) => `${count(events)} events of 400 bytes over six months`,
   largeToSmall: 'the larger number of events: times the smaller',
   size: {

@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { archive } from './benchmarks/archive.ts';
 import { capture } from './benchmarks/capture.ts';
 import { destinations } from './benchmarks/destinations.ts';
 import { drain } from './benchmarks/drain.ts';
@@ -49,6 +50,7 @@ export async function runBenchmarks(command: BenchCommand): Promise<void> {
     redact: (rig) => redact(rig, { functionTurns: quick ? 1 : 10, turns, seconds: quick ? 2 : 5 }),
     log: (rig) => log(rig, { turns, rows: quick ? 20_000 : 200_000, batches: quick ? 7_000 : 70_000 }),
     verify: (rig) => verify(rig, { turns, events: quick ? 200_000 : 10_000_000 }),
+    archive: (rig) => archive(rig, { turns, rows: quick ? 40_000 : 400_000 }),
     size: (rig) => {
       const large = rows ?? (quick ? 200_000 : 10_000_000);
       // A record of a million or less is compared with a tenth of it.

@@ -3,7 +3,7 @@ import { names } from '../names.ts';
 import { startApi } from '../rig/auditbox.ts';
 import { measurePages, type Request, requestsTo } from '../rig/pages.ts';
 import { fillRecord } from '../rig/record.ts';
-import type { Rig } from '../rig/rig.ts';
+import type { BenchDatabase, Rig } from '../rig/rig.ts';
 
 /** Response time of a page by each filter, with and without a total, for growing tables; and the rate of an export. */
 
@@ -25,15 +25,26 @@ export async function query(
 async function measureOne(rig: Rig, rows: number, reads: number): Promise<Record<string, number>> {
   const db = await rig.database();
   await fillRecord(db, rows, rig.say);
-  const api = await startApi(rig, db.url);
-  const request = requestsTo(api);
-  const figures = await measurePages(db, request, { reads, modes: ['by cursor', 'with total'] });
-  Object.assign(figures, await measureExport(request, rows));
-  const peak = await api.peakMemory();
-  if (peak !== null) figures[names.exportPeak] = peak / 1e6;
-  await api.stop();
+  const figures = await withApi(rig, db, names.size.apiPeak, (request) =>
+    measurePages(db, request, { reads, modes: ['by cursor', 'with total'] }),
+  );
+  Object.assign(figures, await withApi(rig, db, names.exportPeak, (request) => measureExport(request, rows)));
   await db.drop();
   return figures;
+}
+
+/** The figures of an api that does nothing else, and its peak memory. */
+async function withApi(
+  rig: Rig,
+  db: BenchDatabase,
+  peakName: string,
+  measure: (request: Request) => Promise<Record<string, number>>,
+): Promise<Record<string, number>> {
+  const api = await startApi(rig, db.url);
+  const figures = await measure(requestsTo(api));
+  const peak = await api.peakMemory();
+  await api.stop();
+  return peak === null ? figures : { ...figures, [peakName]: peak / 1e6 };
 }
 
 /** Exports all events as NDJSON and counts the lines. */

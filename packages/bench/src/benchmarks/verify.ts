@@ -1,27 +1,18 @@
-import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { makeArchive, type TestArchive } from '../../../verify/test/make-archive.ts';
 import { type BenchmarkResult, createLedger } from '../figures.ts';
 import { names } from '../names.ts';
 import type { Rig } from '../rig/rig.ts';
+import { type CommandRun, runCommand } from '../rig/run-command.ts';
 import { eventBodies } from '../workload/event-bodies.ts';
 
 /** The auditor's command over a folder: events per second and peak memory, and a run that finds nothing new. */
 
 const rowsPerObject = 10_000;
 const program = fileURLToPath(new URL('../../../verify/src/main.ts', import.meta.url));
-/** Prints what the process used, at its end. The peak is the program's, unlike `maxRSS`, which begins with that of this process. */
-const preload =
-  "data:text/javascript,import{isMainThread}from'node:worker_threads';import{readFileSync}from'node:fs';" +
-  "isMainThread&&process.on('exit',()=>{const{userCPUTime,systemCPUTime}=process.resourceUsage();" +
-  "const[,kb]=/VmHWM:\\s*(\\d+)/.exec(readFileSync('/proc/self/status','utf8'));" +
-  'console.error(JSON.stringify({cpuS:(userCPUTime+systemCPUTime)/1e6,peakMb:kb*1024/1e6}))})';
-
 export async function verify(rig: Rig, { turns, events }: { turns: number; events: number }): Promise<BenchmarkResult> {
   const ledger = createLedger();
   const archive = await makeEvents(events, (made) => rig.say(`verify: ${made} events written`));
@@ -40,7 +31,7 @@ export async function verify(rig: Rig, { turns, events }: { turns: number; event
   } finally {
     await rm(archive.folder, { recursive: true });
   }
-  function add(condition: string, { s, cpuS, peakMb }: Awaited<ReturnType<typeof run>>): void {
+  function add(condition: string, { s, cpuS, peakMb }: CommandRun): void {
     ledger.add(names.auditbox, condition, 'events/s', events / s);
     ledger.add(names.auditbox, condition, 'CPU, µs an event', (cpuS * 1e6) / events);
     ledger.add(names.auditbox, condition, 'peak MB', peakMb);
@@ -65,29 +56,13 @@ function timeOf(n: number): string {
   return new Date(Date.UTC(2026, 6, 3, 11) + n * 200).toISOString();
 }
 
-async function run({ folder, key }: TestArchive, args: readonly string[], expected: number) {
-  const startedAt = performance.now();
-  const child = spawn(
-    process.execPath,
-    [
-      '--max-semi-space-size=1',
-      '--optimize-for-size',
-      '--import',
-      preload,
-      program,
-      '--from-folder',
-      folder,
-      '--key',
-      key,
-      '--json',
-      ...args,
-    ],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
-  );
-  const [[code], output, errors] = await Promise.all([once(child, 'close'), text(child.stdout), text(child.stderr)]);
-  const s = (performance.now() - startedAt) / 1_000;
-  const read = code === 0 ? (JSON.parse(output) as { readRows: number }).readRows : null;
-  if (read !== expected)
-    throw new Error(`The verification ended with ${code} and read ${read} events:\n${output}${errors}`);
-  return { s, ...(JSON.parse(errors.trim().split('\n').at(-1) ?? '') as { cpuS: number; peakMb: number }) };
+async function run({ folder, key }: TestArchive, args: readonly string[], expected: number): Promise<CommandRun> {
+  const done = await runCommand({
+    program,
+    nodeArguments: ['--max-semi-space-size=1', '--optimize-for-size'],
+    args: ['--from-folder', folder, '--key', key, '--json', ...args],
+  });
+  const { readRows } = JSON.parse(done.output) as { readRows: number };
+  if (readRows !== expected) throw new Error(`The verification read ${readRows} events:\n${done.output}`);
+  return done;
 }

@@ -1,7 +1,7 @@
 import { eventsSql } from '../workload/events-sql.ts';
 import type { BenchDatabase } from './rig.ts';
 
-const columns =
+export const prefilledColumns =
   'id, occurred_at, occurred_at_digits, changed_by, changed_by_api_key, action, table_name, object_id, before_value, updated_values, context';
 const rowsPerStatement = 50_000;
 
@@ -18,7 +18,7 @@ export async function prefill({ sql }: BenchDatabase, rows: number): Promise<voi
     await sql.unsafe(`drop index ${readIndexes.map((name) => `auditbox.audit_log_${name}`).join(', ')}`);
   for (let first = 1; first <= rows; first += rowsPerStatement) {
     const last = Math.min(rows, first + rowsPerStatement - 1);
-    await sql.unsafe(`insert into auditbox.audit_log (${columns}) ${eventsSql(String(first), String(last))}`);
+    await sql.unsafe(`insert into auditbox.audit_log (${prefilledColumns}) ${eventsSql(String(first), String(last))}`);
   }
   await sql`vacuum analyze`;
 }

@@ -8,7 +8,7 @@ import { type Received, tally } from './tally.ts';
  * rows. It is a separate process, so that its processor time is not part of the measured processes. During a run it uses
  * the row count in the object's metadata, because unpacking would slow the measured processes. `/tally` unpacks all.
  *
- *   PUT, GET, HEAD /bucket/key          as in S3; GET only for objects without rows, such as the files of the log
+ *   PUT, GET, HEAD /bucket/key          as in S3; GET of objects that are kept; those without rows, such as the files of the log, always are
  *   GET /bucket?list-type=2             as in S3, on one page
  *   POST /anything                      a request of another destination: one event in each line
  *   POST /start?delayMs=30&keep=false   delete all objects and set the options
@@ -33,7 +33,9 @@ const server = createServer((request, response) => {
 });
 
 async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { pathname, searchParams } = new URL(request.url ?? '/', 'http://store');
+  const url = new URL(request.url ?? '/', 'http://store');
+  const { searchParams } = url;
+  const pathname = decodeURIComponent(url.pathname);
   switch (`${request.method} ${pathname}`) {
     case 'POST /start':
       delayMs = Number(searchParams.get('delayMs') ?? 0);
@@ -50,8 +52,9 @@ async function respond(request: IncomingMessage, response: ServerResponse): Prom
   if (request.method === 'POST') return receive(request, response);
   if (searchParams.has('list-type')) return list(pathname.replace(/\/$/, ''), searchParams, response);
   const known = objects.get(pathname);
-  if (request.method === 'GET' && known?.file) {
-    response.writeHead(200, { etag: '"bench"' }).end(known.file);
+  const body = known?.file ?? known?.body;
+  if (request.method === 'GET' && body) {
+    response.writeHead(200, { etag: '"bench"', 'content-length': body.length }).end(body);
     return;
   }
   response.writeHead(known ? 200 : 404, known ? { etag: '"bench"' } : {}).end();
@@ -80,14 +83,16 @@ async function store(key: string, request: IncomingMessage, response: ServerResp
 
 function list(bucket: string, query: URLSearchParams, response: ServerResponse): void {
   const [from, after] = [`${bucket}/${query.get('prefix') ?? ''}`, `${bucket}/${query.get('start-after') ?? ''}`];
-  const keys = [...objects.keys()].filter((key) => key.startsWith(from) && key > after).sort();
-  const contents = keys.map(
-    (key) =>
-      `<Contents><Key>${key.slice(bucket.length + 1)}</Key><Size>1</Size><ETag>"bench"</ETag><LastModified>2026-07-03T00:00:00.000Z</LastModified></Contents>`,
-  );
+  const found = [...objects].filter(([key]) => key.startsWith(from) && key > after);
+  const contents = found
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(
+      ([key, { file, body }]) =>
+        `<Contents><Key>${key.slice(bucket.length + 1)}</Key><Size>${(file ?? body)?.length ?? 1}</Size><ETag>"bench"</ETag><LastModified>2026-07-03T00:00:00.000Z</LastModified></Contents>`,
+    );
   response.writeHead(200, { 'content-type': 'application/xml' });
   response.end(
-    `<ListBucketResult><KeyCount>${keys.length}</KeyCount><IsTruncated>false</IsTruncated>${contents.join('')}</ListBucketResult>`,
+    `<ListBucketResult><KeyCount>${found.length}</KeyCount><IsTruncated>false</IsTruncated>${contents.join('')}</ListBucketResult>`,
   );
 }
 
