@@ -21,10 +21,10 @@ export interface ParquetWriter {
 export const rowGroupRows = 20_480;
 
 /**
- * DuckDB makes a Bloom filter of a column's dictionary. So every column gets a dictionary, ids too, whose values never repeat.
- * Texts longer than about 98 bytes get none: nobody looks for a whole value, and it would make the file larger.
+ * DuckDB makes a Bloom filter of a column's dictionary. So every column may have a dictionary as large as a row group: ids too,
+ * whose values never repeat. Texts longer than about 98 bytes get none: nobody looks for a whole value, and it would make the
+ * file larger.
  */
-const dictionaryRows = rowGroupRows;
 const dictionaryBytes = rowGroupRows * 102;
 
 /** A vector of DuckDB. */
@@ -87,7 +87,7 @@ export async function createParquetWriter(duckdb: DuckDb): Promise<ParquetWriter
           from incoming order by occurred_at, id
         ) to ${literal(file)} (
           format parquet, compression zstd, row_group_size ${rowGroupRows},
-          dictionary_size_limit ${dictionaryRows}, string_dictionary_page_size_limit ${dictionaryBytes},
+          dictionary_size_limit ${rowGroupRows}, string_dictionary_page_size_limit ${dictionaryBytes},
           kv_metadata {${marks.map(([name, value]) => `${literal(name)}: ${literal(value)}`).join(', ')}}
         )`);
       await restart();

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type BenchmarkResult, createLedger } from '../figures.ts';
+import { type BenchmarkResult, createLedger, median } from '../figures.ts';
 import { names } from '../names.ts';
 import { startExporter, storeEnvironment } from '../rig/auditbox.ts';
 import { waitUntilExported } from '../rig/null-store.ts';
@@ -98,7 +98,7 @@ async function ask(
       if (answer !== null && output !== answer) throw new Error(`${args.join(' ')} answered ${output}`);
       times.push(s);
     }
-    note(measure, times.sort((a, b) => a - b)[reads >> 1] as number);
+    note(measure, median(times));
   }
 }
 

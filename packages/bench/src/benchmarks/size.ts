@@ -7,7 +7,7 @@ import { names } from '../names.ts';
 import { startApi, startExporter } from '../rig/auditbox.ts';
 import { changeMonths } from '../rig/change-months.ts';
 import { waitUntilExported } from '../rig/null-store.ts';
-import { measurePages, type Request, requestsTo } from '../rig/pages.ts';
+import { measurePages, requestsTo, walkPages } from '../rig/pages.ts';
 import { oldBacklog } from '../rig/prefill.ts';
 import type { BenchDatabase, Rig } from '../rig/rig.ts';
 import { sizeColumns, sizeSql, spanDays } from '../workload/size-sql.ts';
@@ -210,24 +210,8 @@ async function readPages(rig: Rig, bench: BenchDatabase, reads: number): Promise
   const api = await startApi(rig, bench.url);
   const request = requestsTo(api);
   const figures = await measurePages(bench, request, { reads, modes: ['by cursor'] });
-  figures[measures.walk] = await walk(request, reads);
+  figures[measures.walk] = await walkPages(request, reads);
   figures[measures.apiPeak] = ((await api.peakMemory()) ?? 0) / 1e6;
   await api.stop();
   return figures;
-}
-
-/** Follows the cursor from the newest event. Returns the 95th percentile of the pages' times. */
-async function walk(request: Request, pages: number): Promise<number> {
-  const times: number[] = [];
-  let cursor = '';
-  for (let page = 0; page < pages; page += 1) {
-    const startedAt = performance.now();
-    const response = await request(`/audit?${new URLSearchParams({ cursor, page_size: '100' })}`);
-    const { next_cursor } = (await response.json()) as { next_cursor: string | null };
-    times.push(performance.now() - startedAt);
-    if (next_cursor === null) break;
-    cursor = next_cursor;
-  }
-  times.sort((a, b) => a - b);
-  return times[Math.floor(times.length * 0.95)] ?? Number.NaN;
 }

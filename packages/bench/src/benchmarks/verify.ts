@@ -13,6 +13,7 @@ import { eventBodies } from '../workload/event-bodies.ts';
 
 const rowsPerObject = 10_000;
 const program = fileURLToPath(new URL('../../../verify/src/main.ts', import.meta.url));
+
 export async function verify(rig: Rig, { turns, events }: { turns: number; events: number }): Promise<BenchmarkResult> {
   const ledger = createLedger();
   const archive = await makeEvents(events, (made) => rig.say(`verify: ${made} events written`));
