@@ -58,7 +58,6 @@ function explain(error: unknown): string {
   const { message, stack } = error as Error;
   if (/\b(?:ENOSPC|EDQUOT)\b|No space left on device|Disk quota exceeded/.test(message))
     return `The disk of the cache is full, or your share of it (${message}). Free some space, or set ARCHIVE_CACHE_DIR to a folder elsewhere.`;
-  if (message.startsWith('Out of Memory Error'))
-    return 'DuckDB needs more memory: set a larger ARCHIVE_MEMORY_MB, or give a smaller --file-mb to compact.';
+  if (message.startsWith('Out of Memory Error')) return 'DuckDB needs more memory: set a larger ARCHIVE_MEMORY_MB.';
   return stack ?? message;
 }

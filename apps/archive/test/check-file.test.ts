@@ -26,12 +26,12 @@ afterAll(async () => {
 });
 
 async function writeFile(name: string, written: readonly string[]): Promise<string> {
-  const writer = await createParquetWriter(duckdb);
+  const writer = await createParquetWriter(duckdb, folder);
   const file = join(folder, name);
   writer.startObject('o');
   for (const text of written) writer.addLine(Buffer.from(text));
   await writer.write(file);
-  writer.close();
+  await writer.close();
   return file;
 }
 

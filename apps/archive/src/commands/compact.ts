@@ -12,7 +12,7 @@ import { openObjectCache } from '../cache/object-cache.ts';
 import type { CommandParts } from '../command-parts.ts';
 import { checkFile } from '../compact/check-file.ts';
 import { doneKey, type Manifest, manifestKey, readManifests } from '../compact/manifest.ts';
-import { type CheckedFile, type CompactParts, hashObjects, writeFile } from '../compact/write-file.ts';
+import { type CheckedFile, type CompactParts, type FileLimits, hashObjects, writeFile } from '../compact/write-file.ts';
 import { openDuckDb } from '../duckdb/open-duckdb.ts';
 import { createParquetWriter } from '../parquet/parquet-writer.ts';
 import type { ArchiveSettings } from '../settings.ts';
@@ -29,6 +29,12 @@ export interface CompactCommand {
 }
 
 const anHourMs = 3_600_000;
+
+/** DuckDB holds a row group for each. A second is not quicker, because reading the lines in this process takes longer. */
+const threads = 1;
+
+/** Lines have about ten times the bytes of their objects. Those that repeat more would fill the disk. */
+const mostLineBytesPerByte = 16;
 
 /**
  * Writes the events of a day that no file covers yet to files of Parquet. The objects stay, and nothing is replaced: late
@@ -49,12 +55,15 @@ export async function compact(
     );
   const cache = await openObjectCache(settings.cache.folder, settings.cache.maxBytes);
   try {
-    const duckdb = await openDuckDb({ folder: cache.folder, memoryMb: settings.memoryMb });
-    const writer = await createParquetWriter(duckdb);
+    const duckdb = await openDuckDb({ folder: cache.folder, memoryMb: settings.memoryMb, threads });
+    const writer = await createParquetWriter(duckdb, cache.folder);
     const { folder } = cache;
-    // While it is written, a row group takes several times its bytes.
-    const maxGroupBytes = (settings.memoryMb * 1024 * 1024) / 5;
-    const given = { day, maxFileBytes, maxGroupBytes, parquetPrefix: settings.parquetPrefix };
+    const limits = {
+      maxBytes: maxFileBytes * mostLineBytesPerByte,
+      // While it is written, a row group takes several times its bytes.
+      maxGroupBytes: (settings.memoryMb * 1024 * 1024) / 5,
+    };
+    const given = { day, maxFileBytes, limits, parquetPrefix: settings.parquetPrefix };
     const findPlaces = (objects: readonly ArchiveObject[]) => askDatabase(settings, objects);
     const tools: CompactParts = { archive, duckdb, writer, folder, progress, signal, findLogPlaces: findPlaces };
     try {
@@ -72,7 +81,7 @@ export async function compact(
       );
       return exitCodes.done;
     } finally {
-      writer.close();
+      await writer.close();
       duckdb.close();
     }
   } finally {
@@ -83,7 +92,7 @@ export async function compact(
 interface DayToCompact {
   readonly day: string;
   readonly maxFileBytes: number;
-  readonly maxGroupBytes: number;
+  readonly limits: FileLimits;
   readonly parquetPrefix: string;
 }
 
@@ -92,7 +101,7 @@ interface DayToCompact {
  * number that another run has taken.
  */
 async function makeNext(tools: CompactParts, given: DayToCompact, lost = 0): Promise<string | null> {
-  const { day, maxFileBytes, maxGroupBytes, parquetPrefix } = given;
+  const { day, maxFileBytes, limits, parquetPrefix } = given;
   const { archive } = tools;
   const manifests = await readManifests(archive, parquetPrefix, () => true, day);
   const objects = await listDay(archive, day);
@@ -102,6 +111,7 @@ async function makeNext(tools: CompactParts, given: DayToCompact, lost = 0): Pro
     const checked = await writeFile(
       tools,
       objects.filter(({ path }) => wanted.has(path)),
+      null,
     );
     if (hashObjects(checked.covered) !== hashObjects(begun.objects))
       throw new ArchiveError(`The objects of ${begun.file} are not those of its manifest.`, exitCodes.altered);
@@ -114,7 +124,7 @@ async function makeNext(tools: CompactParts, given: DayToCompact, lost = 0): Pro
     maxFileBytes,
   );
   if (group.length === 0) return null;
-  const checked = await writeFile(tools, group, maxGroupBytes);
+  const checked = await writeFile(tools, group, limits);
   const number = manifests.length + 1;
   const name = `${String(number).padStart(4, '0')}_${hashObjects(checked.covered).slice(0, 12)}`;
   const manifest: Manifest = {

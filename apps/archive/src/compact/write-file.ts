@@ -29,14 +29,19 @@ export interface CheckedFile {
   readonly rows: number;
 }
 
-/**
- * Writes the events of objects to one file, and compares it with them. Nothing is stored. The file ends early, behind an object,
- * where a row group would have `maxGroupBytes`: DuckDB holds it in memory.
- */
+/** A file ends early, behind the object that reaches one of them. */
+export interface FileLimits {
+  /** Bytes of the lines: they lie on the disk twice while they are sorted. */
+  readonly maxBytes: number;
+  /** Bytes of the lines of a row group: DuckDB holds it in memory. */
+  readonly maxGroupBytes: number;
+}
+
+/** Writes the events of objects to one file, and compares it with them. Nothing is stored. Null covers all objects. */
 export async function writeFile(
   parts: CompactParts,
   objects: readonly ArchiveObject[],
-  maxGroupBytes = Number.POSITIVE_INFINITY,
+  limits: FileLimits | null,
 ): Promise<CheckedFile> {
   const { archive, duckdb, writer, folder, progress, signal } = parts;
   await writer.discard();
@@ -49,7 +54,8 @@ export async function writeFile(
     contents.push({ object, content });
     lines += content.rows;
     bytes += content.ndjsonBytes;
-    if (bytes * Math.min(1, rowGroupRows / lines) >= maxGroupBytes) break;
+    const groupBytes = bytes * Math.min(1, rowGroupRows / lines);
+    if (limits !== null && (bytes >= limits.maxBytes || groupBytes >= limits.maxGroupBytes)) break;
   }
   const places = await parts.findLogPlaces(contents.map(({ object }) => object));
   const covered = contents.map(({ object, content }) => ({

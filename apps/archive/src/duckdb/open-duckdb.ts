@@ -14,17 +14,23 @@ interface DuckDbOptions {
   /** What it may read and write, and where it puts what does not fit into its memory. */
   readonly folder: string;
   readonly memoryMb: number;
+  /** Cores that one statement may use. All of them if missing. */
+  readonly threads?: number;
 }
 
 /** Throws an ArchiveError where there is no library for this platform. */
-export async function openDuckDb({ folder, memoryMb }: DuckDbOptions): Promise<DuckDb> {
+export async function openDuckDb({
+  folder,
+  memoryMb,
+  threads = availableParallelism(),
+}: DuckDbOptions): Promise<DuckDb> {
   const { DuckDBInstance } = await loadLibrary();
   const instance = await DuckDBInstance.create(':memory:', {
     // Extensions would be fetched from the network. What is needed is linked in: json, parquet, icu.
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
     memory_limit: `${memoryMb}MB`,
-    threads: String(availableParallelism()),
+    threads: String(threads),
     temp_directory: `${folder}/spill`,
   });
   const connection = await instance.connect();
@@ -54,7 +60,7 @@ export function parquetTable(path: string): string {
 }
 
 /** A pattern that only this path matches. */
-function asPattern(path: string): string {
+export function asPattern(path: string): string {
   return path.replaceAll(/[[*?]/g, '[$&]');
 }
 

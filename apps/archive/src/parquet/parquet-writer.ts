@@ -1,6 +1,6 @@
-import { eventColumns, toRow } from '@auditbox/core/event/event-columns.ts';
-import type { DuckDBConnection } from '@duckdb/node-api';
-import { type DuckDb, literal } from '../duckdb/open-duckdb.ts';
+import { columnOf, type EventRow, eventColumns, toRow } from '@auditbox/core/event/event-columns.ts';
+import { asPattern, type DuckDb, literal } from '../duckdb/open-duckdb.ts';
+import { createLineSorter } from './line-sorter.ts';
 
 /** Changes when a file of this version has other columns than one before. */
 export const parquetVersion = 1;
@@ -14,7 +14,7 @@ export interface ParquetWriter {
   write(file: string, about?: Readonly<Record<string, string>>): Promise<void>;
   /** Forgets what was added since the last file. */
   discard(): Promise<void>;
-  close(): void;
+  close(): Promise<void>;
 }
 
 /** DuckDB holds this many rows of each thread in memory while it writes. Events are a kilobyte, and may be a megabyte. */
@@ -27,43 +27,22 @@ export const rowGroupRows = 20_480;
  */
 const dictionaryBytes = rowGroupRows * 102;
 
-/** A vector of DuckDB. */
-const chunkRows = 2048;
-/** Lines of a megabyte are given to DuckDB sooner: two thousand of them would need gigabytes here. */
-const chunkBytes = 16 * 1024 * 1024;
+/** DuckDB reads twice this much at once, or twice the longest line. */
+const leastLineBytes = 1024 * 1024;
 
 const names = ['object', 'line', ...eventColumns.map(({ name }) => name)];
 
-export async function createParquetWriter(duckdb: DuckDb): Promise<ParquetWriter> {
-  const { DuckDBDataChunk, INTEGER, VARCHAR } = await import('@duckdb/node-api');
+/** Its files are in the folder, as long as it is open. */
+export async function createParquetWriter(duckdb: DuckDb, folder: string): Promise<ParquetWriter> {
   const connection = await duckdb.connect();
-  await startTable(connection);
-  const types = names.map((name) => (name === 'line' ? INTEGER : VARCHAR));
-  let appender = await connection.createAppender('incoming');
-  let rows: (string | number | null)[][] = [];
-  let rowBytes = 0;
+  const sorter = await createLineSorter(folder);
+  let longest = 0;
   let object = '';
   let line = 0;
 
-  function flush(): void {
-    if (rows.length === 0) return;
-    const chunk = DuckDBDataChunk.create(types, rows.length);
-    for (const place of types.keys())
-      chunk.setColumnValues(
-        place,
-        rows.map((row) => row[place] ?? null),
-      );
-    appender.appendDataChunk(chunk);
-    rows = [];
-    rowBytes = 0;
-  }
-
-  async function restart(): Promise<void> {
-    rows = [];
-    rowBytes = 0;
-    appender.closeSync();
-    await startTable(connection);
-    appender = await connection.createAppender('incoming');
+  async function clear(): Promise<void> {
+    longest = 0;
+    await sorter.clear();
   }
 
   return {
@@ -72,35 +51,52 @@ export async function createParquetWriter(duckdb: DuckDb): Promise<ParquetWriter
       line = 0;
     },
     addLine(bytes) {
-      rows.push([object, line, ...toRow(bytes.toString())]);
+      const row = toRow(bytes.toString());
+      const text = toTextMembers(object, line, row);
+      sorter.add(orderOf(row), text);
       line += 1;
-      rowBytes += bytes.length;
-      if (rows.length === chunkRows || rowBytes >= chunkBytes) flush();
+      longest = Math.max(longest, text.length);
     },
     async write(file, about = {}) {
-      flush();
-      appender.flushSync();
       const marks = Object.entries({ 'auditbox.version': String(parquetVersion), ...about });
       await connection.run(`
         copy (
           select ${eventColumns.map(({ name }) => name).join(', ')}, updated_at::timestamptz as occurred_at, object, line
-          from incoming order by occurred_at, id
+          from ${linesTable(await sorter.sort(), longest)}
         ) to ${literal(file)} (
           format parquet, compression zstd, row_group_size ${rowGroupRows},
           dictionary_size_limit ${rowGroupRows}, string_dictionary_page_size_limit ${dictionaryBytes},
           kv_metadata {${marks.map(([name, value]) => `${literal(name)}: ${literal(value)}`).join(', ')}}
         )`);
-      await restart();
+      await clear();
     },
-    discard: restart,
-    close() {
-      appender.closeSync();
+    discard: clear,
+    async close() {
       connection.closeSync();
+      await sorter.close();
     },
   };
 }
 
-async function startTable(connection: DuckDBConnection): Promise<void> {
-  const columns = names.map((name) => `${name} ${name === 'line' ? 'integer' : 'varchar'}`);
-  await connection.run(`create or replace temporary table incoming (${columns.join(', ')})`);
+/** A row as JSON whose values are texts, because DuckDB's reader changes other values. */
+function toTextMembers(object: string, line: number, row: EventRow): string {
+  let text = `{"object":${JSON.stringify(object)},"line":${line}`;
+  for (const [place, { name }] of eventColumns.entries()) {
+    const value = row[place] ?? null;
+    if (value !== null) text += `,"${name}":${JSON.stringify(value)}`;
+  }
+  return `${text}}`;
+}
+
+/** By event time and id. A time is written with zero to six digits behind the second. */
+function orderOf(row: EventRow): string {
+  const [second = '', digits = ''] = (columnOf(row, 'updated_at') ?? '').replace('Z', '').split('.');
+  return `${second}.${digits.padEnd(6, '0')} ${columnOf(row, 'id')}`;
+}
+
+/** The lines of a file. `longest`: UTF-16 units of the longest; each has at most three bytes. */
+function linesTable(path: string, longest: number): string {
+  const columns = names.map((name) => `${name}: '${name === 'line' ? 'integer' : 'varchar'}'`);
+  return `read_json(${literal(asPattern(path))}, format = 'newline_delimited', compression = 'uncompressed', hive_partitioning = false,
+    columns = {${columns.join(', ')}}, maximum_object_size = ${Math.max(leastLineBytes, longest * 3)})`;
 }

@@ -81,7 +81,7 @@ async function useObjects(
   let [done, doneBytes] = [0, 0];
   let hasFailed = false;
   async function work(): Promise<void> {
-    const writer = await createParquetWriter(duckdb);
+    const writer = await createParquetWriter(duckdb, cache.folder);
     try {
       for (const object of waiting) {
         if (hasFailed) return;
@@ -99,7 +99,7 @@ async function useObjects(
       hasFailed = true;
       throw error;
     } finally {
-      writer.close();
+      await writer.close();
     }
   }
   // All of them end before the first failure is told: the folder that they write to is removed then.
