@@ -59,6 +59,7 @@ export async function compact(
     const writer = await createParquetWriter(duckdb, cache.folder);
     const { folder } = cache;
     const limits = {
+      maxRows: 1_000_000,
       maxBytes: maxFileBytes * mostLineBytesPerByte,
       // While it is written, a row group takes several times its bytes.
       maxGroupBytes: (settings.memoryMb * 1024 * 1024) / 5,

@@ -31,6 +31,8 @@ export interface CheckedFile {
 
 /** A file ends early, behind the object that reaches one of them. */
 export interface FileLimits {
+  /** Lines: memory holds a key for each. */
+  readonly maxRows: number;
   /** Bytes of the lines: they lie on the disk twice while they are sorted. */
   readonly maxBytes: number;
   /** Bytes of the lines of a row group: DuckDB holds it in memory. */
@@ -55,7 +57,8 @@ export async function writeFile(
     lines += content.rows;
     bytes += content.ndjsonBytes;
     const groupBytes = bytes * Math.min(1, rowGroupRows / lines);
-    if (limits !== null && (bytes >= limits.maxBytes || groupBytes >= limits.maxGroupBytes)) break;
+    if (limits === null) continue;
+    if (lines >= limits.maxRows || bytes >= limits.maxBytes || groupBytes >= limits.maxGroupBytes) break;
   }
   const places = await parts.findLogPlaces(contents.map(({ object }) => object));
   const covered = contents.map(({ object, content }) => ({
