@@ -8,6 +8,9 @@ import { urlAs } from '@auditbox/testing/servers/test-roles.ts';
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { writeFile as writeParquet } from '../src/compact/write-file.ts';
+import { openDuckDb } from '../src/duckdb/open-duckdb.ts';
+import { createParquetWriter } from '../src/parquet/parquet-writer.ts';
 import { type ArchiveFixture, createArchiveFixture } from './archive-fixture.ts';
 
 /* `archive -- compact`: files of Parquet that hold each event once, next to the evidence. */
@@ -146,6 +149,25 @@ test('late events get another file, and each event is in one file', async () => 
   const covered = manifests.flatMap(({ objects }) => objects.map(({ path }: { path: string }) => path));
   expect(new Set(covered).size).toBe(covered.length);
   expect(await lines()).toBe(await lines('--no-parquet'));
+});
+
+test('a file ends after the object that reaches a limit, and has only the events of its objects', async () => {
+  const parts = fixture.parts({ write() {}, say() {} });
+  const objects = await Array.fromAsync(parts.archive.list({ from: null, to: null }));
+  const folder = join(fixture.cache, 'limits');
+  await mkdir(folder);
+  const duckdb = await openDuckDb({ folder, memoryMb: 128, threads: 1 });
+  const writer = await createParquetWriter(duckdb, folder, parts.signal);
+  const tools = { ...parts, duckdb, writer, folder, findLogPlaces: async () => new Map<string, number>() };
+  // The first object has two lines, and each other one.
+  const none = { maxRows: Infinity, maxBytes: Infinity, maxGroupBytes: Infinity };
+  const sizes = [];
+  for (const limits of [null, none, { ...none, maxRows: 3 }, { ...none, maxBytes: 1 }, { ...none, maxGroupBytes: 1 }])
+    sizes.push((await writeParquet(tools, objects, limits)).covered.length);
+  await writer.close();
+  duckdb.close();
+  expect(objects.length).toBeGreaterThan(2);
+  expect(sizes).toEqual([objects.length, objects.length, 2, 1, 1]);
 });
 
 test('no object of the archive was written', () => {

@@ -291,8 +291,12 @@ test('a full disk ends a query and a compaction with one sentence, and leaves no
   try {
     const settings = { ARCHIVE_CACHE_DIR: disk.folder };
     const count = ['query', 'select count(*)::int as n from events', '--json', '--no-parquet', ...range];
+    // No file covers this day.
+    const other = '2026-07-09';
+    await fixture.insert([{ id: randomUUID(), at: `${other}T11:00:00Z` }]);
+    await fixture.drain();
     const free = await fillDisk(disk.folder);
-    for (const command of [count, count.filter((one) => one !== '--no-parquet')]) {
+    for (const command of [count, count.filter((one) => one !== '--no-parquet'), ['compact', '--day', other]]) {
       const app = fixture.spawn(command, settings);
       expect(await app.ended, app.output()).toBe(1);
       expect(app.output()).toMatch(/The disk of the cache is full/);

@@ -7,6 +7,8 @@ import { createLineSorter, type LineSorter } from '../src/parquet/line-sorter.ts
 
 /* Lines are sorted on the disk. */
 
+const { signal } = new AbortController();
+
 let folder: string;
 let sorter: LineSorter;
 beforeEach(async () => {
@@ -30,7 +32,7 @@ const asFile = (lines: readonly Line[]) => lines.map(({ text }) => `${text}\n`).
 async function sort(lines: readonly Line[]): Promise<string> {
   await sorter.clear();
   for (const { key, text } of lines) sorter.add(key, text);
-  return readFile(await sorter.sort(), 'utf8');
+  return readFile(await sorter.sort(signal), 'utf8');
 }
 
 test('lines come out in the order of their keys, and those with equal keys as they were added', async () => {
@@ -68,4 +70,13 @@ test('its files are gone after it is closed', async () => {
   await sorter.close();
   expect(await readdir(folder)).toEqual([]);
   sorter = await createLineSorter(folder);
+});
+
+test('a sort that is stopped ends', async () => {
+  for (let n = 0; n < 10; n += 1) sorter.add(String(9 - n), 'x'.repeat(500_000));
+  const stop = new AbortController();
+  const sorting = sorter.sort(stop.signal);
+  stop.abort(new Error('Stopped.'));
+  await expect(sorting).rejects.toThrow('Stopped.');
+  expect(await sort([{ key: '1', text: 'next' }])).toBe('next\n');
 });

@@ -1,7 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { checkFile } from '../src/compact/check-file.ts';
 import { type DuckDb, openDuckDb, parquetTable } from '../src/duckdb/open-duckdb.ts';
@@ -10,6 +12,7 @@ import { createParquetWriter } from '../src/parquet/parquet-writer.ts';
 /* Lines become a file of Parquet that holds each byte of them. */
 
 const memoryMb = 96;
+const { signal } = new AbortController();
 
 let root: string;
 let folder: string;
@@ -40,7 +43,7 @@ const toText = ({ n, time, actor = 'ana', value = 'null' }: Line) =>
 
 /** Writes the lines of objects to a file, and compares each byte of it with them. Resolves to the ids in the order of the file. */
 async function write(name: string, objects: Readonly<Record<string, Iterable<Line>>>): Promise<string[]> {
-  const writer = await createParquetWriter(duckdb, folder);
+  const writer = await createParquetWriter(duckdb, folder, signal);
   const covered = Object.entries(objects).map(([path, lines]) => {
     const hash = createHash('sha256');
     let rows = 0;
@@ -56,7 +59,11 @@ async function write(name: string, objects: Readonly<Record<string, Iterable<Lin
   const file = join(folder, name);
   await writer.write(file);
   await writer.close();
-  await checkFile(duckdb, file, covered);
+  await checkFile(duckdb, file, covered, signal);
+  return readIds(file);
+}
+
+async function readIds(file: string): Promise<string[]> {
   const connection = await duckdb.connect();
   const rows = await connection.runAndReadAll(`select id from ${parquetTable(file)}`);
   connection.closeSync();
@@ -81,7 +88,7 @@ test('the lines of several objects stand in the order of event time and id, what
   expect(ids).toEqual([3, 9, 8, 4, 5, 7, 2, 1].map(idOf));
 });
 
-test('each character, and each text that is JSON itself, comes back', async () => {
+test('texts with control characters, quotes and escapes come back, and texts that are JSON themselves', async () => {
   const actors = [
     '',
     'null',
@@ -108,9 +115,67 @@ test('each character, and each text that is JSON itself, comes back', async () =
   expect(ids).toHaveLength(lines.length);
 });
 
-test('a line of many megabytes is written', async () => {
-  const value = JSON.stringify('€'.repeat(7_000_000));
-  expect(await write('long', { o: [{ n: 1, time: '50', value }] })).toHaveLength(1);
+test.each(['€', 'abc'])('a line of 21 MB of %s is written', async (part) => {
+  const value = JSON.stringify(part.repeat(7_000_000));
+  expect(await write(`long ${part}`, { o: [{ n: 1, time: '50', value }] })).toHaveLength(1);
+});
+
+test('an object without lines is written, and an event that is in two objects is there twice', async () => {
+  expect(await write('none', { o: [] })).toEqual([]);
+  const line = { n: 1, time: '50' };
+  expect(await write('twice', { one: [line], none: [], other: [line] })).toEqual([1, 1].map(idOf));
+});
+
+test('a file has only the lines that were added since the last file, or since they were discarded', async () => {
+  const writer = await createParquetWriter(duckdb, folder, signal);
+  const add = (...lines: Line[]) => {
+    writer.startObject('o');
+    for (const line of lines) writer.addLine(Buffer.from(toText(line)));
+  };
+  add({ n: 1, time: '51' }, { n: 2, time: '50' });
+  await writer.write(join(folder, 'first'));
+  add({ n: 3, time: '50' });
+  await writer.discard();
+  add({ n: 4, time: '50' });
+  await writer.write(join(folder, 'second'));
+  await writer.close();
+  expect(await readIds(join(folder, 'first'))).toEqual([2, 1].map(idOf));
+  expect(await readIds(join(folder, 'second'))).toEqual([idOf(4)]);
+});
+
+test.each([
+  ['without a time', '{"id":"x"}'],
+  ['that is empty', ''],
+  ['with a time that no clock shows', toText({ n: 1, time: '99' })],
+  ['with a date that no calendar has', toText({ n: 1, time: '50' }).replace('07-03', '02-30')],
+  ['with a time that is a list', toText({ n: 1, time: '50' }).replace(/"2026[^"]*"/, '["\\n"]')],
+  ['with a number for an actor', toText({ n: 1, time: '50' }).replace('"ana"', '7')],
+  ['with half of a surrogate pair', toText({ n: 1, time: '50', actor: '\ud800' })],
+])('a line %s is not an event', async (_name, text) => {
+  const writer = await createParquetWriter(duckdb, folder, signal);
+  try {
+    expect(() => writer.addLine(Buffer.from(text))).toThrow(SyntaxError);
+  } finally {
+    await writer.close();
+  }
+});
+
+test('a writer that is stopped while DuckDB writes ends', async () => {
+  const stop = new AbortController();
+  const writer = await createParquetWriter(duckdb, folder, stop.signal);
+  const file = join(folder, 'stopped');
+  for (let n = 0; n < 120_000; n += 1) writer.addLine(Buffer.from(toText({ n, time: '50' })));
+  let hasEnded = false;
+  const writing = writer.write(file).finally(() => {
+    hasEnded = true;
+  });
+  const stopping = (async () => {
+    while (!existsSync(file) && !hasEnded) await nextTurn();
+    stop.abort();
+  })();
+  await expect(writing).rejects.toThrow(/interrupt/i);
+  await stopping;
+  await writer.close();
 });
 
 test('lines of twice the memory that DuckDB may use are written', async () => {

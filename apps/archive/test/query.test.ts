@@ -197,18 +197,31 @@ describe('query', () => {
   });
 
   test('an object with a line that is not an event is named, and the store is not accused', async () => {
-    const lines = '{"id":"\\q"}\n';
-    const sha256 = createHash('sha256').update(lines).digest('hex');
-    const key = `audit_logs/dt=2025-02-01/hour=00/000000_000000000001_${sha256.slice(0, 12)}.ndjson.gz`;
-    const { client, name: Bucket } = fixture.bucket;
-    await client.send(new PutObjectCommand({ Bucket, Key: key, Body: gzipSync(lines) }));
-    for (const command of [['query', 'select 1'], ['find']])
-      expect(await fixture.archive([...command, '--from', '2025-02-01', '--to', '2025-02-01'])).toMatchObject({
-        exitCode: 3,
-        said: expect.stringContaining(`${key} has a line that is not an event`),
-      });
-    // Other tests read all objects.
-    await client.send(new DeleteObjectCommand({ Bucket, Key: key }));
+    const time = '"updated_at":"2025-02-01T00:00:00Z"';
+    const query = ['query', 'select 1', '--from', '2025-02-01', '--to', '2025-02-01'];
+    const find = ['find', '--from', '2025-02-01', '--to', '2025-02-01'];
+    const compact = ['compact', '--day', '2025-02-01'];
+    const cases: [string, readonly string[][]][] = [
+      ['{"id":"\\q"}', [query, find, compact]],
+      [`{${time},"changed_by":"\\ud800"}`, [query, find, compact]],
+      [`{${time},"changed_by":["\\n"]}`, [query, find, compact]],
+      ['{"updated_at":"2025-02-30T00:00:00Z"}', [query, compact]],
+      ['not JSON', [query, compact]],
+    ];
+    for (const [line, commands] of cases) {
+      const lines = `${line}\n`;
+      const sha256 = createHash('sha256').update(lines).digest('hex');
+      const key = `audit_logs/dt=2025-02-01/hour=00/000000_000000000001_${sha256.slice(0, 12)}.ndjson.gz`;
+      const { client, name: Bucket } = fixture.bucket;
+      await client.send(new PutObjectCommand({ Bucket, Key: key, Body: gzipSync(lines) }));
+      for (const command of commands)
+        expect([line, await fixture.archive(command)]).toMatchObject([
+          line,
+          { exitCode: 3, said: expect.stringContaining(`${key} has a line that is not an event`) },
+        ]);
+      // Other tests read all objects.
+      await client.send(new DeleteObjectCommand({ Bucket, Key: key }));
+    }
   });
 
   test('an object whose last line has no line break is named by each command, and none passes over the line', async () => {

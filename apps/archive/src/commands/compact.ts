@@ -30,10 +30,10 @@ export interface CompactCommand {
 
 const anHourMs = 3_600_000;
 
-/** DuckDB holds a row group for each. A second is not quicker, because reading the lines in this process takes longer. */
+/** DuckDB holds a row group for each thread. A second thread saves no time, because this process needs longer to read the lines. */
 const threads = 1;
 
-/** Lines have about ten times the bytes of their objects. Those that repeat more would fill the disk. */
+/** Lines have about ten times the bytes of their objects. Lines that compress much better could fill the disk. */
 const mostLineBytesPerByte = 16;
 
 /**
@@ -56,7 +56,7 @@ export async function compact(
   const cache = await openObjectCache(settings.cache.folder, settings.cache.maxBytes);
   try {
     const duckdb = await openDuckDb({ folder: cache.folder, memoryMb: settings.memoryMb, threads });
-    const writer = await createParquetWriter(duckdb, cache.folder);
+    const writer = await createParquetWriter(duckdb, cache.folder, signal);
     const { folder } = cache;
     const limits = {
       maxRows: 1_000_000,
@@ -170,7 +170,7 @@ async function store(
   manifest: Manifest,
   checked: CheckedFile,
 ): Promise<void> {
-  const { archive, duckdb, folder } = tools;
+  const { archive, duckdb, folder, signal } = tools;
   const { file, day, number } = manifest;
   const metadata = { rows: String(manifest.rows), sha256: checked.sha256 };
   const stored = await archive.create({
@@ -184,7 +184,7 @@ async function store(
     // A run before stored it and died. Another version may have written other bytes, so its content is compared.
     const path = join(folder, 'stored.parquet');
     await archive.download(file, path);
-    await checkFile(duckdb, path, manifest.objects);
+    await checkFile(duckdb, path, manifest.objects, signal);
     body = await readFile(path);
     sha256 = createHash('sha256').update(body).digest('hex');
   }

@@ -13,15 +13,21 @@ interface Progress {
 /**
  * Makes the lines of each object again from a file of Parquet and compares their hash with that of the object: each byte of
  * each row is compared. The rows of an object stand in the order of its lines, because both are sorted by event time and id,
- * so the file is read once and without a sort. Throws an ArchiveError at a difference.
+ * so the file is read once and without a sort. Throws an ArchiveError at a difference, and when the signal is aborted.
  */
-export async function checkFile(duckdb: DuckDb, file: string, objects: readonly CoveredObject[]): Promise<void> {
+export async function checkFile(
+  duckdb: DuckDb,
+  file: string,
+  objects: readonly CoveredObject[],
+  signal: AbortSignal,
+): Promise<void> {
   const made = new Map<string, Progress>(objects.map(({ path }) => [path, { hash: createHash('sha256'), rows: 0 }]));
   const connection = await duckdb.connect();
   try {
     const result = await connection.stream(`
       select object, line, ${eventColumns.map(({ name }) => name).join(', ')} from ${parquetTable(file)}`);
     for await (const chunk of result) {
+      signal.throwIfAborted();
       for (const one of readRows(chunk)) {
         const [path, line, ...row] = one as [string, number, ...(string | null)[]];
         const object = made.get(path);

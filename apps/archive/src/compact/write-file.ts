@@ -29,17 +29,17 @@ export interface CheckedFile {
   readonly rows: number;
 }
 
-/** A file ends early, behind the object that reaches one of them. */
+/** A file ends early, after the object that reaches one of these limits. */
 export interface FileLimits {
-  /** Lines: memory holds a key for each. */
+  /** Memory holds a key of each line. */
   readonly maxRows: number;
-  /** Bytes of the lines: they lie on the disk twice while they are sorted. */
+  /** Bytes of the lines. To sort them needs two to three times as many bytes on the disk. */
   readonly maxBytes: number;
-  /** Bytes of the lines of a row group: DuckDB holds it in memory. */
+  /** Bytes of the lines of a row group. DuckDB holds a row group in memory. */
   readonly maxGroupBytes: number;
 }
 
-/** Writes the events of objects to one file, and compares it with them. Nothing is stored. Null covers all objects. */
+/** Writes the events of objects to one file, and compares it with them. Nothing is stored. Without limits the file covers all objects. */
 export async function writeFile(
   parts: CompactParts,
   objects: readonly ArchiveObject[],
@@ -71,12 +71,9 @@ export async function writeFile(
   const rows = covered.reduce((sum, one) => sum + one.rows, 0);
   const file = join(folder, 'compacted.parquet');
   await rm(file, { force: true });
-  signal.throwIfAborted();
   await writer.write(file, { 'auditbox.objects': hashObjects(covered), 'auditbox.rows': String(rows) });
-  signal.throwIfAborted();
   progress(() => `Comparing ${counted(rows, 'row')} with the objects.`);
-  await checkFile(duckdb, file, covered);
-  signal.throwIfAborted();
+  await checkFile(duckdb, file, covered, signal);
   const body = await readFile(file);
   return { body, sha256: createHash('sha256').update(body).digest('hex'), covered, rows };
 }

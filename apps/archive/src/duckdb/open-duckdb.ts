@@ -14,7 +14,7 @@ interface DuckDbOptions {
   /** What it may read and write, and where it puts what does not fit into its memory. */
   readonly folder: string;
   readonly memoryMb: number;
-  /** Cores that one statement may use. All of them if missing. */
+  /** Cores that one statement may use. If missing, all cores. */
   readonly threads?: number;
 }
 

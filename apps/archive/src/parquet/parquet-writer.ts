@@ -1,4 +1,6 @@
 import { columnOf, type EventRow, eventColumns, toRow } from '@auditbox/core/event/event-columns.ts';
+import { parseEventTime } from '@auditbox/core/event/event-time.ts';
+import { interruptWith } from '../duckdb/interrupt-with.ts';
 import { asPattern, type DuckDb, literal } from '../duckdb/open-duckdb.ts';
 import { createLineSorter } from './line-sorter.ts';
 
@@ -9,8 +11,9 @@ export const parquetVersion = 1;
 export interface ParquetWriter {
   /** The lines that follow are those of this object. */
   startObject(path: string): void;
+  /** Throws a SyntaxError when the line is not an event. */
   addLine(line: Buffer): void;
-  /** Writes what was added since the last file, in the order of event time and id. */
+  /** Writes what was added since the last file, in the order of event time and id. Ends early when the signal is aborted, and throws. */
   write(file: string, about?: Readonly<Record<string, string>>): Promise<void>;
   /** Forgets what was added since the last file. */
   discard(): Promise<void>;
@@ -32,8 +35,8 @@ const leastLineBytes = 1024 * 1024;
 
 const names = ['object', 'line', ...eventColumns.map(({ name }) => name)];
 
-/** Its files are in the folder, as long as it is open. */
-export async function createParquetWriter(duckdb: DuckDb, folder: string): Promise<ParquetWriter> {
+/** It keeps lines in files of the folder until it is closed. */
+export async function createParquetWriter(duckdb: DuckDb, folder: string, signal: AbortSignal): Promise<ParquetWriter> {
   const connection = await duckdb.connect();
   const sorter = await createLineSorter(folder);
   let longest = 0;
@@ -52,22 +55,26 @@ export async function createParquetWriter(duckdb: DuckDb, folder: string): Promi
     },
     addLine(bytes) {
       const row = toRow(bytes.toString());
-      const text = toTextMembers(object, line, row);
-      sorter.add(orderOf(row), text);
+      longest = Math.max(longest, sorter.add(toKey(row), toTextMembers(object, line, row)));
       line += 1;
-      longest = Math.max(longest, text.length);
     },
     async write(file, about = {}) {
       const marks = Object.entries({ 'auditbox.version': String(parquetVersion), ...about });
-      await connection.run(`
-        copy (
-          select ${eventColumns.map(({ name }) => name).join(', ')}, updated_at::timestamptz as occurred_at, object, line
-          from ${linesTable(await sorter.sort(), longest)}
-        ) to ${literal(file)} (
-          format parquet, compression zstd, row_group_size ${rowGroupRows},
-          dictionary_size_limit ${rowGroupRows}, string_dictionary_page_size_limit ${dictionaryBytes},
-          kv_metadata {${marks.map(([name, value]) => `${literal(name)}: ${literal(value)}`).join(', ')}}
-        )`);
+      const lines = linesTable(await sorter.sort(signal), longest);
+      const release = interruptWith(signal, connection);
+      try {
+        await connection.run(`
+          copy (
+            select ${eventColumns.map(({ name }) => name).join(', ')}, updated_at::timestamptz as occurred_at, object, line
+            from ${lines}
+          ) to ${literal(file)} (
+            format parquet, compression zstd, row_group_size ${rowGroupRows},
+            dictionary_size_limit ${rowGroupRows}, string_dictionary_page_size_limit ${dictionaryBytes},
+            kv_metadata {${marks.map(([name, value]) => `${literal(name)}: ${literal(value)}`).join(', ')}}
+          )`);
+      } finally {
+        release();
+      }
       await clear();
     },
     discard: clear,
@@ -88,15 +95,16 @@ function toTextMembers(object: string, line: number, row: EventRow): string {
   return `${text}}`;
 }
 
-/** By event time and id. A time is written with zero to six digits behind the second. */
-function orderOf(row: EventRow): string {
-  const [second = '', digits = ''] = (columnOf(row, 'updated_at') ?? '').replace('Z', '').split('.');
-  return `${second}.${digits.padEnd(6, '0')} ${columnOf(row, 'id')}`;
+/** The order of keys is that of event time and id. Throws a SyntaxError when the event has no time. */
+function toKey(row: EventRow): string {
+  const time = parseEventTime(columnOf(row, 'updated_at') ?? '');
+  if (time === null) throw new SyntaxError('It has no event time.');
+  return `${time.utc} ${columnOf(row, 'id')}`;
 }
 
-/** The lines of a file. `longest`: UTF-16 units of the longest; each has at most three bytes. */
+/** The lines of a file, of which the longest has this many bytes. */
 function linesTable(path: string, longest: number): string {
   const columns = names.map((name) => `${name}: '${name === 'line' ? 'integer' : 'varchar'}'`);
   return `read_json(${literal(asPattern(path))}, format = 'newline_delimited', compression = 'uncompressed', hive_partitioning = false,
-    columns = {${columns.join(', ')}}, maximum_object_size = ${Math.max(leastLineBytes, longest * 3)})`;
+    columns = {${columns.join(', ')}}, maximum_object_size = ${Math.max(leastLineBytes, longest)})`;
 }

@@ -25,6 +25,7 @@ interface GatherParts {
   readonly progress: Progress;
   /** Null reads no compacted files. */
   readonly parquetPrefix: string | null;
+  readonly signal: AbortSignal;
 }
 
 export interface Gathered {
@@ -73,7 +74,7 @@ async function listAll(archive: Archive, range: TimeRange): Promise<ArchiveObjec
 }
 
 async function useObjects(
-  { archive, cache, duckdb, progress }: GatherParts,
+  { archive, cache, duckdb, progress, signal }: GatherParts,
   objects: readonly ArchiveObject[],
   bytes: number,
 ) {
@@ -81,7 +82,7 @@ async function useObjects(
   let [done, doneBytes] = [0, 0];
   let hasFailed = false;
   async function work(): Promise<void> {
-    const writer = await createParquetWriter(duckdb, cache.folder);
+    const writer = await createParquetWriter(duckdb, cache.folder, signal);
     try {
       for (const object of waiting) {
         if (hasFailed) return;
@@ -95,15 +96,17 @@ async function useObjects(
         doneBytes += object.bytes;
         progress(() => `Fetched ${done} of ${counted(objects.length, 'object')}, ${doneBytes} of ${bytes} bytes.`);
       }
-    } catch (error) {
-      hasFailed = true;
-      throw error;
     } finally {
       await writer.close();
     }
   }
+  const workUntilFailure = () =>
+    work().catch((error: unknown) => {
+      hasFailed = true;
+      throw error;
+    });
   // All of them end before the first failure is told: the folder that they write to is removed then.
-  const ended = await Promise.allSettled(Array.from({ length: Math.min(workers, objects.length) }, work));
+  const ended = await Promise.allSettled(Array.from({ length: Math.min(workers, objects.length) }, workUntilFailure));
   for (const { reason } of ended.filter(({ status }) => status === 'rejected') as PromiseRejectedResult[]) throw reason;
 }
 

@@ -4,6 +4,7 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import type { TimeRange } from '../bucket/time-range.ts';
 import { openObjectCache } from '../cache/object-cache.ts';
 import type { CommandParts } from '../command-parts.ts';
+import { interruptWith } from '../duckdb/interrupt-with.ts';
 import { openDuckDb } from '../duckdb/open-duckdb.ts';
 import { createEventsView } from './events-view.ts';
 import { gatherFiles } from './gather-files.ts';
@@ -26,7 +27,10 @@ export async function withEvents(
     const duckdb = await openDuckDb({ folder: cache.folder, memoryMb: settings.memoryMb });
     try {
       const parquetPrefix = usesParquet ? settings.parquetPrefix : null;
-      const { objects } = await gatherFiles({ archive, cache, duckdb, maxBytes, progress, parquetPrefix }, range);
+      const { objects } = await gatherFiles(
+        { archive, cache, duckdb, maxBytes, progress, parquetPrefix, signal },
+        range,
+      );
       progress(() => `Fetched ${counted(objects, 'object')}; running the statement.`);
       const connection = await duckdb.connect();
       const hasFiles = (await readdir(cache.folder)).some((name) => name.endsWith('.parquet'));
@@ -43,22 +47,4 @@ export async function withEvents(
   } finally {
     await cache.close();
   }
-}
-
-/** An interrupt ends the statement that runs, and not one that begins a moment later. */
-const interruptEveryMs = 100;
-
-/** Ends the statements of a connection once the signal is aborted, until the returned function is called. Throws when it is aborted. */
-function interruptWith(signal: AbortSignal, connection: DuckDBConnection): () => void {
-  signal.throwIfAborted();
-  let timer: NodeJS.Timeout | undefined;
-  const interrupt = () => {
-    connection.interrupt();
-    timer = setTimeout(interrupt, interruptEveryMs);
-  };
-  signal.addEventListener('abort', interrupt);
-  return () => {
-    signal.removeEventListener('abort', interrupt);
-    clearTimeout(timer);
-  };
 }

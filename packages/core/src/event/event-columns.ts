@@ -43,6 +43,7 @@ export function columnOf(row: EventRow, name: EventColumn): string | null {
   return row[places.get(name) as number] ?? null;
 }
 
+/** Throws a SyntaxError when a member that must be a text is not one. */
 export function toRow(line: string): (string | null)[] {
   const row = new Array<string | null>(eventColumns.length).fill(null);
   for (const { name, value } of objectMembers(line)) {
@@ -67,5 +68,10 @@ export function toLine(row: EventRow): string {
 }
 
 function readText(json: string): string {
-  return json.includes('\\') ? JSON.parse(json) : json.slice(1, -1);
+  if (!json.startsWith('"')) throw new SyntaxError('A member is not a text.');
+  if (!json.includes('\\')) return json.slice(1, -1);
+  const text: string = JSON.parse(json);
+  // Postgres cannot store it, so no exporter has written it. Bytes of UTF-8 cannot hold it either.
+  if (!text.isWellFormed()) throw new SyntaxError('A text has one half of a surrogate pair.');
+  return text;
 }
