@@ -147,6 +147,8 @@ test.each([
   ['without a time', '{"id":"x"}'],
   ['that is empty', ''],
   ['with a time that no clock shows', toText({ n: 1, time: '99' })],
+  ['with a leap second', toText({ n: 1, time: '59' }).replace('11:46:59', '23:59:60')],
+  ['with a time that is not in UTC', toText({ n: 1, time: '50' }).replace('50Z', '50+02:00')],
   ['with a date that no calendar has', toText({ n: 1, time: '50' }).replace('07-03', '02-30')],
   ['with a time that is a list', toText({ n: 1, time: '50' }).replace(/"2026[^"]*"/, '["\\n"]')],
   ['with a number for an actor', toText({ n: 1, time: '50' }).replace('"ana"', '7')],
@@ -154,6 +156,7 @@ test.each([
 ])('a line %s is not an event', async (_name, text) => {
   const writer = await createParquetWriter(duckdb, folder, signal);
   try {
+    writer.addLine(Buffer.from(toText({ n: 2, time: '50' })));
     expect(() => writer.addLine(Buffer.from(text))).toThrow(SyntaxError);
   } finally {
     await writer.close();

@@ -39,6 +39,7 @@ const names = ['object', 'line', ...eventColumns.map(({ name }) => name)];
 export async function createParquetWriter(duckdb: DuckDb, folder: string, signal: AbortSignal): Promise<ParquetWriter> {
   const connection = await duckdb.connect();
   const sorter = await createLineSorter(folder);
+  const toKey = createKeys();
   let longest = 0;
   let object = '';
   let line = 0;
@@ -95,11 +96,27 @@ function toTextMembers(object: string, line: number, row: EventRow): string {
   return `${text}}`;
 }
 
-/** The order of keys is that of event time and id. Throws a SyntaxError when the event has no time. */
-function toKey(row: EventRow): string {
-  const time = parseEventTime(columnOf(row, 'updated_at') ?? '');
-  if (time === null) throw new SyntaxError('It has no event time.');
-  return `${time.utc} ${columnOf(row, 'id')}`;
+/** A time as the exporter writes it. */
+const timeForm = /^(\d{4}-\d\d-\d\dT[\d:]{8})(?:\.(\d{1,6}))?Z$/;
+
+/**
+ * Makes the function that returns the key of a row. The order of keys is that of event time and id. It throws a SyntaxError when
+ * the event has no time.
+ */
+function createKeys(): (row: EventRow) => string {
+  // Most lines have the second of the line before. Checking each again would need 2 to 5 µs for a line.
+  let checked: string | null = null;
+  return (row) => {
+    const [, second = '', digits = ''] = timeForm.exec(columnOf(row, 'updated_at') ?? '') ?? [];
+    if (second !== checked && !isSecond(second)) throw new SyntaxError('It has no event time.');
+    checked = second;
+    return `${second}.${digits.padEnd(6, '0')} ${columnOf(row, 'id')}`;
+  };
+}
+
+function isSecond(text: string): boolean {
+  // DuckDB has no leap seconds. `parseEventTime` answers one with the second before it.
+  return parseEventTime(`${text}Z`)?.utc.slice(0, text.length) === text;
 }
 
 /** The lines of a file, of which the longest has this many bytes. */
