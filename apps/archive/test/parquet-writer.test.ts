@@ -106,6 +106,7 @@ test('texts with control characters, quotes and escapes come back, and texts tha
     '"null"',
     '"\\u0000"',
     '{"b":1.0,"a":1e400,"a":100.00,  "s":"\\u00e9\\ud83d\\ude00"}',
+    '{"note":"\\ud800","a\\u0000b":"\\udc00"}',
     '[]',
     '12345678901234567890.10',
     'true',
