@@ -114,6 +114,8 @@ describe('of a destination whose new batches go first', () => {
     await outbox.db.sql`
       update auditbox.delivery set state = 'sending', lease_token = gen_random_uuid(), leased_until = now(), sent_as = '{}'
       where destination = 'soc' and batch_id >= ${from} and state in ('sealed', 'sending')`;
+    // Otherwise the next update removes the first versions or does not: transactions of other databases decide it.
+    await outbox.db.sql`vacuum auditbox.delivery`;
     await outbox.db.sql`
       update auditbox.delivery set state = 'done', done_at = now(), lease_token = null, leased_until = null
       where destination = 'soc' and state = 'sending'`;
@@ -181,7 +183,7 @@ describe('of a destination whose new batches go first', () => {
       return (await rowsRead()) - before;
     };
     // An index has an entry for each version of a row until the table is vacuumed.
-    expect(await readBy(true)).toBeLessThan(3_000);
+    expect(await readBy(true)).toBeLessThan(2_100);
     expect(await readBy(false)).toBeLessThan(100);
     await exporter.sql`vacuum analyze auditbox.delivery`;
     expect(await readBy(true)).toBeLessThan(1_100);
