@@ -1,3 +1,4 @@
+import { connectDatabase } from '@auditbox/db/database/connect.ts';
 import { databaseTime } from '@auditbox/db/database/database-time.ts';
 import { beginRequests } from '@auditbox/db/export/begin-requests.ts';
 import {
@@ -169,6 +170,21 @@ test('what a removal left is counted until it is gone', async () => {
   expect(await countLeftovers(db, 'soc')).toBe(1);
   expect(await removeDestination(db, 'soc', 1)).toBe(1);
   expect(await countLeftovers(db, 'soc')).toBe(0);
+});
+
+test('a removal takes the oldest deliveries first, wherever they lie in the table', async () => {
+  await addDestination(outbox.db, 'soc');
+  await storeTwoMonths();
+  // The new version of the first one lies behind the other one, and this session reads them as they lie.
+  expect(await outbox.lease(60_000, 'soc')).toMatchObject({ batchId: '1' });
+  const db = connectDatabase({
+    ...{ url: outbox.url, application: 'test', maxConnections: 1, statementTimeoutMs: 60_000, avoidSeqScans: true },
+  });
+  await db.sql`set enable_indexscan = off`;
+  await db.sql`set enable_indexonlyscan = off`;
+  expect(await removeDestination(db, 'soc', 1)).toBe(1);
+  expect(await db.sql`select batch_id from auditbox.delivery where destination = 'soc'`).toEqual([{ batch_id: '2' }]);
+  await db.close(1_000);
 });
 
 test('progress of a paused destination is recorded, and says that it is paused', async () => {

@@ -73,8 +73,8 @@ export async function pauseDestination(
 }
 
 /**
- * Removes a destination, and up to `maxRows` of its deliveries and rejections. Returns how many rows went; the caller
- * repeats it until none did. What the destination has received is forgotten here and stays there.
+ * Removes a destination, and up to `maxRows` of its deliveries and rejections, the oldest first. Returns how many rows went;
+ * the caller repeats it until none did. What the destination has received is forgotten here and stays there.
  *
  * Caller: commands.
  * Locks: the rows that go. Waits for a seal that makes a delivery for the destination; a later seal makes no more.
@@ -86,11 +86,12 @@ export async function removeDestination(db: Database, name: string, maxRows: num
     (sql) => sql<[{ rows: number }]>`
     with rejections as (
       delete from auditbox.rejection where (destination, batch_id, outbox_id) in (
-        select destination, batch_id, outbox_id from auditbox.rejection where destination = ${name} limit ${maxRows}
+        select destination, batch_id, outbox_id from auditbox.rejection where destination = ${name}
+        order by batch_id, outbox_id limit ${maxRows}
       ) returning 1
     ), deliveries as (
       delete from auditbox.delivery where destination = ${name} and batch_id in (
-        select batch_id from auditbox.delivery where destination = ${name} limit ${maxRows}
+        select batch_id from auditbox.delivery where destination = ${name} order by batch_id limit ${maxRows}
       ) returning 1
     )
     select ((select count(*) from rejections) + (select count(*) from deliveries))::int as rows`,
