@@ -43,7 +43,8 @@ afterAll(async () => {
   if (process.env.FUZZ_REQUESTS) console.log(watch.slowest());
 });
 
-const { filter, dates, unknown, sort, page, pageSize, format, interval, groupBy, partial } = parameters;
+const { filter, dates, july, valuePath, unknown, sort, page, pageSize, format, interval, groupBy, partial } =
+  parameters;
 const filters = fc.array(filter, { maxLength: 4 });
 const strange = fc.oneof({ arbitrary: fc.constant<Parameter[]>([]), weight: 12 }, fc.tuple(unknown));
 const optional = (one: fc.Arbitrary<Parameter>) => fc.array(one, { maxLength: 1 });
@@ -101,6 +102,10 @@ const timeout = 300_000 + requests * 20;
 
 test('GET /audit', { timeout }, () =>
   fuzz(0.4, query(filters, strange, optional(page), optional(pageSize), sorts), (given) => checks.checkList(given)),
+);
+
+test('places in values', { timeout }, () =>
+  fuzz(0.1, query(july, fc.tuple(valuePath), optional(pageSize)), (given) => checks.checkList(given)),
 );
 
 test('GET /audit/export', { timeout }, () =>

@@ -168,16 +168,19 @@ const time = fc.oneof(
 const micros = (at: string) => `${at.slice(0, 19)}.${(/\.(\d+)/.exec(at)?.[1] ?? '').padEnd(6, '0')}Z`;
 const plus = (text: string) => text.replace(/ (\d\d:\d\d)$/, '+$1');
 
-const dates = [
-  parameter('start_date', time, (text) => {
+const startDate = (value: fc.Arbitrary<string>) =>
+  parameter('start_date', value, (text) => {
     const from = lowerBound(addOffset(plus(text), 'UTC', 'lower'));
     return { isValid: from !== null, matches: (event) => from === null || micros(event.updated_at) >= from };
-  }),
-  parameter('end_date', time, (text) => {
+  });
+const endDate = (value: fc.Arbitrary<string>) =>
+  parameter('end_date', value, (text) => {
     const to = upperBound(addOffset(plus(text), 'UTC', 'upper'));
     return { isValid: to !== null, matches: (event) => to === null || micros(event.updated_at) <= to };
-  }),
-];
+  });
+const dates = [startDate(time), endDate(time)];
+/** A range that has half of the events, and bounds what no index serves. */
+const july = fc.tuple(startDate(encoded('2026-07-01')), endDate(encoded('2026-07-31')));
 
 const paths: [string, string[]][] = [
   ['team_id', ['team_id']],
@@ -209,12 +212,12 @@ const valuePath = fc
   .record({
     column: fc.constantFrom('before_value', 'updated_values', 'context'),
     path: fc.constantFrom(...paths),
-    equals: hostileText,
+    equals: fc.oneof(hostileText, encoded('t1', 't10', '7')),
   })
   .chain(({ column, path: [name, path], equals }) =>
     parameter(`${column}.${encodeURIComponent(name)}`, fc.constant(equals), (text) => ({
       isValid: isClean(text),
-      matches: (event) => valueText(at(event[column as 'context'], path)) === text,
+      matches: (event) => valueText(at(readText(event[column as 'context']), path)) === text,
     })),
   );
 
@@ -293,6 +296,8 @@ export const parameters = {
     weight: 4,
   }),
   dates: fc.oneof(...dates),
+  july,
+  valuePath,
   unknown,
   sort: fc.oneof(choice('sort_by', sortKeys), choice('sort_order', ['asc', 'desc'])),
   page: number('page', 1_000_000_000, ['1', '2', '3', '1000000000']),
