@@ -87,7 +87,7 @@ const accept = fc.constantFrom(
   ',,;',
 );
 
-/** Asks `share` of all requests, many at the same time. */
+/** Asks `share` times as many as `requests`, many at the same time. */
 async function fuzz<T>(share: number, given: fc.Arbitrary<T>, check: (given: T) => Promise<unknown>): Promise<void> {
   const together = fc.array(given, { minLength: atOnce, maxLength: atOnce });
   const printed = (one: T) =>

@@ -8,6 +8,7 @@ import {
   removeDestination,
 } from '@auditbox/db/export/destinations.ts';
 import { askForHistory, continueHistory, countHistory } from '@auditbox/db/export/history.ts';
+import { rejectRows } from '@auditbox/db/export/reject-rows.ts';
 import { countReplayable, replayDeliveries } from '@auditbox/db/export/replay-deliveries.ts';
 import { sealBatches } from '@auditbox/db/export/seal-batches.ts';
 import { settleRows } from '@auditbox/db/export/settle-rows.ts';
@@ -172,18 +173,30 @@ test('what a removal left is counted until it is gone', async () => {
   expect(await countLeftovers(db, 'soc')).toBe(0);
 });
 
-test('a removal takes the oldest deliveries first, wherever they lie in the table', async () => {
+test('a removal takes the oldest deliveries and rejections first, wherever they lie in the tables', async () => {
   await addDestination(outbox.db, 'soc');
   await storeTwoMonths();
-  // The new version of the first one lies behind the other one, and this session reads them as they lie.
-  expect(await outbox.lease(60_000, 'soc')).toMatchObject({ batchId: '1' });
+  const leased = [await outbox.lease(60_000, 'soc'), await outbox.lease(60_000, 'soc')];
+  expect(leased.map(({ batchId }) => batchId)).toEqual(['1', '2']);
+  // What belongs to the first batch is written last, and this session reads rows as they lie.
+  for (const delivery of leased.reverse()) {
+    // Each batch has one row, and the same id as it.
+    expect(await rejectRows(outbox.db, delivery, [{ outboxId: delivery.batchId, reason: 'no' }])).toBe(true);
+  }
   const db = connectDatabase({
     ...{ url: outbox.url, application: 'test', maxConnections: 1, statementTimeoutMs: 60_000, avoidSeqScans: true },
   });
   await db.sql`set enable_indexscan = off`;
   await db.sql`set enable_indexonlyscan = off`;
-  expect(await removeDestination(db, 'soc', 1)).toBe(1);
-  expect(await db.sql`select batch_id from auditbox.delivery where destination = 'soc'`).toEqual([{ batch_id: '2' }]);
+  expect(await removeDestination(db, 'soc', 1)).toBe(2);
+  expect(
+    await db.sql`
+      select 'delivery' as what, batch_id from auditbox.delivery where destination = 'soc'
+      union all select 'rejection', batch_id from auditbox.rejection where destination = 'soc'`,
+  ).toEqual([
+    { what: 'delivery', batch_id: '2' },
+    { what: 'rejection', batch_id: '2' },
+  ]);
   await db.close(1_000);
 });
 
